@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+func newCat(ui *ui) *cobra.Command {
+	var truncated bool
+	cmd := &cobra.Command{
+		Use:   "cat [flags] SHARD KEY[.EXT]...",
+		Short: "Write members' bytes to standard output",
+		Long: `Cat writes the bytes of members to standard output, one after the other: KEY.EXT is one member, KEY all members
+of a sample.`,
+		Example: `  shardfs cat train.tgz n03788365_17158.jpg | display -
+  shardfs cat train.tgz n03788365_17158.json n03000247_49831.json`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sh, err := openShard(ui, args[0], truncated)
+			if err != nil {
+				return err
+			}
+			defer sh.Close()
+			for _, name := range args[1:] {
+				if err := cat(ui.out, sh, name); err != nil {
+					return fmt.Errorf("%s: %s: %w", sh.Name, name, err)
+				}
+			}
+			return nil
+		},
+	}
+	addTruncatedFlag(cmd.Flags(), &truncated)
+	return cmd
+}
+
+// cat writes a member, or all members of a sample.
+func cat(w io.Writer, sh *shard.Shard, name string) error {
+	x := sh.Index
+	if key, ext, ok := index.SplitName(name); ok {
+		if number, ok := x.FindKey(key); ok {
+			s := x.Sample(number)
+			for row := s.Start; row < s.End; row++ {
+				if m := x.Member(row); m.InSample && m.Ext == ext {
+					return catRow(w, sh, row)
+				}
+			}
+		}
+	}
+	number, ok := x.FindKey(name)
+	if !ok {
+		return errNoSample
+	}
+	s := x.Sample(number)
+	for row := s.Start; row < s.End; row++ {
+		if !x.InSample(row) {
+			continue
+		}
+		if err := catRow(w, sh, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func catRow(w io.Writer, sh *shard.Shard, row int) error {
+	data, size := sh.Index.Content(row)
+	n, err := io.Copy(w, io.NewSectionReader(sh, data, size))
+	if err == nil && n < size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// Exit statuses. Schedulers decide by them whether to try again.
+const (
+	exitOK         = 0
+	exitFailed     = 1  // a sample failed, nothing published
+	exitPartly     = 3  // published, but some samples failed
+	exitUsage      = 64 // a mistake in the command line
+	exitDamaged    = 65 // a damaged or truncated shard
+	exitNoShard    = 66 // no such shard
+	exitIO         = 74 // read or write error, disk full
+	exitTemporary  = 75 // try again
+	exitPermission = 77
+)
+
+// What a verb found, other than an error that has an exit status of its own.
+var (
+	errSampleFailed = errors.New("a sample failed")
+	errPartly       = errors.New("published without the failed samples")
+	errNoSample     = errors.New("no such sample")
+	errUnpacked     = errors.New("there are changes that were not packed")
+)
+
+// exitStatus returns the exit status for an error. It is the only place that knows them.
+func exitStatus(err error) int {
+	var usage usageError
+	var signal interrupted
+	var child *exec.ExitError
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &signal):
+		return 128 + int(signal.signal)
+	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
+		overlay.ErrForeign, overlay.ErrScratch):
+		return exitUsage
+	case errors.As(err, &child):
+		return child.ExitCode() // a server of ours, which has said why
+	case is(errPartly):
+		return exitPartly
+	case is(errSampleFailed, errUnpacked, pack.ErrKey):
+		return exitFailed
+	case is(overlay.ErrInUse, unix.EBUSY):
+		return exitTemporary
+	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, shard.ErrCompression,
+		io.ErrUnexpectedEOF):
+		return exitDamaged
+	case is(errNoSample, fs.ErrNotExist, store.ErrNotRegular):
+		return exitNoShard
+	case is(fs.ErrPermission):
+		return exitPermission
+	}
+	return exitIO
+}

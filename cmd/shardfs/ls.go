@@ -1,0 +1,234 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// lsOptions are the flags of ls.
+type lsOptions struct {
+	long      bool
+	all       bool
+	sha256    bool
+	truncated bool
+}
+
+func newLs(ui *ui) *cobra.Command {
+	var o lsOptions
+	cmd := &cobra.Command{
+		Use:   "ls [flags] SHARD|MOUNTPOINT [KEY...]",
+		Short: "List samples and members",
+		Long: `Ls lists the keys of a shard's samples in its order, or the members of the samples with the given keys. Of a
+mountpoint it lists what is there now.`,
+		Example: `  shardfs ls train-0000.tgz | head
+  shardfs ls -l train-0000.tgz n03788365_17158
+  shardfs ls --json --sha256 train-0000.tgz | jq .key`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scratch, err := scratchOf(args[0])
+			if err != nil {
+				return err
+			}
+			if scratch != nil {
+				if o.all || o.sha256 {
+					return usagef("--all and --sha256 are for shards")
+				}
+				over, err := openOverlay(scratch)
+				if err != nil {
+					return err
+				}
+				defer over.Close()
+				return o.listFolders(ui, over, args[1:])
+			}
+			sh, err := openShard(ui, args[0], o.truncated)
+			if err != nil {
+				return err
+			}
+			defer sh.Close()
+			return o.listShard(ui, sh, args[1:])
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.long, "long", "l", false, "list members with size and time")
+	flags.BoolVar(&o.all, "all", false, "with --json, list also the members outside samples")
+	flags.BoolVar(&o.sha256, "sha256", false, "with --json, add each member's SHA-256")
+	addTruncatedFlag(flags, &o.truncated)
+	return cmd
+}
+
+// listedMember is a member as ls shows it.
+type listedMember struct {
+	Name    *string `json:"name,omitempty"`
+	NameHex *string `json:"name_hex,omitempty"`
+	Ext     *string `json:"ext,omitempty"`
+	Size    int64   `json:"size"`
+	Offset  *int64  `json:"offset,omitempty"` // of the content in the plain shard; of a changed member there is none
+	MTime   float64 `json:"mtime"`            // seconds since 1970
+	Mode    string  `json:"mode"`             // octal
+	SHA256  string  `json:"sha256,omitempty"`
+
+	text string // the name
+	time time.Time
+}
+
+// listedSample is a sample as ls shows it.
+type listedSample struct {
+	Key     *string        `json:"key,omitempty"`
+	KeyHex  *string        `json:"key_hex,omitempty"`
+	Index   int            `json:"index"`
+	Members []listedMember `json:"members"`
+
+	text string // the key
+}
+
+func newListedSample(key string, number int) listedSample {
+	t := newJSONText(key)
+	return listedSample{Key: t.text, KeyHex: t.hex, Index: number, Members: []listedMember{}, text: key}
+}
+
+func newListedMember(name string, m index.Member) listedMember {
+	t := newJSONText(name)
+	l := listedMember{
+		Name: t.text, NameHex: t.hex, Size: m.Size, Offset: &m.Data, MTime: float64(m.ModTime.UnixNano()) / 1e9,
+		Mode: fmt.Sprintf("%04o", m.Mode), text: name, time: m.ModTime,
+	}
+	if m.InSample {
+		l.Ext = newJSONText(m.Ext).text
+	}
+	return l
+}
+
+// listShard lists a shard.
+func (o *lsOptions) listShard(ui *ui, sh *shard.Shard, keys []string) error {
+	x := sh.Index
+	row := 0
+	others := func(end int) error {
+		for ; o.all && ui.json && row < end; row++ {
+			if x.InSample(row) {
+				continue
+			}
+			if err := ui.print(newListedMember(x.OtherName(row), x.Member(row))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	found := make(map[string]bool)
+	for n := range x.Samples() {
+		s := x.Sample(n)
+		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
+			continue
+		}
+		found[s.Key] = true
+		l := newListedSample(s.Key, n)
+		for row := s.Start; row < s.End && (o.long || ui.json || len(keys) > 0); row++ {
+			if !x.InSample(row) {
+				continue
+			}
+			m := x.Member(row)
+			lm := newListedMember(s.Key+"."+m.Ext, m)
+			if o.sha256 && ui.json {
+				sum := sha256.New()
+				if err := catRow(sum, sh, row); err != nil {
+					return fmt.Errorf("%s: %s.%s: %w", sh.Name, s.Key, m.Ext, err)
+				}
+				lm.SHA256 = hex.EncodeToString(sum.Sum(nil))
+			}
+			l.Members = append(l.Members, lm)
+		}
+		if err := others(s.Start); err != nil {
+			return err
+		}
+		if err := o.print(ui, l, len(keys) > 0); err != nil {
+			return err
+		}
+	}
+	if err := others(x.Rows()); err != nil {
+		return err
+	}
+	return missing(sh.Name, keys, found)
+}
+
+// listFolders lists what a mount shows now.
+func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) error {
+	base := baseOf(over.Shard)
+	found := make(map[string]bool)
+	n := 0
+	for f, err := range over.Folders() {
+		if err != nil {
+			return err
+		}
+		samples, _, err := pack.Samples(base, f)
+		if err != nil {
+			return err
+		}
+		for _, s := range samples {
+			if len(s.Members) == 0 {
+				continue
+			}
+			l := newListedSample(s.Key, n)
+			n++
+			if len(keys) > 0 && !slices.Contains(keys, s.Key) {
+				continue
+			}
+			found[s.Key] = true
+			for _, m := range s.Members {
+				im := index.Member{Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime, Mode: uint16(m.File.Mode.Perm())}
+				if m.File.Row != index.Changed {
+					im = base.Index.Member(m.File.Row)
+				}
+				lm := newListedMember(s.Key+"."+m.Ext, im)
+				if m.File.Row == index.Changed {
+					lm.Offset = nil
+				}
+				l.Members = append(l.Members, lm)
+			}
+			if err := o.print(ui, l, len(keys) > 0); err != nil {
+				return err
+			}
+		}
+	}
+	return missing(over.Shard.Name, keys, found)
+}
+
+// print prints one sample. Members says that its members were asked for, not its key.
+func (o *lsOptions) print(ui *ui, s listedSample, members bool) error {
+	switch {
+	case ui.json:
+		return ui.print(s)
+	case !o.long && !members:
+		_, err := fmt.Fprintln(ui.out, printable(s.text))
+		return err
+	}
+	for _, m := range s.Members {
+		var err error
+		if o.long {
+			_, err = fmt.Fprintf(ui.out, "%12d %s %s\n", m.Size, m.time.UTC().Format("2006-01-02 15:04:05"), printable(m.text))
+		} else {
+			_, err = fmt.Fprintln(ui.out, printable(m.text))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing returns an error for the first key that was not found.
+func missing(shard string, keys []string, found map[string]bool) error {
+	for _, key := range keys {
+		if !found[key] {
+			return fmt.Errorf("%s: %s: %w", shard, key, errNoSample)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+// Command shardfs mounts WebDataset shards as directories of samples, runs commands in them and packs the results.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run executes a command line and returns the exit status.
+func run(args []string) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	ui := &ui{out: os.Stdout, err: os.Stderr}
+	root := newRoot(ui)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // whatever was said while everything came down
+	}
+	ui.fail(err)
+	return exitStatus(err)
+}
+
+// newRoot returns the command line's root.
+func newRoot(ui *ui) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "shardfs",
+		Short: "Mount, process and repack tar shards of training data",
+		Long: `shardfs shows the samples of a tar shard as directories, without extracting it: mount it and look,
+run a command in every sample, pack the result into a new shard.`,
+		Example: `  shardfs mount train-0000.tgz mnt && ls mnt
+  shardfs run -j 8 -c 'convert sample.jpg sample.ppm; rm sample.jpg' train-0000.tgz -o out.tar
+  shardfs pack mnt -o out.tar && shardfs umount mnt`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return usagef("no verb: try shardfs help")
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return ui.check() },
+	}
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageTemplate(helpTemplate)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.DisableDescriptions = true
+	flags := root.PersistentFlags()
+	flags.BoolVarP(&ui.quiet, "quiet", "q", false, "say nothing but errors")
+	flags.BoolVarP(&ui.verbose, "verbose", "v", false, "say what is done and why")
+	flags.BoolVar(&ui.json, "json", false, "print results as JSON, one object a line")
+	flags.StringVar(&ui.logFormat, "log-format", "text", "`FORMAT` of messages: text or json")
+	root.AddCommand(
+		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newVersion(ui),
+	)
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		check := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if check == nil {
+				return nil
+			}
+			if err := check(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// helpTemplate ends in the examples, where the eye looks for them.
+const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
+
+Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB [flags] [arguments]{{else}}{{.UseLine}}{{end}}
+{{if .HasAvailableSubCommands}}
+Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{if .HasAvailableLocalFlags}}
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableInheritedFlags}}
+Common flags:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasExample}}
+Examples:
+{{.Example}}
+{{end}}`
+
+// interrupted is why everything ends after a signal.
+type interrupted struct{ signal syscall.Signal }
+
+func (e interrupted) Error() string { return "interrupted by " + strings.ToLower(e.signal.String()) }
+
+// withSignals returns a context that SIGINT and SIGTERM end. A second one ends the process at once.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		first, ok := <-signals
+		if !ok {
+			return
+		}
+		cancel(interrupted{first.(syscall.Signal)})
+		if second, ok := <-signals; ok {
+			os.Exit(128 + int(second.(syscall.Signal)))
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// hinted is an error with a way out.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+// hintOf returns the way out of an error, or "".
+func hintOf(err error) string {
+	var h hinted
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	return ""
+}

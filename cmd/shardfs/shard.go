@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// addTruncatedFlag adds the flag that lets a shard be cut short.
+func addTruncatedFlag(flags *pflag.FlagSet, truncated *bool) {
+	flags.BoolVar(truncated, "allow-truncated", false, "serve the whole samples before the place where a shard is cut")
+}
+
+// openShard opens a shard for looking at it.
+func openShard(ui *ui, name string, truncated bool) (*shard.Shard, error) {
+	if name == "-" {
+		return nil, usagef("-: standard input can only be run over")
+	}
+	sh, err := shard.Open(name, shard.Options{AllowTruncated: truncated})
+	if err != nil {
+		return nil, withTruncatedHint(err)
+	}
+	warnOfShard(ui, sh)
+	return sh, nil
+}
+
+// withTruncatedHint tells of --allow-truncated where it would help.
+func withTruncatedHint(err error) error {
+	if errors.Is(err, index.ErrTruncated) {
+		return hinted{err, "--allow-truncated serves the whole samples before the cut"}
+	}
+	return err
+}
+
+// warnOfShard tells what is odd about a shard that can be read all the same.
+func warnOfShard(ui *ui, sh *shard.Shard) {
+	if sh.Cut != "" {
+		ui.warn("%s: %s; %s before it can be read", sh.Name, sh.Cut, count(sh.Index.Samples(), "whole sample"))
+	}
+	if sh.Trailing > 0 {
+		ui.warn("%s: %d bytes behind the compressed data are ignored", sh.Name, sh.Trailing)
+	}
+}
+
+// jsonText is a text as it is put into JSON: as it is where it can be, and else in hexadecimal.
+type jsonText struct{ text, hex *string }
+
+func newJSONText(s string) jsonText {
+	if utf8.ValidString(s) {
+		return jsonText{text: &s}
+	}
+	h := hex.EncodeToString([]byte(s))
+	return jsonText{hex: &h}
+}

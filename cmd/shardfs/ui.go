@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// ui is how shardfs talks: results to out, all else to err.
+type ui struct {
+	out, err  io.Writer
+	quiet     bool
+	verbose   bool
+	json      bool
+	logFormat string
+
+	mu sync.Mutex // guards err
+}
+
+// check refuses flags that contradict.
+func (u *ui) check() error {
+	if u.logFormat != "text" && u.logFormat != "json" {
+		return usagef("--log-format: %q is neither text nor json", u.logFormat)
+	}
+	return nil
+}
+
+// fail tells why a command ends, and a way out where there is one.
+func (u *ui) fail(err error) {
+	var said *silent
+	if errors.As(err, &said) {
+		return
+	}
+	u.say("error", err.Error())
+	if hint := hintOf(err); hint != "" {
+		u.say("hint", hint)
+	}
+}
+
+// silent is an error that whoever looks at the messages has been told.
+type silent struct{ error }
+
+func (e *silent) Unwrap() error { return e.error }
+
+// warn tells of something that the user should look at.
+func (u *ui) warn(format string, args ...any) { u.say("warning", fmt.Sprintf(format, args...)) }
+
+// note tells what was done, unless nobody wants to know.
+func (u *ui) note(format string, args ...any) {
+	if !u.quiet {
+		u.say("", fmt.Sprintf(format, args...))
+	}
+}
+
+// detail tells what only the curious want to know.
+func (u *ui) detail(format string, args ...any) {
+	if u.verbose {
+		u.say("", fmt.Sprintf(format, args...))
+	}
+}
+
+// say writes one line, whatever the text holds.
+func (u *ui) say(level, text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.logFormat == "json" {
+		if level == "" {
+			level = "info"
+		}
+		json.NewEncoder(u.err).Encode(struct {
+			Level   string `json:"level"`
+			Message string `json:"message"`
+		}{level, text})
+		return
+	}
+	if level != "" {
+		level += ": "
+	}
+	fmt.Fprintf(u.err, "shardfs: %s%s\n", level, printable(text))
+}
+
+// print prints a result as JSON.
+func (u *ui) print(v any) error {
+	e := json.NewEncoder(u.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printable returns text that is fit for a terminal: names come from strangers.
+func printable(s string) string {
+	s = strings.TrimRight(s, "\n")
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) && r != ' ' }) < 0 {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}

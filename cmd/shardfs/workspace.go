@@ -1,0 +1,405 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// workspace gives each sample a directory to run a command in, and tells afterwards what has become of it.
+type workspace interface {
+	name() string                             // of the shard, as the user gave it
+	dir() string                              // for temporary files
+	tasks() iter.Seq2[*task, error]           // in the order of the samples
+	rest(context.Context, *pack.Writer) error // packs what comes behind the last sample
+	cut() string                              // why there are not all samples; "" where there are
+	close() error                             // removes what the run has left
+}
+
+// task is one sample in a workspace.
+type task struct {
+	number  int
+	key     string
+	source  string
+	base    pack.Base
+	before  index.Folder                          // its directory as it was
+	prepare func(context.Context) (string, error) // makes its directory and returns where that is
+	now     func() (index.Folder, bool, error)    // its directory as it is; false where it is gone
+	free    func() error                          // its directory is not needed any more
+	skipped func()                                // told that it shall not be in the output; may be nil
+}
+
+func (t *task) dropped() {
+	if t.skipped != nil {
+		t.skipped()
+	}
+}
+
+// openWorkspace opens the workspace for what a name means.
+func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (workspace, error) {
+	temp := o.scratch
+	if temp == "" {
+		sweep(ui)
+		temp = os.TempDir()
+	}
+	if info, err := os.Stat(name); name != "-" && err == nil && info.IsDir() {
+		return openTreeSpace(name, temp, o)
+	}
+	scratch, err := overlay.CreateScratch(temp, true)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (workspace, error) { return nil, errors.Join(err, scratch.Remove()) }
+	if name == "-" {
+		if o.workspace == "fuse" {
+			return fail(usagef("--workspace fuse: standard input cannot be mounted"))
+		}
+		stream, err := shard.NewStream(interruptible{ctx, os.Stdin}, name, scratch.Dir)
+		if err != nil {
+			return fail(err)
+		}
+		layout, err := overlay.NewLayout(scratch.Dir)
+		if err != nil {
+			return fail(err)
+		}
+		return &streamSpace{scratch, layout, stream, index.Index{}}, nil
+	}
+	fuse := o.workspace == "fuse" || o.workspace == "auto" && canMount()
+	opened := shard.Options{AllowTruncated: o.truncated}
+	if fuse {
+		opened.IndexFile = scratch.IndexFile() // for the server
+	}
+	sh, err := shard.Open(name, opened)
+	if err != nil {
+		return fail(withTruncatedHint(err))
+	}
+	warnOfShard(ui, sh)
+	if fuse {
+		m, err := openMountSpace(ctx, scratch, sh, name, o)
+		if err == nil {
+			ui.detail("samples in a private mount at %s", m.mountpoint)
+			return m, nil
+		}
+		if o.workspace == "fuse" || ctx.Err() != nil {
+			return fail(errors.Join(err, sh.Close()))
+		}
+		ui.warn("no mount, so samples are copied: %v", err)
+	}
+	layout, err := overlay.NewLayout(scratch.Dir)
+	if err != nil {
+		return fail(errors.Join(err, sh.Close()))
+	}
+	ui.detail("samples are copied to %s", scratch.Dir)
+	return &layoutSpace{scratch, layout, sh}, nil
+}
+
+// canMount reports whether FUSE is to be had here.
+func canMount() bool {
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	_, err = exec.LookPath("fusermount3")
+	return err == nil || os.Geteuid() == 0
+}
+
+// shardTasks yields a task for each sample of a shard, with what can be told from the index.
+func shardTasks(sh *shard.Shard, complete func(*task, index.Sample)) iter.Seq2[*task, error] {
+	return func(yield func(*task, error) bool) {
+		base := baseOf(sh)
+		for n := range sh.Index.Samples() {
+			s := sh.Index.Sample(n)
+			t := &task{
+				number: n, key: s.Key, source: sh.Name, base: base,
+				before: index.Folder{Path: s.Path, Sample: &s, Untouched: true},
+			}
+			complete(t, s)
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
+}
+
+// mountSpace is a private mount of a shard, served by a process of its own.
+type mountSpace struct {
+	scratch    *overlay.Scratch
+	sh         *shard.Shard
+	over       *overlay.Overlay
+	server     *server
+	mountpoint string
+}
+
+func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Shard, name string, o *runOptions) (*mountSpace, error) {
+	m := &mountSpace{scratch: scratch, sh: sh, mountpoint: filepath.Join(scratch.Dir, "mnt")}
+	if err := os.Mkdir(m.mountpoint, 0o700); err != nil {
+		return nil, err
+	}
+	inner := filepath.Join(scratch.Dir, "scratch")
+	args := []string{"mount", "--foreground", "--quiet", "--scratch", inner, "--index", scratch.IndexFile()}
+	if o.truncated {
+		args = append(args, "--allow-truncated")
+	}
+	var err error
+	if m.server, err = launchServer(ctx, "run", append(args, "--", name, m.mountpoint)); err != nil {
+		return nil, err
+	}
+	changes, err := overlay.OpenScratch(inner)
+	if err == nil {
+		m.over, err = overlay.New(changes, sh)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.server.stop())
+	}
+	return m, nil
+}
+
+func (m *mountSpace) name() string { return m.sh.Name }
+func (m *mountSpace) dir() string  { return m.scratch.Dir }
+func (m *mountSpace) cut() string  { return m.sh.Cut }
+
+func (m *mountSpace) tasks() iter.Seq2[*task, error] {
+	return shardTasks(m.sh, func(t *task, s index.Sample) {
+		t.prepare = func(context.Context) (string, error) { return filepath.Join(m.mountpoint, s.Path), nil }
+		t.now = func() (index.Folder, bool, error) { return m.over.Folder(s.Number) }
+		t.free = func() error { return m.over.Free(s.Number) }
+	})
+}
+
+func (m *mountSpace) rest(_ context.Context, w *pack.Writer) error { return w.Rest(baseOf(m.sh)) }
+
+func (m *mountSpace) close() error {
+	return errors.Join(m.server.stop(), m.over.Close(), m.sh.Close(), m.scratch.Remove())
+}
+
+// layoutSpace copies the samples of a shard to real directories.
+type layoutSpace struct {
+	scratch *overlay.Scratch
+	layout  *overlay.Layout
+	sh      *shard.Shard
+}
+
+func (l *layoutSpace) name() string { return l.sh.Name }
+func (l *layoutSpace) dir() string  { return l.scratch.Dir }
+func (l *layoutSpace) cut() string  { return l.sh.Cut }
+
+func (l *layoutSpace) tasks() iter.Seq2[*task, error] {
+	return shardTasks(l.sh, func(t *task, s index.Sample) {
+		t.layOut(l.layout, l.sh.Index, l.sh, s)
+	})
+}
+
+// layOut gives a task a directory of its own.
+func (t *task) layOut(layout *overlay.Layout, x *index.Index, plain io.ReaderAt, s index.Sample) {
+	var laid *overlay.Laid
+	t.prepare = func(context.Context) (dir string, err error) {
+		if laid, err = layout.Lay(x, plain, t.source, s); err != nil {
+			return "", err
+		}
+		return laid.Dir, nil
+	}
+	t.now = func() (index.Folder, bool, error) { return laid.Folder() }
+	t.free = func() error {
+		if laid == nil {
+			return nil
+		}
+		return laid.Remove()
+	}
+}
+
+func (l *layoutSpace) rest(_ context.Context, w *pack.Writer) error { return w.Rest(baseOf(l.sh)) }
+
+func (l *layoutSpace) close() error { return errors.Join(l.sh.Close(), l.scratch.Remove()) }
+
+// streamSpace copies the samples of standard input to real directories as they arrive.
+type streamSpace struct {
+	scratch *overlay.Scratch
+	layout  *overlay.Layout
+	stream  *shard.Stream
+	last    index.Index
+}
+
+func (s *streamSpace) name() string { return s.stream.Name }
+func (s *streamSpace) dir() string  { return s.scratch.Dir }
+func (s *streamSpace) cut() string  { return "" }
+
+func (s *streamSpace) tasks() iter.Seq2[*task, error] {
+	return func(yield func(*task, error) bool) {
+		n := 0
+		for x, err := range s.stream.Samples() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			s.last = *x
+			if x.Samples() == 0 {
+				continue // the members behind the last sample
+			}
+			sample := x.Sample(0)
+			sample.Number = n
+			t := &task{
+				number: n, key: sample.Key, source: s.stream.Name, base: pack.Base{Index: x, Plain: s.stream},
+				before: index.Folder{Path: sample.Path, Sample: &sample, Untouched: true},
+			}
+			t.layOut(s.layout, x, s.stream, sample)
+			remove := t.free
+			t.free = func() error {
+				s.stream.Free(x.Offset(sample.End))
+				return remove()
+			}
+			if !yield(t, nil) {
+				return
+			}
+			n++
+		}
+	}
+}
+
+func (s *streamSpace) rest(_ context.Context, w *pack.Writer) error {
+	return w.Rest(pack.Base{Index: &s.last, Plain: s.stream, Size: s.stream.Size()})
+}
+
+func (s *streamSpace) close() error { return errors.Join(s.stream.Close(), s.scratch.Remove()) }
+
+// treeSpace is a directory of sample directories, such as a mount. What commands do there stays, and what is packed in the
+// end is the directory as it is then.
+type treeSpace struct {
+	place   string
+	temp    string
+	source  pack.Source
+	base    pack.Base
+	closer  io.Closer
+	skipped map[string]bool // paths of the samples that are left out
+}
+
+func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
+	if o.output.name != "" && (o.onError == "keep" || o.count > 0 || o.skip > 0 || o.keys != "") {
+		return nil, usagef("%s: --on-error keep, --count, --skip and --keys with -o are for shards; a directory is packed as it is", place)
+	}
+	absolutePlace, err := filepath.Abs(place)
+	if err != nil {
+		return nil, err
+	}
+	t := &treeSpace{place: absolutePlace, temp: temp, skipped: make(map[string]bool)}
+	scratch, err := scratchOf(place)
+	if err != nil {
+		return nil, err
+	}
+	if scratch == nil {
+		root, err := openTree(place)
+		if err != nil {
+			return nil, err
+		}
+		t.source, t.closer = pack.Tree{FS: root.FS()}, root
+		return t, nil
+	}
+	over, err := openOverlay(scratch)
+	if err != nil {
+		return nil, err
+	}
+	t.source, t.base, t.closer = over, baseOf(over.Shard), over
+	return t, nil
+}
+
+func (t *treeSpace) name() string { return t.place }
+func (t *treeSpace) dir() string  { return t.temp }
+func (t *treeSpace) cut() string  { return "" }
+
+func (t *treeSpace) tasks() iter.Seq2[*task, error] {
+	return func(yield func(*task, error) bool) {
+		number := 0
+		for top, err := range t.source.Folders() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for f := range sampleFolders(top) {
+				if !yield(t.task(f.Path, number), nil) {
+					return
+				}
+				number++
+			}
+		}
+	}
+}
+
+// task returns the task for the sample at a path.
+func (t *treeSpace) task(path string, number int) *task {
+	dir := filepath.Join(t.place, filepath.FromSlash(path))
+	key, source := path, t.place
+	if b, err := os.ReadFile(filepath.Join(dir, index.KeyFile)); err == nil {
+		key = strings.TrimSuffix(string(b), "\n")
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, index.SourceFile)); err == nil {
+		source = string(b)
+	}
+	return &task{
+		number: number, key: key, source: source,
+		prepare: func(context.Context) (string, error) { return dir, nil },
+		now:     func() (index.Folder, bool, error) { return index.Folder{}, false, nil }, // rest packs them all
+		free:    func() error { return nil },
+		skipped: func() { t.skipped[path] = true },
+	}
+}
+
+// sampleFolders yields those of a directory and the directories in it that are samples.
+func sampleFolders(f index.Folder) iter.Seq[index.Folder] {
+	return func(yield func(index.Folder) bool) {
+		isSample := f.Sample != nil || f.Path != "" && slices.ContainsFunc(f.Files, func(file index.File) bool {
+			_, _, member := index.SplitFile(file.Name)
+			return member || file.Name == index.KeyFile
+		})
+		if isSample && !yield(f) {
+			return
+		}
+		for _, sub := range f.Folders {
+			for sample := range sampleFolders(sub) {
+				if !yield(sample) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (t *treeSpace) rest(ctx context.Context, w *pack.Writer) error {
+	return pack.Pack(ctx, w, t.base, t)
+}
+
+// Folders yields the directories without those of skipped samples.
+func (t *treeSpace) Folders() iter.Seq2[index.Folder, error] {
+	return func(yield func(index.Folder, error) bool) {
+		for f, err := range t.source.Folders() {
+			if !t.skipped[f.Path] && !yield(t.without(f), err) {
+				return
+			}
+		}
+	}
+}
+
+func (t *treeSpace) without(f index.Folder) index.Folder {
+	var kept []index.Folder
+	for _, sub := range f.Folders {
+		if !t.skipped[sub.Path] {
+			kept = append(kept, t.without(sub))
+		}
+	}
+	f.Folders = kept
+	return f
+}
+
+func (t *treeSpace) close() error { return t.closer.Close() }

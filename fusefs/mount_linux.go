@@ -1,0 +1,132 @@
+package fusefs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/overlay"
+)
+
+// Type is the type of the mounts in /proc/self/mountinfo.
+const Type = "fuse.shardfs"
+
+// Options configures Mount. The zero value is a private, writable mount.
+type Options struct {
+	Source     string      // what the mount is said to be of: the scratch directory
+	AllowOther bool        // other users may use it
+	ReadOnly   bool        // nothing can be changed
+	Options    []string    // more mount options
+	Log        func(error) // told of faults that a caller sees as EIO; nil: they are dropped
+}
+
+// Server serves one mount.
+type Server struct {
+	fuse       *fuse.Server
+	mountpoint string
+}
+
+// Mount mounts a tree and serves it until it is unmounted. It returns when the mount is ready for use.
+func Mount(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
+	report := func(error) {}
+	if o.Log != nil {
+		report = onceEvery(time.Minute, o.Log)
+	}
+	fs := &filesystem{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(), tree: tree, log: report, listings: make(map[uint64]*overlay.Listing),
+	}
+	// The kernel checks permissions; every open file system object is ours to refuse otherwise.
+	options := append([]string{"default_permissions"}, o.Options...)
+	var flags uintptr = unix.MS_NOSUID | unix.MS_NODEV
+	if o.ReadOnly {
+		options = append(options, "ro")
+		flags |= unix.MS_RDONLY
+	}
+	server, err := mount(fs, mountpoint, &fuse.MountOptions{
+		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther, Options: options,
+		DirectMountFlags: flags, MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
+		DisableSplice: true, // tried first for every reply, and never the faster way for bytes from memory
+		Logger:        log.New(io.Discard, "", 0),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{server, mountpoint}
+	go server.Serve()
+	if err := server.WaitMount(); err != nil {
+		return nil, errors.Join(err, s.Unmount())
+	}
+	return s, nil
+}
+
+// mount mounts by system call where we may, and else through fusermount3.
+func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (*fuse.Server, error) {
+	direct := *o
+	direct.DirectMountStrict = true
+	direct.Options = nil
+	for _, option := range o.Options {
+		if option != "ro" { // a flag of the system call
+			direct.Options = append(direct.Options, option)
+		}
+	}
+	server, directErr := fuse.NewServer(fs, mountpoint, &direct)
+	if directErr == nil {
+		return server, nil
+	}
+	if errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) {
+		return nil, fmt.Errorf("/dev/fuse: %w", directErr)
+	}
+	server, err := fuse.NewServer(fs, mountpoint, o)
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("mount: %w, and there is no fusermount3", directErr)
+	}
+	if err != nil {
+		return nil, errors.New(strings.TrimSpace(err.Error()))
+	}
+	return server, nil
+}
+
+// Wait returns when the file system is unmounted and the last request is answered.
+func (s *Server) Wait() { s.fuse.Wait() }
+
+// Unmount unmounts the file system, at once if nobody uses it, and else lazily: it is gone from its place, and served
+// until the last user has left.
+func (s *Server) Unmount() error {
+	err := Unmount(s.mountpoint, false)
+	if err != nil {
+		err = Unmount(s.mountpoint, true)
+	}
+	return err
+}
+
+// Unmount unmounts what is mounted at a mountpoint. Lazy detaches it even if it is in use.
+func Unmount(mountpoint string, lazy bool) error {
+	flags := unix.UMOUNT_NOFOLLOW
+	arg := "-u"
+	if lazy {
+		flags |= unix.MNT_DETACH
+		arg = "-uz"
+	}
+	err := unix.Unmount(mountpoint, flags)
+	if err != unix.EPERM {
+		return err
+	}
+	out, runErr := exec.Command("fusermount3", arg, "--", mountpoint).CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case runErr == nil:
+		return nil
+	case !errors.As(runErr, &exit):
+		return fmt.Errorf("%w, and there is no fusermount3", err)
+	case strings.Contains(string(out), "busy"):
+		return unix.EBUSY
+	}
+	return errors.New(strings.TrimSpace(string(out)))
+}

@@ -1,0 +1,110 @@
+package index
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+)
+
+// Folder is a directory of the view as it is now, changes included.
+type Folder struct {
+	Path      string   // slash-separated, from the root of the view; "" for the root, whose files belong to no sample
+	Sample    *Sample  // the sample of the shard that it shows; nil where the shard has none here
+	Moved     bool     // the directory of Sample was renamed to Path
+	Untouched bool     // every file of Sample is in it as the shard has it, and nothing else
+	Files     []File   // without the names of directories; in no order; empty where Untouched
+	Folders   []Folder // the directories in it that show no sample of the shard, by name
+}
+
+// File is a file in a Folder. One that shows an unchanged KeyFile or SourceFile is not listed.
+type File struct {
+	Name    string
+	Row     int // the member of the shard that it still is, unchanged; or Changed
+	Size    int64
+	Mode    fs.FileMode
+	ModTime time.Time
+	Open    func() (fs.File, error) // nil for an unchanged member
+}
+
+// Changed is the row of a file that is not, or no longer, as the shard has it.
+const Changed = -1
+
+// ReadDir reads a directory of fsys, whose files are all taken as changed, and returns the names of the directories in it
+// apart. It follows no links.
+func ReadDir(fsys fs.FS, dir string) (f Folder, dirs []string, err error) {
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil {
+		return Folder{}, nil, err
+	}
+	f.Path = dir
+	for _, e := range entries {
+		if e.IsDir() {
+			dirs = append(dirs, e.Name())
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed since it was listed
+		}
+		if err != nil {
+			return Folder{}, nil, err
+		}
+		name := path.Join(dir, e.Name())
+		f.Files = append(f.Files, File{
+			Name: e.Name(), Row: Changed, Size: info.Size(), Mode: info.Mode(), ModTime: info.ModTime(),
+			Open: func() (fs.File, error) { return fsys.Open(name) },
+		})
+	}
+	return f, dirs, nil
+}
+
+// ReadFolder is ReadDir with all directories below.
+func ReadFolder(fsys fs.FS, dir string) (Folder, error) {
+	f, dirs, err := ReadDir(fsys, dir)
+	if err != nil {
+		return Folder{}, err
+	}
+	for _, name := range dirs {
+		sub, err := ReadFolder(fsys, path.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return Folder{}, err
+		}
+		f.Folders = append(f.Folders, sub)
+	}
+	return f, nil
+}
+
+// MemberFiles returns the files that show the members of a sample, those whose names keep accepts.
+func MemberFiles(x *Index, s Sample, keep func(name string) bool) []File {
+	var files []File
+	for row := s.Start; row < s.End; row++ {
+		if !x.InSample(row) {
+			continue
+		}
+		if name := x.FileName(row); keep(name) {
+			m := x.Member(row)
+			files = append(files, File{Name: name, Row: row, Size: m.Size, Mode: fs.FileMode(m.Mode & 0o777), ModTime: m.ModTime})
+		}
+	}
+	return files
+}
+
+// File returns the file of that name.
+func (f *Folder) File(name string) (File, bool) {
+	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Name == name })
+	if i < 0 {
+		return File{}, false
+	}
+	return f.Files[i], true
+}
+
+// SortFolders puts folders into the order of their paths.
+func SortFolders(folders []Folder) {
+	slices.SortFunc(folders, func(a, b Folder) int { return cmp.Compare(a.Path, b.Path) })
+}

@@ -1,0 +1,241 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// BlockSize is the unit in which a tar is laid out.
+const BlockSize = 512
+
+// maxSpecial is the longest extended header that is read, in bytes; archive/tar and libarchive have the same limit.
+const maxSpecial = 1 << 20
+
+// The types of tar entries that matter here.
+const (
+	typeRegular       = '0'
+	typeRegularOld    = '\x00'
+	typeHardLink      = '1'
+	typeFIFO          = '6'
+	typeDirectory     = '5'
+	typeContiguous    = '7'
+	typeExtended      = 'x'
+	typeGlobal        = 'g'
+	typeGNULongName   = 'L'
+	typeGNULongTarget = 'K'
+	typeGNUSparse     = 'S'
+)
+
+// errHeader says that a block is no tar header.
+var errHeader = errors.New("not a tar header")
+
+// block is one 512-byte header.
+type block []byte
+
+func (b block) name() []byte     { return b[0:100] }
+func (b block) mode() []byte     { return b[100:108] }
+func (b block) size() []byte     { return b[124:136] }
+func (b block) mtime() []byte    { return b[136:148] }
+func (b block) checksum() []byte { return b[148:156] }
+func (b block) typeflag() byte   { return b[156] }
+func (b block) magic() []byte    { return b[257:263] }
+func (b block) prefix() []byte   { return b[345:500] }
+
+// sparseExtended tells whether an old GNU sparse header goes on in another block; it holds for the first header and,
+// at another place, for the blocks that follow it.
+func (b block) sparseExtended() bool     { return b[482] != 0 }
+func (b block) sparseMoreExtended() bool { return b[504] != 0 }
+
+// isZero reports whether the block is an end marker.
+func (b block) isZero() bool {
+	return bytes.Equal(b, zeroBlock[:])
+}
+
+var zeroBlock [BlockSize]byte
+
+// verify checks the checksum, which writers have computed over signed and over unsigned bytes.
+func (b block) verify() error {
+	want, err := parseOctal(b.checksum())
+	if err != nil {
+		return errHeader
+	}
+	var unsigned, high int64
+	for _, c := range b {
+		unsigned += int64(c)
+		high += int64(c >> 7)
+	}
+	// The checksum field itself counts as eight spaces.
+	for _, c := range b.checksum() {
+		unsigned += ' ' - int64(c)
+		high -= int64(c >> 7)
+	}
+	if want != unsigned && want != unsigned-256*high {
+		return errHeader
+	}
+	return nil
+}
+
+// fullName returns the member's name, with the prefix field where the header's dialect has one.
+func (b block) fullName(buf []byte) []byte {
+	name := cString(b.name())
+	if string(b.magic()) != "ustar\x00" {
+		return append(buf, name...) // a header without the field, or GNU's, which keeps times there
+	}
+	prefix := cString(b.prefix())
+	if string(b[508:512]) == "tar\x00" {
+		prefix = cString(b[345:476]) // star keeps times behind a shorter prefix
+	}
+	if len(prefix) > 0 {
+		buf = append(buf, prefix...)
+		buf = append(buf, '/')
+	}
+	return append(buf, name...)
+}
+
+// cString returns the bytes before the first NUL.
+func cString(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// parseNumber reads a number in octal or, where the first bit is set, in big-endian two's complement.
+func parseNumber(b []byte) (int64, error) {
+	if b[0]&0x80 == 0 {
+		return parseOctal(b)
+	}
+	var invert byte
+	if b[0]&0x40 != 0 {
+		invert = 0xff
+	}
+	var x uint64
+	for i, c := range b {
+		c ^= invert
+		if i == 0 {
+			c &= 0x7f
+		}
+		if x>>56 != 0 {
+			return 0, errHeader
+		}
+		x = x<<8 | uint64(c)
+	}
+	if x>>63 != 0 {
+		return 0, errHeader
+	}
+	if invert != 0 {
+		return ^int64(x), nil
+	}
+	return int64(x), nil
+}
+
+// parseOctal reads an octal number between spaces and NULs; an empty field is 0.
+func parseOctal(b []byte) (int64, error) {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == 0) {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == 0) {
+		b = b[:len(b)-1]
+	}
+	var x int64
+	for _, c := range cString(b) {
+		if c < '0' || c > '7' || x > math.MaxInt64>>3 {
+			return 0, errHeader
+		}
+		x = x<<3 | int64(c-'0')
+	}
+	return x, nil
+}
+
+// extended is what extended headers say of the member that follows them.
+type extended struct {
+	longName []byte // from a GNU header, stronger than name; nil: not said
+	name     []byte // nil: not said
+	size     int64  // -1: not said
+	mtime    int64  // nanoseconds
+	hasTime  bool
+	sparse   bool
+}
+
+// parsePAX reads the records of a PAX header into e.
+func (e *extended) parsePAX(b []byte) error {
+	*e = extended{longName: e.longName, size: -1}
+	for len(b) > 0 {
+		space := bytes.IndexByte(b, ' ')
+		if space < 0 {
+			return errHeader
+		}
+		n, err := strconv.Atoi(string(b[:space]))
+		if err != nil || n <= space+1 || n > len(b) || b[n-1] != '\n' {
+			return errHeader
+		}
+		key, value, ok := strings.Cut(string(b[space+1:n-1]), "=")
+		if !ok || key == "" {
+			return errHeader
+		}
+		b = b[n:]
+		if err := e.set(key, value); err != nil {
+			return fmt.Errorf("extended header %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// set takes one PAX record. An empty value leaves what the plain header says.
+func (e *extended) set(key, value string) error {
+	var err error
+	switch {
+	case strings.HasPrefix(key, "GNU.sparse."):
+		e.sparse = true
+	case value == "":
+	case key == "path":
+		if strings.IndexByte(value, 0) >= 0 {
+			return errHeader
+		}
+		e.name = []byte(value)
+	case key == "size":
+		if e.size, err = strconv.ParseInt(value, 10, 64); err != nil || e.size < 0 {
+			return errHeader
+		}
+	case key == "mtime":
+		e.hasTime = true
+		e.mtime, err = parseTime(value)
+	}
+	return err
+}
+
+// parseTime reads decimal seconds with an optional fraction as nanoseconds.
+func parseTime(s string) (int64, error) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return 0, errHeader
+	}
+	var nanos int64
+	for i := range 9 {
+		nanos *= 10
+		if i < len(fraction) {
+			nanos += int64(fraction[i]) - '0'
+		}
+	}
+	for _, c := range []byte(fraction) {
+		if c < '0' || c > '9' {
+			return 0, errHeader
+		}
+	}
+	if strings.HasPrefix(whole, "-") {
+		nanos = -nanos
+	}
+	return clampTime(seconds, nanos), nil
+}
+
+// clampTime returns a time as nanoseconds since 1970, at the nearest end of their range (1678 to 2262) when outside it.
+func clampTime(seconds, nanos int64) int64 {
+	const limit = math.MaxInt64/int64(time.Second) - 1
+	return min(max(seconds, -limit), limit)*int64(time.Second) + nanos
+}

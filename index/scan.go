@@ -1,0 +1,216 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// What can be wrong with a shard. Every error of a [Scanner] that is not a read error wraps one of them.
+var (
+	ErrNotTar    = errors.New("not a tar")
+	ErrDamaged   = errors.New("damaged shard")
+	ErrTruncated = errors.New("truncated shard")
+)
+
+// Entry is one member of a tar as its headers describe it. Offsets and sizes are in bytes of the plain shard.
+type Entry struct {
+	Name    []byte // valid until the next call of Scanner.Next
+	Header  int64  // where its first header starts, extended ones included
+	Data    int64  // where its content starts
+	Size    int64  // of the content
+	End     int64  // where the next member's headers start, after padding
+	ModTime int64  // nanoseconds since 1970
+	Mode    uint16 // permission bits
+	Regular bool   // a regular file, the only kind that samples are made of
+}
+
+// Scanner reads the headers of a tar in order. It demands a whole shard: the content and padding of every member, and
+// both blocks that mark the end. A Scanner is not safe for concurrent use.
+type Scanner struct {
+	in     input
+	count  int   // entries so far
+	entry  Entry // of the last call of Next
+	name   []byte
+	end    int64 // where the end marker starts, once seen
+	zeroes int   // blocks of the end marker seen
+}
+
+// NewScanner returns a Scanner of the plain tar that r holds from its current position on, which counts as offset 0.
+// Where r is an [io.Seeker], content is skipped and not read.
+func NewScanner(r io.Reader) *Scanner {
+	return &Scanner{in: newInput(r)}
+}
+
+// Next returns the next entry, valid until the call after. At a proven end of the tar its error is io.EOF.
+func (s *Scanner) Next() (*Entry, error) {
+	header := s.in.offset
+	ext := extended{size: -1}
+	for {
+		at := s.in.offset
+		b, err := s.in.block()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			if s.count == 0 && at == 0 {
+				return nil, fmt.Errorf("%w: %d bytes hold no header", ErrNotTar, s.in.size())
+			}
+			return nil, s.truncated(at)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if b.isZero() {
+			return nil, s.finish(header)
+		}
+		if err := b.verify(); err != nil {
+			return nil, s.damaged(at, "bad header checksum")
+		}
+		size, err := parseNumber(b.size())
+		if err != nil || size < 0 || size > math.MaxInt64-2*BlockSize-at {
+			return nil, s.damaged(at, "bad size")
+		}
+		switch b.typeflag() {
+		case typeExtended, typeGlobal, typeGNULongName, typeGNULongTarget:
+			kind := b.typeflag()
+			special, err := s.special(at, size)
+			if err != nil {
+				return nil, err
+			}
+			switch kind {
+			case typeExtended:
+				if err := ext.parsePAX(special); err != nil {
+					return nil, s.damaged(at, err.Error())
+				}
+			case typeGNULongName:
+				s.name = append(s.name[:0], cString(special)...)
+				ext.longName = s.name
+			case typeGlobal:
+				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, End: s.in.offset}
+				s.count++
+				return &s.entry, nil
+			}
+			continue
+		}
+		return s.member(header, at, b, size, ext)
+	}
+}
+
+// member completes the entry whose last header is the block b at offset at.
+func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*Entry, error) {
+	e := &s.entry
+	*e = Entry{Header: header, Name: ext.longName}
+	if e.Name == nil {
+		e.Name = ext.name
+	}
+	if e.Name == nil {
+		s.name = b.fullName(s.name[:0])
+		e.Name = s.name
+	}
+	if ext.size >= 0 {
+		size = ext.size
+	}
+	kind := b.typeflag()
+	if kind == typeRegularOld && len(e.Name) > 0 && e.Name[len(e.Name)-1] == '/' {
+		kind = typeDirectory // what the first tars wrote for one
+	}
+	if kind >= typeHardLink && kind <= typeFIFO {
+		size = 0 // whatever the header says: these have no content
+	}
+	mode, err := parseNumber(b.mode())
+	if err != nil {
+		return nil, s.damaged(at, "bad mode")
+	}
+	e.Mode = uint16(mode & 0o7777)
+	e.ModTime = ext.mtime
+	if !ext.hasTime {
+		seconds, err := parseNumber(b.mtime())
+		if err != nil {
+			return nil, s.damaged(at, "bad time")
+		}
+		e.ModTime = clampTime(seconds, 0)
+	}
+	// A sparse file's content is not where its size says; it is carried along and not shown.
+	e.Regular = (kind == typeRegular || kind == typeRegularOld || kind == typeContiguous) && !ext.sparse
+	for more := kind == typeGNUSparse && b.sparseExtended(); more; {
+		if b, err = s.in.block(); err != nil {
+			return nil, s.truncated(s.in.offset)
+		}
+		more = b.sparseMoreExtended()
+	}
+	e.Data, e.Size = s.in.offset, size
+	if size > math.MaxInt64-2*BlockSize-e.Data {
+		return nil, s.damaged(at, "bad size")
+	}
+	e.End = e.Data + (size+BlockSize-1)/BlockSize*BlockSize
+	s.count++
+	if err := s.in.skip(e.End - e.Data); err == io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%w: member %d %q ends at byte %d, the shard at %d", ErrTruncated, s.count-1, e.Name, e.End, s.in.size())
+	} else if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// special reads the content of an extended header.
+func (s *Scanner) special(at, size int64) ([]byte, error) {
+	if size > maxSpecial {
+		return nil, s.damaged(at, fmt.Sprintf("an extended header of %d bytes", size))
+	}
+	content := make([]byte, 0, size)
+	for int64(len(content)) < size {
+		b, err := s.in.block()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil, s.truncated(s.in.offset)
+		}
+		if err != nil {
+			return nil, err
+		}
+		content = append(content, b[:min(int64(len(b)), size-int64(len(content)))]...)
+	}
+	return content, nil
+}
+
+// finish checks the second block of the end marker, whose first one has just been read.
+func (s *Scanner) finish(start int64) error {
+	s.end, s.zeroes = start, 1
+	at := s.in.offset
+	b, err := s.in.block()
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return s.truncated(at)
+	case err != nil:
+		return err
+	case !b.isZero():
+		return s.damaged(at, "one end block where there should be two")
+	}
+	s.zeroes = 2
+	return io.EOF
+}
+
+// End returns where the end marker starts, once Next has returned io.EOF.
+func (s *Scanner) End() int64 {
+	return s.end
+}
+
+// Offset returns how far the tar has been read.
+func (s *Scanner) Offset() int64 {
+	return s.in.offset
+}
+
+func (s *Scanner) truncated(at int64) error {
+	if s.zeroes == 1 {
+		return fmt.Errorf("%w: the second end block is missing after member %d, at byte %d", ErrTruncated, s.count-1, at)
+	}
+	if s.count == 0 {
+		return fmt.Errorf("%w: member 0 has no whole header, at byte %d", ErrTruncated, at)
+	}
+	return fmt.Errorf("%w: no end marker after member %d %q, which ends at byte %d; the shard ends at %d", ErrTruncated, s.count-1, s.entry.Name, s.entry.End, s.in.size())
+}
+
+func (s *Scanner) damaged(at int64, why string) error {
+	kind := ErrDamaged
+	if s.count == 0 && at == 0 {
+		kind = ErrNotTar
+	}
+	return fmt.Errorf("%w: member %d at byte %d: %s", kind, s.count, at, why)
+}

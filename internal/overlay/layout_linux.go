@@ -1,0 +1,185 @@
+package overlay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Layout lays samples out in real directories, for commands that run without a mount. It is safe for concurrent use.
+type Layout struct {
+	dir string
+}
+
+// NewLayout returns a Layout in a directory of its own in dir.
+func NewLayout(dir string) (*Layout, error) {
+	dir = filepath.Join(dir, "samples")
+	return &Layout{dir}, os.Mkdir(dir, 0o700)
+}
+
+// Laid is one sample laid out.
+type Laid struct {
+	Dir    string // where its files lie
+	root   string // what Remove removes
+	index  *index.Index
+	sample index.Sample
+	files  map[string]identity
+	opened *os.Root // once Folder was called, until Remove
+}
+
+// identity tells whether a file is still what was laid out. The modification time is the member's own, so that a write
+// is seen even if it comes within one tick of the file system's clock; the change time tells whoever sets it back.
+type identity struct {
+	inode        uint64
+	size         int64
+	mtime, ctime unix.Timespec
+	row          int
+}
+
+// Lay lays out one sample of the shard with this index and these plain bytes.
+func (l *Layout) Lay(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*Laid, error) {
+	root := filepath.Join(l.dir, strconv.Itoa(sample.Number))
+	d := &Laid{Dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
+	if err := d.lay(plain, source); err != nil {
+		return nil, errors.Join(err, d.Remove())
+	}
+	return d, nil
+}
+
+func (d *Laid) lay(plain io.ReaderAt, source string) error {
+	if err := os.MkdirAll(d.Dir, 0o755); err != nil {
+		return err
+	}
+	dir, err := unix.Open(d.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	d.files = make(map[string]identity, d.sample.End-d.sample.Start+2)
+	made := d.index.ModTime(d.sample.Start)
+	put := func(name string, row int, mtime time.Time, r io.Reader, size int64) error {
+		id, err := layFile(dir, name, mtime, r, size)
+		id.row = row
+		d.files[name] = id
+		return err
+	}
+	if err := put(index.KeyFile, index.Changed, made, strings.NewReader(d.sample.Key), int64(len(d.sample.Key))); err != nil {
+		return err
+	}
+	if err := put(index.SourceFile, index.Changed, made, strings.NewReader(source), int64(len(source))); err != nil {
+		return err
+	}
+	for row := d.sample.Start; row < d.sample.End; row++ {
+		if !d.index.InSample(row) {
+			continue
+		}
+		data, size := d.index.Content(row)
+		content := io.NewSectionReader(plain, data, size)
+		if err := put(d.index.FileName(row), row, d.index.ModTime(row), content, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layFile writes one file into a directory.
+func layFile(dir int, name string, mtime time.Time, r io.Reader, size int64) (identity, error) {
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return identity{}, fmt.Errorf("%s: %w", name, err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	if n, err := io.Copy(f, r); err != nil {
+		return identity{}, err
+	} else if n < size {
+		return identity{}, fmt.Errorf("%s: %w", name, io.ErrUnexpectedEOF)
+	}
+	ts, err := unix.TimeToTimespec(mtime)
+	if err != nil {
+		return identity{}, err
+	}
+	if err := unix.UtimesNanoAt(fd, "", []unix.Timespec{ts, ts}, unix.AT_EMPTY_PATH); err != nil {
+		return identity{}, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return identity{}, err
+	}
+	return identityOf(&st), f.Close()
+}
+
+func identityOf(st *unix.Stat_t) identity {
+	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+}
+
+// Folder returns what has become of the sample; false where its directory is gone. Its files can be opened until Remove.
+func (d *Laid) Folder() (index.Folder, bool, error) {
+	f := index.Folder{Path: d.sample.Path, Sample: &d.sample}
+	root, err := os.OpenRoot(d.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, false, nil
+	}
+	if err != nil {
+		return f, false, err
+	}
+	d.opened = root
+	now, err := index.ReadFolder(root.FS(), filepath.ToSlash(d.sample.Path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, false, nil
+	}
+	if err != nil {
+		return f, false, err
+	}
+	dir, err := unix.Open(d.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return f, false, err
+	}
+	defer unix.Close(dir)
+	for _, file := range now.Files {
+		was, ok := d.files[file.Name]
+		var st unix.Stat_t
+		if ok && unix.Fstatat(dir, file.Name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+			is := identityOf(&st)
+			is.row = was.row
+			if is == was {
+				if was.row == index.Changed {
+					continue // the sample's two own files
+				}
+				file.Row, file.Open = was.row, nil
+			}
+		}
+		f.Files = append(f.Files, file)
+	}
+	f.Folders = now.Folders
+	return f, true, nil
+}
+
+// Remove removes what is left of the sample.
+func (d *Laid) Remove() error {
+	if d.opened != nil {
+		d.opened.Close()
+	}
+	err := os.RemoveAll(d.root)
+	if errors.Is(err, fs.ErrPermission) {
+		// A command has taken our right to look into a directory.
+		filepath.WalkDir(d.root, func(name string, e fs.DirEntry, err error) error {
+			if e != nil && e.IsDir() {
+				os.Chmod(name, 0o700)
+			}
+			return nil
+		})
+		err = os.RemoveAll(d.root)
+	}
+	return err
+}

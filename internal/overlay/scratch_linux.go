@@ -1,0 +1,287 @@
+// Package overlay keeps changes over a shard.
+//
+// The changes lie in a scratch directory, in the layout of an overlayfs upper directory. A [Tree] makes them, on behalf
+// of a mounted file system; an [Overlay] reads them together with the shard, in any process and at any time, and is what
+// pack, status and run look at. The two share nothing but files, so whoever is killed loses nothing that had been
+// written. [Layout] keeps changes without a mount: it lays samples out in real directories and tells afterwards what
+// became of them.
+//
+// This is the only package that knows whether a file is the shard's or was changed.
+package overlay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// What can be wrong with a scratch directory.
+var (
+	ErrInUse   = errors.New("scratch directory in use")
+	ErrForeign = errors.New("scratch directory of another shard")
+	ErrScratch = errors.New("not a scratch directory")
+)
+
+// Scratch is a directory that holds what belongs to one mount or run: the changes, the index and a note of whose they
+// are. Its directory is private to the user.
+type Scratch struct {
+	Dir  string // absolute
+	lock *os.File
+	note note
+}
+
+// note is what a scratch directory says of itself.
+type note struct {
+	Version    int          `json:"version"`
+	Shard      string       `json:"shard"`            // its local path, absolute
+	Name       string       `json:"name"`             // as the user gave it
+	Origin     index.Origin `json:"origin"`           // of the shard
+	Index      string       `json:"index"`            // name of the index file; "" for none
+	Truncated  bool         `json:"truncated"`        // the shard may be cut short
+	Mountpoint string       `json:"mountpoint"`       // "" for none
+	Temporary  bool         `json:"temporary"`        // to be removed with its mount
+	Packed     string       `json:"packed,omitempty"` // stamp of the changes that were last packed
+}
+
+const noteVersion = 1
+
+// TempPattern is what the names of temporary scratch directories look like.
+const TempPattern = "shardfs-*"
+
+// CreateScratch makes a scratch directory of dir, or goes on with the one that it is. It holds the scratch's lock until
+// Close, so that no two processes change it. A temporary one is made with a new name in dir.
+func CreateScratch(dir string, temporary bool) (*Scratch, error) {
+	var err error
+	if temporary {
+		dir, err = os.MkdirTemp(dir, TempPattern)
+	} else if err = os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
+		err = checkEmptyOrOurs(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	s := &Scratch{Dir: dir}
+	if s.lock, err = os.OpenFile(s.path("lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		s.lock.Close()
+		return nil, fmt.Errorf("%s: %w", dir, ErrInUse)
+	}
+	if err := s.readNote(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.lock.Close()
+		return nil, err
+	}
+	s.note.Temporary, s.note.Index = temporary, s.path("index")
+	return s, nil
+}
+
+// checkEmptyOrOurs refuses a directory that holds something else than a scratch.
+func checkEmptyOrOurs(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, "lock")); err == nil {
+		return checkOwner(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s: %w: it is not empty", dir, ErrScratch)
+	}
+	return nil
+}
+
+// checkOwner refuses a scratch directory that another user could have prepared.
+func checkOwner(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s: %w: it belongs to another user", dir, ErrScratch)
+	}
+	return nil
+}
+
+// OpenScratch opens a scratch directory for reading, whoever is using it.
+func OpenScratch(dir string) (*Scratch, error) {
+	if err := checkOwner(dir); err != nil {
+		return nil, err
+	}
+	s := &Scratch{Dir: dir}
+	return s, s.readNote()
+}
+
+// Bind says which shard the scratch is for and where it will be mounted. It refuses a shard that is not the one whose
+// changes the scratch holds.
+func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string, truncated bool) error {
+	changed, err := s.HasChanges()
+	if err != nil {
+		return err
+	}
+	if changed && s.note.Origin != sh.Origin {
+		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrForeign, s.note.Name)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	s.note.Version, s.note.Shard, s.note.Name, s.note.Origin = noteVersion, abs, sh.Name, sh.Origin
+	s.note.Mountpoint, s.note.Truncated = mountpoint, truncated
+	return s.writeNote()
+}
+
+// HasChanges reports whether anything lies in the upper directory.
+func (s *Scratch) HasChanges() (bool, error) {
+	f, err := os.Open(s.path("upper"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if _, err = f.Readdirnames(1); err == io.EOF {
+		return false, nil
+	}
+	return true, err
+}
+
+// Mountpoint returns where the scratch's changes are or were mounted; "" for nowhere.
+func (s *Scratch) Mountpoint() string { return s.note.Mountpoint }
+
+// Temporary reports whether the scratch goes with its mount.
+func (s *Scratch) Temporary() bool { return s.note.Temporary }
+
+// ShardName returns the name under which the user gave the shard.
+func (s *Scratch) ShardName() string { return s.note.Name }
+
+// IndexFile returns the name of the shard's index file; "" for none.
+func (s *Scratch) IndexFile() string { return s.note.Index }
+
+// UseIndex says that the shard's index file is another than that in the scratch, or none.
+func (s *Scratch) UseIndex(name string) (err error) {
+	s.note.Index = ""
+	if name != "none" {
+		s.note.Index, err = filepath.Abs(name)
+	}
+	return err
+}
+
+// LogFile returns the name of the file for a background server's messages.
+func (s *Scratch) LogFile() string { return s.path("log") }
+
+// InUse reports whether a process holds the scratch.
+func (s *Scratch) InUse() bool {
+	f, err := os.Open(s.path("lock"))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
+}
+
+// OpenShard opens the shard that the scratch is for.
+func (s *Scratch) OpenShard() (*shard.Shard, error) {
+	sh, err := shard.Open(s.note.Shard, shard.Options{IndexFile: s.IndexFile(), AllowTruncated: s.note.Truncated})
+	if err != nil {
+		return nil, err
+	}
+	sh.Name = s.note.Name
+	if sh.Origin != s.note.Origin {
+		return nil, errors.Join(fmt.Errorf("%s: the shard was changed since it was mounted", s.note.Shard), sh.Close())
+	}
+	return sh, nil
+}
+
+// MarkPacked notes that the changes with this stamp have been packed.
+func (s *Scratch) MarkPacked(stamp string) error {
+	if err := s.readNote(); err != nil {
+		return err
+	}
+	s.note.Packed = stamp
+	return s.writeNote()
+}
+
+// Packed reports whether the changes with this stamp were packed.
+func (s *Scratch) Packed(stamp string) bool { return s.note.Packed == stamp }
+
+// Close releases the scratch and leaves it where it is.
+func (s *Scratch) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// Remove releases the scratch and removes it.
+func (s *Scratch) Remove() error {
+	return errors.Join(os.RemoveAll(s.Dir), s.Close())
+}
+
+// Sweep removes a temporary scratch directory whose process is gone, unless it holds changes that a mount would have kept.
+// Detach is called first, to unmount what is mounted in it.
+func Sweep(dir string, detach func(dir string) error) error {
+	if err := checkOwner(dir); err != nil {
+		return err
+	}
+	s, err := OpenScratch(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if s.lock, err = os.OpenFile(s.path("lock"), os.O_RDWR|unix.O_NOFOLLOW, 0); err != nil {
+		return err
+	}
+	defer s.lock.Close()
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil // in use
+	}
+	// A scratch that was never bound to a shard is that of a run, or of a mount that did not come about.
+	if bound := s.note.Version != 0; bound {
+		if changed, err := s.HasChanges(); err != nil || changed || !s.note.Temporary {
+			return err
+		}
+	}
+	if err := detach(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+func (s *Scratch) path(name string) string { return filepath.Join(s.Dir, name) }
+
+func (s *Scratch) readNote() error {
+	b, err := os.ReadFile(s.path("note.json"))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &s.note); err != nil || s.note.Version != noteVersion {
+		return fmt.Errorf("%s: %w of this version", s.Dir, ErrScratch)
+	}
+	return nil
+}
+
+// writeNote replaces the note at once.
+func (s *Scratch) writeNote() error {
+	b, err := json.Marshal(s.note)
+	if err != nil {
+		return err
+	}
+	temp := s.path("note.json.new")
+	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, s.path("note.json"))
+}

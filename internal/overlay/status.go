@@ -1,0 +1,111 @@
+package overlay
+
+import (
+	"iter"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Kind is what has happened to a sample or file, as the letter that stands for it.
+type Kind byte
+
+const (
+	Added    Kind = 'A'
+	Modified Kind = 'M'
+	Deleted  Kind = 'D'
+	Renamed  Kind = 'R'
+)
+
+func (k Kind) String() string {
+	return map[Kind]string{Added: "added", Modified: "modified", Deleted: "deleted", Renamed: "renamed"}[k]
+}
+
+// Difference is one difference between the shard and what is there now.
+type Difference struct {
+	Kind   Kind
+	Path   string // where it is now, or was
+	From   string // where a renamed sample was; else ""
+	Sample bool   // a sample's directory; else a file
+}
+
+// Changes yields what differs from the shard: sample by sample in tar order, then what was added.
+func (o *Overlay) Changes() iter.Seq2[Difference, error] {
+	return func(yield func(Difference, error) bool) {
+		next := 0 // number of the sample that comes next if none is gone
+		gone := func(end int) bool {
+			for ; next < end; next++ {
+				if !yield(Difference{Kind: Deleted, Path: o.Shard.Index.Sample(next).Path, Sample: true}, nil) {
+					return false
+				}
+			}
+			return true
+		}
+		for f, err := range o.Folders() {
+			if err != nil {
+				yield(Difference{}, err)
+				return
+			}
+			end := o.Shard.Index.Samples()
+			if f.Sample != nil {
+				end = f.Sample.Number
+			}
+			if !gone(end) {
+				return
+			}
+			if f.Sample != nil {
+				next++
+			}
+			for _, d := range o.differences(f) {
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+		gone(o.Shard.Index.Samples())
+	}
+}
+
+// differences returns what differs in one directory.
+func (o *Overlay) differences(f index.Folder) []Difference {
+	var all []Difference
+	switch {
+	case f.Sample == nil && f.Path != "":
+		all = append(all, Difference{Kind: Added, Path: f.Path, Sample: true})
+	case f.Moved:
+		all = append(all, Difference{Kind: Renamed, Path: f.Path, From: f.Sample.Path, Sample: true})
+	}
+	if f.Untouched {
+		return all
+	}
+	var shard []index.File
+	if f.Sample != nil {
+		shard = index.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })
+	}
+	inShard := func(name string) bool {
+		return f.Sample != nil && (name == index.KeyFile || name == index.SourceFile) ||
+			slices.ContainsFunc(shard, func(m index.File) bool { return m.Name == name })
+	}
+	files := slices.Clone(f.Files)
+	slices.SortFunc(files, func(a, b index.File) int { return strings.Compare(a.Name, b.Name) })
+	for _, file := range files {
+		switch {
+		case file.Row != index.Changed:
+		case inShard(file.Name):
+			all = append(all, Difference{Kind: Modified, Path: path.Join(f.Path, file.Name)})
+		default:
+			all = append(all, Difference{Kind: Added, Path: path.Join(f.Path, file.Name)})
+		}
+	}
+	for _, m := range shard {
+		if _, ok := f.File(m.Name); !ok {
+			all = append(all, Difference{Kind: Deleted, Path: path.Join(f.Path, m.Name)})
+		}
+	}
+	for _, sub := range f.Folders {
+		all = append(all, o.differences(sub)...)
+	}
+	return all
+}

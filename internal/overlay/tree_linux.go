@@ -1,0 +1,624 @@
+package overlay
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Ino is the number by which a [Tree] knows a file or directory, as long as it is mounted.
+//
+// What the shard shows has a number computed from the index, so that nothing is kept for it. What was changed or added
+// has a node; a file or directory of the shard keeps its number when it gets one.
+type Ino uint64
+
+// RootIno is the number of the root.
+const RootIno Ino = 1
+
+// Numbers are a kind and a row of the index, or a count.
+const (
+	kindDir Ino = iota + 1 // row of a directory
+	kindKey                // number of a sample
+	kindSource
+	kindMember // row of a member
+	kindNew    // count
+
+	kindShift = 40
+)
+
+func (i Ino) kind() Ino { return i >> kindShift }
+func (i Ino) row() int  { return int(i & (1<<kindShift - 1)) }
+
+func dirIno(d index.Dir) Ino {
+	if d == index.Root {
+		return RootIno
+	}
+	return kindDir<<kindShift | Ino(d)
+}
+
+// Tree is the view with its changes as a file system sees it: a tree of numbered files and directories that can be read
+// and changed. Changes go to the upper directory at once. It is safe for concurrent use.
+type Tree struct {
+	o    *Overlay
+	made time.Time // the time of directories that lead to samples
+	uid  uint32
+	gid  uint32
+
+	mu      sync.RWMutex
+	nodes   map[Ino]*node
+	opens   map[Ino]int      // how often each file without a node is open
+	byInode map[uint64]*node // files of the upper tree by their number there, so that a file with two names is one node
+	next    Ino
+}
+
+// node is what was changed or added. Its fields are guarded by Tree.mu.
+type node struct {
+	ino     Ino
+	links   []link // where it is; empty once it is deleted
+	lookups uint64 // how often the kernel was told of it and has not yet forgotten it
+	inode   uint64 // number in the upper tree, of a file
+
+	dir      bool
+	base     index.Dir // the directory of the shard that it lies over
+	over     bool      // base holds
+	children map[string]*node
+
+	opens int      // how often a file is open
+	file  *os.File // nil while opens is 0
+}
+
+// link is one name of a node.
+type link struct {
+	parent Ino
+	name   string
+}
+
+// NewTree returns the tree of an overlay whose scratch directory this process holds.
+func NewTree(o *Overlay) (*Tree, error) {
+	if err := o.upper.prepare(); err != nil {
+		return nil, err
+	}
+	t := &Tree{
+		o: o, made: time.Unix(0, o.Shard.Origin.ModTime), uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
+		nodes: make(map[Ino]*node), opens: make(map[Ino]int), byInode: make(map[uint64]*node), next: kindNew << kindShift,
+	}
+	t.nodes[RootIno] = &node{ino: RootIno, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
+	return t, nil
+}
+
+// Attr describes a file or directory.
+type Attr struct {
+	Ino     Ino
+	Mode    uint32 // type and permissions, as in stat(2)
+	Size    int64
+	Blocks  int64 // of 512 bytes
+	Nlink   uint32
+	Uid     uint32
+	Gid     uint32
+	Rdev    uint32
+	Atime   time.Time
+	Mtime   time.Time
+	Ctime   time.Time
+	BlkSize uint32
+}
+
+// Lookup returns the file or directory of that name in a directory. The caller must Forget it once for each Lookup.
+func (t *Tree) Lookup(parent Ino, name string) (Attr, error) {
+	t.mu.RLock()
+	if t.nodes[parent] == nil {
+		defer t.mu.RUnlock()
+		ino, err := t.lookupBase(parent, name)
+		if err != nil {
+			return Attr{}, err
+		}
+		return t.baseAttr(ino), nil // in an unchanged directory everything is
+	}
+	t.mu.RUnlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ino, err := t.lookup(parent, name)
+	if err != nil {
+		return Attr{}, err
+	}
+	attr, err := t.attr(ino)
+	if n := t.nodes[ino]; n != nil && err == nil {
+		n.lookups++
+	}
+	return attr, err
+}
+
+// Forget takes back n times that the caller was told of a file or directory.
+func (t *Tree) Forget(ino Ino, n uint64) {
+	if ino.kind() != kindNew {
+		return // computed, or kept: earlier lookups of it were not counted
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	nd := t.nodes[ino]
+	if nd == nil {
+		return
+	}
+	nd.lookups -= min(n, nd.lookups)
+	t.release(nd)
+}
+
+// release drops a node that nobody uses and that can be made again: from the upper tree, or, of a deleted file of the
+// shard, from its number. A number of the shard whose node holds a change keeps its node, as the kernel may still have
+// it from a time when there was none to count with.
+func (t *Tree) release(n *node) {
+	switch {
+	case n.opens > 0 || len(n.children) > 0:
+		return
+	case n.ino.kind() == kindNew && n.lookups > 0:
+		return
+	case n.ino.kind() != kindNew && (n.dir || len(n.links) > 0):
+		return
+	}
+	delete(t.nodes, n.ino)
+	if t.byInode[n.inode] == n {
+		delete(t.byInode, n.inode)
+	}
+	for _, l := range n.links {
+		if p := t.nodes[l.parent]; p != nil {
+			delete(p.children, l.name)
+			t.release(p)
+		}
+	}
+}
+
+// lookup finds a name in a directory: what was changed first, then what the shard has.
+func (t *Tree) lookup(parent Ino, name string) (Ino, error) {
+	p := t.nodes[parent]
+	if p == nil {
+		return t.lookupBase(parent, name)
+	}
+	if !p.dir {
+		return 0, unix.ENOTDIR
+	}
+	if child := p.children[name]; child != nil {
+		return child.ino, nil
+	}
+	at, err := t.path(parent)
+	if err != nil {
+		return 0, err
+	}
+	st, err := t.o.upper.stat(path.Join(at, name))
+	switch {
+	case err == unix.ENOENT:
+		return t.lookupBase(parent, name)
+	case err != nil:
+		return 0, err
+	case isWhiteout(&st):
+		return 0, unix.ENOENT
+	}
+	n, err := t.adopt(p, name, path.Join(at, name), &st)
+	if err != nil {
+		return 0, err
+	}
+	return n.ino, nil
+}
+
+// adopt makes a node of what lies in the upper tree.
+func (t *Tree) adopt(parent *node, name, at string, st *unix.Stat_t) (*node, error) {
+	if !isDir(st) {
+		if n := t.byInode[st.Ino]; n != nil {
+			n.links = append(n.links, link{parent.ino, name})
+			parent.children[name] = n
+			return n, nil
+		}
+		n := t.newNode(parent, name)
+		n.inode = st.Ino
+		t.byInode[st.Ino] = n
+		return n, nil
+	}
+	d, over, opaque, err := t.o.baseOf(at, parent.base, parent.over)
+	if err != nil {
+		return nil, err
+	}
+	if !over || opaque {
+		n := t.newNode(parent, name)
+		n.dir, n.children = true, make(map[string]*node)
+		return n, nil
+	}
+	return t.dirNode(d, parent, name), nil
+}
+
+// newNode makes a node with a new number.
+func (t *Tree) newNode(parent *node, name string) *node {
+	t.next++
+	n := &node{ino: t.next, links: []link{{parent.ino, name}}}
+	t.nodes[n.ino] = n
+	parent.children[name] = n
+	return n
+}
+
+// dirNode makes a node of a directory of the shard.
+func (t *Tree) dirNode(d index.Dir, parent *node, name string) *node {
+	n := &node{
+		ino: dirIno(d), links: []link{{parent.ino, name}}, dir: true, base: d, over: true, children: make(map[string]*node),
+	}
+	t.nodes[n.ino] = n
+	parent.children[name] = n
+	return n
+}
+
+// base returns the directory of the shard that a directory lies over, if any.
+func (t *Tree) base(ino Ino) (index.Dir, bool) {
+	if n := t.nodes[ino]; n != nil {
+		return n.base, n.over
+	}
+	if ino.kind() == kindDir {
+		return index.Dir(ino.row()), true
+	}
+	return 0, false
+}
+
+// lookupBase finds what the shard has under a name in a directory.
+func (t *Tree) lookupBase(parent Ino, name string) (Ino, error) {
+	d, ok := t.base(parent)
+	if !ok {
+		if t.nodes[parent] == nil {
+			return 0, unix.ENOTDIR
+		}
+		return 0, unix.ENOENT
+	}
+	x := t.o.Shard.Index
+	if number, ok := x.SampleIn(d); ok {
+		switch name {
+		case index.KeyFile:
+			return kindKey<<kindShift | Ino(number), nil
+		case index.SourceFile:
+			return kindSource<<kindShift | Ino(number), nil
+		}
+		if row, ok := x.FindFile(number, name); ok {
+			return kindMember<<kindShift | Ino(row), nil
+		}
+	}
+	if child, ok := x.Child(d, name); ok {
+		return dirIno(child), nil
+	}
+	return 0, unix.ENOENT
+}
+
+// inBase reports whether the shard shows something under a name in a directory, changed or not.
+func (t *Tree) inBase(parent Ino, name string) bool {
+	_, err := t.lookupBase(parent, name)
+	return err == nil
+}
+
+// location returns the directory and name at which a file or directory is.
+func (t *Tree) location(ino Ino) (link, error) {
+	if n := t.nodes[ino]; n != nil {
+		if len(n.links) == 0 {
+			return link{}, unix.ESTALE
+		}
+		return n.links[0], nil
+	}
+	x := t.o.Shard.Index
+	row := ino.row()
+	switch ino.kind() {
+	case kindDir:
+		return link{dirIno(x.Parent(index.Dir(row))), x.Name(index.Dir(row))}, nil
+	case kindKey:
+		return link{dirIno(x.DirOf(row)), index.KeyFile}, nil
+	case kindSource:
+		return link{dirIno(x.DirOf(row)), index.SourceFile}, nil
+	case kindMember:
+		return link{dirIno(x.DirOf(x.SampleOfRow(row))), x.FileName(row)}, nil
+	}
+	return link{}, unix.ESTALE
+}
+
+// path returns where a file or directory lies, or would lie, in the upper tree.
+func (t *Tree) path(ino Ino) (string, error) {
+	if ino == RootIno {
+		return "", nil
+	}
+	l, err := t.location(ino)
+	if err != nil {
+		return "", err
+	}
+	parent, err := t.path(l.parent)
+	return path.Join(parent, l.name), err
+}
+
+// Stat describes a file or directory.
+func (t *Tree) Stat(ino Ino) (Attr, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.attr(ino)
+}
+
+func (t *Tree) attr(ino Ino) (Attr, error) {
+	n := t.nodes[ino]
+	if n == nil {
+		if ino.kind() == kindNew {
+			return Attr{}, unix.ESTALE
+		}
+		return t.baseAttr(ino), nil
+	}
+	var st unix.Stat_t
+	var err error
+	if n.file != nil {
+		err = unix.Fstat(int(n.file.Fd()), &st)
+	} else {
+		var at string
+		if at, err = t.path(ino); err == nil {
+			st, err = t.o.upper.stat(at)
+		}
+	}
+	if err != nil {
+		return Attr{}, err
+	}
+	return Attr{
+		Ino: ino, Mode: st.Mode, Size: st.Size, Blocks: st.Blocks, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
+		Rdev: uint32(st.Rdev), Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
+		BlkSize: uint32(st.Blksize),
+	}, nil
+}
+
+// baseAttr describes what the shard shows under a computed number.
+func (t *Tree) baseAttr(ino Ino) Attr {
+	x := t.o.Shard.Index
+	a := Attr{Ino: ino, Mode: unix.S_IFREG | 0o644, Nlink: 1, Uid: t.uid, Gid: t.gid, BlkSize: 4096}
+	row := ino.row()
+	switch ino.kind() {
+	case kindKey:
+		a.Size, a.Mtime = int64(len(x.Key(row))), x.ModTime(x.Sample(row).Start)
+	case kindSource:
+		a.Size, a.Mtime = int64(len(t.o.Shard.Name)), x.ModTime(x.Sample(row).Start)
+	case kindMember:
+		_, a.Size = x.Content(row)
+		a.Mtime = x.ModTime(row)
+	default:
+		a.Mode, a.Nlink, a.Mtime = unix.S_IFDIR|0o755, 2, t.made
+		if number, ok := x.SampleIn(index.Dir(row)); ok && ino != RootIno {
+			a.Mtime = x.ModTime(x.Sample(number).Start)
+		}
+	}
+	a.Blocks = (a.Size + 511) / 512
+	a.Atime, a.Ctime = a.Mtime, a.Mtime
+	return a
+}
+
+// ReadAt reads the content of a file that is open.
+func (t *Tree) ReadAt(ino Ino, p []byte, off int64) (int, error) {
+	t.mu.RLock()
+	n := t.nodes[ino]
+	t.mu.RUnlock()
+	if n == nil {
+		return t.readBase(ino, p, off)
+	}
+	f, err := t.openedFile(n)
+	if err != nil {
+		return 0, err
+	}
+	m, err := f.ReadAt(p, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return m, err
+}
+
+// readBase reads a file of the shard.
+func (t *Tree) readBase(ino Ino, p []byte, off int64) (int, error) {
+	x := t.o.Shard.Index
+	switch ino.kind() {
+	case kindKey:
+		return copyAt(p, x.Key(ino.row()), off), nil
+	case kindSource:
+		return copyAt(p, t.o.Shard.Name, off), nil
+	case kindMember:
+	default:
+		return 0, unix.EISDIR
+	}
+	data, size := x.Content(ino.row())
+	if off >= size {
+		return 0, nil
+	}
+	p = p[:min(int64(len(p)), size-off)]
+	n, err := t.o.Shard.ReadAt(p, data+off)
+	if n == len(p) {
+		return n, nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // the shard is shorter than it was
+	}
+	return 0, err
+}
+
+func copyAt(p []byte, s string, off int64) int {
+	if off >= int64(len(s)) {
+		return 0
+	}
+	return copy(p, s[off:])
+}
+
+// Readlink returns where a symbolic link leads.
+func (t *Tree) Readlink(ino Ino) (string, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.nodes[ino] == nil {
+		return "", unix.EINVAL
+	}
+	at, err := t.path(ino)
+	if err != nil {
+		return "", err
+	}
+	target := make([]byte, unix.PathMax)
+	var n int
+	err = t.o.upper.at(at, func(dir int, base string) error {
+		n, err = unix.Readlinkat(dir, base, target)
+		return err
+	})
+	return string(target[:max(n, 0)]), err
+}
+
+// Listing is an open directory. What the shard shows in it is listed in tar order as it is at each call, what was added
+// after it by name, as it was when the listing began. A Listing is not safe for concurrent use.
+type Listing struct {
+	t     *Tree
+	ino   Ino
+	upper map[string]uint32 // names in the upper tree, with their types
+	added []string          // those that the shard does not show here
+}
+
+// DirEntry is one name of a directory.
+type DirEntry struct {
+	Name string
+	Ino  Ino // 0 where it is not known without looking
+	Mode uint32
+	Next uint64 // where a listing goes on behind it
+}
+
+// List opens a directory.
+func (t *Tree) List(ino Ino) (*Listing, error) {
+	l := &Listing{t: t, ino: ino}
+	return l, l.Rewind()
+}
+
+// Rewind takes note of what has been added since the listing began.
+func (l *Listing) Rewind() error {
+	l.t.mu.RLock()
+	defer l.t.mu.RUnlock()
+	return l.read()
+}
+
+// read is Rewind under the lock.
+func (l *Listing) read() error {
+	l.upper, l.added = nil, nil
+	t := l.t
+	if t.nodes[l.ino] == nil {
+		return nil
+	}
+	at, err := t.path(l.ino)
+	if err != nil {
+		return err
+	}
+	entries, err := t.o.upper.list(at)
+	if err != nil {
+		return err
+	}
+	l.upper = make(map[string]uint32, len(entries))
+	for _, e := range entries {
+		mode := e.stat.Mode
+		if isWhiteout(&e.stat) {
+			mode = 0
+		}
+		l.upper[e.name] = mode
+		if mode != 0 && !t.inBase(l.ino, e.name) {
+			l.added = append(l.added, e.name)
+		}
+	}
+	return nil
+}
+
+// Places in a listing. 0 is its beginning; the others are a kind and a row, and mean what follows.
+const (
+	atKey    = 1 << kindShift // the sample's two files
+	atSource = 2 << kindShift
+	atMember = 3 << kindShift // rows of members
+	atChild  = 4 << kindShift // rows of directories
+	atAdded  = 5 << kindShift // positions in Listing.added
+)
+
+// Entries yields the entries from a place on, without "." and "..".
+func (l *Listing) Entries(from uint64, yield func(DirEntry) bool) {
+	l.t.mu.RLock()
+	base, over := l.t.base(l.ino)
+	l.t.mu.RUnlock()
+	l.entries(base, over, from, yield)
+}
+
+// entries is Entries for a directory that lies over base if over is true.
+func (l *Listing) entries(base index.Dir, over bool, from uint64, yield func(DirEntry) bool) {
+	x := l.t.o.Shard.Index
+	next := func(name string, ino Ino, mode uint32, place uint64) bool {
+		if upper, ok := l.upper[name]; ok {
+			if upper == 0 {
+				return true // deleted
+			}
+			mode, ino = upper, 0
+		}
+		return yield(DirEntry{name, ino, mode & unix.S_IFMT, place})
+	}
+	if number, ok := x.SampleIn(base); over && ok && from < atChild {
+		if from < atKey && !next(index.KeyFile, kindKey<<kindShift|Ino(number), unix.S_IFREG, atKey) {
+			return
+		}
+		if from < atSource && !next(index.SourceFile, kindSource<<kindShift|Ino(number), unix.S_IFREG, atSource) {
+			return
+		}
+		sample := x.Sample(number)
+		row := sample.Start
+		if from >= atMember {
+			row = int(from-atMember) + 1
+		}
+		for ; row < sample.End; row++ {
+			if x.InSample(row) && !next(x.FileName(row), kindMember<<kindShift|Ino(row), unix.S_IFREG, atMember+uint64(row)) {
+				return
+			}
+		}
+	}
+	if over && from < atAdded {
+		child, ok := x.FirstChild(base)
+		if from >= atChild {
+			child, ok = x.Sibling(index.Dir(from - atChild))
+		}
+		for ; ok; child, ok = x.Sibling(child) {
+			if !next(x.Name(child), dirIno(child), unix.S_IFDIR, atChild+uint64(child)) {
+				return
+			}
+		}
+	}
+	i := 0
+	if from >= atAdded {
+		i = int(from-atAdded) + 1
+	}
+	for ; i < len(l.added); i++ {
+		if !next(l.added[i], 0, l.upper[l.added[i]], atAdded+uint64(i)) {
+			return
+		}
+	}
+}
+
+// IsSample reports whether a directory shows a sample of the shard.
+func (t *Tree) IsSample(ino Ino) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	d, ok := t.base(ino)
+	if ok {
+		_, ok = t.o.Shard.Index.SampleIn(d)
+	}
+	return ok
+}
+
+// Close closes the files that are open.
+func (t *Tree) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for n := range maps.Values(t.nodes) {
+		if n.file != nil {
+			errs = append(errs, n.file.Close())
+		}
+	}
+	t.nodes = nil
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
+}
+
+// Statfs describes the file system that changes are written to.
+func (t *Tree) Statfs() (st syscall.Statfs_t, err error) {
+	err = syscall.Fstatfs(int(t.o.upper.dir.Fd()), &st)
+	return st, err
+}

@@ -1,0 +1,347 @@
+package overlay
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// upper is a tree of changes in the layout of an overlayfs upper directory: what was added or changed lies at its path,
+// a character device 0:0 (a whiteout) stands for what was deleted, a directory marked opaque hides the one below it, and
+// one marked with a redirect lies over the directory of that path.
+//
+// Paths are slash-separated and relative to the tree; "" is its root. No link is ever followed.
+type upper struct {
+	dir   *os.File // the tree
+	work  *os.File // a directory in the same file system, for what is not yet in its place
+	marks string   // prefix of the marks' names: "trusted.overlay." or "user.overlay."
+	temps atomic.Uint64
+}
+
+// markPrefixes are where overlayfs keeps its marks: as root, and in a user's own mount.
+var markPrefixes = []string{"trusted.overlay.", "user.overlay."}
+
+// openUpper opens the tree in the directory scratch, which may be made new.
+func openUpper(scratch string, create bool) (*upper, error) {
+	if create {
+		for _, name := range []string{"upper", "work"} {
+			if err := os.Mkdir(path.Join(scratch, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				return nil, err
+			}
+		}
+	}
+	u := &upper{}
+	var err error
+	if u.dir, err = openDir(path.Join(scratch, "upper")); err != nil {
+		return nil, err
+	}
+	if u.work, err = openDir(path.Join(scratch, "work")); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	return u, nil
+}
+
+func openDir(name string) (*os.File, error) {
+	return os.OpenFile(name, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_RDONLY, 0)
+}
+
+// prepare readies the tree for changes: it clears what a killed process left unfinished and finds out how marks are
+// kept here. It fails where the file system cannot keep them.
+func (u *upper) prepare() error {
+	if err := removeContents(u.work); err != nil {
+		return err
+	}
+	work, err := os.OpenRoot(u.work.Name())
+	if err != nil {
+		return err
+	}
+	defer work.Close()
+	if err := work.Mkdir("probe", 0o700); err != nil {
+		return err
+	}
+	defer work.RemoveAll("probe")
+	probe, err := work.Open("probe")
+	if err != nil {
+		return err
+	}
+	defer probe.Close()
+	for _, prefix := range markPrefixes {
+		if err = unix.Fsetxattr(int(probe.Fd()), prefix+"opaque", []byte("y"), 0); err == nil {
+			u.marks = prefix
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("this file system keeps no extended attributes: %w", err)
+	}
+	if err := unix.Mknodat(int(probe.Fd()), "whiteout", unix.S_IFCHR, 0); err != nil {
+		return fmt.Errorf("this file system keeps no whiteouts: %w", err)
+	}
+	if err := unix.Renameat2(int(probe.Fd()), "whiteout", int(probe.Fd()), "other", unix.RENAME_WHITEOUT); err != nil {
+		return fmt.Errorf("this file system does not rename and leave a whiteout: %w", err)
+	}
+	return nil
+}
+
+func (u *upper) close() error {
+	var errs []error
+	for _, f := range []*os.File{u.dir, u.work} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// open opens what lies at a path.
+func (u *upper) open(name string, flags int, mode uint32) (int, error) {
+	if name == "" {
+		name = "."
+	}
+	for {
+		fd, err := unix.Openat2(int(u.dir.Fd()), name, &unix.OpenHow{
+			Flags:   uint64(flags | unix.O_NOFOLLOW | unix.O_CLOEXEC),
+			Mode:    uint64(mode),
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+		})
+		if err != unix.EINTR && err != unix.EAGAIN {
+			return fd, err
+		}
+	}
+}
+
+// at calls f with an open directory and the name in it that a path means.
+func (u *upper) at(name string, f func(dir int, base string) error) error {
+	parent, base := path.Split(name)
+	if parent == "" {
+		return f(int(u.dir.Fd()), base)
+	}
+	dir, err := u.open(parent, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return f(dir, base)
+}
+
+// stat describes what lies at a path, links included.
+func (u *upper) stat(name string) (st unix.Stat_t, err error) {
+	err = u.at(name, func(dir int, base string) error {
+		if base == "" {
+			return unix.Fstat(dir, &st)
+		}
+		return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	return st, err
+}
+
+func isWhiteout(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == 0
+}
+
+func isDir(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
+
+// mark returns a mark of a directory; "" where it has none.
+func (u *upper) mark(name, mark string) (string, error) {
+	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	for _, prefix := range markPrefixes {
+		value := make([]byte, unix.PathMax)
+		n, err := unix.Fgetxattr(fd, prefix+mark, value)
+		if err == nil {
+			return string(value[:n]), nil
+		}
+		if err != unix.ENODATA && err != unix.ENOTSUP && err != unix.EPERM {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// setMark marks a directory.
+func (u *upper) setMark(name, mark, value string) error {
+	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fsetxattr(fd, u.marks+mark, []byte(value), 0)
+}
+
+// setMarkTemp marks a directory in the work directory.
+func (u *upper) setMarkTemp(temp, mark, value string) error {
+	fd, err := unix.Openat(int(u.work.Fd()), temp, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fsetxattr(fd, u.marks+mark, []byte(value), 0)
+}
+
+// isOpaque reports whether a directory hides the one below it.
+func (u *upper) isOpaque(name string) (bool, error) {
+	value, err := u.mark(name, "opaque")
+	return value == "y", err
+}
+
+// redirect returns the mark of a directory that lies over another one than that of its own path: "/" and the other's
+// path, or its name in the directory that the parent lies over. "" where there is no such mark.
+func (u *upper) redirect(name string) (string, error) {
+	return u.mark(name, "redirect")
+}
+
+// temp returns a new name in the work directory.
+func (u *upper) temp() string {
+	return fmt.Sprintf("%d.%d", os.Getpid(), u.temps.Add(1))
+}
+
+// whiteout puts a whiteout at a path, in place of a file that may be there.
+func (u *upper) whiteout(name string) error {
+	temp := u.temp()
+	if err := unix.Mknodat(int(u.work.Fd()), temp, unix.S_IFCHR, 0); err != nil {
+		return err
+	}
+	return u.publish(temp, name, 0)
+}
+
+// publish moves what lies in the work directory under a temporary name to a path. On an error nothing is left of it.
+func (u *upper) publish(temp, name string, flags uint) error {
+	err := u.at(name, func(dir int, base string) error {
+		return unix.Renameat2(int(u.work.Fd()), temp, dir, base, flags)
+	})
+	if err != nil {
+		unix.Unlinkat(int(u.work.Fd()), temp, 0)
+	}
+	return err
+}
+
+// discard removes a directory, which may hold whiteouts, at once: whatever a reader sees of it is all or nothing.
+// Where whiteout is true it leaves one.
+func (u *upper) discard(name string, whiteout bool) error {
+	temp := u.temp()
+	work := int(u.work.Fd())
+	var flags uint
+	if whiteout {
+		flags = unix.RENAME_WHITEOUT
+	}
+	err := u.at(name, func(dir int, base string) error {
+		return unix.Renameat2(dir, base, work, temp, flags)
+	})
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(u.work.Name())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.RemoveAll(temp)
+}
+
+// move moves a file or directory of the tree, in place of a file, an empty directory or a whiteout that may be there.
+// Where whiteout is true it leaves one.
+func (u *upper) move(from, to string, dir, whiteout bool) error {
+	return u.at(from, func(fromDir int, fromBase string) error {
+		return u.at(to, func(toDir int, toBase string) error {
+			var flags uint
+			if whiteout {
+				flags = unix.RENAME_WHITEOUT
+			}
+			if !dir {
+				return unix.Renameat2(fromDir, fromBase, toDir, toBase, flags)
+			}
+			var st unix.Stat_t
+			err := unix.Fstatat(toDir, toBase, &st, unix.AT_SYMLINK_NOFOLLOW)
+			if err == unix.ENOENT {
+				return unix.Renameat2(fromDir, fromBase, toDir, toBase, flags)
+			}
+			if err != nil {
+				return err
+			}
+			// A directory takes the place of an empty one, or of nothing. Both may be something here: a directory that
+			// holds whiteouts, or a whiteout. They change places, and what was in the way goes from the old place.
+			if err := unix.Renameat2(fromDir, fromBase, toDir, toBase, unix.RENAME_EXCHANGE); err != nil {
+				return err
+			}
+			switch {
+			case isDir(&st):
+				return u.discard(from, whiteout)
+			case !whiteout:
+				return unix.Unlinkat(fromDir, fromBase, 0)
+			}
+			return nil // the whiteout is where one has to be
+		})
+	})
+}
+
+// remove removes a tree, or nothing where there is none.
+func (u *upper) remove(name string) error {
+	root, err := os.OpenRoot(u.dir.Name())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.RemoveAll(name)
+}
+
+// entry is what lies under one name of a directory.
+type entry struct {
+	name string
+	stat unix.Stat_t
+}
+
+// list returns what lies in a directory of the tree, whiteouts included, by name.
+func (u *upper) list(name string) ([]entry, error) {
+	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(fd), name)
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	entries := make([]entry, 0, len(names))
+	for _, name := range names {
+		e := entry{name: name}
+		if err := unix.Fstatat(fd, name, &e.stat, unix.AT_SYMLINK_NOFOLLOW); err == unix.ENOENT {
+			continue // removed since it was listed
+		} else if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// removeContents empties a directory.
+func removeContents(dir *os.File) error {
+	root, err := os.OpenRoot(dir.Name())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := root.RemoveAll(e.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

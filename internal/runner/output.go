@@ -1,0 +1,90 @@
+package runner
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// inMemory is how many bytes of a command's output are kept in memory; more than that go to a file.
+const inMemory = 1 << 20
+
+// Output is what a command wrote to standard output, complete and as it was written.
+type Output struct {
+	dir  string   // where the file is made
+	mem  []byte   // the bytes, while they are few
+	file *os.File // the bytes, once they are many; it has no name, so it ends with its descriptor
+	size int64
+}
+
+// Len returns the number of bytes.
+func (o *Output) Len() int64 { return o.size }
+
+// WriteTo writes all the bytes to w. It may be called more than once.
+func (o *Output) WriteTo(w io.Writer) (int64, error) {
+	if o.file == nil {
+		n, err := w.Write(o.mem)
+		return int64(n), err
+	}
+	return io.Copy(w, io.NewSectionReader(o.file, 0, o.size))
+}
+
+// append adds bytes at the end. After an error the bytes before p are there.
+func (o *Output) append(p []byte) error {
+	if o.file == nil && o.size+int64(len(p)) > inMemory {
+		if err := o.spill(); err != nil {
+			return err
+		}
+	}
+	if o.file == nil {
+		o.mem = append(o.mem, p...)
+	} else if _, err := o.file.Write(p); err != nil {
+		return err
+	}
+	o.size += int64(len(p))
+	return nil
+}
+
+// spill moves the bytes from memory to a file.
+func (o *Output) spill() error {
+	f, err := unnamedFile(o.dir)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(o.mem); err != nil {
+		f.Close()
+		return err
+	}
+	o.file, o.mem = f, nil
+	return nil
+}
+
+// close frees the bytes.
+func (o *Output) close() {
+	if o.file != nil {
+		o.file.Close()
+	}
+	*o = Output{}
+}
+
+// unnamedFile makes a file in dir that no name leads to. Where a file system cannot do that at once, the file loses its
+// name right after it was made.
+func unnamedFile(dir string) (*os.File, error) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
+	if err == nil || !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
+		return f, err
+	}
+	if f, err = os.CreateTemp(dir, "output-"); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}

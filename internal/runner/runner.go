@@ -1,0 +1,274 @@
+// Package runner runs one command in many directories.
+//
+// A job is a directory, made ready just before its turn, and the command that runs in it. A few workers run the jobs, each
+// as a process group of its own; the caller ranges over the results, in the order of the jobs. The caller's loop is the
+// brake: the workers are never more than a small window ahead of it.
+//
+// When a result is yielded, its process group has ended: nothing that the command left in the background writes later.
+// (What moved itself to another session or process group, by setsid or a shell's job control, is out of reach.) When the
+// loop is left, for whatever reason, no command runs, no worker waits, no file is open.
+//
+// A directory must not lie in a file system that is served by the calling process: a child enters its directory while the
+// thread that started it cannot run, and the two would wait for each other. The calling process becomes a subreaper and
+// stays one: it adopts what commands leave behind, and so can wait for its end. If it is killed itself, the commands are
+// killed too, but not what they have started.
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrTimeout is wrapped by the error of a job whose command ran longer than Options.Timeout.
+var ErrTimeout = errors.New("timed out")
+
+// Job is one command in one directory.
+type Job struct {
+	// Prepare makes the directory ready and returns its absolute path. It runs in a worker just before the command; its
+	// error is the job's, and the command is not run. Jobs are prepared concurrently. The directory is the job's until
+	// the loop has taken its result; at most 4 times Options.Jobs of them are in use at once.
+	Prepare func(ctx context.Context) (dir string, err error)
+
+	// Env holds more variables, NAME=value, that replace those of the same name in Options.Env.
+	Env []string
+
+	// Tag is handed back in the job's Result.
+	Tag any
+}
+
+// Options says what is run and how. Only Argv must be set.
+type Options struct {
+	Argv    []string      // the command; Argv[0] is looked up once, as exec.LookPath does
+	Env     []string      // the environment; PWD is always the job's directory; nil means nothing else
+	Jobs    int           // commands at a time; 0 means GOMAXPROCS
+	Timeout time.Duration // after that the process group gets SIGTERM; 0 means never
+	Grace   time.Duration // from SIGTERM to SIGKILL; 0 means 5 s
+	Stderr  *os.File      // standard error of the commands; nil means /dev/null
+	Spill   string        // directory for output beyond 1 MiB a job, in files without a name; "" means os.TempDir()
+}
+
+// Result says how one job ended.
+type Result struct {
+	Number   int           // position of the job, from 0
+	Tag      any           // the job's
+	Err      error         // nil: exit status 0; else *ExitError, ErrTimeout, or what kept the command from running
+	Duration time.Duration // from the command's start to its end; 0 if none was started
+	Output   *Output       // the command's standard output, never nil; valid until the loop's next step
+}
+
+// ExitError is the error of a command that ended by itself, or by a stranger's signal, other than with status 0.
+type ExitError struct {
+	Status int            // exit status, if Signal is 0
+	Signal syscall.Signal // what killed the command, or 0
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("killed by signal %d (%v)", int(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("exit status %d", e.Status)
+}
+
+// windowPerWorker bounds how many jobs are between the pull from the sequence and the end of the loop's step, for each
+// worker. Their directories hold disk space all that time, so the window is small; a job that takes about this many times
+// as long as its neighbours still keeps no worker waiting.
+const windowPerWorker = 4
+
+// Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job is a result
+// like any other.
+//
+// The error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound) or ctx is done (its
+// context.Cause). A sequence that ends without one has yielded a result for every job. When ctx is done or the loop is
+// left, running commands get SIGTERM and, after Options.Grace, SIGKILL; the jobs that this cuts short have no result.
+// Run waits for them before it yields the error or lets the loop go.
+//
+// The jobs are pulled by one goroutine, as far ahead as the window allows. Run waits for a pull to return: a sequence that
+// can block should end when ctx is done, and a loop that leaves early should cancel ctx first.
+func Run(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, error] {
+	return func(yield func(Result, error) bool) {
+		r, err := newRun(o)
+		if err != nil {
+			yield(Result{}, err)
+			return
+		}
+		defer r.null.Close()
+		if err := r.each(ctx, jobs, func(res Result) bool { return yield(res, nil) }); err != nil {
+			yield(Result{}, err)
+		}
+	}
+}
+
+// run is one call of Run. It does not change, so the workers share it.
+type run struct {
+	Options              // with zero values resolved
+	path        string   // Argv[0] as an absolute path
+	null        *os.File // /dev/null: every command's standard input
+	errTimedOut error    // ErrTimeout with its duration
+}
+
+// newRun looks up the command and opens what all jobs share.
+func newRun(o Options) (*run, error) {
+	if len(o.Argv) == 0 {
+		return nil, errors.New("no command")
+	}
+	path, err := exec.LookPath(o.Argv[0])
+	if err != nil {
+		return nil, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become a subreaper: %w", err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	if o.Jobs == 0 {
+		o.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if o.Grace == 0 {
+		o.Grace = 5 * time.Second
+	}
+	if o.Stderr == nil {
+		o.Stderr = null
+	}
+	return &run{Options: o, path: path, null: null, errTimedOut: fmt.Errorf("%w after %v", ErrTimeout, o.Timeout)}, nil
+}
+
+// task is a job on its way from the sequence through a worker to the loop.
+type task struct {
+	job    Job
+	done   chan struct{} // closed by the worker when the fields below are set
+	result Result
+	cut    error // not nil: the job was cut short because the run is over
+}
+
+// each runs the jobs and calls yield for each result, in order. It returns when all it started has ended: with nil when
+// yield has seen every job or refused one, else with the cause of ctx.
+func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) bool) error {
+	running, cancel := context.WithCancel(ctx)
+	// The loop holds one task and the goroutine that pulls another, so the channel holds the window less two.
+	order := make(chan *task, windowPerWorker*r.Jobs-2)
+	work := make(chan *task)
+	var group sync.WaitGroup
+	defer func() {
+		cancel()
+		for t := range order {
+			<-t.done
+			t.result.Output.close()
+		}
+		group.Wait()
+	}()
+
+	for range r.Jobs {
+		group.Go(func() {
+			buf := make([]byte, 64<<10) // a pipe's capacity
+			for t := range work {
+				r.do(running, t, buf)
+			}
+		})
+	}
+	group.Go(func() {
+		defer close(work)
+		defer close(order)
+		number := 0
+		for job := range jobs {
+			t := &task{job: job, done: make(chan struct{}), result: Result{Number: number, Tag: job.Tag, Output: &Output{dir: r.Spill}}}
+			order <- t
+			work <- t
+			number++
+			if running.Err() != nil {
+				return
+			}
+		}
+	})
+
+	for t := range order {
+		<-t.done
+		more := t.cut == nil && yield(t.result)
+		t.result.Output.close()
+		if !more {
+			return t.cut
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// do runs one job from Prepare to the end of its process group. The scratch space buf is the worker's.
+func (r *run) do(ctx context.Context, t *task, buf []byte) {
+	defer close(t.done)
+	if t.cut = context.Cause(ctx); t.cut != nil {
+		return
+	}
+	if t.result.Err = r.execute(ctx, t, buf); t.result.Err != nil {
+		t.cut = context.Cause(ctx) // nil while the run goes on
+	}
+}
+
+// execute prepares the directory and runs the command in it.
+func (r *run) execute(ctx context.Context, t *task, buf []byte) error {
+	dir, err := t.job.Prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(dir) {
+		return fmt.Errorf("directory %q is not an absolute path", dir)
+	}
+
+	// A child's parent-death signal comes when the thread that started it ends, and Go is free to end a thread that no
+	// goroutine is locked to. The lock has no measurable cost.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c, err := r.start(dir, environ(r.Env, dir, t.job.Env))
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, r.errTimedOut)
+		defer cancel()
+	}
+	err = c.wait(ctx, r.Grace, t.result.Output, buf)
+	t.result.Duration = time.Since(started)
+	return err
+}
+
+// environ returns env with PWD and the variables of more in it. Each name occurs once: which of two a command would see
+// depends on the command.
+func environ(env []string, dir string, more []string) []string {
+	all := make([]string, 0, len(env)+1+len(more))
+	all = append(append(all, "PWD="+dir), more...)
+	own := all
+	for _, v := range env {
+		if !defines(own, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// defines reports whether env has a variable of the name that the variable v has.
+func defines(env []string, v string) bool {
+	name, _, _ := strings.Cut(v, "=")
+	for _, e := range env {
+		if n, _, _ := strings.Cut(e, "="); n == name {
+			return true
+		}
+	}
+	return false
+}

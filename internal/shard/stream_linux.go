@@ -1,0 +1,127 @@
+package shard
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+)
+
+// Stream is a shard that can be read once, from its beginning to its end. Its plain bytes pass through a spool file,
+// where they can be read until they are freed, so a stream needs no more room than the samples that are being looked at.
+type Stream struct {
+	Name  string
+	in    io.Reader // plain, through the spool
+	spool *os.File
+	size  atomic.Int64 // bytes spooled
+	freed int64
+}
+
+// NewStream returns the stream that r holds. Its spool file lies in dir, without a name.
+func NewStream(r io.Reader, name, dir string) (*Stream, error) {
+	s := &Stream{Name: name}
+	buffered := bufio.NewReaderSize(r, 256<<10)
+	head, err := buffered.Peek(index.BlockSize)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(head) == 0 {
+		return nil, fmt.Errorf("%s: %w: it is empty", name, index.ErrNotTar)
+	}
+	var plain io.Reader = buffered
+	switch format := codec.Detect(head); format {
+	case codec.Plain:
+	case codec.Gzip:
+		plain = codec.NewGzipReader(buffered, codec.GzipOptions{})
+	default:
+		return nil, fmt.Errorf("%s: %w: %s", name, ErrCompression, format)
+	}
+	if s.spool, err = os.CreateTemp(dir, "spool-"); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(s.spool.Name()); err != nil {
+		return nil, errors.Join(err, s.spool.Close())
+	}
+	s.in = io.TeeReader(plain, spoolWriter{s})
+	return s, nil
+}
+
+// spoolWriter appends to a stream's spool.
+type spoolWriter struct{ s *Stream }
+
+func (w spoolWriter) Write(p []byte) (int, error) {
+	n, err := w.s.spool.WriteAt(p, w.s.size.Load())
+	w.s.size.Add(int64(n))
+	return n, err
+}
+
+// Samples yields the stream piece by piece, each an index of one sample and of the members around it that belong to
+// none; the last piece may be without a sample. Offsets are those of the whole stream. An error ends it.
+func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
+	return func(yield func(*index.Index, error) bool) {
+		scanner := index.NewScanner(s.in)
+		var b index.Builder
+		key, open := "", false
+		for {
+			e, err := scanner.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("%s: %w", s.Name, err))
+				return
+			}
+			if k, _, ok := index.MemberKey(string(e.Name)); ok && e.Regular {
+				if open && k != key {
+					x, err := b.Finish(e.Header)
+					if !yield(x, err) || err != nil {
+						return
+					}
+					b = index.Builder{}
+				}
+				key, open = k, true
+			}
+			if err := b.Add(e); err != nil {
+				yield(nil, fmt.Errorf("%s: %w", s.Name, err))
+				return
+			}
+		}
+		// What follows the end marker belongs to the stream, and only its reading proves the checksum.
+		if _, err := io.Copy(io.Discard, s.in); err != nil {
+			yield(nil, fmt.Errorf("%s: %w", s.Name, err))
+			return
+		}
+		yield(b.Finish(scanner.End()))
+	}
+}
+
+// ReadAt reads plain bytes that have been yielded and not been freed.
+func (s *Stream) ReadAt(p []byte, off int64) (int, error) { return s.spool.ReadAt(p, off) }
+
+// Size returns how many plain bytes have been read.
+func (s *Stream) Size() int64 { return s.size.Load() }
+
+// freeStep is how many bytes are freed at a time: each costs a system call.
+const freeStep = 1 << 20
+
+// Free says that the plain bytes before an offset are not needed any more. A file system that cannot give their room
+// back keeps it until Close.
+func (s *Stream) Free(before int64) {
+	if before-s.freed < freeStep {
+		return
+	}
+	before &^= freeStep - 1
+	unix.Fallocate(int(s.spool.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.freed, before-s.freed)
+	s.freed = before
+}
+
+// Close removes the spool.
+func (s *Stream) Close() error { return s.spool.Close() }

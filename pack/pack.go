@@ -1,0 +1,379 @@
+// Package pack writes samples to a tar.
+//
+// A [Writer] is given the directories of the samples as they are now, one after the other, and appends what they hold:
+// bytes that nobody changed as they lie in the shard, headers included, the rest under plain new headers. The same
+// directories give the same bytes, whoever made them and in whatever time.
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// What can be wrong with a sample.
+var (
+	ErrKey     = errors.New("bad key")
+	ErrChanged = errors.New("changed while it was read")
+)
+
+// Source has directories of samples.
+type Source interface {
+	// Folders yields the directories as they are now: those that show samples of a shard in tar order, then the others,
+	// by path.
+	Folders() iter.Seq2[index.Folder, error]
+}
+
+// Base is the shard that samples come from.
+type Base struct {
+	Index *index.Index
+	Plain io.ReaderAt // its plain bytes
+	Size  int64       // how many, what follows the end marker included; 0: the end is not copied
+}
+
+// Times says which modification time a new or changed member gets.
+type Times uint8
+
+const (
+	SampleTime Times = iota // that of the sample's first member in the shard
+	FileTime                // the file's own, in whole seconds
+	FixedTime               // Options.Fixed
+)
+
+// Options configures a Writer. The zero value is the design's.
+type Options struct {
+	DropOthers bool // leave out the members that belong to no sample
+	Times      Times
+	Fixed      time.Time
+}
+
+// Summary counts what was written and what was not.
+type Summary struct {
+	Samples int   `json:"samples"`
+	Members int   `json:"members"`  // of samples
+	Bytes   int64 `json:"bytes"`    // of plain tar
+	LeftOut int   `json:"left_out"` // files in the directories that are no members
+	Emptied int   `json:"emptied"`  // samples without a member left
+}
+
+// Writer writes a tar. It is not safe for concurrent use.
+type Writer struct {
+	out     io.Writer
+	o       Options
+	sum     Summary
+	base    Base        // the shard of the last sample
+	row     int         // its rows before this one have been dealt with
+	plain   io.ReaderAt // bytes from..to of it are still to be copied
+	from    int64
+	to      int64
+	intact  bool   // what was written is a beginning of the shard
+	ended   bool   // and goes to its end
+	lastKey string // of the last sample written
+	header  bytes.Buffer
+	buffer  []byte
+}
+
+// NewWriter returns a Writer to out. If out has a method CopyRange, runs of unchanged bytes are copied by it.
+func NewWriter(out io.Writer, o Options) *Writer {
+	return &Writer{out: out, o: o, intact: true}
+}
+
+// Pack writes everything that a source has. Base is the source's shard, or the zero Base.
+func Pack(ctx context.Context, w *Writer, b Base, s Source) error {
+	for folder, err := range s.Folders() {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.Folder(b, folder); err != nil {
+			return err
+		}
+	}
+	return w.Rest(b)
+}
+
+// Summary returns what has been counted so far.
+func (w *Writer) Summary() Summary { return w.sum }
+
+// Folder writes the samples in one directory, its own and then those in directories in it. Folders that show samples of a
+// shard come in tar order; the members of the shard that lie before a sample and belong to none are written before it.
+func (w *Writer) Folder(b Base, f index.Folder) error {
+	if f.Sample != nil {
+		if err := w.enter(b); err != nil {
+			return err
+		}
+		if err := w.others(b, f.Sample.Start); err != nil {
+			return err
+		}
+		if f.Untouched && !f.Moved && !w.o.DropOthers {
+			return w.untouched(b, f.Sample)
+		}
+	}
+	samples, leftOut, err := Samples(b, f)
+	if err != nil {
+		return err
+	}
+	w.sum.LeftOut += leftOut
+	for _, s := range samples {
+		if err := w.sample(b, s); err != nil {
+			return fmt.Errorf("sample %s: %w", s.Path, err)
+		}
+	}
+	return nil
+}
+
+// Rest writes what the shard has behind its last sample. When all was written as it lies there, that is everything to
+// its last byte.
+func (w *Writer) Rest(b Base) error {
+	if b.Index == nil {
+		return nil
+	}
+	if err := w.enter(b); err != nil {
+		return err
+	}
+	if err := w.others(b, b.Index.Rows()); err != nil {
+		return err
+	}
+	if w.intact && w.offset() == b.Index.End() && b.Size > 0 {
+		w.ended = true
+		return w.raw(b, b.Index.End(), b.Size)
+	}
+	return nil
+}
+
+// Close ends the tar, with as many blocks of zeros as fill a record, as tar has always written it. It does not close what
+// is written to.
+func (w *Writer) Close() error {
+	if err := w.Flush(); err != nil || w.ended {
+		return err
+	}
+	const marker, record = 2 * index.BlockSize, 20 * index.BlockSize
+	end := w.sum.Bytes + marker
+	return w.write(make([]byte, marker+(record-end%record)%record))
+}
+
+// offset returns how many bytes have been written, those still to be copied included.
+func (w *Writer) offset() int64 { return w.sum.Bytes + w.to - w.from }
+
+// enter notes which shard the next sample is from, and finishes with the one before: a stream comes as one small shard
+// after the other.
+func (w *Writer) enter(b Base) error {
+	if w.base.Index == b.Index {
+		return nil
+	}
+	if w.base.Index != nil {
+		if err := w.others(w.base, w.base.Index.Rows()); err != nil {
+			return err
+		}
+	}
+	w.base, w.row = b, 0
+	return nil
+}
+
+// others writes the members that belong to no sample up to a row, and passes over those of samples, which were dropped.
+func (w *Writer) others(b Base, end int) error {
+	for ; w.row < end; w.row++ {
+		if b.Index.InSample(w.row) || w.o.DropOthers {
+			continue
+		}
+		if err := w.rawRow(b, w.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untouched writes a sample as it lies in the shard, with what lies between its members.
+func (w *Writer) untouched(b Base, s *index.Sample) error {
+	if err := w.begin(s.Key); err != nil {
+		return fmt.Errorf("sample %s: %w", s.Path, err)
+	}
+	for row := s.Start; row < s.End; row++ {
+		if b.Index.InSample(row) {
+			w.sum.Members++
+		}
+	}
+	w.row = s.End
+	return w.raw(b, b.Index.Offset(s.Start), b.Index.Offset(s.End))
+}
+
+// begin counts a sample and checks that it does not run into the one before it.
+func (w *Writer) begin(key string) error {
+	if w.sum.Samples > 0 && key == w.lastKey {
+		return fmt.Errorf("%w: %q is also that of the sample before it, and the two would become one", ErrKey, key)
+	}
+	w.lastKey = key
+	w.sum.Samples++
+	return nil
+}
+
+// sample writes a sample member by member.
+func (w *Writer) sample(b Base, s Sample) error {
+	var header tar.Header
+	if len(s.Members) == 0 {
+		w.sum.Emptied++
+	} else {
+		err := w.begin(s.Key)
+		if err == nil {
+			header, err = w.headerLike(b, s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, m := range s.Members {
+		w.sum.Members++
+		if m.Row == index.Changed && w.row < s.end {
+			if err := w.others(b, s.end); err != nil {
+				return err
+			}
+		}
+		if m.Row != index.Changed {
+			if err := w.others(b, m.Row); err != nil {
+				return err
+			}
+			w.row = m.Row + 1
+		}
+		if s.own && m.File.Row != index.Changed {
+			if err := w.rawRow(b, m.Row); err != nil {
+				return err
+			}
+		} else if err := w.newMember(b, s.Key, m, header); err != nil {
+			return fmt.Errorf("%s: %w", m.File.Name, err)
+		}
+	}
+	return w.others(b, s.end)
+}
+
+// headerLike returns a header with the owner and time that a sample's new members get: those of a member of the shard or,
+// without a shard, no owner and the time of the sample's first file.
+func (w *Writer) headerLike(b Base, s Sample) (tar.Header, error) {
+	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.Members[0].File.ModTime}
+	if b.Index != nil && s.like < b.Index.Rows() {
+		m := b.Index.Member(s.like)
+		first, err := tar.NewReader(io.NewSectionReader(b.Plain, m.Header, m.Data-m.Header)).Next()
+		if err != nil {
+			return h, fmt.Errorf("header of member %d at byte %d: %w", s.like, m.Header, err)
+		}
+		h.Uid, h.Gid, h.Uname, h.Gname, h.ModTime = first.Uid, first.Gid, first.Uname, first.Gname, first.ModTime
+	}
+	if w.o.Times == FixedTime {
+		h.ModTime = w.o.Fixed
+	}
+	return h, nil
+}
+
+// newMember writes a member under a new header.
+func (w *Writer) newMember(b Base, key string, m Member, h tar.Header) error {
+	h.Name = key + "." + m.Ext
+	if k, ext, ok := index.MemberKey(h.Name); !ok || k != key || ext != m.Ext {
+		return fmt.Errorf("%w: a member %q would not belong to the sample %q", ErrKey, h.Name, key)
+	}
+	if w.o.Times == FileTime {
+		h.ModTime = m.File.ModTime
+	}
+	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction would need an extended header
+	var content io.Reader
+	if m.File.Row != index.Changed {
+		var data int64
+		data, h.Size = b.Index.Content(m.File.Row)
+		content = io.NewSectionReader(b.Plain, data, h.Size)
+	} else {
+		file, err := m.File.Open()
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return ErrChanged
+		}
+		h.Size, content = info.Size(), file
+	}
+	w.header.Reset()
+	if err := tar.NewWriter(&w.header).WriteHeader(&h); err != nil {
+		return err
+	}
+	w.intact = false
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := w.write(w.header.Bytes()); err != nil {
+		return err
+	}
+	n, err := w.copy(io.LimitReader(content, h.Size))
+	if err != nil {
+		return err
+	}
+	if n < h.Size {
+		return ErrChanged
+	}
+	return w.write(make([]byte, -n&(index.BlockSize-1)))
+}
+
+// rawRow writes one member of the shard as it lies there.
+func (w *Writer) rawRow(b Base, row int) error {
+	return w.raw(b, b.Index.Offset(row), b.Index.Offset(row+1))
+}
+
+// raw writes bytes of the plain shard. They are copied once it is known where the run of such bytes ends.
+func (w *Writer) raw(b Base, from, to int64) error {
+	w.intact = w.intact && from == w.offset()
+	if w.plain == b.Plain && from == w.to {
+		w.to = to
+		return nil
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	w.plain, w.from, w.to = b.Plain, from, to
+	return nil
+}
+
+// Flush copies the bytes of the shard that are still to be copied, so that they need not be kept any longer.
+func (w *Writer) Flush() error {
+	from, n := w.from, w.to-w.from
+	w.from = w.to
+	if n == 0 {
+		return nil
+	}
+	if out, ok := w.out.(interface {
+		CopyRange(src io.ReaderAt, off, n int64) error
+	}); ok {
+		w.sum.Bytes += n
+		return out.CopyRange(w.plain, from, n)
+	}
+	copied, err := w.copy(io.NewSectionReader(w.plain, from, n))
+	if err == nil && copied < n {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// copy writes what r holds.
+func (w *Writer) copy(r io.Reader) (int64, error) {
+	if w.buffer == nil {
+		w.buffer = make([]byte, 1<<20)
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{w.out}, struct{ io.Reader }{r}, w.buffer)
+	w.sum.Bytes += n
+	return n, err
+}
+
+func (w *Writer) write(p []byte) error {
+	n, err := w.out.Write(p)
+	w.sum.Bytes += int64(n)
+	return err
+}

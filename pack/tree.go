@@ -1,0 +1,45 @@
+package pack
+
+import (
+	"errors"
+	"io/fs"
+	"iter"
+	"path"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Tree is a plain directory of sample directories, as a [Source]. It reads one directory at a time and follows no links.
+type Tree struct {
+	FS fs.FS
+}
+
+// Folders yields the directories by path, a directory before those in it.
+func (t Tree) Folders() iter.Seq2[index.Folder, error] {
+	return func(yield func(index.Folder, error) bool) {
+		t.walk(".", yield)
+	}
+}
+
+// walk yields the directories in dir, and reports whether to go on.
+func (t Tree) walk(dir string, yield func(index.Folder, error) bool) bool {
+	f, subs, err := index.ReadDir(t.FS, dir)
+	if errors.Is(err, fs.ErrNotExist) && dir != "." {
+		return true // removed since it was listed
+	}
+	if err != nil {
+		return yield(index.Folder{}, err)
+	}
+	if dir == "." {
+		f.Path = ""
+	}
+	if !yield(f, nil) {
+		return false
+	}
+	for _, sub := range subs {
+		if !t.walk(path.Join(dir, sub), yield) {
+			return false
+		}
+	}
+	return true
+}
