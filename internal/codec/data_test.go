@@ -1,0 +1,272 @@
+package codec
+
+import (
+	"archive/tar"
+	"bytes"
+	stdgzip "compress/gzip"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+)
+
+// jpegLike returns n bytes that compress like JPEG data: to about 0.96, by their frequencies only.
+func jpegLike(n int, seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	b := make([]byte, n)
+	for i := range b {
+		x := r.Uint32()
+		b[i] = min(byte(x), byte(x>>8))
+	}
+	return b
+}
+
+// text returns n bytes that compress like text.
+func text(n int, seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 2))
+	words := make([]string, 3000)
+	for i := range words {
+		for range 2 + r.IntN(8) {
+			words[i] += string(rune('a' + r.IntN(26)))
+		}
+	}
+	var b bytes.Buffer
+	for b.Len() < n {
+		b.WriteString(words[min(r.IntN(len(words)), r.IntN(len(words)))])
+		b.WriteByte(' ')
+	}
+	return b.Bytes()[:n]
+}
+
+// noise returns n bytes that do not compress.
+func noise(n int, seed uint64) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(seed)}).Read(b)
+	return b
+}
+
+// sampleTar returns a tar of about n bytes: samples of a JPEG-like image, a class and a caption.
+func sampleTar(t testing.TB, n int) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := 0; b.Len() < n; i++ {
+		for _, m := range []struct {
+			extension string
+			data      []byte
+		}{
+			{"jpg", jpegLike(min(60_000+r.IntN(60_000), n), uint64(i))},
+			{"cls", fmt.Appendf(nil, "%d", r.IntN(1000))},
+			{"json", text(300, uint64(i))},
+		} {
+			h := &tar.Header{Name: fmt.Sprintf("%06d.%s", i, m.extension), Mode: 0o644, Size: int64(len(m.data))}
+			if err := w.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(m.data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// compress returns data as one gzip member of klauspost's writer.
+func compress(t testing.TB, data []byte, level int) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return finish(t, &b, w, data)
+}
+
+// compressStd returns data as one gzip member of the standard library's writer.
+func compressStd(t testing.TB, data []byte, level int) []byte {
+	var b bytes.Buffer
+	w, err := stdgzip.NewWriterLevel(&b, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return finish(t, &b, w, data)
+}
+
+// compressOwn returns data as GzipWriter writes it.
+func compressOwn(t testing.TB, data []byte, level, workers int) []byte {
+	var b bytes.Buffer
+	w, err := NewGzipWriter(&b, level, workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return finish(t, &b, w, data)
+}
+
+func finish(t testing.TB, b *bytes.Buffer, w io.WriteCloser, data []byte) []byte {
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// mixStored returns plain bytes and one gzip member of them in which stored, Huffman-only and LZ77 blocks of many lengths
+// follow each other in an order that depends on seed.
+func mixStored(t testing.TB, n int, seed uint64) (plain, gz []byte) {
+	r := rand.New(rand.NewPCG(seed, 4))
+	var body bytes.Buffer
+	for len(plain) < n {
+		piece := text(1+r.IntN(9000), r.Uint64())
+		if r.IntN(2) == 0 {
+			piece = noise(1+r.IntN(9000), r.Uint64())
+		}
+		// A preset dictionary makes the piece refer to bytes before it.
+		w, err := flate.NewWriterDict(&body, []int{0, 1, 6, 9, flate.HuffmanOnly}[r.IntN(5)], plain[max(0, len(plain)-32<<10):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(piece)
+		if r.IntN(4) == 0 {
+			w.Write(piece)
+			piece = slices.Concat(piece, piece)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		plain = append(plain, piece...)
+	}
+	trailer := compressStd(t, plain, 1)
+	trailer = trailer[len(trailer)-8:]
+	return plain, slices.Concat([]byte(gzipHeader), body.Bytes(), []byte(deflateEnd), trailer)
+}
+
+// pipe runs a program with input and returns its output. Without the program it skips the test.
+func pipe(t *testing.T, input []byte, name string, args ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("NOT TESTED: %s is not installed", name)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = bytes.NewReader(input)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, stderr.String())
+	}
+	return out
+}
+
+// shard is a compressed shard and what it must decode to.
+type shard struct {
+	name  string
+	gz    func(t *testing.T) []byte
+	plain []byte
+}
+
+// shards returns one shard of each kind that readers have to know.
+func shards(t *testing.T) []shard {
+	sample := sampleTar(t, 200_000)
+	words := text(250_000, 1)
+	mixed, mixedGz := mixStored(t, 200_000, 1)
+	twice := slices.Concat(compressOwn(t, words, 6, 2), compressOwn(t, sample, 1, 1))
+	padded := slices.Concat(compressStd(t, words, 6), make([]byte, 5000), compressStd(t, sample, 6), make([]byte, 70_000))
+	const python = "import gzip, sys; sys.stdout.buffer.write(gzip.compress(sys.stdin.buffer.read(), 6))"
+	full := stdgzip.Header{Name: "shard.tar", Comment: "made by a test", Extra: []byte("AB\x02\x00xy"), OS: 3}
+
+	fixed := func(gz []byte) func(*testing.T) []byte { return func(*testing.T) []byte { return gz } }
+	tool := func(plain []byte, name string, args ...string) func(*testing.T) []byte {
+		return func(t *testing.T) []byte { return pipe(t, plain, name, args...) }
+	}
+	var list []shard
+	for _, level := range []int{0, 1, 6, 9} {
+		list = append(list,
+			shard{fmt.Sprintf("std/%d", level), fixed(compressStd(t, sample, level)), sample},
+			shard{fmt.Sprintf("klauspost/%d", level), fixed(compress(t, words, level)), words})
+	}
+	list = append(list,
+		shard{"empty", fixed(compressStd(t, nil, 1)), nil},
+		shard{"byte", fixed(compressStd(t, []byte("x"), 1)), []byte("x")},
+		shard{"zeros", fixed(compressStd(t, make([]byte, 1<<20), 6)), make([]byte, 1<<20)},
+		shard{"stored", fixed(mixedGz), mixed},
+		shard{"huffman", fixed(compressStd(t, sample, stdgzip.HuffmanOnly)), sample},
+		shard{"own", fixed(compressOwn(t, sample, 1, 2)), sample},
+		shard{"own/twice", fixed(twice), slices.Concat(words, sample)},
+		shard{"members", fixed(members(t, sample, 50_000)), sample},
+		shard{"members/small", fixed(members(t, words[:10_000], 100)), words[:10_000]},
+		shard{"members/padded", fixed(padded), slices.Concat(words, sample)},
+		shard{"header", fixed(withHeader(t, full, words)), words},
+		shard{"gzip/1", tool(sample, "gzip", "-1"), sample},
+		shard{"gzip/9", tool(sample, "gzip", "-9"), sample},
+		shard{"pigz/jpeg", tool(sample, "pigz", "-p2", "-b32", "-6"), sample},
+		shard{"pigz/text", tool(words, "pigz", "-p2", "-b32", "-1"), words},
+		shard{"pigz/independent", tool(words, "pigz", "-p2", "-i"), words},
+		shard{"python", tool(words, "python3", "-c", python), words},
+	)
+	return list
+}
+
+// members returns data as gzip members of size bytes each, with an empty one behind every tenth.
+func members(t testing.TB, data []byte, size int) []byte {
+	var b []byte
+	empty := compressStd(t, nil, 1)
+	i := 0
+	for piece := range slices.Chunk(data, size) {
+		b = append(b, compress(t, piece, 1)...)
+		if i++; i%10 == 0 {
+			b = append(b, empty...)
+		}
+	}
+	return b
+}
+
+func withHeader(t testing.TB, h stdgzip.Header, data []byte) []byte {
+	var b bytes.Buffer
+	w := stdgzip.NewWriter(&b)
+	w.Header = h
+	finish(t, &b, w, data)
+	// The standard library writes no header checksum; readers that do not look at it must skip it.
+	gz := b.Bytes()
+	end := bytes.Index(gz, []byte(h.Comment)) + len(h.Comment) + 1
+	gz[3] |= flagHeaderCRC
+	return slices.Concat(gz[:end], []byte("??"), gz[end:])
+}
+
+// decode returns the plain bytes of gz and its checkpoints.
+func decode(gz []byte, span int64) (plain []byte, points []Checkpoint, err error) {
+	add := func(c Checkpoint) { points = append(points, c) }
+	plain, err = io.ReadAll(NewGzipReader(bytes.NewReader(gz), GzipOptions{Span: span, OnCheckpoint: add}))
+	return plain, points, err
+}
+
+// index returns the checkpoints of gz.
+func index(t testing.TB, gz []byte, span int64) []Checkpoint {
+	_, points, err := decode(gz, span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return points
+}
+
+// same fails the test unless got is want.
+func same(t testing.TB, got, want []byte) {
+	t.Helper()
+	if bytes.Equal(got, want) {
+		return
+	}
+	n := 0
+	for n < min(len(got), len(want)) && got[n] == want[n] {
+		n++
+	}
+	t.Fatalf("got %d bytes, want %d; the first %d are equal", len(got), len(want), n)
+}

@@ -1,0 +1,297 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+)
+
+// source counts what is read of a shard.
+type source struct {
+	*bytes.Reader
+	n atomic.Int64
+}
+
+func newSource(gz []byte) *source { return &source{Reader: bytes.NewReader(gz)} }
+
+func (s *source) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.Reader.ReadAt(p, off)
+	s.n.Add(int64(n))
+	return n, err
+}
+
+// readRandom reads n pieces of plain at random offsets.
+func readRandom(t testing.TB, z *GzipReaderAt, plain []byte, n int, seed uint64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 6))
+	buf := make([]byte, 150_000)
+	for range n {
+		off := r.IntN(len(plain) + 1)
+		p := buf[:r.IntN(len(buf))]
+		want := plain[off:min(off+len(p), len(plain))]
+		got, err := z.ReadAt(p, int64(off))
+		if err != nil && (err != io.EOF || len(want) == len(p)) {
+			t.Fatalf("%d bytes at %d: %v", len(p), off, err)
+		}
+		same(t, p[:got], want)
+	}
+}
+
+func TestGzipReaderAtContract(t *testing.T) {
+	plain := text(100_000, 1)
+	gz := compress(t, plain, 6)
+	z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), index(t, gz, 50_000))
+	if err := iotest.TestReader(io.NewSectionReader(z, 0, int64(len(plain))), plain); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 10)
+	for _, tt := range []struct {
+		off int64
+		n   int
+		err error
+	}{
+		{99_990, 10, nil},
+		{99_995, 5, io.EOF},
+		{100_000, 0, io.EOF},
+		{1 << 40, 0, io.EOF},
+	} {
+		if n, err := z.ReadAt(buf, tt.off); n != tt.n || err != tt.err {
+			t.Errorf("ReadAt(%d) = %d, %v, want %d, %v", tt.off, n, err, tt.n, tt.err)
+		}
+	}
+	if n, err := z.ReadAt(buf, -1); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("ReadAt(-1) = %d, %v", n, err)
+	}
+	if n, err := z.ReadAt(nil, 5); n != 0 || err != nil {
+		t.Errorf("ReadAt of nothing = %d, %v", n, err)
+	}
+}
+
+// Readers that each go forward share one decode, if they take turns in any order.
+func TestReadersGoForward(t *testing.T) {
+	const readers, piece, span = 8, 32 << 10, 256 << 10
+	plain := noise(9<<20, 4) // more than is kept
+	gz := compress(t, plain, 0)
+	points := index(t, gz, span)
+
+	for _, tt := range []struct {
+		name string
+		off  func(reader, step int) int // where a reader reads in each step
+	}{
+		{"apart", func(reader, step int) int { return reader*len(plain)/readers + step*piece }},
+		{"intertwined", func(reader, step int) int { return (step*readers + reader ^ 1) * piece }},
+	} {
+		steps := len(plain) / readers / piece
+		walk := func(z *GzipReaderAt, reader, step int) {
+			off := tt.off(reader, step)
+			p := make([]byte, piece)
+			if _, err := z.ReadAt(p, int64(off)); err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			} else if !bytes.Equal(p, plain[off:off+piece]) {
+				t.Errorf("%s: wrong bytes at %d", tt.name, off)
+			}
+		}
+		// Each reader may start once at a checkpoint, with all that lies before its first offset and the rest of the input
+		// buffer too much.
+		limit := int64(len(gz)) + readers*(span+inputBuffer)
+
+		src := newSource(gz)
+		z := NewGzipReaderAt(src, int64(len(gz)), int64(len(plain)), points)
+		for step := range steps {
+			for reader := range readers {
+				walk(z, reader, step)
+			}
+		}
+		if n := src.n.Load(); n > limit {
+			t.Errorf("%s: %d compressed bytes read, the shard has %d", tt.name, n, len(gz))
+		}
+
+		// At once they read less than is kept, because nothing keeps one from running far ahead of the others.
+		src = newSource(gz)
+		z = NewGzipReaderAt(src, int64(len(gz)), int64(len(plain)), points)
+		var running sync.WaitGroup
+		for reader := range readers {
+			running.Go(func() {
+				for step := range steps * 3 / 4 {
+					walk(z, reader, step)
+				}
+			})
+		}
+		running.Wait()
+		if n := src.n.Load(); n > limit {
+			t.Errorf("%s, at once: %d compressed bytes read, the shard has %d", tt.name, n, len(gz))
+		}
+	}
+}
+
+// Going back over what was just read decodes nothing again.
+func TestReadBackwards(t *testing.T) {
+	plain := noise(3<<20, 5)
+	gz := compress(t, plain, 0)
+	src := newSource(gz)
+	z := NewGzipReaderAt(src, int64(len(gz)), int64(len(plain)), index(t, gz, 1<<20))
+	p := make([]byte, 4096)
+	for off := len(plain) - len(p); off >= 0; off -= len(p) {
+		if _, err := z.ReadAt(p, int64(off)); err != nil {
+			t.Fatal(err)
+		}
+		same(t, p, plain[off:off+len(p)])
+	}
+	if n := src.n.Load(); n > int64(len(gz))*11/10 {
+		t.Errorf("%d compressed bytes read, the shard has %d", n, len(gz))
+	}
+}
+
+func TestReadAtOnce(t *testing.T) {
+	plain := noise(9<<20, 6) // more than is kept
+	gz := members(t, plain, 300_000)
+	z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), index(t, gz, 512<<10))
+	var running sync.WaitGroup
+	for i := range 2 * maxCursors { // more than can decode at the same time
+		running.Go(func() { readRandom(t, z, plain, 10, uint64(i)) })
+	}
+	running.Wait()
+	if len(z.cursors) > maxCursors || len(z.blocks) > maxBlocks+maxCursors {
+		t.Errorf("%d cursors, %d blocks", len(z.cursors), len(z.blocks))
+	}
+}
+
+// A shard that has become shorter, or holds something else than its checkpoints say, gives errors.
+func TestReadAtDamaged(t *testing.T) {
+	plain := sampleTar(t, 1<<20)
+	gz := compress(t, plain, 6)
+	points := index(t, gz, 128<<10)
+	other := slices.Concat(gz[:len(gz)/2], noise(len(gz)-len(gz)/2, 1))
+
+	for _, tt := range []struct {
+		name        string
+		gz          []byte
+		size, plain int64
+		is          error
+	}{
+		{"shorter file", gz[:len(gz)/2], int64(len(gz)), int64(len(plain)), io.ErrUnexpectedEOF},
+		{"shorter size", gz, int64(len(gz) / 2), int64(len(plain)), io.ErrUnexpectedEOF},
+		{"empty file", nil, int64(len(gz)), int64(len(plain)), io.ErrUnexpectedEOF},
+		{"other bytes", other, int64(len(gz)), int64(len(plain)), ErrDamaged},
+		{"fewer plain bytes", gz, int64(len(gz)), int64(len(plain)) + 1, io.ErrUnexpectedEOF},
+	} {
+		z := NewGzipReaderAt(bytes.NewReader(tt.gz), tt.size, tt.plain, points)
+		got := make([]byte, tt.plain)
+		for range 2 {
+			n, err := z.ReadAt(got, 0)
+			if n == len(got) || !errors.Is(err, tt.is) {
+				t.Fatalf("%s: %d bytes, %v", tt.name, n, err)
+			}
+			if tt.is != ErrDamaged { // which flate notices some bytes too late
+				same(t, got[:n], plain[:n])
+			}
+			if n, err := z.ReadAt(got[:10], tt.plain-10); n != 0 || !errors.Is(err, tt.is) {
+				t.Fatalf("%s, at the end: %d bytes, %v", tt.name, n, err)
+			}
+		}
+	}
+}
+
+// Checkpoints come from files, which can hold anything.
+func TestReadAtBadCheckpoints(t *testing.T) {
+	plain := text(100_000, 3)
+	gz := compress(t, plain, 6)
+	for _, c := range []Checkpoint{
+		{In: -1},
+		{In: 20, Bit: 8},
+		{In: 20, Bit: 255},
+		{In: 1 << 62, Bit: 1},
+		{In: int64(len(gz)), Member: true},
+		{In: 20, Member: true},
+	} {
+		z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), []Checkpoint{c})
+		if n, err := z.ReadAt(make([]byte, 100), 90_000); n != 0 || err == nil || err == io.EOF {
+			t.Errorf("%+v: %d bytes, %v", c, n, err)
+		}
+	}
+}
+
+// A cursor that comes through a whole member compares its CRC32.
+func TestReadAtVerifies(t *testing.T) {
+	plain := noise(300_000, 2)
+	gz := slices.Concat(compress(t, plain[:100_000], 0), compress(t, plain[100_000:], 0))
+	points := index(t, gz, 50_000)
+	gz[1000]++ // in a stored block, so flate sees nothing
+	z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), points)
+	if n, err := z.ReadAt(make([]byte, len(plain)), 0); n > 100_000 || !errors.Is(err, ErrDamaged) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// What a truncated shard gives can be read to the last byte.
+func TestReadAtTruncated(t *testing.T) {
+	gz := compress(t, sampleTar(t, 1<<20), 6)
+	gz = gz[:len(gz)*2/3]
+	plain, points, err := decode(gz, 100_000)
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+	z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), points)
+	readRandom(t, z, plain, 100, 1)
+	got := make([]byte, len(plain))
+	if _, err := z.ReadAt(got, 0); err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, plain)
+}
+
+// flaky fails the first read of each offset.
+type flaky struct {
+	io.ReaderAt
+	err  error
+	seen map[int64]bool
+}
+
+func (f *flaky) ReadAt(p []byte, off int64) (int, error) {
+	if !f.seen[off] {
+		f.seen[off] = true
+		return 0, f.err
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}
+
+func TestReadAtTriesAgain(t *testing.T) {
+	plain := text(1<<20, 2)
+	gz := compress(t, plain, 6)
+	src := &flaky{bytes.NewReader(gz), errors.New("broken network"), map[int64]bool{}}
+	z := NewGzipReaderAt(src, int64(len(gz)), int64(len(plain)), index(t, gz, 300_000))
+	got := make([]byte, len(plain))
+	done := 0
+	for range 1000 {
+		n, err := z.ReadAt(got[done:], int64(done))
+		if done += n; err == nil {
+			break
+		} else if !errors.Is(err, src.err) {
+			t.Fatal(err)
+		}
+	}
+	same(t, got, plain)
+}
+
+func FuzzGzipReaderAt(f *testing.F) {
+	f.Add([]byte("some plain bytes, some plain bytes"), byte(6), uint16(10), uint16(3), uint64(1))
+	f.Add(text(20_000, 3), byte(1), uint16(1000), uint16(3000), uint64(2))
+	f.Add(noise(20_000, 3), byte(0), uint16(1), uint16(9000), uint64(3))
+	f.Fuzz(func(t *testing.T, plain []byte, level byte, span, size uint16, seed uint64) {
+		var gz []byte
+		for piece := range slices.Chunk(plain, 1000+int(size)) {
+			gz = append(gz, compress(t, piece, int(level%10))...)
+		}
+		if len(plain) == 0 {
+			gz = compress(t, nil, 1)
+		}
+		z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), index(t, gz, int64(span)))
+		readRandom(t, z, plain, 10, seed)
+	})
+}
