@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"strconv"
@@ -64,7 +63,7 @@ The command sees SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEM
 	flags.IntVarP(&o.count, "count", "n", 0, "take only `N` samples")
 	flags.IntVar(&o.skip, "skip", 0, "pass over the first `N` samples")
 	flags.StringVar(&o.keys, "keys", "", "take only samples whose keys are in `FILE`, one a line")
-	flags.StringVar(&o.shell, "shell", "/bin/sh", "shell for -c")
+	flags.StringVar(&o.shell, "shell", defaultShell, "`PATH` of the shell for -c")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, such as 90s or 5m")
 	flags.StringVar(&o.onError, "on-error", "stop", "after a failed command: stop, skip the sample, or keep it as it was")
 	flags.StringVar(&o.workspace, "workspace", "auto", "where samples lie: fuse (a mount), dir (copies) or auto")
@@ -92,7 +91,7 @@ func (o *runOptions) check(args []string) error {
 		return usagef("--workspace %s: auto, fuse or dir", o.workspace)
 	}
 	if len(o.argv) == 0 {
-		o.argv = []string{o.shell, "-c", o.command}
+		o.argv = commandLine(o.shell, o.command)
 	}
 	return o.output.check()
 }
@@ -135,14 +134,19 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) error {
 func (o *runOptions) loop(ctx context.Context, ui *ui, space workspace, keys map[string]bool, out *output) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stdout := io.Writer(os.Stdout)
+	stdout := os.Stdout
 	if out != nil && out.file == nil {
 		stdout = os.Stderr
+	}
+	var terminal *os.File
+	if isTerminal(stdout) {
+		terminal = stdout
 	}
 	var inputErr error
 	failed := 0
 	for result, err := range runner.Run(ctx, runner.Options{
 		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Timeout: o.timeout, Stderr: os.Stderr, Spill: space.dir(),
+		Terminal: terminal,
 	}, jobs(ctx, space.name(), o.choose(space.tasks(), keys), &inputErr)) {
 		if err != nil {
 			return err

@@ -57,6 +57,10 @@ type Options struct {
 	Grace   time.Duration // from SIGTERM to SIGKILL; 0 means 5 s
 	Stderr  *os.File      // standard error of the commands; nil means /dev/null
 	Spill   string        // directory for output beyond 1 MiB a job, in files without a name; "" means os.TempDir()
+
+	// Terminal, if not nil, makes standard output of the commands a terminal of that one's size, so that they write what
+	// they would write there. The output is captured all the same.
+	Terminal *os.File
 }
 
 // Result says how one job ended.

@@ -13,7 +13,7 @@ import (
 // command is a command that was started: a process, and the process group that it leads.
 type command struct {
 	pid    int // of the leader and of the group
-	stdout int // the read end of the pipe that is standard output, or -1
+	stdout int // the read end of the pipe or terminal that is standard output, or -1
 }
 
 // start starts the command in dir. The calling goroutine must stay locked to its thread until wait has returned.
@@ -21,8 +21,14 @@ func (r *run) start(dir string, env []string) (*command, error) {
 	// A pipe, though a file gets along without poll: a new file for each job runs 0.8 as many jobs a second, and one file
 	// for all jobs of a worker, as fast as pipes, could be written to during a later job by what left the process group.
 	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("pipe for standard output: %w", err)
+	var err error
+	if r.Terminal != nil {
+		p[0], p[1], err = openTerminal(r.Terminal)
+	} else {
+		err = unix.Pipe2(p[:], unix.O_CLOEXEC)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("standard output: %w", err)
 	}
 	defer unix.Close(p[1])
 	pid, err := syscall.ForkExec(r.path, r.Argv, &syscall.ProcAttr{
@@ -141,13 +147,15 @@ func (c *command) drain(out *Output, buf []byte) error {
 func (c *command) read(out *Output, buf []byte) (int, error) {
 	for {
 		n, err := unix.Read(c.stdout, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
+		switch err {
+		case nil:
+			return n, out.append(buf[:n])
+		case unix.EINTR:
+		case unix.EIO: // what a terminal says at its end
+			return 0, nil
+		default:
 			return 0, err
 		}
-		return n, out.append(buf[:n])
 	}
 }
 

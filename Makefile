@@ -1,0 +1,43 @@
+# make            build bin/shardfs
+# make test       all tests; installs FUSE's helper where it may
+# make check      formatting, vet, staticcheck
+# make demo       a tour in some seconds
+# make bench      measure against the tools that do the same; needs a quiet machine and some minutes
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PREFIX ?= /usr/local
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The race detector needs a C compiler, and nothing else here does.
+RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
+
+.PHONY: build test test-tools check demo bench install clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
+
+test: test-tools
+	$(GO) test $(RACE) -timeout 15m ./...
+
+# FUSE for users other than root comes with fusermount3. Tests say so aloud when they have to do without something.
+test-tools:
+	@command -v fusermount3 >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq fuse3; }
+
+check:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+demo: build
+	SHARDFS=bin/shardfs sh examples/demo.sh
+
+bench: build
+	$(GO) run ./bench -shardfs bin/shardfs
+
+install: build
+	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs
+
+clean:
+	rm -rf bin

@@ -1,0 +1,45 @@
+package runner
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal makes a terminal of the size of another one, which passes on every byte as it is written. It returns the
+// end to read from and the command's end.
+func openTerminal(like *os.File) (reader, command int, err error) {
+	reader, err = unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, err
+	}
+	if command, err = openCommandEnd(reader, like); err != nil {
+		unix.Close(reader)
+		return -1, -1, err
+	}
+	return reader, command, nil
+}
+
+func openCommandEnd(reader int, like *os.File) (int, error) {
+	if err := unix.IoctlSetPointerInt(reader, unix.TIOCSPTLCK, 0); err != nil {
+		return -1, err
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(reader), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return -1, errno
+	}
+	command := int(fd)
+	t, err := unix.IoctlGetTermios(command, unix.TCGETS)
+	if err == nil {
+		t.Oflag &^= unix.OPOST // no carriage return before a newline
+		err = unix.IoctlSetTermios(command, unix.TCSETS, t)
+	}
+	if err != nil {
+		unix.Close(command)
+		return -1, err
+	}
+	if size, err := unix.IoctlGetWinsize(int(like.Fd()), unix.TIOCGWINSZ); err == nil {
+		unix.IoctlSetWinsize(command, unix.TIOCSWINSZ, size) // only the width of a listing depends on it
+	}
+	return command, nil
+}
