@@ -12,8 +12,9 @@ import (
 
 // command is a command that was started: a process, and the process group that it leads.
 type command struct {
-	pid    int // of the leader and of the group
-	stdout int // the read end of the pipe or terminal that is standard output, or -1
+	pid      int  // of the leader and of the group
+	stdout   int  // the read end of the pipe or terminal that is standard output, or -1
+	terminal bool // it is a terminal
 }
 
 // start starts the command in dir. The calling goroutine must stay locked to its thread until wait has returned.
@@ -45,7 +46,7 @@ func (r *run) start(dir string, env []string) (*command, error) {
 		}
 		return nil, fmt.Errorf("start %s: %w", r.path, err)
 	}
-	return &command{pid: pid, stdout: p[0]}, nil
+	return &command{pid: pid, stdout: p[0], terminal: r.Terminal != nil}, nil
 }
 
 // wait takes the command's output until the command has exited, and ends what is left of its process group. When ctx is
@@ -129,18 +130,36 @@ func (c *command) capture(pidfd int, out *Output, buf []byte) error {
 	}
 }
 
-// drain reads what the ended group has left in the pipe, but does not wait for what left the group and writes on.
+// drain reads what the ended group has left in the pipe, but does not wait for what left the group and writes on. A
+// terminal does not tell how much that is, but ends when nobody has it open any more.
 func (c *command) drain(out *Output, buf []byte) error {
 	if c.stdout < 0 {
 		return nil
 	}
 	left, err := unix.IoctlGetInt(c.stdout, unix.TIOCINQ)
-	for err == nil && left > 0 {
+	for err == nil && (left > 0 || c.terminal && c.readable()) {
+		piece := buf
+		if !c.terminal {
+			piece = buf[:min(left, len(buf))]
+		}
 		var n int
-		n, err = c.read(out, buf[:min(left, len(buf))])
+		if n, err = c.read(out, piece); n == 0 {
+			break
+		}
 		left -= n
 	}
 	return err
+}
+
+// readable reports whether a terminal has more bytes, or its end, to be read.
+func (c *command) readable() bool {
+	const patience = 100 // milliseconds for bytes that are on their way while somebody still has the terminal open
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.stdout), Events: unix.POLLIN}}, patience)
+		if err != unix.EINTR {
+			return n > 0
+		}
+	}
 }
 
 // read moves bytes from the pipe to out; 0 bytes are the end.
