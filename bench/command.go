@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// command is a side that runs a program. What the program prints is read and dropped.
+func command(argv ...string) *side {
+	return &side{
+		command: quote(argv),
+		run: func(ctx context.Context) (float64, error) {
+			seconds, _, err := execute(ctx, "", argv...)
+			return seconds, err
+		},
+	}
+}
+
+// execute runs a program in dir to its end and returns the seconds it took and its greatest resident size in bytes. The
+// kernel counts the size of the process that forked too, so the bytes are never less than what the bench itself has
+// used, some MB.
+func execute(ctx context.Context, dir string, argv ...string) (seconds float64, peak int64, err error) {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = dir
+	cmd.Stdout = io.Discard
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	// An interrupted program is asked to end, with all it started, so that it can unmount what it mounted.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+
+	start := time.Now()
+	err = cmd.Run()
+	seconds = time.Since(start).Seconds()
+	if ctx.Err() != nil {
+		return 0, 0, ctx.Err()
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w\n%s", quote(argv), err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return seconds, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, nil
+}
+
+// quote writes a command line as one would type it.
+func quote(argv []string) string {
+	words := make([]string, len(argv))
+	for i, arg := range argv {
+		words[i] = arg
+		if arg == "" || strings.ContainsAny(arg, " \t\n'\"\\$`&|;<>()*?[]{}~#!") {
+			words[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}

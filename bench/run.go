@@ -1,0 +1,135 @@
+package main
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// The peers of run: shell scripts with GNU tar and xargs, started in an empty directory with the shard as $1 and the
+// output as $2. They know what the shard's members are called, and trust the names.
+const (
+	// moveScript moves each sample's files into a directory of its own and runs the command there, with as few programs
+	// as that takes: a shell, mkdir and mv.
+	moveScript = `
+tar xf "$1"
+tar tf "$1" | sed 's/\..*//' | uniq >keys
+xargs -P2 -n1 sh -ec 'mkdir "of$1"; mv "$1.cls" "$1.jpg" "$1.json" "of$1"; cd "of$1"; true' sh <keys
+tar tf "$1" | sed 's,^[^.]*,of&/&,' | tar cf "$2" --transform 's,.*/,,' -T -`
+
+	// transformScript lets tar make the directories, and name the files sample.EXT.
+	transformScript = `
+tar xf "$1" --transform 's,\.,/sample.,'
+tar tf "$1" | sed 's/\..*//' | uniq >keys
+xargs -P2 -n1 sh -ec 'cd "$1"; true' sh <keys
+tar tf "$1" | sed 's,\.,/sample.,' | tar cf "$2" --transform 's,/sample\.,.,' -T -`
+
+	// flatScript has all files in one directory.
+	flatScript = `
+tar xf "$1"
+tar tf "$1" | sed 's/\..*//' | uniq >keys
+xargs -P2 -n1 sh -ec 'cd "$0"; true' "$PWD" <keys
+tar tf "$1" | tar cf "$2" -T -`
+)
+
+// run compares a command that does nothing, over every sample and packed again, with the same by hand.
+func (b *bench) run(ctx context.Context) (rows []row, err error) {
+	s := thumbs(10_000)
+	name, err := b.draw(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	// The scripts' files stay until all is measured: deleting many slows their creation in the next round down.
+	dirs := b.path("scripts")
+	if err := errors.Join(os.RemoveAll(dirs), os.Mkdir(dirs, 0o755)); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dirs)) }()
+	out := b.path("out.tar")
+	defer os.Remove(out)
+
+	ours := command(b.shardfs, "run", "-j", "2", "-c", "true", "-o", out, name)
+	move, transform, flat := script(moveScript, dirs, name, out), script(transformScript, dirs, name, out), script(flatScript, dirs, name, out)
+	sides := []*side{ours, move, transform, flat}
+	for _, s := range sides {
+		withOutput(s, out, func() error { return sameNames(out, name) })
+	}
+	if err := b.interleave(ctx, "run", sides...); err != nil {
+		return nil, err
+	}
+	w := work{float64(s.samples), "samples"}
+	return []row{
+		versus("run `true` in 10 000 samples and pack; peer: tar, xargs, a directory a sample", w, ours, move, 4.0),
+		versus("the same; peer: tar --transform makes the directories", w, ours, transform, 0),
+		versus("the same; peer: no directories", w, ours, flat, 0),
+	}, nil
+}
+
+// script is a side that runs a shell script in a new directory below dirs.
+func script(text, dirs, shard, out string) *side {
+	return &side{
+		command: fmt.Sprintf("# in an empty directory, with $1 = %s and $2 = %s:%s", shard, out, text),
+		run: func(ctx context.Context) (float64, error) {
+			dir, err := os.MkdirTemp(dirs, "")
+			if err != nil {
+				return 0, err
+			}
+			seconds, _, err := execute(ctx, dir, "sh", "-euc", text, "sh", shard, out)
+			return seconds, err
+		},
+	}
+}
+
+// withOutput lets a side start without its output, and checks the output after it, neither timed.
+func withOutput(s *side, out string, check func() error) {
+	s.prepare = func() error { return os.RemoveAll(out) }
+	run := s.run
+	s.run = func(ctx context.Context) (float64, error) {
+		seconds, err := run(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return seconds, check()
+	}
+}
+
+// sameNames says whether two shards have members of the same names and sizes in the same order.
+func sameNames(got, want string) error {
+	a, err := list(got)
+	if err != nil {
+		return err
+	}
+	b, err := list(want)
+	if err != nil {
+		return err
+	}
+	if a != b {
+		return fmt.Errorf("%s has other members than %s", got, want)
+	}
+	return nil
+}
+
+// list is the names and sizes of a shard's members, one a line.
+func list(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var lines strings.Builder
+	for tr := tar.NewReader(bufio.NewReader(f)); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return lines.String(), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("list %s: %w", name, err)
+		}
+		fmt.Fprintln(&lines, h.Name, h.Size)
+	}
+}
