@@ -1,5 +1,10 @@
 package index
 
+import (
+	"math"
+	"slices"
+)
+
 // none marks the absence of a row or of an entry in a dictionary.
 const none = ^uint32(0)
 
@@ -76,4 +81,71 @@ func lookup[S []byte | string](c *columns, parent uint32, name S) (row uint32, o
 			return row, true
 		}
 	}
+}
+
+// consistent reports whether no number in the columns points outside them and no walk along them is endless. It is true
+// of every index that was built; one from a file has to prove it.
+func (c *columns) consistent() bool {
+	rows, samples, dirs := len(c.size), len(c.first), len(c.parent)
+	return len(c.header) == rows+1 && len(c.mtime) == rows && len(c.blocks) == rows && len(c.mode) == rows &&
+		len(c.ext) == rows && len(c.dir) == samples &&
+		dirs > 0 && len(c.sample) == dirs && len(c.child) == dirs && len(c.sibling) == dirs &&
+		isText(c.extText, c.extEnd, len(c.extEnd)) && isText(c.names, c.nameEnd, dirs) &&
+		isText(c.otherText, c.otherEnd, len(c.otherRow)) && isText(c.keyText, c.keyEnd, len(c.keyRow)) &&
+		len(c.againNth) == len(c.againRow) &&
+		pointInto(c.ext, len(c.extEnd)) && pointInto(c.sample, samples) && pointInto(c.table, dirs) &&
+		!slices.Contains(c.dir, none) && pointInto(c.dir, dirs) &&
+		len(c.table)&(len(c.table)-1) == 0 && slices.Contains(c.table, none) &&
+		c.rowsFollow() && c.samplesFollow() && c.dirsFollow()
+}
+
+// isText reports whether ends divides text into n strings.
+func isText(text []byte, ends []uint32, n int) bool {
+	return len(ends) == n && slices.IsSorted(ends) && (n == 0 || int(ends[n-1]) <= len(text))
+}
+
+// pointInto reports whether all numbers in a column are none or those of rows of a table of n rows.
+func pointInto(column []uint32, n int) bool {
+	for _, row := range column {
+		if row != none && int(row) >= n {
+			return false
+		}
+	}
+	return true
+}
+
+// rowsFollow reports whether each entry lies behind the one before, with room for its headers and its content.
+func (c *columns) rowsFollow() bool {
+	for row, size := range c.size {
+		room := c.header[row+1] - c.header[row]
+		if c.header[row+1] > math.MaxInt64 || c.header[row] > c.header[row+1] ||
+			size > room || uint64(c.blocks[row])*BlockSize > room-size {
+			return false
+		}
+	}
+	return c.header[0] <= math.MaxInt64
+}
+
+// samplesFollow reports whether the samples begin one behind the other, each with a member.
+func (c *columns) samplesFollow() bool {
+	for i, row := range c.first {
+		if int(row) >= len(c.ext) || c.ext[row] == none || i > 0 && row <= c.first[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// dirsFollow reports whether directories come behind their parents, and siblings behind one another.
+func (c *columns) dirsFollow() bool {
+	isNext := func(row, before, parent uint32) bool {
+		return row == none || row > before && int(row) < len(c.parent) && c.parent[row] == parent
+	}
+	for i, parent := range c.parent {
+		row := uint32(i)
+		if i > 0 && parent >= row || !isNext(c.child[i], row, row) || !isNext(c.sibling[i], row, parent) {
+			return false
+		}
+	}
+	return true
 }

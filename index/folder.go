@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"time"
@@ -31,6 +32,20 @@ type File struct {
 
 // Changed is the row of a file that is not, or no longer, as the shard has it.
 const Changed = -1
+
+// RootFS returns the file system in root. Unlike that of root.FS it takes names of any bytes, as those of members are, and
+// not only UTF-8.
+func RootFS(root *os.Root) fs.FS { return rootFS{root} }
+
+type rootFS struct{ root *os.Root }
+
+func (r rootFS) Open(name string) (fs.File, error) {
+	f, err := r.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // ReadDir reads a directory of fsys, whose files are all taken as changed, and returns the names of the directories in it
 // apart. It follows no links.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -58,26 +59,39 @@ func (b block) isZero() bool {
 
 var zeroBlock [BlockSize]byte
 
-// verify checks the checksum, which writers have computed over signed and over unsigned bytes.
+// verify checks the checksum, which writers have computed over unsigned and, some, over signed bytes.
 func (b block) verify() error {
 	want, err := parseOctal(b.checksum())
 	if err != nil {
 		return errHeader
 	}
-	var unsigned, high int64
-	for _, c := range b {
-		unsigned += int64(c)
-		high += int64(c >> 7)
-	}
-	// The checksum field itself counts as eight spaces.
+	sum := b.sum()
 	for _, c := range b.checksum() {
-		unsigned += ' ' - int64(c)
-		high -= int64(c >> 7)
+		sum += ' ' - int64(c) // the field itself counts as eight spaces
 	}
-	if want != unsigned && want != unsigned-256*high {
+	if want == sum {
+		return nil
+	}
+	for i, c := range b {
+		if c >= 0x80 && (i < 148 || i >= 156) {
+			sum -= 256
+		}
+	}
+	if want != sum {
 		return errHeader
 	}
 	return nil
+}
+
+// sum adds up the bytes of the block, eight at a time: one by one, this was a quarter of the time to index small members.
+func (b block) sum() int64 {
+	const lanes = 0x00ff00ff00ff00ff
+	var sums uint64 // four sums of 16 bits: each takes 128 bytes, which cannot overflow it
+	for i := 0; i < BlockSize; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		sums += x&lanes + x>>8&lanes
+	}
+	return int64(sums&0xffff + sums>>16&0xffff + sums>>32&0xffff + sums>>48)
 }
 
 // fullName returns the member's name, with the prefix field where the header's dialect has one.
@@ -154,8 +168,8 @@ func parseOctal(b []byte) (int64, error) {
 
 // extended is what extended headers say of the member that follows them.
 type extended struct {
-	longName []byte // from a GNU header, stronger than name; nil: not said
-	name     []byte // nil: not said
+	longName []byte // from a GNU header, stronger than name; empty: not said
+	name     []byte // empty: not said
 	size     int64  // -1: not said
 	mtime    int64  // nanoseconds
 	hasTime  bool
@@ -186,52 +200,48 @@ func (e *extended) parsePAX(b []byte) error {
 	return nil
 }
 
-// set takes one PAX record. An empty value leaves what the plain header says.
+// set takes one PAX record. An empty value takes an earlier one back, and leaves what the plain header says.
 func (e *extended) set(key, value string) error {
 	var err error
 	switch {
 	case strings.HasPrefix(key, "GNU.sparse."):
 		e.sparse = true
-	case value == "":
 	case key == "path":
 		if strings.IndexByte(value, 0) >= 0 {
 			return errHeader
 		}
 		e.name = []byte(value)
+	case key == "size" && value == "":
+		e.size = -1
 	case key == "size":
 		if e.size, err = strconv.ParseInt(value, 10, 64); err != nil || e.size < 0 {
 			return errHeader
 		}
 	case key == "mtime":
-		e.hasTime = true
-		e.mtime, err = parseTime(value)
+		// Some writers put nonsense here. It is no reason to refuse a shard: the plain header has a time too.
+		e.mtime, e.hasTime = parseTime(value)
 	}
 	return err
 }
 
 // parseTime reads decimal seconds with an optional fraction as nanoseconds.
-func parseTime(s string) (int64, error) {
+func parseTime(s string) (nanoseconds int64, ok bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return 0, errHeader
+	if err != nil || strings.Trim(fraction, "0123456789") != "" {
+		return 0, false
 	}
 	var nanos int64
 	for i := range 9 {
 		nanos *= 10
 		if i < len(fraction) {
-			nanos += int64(fraction[i]) - '0'
-		}
-	}
-	for _, c := range []byte(fraction) {
-		if c < '0' || c > '9' {
-			return 0, errHeader
+			nanos += int64(fraction[i] - '0')
 		}
 	}
 	if strings.HasPrefix(whole, "-") {
 		nanos = -nanos
 	}
-	return clampTime(seconds, nanos), nil
+	return clampTime(seconds, nanos), true
 }
 
 // clampTime returns a time as nanoseconds since 1970, at the nearest end of their range (1678 to 2262) when outside it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"unsafe"
 
 	"github.com/shardfs/shardfs/internal/codec"
@@ -174,6 +175,9 @@ func Decode(b []byte) (*Saved, error) {
 	if err := json.Unmarshal(meta, f); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStale, err)
 	}
+	if !p.consistent() || !f.Index.c.consistent() {
+		return nil, fmt.Errorf("%w: its sections contradict one another", ErrStale)
+	}
 	for i := range p.out {
 		cp := codec.Checkpoint{Out: p.out[i], In: p.in[i], Bit: p.bit[i] &^ memberBit, Member: p.bit[i]&memberBit != 0}
 		if start := p.windowStart(i); start < p.windowEnd[i] {
@@ -182,6 +186,13 @@ func Decode(b []byte) (*Saved, error) {
 		f.Checkpoints = append(f.Checkpoints, cp)
 	}
 	return f, nil
+}
+
+// consistent is [columns.consistent] for checkpoints.
+func (p *checkpoints) consistent() bool {
+	n := len(p.out)
+	return len(p.in) == n && len(p.bit) == n && len(p.windowEnd) == n && slices.IsSorted(p.windowEnd) &&
+		(n == 0 || p.windowEnd[n-1] <= uint64(len(p.windows)))
 }
 
 func (p *checkpoints) windowStart(i int) uint64 {

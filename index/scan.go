@@ -82,8 +82,7 @@ func (s *Scanner) Next() (*Entry, error) {
 					return nil, s.damaged(at, err.Error())
 				}
 			case typeGNULongName:
-				s.name = append(s.name[:0], cString(special)...)
-				ext.longName = s.name
+				ext.longName = cString(special)
 			case typeGlobal:
 				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, End: s.in.offset}
 				s.count++
@@ -99,10 +98,10 @@ func (s *Scanner) Next() (*Entry, error) {
 func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*Entry, error) {
 	e := &s.entry
 	*e = Entry{Header: header, Name: ext.longName}
-	if e.Name == nil {
+	if len(e.Name) == 0 {
 		e.Name = ext.name
 	}
-	if e.Name == nil {
+	if len(e.Name) == 0 {
 		s.name = b.fullName(s.name[:0])
 		e.Name = s.name
 	}
@@ -132,8 +131,12 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 	// A sparse file's content is not where its size says; it is carried along and not shown.
 	e.Regular = (kind == typeRegular || kind == typeRegularOld || kind == typeContiguous) && !ext.sparse
 	for more := kind == typeGNUSparse && b.sparseExtended(); more; {
-		if b, err = s.in.block(); err != nil {
-			return nil, s.truncated(s.in.offset)
+		b, err = s.in.block()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil, fmt.Errorf("%w: member %d %q has no whole header, at byte %d", ErrTruncated, s.count, e.Name, s.in.offset)
+		}
+		if err != nil {
+			return nil, err
 		}
 		more = b.sparseMoreExtended()
 	}

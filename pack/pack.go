@@ -243,7 +243,7 @@ func (w *Writer) sample(b Base, s Sample) error {
 			}
 			w.row = m.Row + 1
 		}
-		if s.own && m.File.Row != index.Changed {
+		if s.own && m.File.Row != index.Changed && m.File.Row == m.Row {
 			if err := w.rawRow(b, m.Row); err != nil {
 				return err
 			}
@@ -258,13 +258,18 @@ func (w *Writer) sample(b Base, s Sample) error {
 // without a shard, no owner and the time of the sample's first file.
 func (w *Writer) headerLike(b Base, s Sample) (tar.Header, error) {
 	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.Members[0].File.ModTime}
-	if b.Index != nil && s.like < b.Index.Rows() {
+	if s.like != none {
 		m := b.Index.Member(s.like)
+		h.ModTime = m.ModTime
 		first, err := tar.NewReader(io.NewSectionReader(b.Plain, m.Header, m.Data-m.Header)).Next()
-		if err != nil {
+		switch {
+		case errors.Is(err, tar.ErrHeader):
+			// Package index is content with less than archive/tar is. Such a header gives no owner.
+		case err != nil:
 			return h, fmt.Errorf("header of member %d at byte %d: %w", s.like, m.Header, err)
+		default:
+			h.Uid, h.Gid, h.Uname, h.Gname = first.Uid, first.Gid, first.Uname, first.Gname
 		}
-		h.Uid, h.Gid, h.Uname, h.Gname, h.ModTime = first.Uid, first.Gid, first.Uname, first.Gname, first.ModTime
 	}
 	if w.o.Times == FixedTime {
 		h.ModTime = w.o.Fixed

@@ -17,8 +17,11 @@ type Sample struct {
 
 	own  bool // its key is the one that the shard has, so unchanged members can be copied with their headers
 	end  int  // row behind the sample in the shard; 0 for a sample that is not the shard's
-	like int  // row of the member whose owner and time new members get
+	like int  // row of the member whose owner and time new members get; none: there is no such member
 }
+
+// none is the row of no member.
+const none = -1
 
 // Member is one member of a Sample.
 type Member struct {
@@ -57,7 +60,10 @@ func Samples(b Base, f index.Folder) (samples []Sample, leftOut int, err error) 
 
 // ownSample returns the sample that a directory itself shows.
 func ownSample(b Base, f index.Folder) (s Sample, leftOut int, err error) {
-	s.Path = f.Path
+	s.Path, s.like = f.Path, none
+	if b.Index != nil && b.Index.Samples() > 0 {
+		s.like = b.Index.Sample(0).Start
+	}
 	if f.Path == "" {
 		return s, len(f.Files), nil
 	}

@@ -21,9 +21,9 @@ func (m mapping) close() error {
 	return unix.Munmap(m)
 }
 
-// load maps an index file and checks that it was made of these bytes.
-func load(name string, origin index.Origin) (*index.Saved, mapping, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+// load maps an index file and checks that it was made of these bytes, and of all of them unless truncated.
+func load(name string, origin index.Origin, truncated bool) (*index.Saved, mapping, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,6 +42,9 @@ func load(name string, origin index.Origin) (*index.Saved, mapping, error) {
 	file, err := index.Decode(m)
 	if err == nil && file.Origin != origin {
 		err = fmt.Errorf("%w: made of another shard, or of one that has changed since", index.ErrStale)
+	}
+	if err == nil && file.Cut != "" && !truncated {
+		err = fmt.Errorf("%w: made of a part of the shard", index.ErrStale)
 	}
 	if err != nil {
 		unix.Munmap(m)

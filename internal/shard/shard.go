@@ -52,7 +52,7 @@ func (s *Shard) open(name string, o Options) error {
 	}
 	if o.IndexFile != "" {
 		// An index file that does not fit is one that has to be made anew, whatever the reason.
-		s.Saved, s.mapped, _ = load(o.IndexFile, s.origin())
+		s.Saved, s.mapped, _ = load(o.IndexFile, s.origin(), o.AllowTruncated)
 	}
 	if s.Saved == nil {
 		if err := s.build(o); err != nil {
@@ -63,9 +63,6 @@ func (s *Shard) open(name string, o Options) error {
 				return err
 			}
 		}
-	}
-	if s.Cut != "" && !o.AllowTruncated {
-		return fmt.Errorf("%w: %s", index.ErrTruncated, s.Cut)
 	}
 	switch s.Format {
 	case codec.Gzip:
@@ -118,7 +115,7 @@ func (s *Shard) build(o Options) error {
 		}
 		f.Plain, f.Trailing = plain.n, gz.Trailing()
 	}
-	if err != nil {
+	if err = truncated(err); err != nil {
 		if !o.AllowTruncated || f.Index == nil || errors.Is(err, index.ErrNotTar) {
 			return err
 		}
@@ -126,6 +123,14 @@ func (s *Shard) build(o Options) error {
 	}
 	s.Saved, s.Indexed = f, true
 	return nil
+}
+
+// truncated says of compressed bytes that end early that the shard does.
+func truncated(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, index.ErrTruncated) {
+		return fmt.Errorf("%w: %w", index.ErrTruncated, err)
+	}
+	return err
 }
 
 // ReadAt reads plain bytes of the shard.

@@ -76,7 +76,7 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 				break
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("%s: %w", s.Name, err))
+				yield(nil, fmt.Errorf("%s: %w", s.Name, truncated(err)))
 				return
 			}
 			if k, _, ok := index.MemberKey(string(e.Name)); ok && e.Regular {
@@ -96,7 +96,7 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 		}
 		// What follows the end marker belongs to the stream, and only its reading proves the checksum.
 		if _, err := io.Copy(io.Discard, s.in); err != nil {
-			yield(nil, fmt.Errorf("%s: %w", s.Name, err))
+			yield(nil, fmt.Errorf("%s: %w", s.Name, truncated(err)))
 			return
 		}
 		yield(b.Finish(scanner.End()))

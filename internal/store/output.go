@@ -41,8 +41,10 @@ func Create(name string, replace bool) (*Output, error) {
 		return nil, ErrExists
 	case err == nil && !info.Mode().IsRegular():
 		return nil, ErrNotRegular
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
+		return nil, bare(err) // better now than from Commit
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := os.OpenFile(filepath.Dir(path), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("%w: %s", ErrNoDir, filepath.Dir(path))
 	}
@@ -150,17 +152,27 @@ func (o *Output) publish() error {
 	if info.Size() != o.written {
 		return fmt.Errorf("the file has %d bytes after %d were written", info.Size(), o.written)
 	}
-	var flags uint
-	if !o.replace {
-		flags = unix.RENAME_NOREPLACE
-	}
 	dir := int(o.dir.Fd())
-	if err := unix.Renameat2(dir, o.file.Name(), dir, o.name, flags); err == unix.EEXIST {
+	if o.replace {
+		return unix.Renameat(dir, o.file.Name(), dir, o.name)
+	}
+	err = unix.Renameat2(dir, o.file.Name(), dir, o.name, unix.RENAME_NOREPLACE)
+	if err == unix.EINVAL {
+		err = o.link() // NFS and Lustre, among others, know no flags of a rename
+	}
+	if err == unix.EEXIST {
 		return ErrExists
-	} else if err != nil {
+	}
+	return err
+}
+
+// link gives the file its name if nothing has it, on every file system that has links.
+func (o *Output) link() error {
+	dir := int(o.dir.Fd())
+	if err := unix.Linkat(dir, o.file.Name(), dir, o.name, 0); err != nil {
 		return err
 	}
-	return nil
+	return unix.Unlinkat(dir, o.file.Name(), 0)
 }
 
 // Abort removes the file. After Commit it does nothing.

@@ -1,0 +1,258 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestBuildGroups(t *testing.T) {
+	long := strings.Repeat("k", 300)
+	for _, tt := range []struct {
+		story string
+		names []string
+		want  []string
+	}{
+		{"nothing", nil, nil},
+		{"one sample", []string{"a.jpg", "a.cls"}, []string{"a: sample.jpg sample.cls"}},
+		{"consecutive members, not sorted ones", []string{"b.z", "b.a", "a.z"}, []string{"b: sample.z sample.a", "a: sample.z"}},
+		{"others do not end a sample", []string{"a.1", "README", "d/", "a.x->", "a.x=>", "a.x|", "a.x#", "__meta__/a.x", ".a.x", "*", "a.2"},
+			[]string{"a: sample.1 sample.2 +9"}},
+		{"others around samples are in none", []string{"d/", "a.1", "README", "b.1", "e/"}, []string{"a: sample.1", "b: sample.1"}},
+		{"only others", []string{"d/", "README", "*"}, nil},
+		{"a link's key does not begin a sample", []string{"a.1", "b.1->", "a.2"}, []string{"a: sample.1 sample.2 +1"}},
+		{"a key that comes back", []string{"a.1", "b.1", "a.1", "c.1", "a.1"},
+			[]string{"a: sample.1", "b: sample.1", `a~2: sample.1 = "a"`, "c: sample.1", `a~3: sample.1 = "a"`}},
+		{"an extension that comes back", []string{"a.x", "a.x", "a.y", "a.x"}, []string{"a: sample.x sample~2.x sample.y sample~3.x"}},
+		{"cases are different", []string{"a.x", "a.X", "A.x"}, []string{"a: sample.x sample.X", "A: sample.x"}},
+		{"hidden files of a directory", []string{"d/.a.x", "d/.b.x"}, []string{`d/%: sample.a.x sample.b.x = "d/"`}},
+		{"a directory of one name", []string{"a.x", "a/b.x", "a/b/c.x"}, []string{"a: sample.x", "a/b: sample.x", "a/b/c: sample.x"}},
+		{"a directory before its sample", []string{"a/b.x", "a.x"}, []string{"a/b: sample.x", "a: sample.x"}},
+		{"odd components", []string{"./a.x", "../a.x", "/a.x", "d//a.x"},
+			[]string{`%2E/a: sample.x = "./a"`, `%2E%2E/a: sample.x = "../a"`, `%/a: sample.x = "/a"`, `d/%/a: sample.x = "d//a"`}},
+		{"names of a sample's own files", []string{"a.__key__", "a.__source__", "a/__key__.x", "a/sample.x/c.y", "a.x"},
+			[]string{"a: sample.__key__ sample.__source__", `a/%5F_key__: sample.x = "a/__key__"`,
+				`a/%73ample.x/c: sample.y = "a/sample.x/c"`, `a~2: sample.x = "a"`}},
+		{"long names", []string{"d/" + long + ".x", "d/" + long + ".y"},
+			[]string{"d/" + fit(long) + `: sample.x sample.y = "d/` + long + `"`}},
+	} {
+		x := build(t, makeTar(t, tt.names...))
+		if got := outline(x); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.story, got, tt.want)
+		}
+		if x.Rows() != len(tt.names) {
+			t.Errorf("%s: %d rows, want %d", tt.story, x.Rows(), len(tt.names))
+		}
+	}
+}
+
+// A sample with many members counts its extensions in another way than one with few.
+func TestBuildCountsExtensions(t *testing.T) {
+	var names, want []string
+	for i := range 100 {
+		names = append(names, fmt.Sprintf("a.%d", i%7))
+		want = append(want, numbered("sample", i/7+1)+fmt.Sprintf(".%d", i%7))
+	}
+	names = append(names, "b.1", "b.1")
+	x := indexOf(t, names...)
+	for row, want := range want {
+		if got := x.FileName(row); got != want {
+			t.Errorf("row %d is %s, want %s", row, got, want)
+		}
+	}
+	if got := outline(x)[1]; got != "b: sample.1 sample~2.1" {
+		t.Errorf("the sample behind it is %s", got)
+	}
+	counts := x.Extensions()
+	if len(counts) != 7 || counts["0"] != 15 || counts["1"] != 15+2 || counts["6"] != 14 {
+		t.Errorf("extensions: %v", counts)
+	}
+}
+
+func TestBuildOthers(t *testing.T) {
+	names := []string{"*", "d/", "a.x", "README", "a.y", "l.x->"}
+	x := build(t, makeTar(t, names...))
+	if x.Others() != 4 {
+		t.Errorf("%d others, want 4", x.Others())
+	}
+	for row, want := range []string{"", "d/", "", "README", "", "l.x"} {
+		if got := x.OtherName(row); got != want {
+			t.Errorf("name of row %d is %q, want %q", row, got, want)
+		}
+	}
+}
+
+// cutTar is a tar of 20 members and no padding to a record: two end blocks and nothing behind them. Others is what has to
+// lie between members.
+func cutTar(t testing.TB, others ...string) []byte {
+	var names []string
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("%02d.%s", i/3, strings.Repeat("x", 1+i%3)))
+	}
+	names = slices.Insert(names, 4, others...)
+	return makeTar(t, names...)
+}
+
+// At every place where a tar can be cut, it is refused, and what was whole before is served.
+func TestBuildTruncated(t *testing.T) {
+	for _, others := range [][]string{nil, {"README", "d/", "*", strings.Repeat("long/", 60) + "name"}} {
+		plain := cutTar(t, others...)
+		whole := build(t, plain)
+		cuts := 0
+		for at := 1; at < len(plain); at++ {
+			if at%BlockSize > 1 && at%(5*BlockSize) != 200 {
+				continue // every block, a byte into every block, and some places in the middle
+			}
+			cuts++
+			for _, r := range []io.Reader{bytes.NewReader(plain[:at]), io.MultiReader(bytes.NewReader(plain[:at]))} {
+				x, err := Build(r)
+				checkTruncated(t, plain, whole, at, x, err)
+			}
+		}
+		if cuts < 74 {
+			t.Errorf("only %d cuts", cuts)
+		}
+	}
+}
+
+func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, err error) {
+	t.Helper()
+	if at < BlockSize {
+		if !errors.Is(err, ErrNotTar) {
+			t.Errorf("cut at byte %d: %v, want %v", at, err, ErrNotTar)
+		}
+		return
+	}
+	if !errors.Is(err, ErrTruncated) {
+		t.Errorf("cut at byte %d: %v, want %v", at, err, ErrTruncated)
+		return
+	}
+	// The member that is named is the first that is not whole, or the last one, behind which the end is missing.
+	row := 0
+	for row < whole.Rows() && whole.Member(row).End <= int64(at) {
+		row++
+	}
+	text := err.Error()
+	if !strings.Contains(text, fmt.Sprintf("member %d ", max(row-1, 0))) && !strings.Contains(text, fmt.Sprintf("member %d ", row)) &&
+		!strings.Contains(text, fmt.Sprintf("member %d,", row-1)) {
+		t.Errorf("cut at byte %d: %v, want member %d named", at, err, row)
+	}
+	if !strings.Contains(text, fmt.Sprintf(" %d", at)) && !strings.Contains(text, fmt.Sprintf(" %d", at&^(BlockSize-1))) {
+		t.Errorf("cut at byte %d: %v, want that byte or its block named", at, err)
+	}
+	// Of the samples those are served whose last member is known to be the last: another sample's follows, or an end block.
+	samples := 0
+	for number := range whole.Samples() {
+		known := whole.End() + BlockSize
+		if number+1 < whole.Samples() {
+			known = whole.Member(whole.Sample(number + 1).Start).End
+		}
+		if known <= int64(at) {
+			samples++
+		}
+	}
+	if got, want := outline(x), outline(whole)[:samples]; !slices.Equal(got, want) {
+		t.Errorf("cut at byte %d: %q, want %q", at, got, want)
+	}
+	checkOffsets(t, x, int64(at))
+	if text := string(plain[:x.End()]); text != string(plain[:whole.Offset(x.Rows())]) {
+		t.Errorf("cut at byte %d: the index ends at byte %d, want %d", at, x.End(), whole.Offset(x.Rows()))
+	}
+}
+
+// checkOffsets checks that the rows of an index follow one another within a tar of this size.
+func checkOffsets(t testing.TB, x *Index, size int64) {
+	t.Helper()
+	var at int64
+	for row := range x.Rows() {
+		m := x.Member(row)
+		if m.Header != at || m.Data < m.Header+BlockSize || m.Size < 0 || m.Data+m.Size > m.End {
+			t.Fatalf("row %d lies at %+v, the row before ends at byte %d", row, m, at)
+		}
+		if data, size := x.Content(row); data != m.Data || size != m.Size || x.Offset(row) != m.Header {
+			t.Fatalf("row %d lies at %+v, Content says %d, %d", row, m, data, size)
+		}
+		at = m.End
+	}
+	if x.End() != at || at > size {
+		t.Fatalf("the index ends at byte %d, its last row at %d, the tar at %d", x.End(), at, size)
+	}
+}
+
+// One end block proves that no member is missing, though not that the writer finished.
+func TestBuildOneEndBlock(t *testing.T) {
+	plain := cutTar(t)
+	for _, tt := range []struct {
+		story string
+		plain []byte
+		want  error
+	}{
+		{"nothing behind it", plain[:len(plain)-BlockSize], ErrTruncated},
+		{"half a block behind it", plain[:len(plain)-BlockSize/2], ErrTruncated},
+		{"something else behind it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...), ErrDamaged},
+	} {
+		x, err := Build(bytes.NewReader(tt.plain))
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.story, err, tt.want)
+		}
+		if got, want := outline(x), outline(build(t, plain)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", tt.story, got, want)
+		}
+	}
+}
+
+// What lies behind the end marker is not looked at.
+func TestBuildTrailing(t *testing.T) {
+	plain := cutTar(t)
+	want := outline(build(t, plain))
+	for _, trailing := range []string{"\x00", "x", strings.Repeat("\x00", 9*BlockSize), string(plain)} {
+		if got := outline(build(t, append(bytes.Clone(plain), trailing...))); !slices.Equal(got, want) {
+			t.Errorf("with %d bytes behind the end: %q, want %q", len(trailing), got, want)
+		}
+	}
+}
+
+// A header that is damaged is an error that tells where, and what came before is served.
+func TestBuildDamaged(t *testing.T) {
+	plain := cutTar(t)
+	whole := build(t, plain)
+	for row := range whole.Rows() {
+		broken := bytes.Clone(plain)
+		broken[whole.Offset(row)+10] ^= 1
+		x, err := Build(bytes.NewReader(broken))
+		if row == 0 {
+			if !errors.Is(err, ErrNotTar) || x.Samples() != 0 {
+				t.Errorf("first header damaged: %v, want %v", err, ErrNotTar)
+			}
+			continue
+		}
+		where := fmt.Sprintf("member %d at byte %d: ", row, whole.Offset(row))
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), where) {
+			t.Errorf("header %d damaged: %v, want %q", row, err, where)
+		}
+		if got, want := outline(x), outline(whole)[:whole.SampleOfRow(row-1)]; !slices.Equal(got, want) {
+			t.Errorf("header %d damaged: %q, want %q", row, got, want)
+		}
+		checkOffsets(t, x, int64(len(plain)))
+	}
+}
+
+// A read error is returned as it is, and is no mark of a damaged shard.
+func TestBuildReadError(t *testing.T) {
+	plain := cutTar(t)
+	broken := errors.New("broken cable")
+	for _, at := range []int{0, 100, BlockSize, 10 * BlockSize} {
+		_, err := Build(io.MultiReader(bytes.NewReader(plain[:at]), errReader{broken}))
+		if !errors.Is(err, broken) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotTar) {
+			t.Errorf("read error at byte %d: %v, want %v", at, err, broken)
+		}
+	}
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }

@@ -1,0 +1,128 @@
+package index
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestReadFolder(t *testing.T) {
+	fsys := fstest.MapFS{
+		"a/sample.x":     {Data: []byte("1")},
+		"a/b/c/sample.y": {Data: []byte("22"), Mode: 0o600},
+		"a/b/link":       {Data: []byte("target"), Mode: fs.ModeSymlink},
+		"a/empty":        {Mode: fs.ModeDir},
+		"other":          {},
+	}
+	f, err := ReadFolder(fsys, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	var walk func(f Folder)
+	walk = func(f Folder) {
+		lines = append(lines, f.Path+"/")
+		for _, file := range f.Files {
+			if file.Row != Changed {
+				t.Errorf("%s has row %d", file.Name, file.Row)
+			}
+			line := f.Path + "/" + file.Name
+			if file.Mode.IsRegular() {
+				line += "=" + read(t, file)
+			}
+			lines = append(lines, line)
+		}
+		for _, sub := range f.Folders {
+			walk(sub)
+		}
+	}
+	walk(f)
+	want := []string{"a/", "a/sample.x=1", "a/b/", "a/b/link", "a/b/c/", "a/b/c/sample.y=22", "a/empty/"}
+	if !slices.Equal(lines, want) {
+		t.Errorf("%q, want %q", lines, want)
+	}
+	if file, ok := f.File("sample.x"); !ok || file.Size != 1 {
+		t.Errorf("sample.x is %+v, %v", file, ok)
+	}
+	if _, ok := f.File("b"); ok {
+		t.Error("a directory is among the files")
+	}
+	if _, err := ReadFolder(fsys, "nowhere"); err == nil {
+		t.Error("a directory that is not there is read")
+	}
+}
+
+func read(t *testing.T, file File) string {
+	t.Helper()
+	f, err := file.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A link to a directory is a file that is no member; nothing behind it is read.
+func TestReadFolderFollowsNoLinks(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("..", filepath.Join(dir, "a", "up")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ReadFolder(os.DirFS(dir), "a")
+	if err != nil || len(f.Folders) != 0 || len(f.Files) != 1 || f.Files[0].Mode.Type() != fs.ModeSymlink {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// Names are bytes, whatever the directory lies in.
+func TestReadFolderOfAnyNames(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "\xff", "\xfe")
+	if err := os.MkdirAll(name, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(name, "sample.\xfd"), []byte("1"), 0o644); err != nil {
+		t.Skipf("SKIPPED: the file system demands UTF-8: %v", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	f, err := ReadFolder(RootFS(root), "\xff")
+	if err != nil || len(f.Folders) != 1 || len(f.Folders[0].Files) != 1 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	if got := read(t, f.Folders[0].Files[0]); got != "1" {
+		t.Errorf("content %q", got)
+	}
+}
+
+func TestMemberFiles(t *testing.T) {
+	x := build(t, makeTar(t, "a.x", "README", "a.x", "a.y", "b.x"))
+	files := MemberFiles(x, x.Sample(0), func(name string) bool { return strings.HasSuffix(name, ".x") })
+	if len(files) != 2 || files[0].Name != "sample.x" || files[0].Row != 0 || files[0].Size != 3 || files[0].Mode != 0o644 ||
+		files[0].ModTime.Unix() != 1_500_000_000 || files[1].Name != "sample~2.x" || files[1].Row != 2 {
+		t.Errorf("%+v", files)
+	}
+}
+
+func TestSortFolders(t *testing.T) {
+	folders := []Folder{{Path: "b"}, {Path: "a/b"}, {Path: "a"}, {Path: "a.b"}}
+	SortFolders(folders)
+	if folders[0].Path != "a" || folders[1].Path != "a.b" || folders[2].Path != "a/b" || folders[3].Path != "b" {
+		t.Errorf("%v", folders)
+	}
+}

@@ -1,0 +1,110 @@
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// FuzzPackRoundTrip packs a tar made of any names, which are separated by bars: untouched, and with every file written
+// anew. The first gives the same bytes, the second the same members.
+func FuzzPackRoundTrip(f *testing.F) {
+	for _, names := range []string{
+		"a.x|a.y|b.x|a.x|a.x|a.x",
+		"d/|a.x|README|a.y|l->|b.x|*|__meta__/a|c.x",
+		"./a.x|../b.|/c.x|d//.e|d/.f.x|sample/sample.x/y.z|a.__key__",
+		"ü.x|\xff.y|a\nb.c|%.x|%41.%41|" + strings.Repeat("long/", 60) + "n.x",
+	} {
+		for format := range uint8(4) {
+			f.Add(names, format, uint16(3))
+			f.Add(names, format, uint16(600))
+		}
+	}
+	f.Fuzz(func(t *testing.T, list string, format uint8, size uint16) {
+		formats := []tar.Format{tar.FormatUnknown, tar.FormatUSTAR, tar.FormatPAX, tar.FormatGNU}
+		plain := fuzzedTar(strings.Split(list, "|"), formats[int(format)%len(formats)], int(size))
+		s := newShard(t, plain)
+		out, _, err := packed(s.base, s.folders(nil), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out, plain) {
+			t.Fatalf("untouched: %d bytes, want the same %d", len(out), len(plain))
+		}
+		// Pieces copied one by one are the same, too.
+		out, sum, err := packed(s.base, s.folders(nil), Options{DropOthers: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := s.base.Index
+		if sum.Samples > x.Samples() || x.Others() == 0 && !bytes.Equal(out, plain) {
+			t.Fatalf("without others: %+v", sum)
+		}
+		rewritten := s.folders(nil)
+		for i := range rewritten {
+			rewritten[i] = s.rewrite(t, i)
+		}
+		out, _, err = packed(s.base, rewritten, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := contents(t, out), contents(t, plain); !slices.Equal(got, want) {
+			t.Errorf("rewritten: %q, want %q", got, want)
+		}
+	})
+}
+
+// fuzzedTar returns a tar of those of these names that its format can say. What their ends mean is said at makeTar.
+func fuzzedTar(names []string, format tar.Format, size int) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range names {
+		h := tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600, ModTime: time.Unix(int64(size), 0), Format: format, Size: int64(size)}
+		switch rest, isLink := strings.CutSuffix(name, "->"); {
+		case name == "*":
+			h = tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "none"}}
+		case isLink:
+			h.Name, h.Typeflag, h.Linkname, h.Size = rest, tar.TypeSymlink, "target", 0
+		case strings.HasSuffix(name, "/"):
+			h.Typeflag, h.Size = tar.TypeDir, 0
+		}
+		if w.WriteHeader(&h) == nil {
+			io.WriteString(w, strings.Repeat("c", int(h.Size)))
+		}
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+// rewrite returns the directory of a sample with every file written anew, with the same content.
+func (s shard) rewrite(t *testing.T, number int) index.Folder {
+	sample := s.base.Index.Sample(number)
+	f := index.Folder{Path: sample.Path, Sample: &sample}
+	for _, m := range index.MemberFiles(s.base.Index, sample, func(string) bool { return true }) {
+		data, size := s.base.Index.Content(m.Row)
+		f.Files = append(f.Files, file(m.Name, string(s.plain[data:data+size])))
+	}
+	return f
+}
+
+// contents returns the names and contents of a tar's entries.
+func contents(t *testing.T, plain []byte) (list []string) {
+	t.Helper()
+	s := index.NewScanner(bytes.NewReader(plain))
+	for {
+		e, err := s.Next()
+		if err == io.EOF {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, string(e.Name)+"="+string(plain[e.Data:e.Data+e.Size]))
+	}
+}
