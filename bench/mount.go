@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,14 +24,14 @@ type mount struct {
 	ended   chan error // the server's end
 }
 
-// mount mounts a shard and returns when it can be listed. The caller closes it.
-func (b *bench) mount(ctx context.Context, shard string) (*mount, error) {
+// mount mounts a shard, with flags, and returns when it can be listed. The caller closes it.
+func (b *bench) mount(ctx context.Context, shard string, flags ...string) (*mount, error) {
 	m := &mount{dir: b.path("mnt"), shardfs: b.shardfs, ended: make(chan error, 1)}
 	m.detach() // what a bench that was killed left
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return nil, err
 	}
-	m.server = exec.Command(b.shardfs, "mount", "--foreground", shard, m.dir)
+	m.server = exec.Command(b.shardfs, slices.Concat([]string{"mount", "--foreground"}, flags, []string{shard, m.dir})...)
 	m.server.Stderr = &m.stderr
 	// Ctrl-C is for the bench, which unmounts.
 	m.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

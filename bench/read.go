@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,31 +27,36 @@ func (b *bench) read(ctx context.Context) ([]row, error) {
 	}
 	want := s.bodies()
 	var nows, peaks []float64
-	ours := &side{
-		command: "read every sample.* below " + quote([]string{b.shardfs, "mount", name, b.path("mnt")}),
-		run: func(ctx context.Context) (seconds float64, err error) {
-			m, err := b.mount(ctx, name)
-			if err != nil {
-				return 0, err
-			}
-			defer func() { err = errors.Join(err, m.close()) }()
-			if seconds, err = timeTree(ctx, m.dir, want); err != nil {
-				return 0, err
-			}
-			mem, err := m.memory()
-			nows, peaks = append(nows, mem.now), append(peaks, mem.peak)
-			return seconds, err
-		},
+	mounted := func(flags ...string) *side {
+		return &side{
+			command: "read every sample.* below " + quote(slices.Concat([]string{b.shardfs, "mount"}, flags, []string{name, b.path("mnt")})),
+			run: func(ctx context.Context) (seconds float64, err error) {
+				m, err := b.mount(ctx, name, flags...)
+				if err != nil {
+					return 0, err
+				}
+				defer func() { err = errors.Join(err, m.close()) }()
+				if seconds, err = timeTree(ctx, m.dir, want); err != nil {
+					return 0, err
+				}
+				mem, err := m.memory()
+				nows, peaks = append(nows, mem.now), append(peaks, mem.peak)
+				return seconds, err
+			},
+		}
 	}
+	ours, readOnly := mounted(), mounted("--read-only")
 	peer := &side{
 		command: "read every sample.* below " + root,
 		run:     func(ctx context.Context) (float64, error) { return timeTree(ctx, root, want) },
 	}
-	if err := b.interleave(ctx, "read", ours, peer); err != nil {
+	if err := b.interleave(ctx, "read", ours, readOnly, peer); err != nil {
 		return nil, err
 	}
+	w := work{float64(want) / 1e6, "MB"}
 	return []row{
-		versus("read 1 GB, 30 000 files, once", work{float64(want) / 1e6, "MB"}, ours, peer, 0.3),
+		versus("read 1 GB, 30 000 files, once", w, ours, peer, 0.3),
+		versus("the same, mounted read-only", w, readOnly, peer, 0),
 		{
 			measure:  "memory of the server after that",
 			ours:     fmt.Sprintf("peak %.0f MiB, then %.0f MiB", median(peaks)/(1<<20), median(nows)/(1<<20)),
