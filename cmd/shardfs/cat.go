@@ -15,8 +15,8 @@ func newCat(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cat [flags] SHARD KEY[.EXT]...",
 		Short: "Write members' bytes to standard output",
-		Long: `Cat writes the bytes of members to standard output, one after the other: KEY.EXT is one member, KEY all members
-of a sample.`,
+		Long: `Cat writes the bytes of members to standard output, one after the other: KEY.EXT
+is one member, KEY all members of a sample.`,
 		Example: `  shardfs cat train.tgz n03788365_17158.jpg | display -
   shardfs cat train.tgz n03788365_17158.json n03000247_49831.json`,
 		Args: cobra.MinimumNArgs(2),

@@ -55,6 +55,8 @@ func exitStatus(err error) int {
 		return exitOK
 	case errors.As(err, &signal):
 		return 128 + int(signal.signal)
+	case is(unix.EPIPE):
+		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
 	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
 		overlay.ErrForeign, overlay.ErrScratch):
 		return exitUsage

@@ -17,8 +17,9 @@ func newIndex(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "index [flags] SHARD...",
 		Short: "Index shards and say what they hold",
-		Long: `Index reads a shard once, from its first to its last byte, and says how many samples and members it holds, with
-which extensions, and how it is compressed. It fails on a shard that is damaged or cut short.`,
+		Long: `Index reads a shard once, from its first to its last byte, and says how many
+samples and members it holds, with which extensions, and how it is compressed.
+It fails on a shard that is damaged or cut short.`,
 		Example: `  shardfs index train-0000.tgz
   shardfs index --json train-*.tgz`,
 		Args: cobra.MinimumNArgs(1),
@@ -38,7 +39,7 @@ which extensions, and how it is compressed. It fails on a shard that is damaged 
 		},
 	}
 	addTruncatedFlag(cmd.Flags(), &truncated)
-	cmd.Flags().StringVar(&file, "index", "none", "take the index from `FILE` if it fits, else write it there; or none")
+	cmd.Flags().StringVar(&file, "index", "none", "index `FILE`, made if it does not fit; or none")
 	return cmd
 }
 

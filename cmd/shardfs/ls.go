@@ -27,8 +27,8 @@ func newLs(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [flags] SHARD|MOUNTPOINT [KEY...]",
 		Short: "List samples and members",
-		Long: `Ls lists the keys of a shard's samples in its order, or the members of the samples with the given keys. Of a
-mountpoint it lists what is there now.`,
+		Long: `Ls lists the keys of a shard's samples in its order, or the members of the
+samples with the given keys. Of a mountpoint it lists what is there now.`,
 		Example: `  shardfs ls train-0000.tgz | head
   shardfs ls -l train-0000.tgz n03788365_17158
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,

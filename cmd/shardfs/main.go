@@ -38,16 +38,18 @@ func run(args []string) int {
 // newRoot returns the command line's root.
 func newRoot(ui *ui) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "shardfs",
+		Use:   "shardfs VERB [flags] [arguments]",
 		Short: "Mount, process and repack tar shards of training data",
-		Long: `shardfs shows the samples of a tar shard as directories, without extracting it: mount it and look,
-run a command in every sample, pack the result into a new shard.`,
+		Long: `shardfs shows the samples of a tar shard as directories, without extracting it:
+mount it and look, run a command in every sample, pack the result into a new
+shard.`,
 		Example: `  shardfs mount train-0000.tgz mnt && ls mnt
-  shardfs run -j 8 -c 'convert sample.jpg sample.ppm; rm sample.jpg' train-0000.tgz -o out.tar
+  shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   shardfs pack mnt -o out.tar && shardfs umount mnt`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		SilenceErrors:         true,
+		DisableFlagsInUseLine: true,
+		SilenceUsage:          true,
+		Args:                  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return usagef("no verb: try shardfs help")
 		},
@@ -56,29 +58,43 @@ run a command in every sample, pack the result into a new shard.`,
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
-	root.CompletionOptions.DisableDescriptions = true
 	flags := root.PersistentFlags()
 	flags.BoolVarP(&ui.quiet, "quiet", "q", false, "say nothing but errors")
 	flags.BoolVarP(&ui.verbose, "verbose", "v", false, "say what is done and why")
 	flags.BoolVar(&ui.json, "json", false, "print results as JSON, one object a line")
 	flags.StringVar(&ui.logFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	root.AddCommand(
-		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newVersion(ui),
+		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newCompletion(ui),
+		newVersion(ui),
 	)
 	root.InitDefaultHelpCmd()
-	for _, cmd := range root.Commands() {
-		check := cmd.Args
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if check == nil {
-				return nil
-			}
-			if err := check(cmd, args); err != nil {
-				return usageError{err}
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(cmd *cobra.Command, args []string) error {
+			if _, rest, _ := root.Find(args); len(rest) > 0 {
+				return fmt.Errorf("unknown verb %q", rest[0])
 			}
 			return nil
 		}
 	}
+	checkArguments(root)
+	for _, cmd := range root.Commands() {
+		checkArguments(cmd)
+	}
 	return root
+}
+
+// checkArguments makes what a verb says of its arguments a mistake in the command line, with the way to write it.
+func checkArguments(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return hinted{usageError{err}, "usage: " + cmd.UseLine()}
+		}
+		return nil
+	}
 }
 
 // helpTemplate ends in the examples, where the eye looks for them.
@@ -91,10 +107,10 @@ Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
 {{end}}{{if .HasAvailableLocalFlags}}
 Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableInheritedFlags}}
 Common flags:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{.InheritedFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}
 {{end}}{{if .HasExample}}
 Examples:
 {{.Example}}
@@ -108,6 +124,8 @@ func (e interrupted) Error() string { return "interrupted by " + strings.ToLower
 // withSignals returns a context that SIGINT and SIGTERM end. A second one ends the process at once.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
+	// What writes to a pipe that nobody reads shall fail, not kill: there are things to be cleared away.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {

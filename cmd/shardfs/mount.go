@@ -32,9 +32,10 @@ func newMount(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mount [flags] SHARD MOUNTPOINT",
 		Short: "Show a shard's samples as directories",
-		Long: `Mount shows each sample of a shard as a directory that holds __key__, __source__ and sample.EXTENSION for
-each member, readable and writable. The shard itself is never changed: changes go to a scratch directory, where
-pack finds them. Mount returns when the mount is ready and leaves a process behind to serve it.`,
+		Long: `Mount shows each sample of a shard as a directory that holds __key__, __source__
+and sample.EXTENSION for each member, readable and writable. The shard itself is
+never changed: changes go to a scratch directory, where pack finds them. Mount
+returns when the mount is ready and leaves a process behind to serve it.`,
 		Example: `  shardfs mount train-0000.tgz mnt              # explore it, change it
   shardfs mount -r train-0000.tgz mnt           # look only
   shardfs mount --scratch work train.tar mnt    # changes outlive umount and reboot
@@ -45,16 +46,19 @@ pack finds them. Mount returns when the mount is ready and leaves a process behi
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&o.foreground, "foreground", "f", false, "serve the mount from this process, until it is unmounted")
+	flags.BoolVarP(&o.foreground, "foreground", "f", false, "serve the mount from this process")
 	flags.BoolVarP(&o.readOnly, "read-only", "r", false, "allow no changes")
-	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options `OPT[,OPT]`: allow_other, ro, …")
-	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`; mounting it again goes on with them")
-	flags.StringVar(&o.index, "index", "", "take the index from `FILE` if it fits, else write it there; or none")
+	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
+	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
+	flags.StringVar(&o.index, "index", "", "index `FILE`, made if it does not fit; or none")
 	addTruncatedFlag(flags, &o.truncated)
 	return cmd
 }
 
 func (o *mountOptions) run(ctx context.Context, ui *ui, name, mountpoint string) error {
+	if name == "-" {
+		return errStream
+	}
 	mountpoint, err := o.prepare(ui, name, mountpoint)
 	if err != nil {
 		return err

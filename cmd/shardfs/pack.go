@@ -27,9 +27,10 @@ func newPack(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pack [flags] MOUNTPOINT|DIR -o OUTPUT",
 		Short: "Write the samples, as they are now, to a tar",
-		Long: `Pack writes the samples of a mount, or of a directory of sample directories, to a shard: in the order of the
-shard, new samples at the end. What nobody changed is copied byte for byte. The mount may stay in use. The output
-appears under its name when it is whole, and not before; - is standard output.`,
+		Long: `Pack writes the samples of a mount, or of a directory of sample directories, to
+a shard: in the order of the shard, new samples at the end. What nobody changed
+is copied byte for byte. The mount may stay in use. The output appears under its
+name when it is whole, and not before; - is standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
   shardfs pack mnt -o out.tgz --level 6
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
@@ -61,7 +62,13 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 		}
 		defer root.Close()
 		return o.write(ctx, ui, func(w *pack.Writer) error {
-			return pack.Pack(ctx, w, pack.Base{}, pack.Tree{FS: root.FS()})
+			if err := pack.Pack(ctx, w, pack.Base{}, pack.Tree{FS: root.FS()}); err != nil {
+				return err
+			}
+			if w.Summary().Samples == 0 {
+				return fmt.Errorf("%s: %w in it, and it is no mount of shardfs", place, errNoSample)
+			}
+			return nil
 		})
 	}
 	over, err := openOverlay(scratch)
@@ -132,7 +139,7 @@ func scratchOf(place string) (*overlay.Scratch, error) {
 // syncMount has the kernel write what it holds back of a mount's files. Of a dead mount it has nothing.
 func syncMount(place string) error {
 	dir, err := unix.Open(place, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOTCONN {
+	if err == unix.ENOTCONN || err == unix.ECONNABORTED { // gone, or just going
 		return nil
 	}
 	if err != nil {
@@ -152,11 +159,11 @@ type outputOptions struct {
 }
 
 func (o *outputOptions) add(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.name, "output", "o", "", "write the samples to `OUTPUT`: .tar, .tar.gz, .tgz or - for standard output")
-	flags.IntVar(&o.level, "level", 1, "compression `LEVEL` of a .tar.gz, 1 to 9")
-	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "what to do where OUTPUT exists: overwrite, skip or fail")
-	flags.StringVar(&o.others, "others", "keep", "members that belong to no sample: keep or drop")
-	flags.StringVar(&o.mtime, "mtime", "sample", "time of new and changed members: sample, file, now or @SECONDS")
+	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: .tar, .tar.gz, .tgz, or - for stdout")
+	flags.IntVar(&o.level, "level", 1, "gzip level `N`, 1 to 9")
+	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
+	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
+	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
 }
 
 // check refuses values that mean nothing, before any work is done.

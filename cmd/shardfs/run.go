@@ -39,11 +39,13 @@ func newRun(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] [SHARD|DIR|-] (-c COMMAND | -- ARGV...)",
 		Short: "Run a command in every sample's directory",
-		Long: `Run runs a command in the directory of each sample, in parallel. With -o it packs what the directories hold
-afterwards, in the order of the shard; without, it forgets the changes. In a DIR, such as a mountpoint, they stay.
-The command sees SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT; its input is empty.`,
+		Long: `Run runs a command in the directory of each sample, in parallel. With -o it
+packs what the directories hold afterwards, in the order of the shard; without,
+it forgets the changes. In a DIR, such as a mountpoint, they stay. The command
+sees SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT; its
+input is empty.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
-  shardfs run -j 8 -c 'convert sample.jpg sample.ppm; rm sample.jpg' train-0000.tgz -o out.tar
+  shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
   shardfs run mnt -- python3 augment.py`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,11 +64,11 @@ The command sees SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEM
 	o.output.add(flags)
 	flags.IntVarP(&o.count, "count", "n", 0, "take only `N` samples")
 	flags.IntVar(&o.skip, "skip", 0, "pass over the first `N` samples")
-	flags.StringVar(&o.keys, "keys", "", "take only samples whose keys are in `FILE`, one a line")
-	flags.StringVar(&o.shell, "shell", defaultShell, "`PATH` of the shell for -c")
-	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, such as 90s or 5m")
-	flags.StringVar(&o.onError, "on-error", "stop", "after a failed command: stop, skip the sample, or keep it as it was")
-	flags.StringVar(&o.workspace, "workspace", "auto", "where samples lie: fuse (a mount), dir (copies) or auto")
+	flags.StringVar(&o.keys, "keys", "", "take only the keys in `FILE`, one a line")
+	flags.StringVar(&o.shell, "shell", defaultShell, "shell for -c: its `PATH`")
+	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, as 90s or 5m")
+	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` if a command fails: stop, skip, keep the sample")
+	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` samples lie: fuse (mount), dir (copies), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files")
 	addTruncatedFlag(flags, &o.truncated)
 	return cmd
@@ -110,6 +112,9 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) error {
 	if err != nil {
 		return err
 	}
+	if !o.all(keys) {
+		o.output.others = "drop" // they belong to no sample that was chosen
+	}
 	var out *output
 	if o.output.name != "" {
 		if out, err = o.output.create(); errors.Is(err, errSkip) {
@@ -151,8 +156,13 @@ func (o *runOptions) loop(ctx context.Context, ui *ui, space workspace, keys map
 		if err != nil {
 			return err
 		}
+		if err := space.broken(); err != nil {
+			cancel()
+			return err
+		}
 		t := result.Tag.(*task)
 		if _, err := result.Output.WriteTo(stdout); err != nil {
+			cancel()
 			return fmt.Errorf("standard output: %w", err)
 		}
 		if result.Err != nil {
@@ -171,6 +181,7 @@ func (o *runOptions) loop(ctx context.Context, ui *ui, space workspace, keys map
 			}
 		}
 		if err := t.free(); err != nil {
+			cancel()
 			return err
 		}
 	}
@@ -224,19 +235,20 @@ func (f failure) Is(target error) bool { return target == errSampleFailed }
 
 // pack puts what has become of a sample into the output.
 func (o *runOptions) pack(t *task, failed bool, out *output) error {
-	if failed && o.onError == "skip" {
-		t.dropped()
-		return nil
-	}
 	folder, ok := t.before, true
-	if !failed {
-		var err error
-		if folder, ok, err = t.now(); err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case failed && o.onError == "skip":
+		t.dropped()
+		ok = false
+	case !failed:
+		folder, ok, err = t.now()
+	}
+	if err != nil || !ok && t.others == nil {
+		return err
 	}
 	if !ok {
-		return nil
+		return t.others(out.Writer)
 	}
 	if err := out.Folder(t.base, folder); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -25,6 +26,8 @@ const (
 type server struct {
 	cmd   *exec.Cmd
 	alive *os.File
+	ended chan struct{} // closed when the process has ended, if it is watched
+	err   error         // how, afterwards
 }
 
 // startServer starts a server in the background and returns when its mount is ready.
@@ -62,7 +65,7 @@ func launchServer(ctx context.Context, kind string, args []string) (*server, err
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, aliveOut.Close())
 	}
-	s := &server{cmd, aliveOut}
+	s := &server{cmd: cmd, alive: aliveOut}
 	readyOut.Close()
 	ready := make(chan bool, 1)
 	go func() {
@@ -88,10 +91,30 @@ func launchServer(ctx context.Context, kind string, args []string) (*server, err
 	return nil, errors.Join(err, aliveOut.Close())
 }
 
-// stop ends a server and returns when it has unmounted.
+// watch takes note of the server's end. It is ended by stop.
+func (s *server) watch() {
+	s.ended = make(chan struct{})
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.ended)
+	}()
+}
+
+// died reports how a server that is watched has ended before it was told to; nil: it has not.
+func (s *server) died() error {
+	select {
+	case <-s.ended:
+		return fmt.Errorf("the server of the mount has ended: %v", s.cmd.ProcessState)
+	default:
+		return nil
+	}
+}
+
+// stop ends a server that is watched and returns when it has unmounted.
 func (s *server) stop() error {
 	err := s.alive.Close()
-	return errors.Join(err, s.cmd.Wait())
+	<-s.ended
+	return errors.Join(err, s.err)
 }
 
 // parentLink is a server's link to the process that started it. A server that the user started has none.

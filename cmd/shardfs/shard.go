@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"errors"
+	"io"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -13,13 +14,16 @@ import (
 
 // addTruncatedFlag adds the flag that lets a shard be cut short.
 func addTruncatedFlag(flags *pflag.FlagSet, truncated *bool) {
-	flags.BoolVar(truncated, "allow-truncated", false, "serve the whole samples before the place where a shard is cut")
+	flags.BoolVar(truncated, "allow-truncated", false, "serve the whole samples before a cut")
 }
+
+// errStream refuses a shard that can only be read once.
+var errStream = usagef("-: standard input can only be run over")
 
 // openShard opens a shard for looking at it.
 func openShard(ui *ui, name string, truncated bool) (*shard.Shard, error) {
 	if name == "-" {
-		return nil, usagef("-: standard input can only be run over")
+		return nil, errStream
 	}
 	sh, err := shard.Open(name, shard.Options{AllowTruncated: truncated})
 	if err != nil {
@@ -31,7 +35,7 @@ func openShard(ui *ui, name string, truncated bool) (*shard.Shard, error) {
 
 // withTruncatedHint tells of --allow-truncated where it would help.
 func withTruncatedHint(err error) error {
-	if errors.Is(err, index.ErrTruncated) {
+	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return hinted{err, "--allow-truncated serves the whole samples before the cut"}
 	}
 	return err

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // ui is how shardfs talks: results to out, all else to err.
@@ -30,11 +32,17 @@ func (u *ui) check() error {
 	return nil
 }
 
-// fail tells why a command ends, and a way out where there is one.
+// fail tells why a command ends, and a way out where there is one. Errors that were joined get a line each.
 func (u *ui) fail(err error) {
-	var said *silent
-	if errors.As(err, &said) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
+		for _, err := range joined.Unwrap() {
+			u.fail(err)
+		}
 		return
+	}
+	var said *silent
+	if errors.As(err, &said) || errors.Is(err, unix.EPIPE) {
+		return // told already, or nobody is left to tell
 	}
 	u.say("error", err.Error())
 	if hint := hintOf(err); hint != "" {

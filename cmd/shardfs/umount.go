@@ -17,8 +17,9 @@ func newUmount(ui *ui) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "umount [flags] MOUNTPOINT...",
 		Short: "Unmount cleanly, also after a dead server",
-		Long: `Umount ends a mount and returns when nothing is left of it. Changes in a directory given with mount --scratch
-stay there. Other changes go with the mount: if they were not packed, umount refuses.`,
+		Long: `Umount ends a mount and returns when nothing is left of it. Changes in a
+directory given with mount --scratch stay there. Other changes go with the
+mount: if they were not packed, umount refuses.`,
 		Example: `  shardfs umount mnt
   shardfs umount --discard mnt      # changes that were not packed are lost`,
 		Args: cobra.MinimumNArgs(1),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -26,6 +28,7 @@ type workspace interface {
 	tasks() iter.Seq2[*task, error]           // in the order of the samples
 	rest(context.Context, *pack.Writer) error // packs what comes behind the last sample
 	cut() string                              // why there are not all samples; "" where there are
+	broken() error                            // why commands that have ended by now may have failed to change their samples
 	close() error                             // removes what the run has left
 }
 
@@ -40,6 +43,7 @@ type task struct {
 	now     func() (index.Folder, bool, error)    // its directory as it is; false where it is gone
 	free    func() error                          // its directory is not needed any more
 	skipped func()                                // told that it shall not be in the output; may be nil
+	others  func(*pack.Writer) error              // packs what lies around it if it is not packed itself; may be nil
 }
 
 func (t *task) dropped() {
@@ -75,7 +79,7 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		if err != nil {
 			return fail(err)
 		}
-		return &streamSpace{scratch, layout, stream, index.Index{}}, nil
+		return &streamSpace{scratch, layout, stream, nil}, nil
 	}
 	fuse := o.workspace == "fuse" || o.workspace == "auto" && canMount()
 	opened := shard.Options{AllowTruncated: o.truncated}
@@ -158,6 +162,7 @@ func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Sha
 	if m.server, err = launchServer(ctx, "run", append(args, "--", name, m.mountpoint)); err != nil {
 		return nil, err
 	}
+	m.server.watch()
 	changes, err := overlay.OpenScratch(inner)
 	if err == nil {
 		m.over, err = overlay.New(changes, sh)
@@ -172,6 +177,14 @@ func (m *mountSpace) name() string { return m.sh.Name }
 func (m *mountSpace) dir() string  { return m.scratch.Dir }
 func (m *mountSpace) cut() string  { return m.sh.Cut }
 
+// broken tells of a server that is gone. A command need not have noticed.
+func (m *mountSpace) broken() error {
+	if err := m.server.died(); err != nil {
+		return fmt.Errorf("%s: %w", m.sh.Name, err)
+	}
+	return nil
+}
+
 func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 	return shardTasks(m.sh, func(t *task, s index.Sample) {
 		t.prepare = func(context.Context) (string, error) { return filepath.Join(m.mountpoint, s.Path), nil }
@@ -183,7 +196,12 @@ func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 func (m *mountSpace) rest(_ context.Context, w *pack.Writer) error { return w.Rest(baseOf(m.sh)) }
 
 func (m *mountSpace) close() error {
-	return errors.Join(m.server.stop(), m.over.Close(), m.sh.Close(), m.scratch.Remove())
+	died := m.broken() != nil // that was told, or came too late to do harm
+	err := m.server.stop()
+	if died {
+		err = detach(m.scratch.Dir)
+	}
+	return errors.Join(err, m.over.Close(), m.sh.Close(), m.scratch.Remove())
 }
 
 // layoutSpace copies the samples of a shard to real directories.
@@ -196,6 +214,7 @@ type layoutSpace struct {
 func (l *layoutSpace) name() string { return l.sh.Name }
 func (l *layoutSpace) dir() string  { return l.scratch.Dir }
 func (l *layoutSpace) cut() string  { return l.sh.Cut }
+func (*layoutSpace) broken() error  { return nil }
 
 func (l *layoutSpace) tasks() iter.Seq2[*task, error] {
 	return shardTasks(l.sh, func(t *task, s index.Sample) {
@@ -230,12 +249,13 @@ type streamSpace struct {
 	scratch *overlay.Scratch
 	layout  *overlay.Layout
 	stream  *shard.Stream
-	last    index.Index
+	last    *index.Index // of the last piece; nil before the first
 }
 
 func (s *streamSpace) name() string { return s.stream.Name }
 func (s *streamSpace) dir() string  { return s.scratch.Dir }
 func (s *streamSpace) cut() string  { return "" }
+func (*streamSpace) broken() error  { return nil }
 
 func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 	return func(yield func(*task, error) bool) {
@@ -245,7 +265,7 @@ func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 				yield(nil, err)
 				return
 			}
-			s.last = *x
+			s.last = x
 			if x.Samples() == 0 {
 				continue // the members behind the last sample
 			}
@@ -261,6 +281,7 @@ func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 				s.stream.Free(x.Offset(sample.End))
 				return remove()
 			}
+			t.others = func(w *pack.Writer) error { return w.Rest(t.base) }
 			if !yield(t, nil) {
 				return
 			}
@@ -270,7 +291,7 @@ func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 }
 
 func (s *streamSpace) rest(_ context.Context, w *pack.Writer) error {
-	return w.Rest(pack.Base{Index: &s.last, Plain: s.stream, Size: s.stream.Size()})
+	return w.Rest(pack.Base{Index: s.last, Plain: s.stream, Size: s.stream.Size()})
 }
 
 func (s *streamSpace) close() error { return errors.Join(s.stream.Close(), s.scratch.Remove()) }
@@ -283,6 +304,7 @@ type treeSpace struct {
 	source  pack.Source
 	base    pack.Base
 	closer  io.Closer
+	mounted bool            // place is a mountpoint of ours
 	skipped map[string]bool // paths of the samples that are left out
 }
 
@@ -311,13 +333,21 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.source, t.base, t.closer = over, baseOf(over.Shard), over
+	t.source, t.base, t.closer, t.mounted = over, baseOf(over.Shard), over, true
 	return t, nil
 }
 
 func (t *treeSpace) name() string { return t.place }
 func (t *treeSpace) dir() string  { return t.temp }
 func (t *treeSpace) cut() string  { return "" }
+
+// broken tells of a mount whose server is gone.
+func (t *treeSpace) broken() error {
+	if t.mounted && fusefs.IsDead(t.place) {
+		return fmt.Errorf("%s: the server of the mount has ended", t.place)
+	}
+	return nil
+}
 
 func (t *treeSpace) tasks() iter.Seq2[*task, error] {
 	return func(yield func(*task, error) bool) {

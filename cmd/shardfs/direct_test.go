@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if err := os.WriteFile(filepath.Join(dir, "no-interpreter"), []byte("echo hello\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		text   string
+		direct bool
+	}{
+		{"true", true},
+		{"  true  ", true},
+		{"cat sample.cls __key__", true},
+		{"ls -l --all", true},
+		{"true --version", false}, // the program would answer
+		{"echo -n x", false},      // the shell's own differs
+		{"cat sample.*", false},
+		{"cat $SAMPLE_KEY", false},
+		{"cat sample.cls >x", false},
+		{"cat sample.cls\nls", false},
+		{"A=1 ls", false},
+		{"./tool", false}, // in the sample's directory
+		{"cd ..", false},
+		{"# nothing", false},
+		{"!", false},
+		{"no-such-program-anywhere", false},
+		{"no-interpreter", false},
+		{"", false},
+	} {
+		argv := commandLine(defaultShell, tt.text)
+		if shell := []string{defaultShell, "-c", tt.text}; slices.Equal(argv, shell) == tt.direct {
+			t.Errorf("commandLine(%q) = %q", tt.text, argv)
+		}
+		// Either way means the same.
+		want, wantErr := exec.Command(defaultShell, "-c", tt.text).CombinedOutput()
+		if got, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); string(got) != string(want) || (err == nil) != (wantErr == nil) {
+			t.Errorf("%q: %q, %v, by a shell %q, %v", tt.text, got, err, want, wantErr)
+		}
+	}
+	if argv := commandLine("/bin/bash", "true"); argv[0] != "/bin/bash" {
+		t.Errorf("another shell was asked for, and %q is run", argv)
+	}
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/fusefs"
+)
+
+// statusVariable names the file that a shardfs of a story leaves its exit status in.
+const statusVariable = "STORY_STATUS"
+
+// TestMain lets the test binary be shardfs: a story runs it under that name in a process of its own, and that process can
+// start itself again to serve a mount.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"shardfs": func() {
+			server := os.Getenv(serverVariable) != ""
+			status := run(os.Args[1:])
+			if !server {
+				os.WriteFile(os.Getenv(statusVariable), fmt.Append(nil, status), 0o666)
+			}
+			os.Exit(status)
+		},
+	})
+}
+
+// TestStories runs the stories of the command line. Each has a directory and a TMPDIR of its own, and must leave neither a
+// process nor a mount nor a temporary file behind.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUp,
+		Condition:           condition,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"ended":      ended,
+			"eventually": eventually,
+			"fits":       fits,
+			"jsonlines":  jsonLines,
+			"mkshard":    makeShard,
+			"pid":        pid,
+			"send":       send,
+			"status":     status,
+		},
+	})
+}
+
+func setUp(env *testscript.Env) error {
+	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
+	env.Setenv("TZ", "UTC")
+	env.Setenv("LC_ALL", "C.UTF-8")
+	if env.Getenv("GORACE") == "" {
+		env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, each process would sleep for a second
+	}
+	program, err := exec.LookPath("shardfs")
+	if err != nil {
+		return err
+	}
+	// Other users must be able to come here, too.
+	for _, dir := range []string{filepath.Dir(env.WorkDir), filepath.Dir(filepath.Dir(program))} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	t := env.T().(testing.TB)
+	watchdog := time.AfterFunc(time.Minute, func() { cleanUp(env.WorkDir) }) // what hangs fails then
+	env.Defer(func() {
+		watchdog.Stop()
+		if !t.Failed() && !t.Skipped() {
+			for _, left := range leftovers(env.WorkDir) {
+				t.Errorf("left behind: %s", left)
+			}
+		}
+		cleanUp(env.WorkDir)
+	})
+	return nil
+}
+
+// leftovers returns what a story has left behind, when that has had a little time to go away by itself.
+func leftovers(work string) (all []string) {
+	for range 100 {
+		all = nil
+		for _, p := range processes(work) {
+			all = append(all, fmt.Sprintf("process %d: %s", p.pid, strings.Join(p.args, " ")))
+		}
+		for _, m := range mounts(work) {
+			all = append(all, "mount "+m)
+		}
+		temps, _ := filepath.Glob(filepath.Join(work, ".tmp", "shardfs-*"))
+		all = append(all, temps...)
+		filepath.WalkDir(work, func(name string, _ os.DirEntry, err error) error {
+			if err == nil && strings.Contains(filepath.Base(name), ".shardfs-") {
+				all = append(all, name)
+			}
+			return nil
+		})
+		if len(all) == 0 {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return all
+}
+
+// cleanUp ends what is left of a story, however it ended.
+func cleanUp(work string) {
+	for _, p := range processes(work) {
+		unix.Kill(p.pid, unix.SIGKILL)
+	}
+	for _, m := range mounts(work) {
+		fusefs.Unmount(m, true)
+	}
+}
+
+// mounts returns the mountpoints in a directory, the last one mounted first.
+func mounts(work string) (all []string) {
+	mounted, _ := fusefs.Mounts()
+	for _, m := range mounted {
+		if within(m.Mountpoint, work) {
+			all = append([]string{m.Mountpoint}, all...)
+		}
+	}
+	return all
+}
+
+// process is one that a story has started.
+type process struct {
+	pid  int
+	args []string
+}
+
+// dead reports whether the process has ended, and all its files are closed.
+func (p process) dead() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.pid))
+	return len(threads) <= 1 && (strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X"))
+}
+
+// processes returns the processes of a story that run: those that have its directory in their environment.
+func processes(work string) (all []process) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+		if err != nil || !strings.Contains("\x00"+string(environ), "\x00WORK="+work+"\x00") {
+			continue
+		}
+		var p process
+		fmt.Sscanf(filepath.Base(dir), "%d", &p.pid)
+		cmdline, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		p.args = strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
+		all = append(all, p)
+	}
+	return all
+}
+
+// condition tells what a story may need: [fuse] file systems, [root], [user] file systems for other users than root.
+func condition(name string) (bool, error) {
+	switch name {
+	case "fuse":
+		return canMount(), nil
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "user":
+		return canMountAsUser(), nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+// canMountAsUser reports whether root can try file systems as another user: by a fusermount3 that is allowed to mount, a
+// /dev/fuse for everybody, and a mount namespace to put that in.
+func canMountAsUser() bool {
+	helper, err := exec.LookPath("fusermount3")
+	if err != nil || os.Geteuid() != 0 {
+		return false
+	}
+	for _, tool := range []string{"setpriv", "unshare"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return false
+		}
+	}
+	dir, err := os.MkdirTemp("", "fuse")
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	device := filepath.Join(dir, "fuse")
+	if err := unix.Mknod(device, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 229))); err != nil {
+		return false
+	}
+	fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	info, err := os.Stat(helper)
+	return err == nil && info.Mode()&os.ModeSetuid != 0
+}

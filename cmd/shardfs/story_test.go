@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a story waits for something that should happen soon.
+const patience = 20 * time.Second
+
+// status checks the exit status of the shardfs that ended last:
+//
+//	status 3
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: status N")
+	}
+	file := ts.Getenv(statusVariable)
+	got, err := os.ReadFile(file)
+	ts.Check(err)
+	ts.Check(os.Remove(file)) // it is not that of a shardfs that is killed later
+	if string(got) != args[0] {
+		ts.Fatalf("exit status %s, want %s", got, args[0])
+	}
+}
+
+// eventually runs a command until it succeeds; with !, until it fails:
+//
+//	eventually test -e ready
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: [!] eventually COMMAND [ARG...]")
+	}
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := ts.Exec(args[0], args[1:]...)
+		if (err != nil) == neg {
+			return
+		}
+		if time.Since(start) > patience {
+			ts.Fatalf("not within %v: %v", patience, err)
+		}
+	}
+}
+
+// running returns the shardfs processes of the story that run a verb. The server of a mount is one that runs mount.
+func running(ts *testscript.TestScript, verb string) (found []process) {
+	for _, p := range processes(ts.Getenv("WORK")) {
+		if len(p.args) > 1 && path.Base(p.args[0]) == "shardfs" && p.args[1] == verb {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// pid sets PID to that of the only shardfs that runs a verb:
+//
+//	pid mount
+//	exec readlink /proc/$PID/cwd
+func pid(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: pid VERB")
+	}
+	found := running(ts, args[0])
+	if len(found) != 1 {
+		ts.Fatalf("%d processes run %s: %v", len(found), args[0], found)
+	}
+	ts.Setenv("PID", strconv.Itoa(found[0].pid))
+}
+
+// send sends a signal to every shardfs that runs a verb, and waits for the end of what it kills:
+//
+//	send KILL mount
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || unix.SignalNum("SIG"+args[0]) == 0 {
+		ts.Fatalf("usage: send SIGNAL VERB")
+	}
+	found := running(ts, args[1])
+	if len(found) == 0 {
+		ts.Fatalf("no process runs %s", args[1])
+	}
+	for _, p := range found {
+		ts.Check(unix.Kill(p.pid, unix.SignalNum("SIG"+args[0])))
+	}
+	for _, p := range found {
+		for start := time.Now(); args[0] == "KILL" && !p.dead(); time.Sleep(time.Millisecond) {
+			if time.Since(start) > patience {
+				ts.Fatalf("process %d does not end", p.pid)
+			}
+		}
+	}
+}
+
+// ended waits until no shardfs runs a verb any more:
+//
+//	ended mount
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ended VERB")
+	}
+	for start := time.Now(); len(running(ts, args[0])) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > patience {
+			ts.Fatalf("not within %v: %v", patience, running(ts, args[0]))
+		}
+	}
+}
+
+// jsonLines checks that a file holds JSON objects, one a line, and that each has these fields:
+//
+//	jsonlines stdout key index members
+func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: jsonlines FILE [FIELD...]")
+	}
+	text := ts.ReadFile(args[0])
+	if text == "" || !strings.HasSuffix(text, "\n") {
+		ts.Fatalf("%s: no lines", args[0])
+	}
+	for line := range strings.Lines(text) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			ts.Fatalf("%s: %v", line, err)
+		}
+		for _, field := range args[1:] {
+			if _, ok := object[field]; !ok {
+				ts.Fatalf("%s: no field %q", line, field)
+			}
+		}
+	}
+}
+
+// fits checks that a text fits a screen:
+//
+//	fits 40 120 stdout
+func fits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: fits LINES COLUMNS FILE")
+	}
+	height, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	width, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	lines := slices.Collect(strings.Lines(ts.ReadFile(args[2])))
+	if len(lines) > height {
+		ts.Fatalf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+			ts.Fatalf("%d columns: %s", n, line)
+		}
+	}
+}
