@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/overlay"
@@ -57,7 +58,7 @@ func exitStatus(err error) int {
 		return 128 + int(signal.signal)
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
-	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
+	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
 		overlay.ErrForeign, overlay.ErrScratch):
 		return exitUsage
 	case errors.As(err, &child):

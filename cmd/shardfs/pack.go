@@ -66,7 +66,7 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 				return err
 			}
 			if w.Summary().Samples == 0 {
-				return fmt.Errorf("%s: %w in it, and it is no mount of shardfs", place, errNoSample)
+				return noSamples(place)
 			}
 			return nil
 		})
@@ -92,6 +92,11 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 		return fmt.Errorf("%s: %w: %s", over.Shard.Name, errPartly, over.Shard.Cut)
 	}
 	return nil
+}
+
+// noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.
+func noSamples(place string) error {
+	return fmt.Errorf("%s: %w: neither a mount of shardfs nor a directory of sample directories", place, errNoSample)
 }
 
 // baseOf returns a shard as pack takes it.

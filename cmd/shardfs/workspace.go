@@ -58,6 +58,8 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 	if temp == "" {
 		sweep(ui)
 		temp = os.TempDir()
+	} else if info, err := os.Stat(temp); err != nil || !info.IsDir() {
+		return nil, usagef("--scratch %s: no such directory", temp)
 	}
 	if info, err := os.Stat(name); name != "-" && err == nil && info.IsDir() {
 		return openTreeSpace(name, temp, o)
@@ -363,6 +365,9 @@ func (t *treeSpace) tasks() iter.Seq2[*task, error] {
 				}
 				number++
 			}
+		}
+		if number == 0 && !t.mounted {
+			yield(nil, noSamples(t.place))
 		}
 	}
 }
