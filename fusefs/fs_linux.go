@@ -12,6 +12,10 @@ import (
 	"github.com/shardfs/shardfs/internal/overlay"
 )
 
+// largeView is the number of directories up to which a listing brings their attributes along, which spares whoever goes on
+// into them a request each. A listing of that many takes 60 ms instead of 10.
+const largeView = 1 << 14
+
 // cached is for how long the kernel may keep what it is told: in effect for as long as it is mounted.
 const cached = 24 * 3600 // seconds
 
@@ -19,6 +23,7 @@ const cached = 24 * 3600 // seconds
 type filesystem struct {
 	fuse.RawFileSystem // answers that a request is not implemented
 	tree               *overlay.Tree
+	readOnly           bool
 	log                func(error)
 
 	mu       sync.Mutex // guards the fields below
@@ -28,14 +33,14 @@ type filesystem struct {
 
 func (f *filesystem) String() string { return "shardfs" }
 
-// status turns an error into what the kernel is told. It is the only place that does. An error that is no errno is a
-// fault in the shard or in ours: the caller gets EIO, and the log gets the cause.
+// status turns an error into what the kernel is told. It is the only place that does. A fault in the shard, and an error
+// that is no errno, which is a fault of ours, is EIO to the caller, and the log gets the cause.
 func (f *filesystem) status(err error) fuse.Status {
 	var errno syscall.Errno
 	switch {
 	case err == nil:
 		return fuse.OK
-	case errors.As(err, &errno):
+	case errors.As(err, &errno) && !errors.Is(err, overlay.ErrShard):
 		return fuse.Status(errno)
 	}
 	f.log(err)
@@ -169,7 +174,12 @@ func (f *filesystem) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, o
 	return f.entry(a, err, &out.EntryOut)
 }
 
+// Open is not needed where nothing can be changed: told so once, the kernel does not ask any more, and keeps what it has
+// read. (A file that can be changed is copied when it is opened, and its copy kept open until the last user is gone.)
 func (f *filesystem) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	if f.readOnly {
+		return fuse.ENOSYS
+	}
 	write := in.Flags&unix.O_ACCMODE != unix.O_RDONLY
 	out.OpenFlags = fuse.FOPEN_KEEP_CACHE
 	return f.status(f.tree.Open(ino(&in.InHeader), write, in.Flags&unix.O_TRUNC != 0))
@@ -181,7 +191,10 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 
 func (f *filesystem) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	n, err := f.tree.ReadAt(ino(&in.InHeader), buf, int64(in.Offset))
-	return fuse.ReadResultData(buf[:n]), f.status(err)
+	if err != nil {
+		return nil, f.status(err) // with a result, the server would take it for a success
+	}
+	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
 
 func (f *filesystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
@@ -192,7 +205,8 @@ func (f *filesystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (ui
 	return uint32(n), f.status(err)
 }
 
-func (f *filesystem) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
+// Flush is not needed: nothing is held back. Told so once, the kernel does not ask any more when a file is closed.
+func (f *filesystem) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
 
 func (f *filesystem) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	return f.status(f.tree.Sync(ino(&in.InHeader)))
@@ -208,15 +222,15 @@ func (f *filesystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.Statf
 	return f.status(err)
 }
 
+// OpenDir begins a listing of what may change while it is read; elsewhere it is not needed, as Open.
 func (f *filesystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	l, err := f.tree.List(ino(&in.InHeader))
-	if err != nil {
-		return f.status(err)
+	if f.readOnly {
+		return fuse.ENOSYS
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.next++
-	f.listings[f.next] = l
+	f.listings[f.next] = f.tree.List(ino(&in.InHeader))
 	out.Fh = f.next
 	return fuse.OK
 }
@@ -227,23 +241,25 @@ func (f *filesystem) ReleaseDir(in *fuse.ReleaseIn) {
 	delete(f.listings, in.Fh)
 }
 
-func (f *filesystem) FsyncDir(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK }
+func (f *filesystem) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	return f.status(f.tree.SyncDir(ino(&in.InHeader)))
+}
 
 func (f *filesystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return f.list(in, func(e fuse.DirEntry) bool { return out.AddDirEntry(e) })
 }
 
-// ReadDirPlus lists a directory with the attributes of its entries. In a directory that only leads to samples it leaves
-// them out: there may be a million, and each would take the kernel 1 KB and us a reply, whether anybody asks for it or not.
+// ReadDirPlus lists a directory with the attributes of its entries. In a large directory that only leads to samples it
+// leaves them out: each would take the kernel 1 KB and us a reply, whether anybody asks for it or not.
 func (f *filesystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	dir := ino(&in.InHeader)
-	sample := f.tree.IsSample(dir)
+	plus := f.tree.Dirs() <= largeView || f.tree.IsSample(dir)
 	return f.list(in, func(e fuse.DirEntry) bool {
 		entry := out.AddDirLookupEntry(e)
 		if entry == nil {
 			return false
 		}
-		if sample && e.Name != "." && e.Name != ".." {
+		if plus && e.Name != "." && e.Name != ".." {
 			a, err := f.tree.Lookup(dir, e.Name)
 			if err == nil {
 				f.entry(a, nil, entry)
@@ -255,16 +271,16 @@ func (f *filesystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.D
 
 // list adds entries until add reports that there is no more room.
 func (f *filesystem) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.Status {
-	f.mu.Lock()
-	l := f.listings[in.Fh]
-	f.mu.Unlock()
+	var l *overlay.Listing
+	if f.readOnly {
+		l = f.tree.List(ino(&in.InHeader))
+	} else {
+		f.mu.Lock()
+		l = f.listings[in.Fh]
+		f.mu.Unlock()
+	}
 	if l == nil {
 		return fuse.EBADF
-	}
-	if in.Offset == 0 {
-		if err := l.Rewind(); err != nil {
-			return f.status(err)
-		}
 	}
 	for i, name := range []string{".", ".."} {
 		if in.Offset <= uint64(i) && !add(fuse.DirEntry{Name: name, Ino: in.NodeId, Mode: unix.S_IFDIR, Off: uint64(i) + 1}) {
@@ -275,10 +291,9 @@ func (f *filesystem) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.St
 	if from <= 2 {
 		from = 0
 	}
-	l.Entries(from, func(e overlay.DirEntry) bool {
+	return f.status(l.Entries(from, func(e overlay.DirEntry) bool {
 		return add(fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next})
-	})
-	return fuse.OK
+	}))
 }
 
 // onceEvery returns a log that passes an error on at most once in a while, so that a damaged shard that is read again and

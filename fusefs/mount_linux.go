@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -13,6 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/overlay"
+)
+
+// Why a file system is not mounted.
+var (
+	ErrOption  = errors.New("mount options refused")
+	errRefused = errors.New("mount refused")
 )
 
 // Type is the type of the mounts in /proc/self/mountinfo.
@@ -33,14 +41,15 @@ type Server struct {
 	mountpoint string
 }
 
-// Mount mounts a tree and serves it until it is unmounted. It returns when the mount is ready for use.
+// Mount mounts a tree and serves it until it is unmounted. It returns when the mount is ready for use. The process must
+// have no umask: the kernel has applied that of whoever makes a file.
 func Mount(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
 	report := func(error) {}
 	if o.Log != nil {
 		report = onceEvery(time.Minute, o.Log)
 	}
 	fs := &filesystem{
-		RawFileSystem: fuse.NewDefaultRawFileSystem(), tree: tree, log: report, listings: make(map[uint64]*overlay.Listing),
+		RawFileSystem: fuse.NewDefaultRawFileSystem(), tree: tree, readOnly: o.ReadOnly, log: report, listings: make(map[uint64]*overlay.Listing),
 	}
 	// The kernel checks permissions; every open file system object is ours to refuse otherwise.
 	options := append([]string{"default_permissions"}, o.Options...)
@@ -52,9 +61,21 @@ func Mount(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
 	server, err := mount(fs, mountpoint, &fuse.MountOptions{
 		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther, Options: options,
 		DirectMountFlags: flags, MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
-		DisableSplice: true, // tried first for every reply, and never the faster way for bytes from memory
-		Logger:        log.New(io.Discard, "", 0),
+		ExtraCapabilities: fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC, // else what is truncated as it is opened would be copied first
+		DisableSplice:     true,                                                  // tried first for every reply, and never the faster way for bytes from memory
+		Logger:            log.New(io.Discard, "", 0),
+		PanicHandler: func(fault any) fuse.Status {
+			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))
+			return fuse.EIO
+		},
 	})
+	asked := o.Options
+	if o.AllowOther {
+		asked = append([]string{"allow_other"}, asked...)
+	}
+	if errors.Is(err, errRefused) && len(asked) > 0 {
+		return nil, fmt.Errorf("%w: %s: %w", ErrOption, strings.Join(asked, ","), err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +101,18 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (*fus
 	if directErr == nil {
 		return server, nil
 	}
-	if errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) {
+	switch {
+	case errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) || errors.Is(directErr, unix.ENXIO):
 		return nil, fmt.Errorf("/dev/fuse: %w", directErr)
+	case errors.Is(directErr, unix.EINVAL) && os.Geteuid() == 0:
+		return nil, fmt.Errorf("%w: %w", errRefused, directErr)
 	}
 	server, err := fuse.NewServer(fs, mountpoint, o)
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("mount: %w, and there is no fusermount3", directErr)
 	}
 	if err != nil {
-		return nil, errors.New(strings.TrimSpace(err.Error()))
+		return nil, fmt.Errorf("%w by fusermount3, which says why", errRefused)
 	}
 	return server, nil
 }
@@ -97,11 +121,14 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (*fus
 func (s *Server) Wait() { s.fuse.Wait() }
 
 // Unmount unmounts the file system, at once if nobody uses it, and else lazily: it is gone from its place, and served
-// until the last user has left.
+// until the last user has left. If it is not mounted any more, that is no error.
 func (s *Server) Unmount() error {
 	err := Unmount(s.mountpoint, false)
-	if err != nil {
+	if err == unix.EBUSY {
 		err = Unmount(s.mountpoint, true)
+	}
+	if err == unix.EINVAL {
+		return nil
 	}
 	return err
 }

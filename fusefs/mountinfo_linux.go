@@ -55,7 +55,7 @@ func IsDead(mountpoint string) bool {
 	if err == nil {
 		unix.Close(fd)
 	}
-	return err == unix.ENOTCONN
+	return err == unix.ENOTCONN || err == unix.ECONNABORTED
 }
 
 // unescape undoes the octal escapes of mountinfo.

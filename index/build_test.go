@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestBuildGroups(t *testing.T) {
@@ -58,6 +59,9 @@ func TestBuildCountsExtensions(t *testing.T) {
 		want = append(want, numbered("sample", i/7+1)+fmt.Sprintf(".%d", i%7))
 	}
 	names = append(names, "b.1", "b.1")
+	for range 50 {
+		names = append(names, "c.1")
+	}
 	x := indexOf(t, names...)
 	for row, want := range want {
 		if got := x.FileName(row); got != want {
@@ -67,9 +71,17 @@ func TestBuildCountsExtensions(t *testing.T) {
 	if got := outline(x)[1]; got != "b: sample.1 sample~2.1" {
 		t.Errorf("the sample behind it is %s", got)
 	}
+	if got := x.FileName(x.Rows() - 1); got != "sample~50.1" {
+		t.Errorf("the last one is %s", got)
+	}
 	counts := x.Extensions()
-	if len(counts) != 7 || counts["0"] != 15 || counts["1"] != 15+2 || counts["6"] != 14 {
+	if len(counts) != 7 || counts["0"] != 15 || counts["1"] != 15+2+50 || counts["6"] != 14 {
 		t.Errorf("extensions: %v", counts)
+	}
+	// Names of a scanner's entries live only until the next one.
+	x = build(t, makeTar(t, "a.x", "long.yy", "a.yy", "longer.x", "l.x", "lon.yy"))
+	if counts := x.Extensions(); len(counts) != 2 || counts["x"] != 3 || counts["yy"] != 3 || len(x.c.extEnd) != 2 {
+		t.Errorf("extensions: %v, %q", counts, x.c.extText)
 	}
 }
 
@@ -108,9 +120,14 @@ func TestBuildTruncated(t *testing.T) {
 				continue // every block, a byte into every block, and some places in the middle
 			}
 			cuts++
-			for _, r := range []io.Reader{bytes.NewReader(plain[:at]), io.MultiReader(bytes.NewReader(plain[:at]))} {
-				x, err := Build(r)
-				checkTruncated(t, plain, whole, at, x, err)
+			x, err := Build(bytes.NewReader(plain[:at]))
+			checkTruncated(t, plain, whole, at, x, err)
+			for _, r := range readers(plain[:at]) {
+				if x, readErr := Build(r); fmt.Sprint(err) != fmt.Sprint(readErr) {
+					t.Errorf("cut at byte %d: %v, and by seeking %v", at, readErr, err)
+				} else {
+					checkTruncated(t, plain, whole, at, x, readErr)
+				}
 			}
 		}
 		if cuts < 74 {
@@ -118,6 +135,20 @@ func TestBuildTruncated(t *testing.T) {
 		}
 	}
 }
+
+// readers returns readers of a tar that cannot seek, and that return more or less at a time.
+func readers(plain []byte) []io.Reader {
+	return []io.Reader{
+		io.MultiReader(bytes.NewReader(plain)),
+		iotest.OneByteReader(bytes.NewReader(plain)),
+		pieceReader{bytes.NewReader(plain)},
+	}
+}
+
+// pieceReader returns at most 700 bytes at a time.
+type pieceReader struct{ r io.Reader }
+
+func (r pieceReader) Read(p []byte) (int, error) { return r.r.Read(p[:min(len(p), 700)]) }
 
 func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, err error) {
 	t.Helper()

@@ -77,7 +77,7 @@ func TestCorpus(t *testing.T) {
 			checkOffsets(t, x, int64(len(plain)))
 			checkView(t, x)
 		}
-		members, err := scanBoth(t, plain)
+		members, err := scanAll(t, plain)
 		if (err == nil) != (buildErr == nil) {
 			t.Errorf("%s: Build: %v, Scanner: %v", f.File, buildErr, err)
 		}

@@ -45,7 +45,7 @@ func FuzzScanner(f *testing.F) {
 			checkOffsets(t, x, int64(len(plain)))
 			checkView(t, x)
 		}
-		got, err := scanBoth(t, plain)
+		got, err := scanAll(t, plain)
 		if (err == nil) != (buildErr == nil) {
 			t.Fatalf("Build: %v, Scanner: %v", buildErr, err)
 		}

@@ -115,6 +115,7 @@ func TestScannerHeaders(t *testing.T) {
 		{"a time that is no number", join(a, rawMember(typeRegular, "b", "", set(136, "x"))), "damaged shard: member 1 at byte 1024: bad time"},
 		{"a mode that is no number", join(a, rawMember(typeRegular, "b", "", set(100, "x"))), "damaged shard: member 1 at byte 1024: bad mode"},
 		{"a PAX size beyond all sizes", join(a, pax("size=9223372036854775807"), a), "damaged shard: member 1 at byte 2048: bad size"},
+		{"a PAX size to the end of all sizes", join(a, pax("size=9223372036854773000"), a), "damaged shard: member 1 at byte 2048: bad size"},
 		{"a negative PAX size", join(a, pax("size=-1"), a), "damaged shard: member 1 at byte 1024: extended header size"},
 		{"a NUL in a PAX path", join(a, pax("path=x\x00y"), a), "damaged shard: member 1 at byte 1024: extended header path"},
 		{"a PAX record without a length", join(a, rawMember(typeExtended, "x", "path=x\n"), a), "damaged shard: member 1 at byte 1024: not a tar header"},

@@ -188,6 +188,37 @@ func TestSavedInconsistent(t *testing.T) {
 	}
 }
 
+// The same for the checkpoints, which are columns in the file only.
+func TestSavedCheckpointsInconsistent(t *testing.T) {
+	whole := encode(t, savedOf(t))
+	for name, change := range map[string]func(b []byte){
+		"a window behind the end":    func(b []byte) { binary.NativeEndian.PutUint64(sectionIn(b, 4)[16:], 1<<40) },
+		"a window that ends before":  func(b []byte) { binary.NativeEndian.PutUint64(sectionIn(b, 4)[8:], 99) },
+		"fewer offsets":              func(b []byte) { shorten(b, 2) },
+		"fewer bits":                 func(b []byte) { shorten(b, 3) },
+		"fewer windows":              func(b []byte) { shorten(b, 4) },
+		"a section of half a number": func(b []byte) { b[headSize+1*sectionSize+8]-- },
+	} {
+		b := bytes.Clone(whole)
+		change(b)
+		seal(b)
+		if x, err := Decode(b); !errors.Is(err, ErrStale) {
+			t.Errorf("%s: %v, %v, want %v", name, x, err, ErrStale)
+		}
+	}
+}
+
+// sectionIn returns a section of an index file.
+func sectionIn(b []byte, i int) []byte {
+	row := b[headSize+i*sectionSize:]
+	return b[binary.NativeEndian.Uint64(row):][:binary.NativeEndian.Uint64(row[8:])]
+}
+
+// shorten makes a section say that it is empty.
+func shorten(b []byte, i int) {
+	binary.NativeEndian.PutUint64(b[headSize+i*sectionSize+8:], 0)
+}
+
 // FuzzDecode gives Decode any bytes. What it accepts can be used.
 func FuzzDecode(f *testing.F) {
 	whole := encode(f, savedOf(f))

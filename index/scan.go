@@ -66,7 +66,7 @@ func (s *Scanner) Next() (*Entry, error) {
 			return nil, s.damaged(at, "bad header checksum")
 		}
 		size, err := parseNumber(b.size())
-		if err != nil || size < 0 || size > math.MaxInt64-2*BlockSize-at {
+		if err != nil || size < 0 {
 			return nil, s.damaged(at, "bad size")
 		}
 		switch b.typeflag() {

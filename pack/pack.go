@@ -73,8 +73,7 @@ type Writer struct {
 	plain   io.ReaderAt // bytes from..to of it are still to be copied
 	from    int64
 	to      int64
-	intact  bool   // what was written is a beginning of the shard
-	ended   bool   // and goes to its end
+	intact  bool   // all that was written are members of one shard as they lie there
 	lastKey string // of the last sample written
 	header  bytes.Buffer
 	buffer  []byte
@@ -131,8 +130,7 @@ func (w *Writer) Folder(b Base, f index.Folder) error {
 	return nil
 }
 
-// Rest writes what the shard has behind its last sample. When all was written as it lies there, that is everything to
-// its last byte.
+// Rest writes what the shard has behind its last sample.
 func (w *Writer) Rest(b Base) error {
 	if b.Index == nil {
 		return nil
@@ -140,20 +138,20 @@ func (w *Writer) Rest(b Base) error {
 	if err := w.enter(b); err != nil {
 		return err
 	}
-	if err := w.others(b, b.Index.Rows()); err != nil {
-		return err
-	}
-	if w.intact && w.offset() == b.Index.End() && b.Size > 0 {
-		w.ended = true
-		return w.raw(b, b.Index.End(), b.Size)
-	}
-	return nil
+	w.base = b // the size of a stream is known only now
+	return w.others(b, b.Index.Rows())
 }
 
-// Close ends the tar, with as many blocks of zeros as fill a record, as tar has always written it. It does not close what
-// is written to.
+// Close ends the tar. When all that was written is the last shard as it lies there, this is to its last byte; else it is
+// with as many blocks of zeros as fill a record, as tar has always written it. It does not close what is written to.
 func (w *Writer) Close() error {
-	if err := w.Flush(); err != nil || w.ended {
+	if b := w.base; w.intact && b.Size > 0 && w.offset() == b.Index.End() {
+		if err := w.raw(b, b.Index.End(), b.Size); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	const marker, record = 2 * index.BlockSize, 20 * index.BlockSize
@@ -335,7 +333,7 @@ func (w *Writer) rawRow(b Base, row int) error {
 
 // raw writes bytes of the plain shard. They are copied once it is known where the run of such bytes ends.
 func (w *Writer) raw(b Base, from, to int64) error {
-	w.intact = w.intact && from == w.offset()
+	w.intact = w.intact && (w.plain == nil || w.plain == b.Plain)
 	if w.plain == b.Plain && from == w.to {
 		w.to = to
 		return nil

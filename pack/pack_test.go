@@ -23,14 +23,17 @@ var (
 	ftime = time.Unix(1_600_000_000, 500_000_000)
 )
 
-// makeTar returns a tar of these members, in one of the formats of archive/tar. A regular file holds its own name; a name
-// that ends in a slash is a directory, in "->" a link; "*" is a global header.
+// seconds returns the time some seconds after mtime.
+func seconds(n int) time.Time { return mtime.Add(time.Duration(n) * time.Second) }
+
+// makeTar returns a tar of these members, in one of the formats of archive/tar, each a second younger than the one before.
+// A regular file holds its own name; a name that ends in a slash is a directory, in "->" a link; "*" is a global header.
 func makeTar(t testing.TB, format tar.Format, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, name := range names {
-		h := tar.Header{Name: name, Mode: 0o600, ModTime: mtime, Uid: 7, Gid: 8, Uname: "ann", Gname: "lab", Format: format}
+	for i, name := range names {
+		h := tar.Header{Name: name, Mode: 0o600, ModTime: seconds(i), Uid: 7, Gid: 8, Uname: "ann", Gname: "lab", Format: format}
 		switch rest, isLink := strings.CutSuffix(name, "->"); {
 		case name == "*":
 			h = tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "none"}}
@@ -348,6 +351,8 @@ func TestPackChanges(t *testing.T) {
 			nil, Options{}, "d/ README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 4, LeftOut: 3}},
 		{"a key file that is no regular file", s, changes{"a": {special("__key__", fs.ModeSymlink)}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
+		{"the last sample dropped, and nothing behind it", dup, changes{"a~2": dropped}, nil, Options{},
+			"a.x a.x a.y a.x b.x", Summary{Samples: 2, Members: 5}},
 		{"without others", s, nil, nil, Options{DropOthers: true}, "a.jpg a.cls b.jpg b.cls c.jpg", Summary{Samples: 3, Members: 5}},
 		{"without others, one changed", s, changes{"b": {write("sample.cls", "n")}}, nil, Options{DropOthers: true},
 			"a.jpg a.cls b.jpg b.cls=n c.jpg", Summary{Samples: 3, Members: 5}},
@@ -460,23 +465,36 @@ func TestPackBadKeys(t *testing.T) {
 	}
 }
 
-// New headers are plain ones, and say the same whoever made the files and when.
+// New headers are plain ones, and say the same whoever made the files and when: owner and time are those of the sample's
+// first member in the shard, be it there or not, of a new sample those of the sample that it lies in or of the first one.
 func TestPackHeaders(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatPAX, "*", "a.x", "a.y", "b.x"))
-	out, _ := mustPack(t, s.base, s.folders(changes{"a": {remove("sample.x"), write("sample.y", "1"), write("sample.z", "2"), sub(added("a/n", "sample.x=3"))}},
-		added("n", "sample.x=4")), Options{})
-	list, _ := headers(t, out)
-	for _, h := range list {
-		if h.Typeflag == tar.TypeXGlobalHeader || h.Name == "b.x" {
+	s := newShard(t, makeTar(t, tar.FormatPAX, "*", "d/", "first.x", "a.x", "a.y", "b.x"))
+	out, _ := mustPack(t, s.base, s.folders(changes{
+		"a": {remove("sample.x"), write("sample.y", "1"), write("sample.z", "2"), sub(added("a/n", "sample.x=3"))},
+	}, added("n", "sample.x=4")), Options{})
+	times := map[string]time.Time{"a.y": seconds(3), "a.z": seconds(3), "a/n.x": seconds(3), "n.x": seconds(2)}
+	for _, h := range first(headers(t, out)) {
+		want, changed := times[h.Name]
+		if !changed {
 			continue
 		}
-		if h.Format != tar.FormatUSTAR || h.Mode != 0o644 || !h.ModTime.Equal(mtime) ||
+		if h.Format != tar.FormatUSTAR || h.Mode != 0o644 || !h.ModTime.Equal(want) ||
 			h.Uid != 7 || h.Gid != 8 || h.Uname != "ann" || h.Gname != "lab" {
 			t.Errorf("%s: %+v", h.Name, h)
 		}
+		delete(times, h.Name)
 	}
-	if len(list) != 6 {
-		t.Errorf("%d members, want 6", len(list))
+	if len(times) != 0 {
+		t.Errorf("not there: %v", times)
+	}
+	// A shard without samples gives none, and so does none.
+	for _, b := range []Base{{}, newShard(t, makeTar(t, tar.FormatUnknown, "*", "README")).base} {
+		out, _ := mustPack(t, b, folders{added("n", "sample.x=4")}, Options{})
+		list, _ := headers(t, out)
+		h := list[0]
+		if h.Name != "n.x" || h.Uid != 0 || h.Uname != "" || !h.ModTime.Equal(ftime.Truncate(time.Second)) {
+			t.Errorf("%+v", h)
+		}
 	}
 }
 
@@ -501,8 +519,8 @@ func TestPackTimes(t *testing.T) {
 		options        Options
 		changed, moved time.Time // of a changed member, and of one whose sample was renamed
 	}{
-		{Options{}, mtime, mtime},
-		{Options{Times: FileTime}, ftime.Truncate(time.Second), mtime},
+		{Options{}, mtime, seconds(2)},
+		{Options{Times: FileTime}, ftime.Truncate(time.Second), seconds(2)},
 		{Options{Times: FixedTime, Fixed: time.Unix(5, 7)}, time.Unix(5, 0), time.Unix(5, 0)},
 		{Options{Times: FixedTime, Fixed: time.Unix(0, 0)}, time.Unix(0, 0), time.Unix(0, 0)},
 	} {
@@ -687,9 +705,41 @@ func TestPackTruncated(t *testing.T) {
 	}
 }
 
+// A directory that was renamed with nothing else done to it is still told as untouched.
+func TestPackMovedUntouched(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "a.y", "b.x"))
+	f := s.folder(0)
+	f.Path, f.Moved = "c", true
+	out, _ := mustPack(t, s.base, folders{f, s.folder(1)}, Options{})
+	if got, want := listing(t, out), "c.x=a.x c.y=a.y b.x"; got != want {
+		t.Errorf("members: %s, want %s", got, want)
+	}
+}
+
+// Of two shards in one output neither is a beginning of it that could go on to its end.
+func TestPackTwoShards(t *testing.T) {
+	one := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
+	two := newShard(t, makeTar(t, tar.FormatUSTAR, "b.x", "c.x"))
+	var out bytes.Buffer
+	w := NewWriter(&out, Options{})
+	err := errors.Join(
+		Pack(context.Background(), w, one.base, one.folders(nil)),
+		Pack(context.Background(), w, two.base, two.folders(changes{"b": dropped})),
+		w.Close(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkReaders(t, out.Bytes())
+	if got := listing(t, out.Bytes()); got != "a.x c.x" || out.Len() != 20*512 {
+		t.Errorf("members: %s in %d bytes", got, out.Len())
+	}
+}
+
 // A stream comes as one small shard after the other.
 func TestPackPieces(t *testing.T) {
 	plain := makeTar(t, tar.FormatUnknown, "d/", "a.x", "README", "a.y", "*", "b.x", "e/", "c.x", "f/")
+	plain = append(plain, make([]byte, 3*512)...)
 	s := newShard(t, plain)
 	for _, tt := range []struct {
 		changes map[string][]edit
@@ -712,6 +762,7 @@ func TestPackPieces(t *testing.T) {
 				}
 			}
 		}
+		last.Size = int64(len(plain)) // which is known at the end only
 		if err := errors.Join(w.Rest(last), w.Close()); err != nil {
 			t.Fatal(err)
 		}
@@ -719,9 +770,8 @@ func TestPackPieces(t *testing.T) {
 		if got := listing(t, out.Bytes()); got != tt.want {
 			t.Errorf("members: %s\nwant:    %s", got, tt.want)
 		}
-		end := s.base.Index.End()
-		if tt.changes == nil && !bytes.Equal(out.Bytes()[:end], plain[:end]) {
-			t.Error("other bytes than the stream's")
+		if tt.changes == nil && !bytes.Equal(out.Bytes(), plain) {
+			t.Errorf("%d other bytes than the stream's %d", out.Len(), len(plain))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,10 +14,18 @@ import (
 
 // Open opens a file. Write says that it may be changed. Each Open is ended by a Release.
 func (t *Tree) Open(ino Ino, write, truncate bool) error {
+	var c *copied
+	if write && !truncate {
+		var err error
+		if c, err = t.copyOut(ino); err != nil {
+			return err
+		}
+		defer t.discard(c)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if write || truncate {
-		if _, err := t.copyUp(ino, !truncate); err != nil {
+		if _, err := t.copyUp(ino, c); err != nil {
 			return err
 		}
 	}
@@ -25,44 +34,58 @@ func (t *Tree) Open(ino Ino, write, truncate bool) error {
 		t.opens[ino]++
 		return nil
 	}
-	if err := t.use(n); err != nil {
+	if err := t.use(n, write || truncate); err != nil {
 		return err
 	}
 	if truncate {
-		return ignoringEINTR(func() error { return unix.Ftruncate(int(n.file.Fd()), 0) })
+		if err := ignoringEINTR(func() error { return unix.Ftruncate(int(n.file.Fd()), 0) }); err != nil {
+			t.unuse(n)
+			return err
+		}
 	}
 	return nil
 }
 
-// use counts one more use of a node's file and opens it for the first.
-func (t *Tree) use(n *node) error {
+// use counts one more use of a node's file and opens it for the first. One file serves all who have it open, so it is
+// open for writing wherever its mode lets us: the kernel has asked for the permissions of each of them.
+func (t *Tree) use(n *node, write bool) error {
 	if n.dir {
 		return unix.EISDIR
 	}
-	if n.file == nil {
+	if n.file == nil || write && n.readOnly {
 		at, err := t.path(n.ino)
 		if err != nil {
 			return err
 		}
-		if n.file, err = t.openFile(at); err != nil {
+		fd, err := t.o.upper.open(at, unix.O_RDWR, 0)
+		readOnly := err == unix.EACCES && !write
+		if readOnly {
+			fd, err = t.o.upper.open(at, unix.O_RDONLY, 0)
+		}
+		if err != nil {
 			return err
 		}
+		if n.file == nil {
+			n.file = os.NewFile(uintptr(fd), at)
+		} else if err := errors.Join(unix.Dup3(fd, int(n.file.Fd()), unix.O_CLOEXEC), unix.Close(fd)); err != nil {
+			return err
+		}
+		n.readOnly = readOnly
 	}
 	n.opens++
 	return nil
 }
 
-// openFile opens a file of the upper tree, for writing where its mode lets us: the kernel has asked for the
-// permissions of whoever opens it, and one file serves them all.
-func (t *Tree) openFile(at string) (*os.File, error) {
-	fd, err := t.o.upper.open(at, unix.O_RDWR|unix.O_NONBLOCK, 0)
-	if err == unix.EACCES {
-		fd, err = t.o.upper.open(at, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+// unuse takes back one use of a node's file.
+func (t *Tree) unuse(n *node) {
+	if n.opens--; n.opens > 0 {
+		return
 	}
-	if err != nil {
-		return nil, err
+	if n.file != nil {
+		n.file.Close()
+		n.file = nil
 	}
-	return os.NewFile(uintptr(fd), at), nil
+	t.release(n)
 }
 
 // Release ends an Open.
@@ -76,14 +99,7 @@ func (t *Tree) Release(ino Ino) {
 		}
 		return
 	}
-	if n.opens--; n.opens > 0 {
-		return
-	}
-	if n.file != nil {
-		n.file.Close()
-		n.file = nil
-	}
-	t.release(n)
+	t.unuse(n)
 }
 
 // openedFile returns the file of a node that is open.
@@ -117,6 +133,25 @@ func (t *Tree) Sync(ino Ino) error {
 	return f.Sync()
 }
 
+// SyncDir makes the names in a directory durable.
+func (t *Tree) SyncDir(ino Ino) error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.nodes[ino] == nil {
+		return nil // the shard's own
+	}
+	at, err := t.path(ino)
+	if err != nil {
+		return err
+	}
+	fd, err := t.o.upper.open(at, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fsync(fd)
+}
+
 // Allocate is fallocate(2) on a file that is open for writing.
 func (t *Tree) Allocate(ino Ino, mode uint32, off, size int64) error {
 	f, err := t.changed(ino)
@@ -148,25 +183,33 @@ type Change struct {
 }
 
 // SetAttr changes what Stat tells.
-func (t *Tree) SetAttr(ino Ino, c Change) (Attr, error) {
+func (t *Tree) SetAttr(ino Ino, change Change) (Attr, error) {
+	var c *copied
+	if change.Size == nil || *change.Size > 0 {
+		var err error
+		if c, err = t.copyOut(ino); err != nil {
+			return Attr{}, err
+		}
+		defer t.discard(c)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.setAttr(ino, c); err != nil {
+	n, err := t.copyUp(ino, c)
+	if err != nil {
+		return Attr{}, err
+	}
+	if err := t.setAttr(n, change); err != nil {
 		return Attr{}, err
 	}
 	return t.attr(ino)
 }
 
-func (t *Tree) setAttr(ino Ino, c Change) error {
-	n, err := t.copyUp(ino, c.Size == nil || *c.Size > 0)
-	if err != nil {
-		return err
-	}
+func (t *Tree) setAttr(n *node, c Change) error {
 	fd := -1
 	if n.file != nil {
 		fd = int(n.file.Fd())
 	} else {
-		at, err := t.path(ino)
+		at, err := t.path(n.ino)
 		if err != nil {
 			return err
 		}
@@ -178,7 +221,13 @@ func (t *Tree) setAttr(ino Ino, c Change) error {
 	// Through /proc a descriptor that may only be a path serves every call alike.
 	self := fmt.Sprintf("/proc/self/fd/%d", fd)
 	if c.Size != nil {
-		if err := ignoringEINTR(func() error { return unix.Truncate(self, *c.Size) }); err != nil {
+		err := ignoringEINTR(func() error {
+			if n.file != nil && !n.readOnly {
+				return unix.Ftruncate(fd, *c.Size) // also where the file's mode does not allow it any more
+			}
+			return unix.Truncate(self, *c.Size)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -212,9 +261,71 @@ func (t *Tree) setAttr(ino Ino, c Change) error {
 	return nil
 }
 
-// copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. Content says whether a
-// file's content is copied.
-func (t *Tree) copyUp(ino Ino, content bool) (*node, error) {
+// copied is a copy of a file of the shard in the work directory, under a temporary name.
+type copied struct {
+	file  *os.File // nil once it is a node's
+	temp  string
+	inode uint64
+}
+
+// copyOut copies a file of the shard that has not been changed, for copyUp to put in place; nil for anything else. It is
+// called without the lock, as the file may be large, and what it returns is given to discard in the end.
+func (t *Tree) copyOut(ino Ino) (*copied, error) {
+	t.mu.RLock()
+	n := t.nodes[ino]
+	t.mu.RUnlock()
+	if n != nil || ino.kind() == kindDir || ino.kind() == kindNew {
+		return nil, nil
+	}
+	return t.copyFile(ino, true)
+}
+
+// copyFile makes a copy of a file of the shard, or an empty file in its likeness.
+func (t *Tree) copyFile(ino Ino, content bool) (*copied, error) {
+	a := t.baseAttr(ino)
+	c := &copied{temp: t.o.upper.temp()}
+	work := int(t.o.upper.work.Fd())
+	fd, err := unix.Openat(work, c.temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, a.Mode&0o7777)
+	if err != nil {
+		return nil, err
+	}
+	c.file = os.NewFile(uintptr(fd), c.temp)
+	if content {
+		_, err = io.Copy(c.file, io.NewSectionReader(readerAt(func(p []byte, off int64) (int, error) {
+			return t.readBase(ino, p, off)
+		}), 0, a.Size))
+	}
+	var st unix.Stat_t
+	if err == nil {
+		err = setTimes(work, c.temp, a.Mtime)
+	}
+	if err == nil {
+		err = unix.Fstat(fd, &st)
+	}
+	if err != nil {
+		t.discard(c)
+		return nil, err
+	}
+	c.inode = st.Ino
+	return c, nil
+}
+
+// discard removes a copy that is not in its place.
+func (t *Tree) discard(c *copied) {
+	if c == nil {
+		return
+	}
+	if c.temp != "" {
+		unix.Unlinkat(int(t.o.upper.work.Fd()), c.temp, 0)
+	}
+	if c.file != nil {
+		c.file.Close()
+	}
+}
+
+// copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. A file is what c holds, or
+// empty where c is nil. Under its name it is whole or not there.
+func (t *Tree) copyUp(ino Ino, c *copied) (*node, error) {
 	if n := t.nodes[ino]; n != nil {
 		return n, nil
 	}
@@ -222,7 +333,7 @@ func (t *Tree) copyUp(ino Ino, content bool) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	parent, err := t.copyUp(l.parent, false)
+	parent, err := t.copyUp(l.parent, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -234,27 +345,26 @@ func (t *Tree) copyUp(ino Ino, content bool) (*node, error) {
 	if ino.kind() == kindDir {
 		return t.copyUpDir(ino, parent, l.name, at)
 	}
-	if _, err := t.o.upper.stat(at); err == nil {
+	if c == nil {
+		if c, err = t.copyFile(ino, false); err != nil {
+			return nil, err
+		}
+		defer t.discard(c)
+	}
+	err = t.o.upper.publish(c.temp, at, unix.RENAME_NOREPLACE)
+	if err == unix.EEXIST {
 		return nil, unix.ESTALE // the file was deleted or replaced, and is only still open
-	} else if err != unix.ENOENT {
-		return nil, err
 	}
-	if err := t.copyUpFile(ino, at, content); err != nil {
-		return nil, err
-	}
-	st, err := t.o.upper.stat(at)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{ino: ino, links: []link{l}, inode: st.Ino}
+	c.temp = ""
+	n := &node{ino: ino, links: []link{l}, inode: c.inode}
 	if opens := t.opens[ino]; opens > 0 {
-		if n.file, err = t.openFile(at); err != nil {
-			return nil, err
-		}
-		n.opens = opens
+		n.opens, n.file, c.file = opens, c.file, nil
 		delete(t.opens, ino)
 	}
-	t.nodes[ino], t.byInode[st.Ino], parent.children[l.name] = n, n, n
+	t.nodes[ino], t.byInode[n.inode], parent.children[l.name] = n, n, n
 	return n, nil
 }
 
@@ -273,43 +383,23 @@ func (t *Tree) copyUpDir(ino Ino, parent *node, name, at string) (*node, error) 
 	return t.dirNode(d, parent, name), nil
 }
 
-// copyUpFile copies a file of the shard to the upper tree: under its name it is whole or not there.
-func (t *Tree) copyUpFile(ino Ino, at string, content bool) error {
-	a := t.baseAttr(ino)
-	temp := t.o.upper.temp()
-	work := int(t.o.upper.work.Fd())
-	fd, err := unix.Openat(work, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, a.Mode&0o7777)
-	if err != nil {
-		return err
-	}
-	f := os.NewFile(uintptr(fd), temp)
-	if content {
-		_, err = io.Copy(f, io.NewSectionReader(readerAt(func(p []byte, off int64) (int, error) {
-			return t.readBase(ino, p, off)
-		}), 0, a.Size))
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = setTimes(work, temp, a.Mtime)
-	}
-	if err != nil {
-		unix.Unlinkat(work, temp, 0)
-		return err
-	}
-	return t.o.upper.publish(temp, at, unix.RENAME_NOREPLACE)
-}
-
 // Owner is who asks for a new file or directory.
 type Owner struct{ Uid, Gid uint32 }
 
 // Create makes a file that is not there, open as by Open.
 func (t *Tree) Create(parent Ino, name string, mode uint32, owner Owner) (Attr, error) {
-	return t.create(parent, name, owner, func(dir int, base string) (*os.File, error) {
-		fd, err := unix.Openat(dir, base, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode&0o7777)
-		if err != nil {
-			return nil, err
+	var f *os.File
+	a, err := t.create(parent, name, mode, owner, func(dir int, base string, mode uint32) error {
+		fd, err := unix.Openat(dir, base, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+		if err == nil {
+			f = os.NewFile(uintptr(fd), base)
 		}
-		return os.NewFile(uintptr(fd), base), nil
-	})
+		return err
+	}, func(n *node) { n.file, n.opens = f, 1 })
+	if err != nil && f != nil {
+		f.Close()
+	}
+	return a, err
 }
 
 // Mknod makes a file, FIFO or socket. Devices are refused: one of them would be a whiteout.
@@ -319,150 +409,158 @@ func (t *Tree) Mknod(parent Ino, name string, mode uint32, owner Owner) (Attr, e
 	default:
 		return Attr{}, unix.EPERM
 	}
-	return t.create(parent, name, owner, func(dir int, base string) (*os.File, error) {
-		return nil, unix.Mknodat(dir, base, mode, 0)
-	})
+	return t.create(parent, name, mode, owner, func(dir int, base string, mode uint32) error {
+		return unix.Mknodat(dir, base, mode, 0)
+	}, func(*node) {})
 }
 
 // Symlink makes a symbolic link.
 func (t *Tree) Symlink(parent Ino, name, target string, owner Owner) (Attr, error) {
-	return t.create(parent, name, owner, func(dir int, base string) (*os.File, error) {
-		return nil, unix.Symlinkat(target, dir, base)
-	})
-}
-
-// create makes something that is no directory under a name that is free. Where the shard's own was deleted, what is made
-// takes the whiteout's place at once, so that the shard's is never seen again in between.
-func (t *Tree) create(parent Ino, name string, owner Owner, build func(dir int, base string) (*os.File, error)) (Attr, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p, at, hidden, err := t.vacant(parent, name)
-	if err != nil {
-		return Attr{}, err
-	}
-	u := t.o.upper
-	var f *os.File
-	put := func(dir int, base string) error {
-		var err error
-		if f, err = build(dir, base); err != nil {
-			return err
-		}
-		return t.own(dir, base, owner)
-	}
-	if hidden {
-		temp := u.temp()
-		if err = put(int(u.work.Fd()), temp); err == nil {
-			err = u.publish(temp, at, 0)
-		}
-	} else {
-		err = u.at(at, put)
-	}
-	if err != nil {
-		if f != nil {
-			f.Close()
-		}
-		return Attr{}, err
-	}
-	st, err := u.stat(at)
-	if err != nil {
-		return Attr{}, err
-	}
-	n := t.newNode(p, name)
-	n.inode, n.lookups = st.Ino, 1
-	t.byInode[st.Ino] = n
-	if f != nil {
-		n.file, n.opens = f, 1
-	}
-	return t.attr(n.ino)
-}
-
-// vacant readies a directory for something new under a name that must be free. Hidden says that a whiteout lies there.
-func (t *Tree) vacant(parent Ino, name string) (p *node, at string, hidden bool, err error) {
-	if p, err = t.copyUp(parent, false); err != nil {
-		return nil, "", false, err
-	}
-	if !p.dir {
-		return nil, "", false, unix.ENOTDIR
-	}
-	if at, err = t.path(parent); err != nil {
-		return nil, "", false, err
-	}
-	at = path.Join(at, name)
-	st, err := t.o.upper.stat(at)
-	switch {
-	case err == unix.ENOENT && t.inBase(parent, name), err == nil && !isWhiteout(&st):
-		return nil, "", false, unix.EEXIST
-	case err != nil && err != unix.ENOENT:
-		return nil, "", false, err
-	}
-	return p, at, err == nil, nil
-}
-
-// own gives what has just been made to who asked for it.
-func (t *Tree) own(dir int, base string, owner Owner) error {
-	if owner.Uid == t.uid && owner.Gid == t.gid {
-		return nil
-	}
-	return unix.Fchownat(dir, base, int(owner.Uid), int(owner.Gid), unix.AT_SYMLINK_NOFOLLOW)
+	return t.create(parent, name, 0, owner, func(dir int, base string, _ uint32) error {
+		return unix.Symlinkat(target, dir, base)
+	}, func(*node) {})
 }
 
 // Mkdir makes a directory. Over a deleted one of the shard it is opaque.
 func (t *Tree) Mkdir(parent Ino, name string, mode uint32, owner Owner) (Attr, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p, at, hidden, err := t.vacant(parent, name)
-	if err != nil {
-		return Attr{}, err
-	}
-	u := t.o.upper
-	build := func(dir int, base string) error {
-		if err := unix.Mkdirat(dir, base, mode&0o7777); err != nil {
-			return err
-		}
-		return t.own(dir, base, owner)
-	}
-	if hidden {
-		err = t.mkdirOpaque(at, build)
-	} else {
-		err = u.at(at, build)
-	}
-	if err != nil {
-		return Attr{}, err
-	}
-	n := t.newNode(p, name)
-	n.dir, n.children, n.lookups = true, map[string]*node{}, 1
-	return t.attr(n.ino)
+	return t.create(parent, name, mode&0o7777|unix.S_IFDIR, owner, func(dir int, base string, mode uint32) error {
+		return unix.Mkdirat(dir, base, mode&0o7777)
+	}, func(n *node) { n.dir, n.children = true, make(map[string]*node) })
 }
 
-// mkdirOpaque makes an opaque directory in the place of a whiteout.
-func (t *Tree) mkdirOpaque(at string, build func(dir int, base string) error) error {
+// create makes something under a name that is free: build makes it, and note completes its node.
+func (t *Tree) create(parent Ino, name string, mode uint32, owner Owner,
+	build func(dir int, base string, mode uint32) error, note func(*node)) (Attr, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v, err := t.vacant(parent, name)
+	if err != nil {
+		return Attr{}, err
+	}
+	isDir := mode&unix.S_IFMT == unix.S_IFDIR
+	if v.dir.Mode&unix.S_ISGID != 0 {
+		owner.Gid = v.dir.Gid
+		if isDir {
+			mode |= unix.S_ISGID
+		}
+	}
+	var st unix.Stat_t
+	err = t.put(v, isDir, func(dir int, base string) error {
+		if err := build(dir, base, mode); err != nil {
+			return err
+		}
+		err := t.own(dir, base, mode, owner)
+		if err == nil {
+			err = unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+		}
+		if err != nil {
+			remove(dir, base, isDir)
+		}
+		return err
+	})
+	if err != nil {
+		return Attr{}, err
+	}
+	n := t.newNode(v.parent, name)
+	n.lookups = 1
+	note(n)
+	if !isDir {
+		n.inode, t.byInode[st.Ino] = st.Ino, n
+	}
+	return attrOf(n.ino, &st), nil
+}
+
+// vacancy is a name that is free, in a directory that can be changed.
+type vacancy struct {
+	parent *node
+	dir    unix.Stat_t // of the directory
+	at     string
+	hidden bool // a whiteout lies there
+}
+
+// vacant readies a directory for something new under a name that must be free.
+func (t *Tree) vacant(parent Ino, name string) (v vacancy, err error) {
+	if v.parent, err = t.copyUp(parent, nil); err != nil {
+		return v, err
+	}
+	if !v.parent.dir {
+		return v, unix.ENOTDIR
+	}
+	if v.at, err = t.path(parent); err != nil {
+		return v, err
+	}
+	v.at = path.Join(v.at, name)
+	var st unix.Stat_t
+	err = t.o.upper.at(v.at, func(dir int, base string) error {
+		if err := unix.Fstat(dir, &v.dir); err != nil {
+			return err
+		}
+		return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	switch {
+	case err == unix.ENOENT && t.inBase(parent, name), err == nil && !isWhiteout(&st):
+		return v, unix.EEXIST
+	case err != nil && err != unix.ENOENT:
+		return v, err
+	}
+	v.hidden = err == nil
+	return v, nil
+}
+
+// put lets build make something in a vacancy. In the place of a whiteout it appears at once, so that the shard's own is
+// never seen again in between. A directory is opaque there.
+func (t *Tree) put(v vacancy, isDir bool, build func(dir int, base string) error) error {
 	u := t.o.upper
+	if !v.hidden {
+		return u.at(v.at, build)
+	}
 	work, temp := int(u.work.Fd()), u.temp()
-	if err := build(work, temp); err != nil {
+	err := build(work, temp)
+	if err != nil {
 		return err
 	}
-	err := u.setMarkTemp(temp, "opaque", "y")
-	if err == nil {
-		err = u.at(at, func(dir int, base string) error {
+	if !isDir {
+		if err = u.publish(temp, v.at, 0); err != nil {
+			remove(work, temp, false)
+		}
+		return err
+	}
+	if err = u.setMarkTemp(temp, "opaque", "y"); err == nil {
+		err = u.at(v.at, func(dir int, base string) error {
 			return unix.Renameat2(work, temp, dir, base, unix.RENAME_EXCHANGE)
 		})
 	}
-	if err != nil {
-		unix.Unlinkat(work, temp, unix.AT_REMOVEDIR)
-		return err
+	remove(work, temp, err != nil) // the directory, or the whiteout that changed places with it
+	return err
+}
+
+// own gives what has just been made to who asked for it.
+func (t *Tree) own(dir int, base string, mode uint32, owner Owner) error {
+	if owner.Uid != t.uid || owner.Gid != t.gid {
+		if err := unix.Fchownat(dir, base, int(owner.Uid), int(owner.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
 	}
-	return unix.Unlinkat(work, temp, 0)
+	if mode&(unix.S_ISUID|unix.S_ISGID) == 0 {
+		return nil
+	}
+	return unix.Fchmodat(dir, base, mode&0o7777, 0) // a new owner, or mkdir, has taken these bits away
 }
 
 // Link gives a file another name.
 func (t *Tree) Link(ino, parent Ino, name string) (Attr, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n, err := t.copyUp(ino, true)
+	c, err := t.copyOut(ino)
 	if err != nil {
 		return Attr{}, err
 	}
-	p, at, hidden, err := t.vacant(parent, name)
+	defer t.discard(c)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, err := t.copyUp(ino, c)
+	if err != nil {
+		return Attr{}, err
+	}
+	v, err := t.vacant(parent, name)
 	if err != nil {
 		return Attr{}, err
 	}
@@ -470,26 +568,17 @@ func (t *Tree) Link(ino, parent Ino, name string) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
-	u := t.o.upper
-	link1 := func(dir int, base string) error {
-		return u.at(from, func(fromDir int, fromBase string) error {
+	err = t.put(v, false, func(dir int, base string) error {
+		return t.o.upper.at(from, func(fromDir int, fromBase string) error {
 			return unix.Linkat(fromDir, fromBase, dir, base, 0)
 		})
-	}
-	if hidden {
-		temp := u.temp()
-		if err = link1(int(u.work.Fd()), temp); err == nil {
-			err = u.publish(temp, at, 0)
-		}
-	} else {
-		err = u.at(at, link1)
-	}
+	})
 	if err != nil {
 		return Attr{}, err
 	}
 	n.links = append(n.links, link{parent, name})
 	n.lookups++
-	p.children[name] = n
+	v.parent.children[name] = n
 	return t.attr(ino)
 }
 
@@ -504,6 +593,7 @@ func (t *Tree) Unlink(parent Ino, name string) error {
 	if t.isDir(ino) {
 		return unix.EISDIR
 	}
+	last := t.last(ino)
 	p, at, err := t.inUpper(parent, name)
 	if err != nil {
 		return err
@@ -516,13 +606,13 @@ func (t *Tree) Unlink(parent Ino, name string) error {
 	if err != nil {
 		return err
 	}
-	t.unlinked(p, name)
+	t.unlinked(p, name, last)
 	return nil
 }
 
 // inUpper readies a directory for changes and returns where a name in it lies in the upper tree.
 func (t *Tree) inUpper(parent Ino, name string) (*node, string, error) {
-	p, err := t.copyUp(parent, false)
+	p, err := t.copyUp(parent, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -530,21 +620,35 @@ func (t *Tree) inUpper(parent Ino, name string) (*node, string, error) {
 	return p, path.Join(at, name), err
 }
 
+// last returns what Stat shall tell of something that is about to lose a name, should it be the last: who has it open or
+// works in it can still ask. It is nil for what has no node.
+func (t *Tree) last(ino Ino) *Attr {
+	if t.nodes[ino] == nil {
+		return nil
+	}
+	a, err := t.attr(ino)
+	if err != nil {
+		return nil
+	}
+	if a.Nlink--; t.isDir(ino) {
+		a.Nlink = 0
+	}
+	return &a
+}
+
 // unlinked takes note that a name is gone.
-func (t *Tree) unlinked(parent *node, name string) {
+func (t *Tree) unlinked(parent *node, name string, last *Attr) {
 	n := parent.children[name]
 	if n == nil {
 		return
 	}
 	delete(parent.children, name)
-	for i, l := range n.links {
-		if l == (link{parent.ino, name}) {
-			n.links = append(n.links[:i], n.links[i+1:]...)
-			break
+	n.links = slices.DeleteFunc(n.links, func(l link) bool { return l == link{parent.ino, name} })
+	if len(n.links) == 0 {
+		n.last = last
+		if (last == nil || last.Nlink == 0) && t.byInode[n.inode] == n {
+			delete(t.byInode, n.inode) // the file system may give the number to another file
 		}
-	}
-	if len(n.links) == 0 && t.byInode[n.inode] == n {
-		delete(t.byInode, n.inode) // the file system may give the number to another file
 	}
 	t.release(n)
 }
@@ -567,20 +671,16 @@ func (t *Tree) Rmdir(parent Ino, name string) error {
 	if err := t.checkEmpty(ino); err != nil {
 		return err
 	}
+	last := t.last(ino)
 	p, at, err := t.inUpper(parent, name)
 	if err != nil {
 		return err
 	}
-	inBase := t.inBase(parent, name)
-	if t.nodes[ino] == nil {
-		err = t.o.upper.whiteout(at) // only the shard has it
-	} else {
-		err = t.o.upper.discard(at, inBase)
-	}
-	if err != nil {
+	// An empty one lies in the upper tree: what the shard shows in a directory can only be hidden there.
+	if err := t.o.upper.discard(at, t.inBase(parent, name)); err != nil {
 		return err
 	}
-	t.unlinked(p, name)
+	t.unlinked(p, name, last)
 	return nil
 }
 
@@ -589,13 +689,12 @@ func (t *Tree) checkEmpty(ino Ino) error {
 	if !t.isDir(ino) {
 		return unix.ENOTDIR
 	}
-	l := &Listing{t: t, ino: ino}
+	l := t.List(ino)
 	if err := l.read(); err != nil {
 		return err
 	}
 	empty := true
-	base, over := t.base(ino)
-	l.entries(base, over, 0, func(DirEntry) bool {
+	l.entries(0, func(DirEntry) bool {
 		empty = false
 		return false
 	})
@@ -608,15 +707,26 @@ func (t *Tree) checkEmpty(ino Ino) error {
 // Rename moves a file or directory, in place of another one unless noReplace is set.
 func (t *Tree) Rename(oldParent Ino, oldName string, newParent Ino, newName string, noReplace bool) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	ino, err := t.lookup(oldParent, oldName)
+	t.mu.Unlock()
 	if err != nil {
 		return err
+	}
+	c, err := t.copyOut(ino)
+	if err != nil {
+		return err
+	}
+	defer t.discard(c)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if again, err := t.lookup(oldParent, oldName); err != nil || again != ino {
+		return unix.ESTALE // the kernel locks both directories, so this is not its doing
 	}
 	target, err := t.lookup(newParent, newName)
 	if err != nil && err != unix.ENOENT {
 		return err
 	}
+	var last *Attr
 	if err == nil {
 		switch {
 		case noReplace:
@@ -630,8 +740,9 @@ func (t *Tree) Rename(oldParent Ino, oldName string, newParent Ino, newName stri
 		case t.isDir(target):
 			return unix.EISDIR
 		}
+		last = t.last(target)
 	}
-	n, err := t.copyUp(ino, true)
+	n, err := t.copyUp(ino, c)
 	if err != nil {
 		return err
 	}
@@ -651,7 +762,7 @@ func (t *Tree) Rename(oldParent Ino, oldName string, newParent Ino, newName stri
 	if err := t.o.upper.move(from, to, n.dir, t.inBase(oldParent, oldName)); err != nil {
 		return err
 	}
-	t.unlinked(newDir, newName)
+	t.unlinked(newDir, newName, last)
 	delete(oldDir.children, oldName)
 	for i, l := range n.links {
 		if l == (link{oldParent, oldName}) {

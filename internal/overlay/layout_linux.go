@@ -6,9 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,7 +36,7 @@ type Laid struct {
 	index  *index.Index
 	sample index.Sample
 	files  map[string]identity
-	opened *os.Root // once Folder was called, until Remove
+	opened *os.Root // root, once Folder was called, until Remove
 }
 
 // identity tells whether a file is still what was laid out. The modification time is the member's own, so that a write
@@ -42,7 +44,7 @@ type Laid struct {
 type identity struct {
 	inode        uint64
 	size         int64
-	mtime, ctime unix.Timespec
+	mtime, ctime syscall.Timespec
 	row          int
 }
 
@@ -112,45 +114,35 @@ func layFile(dir int, name string, mtime time.Time, r io.Reader, size int64) (id
 	if err := unix.UtimesNanoAt(fd, "", []unix.Timespec{ts, ts}, unix.AT_EMPTY_PATH); err != nil {
 		return identity{}, err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return identity{}, err
 	}
-	return identityOf(&st), f.Close()
+	return identityOf(info), f.Close()
 }
 
-func identityOf(st *unix.Stat_t) identity {
+func identityOf(info fs.FileInfo) identity {
+	st := info.Sys().(*syscall.Stat_t)
 	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
 // Folder returns what has become of the sample; false where its directory is gone. Its files can be opened until Remove.
 func (d *Laid) Folder() (index.Folder, bool, error) {
 	f := index.Folder{Path: d.sample.Path, Sample: &d.sample}
-	root, err := os.OpenRoot(d.root)
-	if errors.Is(err, fs.ErrNotExist) {
+	now, err := d.read()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return f, false, nil
 	}
 	if err != nil {
 		return f, false, err
 	}
-	d.opened = root
-	now, err := index.ReadFolder(root.FS(), filepath.ToSlash(d.sample.Path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, false, nil
-	}
-	if err != nil {
-		return f, false, err
-	}
-	dir, err := unix.Open(d.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return f, false, err
-	}
-	defer unix.Close(dir)
 	for _, file := range now.Files {
-		was, ok := d.files[file.Name]
-		var st unix.Stat_t
-		if ok && unix.Fstatat(dir, file.Name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-			is := identityOf(&st)
+		if was, ok := d.files[file.Name]; ok {
+			info, err := d.opened.Lstat(path.Join(d.sample.Path, file.Name))
+			if err != nil {
+				return f, false, err
+			}
+			is := identityOf(info)
 			is.row = was.row
 			if is == was {
 				if was.row == index.Changed {
@@ -163,6 +155,23 @@ func (d *Laid) Folder() (index.Folder, bool, error) {
 	}
 	f.Folders = now.Folders
 	return f, true, nil
+}
+
+// read reads the sample's directory. One that is a link now, or lies behind one, is not there.
+func (d *Laid) read() (f index.Folder, err error) {
+	if d.opened == nil {
+		if d.opened, err = os.OpenRoot(d.root); err != nil {
+			return f, err
+		}
+	}
+	for dir := d.sample.Path; dir != "."; dir = path.Dir(dir) {
+		if info, err := d.opened.Lstat(dir); err != nil {
+			return f, err
+		} else if !info.IsDir() {
+			return f, unix.ENOTDIR
+		}
+	}
+	return index.ReadFolder(d.opened.FS(), d.sample.Path)
 }
 
 // Remove removes what is left of the sample.

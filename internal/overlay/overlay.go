@@ -3,12 +3,14 @@ package overlay
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 type Overlay struct {
 	Shard *shard.Shard
 	upper *upper
+	pin   *os.File // the shard's file, for its times and size only; nil where another file has its name now
 }
 
 // New returns the overlay of a scratch directory over its shard.
@@ -31,12 +34,54 @@ func New(s *Scratch, sh *shard.Shard) (*Overlay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}
-	return &Overlay{Shard: sh, upper: u}, nil
+	o := &Overlay{Shard: sh, upper: u}
+	if o.pin, err = os.OpenFile(s.note.Shard, unix.O_PATH, 0); err != nil {
+		return o, nil
+	}
+	if st, err := o.statShard(); err != nil || st.Ino != sh.Origin.Inode {
+		o.pin.Close()
+		o.pin = nil
+	}
+	return o, nil
 }
 
 // Close releases the overlay; the shard stays open.
 func (o *Overlay) Close() error {
+	if o.pin != nil {
+		o.pin.Close()
+	}
 	return o.upper.close()
+}
+
+// statShard describes the shard's file.
+func (o *Overlay) statShard() (st unix.Stat_t, err error) {
+	err = unix.Fstat(int(o.pin.Fd()), &st)
+	return st, err
+}
+
+// ErrShard says that what a file of the shard holds cannot be read from it.
+var ErrShard = errors.New("read shard")
+
+// readShard reads plain bytes of the shard, all that are asked for. Of a shard that has been written to since it was
+// opened it reads nothing, as what it finds there may be anything.
+func (o *Overlay) readShard(p []byte, off int64) error {
+	n, err := o.Shard.ReadAt(p, off)
+	if o.pin != nil {
+		st, statErr := o.statShard()
+		if statErr != nil {
+			return fmt.Errorf("%w: %w", ErrShard, statErr)
+		}
+		if was := o.Shard.Origin; st.Size != was.Size || st.Mtim.Nano() != was.ModTime {
+			return fmt.Errorf("%w: it was changed since it was opened", ErrShard)
+		}
+	}
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%w: %w", ErrShard, err)
 }
 
 // place is where a directory of the shard is now.
@@ -49,82 +94,118 @@ type place struct {
 type changes struct {
 	places map[index.Dir]place // directories that have one of their own there
 	gone   map[index.Dir]bool  // directories of the shard that were deleted or moved away
-	added  []index.Folder      // directories that are not the shard's, outside its samples
-	strays []index.File        // files outside any sample
+	moved  map[index.Dir]bool  // those in whose old place there is another now; walk finds them in one turn and uses them in the next
+	added  []index.Folder      // directories outside the shard's samples that are not the shard's or hold what was added
+	strays []index.File        // files in the root
 	stamp  string              // changes when anything does
 }
 
 // walk reads the upper directory. It looks at what was changed only.
-func (o *Overlay) walk() (*changes, error) {
-	c := &changes{places: make(map[index.Dir]place), gone: make(map[index.Dir]bool)}
-	sum := sha256.New()
-	if err := o.walkDir(c, sum, "", index.Root, true, false); err != nil {
-		return nil, err
-	}
-	for d := range c.places {
-		delete(c.gone, d) // moved, not deleted
-	}
-	index.SortFolders(c.added)
-	c.stamp = hex.EncodeToString(sum.Sum(nil))
-	return c, nil
+func (o *Overlay) walk() (c *changes, err error) {
+	err = settled(func() error {
+		moved := make(map[index.Dir]bool)
+		sum := sha256.New()
+		for known := -1; known < len(moved); {
+			known = len(moved)
+			c = &changes{places: make(map[index.Dir]place), gone: make(map[index.Dir]bool), moved: moved}
+			sum.Reset()
+			if err := o.walkDir(c, sum, upperDir{base: index.Root, hasBase: true}); err != nil {
+				return err
+			}
+		}
+		for d := range c.places {
+			delete(c.gone, d) // moved, not deleted
+		}
+		index.SortFolders(c.added)
+		c.stamp = hex.EncodeToString(sum.Sum(nil))
+		return nil
+	})
+	return c, err
 }
 
-// walkDir reads one directory of the upper tree. Hasbase says that it lies over the directory base of the shard, and
-// added that it is one of, or in one of, the added folders.
-func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir string, base index.Dir, hasBase, added bool) error {
-	entries, err := o.upper.list(dir)
+// settled calls f again, within reason, if a directory was moved or deleted before f had come to it.
+func settled(f func() error) (err error) {
+	const patience = 1000
+	for range patience {
+		if err = f(); !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+			break
+		}
+	}
+	return err
+}
+
+// upperDir is a directory of the upper tree.
+type upperDir struct {
+	path    string
+	base    index.Dir // the directory of the shard that it lies over
+	hasBase bool      // base holds, and shows through
+	owned   bool      // what is added in it belongs to a sample or an added folder
+}
+
+// walkDir reads one directory of the upper tree and those in it.
+func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
+	entries, err := o.upper.list(dir.path)
 	if err != nil {
 		return err
 	}
 	x := o.Shard.Index
-	_, inSample := x.SampleIn(base)
+	var files []index.File // that belong to no sample
 	for _, e := range entries {
-		name := path.Join(dir, e.name)
+		name := path.Join(dir.path, e.name)
 		fmt.Fprintf(stamp, "%q %o %d %d %d\n", name, e.stat.Mode, e.stat.Size, e.stat.Ino, e.stat.Ctim.Nano())
 		child, below := index.Dir(0), false
-		if hasBase {
-			child, below = x.Child(base, e.name)
+		if dir.hasBase {
+			child, below = x.Child(dir.base, e.name)
 		}
 		if !isDir(&e.stat) {
 			if below {
 				c.gone[child] = true
 			}
-			if !(hasBase && inSample) && !added && !isWhiteout(&e.stat) {
-				c.strays = append(c.strays, o.file(name, &e.stat))
+			if !dir.owned && !isWhiteout(&e.stat) {
+				files = append(files, o.file(name, &e.stat))
 			}
 			continue
 		}
-		d, over, opaque, err := o.baseOf(name, base, hasBase)
+		d, over, opaque, err := o.baseOf(name, dir.base, dir.hasBase, c.moved)
 		if err != nil {
 			return err
 		}
 		if below && (!over || d != child) {
 			c.gone[child] = true
 		}
+		sub := upperDir{path: name, owned: true}
 		if over {
-			c.places[d] = place{name, opaque}
-			if err := o.walkDir(c, stamp, name, d, !opaque, false); err != nil {
-				return err
+			if _, two := c.places[d]; two {
+				c.moved[d] = true
 			}
-			continue
-		}
-		if err := o.walkDir(c, stamp, name, 0, false, true); err != nil {
-			return err
-		}
-		if !added && !(hasBase && inSample) {
+			c.places[d] = place{name, opaque}
+			_, sample := x.SampleIn(d)
+			sub = upperDir{path: name, base: d, hasBase: !opaque, owned: sample}
+		} else if !dir.owned {
 			folder, err := o.added(name)
 			if err != nil {
 				return err
 			}
 			c.added = append(c.added, folder)
 		}
+		if err := o.walkDir(c, stamp, sub); err != nil {
+			return err
+		}
+	}
+	switch {
+	case dir.path == "":
+		c.strays = files
+	case len(files) > 0:
+		c.added = append(c.added, index.Folder{Path: dir.path, Files: files})
 	}
 	return nil
 }
 
 // baseOf returns the directory of the shard that the upper directory at name, whose parent lies over parent, takes the
-// place of. An opaque one takes the place of the directory of its own name and shows nothing of it.
-func (o *Overlay) baseOf(name string, parent index.Dir, parentHasBase bool) (d index.Dir, over, opaque bool, err error) {
+// place of. An opaque one takes the place of the directory of its own name and shows nothing of it; if that one is among
+// those that were moved, it is a directory that was added.
+func (o *Overlay) baseOf(name string, parent index.Dir, parentHasBase bool, moved map[index.Dir]bool) (
+	d index.Dir, over, opaque bool, err error) {
 	x := o.Shard.Index
 	redirect, err := o.upper.redirect(name)
 	if err != nil {
@@ -144,7 +225,7 @@ func (o *Overlay) baseOf(name string, parent index.Dir, parentHasBase bool) (d i
 		return 0, false, false, err
 	}
 	d, over = x.Child(parent, path.Base(name))
-	return d, over, opaque, nil
+	return d, over && !(opaque && moved[d]), opaque, nil
 }
 
 // where returns the path at which a directory of the shard is now; false where it was deleted.
@@ -174,21 +255,17 @@ func (o *Overlay) Folders() iter.Seq2[index.Folder, error] {
 			yield(index.Folder{}, err)
 			return
 		}
-		x := o.Shard.Index
-		for n := range x.Samples() {
-			p, ok := o.where(c, x.DirOf(n))
-			if !ok {
-				continue
+		for n := range o.Shard.Index.Samples() {
+			folder, ok, err := o.folder(c, n)
+			if err != nil {
+				err = settled(func() error {
+					if c, err = o.walk(); err == nil {
+						folder, ok, err = o.folder(c, n)
+					}
+					return err
+				})
 			}
-			sample := x.Sample(n)
-			folder := index.Folder{Path: p.path, Sample: &sample, Moved: p.path != sample.Path, Untouched: true}
-			if _, changed := c.places[x.DirOf(n)]; changed {
-				if folder, err = o.read(folder, p.opaque); err != nil {
-					yield(index.Folder{}, err)
-					return
-				}
-			}
-			if !yield(folder, nil) {
+			if (ok || err != nil) && !yield(folder, err) || err != nil {
 				return
 			}
 		}
@@ -200,16 +277,47 @@ func (o *Overlay) Folders() iter.Seq2[index.Folder, error] {
 	}
 }
 
+// folder returns the directory of one sample, wherever it is; false where it was deleted.
+func (o *Overlay) folder(c *changes, number int) (index.Folder, bool, error) {
+	x := o.Shard.Index
+	p, ok := o.where(c, x.DirOf(number))
+	if !ok {
+		return index.Folder{}, false, nil
+	}
+	sample := x.Sample(number)
+	folder := index.Folder{Path: p.path, Sample: &sample, Moved: p.path != sample.Path, Untouched: true}
+	if _, changed := c.places[x.DirOf(number)]; !changed {
+		return folder, true, nil
+	}
+	folder, err := o.read(folder, p.opaque, c.moved)
+	return folder, true, err
+}
+
 // Folder returns the directory of one sample as it is now, at the sample's own path; false where it is not there.
-func (o *Overlay) Folder(number int) (index.Folder, bool, error) {
+func (o *Overlay) Folder(number int) (f index.Folder, there bool, err error) {
+	err = settled(func() error {
+		f, there, err = o.atItsPath(number)
+		return err
+	})
+	return f, there, err
+}
+
+// atItsPath is one attempt at Folder.
+func (o *Overlay) atItsPath(number int) (index.Folder, bool, error) {
 	x := o.Shard.Index
 	sample := x.Sample(number)
 	folder := index.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
-	for i := range len(sample.Path) + 1 {
-		if i < len(sample.Path) && sample.Path[i] != '/' {
-			continue
+	var dirs []index.Dir
+	for d := x.DirOf(number); d != index.Root; d = x.Parent(d) {
+		dirs = append(dirs, d)
+	}
+	at, opaque := "", false
+	for _, d := range slices.Backward(dirs) {
+		if opaque {
+			return index.Folder{}, false, nil // deleted with a directory above it
 		}
-		st, err := o.upper.stat(sample.Path[:i])
+		at = path.Join(at, x.Name(d))
+		st, err := o.upper.stat(at)
 		if err == unix.ENOENT {
 			return folder, true, nil
 		}
@@ -219,22 +327,38 @@ func (o *Overlay) Folder(number int) (index.Folder, bool, error) {
 		if !isDir(&st) {
 			return index.Folder{}, false, nil
 		}
+		var is index.Dir
+		var over bool
+		if is, over, opaque, err = o.baseOf(at, x.Parent(d), true, nil); err != nil || !over || is != d {
+			return index.Folder{}, false, err
+		}
 	}
-	d, over, opaque, err := o.baseOf(sample.Path, x.Parent(x.DirOf(number)), true)
-	if err != nil || !over || d != x.DirOf(number) {
-		return index.Folder{}, false, err
-	}
-	folder, err = o.read(folder, opaque)
+	folder, err := o.read(folder, opaque, nil)
 	return folder, true, err
 }
 
-// Free removes the changes of one sample, which nobody looks at any more.
+// Free removes the changes of one sample, which nobody looks at any more. Those of samples in its directory stay.
 func (o *Overlay) Free(number int) error {
-	return o.upper.remove(o.Shard.Index.Sample(number).Path)
+	x := o.Shard.Index
+	d := x.DirOf(number)
+	dir := x.Path(d)
+	if _, ok := x.FirstChild(d); !ok {
+		return removeAll(o.upper.dir, dir)
+	}
+	entries, err := o.upper.list(dir)
+	if err == unix.ENOENT || err == unix.ENOTDIR {
+		return nil
+	}
+	for _, e := range entries {
+		if _, ok := x.Child(d, e.name); !ok && err == nil {
+			err = removeAll(o.upper.dir, path.Join(dir, e.name))
+		}
+	}
+	return err
 }
 
 // read completes the folder of a sample of the shard that has a directory in the upper tree.
-func (o *Overlay) read(f index.Folder, opaque bool) (index.Folder, error) {
+func (o *Overlay) read(f index.Folder, opaque bool, moved map[index.Dir]bool) (index.Folder, error) {
 	entries, err := o.upper.list(f.Path)
 	if err != nil {
 		return f, err
@@ -248,7 +372,7 @@ func (o *Overlay) read(f index.Folder, opaque bool) (index.Folder, error) {
 		switch {
 		case isWhiteout(&e.stat):
 		case isDir(&e.stat):
-			_, over, _, err := o.baseOf(name, x.DirOf(f.Sample.Number), !opaque)
+			_, over, _, err := o.baseOf(name, x.DirOf(f.Sample.Number), !opaque, moved)
 			if err != nil {
 				return f, err
 			}
@@ -283,7 +407,7 @@ func (o *Overlay) added(dir string) (index.Folder, error) {
 		switch {
 		case isWhiteout(&e.stat):
 		case isDir(&e.stat):
-			_, over, _, err := o.baseOf(name, 0, false)
+			_, over, _, err := o.baseOf(name, 0, false, nil)
 			if err != nil {
 				return f, err
 			}

@@ -64,7 +64,9 @@ func CreateScratch(dir string, temporary bool) (*Scratch, error) {
 	if temporary {
 		dir, err = os.MkdirTemp(dir, TempPattern)
 	} else if err = os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
-		err = checkEmptyOrOurs(dir)
+		if err = checkEmptyOrOurs(dir); err == nil {
+			err = os.Chmod(dir, 0o700)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -85,13 +87,21 @@ func CreateScratch(dir string, temporary bool) (*Scratch, error) {
 		return nil, err
 	}
 	s.note.Temporary, s.note.Index = temporary, s.path("index")
-	return s, nil
+	if temporary {
+		// From now on Sweep knows the directory for one of ours.
+		s.note.Version = noteVersion
+		err = s.writeNote()
+	}
+	return s, err
 }
 
-// checkEmptyOrOurs refuses a directory that holds something else than a scratch.
+// checkEmptyOrOurs refuses a directory that holds something else than a scratch, or is not the user's own.
 func checkEmptyOrOurs(dir string) error {
+	if err := checkOwner(dir); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(filepath.Join(dir, "lock")); err == nil {
-		return checkOwner(dir)
+		return nil
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -109,7 +119,10 @@ func checkOwner(dir string) error {
 	if err := unix.Lstat(dir, &st); err != nil {
 		return &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() {
+	switch {
+	case !isDir(&st):
+		return fmt.Errorf("%s: %w: it is no directory", dir, ErrScratch)
+	case int(st.Uid) != os.Geteuid():
 		return fmt.Errorf("%s: %w: it belongs to another user", dir, ErrScratch)
 	}
 	return nil
@@ -238,7 +251,7 @@ func Sweep(dir string, detach func(dir string) error) error {
 		return err
 	}
 	s, err := OpenScratch(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil || !s.note.Temporary {
 		return err
 	}
 	if s.lock, err = os.OpenFile(s.path("lock"), os.O_RDWR|unix.O_NOFOLLOW, 0); err != nil {
@@ -248,9 +261,9 @@ func Sweep(dir string, detach func(dir string) error) error {
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil // in use
 	}
-	// A scratch that was never bound to a shard is that of a run, or of a mount that did not come about.
-	if bound := s.note.Version != 0; bound {
-		if changed, err := s.HasChanges(); err != nil || changed || !s.note.Temporary {
+	// What was never bound to a shard is of a run, or of a mount that did not come about.
+	if s.note.Shard != "" {
+		if changed, err := s.HasChanges(); err != nil || changed {
 			return err
 		}
 	}
@@ -273,15 +286,23 @@ func (s *Scratch) readNote() error {
 	return nil
 }
 
-// writeNote replaces the note at once.
+// writeNote replaces the note at once. What a command has made durable in a scratch that is to stay must not be lost for
+// want of a note.
 func (s *Scratch) writeNote() error {
 	b, err := json.Marshal(s.note)
 	if err != nil {
 		return err
 	}
-	temp := s.path("note.json.new")
-	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
+	f, err := os.OpenFile(s.path("note.json.new"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, s.path("note.json"))
+	_, err = f.Write(append(b, '\n'))
+	if err == nil && !s.note.Temporary {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), s.path("note.json"))
 }

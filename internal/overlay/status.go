@@ -80,27 +80,30 @@ func (o *Overlay) differences(f index.Folder) []Difference {
 	if f.Untouched {
 		return all
 	}
-	var shard []index.File
+	var members []index.File
+	shard := make(map[string]bool) // names of the files that the shard has
 	if f.Sample != nil {
-		shard = index.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })
+		members = index.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })
+		shard[index.KeyFile], shard[index.SourceFile] = true, true
 	}
-	inShard := func(name string) bool {
-		return f.Sample != nil && (name == index.KeyFile || name == index.SourceFile) ||
-			slices.ContainsFunc(shard, func(m index.File) bool { return m.Name == name })
+	for _, m := range members {
+		shard[m.Name] = true
 	}
 	files := slices.Clone(f.Files)
 	slices.SortFunc(files, func(a, b index.File) int { return strings.Compare(a.Name, b.Name) })
+	there := make(map[string]bool, len(files))
 	for _, file := range files {
+		there[file.Name] = true
 		switch {
 		case file.Row != index.Changed:
-		case inShard(file.Name):
+		case shard[file.Name]:
 			all = append(all, Difference{Kind: Modified, Path: path.Join(f.Path, file.Name)})
 		default:
 			all = append(all, Difference{Kind: Added, Path: path.Join(f.Path, file.Name)})
 		}
 	}
-	for _, m := range shard {
-		if _, ok := f.File(m.Name); !ok {
+	for _, m := range members {
+		if !there[m.Name] {
 			all = append(all, Difference{Kind: Deleted, Path: path.Join(f.Path, m.Name)})
 		}
 	}

@@ -54,9 +54,10 @@ type Tree struct {
 	uid  uint32
 	gid  uint32
 
-	mu      sync.RWMutex
+	mu      sync.RWMutex // guards all below
 	nodes   map[Ino]*node
 	opens   map[Ino]int      // how often each file without a node is open
+	gone    map[Ino]bool     // directories of the shard that were deleted
 	byInode map[uint64]*node // files of the upper tree by their number there, so that a file with two names is one node
 	next    Ino
 }
@@ -73,8 +74,11 @@ type node struct {
 	over     bool      // base holds
 	children map[string]*node
 
-	opens int      // how often a file is open
-	file  *os.File // nil while opens is 0
+	opens    int      // how often a file is open
+	file     *os.File // nil while opens is 0
+	readOnly bool     // file is open for reading only
+
+	last *Attr // what it was when its last name was deleted
 }
 
 // link is one name of a node.
@@ -90,7 +94,8 @@ func NewTree(o *Overlay) (*Tree, error) {
 	}
 	t := &Tree{
 		o: o, made: time.Unix(0, o.Shard.Origin.ModTime), uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
-		nodes: make(map[Ino]*node), opens: make(map[Ino]int), byInode: make(map[uint64]*node), next: kindNew << kindShift,
+		nodes: make(map[Ino]*node), opens: make(map[Ino]int), gone: make(map[Ino]bool), byInode: make(map[uint64]*node),
+		next: kindNew << kindShift,
 	}
 	t.nodes[RootIno] = &node{ino: RootIno, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
 	return t, nil
@@ -114,6 +119,9 @@ type Attr struct {
 
 // Lookup returns the file or directory of that name in a directory. The caller must Forget it once for each Lookup.
 func (t *Tree) Lookup(parent Ino, name string) (Attr, error) {
+	if len(name) > unix.NAME_MAX {
+		return Attr{}, unix.ENAMETOOLONG
+	}
 	t.mu.RLock()
 	if t.nodes[parent] == nil {
 		defer t.mu.RUnlock()
@@ -131,8 +139,11 @@ func (t *Tree) Lookup(parent Ino, name string) (Attr, error) {
 		return Attr{}, err
 	}
 	attr, err := t.attr(ino)
-	if n := t.nodes[ino]; n != nil && err == nil {
-		n.lookups++
+	if n := t.nodes[ino]; n != nil {
+		if err == nil {
+			n.lookups++
+		}
+		t.release(n)
 	}
 	return attr, err
 }
@@ -152,17 +163,19 @@ func (t *Tree) Forget(ino Ino, n uint64) {
 	t.release(nd)
 }
 
-// release drops a node that nobody uses and that can be made again: from the upper tree, or, of a deleted file of the
-// shard, from its number. A number of the shard whose node holds a change keeps its node, as the kernel may still have
-// it from a time when there was none to count with.
+// release drops a node that nobody uses and that can be made again, or never will be. A file or directory of the shard
+// that holds a change keeps its node as long as it has a name: the kernel may still know its number from a time when
+// there was no node to count with.
 func (t *Tree) release(n *node) {
+	ours := n.ino.kind() != kindNew
 	switch {
 	case n.opens > 0 || len(n.children) > 0:
 		return
-	case n.ino.kind() == kindNew && n.lookups > 0:
+	case !ours && n.lookups > 0, ours && len(n.links) > 0, n.ino == RootIno:
 		return
-	case n.ino.kind() != kindNew && (n.dir || len(n.links) > 0):
-		return
+	}
+	if ours && n.dir {
+		t.gone[n.ino] = true // its number must not stand for what the shard has
 	}
 	delete(t.nodes, n.ino)
 	if t.byInode[n.inode] == n {
@@ -212,7 +225,7 @@ func (t *Tree) lookup(parent Ino, name string) (Ino, error) {
 func (t *Tree) adopt(parent *node, name, at string, st *unix.Stat_t) (*node, error) {
 	if !isDir(st) {
 		if n := t.byInode[st.Ino]; n != nil {
-			n.links = append(n.links, link{parent.ino, name})
+			n.links, n.last = append(n.links, link{parent.ino, name}), nil
 			parent.children[name] = n
 			return n, nil
 		}
@@ -221,7 +234,7 @@ func (t *Tree) adopt(parent *node, name, at string, st *unix.Stat_t) (*node, err
 		t.byInode[st.Ino] = n
 		return n, nil
 	}
-	d, over, opaque, err := t.o.baseOf(at, parent.base, parent.over)
+	d, over, opaque, err := t.o.baseOf(at, parent.base, parent.over, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +270,7 @@ func (t *Tree) base(ino Ino) (index.Dir, bool) {
 	if n := t.nodes[ino]; n != nil {
 		return n.base, n.over
 	}
-	if ino.kind() == kindDir {
+	if ino.kind() == kindDir && !t.gone[ino] {
 		return index.Dir(ino.row()), true
 	}
 	return 0, false
@@ -267,9 +280,6 @@ func (t *Tree) base(ino Ino) (index.Dir, bool) {
 func (t *Tree) lookupBase(parent Ino, name string) (Ino, error) {
 	d, ok := t.base(parent)
 	if !ok {
-		if t.nodes[parent] == nil {
-			return 0, unix.ENOTDIR
-		}
 		return 0, unix.ENOENT
 	}
 	x := t.o.Shard.Index
@@ -303,6 +313,9 @@ func (t *Tree) location(ino Ino) (link, error) {
 			return link{}, unix.ESTALE
 		}
 		return n.links[0], nil
+	}
+	if t.gone[ino] {
+		return link{}, unix.ESTALE
 	}
 	x := t.o.Shard.Index
 	row := ino.row()
@@ -345,13 +358,20 @@ func (t *Tree) attr(ino Ino) (Attr, error) {
 		if ino.kind() == kindNew {
 			return Attr{}, unix.ESTALE
 		}
-		return t.baseAttr(ino), nil
+		a := t.baseAttr(ino)
+		if t.hidden(ino) {
+			a.Nlink = 0
+		}
+		return a, nil
 	}
 	var st unix.Stat_t
 	var err error
-	if n.file != nil {
+	switch {
+	case n.file != nil:
 		err = unix.Fstat(int(n.file.Fd()), &st)
-	} else {
+	case n.last != nil:
+		return *n.last, nil
+	default:
 		var at string
 		if at, err = t.path(ino); err == nil {
 			st, err = t.o.upper.stat(at)
@@ -360,11 +380,45 @@ func (t *Tree) attr(ino Ino) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
+	a := attrOf(ino, &st)
+	if n.over {
+		a.Nlink = t.dirLinks(n.base)
+	}
+	return a, nil
+}
+
+// attrOf describes something of the upper tree.
+func attrOf(ino Ino, st *unix.Stat_t) Attr {
 	return Attr{
 		Ino: ino, Mode: st.Mode, Size: st.Size, Blocks: st.Blocks, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
 		Rdev: uint32(st.Rdev), Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
 		BlkSize: uint32(st.Blksize),
-	}, nil
+	}
+}
+
+// hidden reports whether something that is as the shard has it has lost its name, to a whiteout or to something else.
+func (t *Tree) hidden(ino Ino) bool {
+	if ino == RootIno || t.gone[ino] {
+		return ino != RootIno
+	}
+	l, err := t.location(ino)
+	if err != nil || t.nodes[l.parent] == nil && !t.gone[l.parent] {
+		return false // in an unchanged directory nothing is
+	}
+	at, err := t.path(l.parent)
+	if err == nil {
+		_, err = t.o.upper.stat(path.Join(at, l.name))
+	}
+	return err != unix.ENOENT
+}
+
+// dirLinks returns the link count of a directory of the shard. It is 2 for one without directories in it, and 1, which
+// is understood as not counted, for the others.
+func (t *Tree) dirLinks(d index.Dir) uint32 {
+	if _, ok := t.o.Shard.Index.FirstChild(d); ok {
+		return 1
+	}
+	return 2
 }
 
 // baseAttr describes what the shard shows under a computed number.
@@ -381,8 +435,12 @@ func (t *Tree) baseAttr(ino Ino) Attr {
 		_, a.Size = x.Content(row)
 		a.Mtime = x.ModTime(row)
 	default:
-		a.Mode, a.Nlink, a.Mtime = unix.S_IFDIR|0o755, 2, t.made
-		if number, ok := x.SampleIn(index.Dir(row)); ok && ino != RootIno {
+		d := index.Dir(row)
+		if ino == RootIno {
+			d = index.Root
+		}
+		a.Mode, a.Nlink, a.Mtime = unix.S_IFDIR|0o755, t.dirLinks(d), t.made
+		if number, ok := x.SampleIn(d); ok {
 			a.Mtime = x.ModTime(x.Sample(number).Start)
 		}
 	}
@@ -427,14 +485,10 @@ func (t *Tree) readBase(ino Ino, p []byte, off int64) (int, error) {
 		return 0, nil
 	}
 	p = p[:min(int64(len(p)), size-off)]
-	n, err := t.o.Shard.ReadAt(p, data+off)
-	if n == len(p) {
-		return n, nil
+	if err := t.o.readShard(p, data+off); err != nil {
+		return 0, err
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // the shard is shorter than it was
-	}
-	return 0, err
+	return len(p), nil
 }
 
 func copyAt(p []byte, s string, off int64) int {
@@ -464,12 +518,17 @@ func (t *Tree) Readlink(ino Ino) (string, error) {
 	return string(target[:max(n, 0)]), err
 }
 
-// Listing is an open directory. What the shard shows in it is listed in tar order as it is at each call, what was added
-// after it by name, as it was when the listing began. A Listing is not safe for concurrent use.
+// Listing is an open directory. What the shard shows in it is listed in tar order, what was added after it by name, both
+// as they were when the listing began. It is safe for concurrent use.
 type Listing struct {
-	t     *Tree
-	ino   Ino
-	upper map[string]uint32 // names in the upper tree, with their types
+	t   *Tree
+	ino Ino
+
+	mu    sync.Mutex // guards the fields below
+	begun bool
+	base  index.Dir
+	over  bool              // base holds
+	upper map[string]uint32 // names in the upper tree, with their types; 0 is a whiteout
 	added []string          // those that the shard does not show here
 }
 
@@ -482,22 +541,15 @@ type DirEntry struct {
 }
 
 // List opens a directory.
-func (t *Tree) List(ino Ino) (*Listing, error) {
-	l := &Listing{t: t, ino: ino}
-	return l, l.Rewind()
+func (t *Tree) List(ino Ino) *Listing {
+	return &Listing{t: t, ino: ino}
 }
 
-// Rewind takes note of what has been added since the listing began.
-func (l *Listing) Rewind() error {
-	l.t.mu.RLock()
-	defer l.t.mu.RUnlock()
-	return l.read()
-}
-
-// read is Rewind under the lock.
+// read notes what is in the directory.
 func (l *Listing) read() error {
-	l.upper, l.added = nil, nil
 	t := l.t
+	l.begun, l.upper, l.added = true, nil, nil
+	l.base, l.over = t.base(l.ino)
 	if t.nodes[l.ino] == nil {
 		return nil
 	}
@@ -506,21 +558,42 @@ func (l *Listing) read() error {
 		return err
 	}
 	entries, err := t.o.upper.list(at)
-	if err != nil {
+	if err != nil || len(entries) == 0 {
 		return err
 	}
 	l.upper = make(map[string]uint32, len(entries))
+	files := l.files()
 	for _, e := range entries {
 		mode := e.stat.Mode
 		if isWhiteout(&e.stat) {
 			mode = 0
 		}
 		l.upper[e.name] = mode
-		if mode != 0 && !t.inBase(l.ino, e.name) {
+		if mode == 0 || files[e.name] {
+			continue
+		}
+		if _, ok := t.o.Shard.Index.Child(l.base, e.name); !ok || !l.over {
 			l.added = append(l.added, e.name)
 		}
 	}
 	return nil
+}
+
+// files returns the names of the files that the shard shows in the directory.
+func (l *Listing) files() map[string]bool {
+	x := l.t.o.Shard.Index
+	number, ok := x.SampleIn(l.base)
+	if !ok || !l.over {
+		return nil
+	}
+	sample := x.Sample(number)
+	files := map[string]bool{index.KeyFile: true, index.SourceFile: true}
+	for row := sample.Start; row < sample.End; row++ {
+		if x.InSample(row) {
+			files[x.FileName(row)] = true
+		}
+	}
+	return files
 }
 
 // Places in a listing. 0 is its beginning; the others are a kind and a row, and mean what follows.
@@ -532,16 +605,24 @@ const (
 	atAdded  = 5 << kindShift // positions in Listing.added
 )
 
-// Entries yields the entries from a place on, without "." and "..".
-func (l *Listing) Entries(from uint64, yield func(DirEntry) bool) {
-	l.t.mu.RLock()
-	base, over := l.t.base(l.ino)
-	l.t.mu.RUnlock()
-	l.entries(base, over, from, yield)
+// Entries yields the entries from a place on, without "." and "..". The listing begins anew at place 0.
+func (l *Listing) Entries(from uint64, yield func(DirEntry) bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if from == 0 || !l.begun {
+		l.t.mu.RLock()
+		err := l.read()
+		l.t.mu.RUnlock()
+		if err != nil {
+			return err
+		}
+	}
+	l.entries(from, yield)
+	return nil
 }
 
-// entries is Entries for a directory that lies over base if over is true.
-func (l *Listing) entries(base index.Dir, over bool, from uint64, yield func(DirEntry) bool) {
+// entries yields the entries from a place on, as they were read.
+func (l *Listing) entries(from uint64, yield func(DirEntry) bool) {
 	x := l.t.o.Shard.Index
 	next := func(name string, ino Ino, mode uint32, place uint64) bool {
 		if upper, ok := l.upper[name]; ok {
@@ -552,7 +633,7 @@ func (l *Listing) entries(base index.Dir, over bool, from uint64, yield func(Dir
 		}
 		return yield(DirEntry{name, ino, mode & unix.S_IFMT, place})
 	}
-	if number, ok := x.SampleIn(base); over && ok && from < atChild {
+	if number, ok := x.SampleIn(l.base); l.over && ok && from < atChild {
 		if from < atKey && !next(index.KeyFile, kindKey<<kindShift|Ino(number), unix.S_IFREG, atKey) {
 			return
 		}
@@ -570,8 +651,8 @@ func (l *Listing) entries(base index.Dir, over bool, from uint64, yield func(Dir
 			}
 		}
 	}
-	if over && from < atAdded {
-		child, ok := x.FirstChild(base)
+	if l.over && from < atAdded {
+		child, ok := x.FirstChild(l.base)
 		if from >= atChild {
 			child, ok = x.Sibling(index.Dir(from - atChild))
 		}
@@ -591,6 +672,9 @@ func (l *Listing) entries(base index.Dir, over bool, from uint64, yield func(Dir
 		}
 	}
 }
+
+// Dirs returns how many directories the shard shows.
+func (t *Tree) Dirs() int { return t.o.Shard.Index.Dirs() }
 
 // IsSample reports whether a directory shows a sample of the shard.
 func (t *Tree) IsSample(ino Ino) bool {

@@ -22,6 +22,7 @@ type upper struct {
 	work  *os.File // a directory in the same file system, for what is not yet in its place
 	marks string   // prefix of the marks' names: "trusted.overlay." or "user.overlay."
 	temps atomic.Uint64
+	blank string // name of a whiteout in work; "" for none yet
 }
 
 // markPrefixes are where overlayfs keeps its marks: as root, and in a user's own mount.
@@ -206,47 +207,72 @@ func (u *upper) temp() string {
 	return fmt.Sprintf("%d.%d", os.Getpid(), u.temps.Add(1))
 }
 
-// whiteout puts a whiteout at a path, in place of a file that may be there.
+// whiteout puts a whiteout at a path, in place of a file that may be there. The caller sees to it that no other call
+// comes meanwhile.
 func (u *upper) whiteout(name string) error {
-	temp := u.temp()
-	if err := unix.Mknodat(int(u.work.Fd()), temp, unix.S_IFCHR, 0); err != nil {
+	return u.at(name, func(dir int, base string) error {
+		err := u.linkWhiteout(dir, base)
+		if err != unix.EEXIST {
+			return err
+		}
+		work, temp := int(u.work.Fd()), u.temp()
+		if err := u.linkWhiteout(work, temp); err != nil {
+			return err
+		}
+		if err = unix.Renameat2(work, temp, dir, base, 0); err != nil {
+			remove(work, temp, false)
+		}
 		return err
-	}
-	return u.publish(temp, name, 0)
+	})
 }
 
-// publish moves what lies in the work directory under a temporary name to a path. On an error nothing is left of it.
+// linkWhiteout puts a whiteout where nothing is. All are names of a few files: to make a new one costs a file system much
+// more.
+func (u *upper) linkWhiteout(dir int, base string) error {
+	work := int(u.work.Fd())
+	if u.blank != "" {
+		err := unix.Linkat(work, u.blank, dir, base, 0)
+		if err != unix.EMLINK {
+			return err
+		}
+	}
+	blank := u.temp()
+	if err := unix.Mknodat(work, blank, unix.S_IFCHR, 0); err != nil {
+		return err
+	}
+	u.blank = blank
+	return unix.Linkat(work, blank, dir, base, 0)
+}
+
+// publish moves what lies in the work directory under a temporary name to a path.
 func (u *upper) publish(temp, name string, flags uint) error {
-	err := u.at(name, func(dir int, base string) error {
+	return u.at(name, func(dir int, base string) error {
 		return unix.Renameat2(int(u.work.Fd()), temp, dir, base, flags)
 	})
-	if err != nil {
-		unix.Unlinkat(int(u.work.Fd()), temp, 0)
-	}
-	return err
 }
 
 // discard removes a directory, which may hold whiteouts, at once: whatever a reader sees of it is all or nothing.
 // Where whiteout is true it leaves one.
 func (u *upper) discard(name string, whiteout bool) error {
-	temp := u.temp()
-	work := int(u.work.Fd())
+	work, temp := int(u.work.Fd()), u.temp()
 	var flags uint
 	if whiteout {
-		flags = unix.RENAME_WHITEOUT
+		if err := u.linkWhiteout(work, temp); err != nil {
+			return err
+		}
+		flags = unix.RENAME_EXCHANGE
 	}
 	err := u.at(name, func(dir int, base string) error {
 		return unix.Renameat2(dir, base, work, temp, flags)
 	})
 	if err != nil {
+		remove(work, temp, false)
 		return err
 	}
-	root, err := os.OpenRoot(u.work.Name())
-	if err != nil {
-		return err
+	if unix.Unlinkat(work, temp, unix.AT_REMOVEDIR) != nil {
+		removeAll(u.work, temp) // what cannot be removed is out of sight
 	}
-	defer root.Close()
-	return root.RemoveAll(temp)
+	return nil
 }
 
 // move moves a file or directory of the tree, in place of a file, an empty directory or a whiteout that may be there.
@@ -270,7 +296,13 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 				return err
 			}
 			// A directory takes the place of an empty one, or of nothing. Both may be something here: a directory that
-			// holds whiteouts, or a whiteout. They change places, and what was in the way goes from the old place.
+			// holds whiteouts, or a whiteout. They change places, and what was in the way goes from the old place. Opaque,
+			// it is as empty there as it was, even if nobody comes to remove it.
+			if isDir(&st) {
+				if err := u.setMark(to, "opaque", "y"); err != nil {
+					return err
+				}
+			}
 			if err := unix.Renameat2(fromDir, fromBase, toDir, toBase, unix.RENAME_EXCHANGE); err != nil {
 				return err
 			}
@@ -285,9 +317,18 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 	})
 }
 
-// remove removes a tree, or nothing where there is none.
-func (u *upper) remove(name string) error {
-	root, err := os.OpenRoot(u.dir.Name())
+// remove removes a file or an empty directory that nobody has seen.
+func remove(dir int, base string, isDir bool) {
+	var flags int
+	if isDir {
+		flags = unix.AT_REMOVEDIR
+	}
+	unix.Unlinkat(dir, base, flags)
+}
+
+// removeAll removes what lies under a path in a directory, or nothing where there is nothing. It follows no links.
+func removeAll(dir *os.File, name string) error {
+	root, err := os.OpenRoot(dir.Name())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,173 @@
+package fusefs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A shard that is damaged while it is mounted gives errors or what it held, never other bytes; and the log is told once.
+func TestShardChanged(t *testing.T) {
+	var members []member
+	for i := range 50 {
+		// Nothing that compresses, so that the file is as large as what it holds.
+		noise := make([]byte, 20_000)
+		for j, x := 0, uint32(i+1); j < len(noise); j++ {
+			x ^= x << 13
+			x ^= x >> 17
+			x ^= x << 5
+			noise[j] = byte(x)
+		}
+		members = append(members, member{fmt.Sprintf("s%02d.bin", i), string(noise)})
+	}
+	other := make([]member, len(members))
+	for i, m := range members {
+		other[i] = member{m.name, strings.Repeat("\x00", len(m.content))}
+	}
+	for _, shard := range []string{"shard.tar", "shard.tar.gz"} {
+		for _, tt := range []struct {
+			name   string
+			damage func(t *testing.T, name string)
+		}{
+			{"truncated", func(t *testing.T, name string) {
+				st, err := os.Stat(name)
+				check(t, err)
+				check(t, os.Truncate(name, st.Size()/2))
+			}},
+			{"emptied", func(t *testing.T, name string) { check(t, os.Truncate(name, 0)) }},
+			{"rewritten in place", func(t *testing.T, name string) { writeShard(t, name, other) }},
+			{"overwritten with zeros", func(t *testing.T, name string) {
+				f, err := os.OpenFile(name, os.O_WRONLY, 0)
+				check(t, err)
+				_, err = f.WriteAt(make([]byte, 500_000), 1000)
+				check(t, errors.Join(err, f.Close()))
+			}},
+		} {
+			t.Run(shard+"/"+tt.name, func(t *testing.T) {
+				name := filepath.Join(t.TempDir(), shard)
+				writeShard(t, name, members)
+				check(t, os.Chtimes(name, time.Now(), time.Now().Add(-time.Hour)))
+				m := mountShard(t, name)
+				write(t, m.path("s00/mine"), "mine")
+				if got := read(t, m.path("s01/sample.bin")); got != members[1].content {
+					t.Fatal("before the damage, the content is another")
+				}
+				tt.damage(t, name)
+				failed := 0
+				for i, want := range members {
+					path := m.path(fmt.Sprintf("s%02d/sample.bin", i))
+					got, err := os.ReadFile(path)
+					switch {
+					case errors.Is(err, unix.EIO):
+						failed++
+					case err != nil || string(got) != want.content:
+						t.Errorf("%s: %v, and holds %d bytes, %.20q", want.name, err, len(got), got)
+					}
+					// A change needs the old content, and must not go on without.
+					if err := os.Chmod(path, 0o600); err != nil && !errors.Is(err, unix.EIO) {
+						t.Errorf("%s: chmod: %v", want.name, err)
+					}
+				}
+				if failed == 0 {
+					t.Error("nothing failed: the test proves nothing")
+				}
+				if got := read(t, m.path("s00/mine")); got != "mine" {
+					t.Errorf("what was written before the damage is %q", got)
+				}
+				write(t, m.path("s30/sample.bin"), "another")
+				if got := read(t, m.path("s30/sample.bin")); got != "another" {
+					t.Errorf("what was written after the damage is %q", got)
+				}
+				m.stop()
+				if log := m.logged(); len(log) != 1 {
+					t.Errorf("%d lines in the log, want 1: %q", len(log), log)
+				}
+			})
+		}
+	}
+	t.Run("replaced", func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "shard.tar")
+		writeShard(t, name, members)
+		m := mountShard(t, name)
+		writeShard(t, name+".new", other)
+		check(t, os.Rename(name+".new", name))
+		for i, want := range members {
+			if got := read(t, m.path(fmt.Sprintf("s%02d/sample.bin", i))); got != want.content {
+				t.Errorf("%s is not what it was", want.name)
+			}
+		}
+	})
+}
+
+func TestLogOnce(t *testing.T) {
+	var heard []string
+	log := onceEvery(50*time.Millisecond, func(err error) { heard = append(heard, err.Error()) })
+	for range 10 {
+		log(errors.New("a"))
+		log(errors.New("b"))
+	}
+	time.Sleep(60 * time.Millisecond)
+	log(errors.New("a"))
+	if got := strings.Join(heard, ""); got != "aba" {
+		t.Errorf("the log has heard %q", got)
+	}
+}
+
+func TestMounts(t *testing.T) {
+	needFUSE(t)
+	// A name that mountinfo has to escape.
+	dir := filepath.Join(t.TempDir(), "a b\tc\\d\ne")
+	check(t, os.Mkdir(dir, 0o755))
+	name := filepath.Join(t.TempDir(), "shard.tar")
+	writeShard(t, name, samples(1))
+	m := &mounted{t: t, shard: name, scratch: filepath.Join(t.TempDir(), "scratch"), dir: dir}
+	if _, ok, err := At(dir); ok || err != nil {
+		t.Errorf("before it is mounted: %v, %v", ok, err)
+	}
+	m.start()
+	if at, ok, err := At(dir); !ok || err != nil || at.Source != m.scratch || at.Type != Type {
+		t.Errorf("At(%q) = %v, %v, %v", dir, at, ok, err)
+	}
+	if IsDead(dir) {
+		t.Error("a mount whose server lives is said to be dead")
+	}
+	m.cmd.Process.Kill()
+	<-m.done
+	if !IsDead(dir) {
+		t.Error("a mount whose server was killed is not said to be dead")
+	}
+	check(t, Unmount(dir, true))
+	if _, ok, err := At(dir); ok || err != nil {
+		t.Errorf("after it was unmounted: %v, %v", ok, err)
+	}
+}
+
+// A mount that is in use is detached, and its users can go on.
+func TestUnmountInUse(t *testing.T) {
+	m := mountMembers(t, samples(1)...)
+	f, err := os.OpenFile(m.path("000000/new"), os.O_CREATE|os.O_RDWR, 0o644)
+	check(t, err)
+	m.stdin.Close()
+	for range 500 {
+		if _, mounted, err := At(m.dir); err != nil || !mounted {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := names(t, m.dir); len(got) > 0 {
+		t.Errorf("after it was unmounted, the mountpoint holds %q", got)
+	}
+	_, err = f.WriteString("still open")
+	check(t, errors.Join(err, f.Close()))
+	<-m.done
+	m.start()
+	if got := read(t, m.path("000000/new")); got != "still open" {
+		t.Errorf("what was written after the unmount is %q", got)
+	}
+}

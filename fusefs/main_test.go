@@ -1,0 +1,315 @@
+package fusefs
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// The tests mount for real. The process that serves a mount must not work in it, so the test binary starts itself again
+// to serve: as "serve SHARD SCRATCH MOUNTPOINT [ro]".
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		if err := serveMain(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	unix.Umask(0o022)
+	os.Exit(m.Run())
+}
+
+// serveMain serves a mount until its standard input ends.
+func serveMain(args []string) error {
+	unix.Umask(0)
+	scratch, err := overlay.CreateScratch(args[1], false)
+	if err != nil {
+		return err
+	}
+	defer scratch.Close()
+	sh, err := shard.Open(args[0], shard.Options{})
+	if err != nil {
+		return err
+	}
+	defer sh.Close()
+	if err := scratch.Bind(sh, args[0], args[2], false); err != nil {
+		return err
+	}
+	over, err := overlay.New(scratch, sh)
+	if err != nil {
+		return err
+	}
+	defer over.Close()
+	tree, err := overlay.NewTree(over)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	server, err := Mount(tree, args[2], Options{
+		Source: scratch.Dir, AllowOther: true, ReadOnly: len(args) > 3,
+		Log: func(err error) { fmt.Println("log:", err) },
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		server.Unmount()
+	}()
+	server.Wait()
+	return nil
+}
+
+// member is a file in a shard.
+type member struct{ name, content string }
+
+// writeShard writes a shard; a name that ends in "gz" is compressed.
+func writeShard(t testing.TB, name string, members []member) {
+	t.Helper()
+	f, err := os.Create(name)
+	check(t, err)
+	var out io.WriteCloser = f
+	if strings.HasSuffix(name, "gz") {
+		out = gzip.NewWriter(f)
+	}
+	w := tar.NewWriter(out)
+	for _, m := range members {
+		check(t, w.WriteHeader(&tar.Header{
+			Name: m.name, Size: int64(len(m.content)), Mode: 0o644, ModTime: time.Unix(1700000000, 0), Format: tar.FormatPAX,
+		}))
+		_, err := io.WriteString(w, m.content)
+		check(t, err)
+	}
+	check(t, w.Close())
+	if out != f {
+		check(t, out.Close())
+	}
+	check(t, f.Close())
+}
+
+// samples returns the members of n samples.
+func samples(n int) []member {
+	var all []member
+	for i := range n {
+		key := fmt.Sprintf("%06d", i)
+		all = append(all, member{key + ".cls", fmt.Sprint(i % 10)}, member{key + ".jpg", strings.Repeat(key, 100)})
+	}
+	return all
+}
+
+// mounted is a mount that another process serves.
+type mounted struct {
+	t       testing.TB
+	shard   string
+	scratch string
+	dir     string // the mountpoint
+	options []string
+
+	cmd   *exec.Cmd
+	stdin io.Closer
+	done  chan struct{}
+	mu    sync.Mutex // guards log
+	log   []string
+}
+
+// mountMembers mounts a shard with these members.
+func mountMembers(t testing.TB, members ...member) *mounted {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "shard.tar")
+	writeShard(t, name, members)
+	return mountShard(t, name)
+}
+
+// mountShard mounts a shard over a new scratch directory.
+func mountShard(t testing.TB, name string, options ...string) *mounted {
+	t.Helper()
+	needFUSE(t)
+	dir := t.TempDir()
+	m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: filepath.Join(dir, "mnt"), options: options}
+	check(t, os.Mkdir(m.dir, 0o755))
+	t.Cleanup(func() {
+		if m.cmd != nil {
+			m.stop()
+		}
+	})
+	m.start()
+	return m
+}
+
+// start starts the server and returns when the mount is ready.
+func (m *mounted) start() {
+	m.t.Helper()
+	if err := m.tryStart(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *mounted) tryStart() error {
+	self, err := os.Executable()
+	check(m.t, err)
+	cmd := exec.Command(self, append([]string{"serve", m.shard, m.scratch, m.dir}, m.options...)...)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // else each end takes a second under the race detector
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	check(m.t, err)
+	stdout, err := cmd.StdoutPipe()
+	check(m.t, err)
+	check(m.t, cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	if !lines.Scan() || lines.Text() != "ready" {
+		err := cmd.Wait()
+		return fmt.Errorf("server: %w: %s%s", err, lines.Text(), stderr.String())
+	}
+	m.cmd, m.stdin, m.done = cmd, stdin, make(chan struct{})
+	go func() {
+		defer close(m.done)
+		for lines.Scan() {
+			m.mu.Lock()
+			m.log = append(m.log, lines.Text())
+			m.mu.Unlock()
+		}
+		if err := cmd.Wait(); err != nil && cmd.ProcessState.ExitCode() > 0 {
+			m.t.Errorf("server: %v: %s", err, stderr.String())
+		}
+	}()
+	return nil
+}
+
+// stop unmounts and waits until the server has ended.
+func (m *mounted) stop() {
+	m.t.Helper()
+	m.stdin.Close()
+	select {
+	case <-m.done:
+	case <-time.After(20 * time.Second):
+		m.t.Error("the server does not end")
+		m.kill()
+	}
+	m.cmd = nil
+}
+
+// restart mounts again what the scratch directory holds.
+func (m *mounted) restart() {
+	m.t.Helper()
+	m.stop()
+	m.start()
+}
+
+// kill kills the server and detaches its mount.
+func (m *mounted) kill() {
+	m.t.Helper()
+	m.cmd.Process.Kill()
+	<-m.done
+	check(m.t, Unmount(m.dir, true))
+	m.cmd = nil
+}
+
+// logged returns what the server has logged.
+func (m *mounted) logged() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]string(nil), m.log...)
+}
+
+// path returns the path of a file in the mount.
+func (m *mounted) path(name string) string { return filepath.Join(m.dir, name) }
+
+// sh runs a shell command in a directory of the mount and returns its output.
+func (m *mounted) sh(dir, command string) string {
+	m.t.Helper()
+	cmd := exec.Command("sh", "-ec", command)
+	cmd.Dir = m.path(dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		m.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// overlay opens the changes for reading, as pack does.
+func (m *mounted) overlay() *overlay.Overlay {
+	m.t.Helper()
+	scratch, err := overlay.OpenScratch(m.scratch)
+	check(m.t, err)
+	return openOverlay(m.t, scratch)
+}
+
+func openOverlay(t testing.TB, scratch *overlay.Scratch) *overlay.Overlay {
+	t.Helper()
+	sh, err := scratch.OpenShard()
+	check(t, err)
+	o, err := overlay.New(scratch, sh)
+	check(t, err)
+	t.Cleanup(func() { check(t, errors.Join(o.Close(), sh.Close())) })
+	return o
+}
+
+func needFUSE(t testing.TB) {
+	t.Helper()
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %s mounts, and /dev/fuse: %v", t.Name(), err)
+	}
+	unix.Close(fd)
+}
+
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+	}
+}
+
+// check ends a test at an error.
+func check(t testing.TB, err error) {
+	if err == nil {
+		return
+	}
+	t.Helper()
+	_, file, line, _ := runtime.Caller(1)
+	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
+}
+
+// read returns the content of a file.
+func read(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	check(t, err)
+	return string(b)
+}
+
+// write makes or replaces a file.
+func write(t testing.TB, name, content string) {
+	t.Helper()
+	check(t, os.WriteFile(name, []byte(content), 0o644))
+}
+
+// names returns the names in a directory, in the order of its listing.
+func names(t testing.TB, dir string) []string {
+	t.Helper()
+	f, err := os.Open(dir)
+	check(t, err)
+	defer f.Close()
+	all, err := f.Readdirnames(-1)
+	check(t, err)
+	return all
+}

@@ -1,0 +1,447 @@
+package fusefs
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+var long = flag.Bool("long", false, "take the time for many more random operations and kills")
+
+// A model is what a mount must show: the content of a directory tree, kept in memory.
+type model struct {
+	files map[string]*file // by path; a directory's path is in dirs
+	dirs  map[string]bool
+	open  []*handle
+}
+
+// file is a file or a symbolic link; one with several names is in the model several times.
+type file struct {
+	content []byte
+	target  string // of a link
+	link    bool
+}
+
+// handle is a file that is held open while other things happen.
+type handle struct {
+	f  *os.File
+	is *file
+}
+
+func newModel(members []member, source string) *model {
+	m := &model{files: map[string]*file{}, dirs: map[string]bool{"": true}}
+	for _, member := range members {
+		key, ext, _ := strings.Cut(member.name, ".")
+		for dir := key; dir != "."; dir = path.Dir(dir) {
+			m.dirs[dir] = true
+		}
+		m.files[key+"/sample."+ext] = &file{content: []byte(member.content)}
+		if m.files[key+"/__key__"] == nil {
+			m.files[key+"/__key__"] = &file{content: []byte(key)}
+			m.files[key+"/__source__"] = &file{content: []byte(source)}
+		}
+	}
+	return m
+}
+
+func (m *model) exists(name string) bool { return m.files[name] != nil || m.dirs[name] }
+
+// within returns the paths below a directory.
+func (m *model) within(dir string) []string {
+	var all []string
+	for name := range m.files {
+		if strings.HasPrefix(name, dir+"/") {
+			all = append(all, name)
+		}
+	}
+	for name := range m.dirs {
+		if strings.HasPrefix(name, dir+"/") {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// pick returns something from a map, the same for the same random numbers.
+func pick[V any](r *rand.Rand, all map[string]V) string {
+	return slices.Sorted(maps.Keys(all))[r.IntN(len(all))]
+}
+
+// step does one random operation in a directory and in the model, and returns what it did.
+func (m *model) step(r *rand.Rand, root string) (what string, err error) {
+	host := func(name string) string { return filepath.Join(root, name) }
+	file1, dir := pick(r, m.files), pick(r, m.dirs)
+	name := path.Join(dir, []string{"x", "y", "sample.a", "sample.b", "__key__", "n", "s0", "d"}[r.IntN(8)])
+	if r.IntN(3) == 0 {
+		name = file1
+		if r.IntN(2) == 0 {
+			name = pick(r, m.dirs)
+		}
+	}
+	content := []byte(fmt.Sprintf("content %d ", r.Uint64()))
+	if r.IntN(10) == 0 {
+		content = []byte(strings.Repeat(string(content), 3000))
+	}
+	f := m.files[file1]
+	// expect compares an error with what the model has foreseen: ok, or that it fails.
+	expect := func(err error, ok bool) error {
+		if ok && err != nil || !ok && err == nil {
+			return fmt.Errorf("%v, but the model says %v", err, ok)
+		}
+		return nil
+	}
+	switch n := r.IntN(100); {
+	case n < 15:
+		what = "create " + name
+		g, err := os.OpenFile(host(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		free := !m.exists(name)
+		if err := expect(err, free); err != nil || !free {
+			return what, err
+		}
+		_, err = g.Write(content)
+		m.files[name] = &file{content: content}
+		return what, errors.Join(err, g.Close())
+	case n < 25:
+		off := r.IntN(30)
+		what = fmt.Sprintf("write %s at %d", file1, off)
+		if f.link {
+			return what, nil
+		}
+		g, err := os.OpenFile(host(file1), os.O_WRONLY, 0)
+		if err != nil {
+			return what, err
+		}
+		_, err = g.WriteAt(content, int64(off))
+		if size := off + len(content); size > len(f.content) {
+			f.content = append(f.content, make([]byte, size-len(f.content))...)
+		}
+		f.content = slices.Clone(f.content)
+		copy(f.content[off:], content)
+		return what, errors.Join(err, g.Close())
+	case n < 30:
+		size := r.IntN(60)
+		what = fmt.Sprintf("truncate %s to %d", file1, size)
+		if f.link {
+			return what, nil
+		}
+		f.content = append(slices.Clone(f.content[:min(size, len(f.content))]), make([]byte, max(0, size-len(f.content)))...)
+		return what, os.Truncate(host(file1), int64(size))
+	case n < 34:
+		what = "write over " + file1
+		if f.link {
+			return what, nil
+		}
+		f.content = content
+		return what, os.WriteFile(host(file1), content, 0o644)
+	case n < 50:
+		what = "rename " + file1 + " to " + name
+		ok := !m.dirs[name]
+		if err := expect(unix.Rename(host(file1), host(name)), ok); err != nil || !ok {
+			return what, err
+		}
+		if m.files[name] != f { // else it is another name of the same file, and both stay
+			delete(m.files, file1)
+			m.files[name] = f
+		}
+		return what, nil
+	case n < 62:
+		what = "rename directory " + dir + " to " + name
+		if dir == "" || name == "" {
+			return what, nil
+		}
+		ok := m.files[name] == nil && (!m.dirs[name] || len(m.within(name)) == 0) && !strings.HasPrefix(name, dir+"/") || name == dir
+		if err := expect(unix.Rename(host(dir), host(name)), ok); err != nil || !ok || name == dir {
+			return what, err
+		}
+		for _, old := range m.within(dir) {
+			if m.dirs[old] {
+				delete(m.dirs, old)
+				m.dirs[name+old[len(dir):]] = true
+			} else {
+				m.files[name+old[len(dir):]] = m.files[old]
+				delete(m.files, old)
+			}
+		}
+		delete(m.dirs, dir)
+		m.dirs[name] = true
+		return what, nil
+	case n < 72:
+		what = "unlink " + file1
+		delete(m.files, file1)
+		return what, os.Remove(host(file1))
+	case n < 76:
+		what = "rmdir " + dir
+		ok := dir != "" && len(m.within(dir)) == 0
+		if dir == "" {
+			return what, nil
+		}
+		if ok {
+			delete(m.dirs, dir)
+		}
+		return what, expect(unix.Rmdir(host(dir)), ok)
+	case n < 78:
+		what = "remove all of " + dir
+		if dir == "" || strings.Count(dir, "/") == 0 && r.IntN(3) > 0 {
+			return what, nil
+		}
+		for _, name := range m.within(dir) {
+			delete(m.files, name)
+			delete(m.dirs, name)
+		}
+		delete(m.dirs, dir)
+		return what, os.RemoveAll(host(dir))
+	case n < 86:
+		what = "mkdir " + name
+		ok := !m.exists(name)
+		if ok {
+			m.dirs[name] = true
+		}
+		return what, expect(os.Mkdir(host(name), 0o755), ok)
+	case n < 90:
+		what = "link " + file1 + " as " + name
+		ok := !m.exists(name)
+		if ok {
+			m.files[name] = f
+		}
+		return what, expect(os.Link(host(file1), host(name)), ok)
+	case n < 93:
+		what = "symlink " + name
+		ok := !m.exists(name)
+		if ok {
+			m.files[name] = &file{link: true, target: "to " + name}
+		}
+		return what, expect(os.Symlink("to "+name, host(name)), ok)
+	case n < 97:
+		what = "hold open " + file1
+		if f.link || len(m.open) > 20 {
+			return what, nil
+		}
+		g, err := os.OpenFile(host(file1), []int{os.O_RDONLY, os.O_RDWR}[r.IntN(2)], 0)
+		m.open = append(m.open, &handle{g, f})
+		return what, err
+	default:
+		what = "close one"
+		if len(m.open) == 0 {
+			return what, nil
+		}
+		i := r.IntN(len(m.open))
+		h := m.open[i]
+		m.open = slices.Delete(m.open, i, i+1)
+		what = "close " + h.f.Name()
+		return what, errors.Join(h.check(), h.f.Close())
+	}
+}
+
+// check compares what an open file holds with the model, whatever has become of its name.
+func (h *handle) check() error {
+	got, err := io.ReadAll(io.NewSectionReader(h.f, 0, 1<<40))
+	if err == nil && string(got) != string(h.is.content) {
+		err = fmt.Errorf("%s, held open, has %.60q, want %.60q", h.f.Name(), got, h.is.content)
+	}
+	return err
+}
+
+// compare compares a directory with the model.
+func (m *model) compare(root string) error {
+	var errs []error
+	for _, h := range m.open {
+		errs = append(errs, h.check())
+	}
+	links := map[*file]uint64{}
+	for _, f := range m.files {
+		links[f]++
+	}
+	seen := 0
+	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel := strings.TrimPrefix(strings.TrimPrefix(name, root), "/")
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			return err
+		}
+		seen++
+		f := m.files[rel]
+		switch {
+		case e.IsDir() && m.dirs[rel]:
+			return nil
+		case f == nil:
+			return fmt.Errorf("%s %q should not be there", e.Type(), rel)
+		case links[f] != uint64(st.Nlink):
+			return fmt.Errorf("%q has %d links, want %d", rel, st.Nlink, links[f])
+		case f.link:
+			if target, err := os.Readlink(name); target != f.target {
+				return fmt.Errorf("%q leads to %q, %v, want %q", rel, target, err, f.target)
+			}
+			return nil
+		case e.Type() != 0:
+			return fmt.Errorf("%q is a %s", rel, e.Type())
+		}
+		got, err := os.ReadFile(name)
+		if err == nil && (string(got) != string(f.content) || st.Size != int64(len(got))) {
+			err = fmt.Errorf("%q has %d bytes, holds %d: %.60q, want %d: %.60q", rel, st.Size, len(got), got, len(f.content), f.content)
+		}
+		return err
+	})
+	if want := len(m.files) + len(m.dirs); err == nil && seen != want {
+		err = fmt.Errorf("%d files and directories, want %d", seen, want)
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// compareFolders compares what pack would see with the model.
+func (m *model) compareFolders(mount *mounted) error {
+	o := mount.overlay()
+	listed := map[string]bool{}
+	var folder func(f index.Folder) error
+	folder = func(f index.Folder) error {
+		if f.Path != "" && !m.dirs[f.Path] {
+			return fmt.Errorf("folder %q should not be there", f.Path)
+		}
+		files := f.Files
+		if f.Untouched {
+			files = append(files, index.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })...)
+		}
+		for _, file := range files {
+			name := path.Join(f.Path, file.Name)
+			want := m.files[name]
+			if want == nil || listed[name] {
+				return fmt.Errorf("file %q should not be there, or not twice", name)
+			}
+			listed[name] = true
+			var got []byte
+			var err error
+			switch {
+			case want.link != (file.Mode&fs.ModeSymlink != 0):
+				err = fmt.Errorf("a %v", file.Mode)
+			case want.link:
+				continue
+			case file.Row == index.Changed:
+				var in fs.File
+				if in, err = file.Open(); err == nil {
+					got, err = io.ReadAll(in)
+					in.Close()
+				}
+			default:
+				got = make([]byte, file.Size)
+				data, _ := o.Shard.Index.Content(file.Row)
+				_, err = o.Shard.ReadAt(got, data)
+			}
+			if err != nil || string(got) != string(want.content) {
+				return fmt.Errorf("file %q: %v, holds %.60q, want %.60q", name, err, got, want.content)
+			}
+		}
+		for _, sub := range f.Folders {
+			if err := folder(sub); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for f, err := range o.Folders() {
+		if err == nil {
+			err = folder(f)
+		}
+		if err != nil {
+			return err
+		}
+		if f.Sample == nil {
+			continue
+		}
+		// The directory of one sample says the same, where it has not been moved.
+		one, there, err := o.Folder(f.Sample.Number)
+		if !f.Moved && (err != nil || !there || len(one.Files) != len(f.Files)) {
+			return fmt.Errorf("folder of sample %d: %v, %v, want that of %q", f.Sample.Number, there, err, f.Path)
+		}
+	}
+	for name, f := range m.files {
+		base := path.Base(name)
+		if !listed[name] && base != index.KeyFile && base != index.SourceFile {
+			return fmt.Errorf("file %q is missing: %.60q", name, f.content)
+		}
+	}
+	return nil
+}
+
+// Random operations have the results that a simple model has, in the mount, in what pack sees, after mounting again and,
+// which shows that the changes are in its format, when the kernel's overlayfs mounts them over the shard.
+func TestRandom(t *testing.T) {
+	seeds, steps := 4, 2000
+	if testing.Short() {
+		seeds = 1
+	}
+	if *long {
+		seeds = 200
+	}
+	for seed := range uint64(seeds) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			randomWork(t, rand.New(rand.NewPCG(seed, 1)), steps)
+		})
+	}
+}
+
+func randomWork(t *testing.T, r *rand.Rand, steps int) {
+	var members []member
+	for _, key := range []string{"s0", "s0/n", "s0/n/n", "s1", "d/s2", "d/s3", "d/d/s4", "s5"} {
+		members = append(members, member{key + ".a", "a of " + key}, member{key + ".b", strings.Repeat("b of "+key, 1000)})
+	}
+	mount := mountMembers(t, members...)
+	m := newModel(members, mount.shard)
+	var history []string
+	fail := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("after %d steps, the last of them\n%s\n%v", len(history), strings.Join(history[max(0, len(history)-25):], "\n"), err)
+		}
+	}
+	defer func() {
+		for _, h := range m.open {
+			h.f.Close()
+		}
+	}()
+	fail(m.compare(mount.dir))
+	for i := range steps {
+		for len(m.files) < 8 { // too little left to work with
+			name := path.Join(pick(r, m.dirs), fmt.Sprint("more", r.Uint32()))
+			m.files[name] = &file{content: []byte(name)}
+			write(t, mount.path(name), name)
+		}
+		what, err := m.step(r, mount.dir)
+		history = append(history, what)
+		fail(err)
+		switch {
+		case i%500 == 499:
+			for _, h := range m.open {
+				h.f.Close()
+			}
+			m.open = nil
+			mount.restart()
+			fail(m.compare(mount.dir))
+		case i%50 == 49:
+			fail(m.compare(mount.dir))
+			fail(m.compareFolders(mount))
+		}
+	}
+	for _, h := range m.open {
+		h.f.Close()
+	}
+	m.open = nil
+	if dir := kernelOverlay(t, mount); dir != "" {
+		fail(m.compare(dir))
+	}
+}

@@ -1,0 +1,282 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/shardfs/shardfs/"
+
+// layer is one package of the module.
+type layer struct {
+	name    string
+	ours    []string
+	outside []string
+}
+
+// layers are the packages, lowest first, with all that they import: of ours, each from further up in this list, and of
+// other modules. Beside them there are programs, which nothing imports.
+var layers = []layer{
+	{"internal/store", nil, []string{"golang.org/x/sys"}},
+	{"internal/codec", nil, []string{"github.com/klauspost/compress"}},
+	{"internal/runner", nil, []string{"golang.org/x/sys"}},
+	{"index", []string{"internal/codec"}, nil},
+	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
+	{"internal/overlay", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
+	{"fusefs", []string{"internal/overlay"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
+	{"pack", []string{"index"}, nil},
+	{"internal/arch", nil, nil},
+}
+
+// never lists what a package does not even come to through others; what ends in a slash stands for everything below.
+var never = map[string][]string{
+	"index": {"net", "os/exec", "flag", "log", "github.com/hanwen/", "github.com/spf13/"},
+	"pack":  {"net", "os/exec", "flag", "log", "github.com/hanwen/", "github.com/spf13/", module + "fusefs", module + "internal/runner", module + "internal/overlay"},
+}
+
+// programsOnly lists what is for programs alone: they read flags and environment, write messages and exit. Of a package
+// in which "*" stands for every name, even the import is.
+var programsOnly = map[string][]string{
+	"flag":                   {"*"},
+	"github.com/spf13/pflag": {"*"},
+	"github.com/spf13/cobra": {"*"},
+	"log/slog":               {"*"},
+	"log": {"Default", "Fatal", "Fatalf", "Fatalln", "Panic", "Panicf", "Panicln", "Print", "Printf", "Println", "Output",
+		"SetOutput", "SetFlags", "SetPrefix", "Writer"},
+	"os":      {"Args", "Clearenv", "Environ", "Exit", "Expand", "ExpandEnv", "Getenv", "LookupEnv", "Setenv", "Stderr", "Stdin", "Stdout", "Unsetenv"},
+	"fmt":     {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
+	"syscall": {"Environ", "Exit", "Getenv"},
+}
+
+// noClock lists the packages whose results do not depend on the time.
+var noClock = []string{"index", "pack", "internal/codec"}
+
+// goPackage is a package as the go command knows it.
+type goPackage struct {
+	ImportPath, Dir, Name string
+	GoFiles               []string
+	Imports, Deps         []string
+}
+
+// base returns a package's path below the module.
+func (p goPackage) base() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// packages returns all packages of the module.
+func packages(t *testing.T) (list []goPackage) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Name,GoFiles,Imports,Deps", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); err == io.EOF {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// Every package imports what the table says, and everything in the table is there.
+func TestImports(t *testing.T) {
+	seen := make(map[string]bool)
+	for i, l := range layers {
+		for _, name := range l.ours {
+			if !slices.ContainsFunc(layers[:i], func(l layer) bool { return l.name == name }) {
+				t.Errorf("%s imports %s, which is no layer below", l.name, name)
+			}
+		}
+	}
+	for _, p := range packages(t) {
+		var ours, outside []string
+		for _, path := range p.Imports {
+			if name, ok := strings.CutPrefix(path, module); ok {
+				ours = append(ours, name)
+			} else if parts := strings.SplitN(path, "/", 4); strings.Contains(parts[0], ".") {
+				outside = append(outside, strings.Join(parts[:3], "/"))
+			}
+		}
+		slices.Sort(outside)
+		outside = slices.Compact(outside)
+		if p.Name == "main" {
+			continue // a program may import everything
+		}
+		seen[p.base()] = true
+		i := slices.IndexFunc(layers, func(l layer) bool { return l.name == p.base() })
+		if i < 0 {
+			t.Errorf("%s is not in the table", p.base())
+			continue
+		}
+		if !slices.Equal(ours, layers[i].ours) || !slices.Equal(outside, layers[i].outside) {
+			t.Errorf("%s imports %q and %q, want %q and %q", p.base(), ours, outside, layers[i].ours, layers[i].outside)
+		}
+	}
+	for _, l := range layers {
+		if !seen[l.name] {
+			t.Errorf("%s is in the table and not there", l.name)
+		}
+	}
+}
+
+func TestNever(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, path := range never[p.base()] {
+			for _, dep := range p.Deps {
+				if dep == path || strings.HasSuffix(path, "/") && strings.HasPrefix(dep, path) {
+					t.Errorf("%s comes to %s", p.base(), dep)
+				}
+			}
+		}
+	}
+}
+
+// parse returns the files of a package, tests excepted.
+func parse(t *testing.T, fset *token.FileSet, p goPackage) (files []*ast.File) {
+	t.Helper()
+	for _, name := range p.GoFiles {
+		f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	return files
+}
+
+// Only programs read flags and environment, write messages and exit. No package panics, and those whose results must not
+// depend on the time do not ask for it.
+func TestManners(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Name == "main" {
+			continue
+		}
+		fset := token.NewFileSet()
+		for _, f := range parse(t, fset, p) {
+			imports := make(map[string]string) // paths by the names used in this file
+			for _, spec := range f.Imports {
+				path := strings.Trim(spec.Path.Value, `"`)
+				name := path[strings.LastIndexByte(path, '/')+1:]
+				if spec.Name != nil {
+					name = spec.Name.Name
+				}
+				imports[name] = path
+				if slices.Contains(programsOnly[path], "*") || name == "." {
+					t.Errorf("%s: %s is imported", fset.Position(spec.Pos()), path)
+				}
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					if name, ok := n.Fun.(*ast.Ident); ok && slices.Contains([]string{"panic", "print", "println"}, name.Name) {
+						t.Errorf("%s: %s is called", fset.Position(n.Pos()), name.Name)
+					}
+				case *ast.SelectorExpr:
+					of, ok := n.X.(*ast.Ident)
+					if !ok {
+						break
+					}
+					path := imports[of.Name]
+					if slices.Contains(programsOnly[path], n.Sel.Name) ||
+						path == "time" && n.Sel.Name == "Now" && slices.Contains(noClock, p.base()) {
+						t.Errorf("%s: %s.%s is used", fset.Position(n.Pos()), path, n.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// A package variable is written once, where it is declared: an error, a table, a pattern. So nothing may assign to one or
+// to a part of it or take its address, and none may be of a kind that is there to be changed. What this cannot see is a
+// change through a copy of a slice or a map.
+func TestPackageVariables(t *testing.T) {
+	for _, p := range packages(t) {
+		fset := token.NewFileSet()
+		files := parse(t, fset, p)
+		variables := make(map[string]bool)
+		for _, f := range files {
+			for _, decl := range f.Decls {
+				d, ok := decl.(*ast.GenDecl)
+				if !ok || d.Tok != token.VAR {
+					continue
+				}
+				for _, spec := range d.Specs {
+					for _, name := range spec.(*ast.ValueSpec).Names {
+						variables[name.Name] = name.Name != "_"
+					}
+				}
+				ast.Inspect(d, func(n ast.Node) bool {
+					if s, ok := n.(*ast.SelectorExpr); ok {
+						if of, ok := s.X.(*ast.Ident); ok && (of.Name == "sync" || of.Name == "atomic") {
+							t.Errorf("%s: a package variable of %s.%s", fset.Position(n.Pos()), of.Name, s.Sel.Name)
+						}
+					}
+					return true
+				})
+			}
+		}
+		changed := func(e ast.Expr) {
+			if name := root(e); name != nil && variables[name.Name] {
+				t.Errorf("%s: %s is changed, or a local variable has the name of a package's", fset.Position(e.Pos()), name.Name)
+			}
+		}
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.AssignStmt:
+					for _, e := range n.Lhs {
+						if n.Tok != token.DEFINE {
+							changed(e)
+						}
+					}
+				case *ast.IncDecStmt:
+					changed(n.X)
+				case *ast.RangeStmt:
+					if n.Tok == token.ASSIGN {
+						changed(n.Key)
+						changed(n.Value)
+					}
+				case *ast.UnaryExpr:
+					if n.Op == token.AND {
+						changed(n.X)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// root returns the variable that an expression is a part of, if it is one.
+func root(e ast.Expr) *ast.Ident {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e
+	case *ast.IndexExpr:
+		return root(e.X)
+	case *ast.SelectorExpr:
+		return root(e.X)
+	case *ast.ParenExpr:
+		return root(e.X)
+	case *ast.StarExpr:
+		return root(e.X)
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package overlay
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Laid samples are told apart by what a command has done to them.
+func TestLayout(t *testing.T) {
+	in := func(d *Laid, name string) string { return filepath.Join(d.Dir, name) }
+	rewrite := func(t *testing.T, d *Laid) { // in place, with as many bytes
+		f, err := os.OpenFile(in(d, "sample.x"), os.O_WRONLY, 0)
+		check(t, err)
+		_, err = f.WriteAt([]byte("K/K"), 0)
+		check(t, err)
+		check(t, f.Close())
+	}
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, d *Laid)
+		want string // files and their rows; "" for a directory that is gone
+	}{
+		{"untouched", func(t *testing.T, d *Laid) {}, "k/k/sample.x:0 k/k/sample.y:1"},
+		{"read", func(t *testing.T, d *Laid) {
+			b, err := os.ReadFile(in(d, "sample.x"))
+			if err != nil || string(b) != "k/k.x" {
+				t.Errorf("sample.x holds %q, %v", b, err)
+			}
+		}, "k/k/sample.x:0 k/k/sample.y:1"},
+		{"rewritten within a tick", rewrite, "k/k/sample.x:-1 k/k/sample.y:1"},
+		{"rewritten, and the time set back", func(t *testing.T, d *Laid) {
+			st, err := os.Stat(in(d, "sample.x"))
+			check(t, err)
+			rewrite(t, d)
+			check(t, os.Chtimes(in(d, "sample.x"), st.ModTime(), st.ModTime()))
+		}, "k/k/sample.x:-1 k/k/sample.y:1"},
+		{"replaced by its like", func(t *testing.T, d *Laid) {
+			st, err := os.Stat(in(d, "sample.x"))
+			check(t, err)
+			check(t, os.WriteFile(in(d, "t"), []byte("k/k.x"), 0o644))
+			check(t, os.Chtimes(in(d, "t"), st.ModTime(), st.ModTime()))
+			check(t, os.Rename(in(d, "t"), in(d, "sample.x")))
+		}, "k/k/sample.x:-1 k/k/sample.y:1"},
+		{"changed places", func(t *testing.T, d *Laid) {
+			check(t, os.Rename(in(d, "sample.x"), in(d, "t")))
+			check(t, os.Rename(in(d, "sample.y"), in(d, "sample.x")))
+			check(t, os.Rename(in(d, "t"), in(d, "sample.y")))
+		}, "k/k/sample.x:-1 k/k/sample.y:-1"},
+		{"touched", func(t *testing.T, d *Laid) {
+			check(t, os.Chtimes(in(d, "sample.y"), time.Now(), time.Now()))
+		}, "k/k/sample.x:0 k/k/sample.y:-1"},
+		{"deleted", func(t *testing.T, d *Laid) { check(t, os.Remove(in(d, "sample.x"))) }, "k/k/sample.y:1"},
+		{"added", func(t *testing.T, d *Laid) {
+			check(t, os.WriteFile(in(d, "sample.z"), nil, 0o644))
+		}, "k/k/sample.x:0 k/k/sample.y:1 k/k/sample.z:-1"},
+		{"new key", func(t *testing.T, d *Laid) {
+			check(t, os.WriteFile(in(d, "__key__"), []byte("new"), 0o644))
+		}, "k/k/__key__:-1 k/k/sample.x:0 k/k/sample.y:1"},
+		{"split", func(t *testing.T, d *Laid) {
+			check(t, os.MkdirAll(in(d, "1/2"), 0o755))
+			check(t, os.Rename(in(d, "sample.x"), in(d, "1/2/sample.x")))
+		}, "k/k/1/2/sample.x:-1 k/k/sample.y:1"},
+		{"no rights", func(t *testing.T, d *Laid) {
+			check(t, os.MkdirAll(in(d, "1/2"), 0o755))
+			check(t, os.WriteFile(in(d, "1/2/sample.x"), nil, 0o000))
+			check(t, os.Chmod(in(d, "sample.x"), 0o000))
+			check(t, os.Chmod(in(d, "1"), 0o000))
+			if os.Geteuid() != 0 {
+				check(t, os.Chmod(in(d, "1"), 0o500)) // else it could not be read
+			}
+		}, "k/k/1/2/sample.x:-1 k/k/sample.x:-1 k/k/sample.y:1"},
+		{"links", func(t *testing.T, d *Laid) {
+			check(t, os.Symlink("/", in(d, "root")))
+			check(t, os.Remove(in(d, "sample.x")))
+			check(t, os.Symlink("/etc/passwd", in(d, "sample.x")))
+		}, "k/k/root:-1 k/k/sample.x:-1 k/k/sample.y:1"},
+		{"directory removed", func(t *testing.T, d *Laid) { check(t, os.RemoveAll(d.Dir)) }, ""},
+		{"all removed", func(t *testing.T, d *Laid) { check(t, os.RemoveAll(filepath.Join(d.Dir, "../.."))) }, ""},
+		{"directory made anew", func(t *testing.T, d *Laid) {
+			check(t, os.RemoveAll(d.Dir))
+			check(t, os.Mkdir(d.Dir, 0o755))
+			check(t, os.WriteFile(in(d, "sample.z"), nil, 0o644))
+		}, "k/k/sample.z:-1"},
+		{"directory moved away", func(t *testing.T, d *Laid) { check(t, os.Rename(d.Dir, d.Dir+"2")) }, ""},
+		{"a link in its place", func(t *testing.T, d *Laid) {
+			check(t, os.Rename(d.Dir, d.Dir+"2"))
+			check(t, os.Symlink("k2", d.Dir))
+		}, ""},
+		{"a link above", func(t *testing.T, d *Laid) {
+			above := filepath.Dir(d.Dir)
+			check(t, os.Rename(above, above+"2"))
+			check(t, os.Symlink("k2", above))
+		}, ""},
+		{"a file in its place", func(t *testing.T, d *Laid) {
+			check(t, os.RemoveAll(d.Dir))
+			check(t, os.WriteFile(d.Dir, nil, 0o644))
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sh := newShard(t, "k/k.x", "k/k.y", "other.x")
+			temp := t.TempDir()
+			l, err := NewLayout(temp)
+			check(t, err)
+			d, err := l.Lay(sh.Index, sh, "the source", sh.Index.Sample(0))
+			check(t, err)
+			if b, err := os.ReadFile(in(d, "__source__")); err != nil || string(b) != "the source" {
+				t.Errorf("__source__ holds %q, %v", b, err)
+			}
+			tt.do(t, d)
+			for range 2 {
+				f, there, err := d.Folder()
+				if err != nil || there != (tt.want != "") || there && folderText(f) != tt.want {
+					t.Errorf("Folder = %q, %v, %v, want %q", folderText(f), there, err, tt.want)
+				}
+				for _, file := range f.Files {
+					if file.Row != index.Changed && file.Open != nil || file.Row == index.Changed && file.Open == nil {
+						t.Errorf("%s is row %d and can be opened: %v", file.Name, file.Row, file.Open != nil)
+					}
+					if file.Name == "sample.x" && file.Open != nil && file.Mode.Type() != 0 {
+						if opened, err := file.Open(); err == nil {
+							b, _ := io.ReadAll(opened)
+							t.Errorf("a link out of the directory was followed, to %.20q", b)
+						}
+					}
+				}
+			}
+			check(t, d.Remove())
+			if left, err := os.ReadDir(filepath.Join(temp, "samples")); err != nil || len(left) > 0 {
+				t.Errorf("left after Remove: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// A sample that cannot be laid out leaves nothing.
+func TestLayoutFails(t *testing.T) {
+	sh := newShard(t, "a.x", "a.y")
+	temp := t.TempDir()
+	l, err := NewLayout(temp)
+	check(t, err)
+	if _, err := l.Lay(sh.Index, strings.NewReader(strings.Repeat("x", 600)), "", sh.Index.Sample(0)); err == nil {
+		t.Error("a sample was laid out from a shard that is too short")
+	}
+	if left, err := os.ReadDir(filepath.Join(temp, "samples")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	needRoot(t)
+	full := t.TempDir()
+	if err := unix.Mount("none", full, "tmpfs", 0, "nr_inodes=6"); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %s mounts a tmpfs: %v", t.Name(), err)
+	}
+	defer unix.Unmount(full, 0)
+	l, err = NewLayout(full)
+	check(t, err)
+	if _, err := l.Lay(sh.Index, sh, "", sh.Index.Sample(0)); err == nil || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("Lay on a full disk: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Join(full, "samples")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

@@ -1,0 +1,312 @@
+package overlay
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// check ends a test at an error.
+func check(t testing.TB, err error) {
+	if err == nil {
+		return
+	}
+	t.Helper()
+	_, file, line, _ := runtime.Caller(1)
+	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
+}
+
+// newShard makes a shard of members, each of which holds its own name, and opens it.
+func newShard(t testing.TB, members ...string) *shard.Shard {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "shard.tar")
+	f, err := os.Create(name)
+	check(t, err)
+	w := tar.NewWriter(f)
+	for _, m := range members {
+		check(t, w.WriteHeader(&tar.Header{Name: m, Size: int64(len(m)), Mode: 0o644, ModTime: time.Unix(1700000000, 0)}))
+		_, err := io.WriteString(w, m)
+		check(t, err)
+	}
+	check(t, errors.Join(w.Close(), f.Close()))
+	sh, err := shard.Open(name, shard.Options{})
+	check(t, err)
+	t.Cleanup(func() { sh.Close() })
+	return sh
+}
+
+// hand works in a tree by paths, as the kernel would on behalf of a command.
+type hand struct {
+	t testing.TB
+	*Tree
+	scratch *Scratch
+}
+
+// newHand returns a hand in the tree of a shard over a new scratch directory.
+func newHand(t testing.TB, sh *shard.Shard) *hand {
+	t.Helper()
+	return newHandIn(t, sh, filepath.Join(t.TempDir(), "scratch"))
+}
+
+func newHandIn(t testing.TB, sh *shard.Shard, dir string) *hand {
+	t.Helper()
+	s, err := CreateScratch(dir, false)
+	check(t, err)
+	check(t, s.Bind(sh, sh.Name, "", false))
+	o, err := New(s, sh)
+	check(t, err)
+	tree, err := NewTree(o)
+	check(t, err)
+	h := &hand{t, tree, s}
+	t.Cleanup(h.close)
+	return h
+}
+
+func (h *hand) close() {
+	if h.Tree != nil {
+		check(h.t, errors.Join(h.Tree.Close(), h.o.Close(), h.scratch.Close()))
+		h.Tree = nil
+	}
+}
+
+// find returns the directory and name that a path means.
+func (h *hand) find(path string) (Ino, string) {
+	h.t.Helper()
+	dir, base := filepath.Split(path)
+	ino := RootIno
+	for _, name := range strings.Split(strings.TrimSuffix(dir, "/"), "/") {
+		if name != "" {
+			a, err := h.Lookup(ino, name)
+			if err != nil {
+				h.t.Fatalf("%s: %v", path, err)
+			}
+			ino = a.Ino
+		}
+	}
+	return ino, base
+}
+
+func (h *hand) ino(path string) Ino {
+	h.t.Helper()
+	a, err := h.Lookup(h.find(path))
+	if err != nil {
+		h.t.Fatalf("%s: %v", path, err)
+	}
+	return a.Ino
+}
+
+// write makes a file, or replaces what it holds.
+func (h *hand) write(path, content string) {
+	h.t.Helper()
+	dir, name := h.find(path)
+	a, err := h.Lookup(dir, name)
+	if err == unix.ENOENT {
+		a, err = h.Create(dir, name, 0o644, Owner{})
+	} else if err == nil {
+		err = h.Open(a.Ino, true, true)
+	}
+	check(h.t, err)
+	_, err = h.WriteAt(a.Ino, []byte(content), 0)
+	check(h.t, err)
+	h.Release(a.Ino)
+}
+
+func (h *hand) read(path string) string {
+	h.t.Helper()
+	ino := h.ino(path)
+	check(h.t, h.Open(ino, false, false))
+	defer h.Release(ino)
+	buf := make([]byte, 1000)
+	n, err := h.ReadAt(ino, buf, 0)
+	check(h.t, err)
+	return string(buf[:n])
+}
+
+func (h *hand) mkdir(path string) {
+	h.t.Helper()
+	dir, name := h.find(path)
+	_, err := h.Mkdir(dir, name, 0o755, Owner{})
+	check(h.t, err)
+}
+
+func (h *hand) mv(from, to string) {
+	h.t.Helper()
+	fromDir, fromName := h.find(from)
+	toDir, toName := h.find(to)
+	check(h.t, h.Rename(fromDir, fromName, toDir, toName, false))
+}
+
+// rm deletes a file or directory, with all that is in it.
+func (h *hand) rm(path string) {
+	h.t.Helper()
+	dir, name := h.find(path)
+	a, err := h.Lookup(dir, name)
+	check(h.t, err)
+	if a.Mode&unix.S_IFMT != unix.S_IFDIR {
+		check(h.t, h.Unlink(dir, name))
+		return
+	}
+	var in []string
+	check(h.t, h.List(a.Ino).Entries(0, func(e DirEntry) bool {
+		in = append(in, e.Name)
+		return true
+	}))
+	for _, e := range in {
+		h.rm(path + "/" + e)
+	}
+	check(h.t, h.Rmdir(dir, name))
+}
+
+// A file of the shard that is open for reading shows what others write to it, and what it held when it is deleted.
+func TestOpenFiles(t *testing.T) {
+	h := newHand(t, newShard(t, "a.x", "a.y", "b.x"))
+	changed, deleted := h.ino("a/sample.x"), h.ino("a/sample.y")
+	check(t, h.Open(changed, false, false))
+	check(t, h.Open(deleted, false, false))
+	h.write("a/sample.x", "changed")
+	h.rm("a/sample.y")
+	h.write("a/sample.y", "another")
+	for ino, want := range map[Ino]string{changed: "changed", deleted: "a.y"} {
+		buf := make([]byte, 100)
+		n, err := h.ReadAt(ino, buf, 0)
+		if err != nil || string(buf[:n]) != want {
+			t.Errorf("an open file holds %q, %v, want %q", buf[:n], err, want)
+		}
+	}
+	if a, err := h.Stat(deleted); err != nil || a.Nlink != 0 {
+		t.Errorf("a deleted file has %d links, %v", a.Nlink, err)
+	}
+	if err := h.Open(deleted, true, false); err != unix.ESTALE {
+		t.Errorf("open a deleted file of the shard for writing: %v", err)
+	}
+	h.Release(changed)
+	h.Release(deleted)
+	if len(h.opens) > 0 {
+		t.Errorf("open after all were released: %v", h.opens)
+	}
+	if got := h.read("a/sample.y"); got != "another" {
+		t.Errorf("a/sample.y holds %q", got)
+	}
+}
+
+// A file that another process may not write to is opened again when it may be.
+func TestReopenForWriting(t *testing.T) {
+	h := newHand(t, newShard(t, "a.x"))
+	h.write("a/new", "old content")
+	ino := h.ino("a/new")
+	check(t, h.Open(ino, false, false))
+	n := h.nodes[ino]
+	fd, err := h.o.upper.open("a/new", unix.O_RDONLY, 0) // what root never gets of itself
+	check(t, err)
+	check(t, errors.Join(unix.Dup3(fd, int(n.file.Fd()), unix.O_CLOEXEC), unix.Close(fd)))
+	n.readOnly = true
+	check(t, h.Open(ino, true, false))
+	_, err = h.WriteAt(ino, []byte("NEW"), 0)
+	check(t, err)
+	h.Release(ino)
+	h.Release(ino)
+	if got := h.read("a/new"); got != "NEW content" {
+		t.Errorf("a/new holds %q", got)
+	}
+}
+
+// A copy of the shard's file that comes to nothing leaves nothing.
+func TestFailedChange(t *testing.T) {
+	sh := newShard(t, "a.x", "b.x")
+	h := newHand(t, sh)
+	ino := h.ino("b/sample.x")
+	check(t, os.Truncate(sh.Name, 512))
+	if err := h.Open(ino, true, false); !errors.Is(err, ErrShard) {
+		t.Errorf("open a file whose content is lost: %v, want ErrShard", err)
+	}
+	if _, err := h.SetAttr(ino, Change{Mode: new(uint32)}); !errors.Is(err, ErrShard) {
+		t.Errorf("chmod of a file whose content is lost: %v, want ErrShard", err)
+	}
+	if err := h.Rename(h.ino("b"), "sample.x", RootIno, "x", false); !errors.Is(err, ErrShard) {
+		t.Errorf("rename of a file whose content is lost: %v, want ErrShard", err)
+	}
+	if _, err := h.Link(ino, RootIno, "x"); !errors.Is(err, ErrShard) {
+		t.Errorf("link to a file whose content is lost: %v, want ErrShard", err)
+	}
+	for _, dir := range []string{"upper", "work"} {
+		left, err := os.ReadDir(filepath.Join(h.scratch.Dir, dir))
+		check(t, err)
+		if len(left) > 0 {
+			t.Errorf("%s holds %v", dir, left)
+		}
+	}
+	check(t, h.Open(ino, true, true)) // the old content is not asked for
+	h.Release(ino)
+}
+
+// Nobody can make the server follow a link out of the scratch directory, even if he can put one there.
+func TestNoLinkIsFollowed(t *testing.T) {
+	h := newHand(t, newShard(t, "a.x", "d/b.x"))
+	outside := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(outside, "f"), []byte("outside"), 0o644))
+	check(t, os.Symlink(outside, filepath.Join(h.scratch.Dir, "upper", "d")))
+	check(t, os.Symlink(filepath.Join(outside, "f"), filepath.Join(h.scratch.Dir, "upper", "link")))
+	d := dirIno(h.o.Shard.Index.DirOf(1))
+	if _, err := h.Create(d, "new", 0o644, Owner{}); err == nil {
+		t.Error("a file was made behind a link")
+	}
+	link := h.ino("link")
+	if err := h.Open(link, true, true); err == nil {
+		t.Error("a link was opened")
+	}
+	mode := uint32(0o777)
+	h.SetAttr(link, Change{Mode: &mode})
+	h.rm("link")
+	h.rm("d")
+	st, err := os.Stat(filepath.Join(outside, "f"))
+	check(t, err)
+	content, err := os.ReadFile(filepath.Join(outside, "f"))
+	if err != nil || st.Mode() != 0o644 || string(content) != "outside" {
+		t.Errorf("the file outside is %v and holds %q, %v", st.Mode(), content, err)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) != 1 {
+		t.Errorf("outside there is %v, %v", left, err)
+	}
+}
+
+// BenchmarkWalk looks up everything in a shard of 200 000 samples, and tells what the tree keeps of it.
+func BenchmarkWalk(b *testing.B) {
+	const n = 200_000
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf("%06d.x", i)
+	}
+	h := newHand(b, newShard(b, members...))
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc) / (1 << 20)
+	}
+	before := heap()
+	for b.Loop() {
+		check(b, h.List(RootIno).Entries(0, func(e DirEntry) bool {
+			a, err := h.Lookup(RootIno, e.Name)
+			check(b, err)
+			for _, name := range []string{"__key__", "sample.x"} {
+				_, err = h.Lookup(a.Ino, name)
+				check(b, err)
+			}
+			return true
+		}))
+	}
+	b.ReportMetric(heap()-before, "MiB-kept")
+	b.ReportMetric(3*n*float64(b.N)/b.Elapsed().Seconds(), "lookups/s")
+	runtime.KeepAlive(h)
+}
