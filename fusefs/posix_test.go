@@ -271,8 +271,8 @@ var operations = []struct {
 	}},
 	{"set-group-ID directories", func(b *bed) {
 		b.note("chown", os.Chown(b.path("sub"), 0, 1234), unix.Chmod(b.path("sub"), 0o2775))
-		b.note("remove", os.Remove(b.path("sub/s.txt")))
-		b.sh("cd sub; touch new s.txt; mkdir dir; ln -s x link; mkfifo f; mkdir dir/deeper; stat -c '%n %a %g' * dir/*")
+		b.note("remove", os.Remove(b.path("sub/s.txt")), os.Remove(b.path("sub/sample.s2.txt")))
+		b.sh("cd sub; touch new s.txt; mkdir dir sample.s2.txt; ln -s x link; mkfifo f; mkdir dir/deeper; stat -c '%n %a %g' * dir/*")
 	}},
 	{"unlink while open", func(b *bed) {
 		f, g := b.open("a.txt", os.O_RDWR), b.open("b.bin", os.O_RDONLY)

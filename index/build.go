@@ -16,7 +16,8 @@ var ErrTooLarge = errors.New("shard too large to index")
 // Build reads a whole plain tar and returns its index. Where r is an [io.Seeker], content is skipped and not read.
 //
 // At a tar that is cut short or damaged, Build returns the error together with an index of the whole samples before that
-// place. What would have followed is not known, so the sample that was open there is not among them.
+// place. A sample that is open there is among them only if the header of another one's member still came: else what would
+// have followed is not known.
 func Build(r io.Reader) (*Index, error) {
 	s := NewScanner(r)
 	var b Builder
@@ -30,7 +31,7 @@ func Build(r io.Reader) (*Index, error) {
 			return b.Finish(s.End())
 		}
 		if err != nil {
-			if s.zeroes == 0 {
+			if s.zeroes == 0 && !b.closedBy(s) {
 				end = b.dropOpen(end)
 			}
 			x, finishErr := b.Finish(end)
@@ -130,6 +131,16 @@ func (b *Builder) Finish(end int64) (*Index, error) {
 	}
 	b.c.header = append(b.c.header, uint64(end))
 	return &Index{c: b.c}, nil
+}
+
+// closedBy reports whether the entry in whose content the scanner stopped begins another sample than the open one, which
+// is whole then.
+func (b *Builder) closedBy(s *Scanner) bool {
+	if s.count == len(b.c.header) {
+		return false // it stopped before the header said so
+	}
+	key, _, ok := MemberKey(string(s.entry.Name))
+	return ok && s.entry.Regular && key != b.key
 }
 
 // dropOpen removes the open sample and what came behind it. It returns where the entries that are left end, which is at

@@ -57,7 +57,7 @@ func (s *Scanner) Next() (*Entry, error) {
 			return nil, s.truncated(at)
 		}
 		if err != nil {
-			return nil, err
+			return nil, s.failed(at, err)
 		}
 		if b.isZero() {
 			return nil, s.finish(header)
@@ -136,7 +136,7 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 			return nil, fmt.Errorf("%w: member %d %q has no whole header, at byte %d", ErrTruncated, s.count, e.Name, s.in.offset)
 		}
 		if err != nil {
-			return nil, err
+			return nil, s.failed(s.in.offset, err)
 		}
 		more = b.sparseMoreExtended()
 	}
@@ -149,7 +149,7 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 	if err := s.in.skip(e.End - e.Data); err == io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%w: member %d %q ends at byte %d, the shard at %d", ErrTruncated, s.count-1, e.Name, e.End, s.in.size())
 	} else if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("member %d %q: %w", s.count-1, e.Name, err)
 	}
 	return e, nil
 }
@@ -166,7 +166,7 @@ func (s *Scanner) special(at, size int64) ([]byte, error) {
 			return nil, s.truncated(s.in.offset)
 		}
 		if err != nil {
-			return nil, err
+			return nil, s.failed(s.in.offset, err)
 		}
 		content = append(content, b[:min(int64(len(b)), size-int64(len(content)))]...)
 	}
@@ -182,7 +182,7 @@ func (s *Scanner) finish(start int64) error {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		return s.truncated(at)
 	case err != nil:
-		return err
+		return s.failed(at, err)
 	case !b.isZero():
 		return s.damaged(at, "one end block where there should be two")
 	}
@@ -207,7 +207,16 @@ func (s *Scanner) truncated(at int64) error {
 	if s.count == 0 {
 		return fmt.Errorf("%w: member 0 has no whole header, at byte %d", ErrTruncated, at)
 	}
-	return fmt.Errorf("%w: no end marker after member %d %q, which ends at byte %d; the shard ends at %d", ErrTruncated, s.count-1, s.entry.Name, s.entry.End, s.in.size())
+	what := "no end marker"
+	if s.in.size() > s.entry.End {
+		what = fmt.Sprintf("member %d has no whole header", s.count)
+	}
+	return fmt.Errorf("%w: %s after member %d %q, which ends at byte %d; the shard ends at %d", ErrTruncated, what, s.count-1, s.entry.Name, s.entry.End, s.in.size())
+}
+
+// failed says where in the tar an error of reading came.
+func (s *Scanner) failed(at int64, err error) error {
+	return fmt.Errorf("member %d at byte %d: %w", s.count, at, err)
 }
 
 func (s *Scanner) damaged(at int64, why string) error {

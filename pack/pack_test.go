@@ -739,7 +739,7 @@ func TestPackTwoShards(t *testing.T) {
 // A stream comes as one small shard after the other.
 func TestPackPieces(t *testing.T) {
 	plain := makeTar(t, tar.FormatUnknown, "d/", "a.x", "README", "a.y", "*", "b.x", "e/", "c.x", "f/")
-	plain = append(plain, make([]byte, 3*512)...)
+	plain = append(plain, make([]byte, 5*512)...)
 	s := newShard(t, plain)
 	for _, tt := range []struct {
 		changes map[string][]edit

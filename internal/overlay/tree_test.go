@@ -168,6 +168,22 @@ func (h *hand) rm(path string) {
 	check(h.t, h.Rmdir(dir, name))
 }
 
+// A name is not renamed over another name of the same file: both stay.
+func TestRenameToItself(t *testing.T) {
+	h := newHand(t, newShard(t, "a.x"))
+	dir := h.ino("a")
+	_, err := h.Link(h.ino("a/sample.x"), dir, "b")
+	check(t, err)
+	h.mv("a/b", "a/sample.x")
+	h.mv("a/sample.x", "a/sample.x")
+	if got := h.read("a/sample.x") + h.read("a/b"); got != "a.xa.x" {
+		t.Errorf("the two names hold %q", got)
+	}
+	if err := h.Rename(dir, "b", dir, "sample.x", true); err != unix.EEXIST {
+		t.Errorf("without replacing: %v", err)
+	}
+}
+
 // A file of the shard that is open for reading shows what others write to it, and what it held when it is deleted.
 func TestOpenFiles(t *testing.T) {
 	h := newHand(t, newShard(t, "a.x", "a.y", "b.x"))

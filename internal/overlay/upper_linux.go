@@ -111,9 +111,13 @@ func (u *upper) open(name string, flags int, mode uint32) (int, error) {
 			Mode:    uint64(mode),
 			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 		})
-		if err != unix.EINTR && err != unix.EAGAIN {
-			return fd, err
+		switch err {
+		case unix.EINTR, unix.EAGAIN:
+			continue
+		case unix.EXDEV:
+			err = unix.ENOENT // a directory on the way has just left the tree
 		}
+		return fd, err
 	}
 }
 

@@ -249,7 +249,7 @@ func TestOpenAllowTruncated(t *testing.T) {
 		reason  string
 	}{
 		{"whole", plain, 10, ""},
-		{"cut", plain[:len(plain)/2], 4, "truncated shard"},
+		{"cut", plain[:len(plain)/2], 5, "truncated shard"},
 		{"cut between the end blocks", plain[:len(plain)-512], 10, "truncated shard"},
 		{"gzip cut", zipped[:len(zipped)/2], 4, "truncated shard"},
 		{"gzip damaged", damaged, 4, "damaged gzip data"},
