@@ -175,7 +175,8 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 	if !strings.Contains(text, fmt.Sprintf(" %d", at)) && !strings.Contains(text, fmt.Sprintf(" %d", at&^(BlockSize-1))) {
 		t.Errorf("cut at byte %d: %v, want that byte or its block named", at, err)
 	}
-	// Of the samples those are served whose last member is known to be the last: the header of another sample's follows, or an end block.
+	// Of the samples those are served whose last member is known to be the last: the header of another sample's follows, or
+	// an end block.
 	samples := 0
 	for number := range whole.Samples() {
 		known := whole.End() + BlockSize

@@ -52,7 +52,10 @@ func scan(r io.Reader, plain []byte) (members []member, err error) {
 func scanAll(t *testing.T, plain []byte) ([]member, error) {
 	t.Helper()
 	members, err := scan(bytes.NewReader(plain), plain)
-	for _, r := range readers(plain) {
+	for i, r := range readers(plain) {
+		if i > 0 && len(plain) > 1<<20 {
+			break // small reads of much take long
+		}
 		if read, readErr := scan(r, plain); !slices.Equal(members, read) || fmt.Sprint(err) != fmt.Sprint(readErr) {
 			t.Fatalf("seeking: %v, %v; reading: %v, %v", members, err, read, readErr)
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -62,7 +63,7 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 		}
 		defer root.Close()
 		return o.write(ctx, ui, func(w *pack.Writer) error {
-			if err := pack.Pack(ctx, w, pack.Base{}, pack.Tree{FS: root.FS()}); err != nil {
+			if err := pack.Pack(ctx, w, pack.Base{}, pack.Tree{FS: index.RootFS(root)}); err != nil {
 				return err
 			}
 			if w.Summary().Samples == 0 {

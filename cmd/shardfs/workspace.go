@@ -328,7 +328,7 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.source, t.closer = pack.Tree{FS: root.FS()}, root
+		t.source, t.closer = pack.Tree{FS: index.RootFS(root)}, root
 		return t, nil
 	}
 	over, err := openOverlay(scratch)

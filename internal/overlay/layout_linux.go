@@ -171,7 +171,7 @@ func (d *Laid) read() (f index.Folder, err error) {
 			return f, unix.ENOTDIR
 		}
 	}
-	return index.ReadFolder(d.opened.FS(), d.sample.Path)
+	return index.ReadFolder(index.RootFS(d.opened), d.sample.Path)
 }
 
 // Remove removes what is left of the sample.

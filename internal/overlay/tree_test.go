@@ -27,6 +27,9 @@ func check(t testing.TB, err error) {
 	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
 }
 
+// me makes files.
+var me = Owner{uint32(os.Geteuid()), uint32(os.Getegid())}
+
 // newShard makes a shard of members, each of which holds its own name, and opens it.
 func newShard(t testing.TB, members ...string) *shard.Shard {
 	t.Helper()
@@ -112,7 +115,7 @@ func (h *hand) write(path, content string) {
 	dir, name := h.find(path)
 	a, err := h.Lookup(dir, name)
 	if err == unix.ENOENT {
-		a, err = h.Create(dir, name, 0o644, Owner{})
+		a, err = h.Create(dir, name, 0o644, me)
 	} else if err == nil {
 		err = h.Open(a.Ino, true, true)
 	}
@@ -136,7 +139,7 @@ func (h *hand) read(path string) string {
 func (h *hand) mkdir(path string) {
 	h.t.Helper()
 	dir, name := h.find(path)
-	_, err := h.Mkdir(dir, name, 0o755, Owner{})
+	_, err := h.Mkdir(dir, name, 0o755, me)
 	check(h.t, err)
 }
 
@@ -274,7 +277,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	check(t, os.Symlink(outside, filepath.Join(h.scratch.Dir, "upper", "d")))
 	check(t, os.Symlink(filepath.Join(outside, "f"), filepath.Join(h.scratch.Dir, "upper", "link")))
 	d := dirIno(h.o.Shard.Index.DirOf(1))
-	if _, err := h.Create(d, "new", 0o644, Owner{}); err == nil {
+	if _, err := h.Create(d, "new", 0o644, me); err == nil {
 		t.Error("a file was made behind a link")
 	}
 	link := h.ino("link")
