@@ -21,7 +21,7 @@ is one member, KEY all members of a sample.`,
   shardfs cat train.tgz n03788365_17158.json n03000247_49831.json`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sh, err := openShard(ui, args[0], truncated)
+			sh, err := openShard(ui, args[0], shard.Options{AllowTruncated: truncated})
 			if err != nil {
 				return err
 			}

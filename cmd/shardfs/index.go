@@ -63,12 +63,11 @@ func indexShard(ui *ui, name, file string, truncated bool) error {
 	if file != "none" {
 		o.IndexFile = file
 	}
-	sh, err := shard.Open(name, o)
+	sh, err := openShard(ui, name, o)
 	if err != nil {
-		return withTruncatedHint(err)
+		return err
 	}
 	defer sh.Close()
-	warnOfShard(ui, sh)
 	x := sh.Index
 	s := indexSummary{
 		Shard: sh.Name, Samples: x.Samples(), Members: x.Rows() - x.Others(), Others: x.Others(), Bytes: sh.Origin.Size,

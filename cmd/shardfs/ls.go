@@ -49,7 +49,7 @@ samples with the given keys. Of a mountpoint it lists what is there now.`,
 				defer over.Close()
 				return o.listFolders(ui, over, args[1:])
 			}
-			sh, err := openShard(ui, args[0], o.truncated)
+			sh, err := openShard(ui, args[0], shard.Options{AllowTruncated: o.truncated})
 			if err != nil {
 				return err
 			}

@@ -230,12 +230,11 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, name, mountpoint strin
 			return err
 		}
 	}
-	sh, err := shard.Open(name, shard.Options{IndexFile: scratch.IndexFile(), AllowTruncated: o.truncated})
+	sh, err := openShard(ui, name, shard.Options{IndexFile: scratch.IndexFile(), AllowTruncated: o.truncated})
 	if err != nil {
-		return withTruncatedHint(err)
+		return err
 	}
 	defer sh.Close()
-	warnOfShard(ui, sh)
 	if err := scratch.Bind(sh, name, mountpoint, o.truncated); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // addTruncatedFlag adds the flag that lets a shard be cut short.
@@ -20,12 +21,15 @@ func addTruncatedFlag(flags *pflag.FlagSet, truncated *bool) {
 // errStream refuses a shard that can only be read once.
 var errStream = usagef("-: standard input can only be run over")
 
-// openShard opens a shard for looking at it.
-func openShard(ui *ui, name string, truncated bool) (*shard.Shard, error) {
+// openShard opens a shard, shows on a terminal how its indexing goes on, and tells what is odd about it.
+func openShard(ui *ui, name string, o shard.Options) (*shard.Shard, error) {
 	if name == "-" {
 		return nil, errStream
 	}
-	sh, err := shard.Open(name, shard.Options{AllowTruncated: truncated})
+	show, done := ui.progress(store.Redact(name))
+	o.Progress = show
+	sh, err := shard.Open(name, o)
+	done()
 	if err != nil {
 		return nil, withTruncatedHint(err)
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -90,6 +92,26 @@ func (u *ui) say(level, text string) {
 		level += ": "
 	}
 	fmt.Fprintf(u.err, "shardfs: %s%s\n", level, printable(text))
+}
+
+// progress returns what shows, on a terminal, how far a shard has been indexed, and what takes that away again.
+func (u *ui) progress(name string) (show func(read, size int64), done func()) {
+	if f, ok := u.err.(*os.File); u.quiet || !ok || !isTerminal(f) {
+		return nil, func() {}
+	}
+	const patience, step = 500 * time.Millisecond, 100 * time.Millisecond
+	next, shown := time.Now().Add(patience), false
+	show = func(read, size int64) {
+		if now := time.Now(); now.After(next) {
+			fmt.Fprintf(u.err, "\r\x1b[Kshardfs: indexing %s: %d %%", printable(name), 100*read/max(size, 1))
+			next, shown = now.Add(step), true
+		}
+	}
+	return show, func() {
+		if shown {
+			fmt.Fprint(u.err, "\r\x1b[K")
+		}
+	}
 }
 
 // print prints a result as JSON.

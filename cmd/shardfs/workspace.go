@@ -88,11 +88,10 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 	if fuse {
 		opened.IndexFile = scratch.IndexFile() // for the server
 	}
-	sh, err := shard.Open(name, opened)
+	sh, err := openShard(ui, name, opened)
 	if err != nil {
-		return fail(withTruncatedHint(err))
+		return fail(err)
 	}
-	warnOfShard(ui, sh)
 	if fuse {
 		m, err := openMountSpace(ctx, scratch, sh, name, o)
 		if err == nil {

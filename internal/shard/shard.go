@@ -20,9 +20,10 @@ var ErrCompression = errors.New("unsupported compression")
 
 // Options configures Open. The zero value builds the index and demands a whole shard.
 type Options struct {
-	IndexFile      string           // taken if it fits the shard, else written there once the index is built; "" means none
-	AllowTruncated bool             // open the whole samples before the place where the shard is cut or damaged
-	Progress       func(read int64) // called now and then while the index is built, with the bytes of the shard read; may be nil
+	IndexFile      string // taken if it fits the shard, else written there once the index is built; "" means none
+	AllowTruncated bool   // open the whole samples before the place where the shard is cut or damaged
+	// Progress, if not nil, is called now and then while the index is built, with the bytes of the shard read and of all.
+	Progress func(read, size int64)
 }
 
 // Shard is an opened shard.
@@ -154,13 +155,13 @@ func (s *Shard) Close() error {
 // progressReader tells how far a shard has been read. It stays seekable.
 type progressReader struct {
 	*io.SectionReader
-	progress func(int64)
+	progress func(read, size int64)
 }
 
 func (r *progressReader) Read(p []byte) (int, error) {
 	n, err := r.SectionReader.Read(p)
 	if at, seekErr := r.Seek(0, io.SeekCurrent); seekErr == nil {
-		r.progress(at)
+		r.progress(at, r.Size())
 	}
 	return n, err
 }

@@ -125,8 +125,8 @@ func TestOpen(t *testing.T) {
 	} {
 		name := save(t, tt.stored)
 		var last int64
-		s := mustOpen(t, name, Options{Progress: func(read int64) {
-			if read < last || read > int64(len(tt.stored)) {
+		s := mustOpen(t, name, Options{Progress: func(read, size int64) {
+			if read < last || read > size || size != int64(len(tt.stored)) {
 				t.Errorf("%s: progress from byte %d to %d", tt.story, last, read)
 			}
 			last = read
