@@ -22,7 +22,7 @@ func TestKilled(t *testing.T) {
 		rounds = 5
 	}
 	if *long {
-		rounds = 1000
+		rounds = 200
 	}
 	const writers = 4
 	r := rand.New(rand.NewPCG(1, 2))

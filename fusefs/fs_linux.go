@@ -255,17 +255,23 @@ func (f *filesystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.D
 	dir := ino(&in.InHeader)
 	plus := f.tree.Dirs() <= largeView || f.tree.IsSample(dir)
 	return f.list(in, func(e fuse.DirEntry) bool {
-		entry := out.AddDirLookupEntry(e)
-		if entry == nil {
-			return false
-		}
+		var a overlay.Attr
+		known := false
 		if plus && e.Name != "." && e.Name != ".." {
-			a, err := f.tree.Lookup(dir, e.Name)
-			if err == nil {
-				f.entry(a, nil, entry)
+			var err error
+			a, err = f.tree.Lookup(dir, e.Name)
+			if known = err == nil; known {
+				e.Ino = uint64(a.Ino)
 			}
 		}
-		return true
+		entry := out.AddDirLookupEntry(e)
+		switch {
+		case entry != nil && known:
+			f.entry(a, nil, entry)
+		case known:
+			f.tree.Forget(a.Ino, 1)
+		}
+		return entry != nil
 	})
 }
 

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,6 +89,9 @@ func TestListingOrder(t *testing.T) {
 	for range 2 {
 		if got := names(t, m.path("s")); !slices.Equal(got, want) {
 			t.Errorf("s lists %q, want %q", got, want)
+		}
+		if got := m.sh("s", `ls -1iU | while read i name; do test $i = $(stat -c %i $name) || echo $name; done`); got != "" {
+			t.Errorf("the listing has other inode numbers than stat for %q", got)
 		}
 		m.restart()
 	}
@@ -207,14 +211,30 @@ func TestLargeRoot(t *testing.T) {
 	}
 }
 
+// A read-only mount shows what a writable one has changed, and lets nobody change more.
 func TestReadOnly(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "shard.tar")
-	writeShard(t, name, samples(1))
-	m := mountShard(t, name, "ro")
-	if err := os.WriteFile(m.path("000000/x"), nil, 0o644); !os.IsPermission(err) && !strings.Contains(fmt.Sprint(err), "read-only") {
-		t.Errorf("write to a read-only mount: %v", err)
+	m := mountMembers(t, append(samples(300), member{"many.x", "x"})...)
+	m.sh("000000", "echo changed >sample.cls; rm sample.jpg; ln -s sample.cls link; mkdir dir; echo in >dir/file")
+	for i := range 500 {
+		write(t, m.path(fmt.Sprintf("many/added%d", i)), "x")
 	}
-	if got := read(t, m.path("000000/sample.cls")); got != "0" {
-		t.Errorf("sample.cls holds %q", got)
+	m.sh("", "mv 000001 moved; mkdir new; echo new >new/sample.x")
+	want := snapshot(t, m.dir)
+	listed := names(t, m.path("many"))
+	m.options = []string{"ro"}
+	m.restart()
+	for range 2 {
+		if got := snapshot(t, m.dir); got != want {
+			t.Errorf("the read-only mount shows something else: %s", difference(got, want))
+		}
+		if got := names(t, m.path("many")); !slices.Equal(got, listed) {
+			t.Errorf("it lists %d entries, want %d", len(got), len(listed))
+		}
+	}
+	if err := os.WriteFile(m.path("000000/x"), nil, 0o644); !errors.Is(err, unix.EROFS) {
+		t.Errorf("write: %v, want EROFS", err)
+	}
+	if err := os.Remove(m.path("000000/sample.cls")); !errors.Is(err, unix.EROFS) {
+		t.Errorf("remove: %v, want EROFS", err)
 	}
 }

@@ -431,7 +431,7 @@ func (o *Overlay) file(name string, st *unix.Stat_t) index.File {
 	return index.File{
 		Name: path.Base(name), Row: index.Changed, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Mode: fileMode(st.Mode),
 		Open: func() (fs.File, error) {
-			fd, err := o.upper.open(name, unix.O_RDONLY, 0)
+			fd, err := o.upper.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a FIFO by now
 			if err != nil {
 				return nil, err
 			}

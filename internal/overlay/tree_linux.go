@@ -381,8 +381,8 @@ func (t *Tree) attr(ino Ino) (Attr, error) {
 		return Attr{}, err
 	}
 	a := attrOf(ino, &st)
-	if n.over {
-		a.Nlink = t.dirLinks(n.base)
+	if n.over && t.dirLinks(n.base) == 1 {
+		a.Nlink = 1
 	}
 	return a, nil
 }
@@ -449,7 +449,7 @@ func (t *Tree) baseAttr(ino Ino) Attr {
 	return a
 }
 
-// ReadAt reads the content of a file that is open.
+// ReadAt reads the content of a file. One that was changed is better open.
 func (t *Tree) ReadAt(ino Ino, p []byte, off int64) (int, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
@@ -458,6 +458,11 @@ func (t *Tree) ReadAt(ino Ino, p []byte, off int64) (int, error) {
 		return t.readBase(ino, p, off)
 	}
 	f, err := t.openedFile(n)
+	if err == unix.EBADF {
+		if f, err = t.openForRead(ino); err == nil {
+			defer f.Close()
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -466,6 +471,21 @@ func (t *Tree) ReadAt(ino Ino, p []byte, off int64) (int, error) {
 		err = nil
 	}
 	return m, err
+}
+
+// openForRead opens a file of the upper tree for one call.
+func (t *Tree) openForRead(ino Ino) (*os.File, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	at, err := t.path(ino)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := t.o.upper.open(at, unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), at), nil
 }
 
 // readBase reads a file of the shard.
@@ -527,9 +547,9 @@ type Listing struct {
 	mu    sync.Mutex // guards the fields below
 	begun bool
 	base  index.Dir
-	over  bool              // base holds
-	upper map[string]uint32 // names in the upper tree, with their types; 0 is a whiteout
-	added []string          // those that the shard does not show here
+	over  bool                // base holds
+	upper map[string]DirEntry // what lies in the upper tree, by name; without a mode where it is a whiteout
+	added []string            // those names that the shard does not show here
 }
 
 // DirEntry is one name of a directory.
@@ -550,7 +570,8 @@ func (l *Listing) read() error {
 	t := l.t
 	l.begun, l.upper, l.added = true, nil, nil
 	l.base, l.over = t.base(l.ino)
-	if t.nodes[l.ino] == nil {
+	dir := t.nodes[l.ino]
+	if dir == nil {
 		return nil
 	}
 	at, err := t.path(l.ino)
@@ -561,15 +582,19 @@ func (l *Listing) read() error {
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	l.upper = make(map[string]uint32, len(entries))
+	l.upper = make(map[string]DirEntry, len(entries))
 	files := l.files()
 	for _, e := range entries {
-		mode := e.stat.Mode
 		if isWhiteout(&e.stat) {
-			mode = 0
+			l.upper[e.name] = DirEntry{}
+			continue
 		}
-		l.upper[e.name] = mode
-		if mode == 0 || files[e.name] {
+		entry := DirEntry{Name: e.name, Mode: e.stat.Mode & unix.S_IFMT}
+		if n := dir.children[e.name]; n != nil {
+			entry.Ino = n.ino
+		}
+		l.upper[e.name] = entry
+		if files[e.name] {
 			continue
 		}
 		if _, ok := t.o.Shard.Index.Child(l.base, e.name); !ok || !l.over {
@@ -625,13 +650,15 @@ func (l *Listing) Entries(from uint64, yield func(DirEntry) bool) error {
 func (l *Listing) entries(from uint64, yield func(DirEntry) bool) {
 	x := l.t.o.Shard.Index
 	next := func(name string, ino Ino, mode uint32, place uint64) bool {
+		e := DirEntry{Name: name, Ino: ino, Mode: mode}
 		if upper, ok := l.upper[name]; ok {
-			if upper == 0 {
+			if upper.Mode == 0 {
 				return true // deleted
 			}
-			mode, ino = upper, 0
+			e = upper
 		}
-		return yield(DirEntry{name, ino, mode & unix.S_IFMT, place})
+		e.Next = place
+		return yield(e)
 	}
 	if number, ok := x.SampleIn(l.base); l.over && ok && from < atChild {
 		if from < atKey && !next(index.KeyFile, kindKey<<kindShift|Ino(number), unix.S_IFREG, atKey) {
@@ -667,7 +694,7 @@ func (l *Listing) entries(from uint64, yield func(DirEntry) bool) {
 		i = int(from-atAdded) + 1
 	}
 	for ; i < len(l.added); i++ {
-		if !next(l.added[i], 0, l.upper[l.added[i]], atAdded+uint64(i)) {
+		if !next(l.added[i], 0, 0, atAdded+uint64(i)) {
 			return
 		}
 	}
