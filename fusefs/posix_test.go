@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bed is a directory in which an operation is tried, and what it has told. Every bed holds the same at first: a.txt of 12
-// bytes, b.bin of 300 000, c.txt, an executable-free sub with s.txt and other with o.txt.
+// bed is a directory in which an operation is tried, and what it has told. Every bed holds the same at first: a.txt,
+// b.bin of 300 000 bytes, c.txt, sub/s.txt, sub/sample.s2.txt and other/sample.o.txt.
 type bed struct {
 	t   *testing.T
 	dir string
@@ -87,6 +87,7 @@ var operations = []struct {
 		b.note("write", n, err)
 		b.stat(f)
 		b.read(f)
+		b.note("sync", f.Sync(), b.open(".", os.O_RDONLY).Sync(), b.open("other", os.O_RDONLY).Sync())
 	}},
 	{"create exclusively what is there", func(b *bed) {
 		_, err := os.OpenFile(b.path("a.txt"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)

@@ -130,7 +130,7 @@ func (t *Tree) Sync(ino Ino) error {
 	if err != nil {
 		return err
 	}
-	return f.Sync()
+	return errors.Join(f.Sync(), t.note())
 }
 
 // SyncDir makes the names in a directory durable.
@@ -149,7 +149,7 @@ func (t *Tree) SyncDir(ino Ino) error {
 		return err
 	}
 	defer unix.Close(fd)
-	return unix.Fsync(fd)
+	return errors.Join(ignoringEINTR(func() error { return unix.Fsync(fd) }), t.note())
 }
 
 // Allocate is fallocate(2) on a file that is open for writing.

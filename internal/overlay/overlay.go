@@ -24,6 +24,7 @@ import (
 // works beside a [Tree] that is changing the same scratch.
 type Overlay struct {
 	Shard *shard.Shard
+	dir   string // the scratch directory
 	upper *upper
 	pin   *os.File // the shard's file, for its times and size only; nil where another file has its name now
 }
@@ -34,7 +35,7 @@ func New(s *Scratch, sh *shard.Shard) (*Overlay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}
-	o := &Overlay{Shard: sh, upper: u}
+	o := &Overlay{Shard: sh, dir: s.Dir, upper: u}
 	if o.pin, err = os.OpenFile(s.note.Shard, unix.O_PATH, 0); err != nil {
 		return o, nil
 	}
@@ -94,7 +95,7 @@ type place struct {
 type changes struct {
 	places map[index.Dir]place // directories that have one of their own there
 	gone   map[index.Dir]bool  // directories of the shard that were deleted or moved away
-	moved  map[index.Dir]bool  // those in whose old place there is another now; walk finds them in one turn and uses them in the next
+	moved  map[index.Dir]bool  // those in whose old place there is another now: found in one turn, used in the next
 	added  []index.Folder      // directories outside the shard's samples that are not the shard's or hold what was added
 	strays []index.File        // files in the root
 	stamp  string              // changes when anything does

@@ -276,7 +276,7 @@ func Sweep(dir string, detach func(dir string) error) error {
 func (s *Scratch) path(name string) string { return filepath.Join(s.Dir, name) }
 
 func (s *Scratch) readNote() error {
-	b, err := os.ReadFile(s.path("note.json"))
+	b, err := os.ReadFile(s.path(noteFile))
 	if err != nil {
 		return err
 	}
@@ -286,23 +286,32 @@ func (s *Scratch) readNote() error {
 	return nil
 }
 
-// writeNote replaces the note at once. What a command has made durable in a scratch that is to stay must not be lost for
-// want of a note.
+// noteFile is the name of the note in a scratch directory.
+const noteFile = "note.json"
+
+// writeNote replaces the note at once.
 func (s *Scratch) writeNote() error {
 	b, err := json.Marshal(s.note)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(s.path("note.json.new"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
+	temp := s.path(noteFile + ".new")
+	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
-	if err == nil && !s.note.Temporary {
-		err = f.Sync()
+	return os.Rename(temp, s.path(noteFile))
+}
+
+// syncNote makes the note of a scratch directory durable, without which nothing else in it is of use.
+func syncNote(dir string) error {
+	for _, name := range []string{filepath.Join(dir, noteFile), dir} {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), s.path("note.json"))
+	return nil
 }

@@ -53,6 +53,7 @@ type Tree struct {
 	made time.Time // the time of directories that lead to samples
 	uid  uint32
 	gid  uint32
+	note func() error // makes the scratch directory's note durable, once
 
 	mu      sync.RWMutex // guards all below
 	nodes   map[Ino]*node
@@ -96,6 +97,7 @@ func NewTree(o *Overlay) (*Tree, error) {
 		o: o, made: time.Unix(0, o.Shard.Origin.ModTime), uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
 		nodes: make(map[Ino]*node), opens: make(map[Ino]int), gone: make(map[Ino]bool), byInode: make(map[uint64]*node),
 		next: kindNew << kindShift,
+		note: sync.OnceValue(func() error { return syncNote(o.dir) }),
 	}
 	t.nodes[RootIno] = &node{ino: RootIno, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
 	return t, nil
@@ -391,8 +393,8 @@ func (t *Tree) attr(ino Ino) (Attr, error) {
 func attrOf(ino Ino, st *unix.Stat_t) Attr {
 	return Attr{
 		Ino: ino, Mode: st.Mode, Size: st.Size, Blocks: st.Blocks, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
-		Rdev: uint32(st.Rdev), Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
-		BlkSize: uint32(st.Blksize),
+		Rdev: uint32(st.Rdev), BlkSize: uint32(st.Blksize),
+		Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
 	}
 }
 
