@@ -81,10 +81,23 @@ func owner(h *fuse.InHeader) overlay.Owner {
 	return overlay.Owner{Uid: h.Caller.Uid, Gid: h.Caller.Gid}
 }
 
-func (f *filesystem) Lookup(_ <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	a, err := f.tree.Lookup(ino(in), name)
+// Lookup waits for a name that is not there as long as the shard is still being indexed, but not in the directory of a
+// sample: there it would be that of another one, which hardly ever comes.
+func (f *filesystem) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	var a overlay.Attr
+	var err error
+	var growing bool
+	if lookErr := f.tree.Look(cancel, func() bool {
+		growing = f.tree.Growing()
+		a, err = f.tree.Lookup(ino(in), name)
+		return err != unix.ENOENT || growing && f.tree.IsSample(ino(in))
+	}); lookErr != nil {
+		return f.status(lookErr)
+	}
 	if err == unix.ENOENT {
-		out.EntryValid = cached // NodeId 0: there is no such name, and that may be kept too
+		if !growing {
+			out.EntryValid = cached // NodeId 0: there is no such name, and that may be kept too
+		}
 		return fuse.OK
 	}
 	return f.entry(a, err, out)
@@ -93,8 +106,13 @@ func (f *filesystem) Lookup(_ <-chan struct{}, in *fuse.InHeader, name string, o
 func (f *filesystem) Forget(nodeid, n uint64) { f.tree.Forget(overlay.Ino(nodeid), n) }
 
 func (f *filesystem) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	a, err := f.tree.Stat(ino(&in.InHeader))
-	return f.attr(a, err, out)
+	var a overlay.Attr
+	var err error
+	lookErr := f.tree.Look(nil, func() bool {
+		a, err = f.tree.Stat(ino(&in.InHeader))
+		return true
+	})
+	return f.attr(a, errors.Join(err, lookErr), out)
 }
 
 func (f *filesystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
@@ -177,7 +195,7 @@ func (f *filesystem) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, o
 // Open is not needed where nothing can be changed: told so once, the kernel does not ask any more, and keeps what it has
 // read. (A file that can be changed is copied when it is opened, and its copy kept open until the last user is gone.)
 func (f *filesystem) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	if f.readOnly {
+	if f.readOnly && !f.tree.Growing() {
 		return fuse.ENOSYS
 	}
 	write := in.Flags&unix.O_ACCMODE != unix.O_RDONLY
@@ -224,7 +242,10 @@ func (f *filesystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.Statf
 
 // OpenDir begins a listing of what may change while it is read; elsewhere it is not needed, as Open.
 func (f *filesystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	if f.readOnly {
+	switch {
+	case f.readOnly && f.tree.Growing():
+		return fuse.OK
+	case f.readOnly:
 		return fuse.ENOSYS
 	}
 	f.mu.Lock()
@@ -245,18 +266,18 @@ func (f *filesystem) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	return f.status(f.tree.SyncDir(ino(&in.InHeader)))
 }
 
-func (f *filesystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.list(in, func(e fuse.DirEntry) bool { return out.AddDirEntry(e) })
+func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return f.list(cancel, in, func(e fuse.DirEntry) bool { return out.AddDirEntry(e) })
 }
 
 // ReadDirPlus lists a directory with the attributes of its entries. In a large directory that only leads to samples it
 // leaves them out: each would take the kernel 1 KB and us a reply, whether anybody asks for it or not.
-func (f *filesystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	dir := ino(&in.InHeader)
-	plus := f.tree.Dirs() <= largeView || f.tree.IsSample(dir)
-	return f.list(in, func(e fuse.DirEntry) bool {
+	return f.list(cancel, in, func(e fuse.DirEntry) bool {
 		var a overlay.Attr
 		known := false
+		plus := f.tree.Dirs() <= largeView || f.tree.IsSample(dir)
 		if plus && e.Name != "." && e.Name != ".." {
 			var err error
 			a, err = f.tree.Lookup(dir, e.Name)
@@ -275,8 +296,9 @@ func (f *filesystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.D
 	})
 }
 
-// list adds entries until add reports that there is no more room.
-func (f *filesystem) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.Status {
+// list adds entries until add reports that there is no more room. As long as the shard is still being indexed, it waits for
+// the first of them, though not in the directory of a sample; see Lookup.
+func (f *filesystem) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.Status {
 	var l *overlay.Listing
 	if f.readOnly {
 		l = f.tree.List(ino(&in.InHeader))
@@ -288,18 +310,31 @@ func (f *filesystem) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.St
 	if l == nil {
 		return fuse.EBADF
 	}
-	for i, name := range []string{".", ".."} {
-		if in.Offset <= uint64(i) && !add(fuse.DirEntry{Name: name, Ino: in.NodeId, Mode: unix.S_IFDIR, Off: uint64(i) + 1}) {
-			return fuse.OK
+	var err error
+	lookErr := f.tree.Look(cancel, func() bool {
+		added := 0
+		full := func(e fuse.DirEntry) bool {
+			if !add(e) {
+				return true
+			}
+			added++
+			return false
 		}
-	}
-	from := in.Offset
-	if from <= 2 {
-		from = 0
-	}
-	return f.status(l.Entries(from, func(e overlay.DirEntry) bool {
-		return add(fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next})
-	}))
+		for i, name := range []string{".", ".."} {
+			if in.Offset <= uint64(i) && full(fuse.DirEntry{Name: name, Ino: in.NodeId, Mode: unix.S_IFDIR, Off: uint64(i) + 1}) {
+				return true
+			}
+		}
+		from := in.Offset
+		if from <= 2 {
+			from = 0
+		}
+		err = l.Entries(from, func(e overlay.DirEntry) bool {
+			return !full(fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next})
+		})
+		return added > 0 || err != nil || f.tree.IsSample(ino(&in.InHeader))
+	})
+	return f.status(errors.Join(err, lookErr))
 }
 
 // onceEvery returns a log that passes an error on at most once in a while, so that a damaged shard that is read again and

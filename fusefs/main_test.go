@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,12 +45,12 @@ func serveMain(args []string) error {
 		return err
 	}
 	defer scratch.Close()
-	sh, err := shard.Open(args[0], shard.Options{})
+	sh, err := shard.Open(context.Background(), args[0], shard.Options{})
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
-	if err := scratch.Bind(sh, args[0], args[2], false); err != nil {
+	if err := scratch.Bind(sh, args[0], args[2]); err != nil {
 		return err
 	}
 	over, err := overlay.New(scratch, sh)
@@ -255,7 +256,7 @@ func (m *mounted) overlay() *overlay.Overlay {
 
 func openOverlay(t testing.TB, scratch *overlay.Scratch) *overlay.Overlay {
 	t.Helper()
-	sh, err := scratch.OpenShard()
+	sh, err := scratch.OpenShard(t.Context())
 	check(t, err)
 	o, err := overlay.New(scratch, sh)
 	check(t, err)

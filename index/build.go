@@ -1,16 +1,18 @@
 package index
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
+	"math/rand/v2"
 	"strings"
 	"unsafe"
 )
 
-// ErrTooLarge says that a shard has more members, or longer names, than an index can count.
+// ErrTooLarge says that a shard has more members than an index can count.
 var ErrTooLarge = errors.New("shard too large to index")
 
 // Build reads a whole plain tar and returns its index. Where r is an [io.Seeker], content is skipped and not read.
@@ -18,125 +20,141 @@ var ErrTooLarge = errors.New("shard too large to index")
 // At a tar that is cut short or damaged, Build returns the error together with an index of the whole samples before that
 // place. A sample that is open there is among them only if the header of another one's member still came: else what would
 // have followed is not known.
-func Build(r io.Reader) (*Index, error) {
+//
+// OnSample, if not nil, is called with the offset of the first header of each sample, between reads of r. If it is nil, r
+// is read by another goroutine than the one that calls Build.
+func Build(r io.Reader, onSample func(header int64)) (*Index, error) {
+	b := Builder{OnSample: onSample}
 	s := NewScanner(r)
-	var b Builder
-	var end int64 // of the last entry
+	end, err := b.addAll(s, b.Add)
+	return b.conclude(s, end, err)
+}
+
+// addAll adds all entries of a tar. It returns where the last one ends, and why it is the last if the tar does not say so.
+func (b *Builder) addAll(s *Scanner, add func(*Entry) error) (end int64, err error) {
+	if b.OnSample == nil {
+		return addBatches(s, add)
+	}
 	for {
-		if len(b.c.header) == sampled {
-			b.reserve(s.in.length)
-		}
 		e, err := s.Next()
 		if err == io.EOF {
-			return b.Finish(s.End())
+			return s.End(), nil
 		}
 		if err != nil {
-			if s.zeroes == 0 && !b.closedBy(s) {
-				end = b.dropOpen(end)
-			}
-			x, finishErr := b.Finish(end)
-			return x, errors.Join(err, finishErr)
+			return end, err
 		}
-		if err := b.Add(e); err != nil {
-			return nil, err
+		if err := add(e); err != nil {
+			return end, err
 		}
 		end = e.End
 	}
 }
 
-// sampled is after how many entries the number of all is estimated.
-const sampled = 4096
-
-// reserve makes room for as many entries as a tar of this length will have if it goes on as it began. Columns that grow by
-// copying would at times need twice the memory; room that is not used costs none.
-func (b *Builder) reserve(length int64) {
-	c := &b.c
-	const most = 1 << 26
-	now := int64(len(c.header))
-	n := int(min(length/(int64(c.header[now-1])/now), most) - now)
-	if n <= 0 {
-		return
+// conclude returns the index after a scan that ended so.
+func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
+	if err != nil && s.zeroes == 0 && !b.closedBy(s) {
+		end = b.dropOpen(end)
 	}
-	c.header, c.size, c.mtime = slices.Grow(c.header, n), slices.Grow(c.size, n), slices.Grow(c.mtime, n)
-	c.blocks, c.mode, c.ext = slices.Grow(c.blocks, n), slices.Grow(c.mode, n), slices.Grow(c.ext, n)
-	samples := len(c.first)
-	if samples == 0 {
-		return
-	}
-	n = n / int(now) * samples
-	c.first, c.dir = slices.Grow(c.first, n), slices.Grow(c.dir, n)
-	c.parent, c.nameEnd, c.sample = slices.Grow(c.parent, n), slices.Grow(c.nameEnd, n), slices.Grow(c.sample, n)
-	c.child, c.sibling, b.last = slices.Grow(c.child, n), slices.Grow(c.sibling, n), slices.Grow(b.last, n)
-	c.names = slices.Grow(c.names, len(c.names)/samples*n)
+	return b.Finish(end), err
 }
 
-// Builder makes an Index from the entries of a tar, added in order. The zero value is ready for use.
+// Builder makes an Index from the entries of a tar, added in order. The zero value is ready for use. It needs about 5
+// bytes for a member and 25 for a sample beside its key.
 type Builder struct {
-	c       columns
-	extIDs  map[string]uint32
+	// OnSample, if not nil, is called with the offset of the first header of each sample.
+	OnSample func(header int64)
+
+	x       *Index // nil before the first entry
+	extIDs  map[string]uint64
 	open    bool              // a sample has begun
 	key     string            // of the open sample
-	start   uint32            // row of its first member
-	exts    map[uint32]uint32 // how often each extension occurs in it, once it has many members
+	start   int               // row of its first member
+	exts    map[uint64]uint64 // how often each extension occurs in it, once it has many members
 	prefix  string            // of the last sample's key: its directory
-	parent  uint32            // that directory's row
+	parent  int               // that directory's row
 	natural bool              // that directory's path is the prefix itself
-	last    []uint32          // last child of each directory; none: no child
-	wanted  map[uint32]int    // how many samples wanted a directory's name, for those that more than one did
+	last    []uint32          // last child of each directory; 0: no child
+	tags    []uint32          // the hash of each directory in the hash table
+	wanted  map[int]int       // how many samples wanted a directory's name, for those that more than one did
 }
 
 // Add adds the next entry. It fails with ErrTooLarge, and never otherwise.
 func (b *Builder) Add(e *Entry) error {
-	c := &b.c
-	row := len(c.header)
-	blocks := (e.Data - e.Header) / BlockSize
-	if blocks > math.MaxUint16 || row >= math.MaxUint32-1 ||
-		max(len(c.names), len(c.otherText), len(c.keyText), len(c.extText))+2*len(e.Name)+2*maxName > math.MaxUint32 {
+	b.begin()
+	c := &b.x.c
+	row := c.rows()
+	if row >= math.MaxUint32-1 || len(b.last) >= math.MaxUint32-maxDepth {
 		return fmt.Errorf("%w: member %d", ErrTooLarge, row)
 	}
-	c.header = append(c.header, uint64(e.Header))
-	c.size = append(c.size, uint64(e.Size))
-	c.mtime = append(c.mtime, e.ModTime)
-	c.blocks = append(c.blocks, uint16(blocks))
-	c.mode = append(c.mode, e.Mode)
-
 	// A view of the bytes, not a copy: a million of those would be half the time and a quarter of the memory.
 	name := unsafe.String(unsafe.SliceData(e.Name), len(e.Name))
 	key, ext, ok := MemberKey(name)
-	if !ok || !e.Regular {
-		c.ext = append(c.ext, none)
-		c.otherRow = append(c.otherRow, uint32(row))
-		c.otherText = append(c.otherText, name...)
-		c.otherEnd = append(c.otherEnd, uint32(len(c.otherText)))
+	ok = ok && e.Regular
+	if ok && (!b.open || key != b.key) {
+		b.close()
+		b.open, b.key, b.start = true, strings.Clone(key), row
+		if b.OnSample != nil {
+			b.OnSample(e.Header)
+		}
+	}
+	c.header.append(uint64(e.Header))
+	c.size.append(uint64(e.Size))
+	c.mtime.append(uint64(e.ModTime))
+	c.blocks.append(uint64((e.Data - e.Header) / BlockSize))
+	c.mode.append(uint64(e.Mode))
+	if e.Sparse != nil {
+		for _, extent := range e.Sparse {
+			c.extentOff.append(uint64(extent.Off))
+			c.extentLen.append(uint64(extent.Len))
+		}
+		c.sparseRow.append(uint64(row))
+		c.sparseEnd.append(uint64(c.extentOff.n))
+	}
+	if !ok {
+		c.ext.append(0)
+		c.otherRow.append(uint64(row))
+		c.others.append(name)
 		return nil
 	}
-	if !b.open || key != b.key {
-		b.close()
-		b.open, b.key, b.start = true, strings.Clone(key), uint32(row)
-	}
 	id := b.extID(ext)
+	c.ext.append(id)
 	if nth := b.countExt(id); nth > 1 {
-		c.againRow = append(c.againRow, uint32(row))
-		c.againNth = append(c.againNth, nth)
+		c.againRow.append(uint64(row))
+		c.againNth.append(nth)
 	}
-	c.ext = append(c.ext, id)
 	return nil
 }
 
-// Finish returns the index of the entries added, whose tar has its end marker at offset end.
-func (b *Builder) Finish(end int64) (*Index, error) {
-	b.close()
-	if len(b.last) == 0 {
-		b.addDir(none, "") // the root of an empty view
+// begin makes the index of a Builder without one.
+func (b *Builder) begin() {
+	if b.x == nil {
+		b.x = new(Index)
 	}
-	b.c.header = append(b.c.header, uint64(end))
-	return &Index{c: b.c}, nil
+}
+
+// maxDepth is the most directories that one key can lead through: the longest name is an extended header.
+const maxDepth = maxSpecial
+
+// Finish returns the index of the entries added, whose tar has its end marker at offset end.
+func (b *Builder) Finish(end int64) *Index {
+	b.begin()
+	b.close()
+	x := b.x
+	if len(b.last) == 0 {
+		b.addDir(0, "") // the root of an empty view
+	}
+	x.c.header.append(uint64(end))
+	x.closed = x.Rows()
+	for _, column := range x.c.numbers() {
+		column.seal()
+	}
+	return x
 }
 
 // closedBy reports whether the entry in whose content the scanner stopped begins another sample than the open one, which
 // is whole then.
 func (b *Builder) closedBy(s *Scanner) bool {
-	if s.count == len(b.c.header) {
+	if b.x == nil || s.count == b.x.c.rows() {
 		return false // it stopped before the header said so
 	}
 	key, _, ok := MemberKey(string(s.entry.Name))
@@ -149,44 +167,42 @@ func (b *Builder) dropOpen(end int64) int64 {
 	if !b.open {
 		return end
 	}
-	end = int64(b.c.header[b.start])
+	end = int64(b.x.c.header.get(b.start))
 	b.open = false
-	b.c.cut(b.start)
+	b.x.c.cut(b.start)
 	return end
 }
 
-// extID returns the number of an extension, a new one if need be.
-func (b *Builder) extID(ext string) uint32 {
+// extID returns the number of an extension, from 1, a new one if need be.
+func (b *Builder) extID(ext string) uint64 {
 	id, ok := b.extIDs[ext]
 	if !ok {
 		if b.extIDs == nil {
-			b.extIDs = make(map[string]uint32)
+			b.extIDs = make(map[string]uint64)
 		}
-		id = uint32(len(b.c.extEnd))
+		b.x.c.exts.append(ext)
+		id = uint64(b.x.c.exts.ends.n)
 		b.extIDs[strings.Clone(ext)] = id
-		b.c.extText = append(b.c.extText, ext...)
-		b.c.extEnd = append(b.c.extEnd, uint32(len(b.c.extText)))
 	}
 	return id
 }
 
-// countExt counts one more member with this extension in the open sample and returns how many there are now.
-func (b *Builder) countExt(id uint32) uint32 {
-	members := b.c.ext[b.start:]
+// countExt returns how many members with this extension the open sample has; the last one is in the last row.
+func (b *Builder) countExt(id uint64) (nth uint64) {
 	const few = 32
-	if len(members) < few {
-		nth := uint32(1)
-		for _, other := range members {
-			if other == id {
+	c := &b.x.c
+	switch n := c.rows() - b.start; {
+	case n <= few:
+		for row := b.start; row < c.ext.n; row++ {
+			if c.ext.get(row) == id {
 				nth++
 			}
 		}
 		return nth
-	}
-	if b.exts == nil {
-		b.exts = make(map[uint32]uint32)
-		for _, other := range members {
-			b.exts[other]++
+	case b.exts == nil:
+		b.exts = make(map[uint64]uint64)
+		for row := b.start; row < c.ext.n-1; row++ {
+			b.exts[c.ext.get(row)]++
 		}
 	}
 	b.exts[id]++
@@ -195,12 +211,14 @@ func (b *Builder) countExt(id uint32) uint32 {
 
 // close gives the open sample its row and its place in the view.
 func (b *Builder) close() {
+	c := &b.x.c
+	b.x.closed = c.rows()
 	if !b.open {
 		return
 	}
 	b.open, b.exts = false, nil
 	if len(b.last) == 0 {
-		b.addDir(none, "")
+		b.addDir(0, "")
 		b.natural = true
 	}
 	slash := strings.LastIndexByte(b.key, '/') + 1
@@ -208,24 +226,21 @@ func (b *Builder) close() {
 		b.prefix = prefix
 		b.parent, b.natural = b.enter(prefix)
 	}
-	c := &b.c
-	sample := uint32(len(c.first))
 	component := b.key[slash:]
 	name := escape(component, slash > 0)
 	dir := b.place(b.parent, name)
-	if !b.natural || string(text(c.names, c.nameEnd, int(dir))) != component {
-		c.keyRow = append(c.keyRow, sample)
-		c.keyText = append(c.keyText, b.key...)
-		c.keyEnd = append(c.keyEnd, uint32(len(c.keyText)))
+	if !b.natural || string(c.names.get(dir)) != component {
+		c.keyRow.append(uint64(c.first.n))
+		c.keys.append(b.key)
 	}
-	c.sample[dir] = sample
-	c.dir = append(c.dir, dir)
-	c.first = append(c.first, b.start)
+	c.dir.append(uint64(dir))
+	c.first.append(uint64(b.start))
+	c.sample.raw[dir] = uint32(c.first.n)
 }
 
 // enter returns the row of the directory for the part of a key up to its last slash, and whether every name on the way
 // is the component itself.
-func (b *Builder) enter(prefix string) (dir uint32, natural bool) {
+func (b *Builder) enter(prefix string) (dir int, natural bool) {
 	natural = true
 	for depth := 0; prefix != ""; depth++ {
 		component, rest, _ := strings.Cut(prefix, "/")
@@ -242,16 +257,16 @@ func (b *Builder) enter(prefix string) (dir uint32, natural bool) {
 
 // place returns the row of a directory without a sample: the one of that name or, where an earlier sample has it, one
 // with the first number that is free.
-func (b *Builder) place(parent uint32, name string) uint32 {
+func (b *Builder) place(parent int, name string) int {
 	dir, ok := b.find(parent, name)
 	if !ok {
 		return b.addDir(parent, name)
 	}
-	if b.c.sample[dir] == none {
+	if b.x.c.sample.raw[dir] == 0 {
 		return dir
 	}
 	if b.wanted == nil {
-		b.wanted = make(map[uint32]int)
+		b.wanted = make(map[int]int)
 	}
 	n := max(b.wanted[dir], 1) + 1
 	for ; ; n++ {
@@ -263,66 +278,105 @@ func (b *Builder) place(parent uint32, name string) uint32 {
 	return b.addDir(parent, numbered(name, n))
 }
 
-func (b *Builder) find(parent uint32, name string) (uint32, bool) {
-	return lookup(&b.c, parent, name)
+// find returns the row of a directory by its parent's row and its name. It is [lookup] with fewer directories looked at.
+func (b *Builder) find(parent int, name string) (int, bool) {
+	c := &b.x.c
+	tag := uint32(hash(b.x.seed, uint64(parent), name))
+	mask := uint32(c.table.n - 1)
+	for i := tag & mask; c.table.raw[i] != 0; i = (i + 1) & mask {
+		if b.tags[i] != tag {
+			continue
+		}
+		if row := int(c.table.raw[i]); c.parent.get(row) == uint64(parent) && string(c.names.get(row)) == name {
+			return row, true
+		}
+	}
+	return 0, false
 }
 
-// addDir adds a directory as the last child of its parent.
-func (b *Builder) addDir(parent uint32, name string) uint32 {
-	c := &b.c
-	row := uint32(len(c.parent))
-	c.parent = append(c.parent, parent)
-	c.names = append(c.names, name...)
-	c.nameEnd = append(c.nameEnd, uint32(len(c.names)))
-	c.sample = append(c.sample, none)
-	c.child = append(c.child, none)
-	c.sibling = append(c.sibling, none)
-	b.last = append(b.last, none)
-	if parent != none {
-		if before := b.last[parent]; before == none {
-			c.child[parent] = row
-		} else {
-			c.sibling[before] = row
-		}
-		b.last[parent] = row
+// addDir adds a directory as the last child of its parent; the first one is the root.
+func (b *Builder) addDir(parent int, name string) int {
+	c := &b.x.c
+	row := len(b.last)
+	c.parent.append(uint64(parent))
+	c.names.append(name)
+	c.sample.push(0)
+	c.child.push(0)
+	c.sibling.push(0)
+	b.last = append(b.last, 0)
+	if row == 0 {
+		b.x.seed = rand.Uint64()
+		c.table.raw, c.table.n, b.tags = make([]uint32, 16), 16, make([]uint32, 16)
+		return 0
 	}
-	if 4*len(c.parent) > 3*len(c.table) {
-		c.rehash(max(2*len(c.table), 16))
+	if before := b.last[parent]; before == 0 {
+		c.child.raw[parent] = uint32(row)
 	} else {
-		c.enter(row)
+		c.sibling.raw[before] = uint32(row)
 	}
+	b.last[parent] = uint32(row)
+	if 4*len(b.last) > 3*c.table.n {
+		rows, tags := c.table.raw, b.tags
+		c.table.n *= 2
+		c.table.raw, b.tags = make([]uint32, c.table.n), make([]uint32, c.table.n)
+		for i, row := range rows {
+			if row != 0 {
+				b.insert(row, tags[i])
+			}
+		}
+	}
+	b.insert(uint32(row), uint32(hash(b.x.seed, uint64(parent), name)))
 	return row
 }
 
-// rehash makes a hash table of the given length, a power of two, for all directories.
-func (c *columns) rehash(length int) {
-	c.table = make([]uint32, length)
-	for i := range c.table {
-		c.table[i] = none
-	}
-	for row := range c.parent {
-		c.enter(uint32(row))
-	}
-}
-
-// enter puts a directory into the hash table, which has room.
-func (c *columns) enter(row uint32) {
-	mask := uint32(len(c.table) - 1)
-	i := hash(c.parent[row], text(c.names, c.nameEnd, int(row))) & mask
-	for c.table[i] != none {
+// insert puts a directory into the hash table, which has room.
+func (b *Builder) insert(row, tag uint32) {
+	t := &b.x.c.table
+	mask := uint32(t.n - 1)
+	i := tag & mask
+	for t.raw[i] != 0 {
 		i = (i + 1) & mask
 	}
-	c.table[i] = row
+	t.raw[i], b.tags[i] = row, tag
+}
+
+// Settle makes the bytes of the index file depend on nothing but the shard. Names made for the seed that it takes cannot
+// be found: it depends on all of them.
+func (x *Index) Settle() {
+	sum := sha256.Sum256(x.c.names.all.b)
+	x.reseed(binary.LittleEndian.Uint64(sum[:]))
+}
+
+// reseed makes the hash table anew.
+func (x *Index) reseed(seed uint64) {
+	b := Builder{x: x}
+	x.seed = seed
+	x.c.table = column{n: x.c.table.n, raw: make([]uint32, x.c.table.n)}
+	b.tags = make([]uint32, x.c.table.n)
+	for row := 1; row < x.Dirs(); row++ {
+		b.insert(uint32(row), uint32(hash(x.seed, x.c.parent.get(row), x.c.names.get(row))))
+	}
+	x.c.table.seal()
 }
 
 // cut removes the entries from a row on.
-func (c *columns) cut(row uint32) {
-	c.header, c.size, c.mtime = c.header[:row], c.size[:row], c.mtime[:row]
-	c.blocks, c.mode, c.ext = c.blocks[:row], c.mode[:row], c.ext[:row]
-	for n := len(c.otherRow); n > 0 && c.otherRow[n-1] >= row; n-- {
-		c.otherRow, c.otherEnd = c.otherRow[:n-1], c.otherEnd[:n-1]
+func (c *columns) cut(row int) {
+	for _, column := range []*column{&c.header, &c.size, &c.mtime, &c.blocks, &c.mode, &c.ext} {
+		column.cut(row)
 	}
-	for n := len(c.againRow); n > 0 && c.againRow[n-1] >= row; n-- {
-		c.againRow, c.againNth = c.againRow[:n-1], c.againNth[:n-1]
+	n := c.otherRow.search(uint64(row))
+	c.otherRow.cut(n)
+	c.others.cut(n)
+	n = c.againRow.search(uint64(row))
+	c.againRow.cut(n)
+	c.againNth.cut(n)
+	n = c.sparseRow.search(uint64(row))
+	extents := uint64(0)
+	if n > 0 {
+		extents = c.sparseEnd.get(n - 1)
 	}
+	c.sparseRow.cut(n)
+	c.sparseEnd.cut(n)
+	c.extentOff.cut(int(extents))
+	c.extentLen.cut(int(extents))
 }

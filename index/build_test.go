@@ -80,8 +80,8 @@ func TestBuildCountsExtensions(t *testing.T) {
 	}
 	// Names of a scanner's entries live only until the next one.
 	x = build(t, makeTar(t, "a.x", "long.yy", "a.yy", "longer.x", "l.x", "lon.yy"))
-	if counts := x.Extensions(); len(counts) != 2 || counts["x"] != 3 || counts["yy"] != 3 || len(x.c.extEnd) != 2 {
-		t.Errorf("extensions: %v, %q", counts, x.c.extText)
+	if counts := x.Extensions(); len(counts) != 2 || counts["x"] != 3 || counts["yy"] != 3 || x.c.exts.ends.n != 2 {
+		t.Errorf("extensions: %v, %q", counts, x.c.exts.all.b)
 	}
 }
 
@@ -120,10 +120,10 @@ func TestBuildTruncated(t *testing.T) {
 				continue // every block, a byte into every block, and some places in the middle
 			}
 			cuts++
-			x, err := Build(bytes.NewReader(plain[:at]))
+			x, err := Build(bytes.NewReader(plain[:at]), nil)
 			checkTruncated(t, plain, whole, at, x, err)
 			for _, r := range readers(plain[:at]) {
-				if x, readErr := Build(r); fmt.Sprint(err) != fmt.Sprint(readErr) {
+				if x, readErr := Build(r, nil); fmt.Sprint(err) != fmt.Sprint(readErr) {
 					t.Errorf("cut at byte %d: %v, and by seeking %v", at, readErr, err)
 				} else {
 					checkTruncated(t, plain, whole, at, x, readErr)
@@ -202,8 +202,11 @@ func checkOffsets(t testing.TB, x *Index, size int64) {
 	var at int64
 	for row := range x.Rows() {
 		m := x.Member(row)
-		if m.Header != at || m.Data < m.Header+BlockSize || m.Size < 0 || m.Data+m.Size > m.End {
+		if m.Header != at || m.Data < m.Header+BlockSize || m.Size < 0 || m.Data > m.End {
 			t.Fatalf("row %d lies at %+v, the row before ends at byte %d", row, m, at)
+		}
+		if _, sparse := x.c.sparseRow.find(uint64(row)); !sparse && m.Data+m.Size > m.End {
+			t.Fatalf("row %d lies at %+v, which is too short", row, m)
 		}
 		if data, size := x.Content(row); data != m.Data || size != m.Size || x.Offset(row) != m.Header {
 			t.Fatalf("row %d lies at %+v, Content says %d, %d", row, m, data, size)
@@ -227,7 +230,7 @@ func TestBuildOneEndBlock(t *testing.T) {
 		{"half a block behind it", plain[:len(plain)-BlockSize/2], ErrTruncated},
 		{"something else behind it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...), ErrDamaged},
 	} {
-		x, err := Build(bytes.NewReader(tt.plain))
+		x, err := Build(bytes.NewReader(tt.plain), nil)
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.story, err, tt.want)
 		}
@@ -255,7 +258,7 @@ func TestBuildDamaged(t *testing.T) {
 	for row := range whole.Rows() {
 		broken := bytes.Clone(plain)
 		broken[whole.Offset(row)+10] ^= 1
-		x, err := Build(bytes.NewReader(broken))
+		x, err := Build(bytes.NewReader(broken), nil)
 		if row == 0 {
 			if !errors.Is(err, ErrNotTar) || x.Samples() != 0 {
 				t.Errorf("first header damaged: %v, want %v", err, ErrNotTar)
@@ -278,7 +281,7 @@ func TestBuildReadError(t *testing.T) {
 	plain := cutTar(t)
 	broken := errors.New("broken cable")
 	for _, at := range []int{0, 100, BlockSize, 10 * BlockSize} {
-		_, err := Build(io.MultiReader(bytes.NewReader(plain[:at]), errReader{broken}))
+		_, err := Build(io.MultiReader(bytes.NewReader(plain[:at]), errReader{broken}), nil)
 		if !errors.Is(err, broken) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotTar) {
 			t.Errorf("read error at byte %d: %v, want %v", at, err, broken)
 		}

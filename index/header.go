@@ -47,11 +47,6 @@ func (b block) typeflag() byte   { return b[156] }
 func (b block) magic() []byte    { return b[257:263] }
 func (b block) prefix() []byte   { return b[345:500] }
 
-// sparseExtended tells whether an old GNU sparse header goes on in another block; it holds for the first header and,
-// at another place, for the blocks that follow it.
-func (b block) sparseExtended() bool     { return b[482] != 0 }
-func (b block) sparseMoreExtended() bool { return b[504] != 0 }
-
 // isZero reports whether the block is an end marker.
 func (b block) isZero() bool {
 	return bytes.Equal(b, zeroBlock[:])
@@ -148,16 +143,10 @@ func parseNumber(b []byte) (int64, error) {
 	return int64(x), nil
 }
 
-// parseOctal reads an octal number between spaces and NULs; an empty field is 0.
+// parseOctal reads an octal number between spaces, up to the first NUL; an empty field is 0.
 func parseOctal(b []byte) (int64, error) {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == 0) {
-		b = b[1:]
-	}
-	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == 0) {
-		b = b[:len(b)-1]
-	}
 	var x int64
-	for _, c := range cString(b) {
+	for _, c := range bytes.Trim(cString(b), " ") {
 		if c < '0' || c > '7' || x > math.MaxInt64>>3 {
 			return 0, errHeader
 		}
@@ -173,7 +162,7 @@ type extended struct {
 	size     int64  // -1: not said
 	mtime    int64  // nanoseconds
 	hasTime  bool
-	sparse   bool
+	sparse   *paxSparse // nil: not said
 }
 
 // parsePAX reads the records of a PAX header into e.
@@ -200,12 +189,18 @@ func (e *extended) parsePAX(b []byte) error {
 	return nil
 }
 
+// sparsePrefix is what the keys of records on sparse members begin with.
+const sparsePrefix = "GNU.sparse."
+
 // set takes one PAX record. An empty value takes an earlier one back, and leaves what the plain header says.
 func (e *extended) set(key, value string) error {
 	var err error
 	switch {
-	case strings.HasPrefix(key, "GNU.sparse."):
-		e.sparse = true
+	case strings.HasPrefix(key, sparsePrefix):
+		if e.sparse == nil {
+			e.sparse = &paxSparse{}
+		}
+		return e.sparse.set(key[len(sparsePrefix):], value)
 	case key == "path":
 		if strings.IndexByte(value, 0) >= 0 {
 			return errHeader

@@ -92,7 +92,7 @@ func TestScannerHeaders(t *testing.T) {
 		{"an empty PAX record takes the one before back", join(pax("path=x", "size=9", "mtime=9", "path=", "size=", "mtime="), a), "a 5 1000000000 644 true"},
 		{"the last PAX header wins", join(pax("path=x"), pax("mtime=2"), a), "a 5 2000000000 644 true"},
 		{"unknown PAX records", join(pax("comment=\xff", "SCHILY.xattr.user.x=1"), a), "a 5 1000000000 644 true"},
-		{"PAX sparse files are not shown", join(pax("GNU.sparse.major=1"), a), "a 5 1000000000 644 false"},
+		{"a sparse file of no known format is not shown", join(pax("GNU.sparse.major=2", "GNU.sparse.minor=0"), a), "a 5 1000000000 644 false"},
 		{"a fraction of more digits than are kept", join(pax("mtime=1.1234567899"), a), "a 5 1123456789 644 true"},
 		{"PAX times that are none", join(pax("mtime=1.x"), a, pax("mtime=x"), a, pax("mtime=9", "mtime=1..2"), a),
 			"a 5 1000000000 644 true; a 5 1000000000 644 true; a 5 1000000000 644 true"},
@@ -102,9 +102,11 @@ func TestScannerHeaders(t *testing.T) {
 		{"GNU's long name is stronger", join(pax("path=x"), rawMember(typeGNULongName, "././@LongLink", long), pax("path=y"), a), long + " 5 1000000000 644 true"},
 		{"a PAX size is not that of a long name", join(pax("size=5"), rawMember(typeGNULongName, "././@LongLink", long), a), long + " 5 1000000000 644 true"},
 		{"a global header", join(rawMember(typeGlobal, "g", "20 path=everywhere!\n"), a), " 20 0 0 false; a 5 1000000000 644 true"},
-		{"a GNU sparse file", join(
-			rawHeader(typeGNUSparse, "s", 5, set(482, "\x01")), bytes.Repeat([]byte{1}, BlockSize), bytes.Repeat([]byte{0}, BlockSize), a[BlockSize:], a),
-			"s 5 1000000000 644 false; a 5 1000000000 644 true"},
+		{"NULs before a number", rawMember(typeRegular, "a", "", set(124, "\x00\x0012345")), "a 0 1000000000 644 true"},
+		{"a name of any bytes", rawMember(typeRegular, "\xff\n\x01", ""), "\xff\n\x01 0 1000000000 644 true"},
+		{"a PAX name of any bytes", join(pax("path=\xff\n\x01"), a), "\xff\n\x01 5 1000000000 644 true"},
+		{"an extended header of the limit", join(rawMember(typeExtended, "x", "1048576 comment="+strings.Repeat("c", maxSpecial-17)+"\n"), a), "a 5 1000000000 644 true"},
+		{"a long name of the limit", join(rawMember(typeGNULongName, "L", strings.Repeat("l", maxSpecial)), a), strings.Repeat("l", maxSpecial) + " 5 1000000000 644 true"},
 
 		{"a checksum that is none", rawNoChecksum(), "not a tar: member 0 at byte 0: bad header checksum"},
 		{"a wrong checksum later", join(a, rawNoChecksum()), "damaged shard: member 1 at byte 1024: bad header checksum"},
@@ -117,11 +119,19 @@ func TestScannerHeaders(t *testing.T) {
 		{"a PAX size beyond all sizes", join(a, pax("size=9223372036854775807"), a), "damaged shard: member 1 at byte 2048: bad size"},
 		{"a PAX size to the end of all sizes", join(a, pax("size=9223372036854773000"), a), "damaged shard: member 1 at byte 2048: bad size"},
 		{"a negative PAX size", join(a, pax("size=-1"), a), "damaged shard: member 1 at byte 1024: extended header size"},
+		{"a PAX size that is no number", join(a, pax("size=5x"), a), "damaged shard: member 1 at byte 1024: extended header size"},
+		{"a PAX size of more than 63 bits", join(a, pax("size=9223372036854775808"), a), "damaged shard: member 1 at byte 1024: extended header size"},
+		{"a size larger than the shard", join(a, rawHeader(typeRegular, "b", 1<<32), a), `truncated shard: member 1 "b" ends at byte 4294968832, the shard at 3584`},
+		{"a base-256 size larger than the shard", join(a, rawHeader(typeRegular, "b", 0, set(124, "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\x00\x00\x00")), a), `truncated shard: member 1 "b" ends at byte 9223372036838000128, the shard at 3584`},
+		{"a PAX size larger than the shard", join(a, pax("size=1000000000000"), a), `truncated shard: member 1 "a" ends at byte 1000000002560, the shard at 4096`},
 		{"a NUL in a PAX path", join(a, pax("path=x\x00y"), a), "damaged shard: member 1 at byte 1024: extended header path"},
 		{"a PAX record without a length", join(a, rawMember(typeExtended, "x", "path=x\n"), a), "damaged shard: member 1 at byte 1024: not a tar header"},
 		{"a PAX record that is too long", join(a, rawMember(typeExtended, "x", "99 path=x\n"), a), "damaged shard: member 1 at byte 1024: not a tar header"},
 		{"a PAX record without a key", join(a, rawMember(typeExtended, "x", "6 =xy\n"), a), "damaged shard: member 1 at byte 1024: not a tar header"},
 		{"an extended header over the limit", join(a, rawHeader(typeExtended, "x", maxSpecial+1)), "damaged shard: member 1 at byte 1024: an extended header of 1048577 bytes"},
+		{"a global header over the limit", join(a, rawHeader(typeGlobal, "g", maxSpecial+1)), "damaged shard: member 1 at byte 1024: an extended header of 1048577 bytes"},
+		{"a long name over the limit", join(a, rawHeader(typeGNULongName, "L", maxSpecial+1)), "damaged shard: member 1 at byte 1024: an extended header of 1048577 bytes"},
+		{"a long target over the limit", join(a, rawHeader(typeGNULongTarget, "K", 1<<33-1)), "damaged shard: member 1 at byte 1024: an extended header of 8589934591 bytes"},
 	} {
 		got, err := entries(join(tt.tar, make([]byte, 2*BlockSize)))
 		if err != nil {
@@ -178,21 +188,41 @@ func TestScannerNamesTheLastMember(t *testing.T) {
 		{"a long name and no header", rawMember(typeGNULongName, "L", long), `after member 0 "first` + strings.Repeat("f", 95) + `", which ends at byte 1024; the shard ends at 2048`},
 		{"half a long name", rawMember(typeGNULongName, "L", long)[:600], `after member 0 "first` + strings.Repeat("f", 95) + `", which ends at byte 1024; the shard ends at 1624`},
 		{"a PAX header and no header", pax("path=x"), `after member 0 "first` + strings.Repeat("f", 95) + `", which ends at byte 1024; the shard ends at 2048`},
-		{"a sparse file's header without its map", rawHeader(typeGNUSparse, "sparse", 5, func(b block) { b[482] = 1 }),
-			`member 1 "sparse" has no whole header, at byte 1536`},
+		{"a sparse file's header without its map", gnuSparse(5, 0, "")[:BlockSize], `no end marker after member 1 "s", which ends at byte 1536; the shard ends at 1536`},
+		{"a sparse file's header without all of its map", gnuSparse(5, 5, "12345", make([]Extent, 5)...)[:BlockSize], `member 1 "s" has no whole header, at byte 1536`},
+		{"half a map in front of the content", paxSparse10(5, 1024, "2\n0\n5\n", "12345")[:1536], `member 1 "s" has no whole header, at byte 2560`},
 		{"a header without content", rawHeader(typeRegular, "second", 600), `member 1 "second" ends at byte 2560, the shard at 1536`},
 	} {
 		plain := slices.Concat(first, tt.rest)
 		for _, r := range []io.Reader{bytes.NewReader(plain), io.MultiReader(bytes.NewReader(plain))} {
-			if _, err := Build(r); !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), tt.want) {
+			if _, err := Build(r, nil); !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: %v, want %s", tt.story, err, tt.want)
 			}
 		}
 	}
+}
+
+// An error of reading is passed on as it is, wherever it comes.
+func TestScannerReadErrors(t *testing.T) {
 	broken := errors.New("broken cable")
-	sparse := rawHeader(typeGNUSparse, "sparse", 5, func(b block) { b[482] = 1 })
-	if _, err := Build(io.MultiReader(bytes.NewReader(sparse), errReader{broken})); !errors.Is(err, broken) || errors.Is(err, ErrTruncated) {
-		t.Errorf("read error in a sparse file's map: %v, want %v", err, broken)
+	for _, tt := range []struct {
+		story string
+		read  []byte // before the error
+	}{
+		{"at once", nil},
+		{"in a header", rawHeader(typeRegular, "a", 5)[:100]},
+		{"in content", rawHeader(typeRegular, "a", 600)},
+		{"in an extended header", rawHeader(typeExtended, "x", 600)},
+		{"in an old sparse map", gnuSparse(5, 5, "12345", make([]Extent, 5)...)[:BlockSize]},
+		{"in a sparse map in front of the content", paxSparse10(5, 600, "", "")},
+		{"later there", paxSparse10(5, 2000, "2\n"+strings.Repeat("0", 510), "")},
+		{"later still", paxSparse10(5, 2000, "2\n0\n"+strings.Repeat("0", 508), "")},
+		{"in the end marker", make([]byte, BlockSize)},
+	} {
+		s := NewScanner(io.MultiReader(bytes.NewReader(tt.read), errReader{broken}))
+		if _, err := s.Next(); !errors.Is(err, broken) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotTar) {
+			t.Errorf("%s: %v, want %v", tt.story, err, broken)
+		}
 	}
 }
 

@@ -8,7 +8,10 @@ import (
 
 // Index says where the members of a shard lie and how its samples are shown.
 type Index struct {
-	c columns
+	c      columns
+	seed   uint64 // of the hash table
+	closed int    // rows up to which all samples are complete; all, unless the index is still being built
+	file   *file  // that the columns lie in; nil in memory
 }
 
 // Member is one entry of the tar. Offsets and sizes are in bytes of the plain shard.
@@ -17,7 +20,7 @@ type Member struct {
 	Ext    string // extension; meaningless unless InSample
 	Header int64  // where its first header starts
 	Data   int64  // where its content starts
-	Size   int64  // of the content
+	Size   int64  // of the content, holes included
 	End    int64  // where the next member starts
 
 	ModTime  time.Time
@@ -35,55 +38,83 @@ type Sample struct {
 	Start, End int
 }
 
+// Err says that the index came from an index file that turned out to be false, once something in it has led there. What
+// the index has told since may be wrong.
+func (x *Index) Err() error { return x.file.err() }
+
+// Sound reports whether all of the index file that the index came from is as it was written.
+func (x *Index) Sound() bool { return x.file.allSound() }
+
 // Samples returns the number of samples.
-func (x *Index) Samples() int { return len(x.c.first) }
+func (x *Index) Samples() int { return x.c.first.n }
 
 // Rows returns the number of entries of the tar, those outside samples included.
-func (x *Index) Rows() int { return len(x.c.size) }
+func (x *Index) Rows() int { return x.c.rows() }
 
 // Others returns the number of entries that belong to no sample.
-func (x *Index) Others() int { return len(x.c.otherRow) }
+func (x *Index) Others() int { return x.c.otherRow.n }
 
 // End returns where the tar's end marker starts.
-func (x *Index) End() int64 { return int64(x.c.header[x.Rows()]) }
+func (x *Index) End() int64 { return x.Offset(x.Rows()) }
 
 // Offset returns where the headers of a row start; that of the row after the last is the end marker's offset.
-func (x *Index) Offset(row int) int64 { return int64(x.c.header[row]) }
+func (x *Index) Offset(row int) int64 { return int64(x.c.header.get(row)) }
 
 // Member returns the entry in a row.
 func (x *Index) Member(row int) Member {
 	c := &x.c
 	m := Member{
-		Row:     row,
-		Header:  int64(c.header[row]),
-		Size:    int64(c.size[row]),
-		End:     int64(c.header[row+1]),
-		ModTime: time.Unix(0, c.mtime[row]),
-		Mode:    c.mode[row],
+		Row:      row,
+		Header:   x.Offset(row),
+		End:      x.Offset(row + 1),
+		ModTime:  x.ModTime(row),
+		Mode:     uint16(c.mode.get(row)),
+		InSample: x.InSample(row),
 	}
-	m.Data = m.Header + int64(c.blocks[row])*BlockSize
-	if id := c.ext[row]; id != none {
-		m.InSample = true
-		m.Ext = string(text(c.extText, c.extEnd, int(id)))
+	m.Data, m.Size = x.Content(row)
+	if m.InSample {
+		m.Ext = string(x.ext(row))
 	}
 	return m
 }
 
-// Content returns where the content of the entry in a row starts, and its size.
+// ext returns the extension of a sample's member.
+func (x *Index) ext(row int) []byte { return x.c.exts.get(int(x.c.ext.get(row)) - 1) }
+
+// Content returns where the content of the entry in a row starts, and its size. Where it has holes, only what lies
+// between them is there; see Open.
 func (x *Index) Content(row int) (data, size int64) {
-	return int64(x.c.header[row]) + int64(x.c.blocks[row])*BlockSize, int64(x.c.size[row])
+	return x.Offset(row) + int64(x.c.blocks.get(row))*BlockSize, int64(x.c.size.get(row))
+}
+
+// extents returns what the i-th entry with holes has between them.
+func (x *Index) extents(i int) []Extent {
+	c := &x.c
+	at, end := 0, int(c.sparseEnd.get(i))
+	if i > 0 {
+		at = int(c.sparseEnd.get(i - 1))
+	}
+	if at > end || end > c.extentOff.n {
+		x.file.outside()
+		return nil
+	}
+	list := make([]Extent, 0, end-at)
+	for ; at < end; at++ {
+		list = append(list, Extent{int64(c.extentOff.get(at)), int64(c.extentLen.get(at))})
+	}
+	return list
 }
 
 // ModTime returns the modification time of the entry in a row.
-func (x *Index) ModTime(row int) time.Time { return time.Unix(0, x.c.mtime[row]) }
+func (x *Index) ModTime(row int) time.Time { return time.Unix(0, int64(x.c.mtime.get(row))) }
 
 // InSample reports whether the entry in a row is a member of a sample.
-func (x *Index) InSample(row int) bool { return x.c.ext[row] != none }
+func (x *Index) InSample(row int) bool { return x.c.ext.get(row) != 0 }
 
 // OtherName returns the name of an entry that belongs to no sample.
 func (x *Index) OtherName(row int) string {
-	if i, ok := slices.BinarySearch(x.c.otherRow, uint32(row)); ok {
-		return string(text(x.c.otherText, x.c.otherEnd, i))
+	if i, ok := x.c.otherRow.find(uint64(row)); ok {
+		return string(x.c.others.get(i))
 	}
 	return ""
 }
@@ -91,10 +122,10 @@ func (x *Index) OtherName(row int) string {
 // Sample returns the sample with this number.
 func (x *Index) Sample(number int) Sample {
 	start, end := x.sampleRows(number)
-	path := x.Path(Dir(x.c.dir[number]))
+	path := x.Path(x.DirOf(number))
 	key := path
-	if i, ok := slices.BinarySearch(x.c.keyRow, uint32(number)); ok {
-		key = string(text(x.c.keyText, x.c.keyEnd, i))
+	if i, ok := x.c.keyRow.find(uint64(number)); ok {
+		key = string(x.c.keys.get(i))
 	}
 	return Sample{Number: number, Key: key, Path: path, Start: start, End: end}
 }
@@ -104,12 +135,15 @@ func (x *Index) Key(number int) string { return x.Sample(number).Key }
 
 // sampleRows returns the rows from the first to behind the last member of a sample.
 func (x *Index) sampleRows(number int) (start, end int) {
-	start = int(x.c.first[number])
-	end = x.Rows()
-	if number+1 < len(x.c.first) {
-		end = int(x.c.first[number+1])
+	start, end = int(x.c.first.get(number)), x.closed
+	if number+1 < x.c.first.n {
+		end = int(x.c.first.get(number + 1))
 	}
-	for x.c.ext[end-1] == none {
+	if start < 0 || start >= end || end > x.Rows() {
+		x.file.outside()
+		return 0, 0
+	}
+	for end > start+1 && !x.InSample(end-1) {
 		end--
 	}
 	return start, end
@@ -117,16 +151,16 @@ func (x *Index) sampleRows(number int) (start, end int) {
 
 // Extensions returns how many members have each extension.
 func (x *Index) Extensions() map[string]int {
-	counts := make([]int, len(x.c.extEnd))
-	for _, id := range x.c.ext {
-		if id != none {
+	counts := make([]int, x.c.exts.ends.n+1)
+	for row := range x.Rows() {
+		if id := x.c.ext.get(row); id < uint64(len(counts)) {
 			counts[id]++
 		}
 	}
 	byName := make(map[string]int, len(counts))
 	for id, n := range counts {
-		if n > 0 {
-			byName[string(text(x.c.extText, x.c.extEnd, id))] = n
+		if id > 0 && n > 0 {
+			byName[string(x.c.exts.get(id-1))] = n
 		}
 	}
 	return byName
@@ -139,13 +173,22 @@ type Dir uint32
 const Root Dir = 0
 
 // Dirs returns the number of directories, the root included.
-func (x *Index) Dirs() int { return len(x.c.parent) }
+func (x *Index) Dirs() int { return x.c.parent.n }
 
 // Parent returns the directory that holds d, which is not the root.
-func (x *Index) Parent(d Dir) Dir { return Dir(x.c.parent[d]) }
+func (x *Index) Parent(d Dir) Dir { return Dir(x.before(x.c.parent.get(int(d)), d)) }
+
+// before returns a row that comes before that of d; it is the root's if an index file does not keep to that order, in
+// which every way up ends.
+func (x *Index) before(row uint64, d Dir) uint64 {
+	if row >= uint64(d) {
+		return x.file.outside()
+	}
+	return row
+}
 
 // Name returns the name of d in its parent.
-func (x *Index) Name(d Dir) string { return string(text(x.c.names, x.c.nameEnd, int(d))) }
+func (x *Index) Name(d Dir) string { return string(x.c.names.get(int(d))) }
 
 // Path returns the names from the root to d, joined by slashes.
 func (x *Index) Path(d Dir) string {
@@ -162,23 +205,38 @@ func (x *Index) Path(d Dir) string {
 
 // Child returns the directory of that name in d.
 func (x *Index) Child(d Dir, name string) (Dir, bool) {
-	row, ok := lookup(&x.c, uint32(d), name)
+	row, ok := lookup(x, uint64(d), name)
 	return Dir(row), ok
 }
 
 // FirstChild returns the first directory in d.
-func (x *Index) FirstChild(d Dir) (Dir, bool) { return Dir(x.c.child[d]), x.c.child[d] != none }
+func (x *Index) FirstChild(d Dir) (Dir, bool) { return x.behind(x.c.child.get(int(d)), d, uint64(d)) }
 
 // Sibling returns the directory that follows d in its parent.
-func (x *Index) Sibling(d Dir) (Dir, bool) { return Dir(x.c.sibling[d]), x.c.sibling[d] != none }
+func (x *Index) Sibling(d Dir) (Dir, bool) {
+	return x.behind(x.c.sibling.get(int(d)), d, x.c.parent.get(int(d)))
+}
+
+// behind returns the directory in a row, which comes behind that of d and lies in parent. There is none if an index file
+// does not keep to that order, in which every walk ends.
+func (x *Index) behind(row uint64, d Dir, parent uint64) (Dir, bool) {
+	if row != 0 && (row <= uint64(d) || row >= uint64(x.Dirs()) || x.c.parent.get(int(row)) != parent) {
+		row = x.file.outside()
+	}
+	return Dir(row), row != 0
+}
 
 // SampleIn returns the number of the sample that d shows; a directory that only leads to others shows none.
 func (x *Index) SampleIn(d Dir) (number int, ok bool) {
-	return int(x.c.sample[d]), x.c.sample[d] != none
+	n := x.c.sample.get(int(d))
+	if n > uint64(x.Samples()) {
+		n = x.file.outside()
+	}
+	return int(n) - 1, n != 0
 }
 
 // DirOf returns the directory that shows a sample.
-func (x *Index) DirOf(number int) Dir { return Dir(x.c.dir[number]) }
+func (x *Index) DirOf(number int) Dir { return Dir(x.c.dir.get(number)) }
 
 // Find returns the directory at a slash-separated path of the view.
 func (x *Index) Find(path string) (Dir, bool) {
@@ -201,35 +259,27 @@ func (x *Index) FindKey(key string) (number int, ok bool) {
 			return number, true
 		}
 	}
-	for i, number := range x.c.keyRow {
-		if string(text(x.c.keyText, x.c.keyEnd, i)) == key {
-			return int(number), true
+	for i := range x.c.keyRow.n {
+		if string(x.c.keys.get(i)) == key {
+			return int(x.c.keyRow.get(i)), true
 		}
 	}
 	return 0, false
 }
 
 // SampleOfRow returns the number of the sample that a row is a member of.
-func (x *Index) SampleOfRow(row int) int {
-	i, ok := slices.BinarySearch(x.c.first, uint32(row))
-	if !ok {
-		i--
-	}
-	return i
-}
+func (x *Index) SampleOfRow(row int) int { return x.c.first.search(uint64(row)+1) - 1 }
 
 // nth returns which of the members with its extension in its sample a row is, from 1.
 func (x *Index) nth(row int) int {
-	if i, ok := slices.BinarySearch(x.c.againRow, uint32(row)); ok {
-		return int(x.c.againNth[i])
+	if i, ok := x.c.againRow.find(uint64(row)); ok {
+		return int(x.c.againNth.get(i))
 	}
 	return 1
 }
 
 // FileName returns the name of a sample's member in its directory.
-func (x *Index) FileName(row int) string {
-	return memberFile(string(text(x.c.extText, x.c.extEnd, int(x.c.ext[row]))), x.nth(row))
-}
+func (x *Index) FileName(row int) string { return memberFile(string(x.ext(row)), x.nth(row)) }
 
 // FindFile returns the row of the member that a file in the directory of a sample shows.
 func (x *Index) FindFile(number int, name string) (row int, ok bool) {

@@ -21,7 +21,7 @@ with tarfile.open(sys.argv[1], "w", format=getattr(tarfile, sys.argv[2])) as tar
 	for _, tt := range []struct {
 		command   string // of which OUT is the tar to be written
 		longNames bool   // the format can say every name
-		sparse    bool   // the sparse file is written as one
+		sparse    bool   // the sparse files are written with their holes
 	}{
 		{"tar --format=v7 -cf OUT", false, false},
 		{"tar --format=ustar -cf OUT", false, false},
@@ -69,11 +69,11 @@ with tarfile.open(sys.argv[1], "w", format=getattr(tarfile, sys.argv[2])) as tar
 				t.Fatal(err)
 			}
 			want := len(names) - 2 // a link and a directory
-			if tt.sparse {
-				want--
-			}
 			if n := checkSame(t, plain); n != want {
 				t.Errorf("%d regular members, want %d", n, want)
+			}
+			if sparse := len(plain) < holes; sparse != tt.sparse {
+				t.Errorf("the tar has %d bytes, the first of its sparse files %d", len(plain), holes)
 			}
 			if x := build(t, plain); x.End() > int64(len(plain))-2*BlockSize || !bytes.Equal(plain[x.End():x.End()+2*BlockSize], make([]byte, 2*BlockSize)) {
 				t.Errorf("the end marker is not at byte %d", x.End())
@@ -82,10 +82,13 @@ with tarfile.open(sys.argv[1], "w", format=getattr(tarfile, sys.argv[2])) as tar
 	}
 }
 
+// holes is how long the first sparse file is that writeFiles writes, more than is stored of all others together.
+const holes = 1 << 20
+
 // writeFiles writes files of all sorts and returns their names, a link and a directory among them.
 func writeFiles(t *testing.T, dir string, longNames bool) []string {
 	names := []string{
-		"a.txt", "empty.txt", "block.bin", "more.bin", "dir", "old.txt", "script.sh", "link.txt", "sparse.bin",
+		"a.txt", "empty.txt", "block.bin", "more.bin", "dir", "old.txt", "script.sh", "link.txt", "sparse.bin", "many.bin",
 		strings.Repeat("n", 95) + ".txt", // 99 bytes, what fits everywhere
 	}
 	if longNames {
@@ -119,7 +122,22 @@ func writeFiles(t *testing.T, dir string, longNames bool) []string {
 			}
 		case "sparse.bin":
 			write(name, []byte("start"), 0o644, mtime)
-			if err := os.Truncate(filepath.Join(dir, name), 1<<20); err != nil {
+			if err := os.Truncate(filepath.Join(dir, name), holes); err != nil {
+				t.Fatal(err)
+			}
+		case "many.bin":
+			// More extents than one header of any format holds.
+			write(name, nil, 0o644, mtime)
+			f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range int64(60) {
+				if _, err := f.WriteAt(fmt.Append(nil, i), i*16<<10+i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.Close(); err != nil {
 				t.Fatal(err)
 			}
 		case "empty.txt":

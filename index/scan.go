@@ -19,11 +19,16 @@ type Entry struct {
 	Name    []byte // valid until the next call of Scanner.Next
 	Header  int64  // where its first header starts, extended ones included
 	Data    int64  // where its content starts
-	Size    int64  // of the content
+	Size    int64  // of the content as it is read, holes included
+	Stored  int64  // of it in the tar
 	End     int64  // where the next member's headers start, after padding
 	ModTime int64  // nanoseconds since 1970
 	Mode    uint16 // permission bits
 	Regular bool   // a regular file, the only kind that samples are made of
+
+	// Sparse says where the stored bytes of a member with holes belong; it is valid until the next call of Scanner.Next.
+	// Where it is nil, the content lies as it is read.
+	Sparse []Extent
 }
 
 // Scanner reads the headers of a tar in order. It demands a whole shard: the content and padding of every member, and
@@ -33,6 +38,7 @@ type Scanner struct {
 	count  int   // entries so far
 	entry  Entry // of the last call of Next
 	name   []byte
+	sparse sparseMap
 	end    int64 // where the end marker starts, once seen
 	zeroes int   // blocks of the end marker seen
 }
@@ -84,7 +90,7 @@ func (s *Scanner) Next() (*Entry, error) {
 			case typeGNULongName:
 				ext.longName = cString(special)
 			case typeGlobal:
-				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, End: s.in.offset}
+				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, Stored: size, End: s.in.offset}
 				s.count++
 				return &s.entry, nil
 			}
@@ -128,23 +134,18 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 		}
 		e.ModTime = clampTime(seconds, 0)
 	}
-	// A sparse file's content is not where its size says; it is carried along and not shown.
-	e.Regular = (kind == typeRegular || kind == typeRegularOld || kind == typeContiguous) && !ext.sparse
-	for more := kind == typeGNUSparse && b.sparseExtended(); more; {
-		b, err = s.in.block()
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil, fmt.Errorf("%w: member %d %q has no whole header, at byte %d", ErrTruncated, s.count, e.Name, s.in.offset)
+	e.Size, e.Stored = size, size
+	e.Regular = kind == typeRegular || kind == typeRegularOld || kind == typeContiguous || kind == typeGNUSparse
+	if kind == typeGNUSparse || ext.sparse != nil && e.Regular {
+		if err := s.readSparse(at, b, ext.sparse); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, s.failed(s.in.offset, err)
-		}
-		more = b.sparseMoreExtended()
 	}
-	e.Data, e.Size = s.in.offset, size
-	if size > math.MaxInt64-2*BlockSize-e.Data {
+	e.Data = s.in.offset
+	if e.Stored > math.MaxInt64-2*BlockSize-e.Data {
 		return nil, s.damaged(at, "bad size")
 	}
-	e.End = e.Data + (size+BlockSize-1)/BlockSize*BlockSize
+	e.End = e.Data + (e.Stored+BlockSize-1)/BlockSize*BlockSize
 	s.count++
 	if err := s.in.skip(e.End - e.Data); err == io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%w: member %d %q ends at byte %d, the shard at %d", ErrTruncated, s.count-1, e.Name, e.End, s.in.size())
@@ -159,7 +160,7 @@ func (s *Scanner) special(at, size int64) ([]byte, error) {
 	if size > maxSpecial {
 		return nil, s.damaged(at, fmt.Sprintf("an extended header of %d bytes", size))
 	}
-	content := make([]byte, 0, size)
+	content := make([]byte, 0, min(size, 2*BlockSize)) // more only as it comes: size may be a lie
 	for int64(len(content)) < size {
 		b, err := s.in.block()
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -193,11 +194,6 @@ func (s *Scanner) finish(start int64) error {
 // End returns where the end marker starts, once Next has returned io.EOF.
 func (s *Scanner) End() int64 {
 	return s.end
-}
-
-// Offset returns how far the tar has been read.
-func (s *Scanner) Offset() int64 {
-	return s.in.offset
 }
 
 func (s *Scanner) truncated(at int64) error {

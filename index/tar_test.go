@@ -56,7 +56,7 @@ func makeTar(t testing.TB, names ...string) []byte {
 // build returns the index of a tar that must be whole.
 func build(t testing.TB, plain []byte) *Index {
 	t.Helper()
-	x, err := Build(bytes.NewReader(plain))
+	x, err := Build(bytes.NewReader(plain), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +77,7 @@ func indexOf(t testing.TB, names ...string) *Index {
 			t.Fatal(err)
 		}
 	}
-	x, err := b.Finish(int64(len(names)) * 2 * BlockSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x
+	return b.Finish(int64(len(names)) * 2 * BlockSize)
 }
 
 // outline writes the view of an index down, a line for each sample: its path, a colon, its files; after an equals sign its

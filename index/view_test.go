@@ -249,21 +249,18 @@ func TestPaths(t *testing.T) {
 // indexOfKeys returns an index of samples with these keys, of which SplitName would not make all.
 func indexOfKeys(t *testing.T, keys ...string) *Index {
 	var b Builder
+	b.begin()
 	for i, key := range keys {
 		b.close()
-		b.open, b.key, b.start = true, key, uint32(i)
-		b.c.header = append(b.c.header, uint64(i)*2*BlockSize)
-		b.c.size = append(b.c.size, 1)
-		b.c.mtime = append(b.c.mtime, 0)
-		b.c.blocks = append(b.c.blocks, 1)
-		b.c.mode = append(b.c.mode, 0)
-		b.c.ext = append(b.c.ext, b.extID("x"))
+		b.open, b.key, b.start = true, key, i
+		for column, v := range map[*column]uint64{
+			&b.x.c.header: uint64(i) * 2 * BlockSize, &b.x.c.size: 1, &b.x.c.mtime: 0, &b.x.c.blocks: 1, &b.x.c.mode: 0,
+			&b.x.c.ext: b.extID("x"),
+		} {
+			column.append(v)
+		}
 	}
-	x, err := b.Finish(int64(len(keys)) * 2 * BlockSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x
+	return b.Finish(int64(len(keys)) * 2 * BlockSize)
 }
 
 // checkView checks what must hold of the view of every index: each directory and each file in it has one name, by which

@@ -201,7 +201,7 @@ func (w *Writer) untouched(b Base, s *index.Sample) error {
 		}
 	}
 	w.row = s.End
-	return w.raw(b, b.Index.Offset(s.Start), b.Index.Offset(s.End))
+	return w.rawRows(b, s.Start, s.End)
 }
 
 // begin counts a sample and checks that it does not run into the one before it.
@@ -287,9 +287,11 @@ func (w *Writer) newMember(b Base, key string, m Member, h tar.Header) error {
 	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction would need an extended header
 	var content io.Reader
 	if m.File.Row != index.Changed {
-		var data int64
-		data, h.Size = b.Index.Content(m.File.Row)
-		content = io.NewSectionReader(b.Plain, data, h.Size)
+		member, err := b.Index.Open(m.File.Row, b.Plain)
+		if err != nil {
+			return err
+		}
+		content, h.Size = member, member.Size()
 	} else {
 		file, err := m.File.Open()
 		if err != nil {
@@ -327,8 +329,16 @@ func (w *Writer) newMember(b Base, key string, m Member, h tar.Header) error {
 }
 
 // rawRow writes one member of the shard as it lies there.
-func (w *Writer) rawRow(b Base, row int) error {
-	return w.raw(b, b.Index.Offset(row), b.Index.Offset(row+1))
+func (w *Writer) rawRow(b Base, row int) error { return w.rawRows(b, row, row+1) }
+
+// rawRows writes the members from one row to before another.
+func (w *Writer) rawRows(b Base, start, end int) error {
+	for row := start; row < end; row++ {
+		if err := b.Index.Check(row, b.Plain); err != nil {
+			return err
+		}
+	}
+	return w.raw(b, b.Index.Offset(start), b.Index.Offset(end))
 }
 
 // raw writes bytes of the plain shard. They are copied once it is known where the run of such bytes ends.

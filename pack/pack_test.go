@@ -70,7 +70,7 @@ type shard struct {
 
 func newShard(t testing.TB, plain []byte) shard {
 	t.Helper()
-	x, err := index.Build(bytes.NewReader(plain))
+	x, err := index.Build(bytes.NewReader(plain), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -693,7 +693,7 @@ func TestPackShortShard(t *testing.T) {
 func TestPackTruncated(t *testing.T) {
 	whole := makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y", "c.x")
 	for at := 512; at < len(whole); at += 100 {
-		x, err := index.Build(bytes.NewReader(whole[:at]))
+		x, err := index.Build(bytes.NewReader(whole[:at]), nil)
 		if !errors.Is(err, index.ErrTruncated) {
 			t.Fatal(err)
 		}
@@ -782,11 +782,7 @@ func pieces(t *testing.T, plain []byte) (list []*index.Index) {
 	var b index.Builder
 	key := ""
 	finish := func(end int64) {
-		x, err := b.Finish(end)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list, b = append(list, x), index.Builder{}
+		list, b = append(list, b.Finish(end)), index.Builder{}
 	}
 	for {
 		e, err := scanner.Next()

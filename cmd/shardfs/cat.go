@@ -11,7 +11,7 @@ import (
 )
 
 func newCat(ui *ui) *cobra.Command {
-	var truncated bool
+	var from shardFlags
 	cmd := &cobra.Command{
 		Use:   "cat [flags] SHARD KEY[.EXT]...",
 		Short: "Write members' bytes to standard output",
@@ -21,7 +21,7 @@ is one member, KEY all members of a sample.`,
   shardfs cat train.tgz n03788365_17158.json n03000247_49831.json`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sh, err := openShard(ui, args[0], shard.Options{AllowTruncated: truncated})
+			sh, err := openShard(cmd.Context(), ui, args[0], from.options(ui))
 			if err != nil {
 				return err
 			}
@@ -34,7 +34,7 @@ is one member, KEY all members of a sample.`,
 			return nil
 		},
 	}
-	addTruncatedFlag(cmd.Flags(), &truncated)
+	from.add(cmd.Flags())
 	return cmd
 }
 
@@ -68,9 +68,12 @@ func cat(w io.Writer, sh *shard.Shard, name string) error {
 }
 
 func catRow(w io.Writer, sh *shard.Shard, row int) error {
-	data, size := sh.Index.Content(row)
-	n, err := io.Copy(w, io.NewSectionReader(sh, data, size))
-	if err == nil && n < size {
+	content, err := sh.Index.Open(row, sh)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(w, content)
+	if err == nil && n < content.Size() {
 		err = io.ErrUnexpectedEOF
 	}
 	return err

@@ -11,8 +11,8 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/foreign"
 	"github.com/shardfs/shardfs/internal/overlay"
-	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -67,10 +67,12 @@ func exitStatus(err error) int {
 		return exitPartly
 	case is(errSampleFailed, errUnpacked, pack.ErrKey):
 		return exitFailed
-	case is(overlay.ErrInUse, unix.EBUSY):
+	case is(overlay.ErrInUse, unix.EBUSY, index.ErrStale):
 		return exitTemporary
-	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, shard.ErrCompression,
-		io.ErrUnexpectedEOF):
+	case is(foreign.ErrUnsuited, foreign.ErrUnknownFormat):
+		return exitUsage
+	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit, codec.ErrFormat,
+		foreign.ErrMalformed, foreign.ErrDiffers, io.ErrUnexpectedEOF):
 		return exitDamaged
 	case is(errNoSample, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard

@@ -1,45 +1,73 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/foreign"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
+// indexOptions are the flags of index.
+type indexOptions struct {
+	from    shardFlags
+	sidecar bool
+	export  string
+	hint    string // name of an index of another tool
+}
+
 func newIndex(ui *ui) *cobra.Command {
-	var truncated bool
-	var file string
+	var o indexOptions
 	cmd := &cobra.Command{
 		Use:   "index [flags] SHARD...",
 		Short: "Index shards and say what they hold",
-		Long: `Index reads a shard once, from its first to its last byte, and says how many
-samples and members it holds, with which extensions, and how it is compressed.
-It fails on a shard that is damaged or cut short.`,
+		Long: `Index makes the index of a shard ahead of its use, by one pass from its first to
+its last byte, unless there is one that fits, and says how many samples and
+members the shard holds, with which extensions, and how it is compressed. It
+fails on a shard that is damaged or cut short. --sidecar and --export write
+indexes beside the shard; --import proves one of another tool by the shard.`,
 		Example: `  shardfs index train-0000.tgz
-  shardfs index --json train-*.tgz`,
+  shardfs index --sidecar train-*.tgz             # train-0000.tgz.sfidx ...
+  shardfs index --export wds2idx,energon train-0000.tar
+  shardfs index --import train-0000.idx train-0000.tar
+  shardfs index --index none train-0000.tgz       # read it all once more`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if file != "" && file != "none" && len(args) > 1 {
-				return usagef("--index %s: of which of the shards?", file)
+			for flag, file := range map[string]string{"--index": o.from.index, "--import": o.hint} {
+				if file != "" && file != "none" && len(args) > 1 {
+					return usagef("%s %s: of which of the shards?", flag, file)
+				}
+			}
+			if _, err := exportFormats(o.export); err != nil {
+				return err
 			}
 			for i, name := range args {
 				if i > 0 && !ui.json {
 					fmt.Fprintln(ui.out)
 				}
-				if err := indexShard(ui, name, file, truncated); err != nil {
+				if err := o.run(cmd.Context(), ui, name); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-	addTruncatedFlag(cmd.Flags(), &truncated)
-	cmd.Flags().StringVar(&file, "index", "none", "index `FILE`, made if it does not fit; or none")
+	o.from.add(cmd.Flags())
+	cmd.Flags().BoolVar(&o.sidecar, "sidecar", false, "write SHARD.sfidx beside the shard")
+	cmd.Flags().StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of wds2idx, energon, hf")
+	cmd.Flags().StringVar(&o.hint, "import", "", "prove the index `FILE` of another tool")
 	return cmd
 }
 
@@ -57,21 +85,27 @@ type indexSummary struct {
 	Seconds     float64        `json:"seconds"`
 }
 
-func indexShard(ui *ui, name, file string, truncated bool) error {
+func (o *indexOptions) run(ctx context.Context, ui *ui, name string) error {
 	begun := time.Now()
-	o := shard.Options{AllowTruncated: truncated}
-	if file != "none" {
-		o.IndexFile = file
-	}
-	sh, err := openShard(ui, name, o)
+	sh, err := openShard(ctx, ui, name, o.from.options(ui))
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
+	if o.hint != "" {
+		if err := importIndex(ctx, ui, sh, o.hint); err != nil {
+			return err
+		}
+	}
+	if o.sidecar || o.export != "" {
+		if err := writeIndexes(ctx, ui, sh, o.sidecar, o.export); err != nil {
+			return err
+		}
+	}
 	x := sh.Index
 	s := indexSummary{
 		Shard: sh.Name, Samples: x.Samples(), Members: x.Rows() - x.Others(), Others: x.Others(), Bytes: sh.Origin.Size,
-		PlainBytes: sh.Plain, Codec: sh.Format.String(), Checkpoints: len(sh.Checkpoints), Extensions: x.Extensions(),
+		PlainBytes: sh.Plain(), Codec: sh.Format.String(), Checkpoints: sh.Checkpoints(), Extensions: x.Extensions(),
 		Seconds: time.Since(begun).Seconds(),
 	}
 	if ui.json {
@@ -90,4 +124,121 @@ func indexShard(ui *ui, name, file string, truncated bool) error {
 	}
 	_, err = fmt.Fprintf(ui.out, "seconds      %.3f\n", s.Seconds)
 	return err
+}
+
+// writeIndexes writes what is to lie beside a shard: its index, and those of other tools.
+func writeIndexes(ctx context.Context, ui *ui, sh *shard.Shard, sidecar bool, export string) error {
+	if sh.Cut != "" {
+		return fmt.Errorf("%s: %w: an index of a part of it is for nobody else: %s", sh.Name, index.ErrTruncated, sh.Cut)
+	}
+	path, err := store.Path(sh.Name)
+	if err != nil {
+		return err
+	}
+	if sidecar {
+		if err := sh.Save(path + shard.SidecarSuffix); err != nil {
+			return err
+		}
+	}
+	formats, err := exportFormats(export)
+	if err != nil {
+		return err
+	}
+	for _, f := range formats {
+		if err := exportIndex(ctx, ui, sh, f, foreign.Name(f, path)); err != nil {
+			return fmt.Errorf("%s: %w", sh.Name, err)
+		}
+	}
+	return nil
+}
+
+// exportFormats returns the formats that --export names.
+func exportFormats(list string) ([]foreign.Format, error) {
+	if list == "" {
+		return nil, nil
+	}
+	formats, err := foreign.ParseFormats(list)
+	if err != nil {
+		err = usageError{fmt.Errorf("--export %s: %w", list, err)}
+	}
+	return formats, err
+}
+
+// exportIndex writes the index of another tool.
+func exportIndex(ctx context.Context, ui *ui, sh *shard.Shard, f foreign.Format, name string) error {
+	out, err := store.Create(name, true)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer out.Abort()
+	buffered := bufio.NewWriterSize(out, 1<<18)
+	warning, err := foreign.Export(buffered, f, foreignShard(ctx, sh))
+	if err == nil {
+		err = errors.Join(sh.Index.Err(), buffered.Flush())
+	}
+	if err != nil {
+		return err
+	}
+	if err := out.Commit(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if warning != "" {
+		ui.warn("%s: %s", sh.Name, warning)
+	}
+	ui.detail("%s: written", name)
+	return nil
+}
+
+func foreignShard(ctx context.Context, sh *shard.Shard) foreign.Shard {
+	return foreign.Shard{
+		Index: sh.Index, Plain: contextReaderAt{ctx, sh}, Size: sh.Plain(), Compressed: sh.Format != codec.Plain,
+	}
+}
+
+// contextReaderAt reads until its context is done.
+type contextReaderAt struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+func (r contextReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.ReaderAt.ReadAt(p, off)
+}
+
+// importIndex proves the index of another tool by the shard's own.
+func importIndex(ctx context.Context, ui *ui, sh *shard.Shard, name string) error {
+	in, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	buffered := bufio.NewReaderSize(in, 1<<16)
+	head, err := buffered.Peek(4096)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	format, err := foreign.Detect(head)
+	if err != nil {
+		return usageError{fmt.Errorf("--import %s: %w", name, err)}
+	}
+	hint, err := foreign.Import(buffered, format, sh.Plain())
+	if err == nil {
+		err = hint.Check(sh.Index)
+	}
+	digests := false
+	if err == nil && sh.Format == codec.Plain {
+		digests, err = hint.Verify(contextReaderAt{ctx, sh})
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", sh.Name, name, err)
+	}
+	proof := "every place"
+	if digests {
+		proof += " and every digest"
+	}
+	ui.note("%s: %s is right: %s in it", sh.Name, name, proof)
+	return nil
 }

@@ -16,10 +16,10 @@ import (
 
 // lsOptions are the flags of ls.
 type lsOptions struct {
-	long      bool
-	all       bool
-	sha256    bool
-	truncated bool
+	long   bool
+	all    bool
+	sha256 bool
+	from   shardFlags
 }
 
 func newLs(ui *ui) *cobra.Command {
@@ -49,7 +49,7 @@ samples with the given keys. Of a mountpoint it lists what is there now.`,
 				defer over.Close()
 				return o.listFolders(ui, over, args[1:])
 			}
-			sh, err := openShard(ui, args[0], shard.Options{AllowTruncated: o.truncated})
+			sh, err := openShard(cmd.Context(), ui, args[0], o.from.options(ui))
 			if err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ samples with the given keys. Of a mountpoint it lists what is there now.`,
 	flags.BoolVarP(&o.long, "long", "l", false, "list members with size and time")
 	flags.BoolVar(&o.all, "all", false, "with --json, list also the members outside samples")
 	flags.BoolVar(&o.sha256, "sha256", false, "with --json, add each member's SHA-256")
-	addTruncatedFlag(flags, &o.truncated)
+	o.from.add(flags)
 	return cmd
 }
 

@@ -62,6 +62,7 @@ shard.`,
 	flags.BoolVarP(&ui.quiet, "quiet", "q", false, "say nothing but errors")
 	flags.BoolVarP(&ui.verbose, "verbose", "v", false, "say what is done and why")
 	flags.BoolVar(&ui.json, "json", false, "print results as JSON, one object a line")
+	flags.StringVar(&ui.cacheDir, "cache-dir", defaultCacheDir(), "keep index files in `DIR`")
 	flags.StringVar(&ui.logFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	root.AddCommand(
 		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newCompletion(ui),

@@ -46,18 +46,23 @@ func TestStories(t *testing.T) {
 			"ended":      ended,
 			"eventually": eventually,
 			"fits":       fits,
+			"gate":       makeGate,
 			"jsonlines":  jsonLines,
 			"mkshard":    makeShard,
 			"pid":        pid,
+			"same":       same,
 			"send":       send,
 			"status":     status,
+			"tamper":     tamper,
 		},
 	})
 }
 
 func setUp(env *testscript.Env) error {
+	env.Values[gateKey{}] = new(gate)
 	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
 	env.Setenv("TZ", "UTC")
+	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 	env.Setenv("LC_ALL", "C.UTF-8")
 	if env.Getenv("GORACE") == "" {
 		env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, each process would sleep for a second

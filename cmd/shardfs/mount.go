@@ -7,13 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
-	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 )
 
@@ -23,8 +24,7 @@ type mountOptions struct {
 	readOnly   bool
 	options    []string
 	scratch    string
-	index      string
-	truncated  bool
+	from       shardFlags
 }
 
 func newMount(ui *ui) *cobra.Command {
@@ -50,8 +50,7 @@ returns when the mount is ready and leaves a process behind to serve it.`,
 	flags.BoolVarP(&o.readOnly, "read-only", "r", false, "allow no changes")
 	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
 	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
-	flags.StringVar(&o.index, "index", "", "index `FILE`, made if it does not fit; or none")
-	addTruncatedFlag(flags, &o.truncated)
+	o.from.add(flags)
 	return cmd
 }
 
@@ -192,7 +191,7 @@ func hasUnpacked(s *overlay.Scratch) (bool, error) {
 
 // openOverlay opens the shard and the changes of a scratch directory.
 func openOverlay(s *overlay.Scratch) (*openedOverlay, error) {
-	sh, err := s.OpenShard()
+	sh, err := s.OpenShard(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -225,17 +224,24 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, name, mountpoint strin
 		return err
 	}
 	defer func() { err = errors.Join(err, o.leave(ui, scratch)) }()
-	if o.index != "" {
-		if err := scratch.UseIndex(o.index); err != nil {
-			return err
-		}
-	}
-	sh, err := openShard(ui, name, shard.Options{IndexFile: scratch.IndexFile(), AllowTruncated: o.truncated})
+	opened, err := scratch.UseIndex(o.from.options(ui))
 	if err != nil {
 		return err
 	}
+	changed, err := scratch.HasChanges()
+	if err != nil {
+		return err
+	}
+	readOnly = readOnly || o.readOnly
+	opened.Growing, opened.SpoolDir = readOnly && !changed, scratch.Dir
+	sh, err := openShard(ctx, ui, name, opened)
+	if err != nil {
+		return err
+	}
+	var indexing sync.WaitGroup
+	defer indexing.Wait()
 	defer sh.Close()
-	if err := scratch.Bind(sh, name, mountpoint, o.truncated); err != nil {
+	if err := scratch.Bind(sh, name, mountpoint); err != nil {
 		return err
 	}
 	over, err := overlay.New(scratch, sh)
@@ -251,14 +257,22 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, name, mountpoint strin
 	// The kernel has applied the umask of whoever makes a file, and ours must not come on top.
 	unix.Umask(0)
 	server, err := fusefs.Mount(tree, mountpoint, fusefs.Options{
-		Source: scratch.Dir, AllowOther: allowOther, ReadOnly: o.readOnly || readOnly, Options: options,
-		Log: func(err error) { ui.say("error", fmt.Sprintf("%s: %v", sh.Name, err)) },
+		Source: scratch.Dir, AllowOther: allowOther, ReadOnly: readOnly, Options: options,
+		Log: func(err error) {
+			if errors.Is(err, index.ErrStale) {
+				sh.Forget() // now: the next mount need not wait for the end of this one to be right
+			}
+			ui.say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", mountpoint, err)
 	}
 	if err := parent.ready(scratch.LogFile()); err != nil {
 		return errors.Join(err, server.Unmount())
+	}
+	if sh.Growing() {
+		indexing.Go(func() { tellOfGrown(ui, sh) })
 	}
 	done := make(chan struct{})
 	go func() {

@@ -28,7 +28,7 @@ type runOptions struct {
 	onError   string
 	workspace string
 	scratch   string
-	truncated bool
+	from      shardFlags
 	output    outputOptions
 
 	argv []string
@@ -70,7 +70,7 @@ input is empty.`,
 	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` if a command fails: stop, skip, keep the sample")
 	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` samples lie: fuse (mount), dir (copies), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files")
-	addTruncatedFlag(flags, &o.truncated)
+	o.from.add(flags)
 	return cmd
 }
 
@@ -194,7 +194,7 @@ func (o *runOptions) loop(ctx context.Context, ui *ui, space workspace, keys map
 				return err
 			}
 		}
-		if err := out.commit(); err != nil {
+		if err := out.commit(ctx, ui); err != nil {
 			return err
 		}
 		if err := ui.summary(out); err != nil {

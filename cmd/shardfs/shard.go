@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -13,28 +17,69 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// addTruncatedFlag adds the flag that lets a shard be cut short.
-func addTruncatedFlag(flags *pflag.FlagSet, truncated *bool) {
-	flags.BoolVar(truncated, "allow-truncated", false, "serve the whole samples before a cut")
+// shardFlags say how a shard is opened.
+type shardFlags struct {
+	index     string
+	truncated bool
+}
+
+func (f *shardFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.index, "index", "", "index `FILE`, made if it does not fit; or none")
+	flags.BoolVar(&f.truncated, "allow-truncated", false, "serve the whole samples before a cut")
+}
+
+func (f *shardFlags) options(ui *ui) shard.Options {
+	o := shard.Options{AllowTruncated: f.truncated, Detail: ui.detail}
+	switch f.index {
+	case "":
+		o.CacheDir = ui.cacheDir
+	case "none":
+		o.NoIndex = true
+	default:
+		o.IndexFile = f.index
+	}
+	return o
+}
+
+// defaultCacheDir returns where index files are kept; "" where there is no such place.
+func defaultCacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "shardfs")
 }
 
 // errStream refuses a shard that can only be read once.
 var errStream = usagef("-: standard input can only be run over")
 
 // openShard opens a shard, shows on a terminal how its indexing goes on, and tells what is odd about it.
-func openShard(ui *ui, name string, o shard.Options) (*shard.Shard, error) {
+func openShard(ctx context.Context, ui *ui, name string, o shard.Options) (*shard.Shard, error) {
 	if name == "-" {
 		return nil, errStream
 	}
 	show, done := ui.progress(store.Redact(name))
 	o.Progress = show
-	sh, err := shard.Open(name, o)
+	sh, err := shard.Open(ctx, name, o)
 	done()
 	if err != nil {
 		return nil, withTruncatedHint(err)
 	}
-	warnOfShard(ui, sh)
+	if !sh.Growing() {
+		warnOfShard(ui, sh.Name, sh.Saved)
+	}
 	return sh, nil
+}
+
+// tellOfGrown tells of a shard that is being indexed, once that has ended, why there is no more of it or what is odd.
+func tellOfGrown(ui *ui, sh *shard.Shard) {
+	f, err := sh.Built()
+	switch {
+	case err == nil:
+		warnOfShard(ui, sh.Name, f)
+	case !errors.Is(err, shard.ErrClosed):
+		ui.say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+	}
 }
 
 // withTruncatedHint tells of --allow-truncated where it would help.
@@ -46,12 +91,12 @@ func withTruncatedHint(err error) error {
 }
 
 // warnOfShard tells what is odd about a shard that can be read all the same.
-func warnOfShard(ui *ui, sh *shard.Shard) {
-	if sh.Cut != "" {
-		ui.warn("%s: %s; %s before it can be read", sh.Name, sh.Cut, count(sh.Index.Samples(), "whole sample"))
+func warnOfShard(ui *ui, name string, f *index.Saved) {
+	if f.Cut != "" {
+		ui.warn("%s: %s; %s before it can be read", name, f.Cut, count(f.Index.Samples(), "whole sample"))
 	}
-	if sh.Trailing > 0 {
-		ui.warn("%s: %d bytes behind the compressed data are ignored", sh.Name, sh.Trailing)
+	if f.Trailing > 0 {
+		ui.warn("%s: %d bytes behind the compressed data are ignored", name, f.Trailing)
 	}
 }
 

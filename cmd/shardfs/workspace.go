@@ -84,16 +84,22 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		return &streamSpace{scratch, layout, stream, nil}, nil
 	}
 	fuse := o.workspace == "fuse" || o.workspace == "auto" && canMount()
-	opened := shard.Options{AllowTruncated: o.truncated}
+	opened := o.from.options(ui)
+	opened.SpoolDir = scratch.Dir
 	if fuse {
-		opened.IndexFile = scratch.IndexFile() // for the server
+		if opened.NoIndex { // the server gets ours all the same
+			opened.NoIndex, opened.CacheDir = false, ""
+		}
+		if opened, err = scratch.UseIndex(opened); err != nil {
+			return fail(err)
+		}
 	}
-	sh, err := openShard(ui, name, opened)
+	sh, err := openShard(ctx, ui, name, opened)
 	if err != nil {
 		return fail(err)
 	}
 	if fuse {
-		m, err := openMountSpace(ctx, scratch, sh, name, o)
+		m, err := openMountSpace(ctx, scratch, sh, name, opened)
 		if err == nil {
 			ui.detail("samples in a private mount at %s", m.mountpoint)
 			return m, nil
@@ -149,14 +155,19 @@ type mountSpace struct {
 	mountpoint string
 }
 
-func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Shard, name string, o *runOptions) (*mountSpace, error) {
+func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Shard, name string, o shard.Options) (*mountSpace, error) {
 	m := &mountSpace{scratch: scratch, sh: sh, mountpoint: filepath.Join(scratch.Dir, "mnt")}
 	if err := os.Mkdir(m.mountpoint, 0o700); err != nil {
 		return nil, err
 	}
 	inner := filepath.Join(scratch.Dir, "scratch")
-	args := []string{"mount", "--foreground", "--quiet", "--scratch", inner, "--index", scratch.IndexFile()}
-	if o.truncated {
+	args := []string{"mount", "--foreground", "--quiet", "--scratch", inner}
+	if o.IndexFile != "" {
+		args = append(args, "--index", o.IndexFile)
+	} else {
+		args = append(args, "--cache-dir", o.CacheDir)
+	}
+	if o.AllowTruncated {
 		args = append(args, "--allow-truncated")
 	}
 	var err error

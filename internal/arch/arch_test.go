@@ -27,20 +27,21 @@ type layer struct {
 // other modules. Beside them there are programs, which nothing imports.
 var layers = []layer{
 	{"internal/store", nil, []string{"golang.org/x/sys"}},
-	{"internal/codec", nil, []string{"github.com/klauspost/compress"}},
+	{"internal/codec", nil, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
 	{"index", []string{"internal/codec"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
+	{"internal/foreign", []string{"index"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/arch", nil, nil},
 }
 
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.
 var never = map[string][]string{
-	"index": {"net", "os/exec", "flag", "log", "github.com/hanwen/", "github.com/spf13/"},
-	"pack":  {"net", "os/exec", "flag", "log", "github.com/hanwen/", "github.com/spf13/", module + "fusefs", module + "internal/runner", module + "internal/overlay"},
+	"index": {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/"},
+	"pack":  {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/", module + "fusefs", module + "internal/runner", module + "internal/overlay"},
 }
 
 // programsOnly lists what is for programs alone: they read flags and environment, write messages and exit. Of a package

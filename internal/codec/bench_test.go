@@ -12,25 +12,22 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// benchShard returns a tar of 64 MiB of JPEG-like samples and its gzip -6.
+const benchSize = 192 << 20
+
+// benchShard returns a tar of benchSize bytes of JPEG-like samples and its gzip -6.
 func benchShard(b *testing.B) (plain, gz []byte) {
-	plain = sampleTar(b, 64<<20)
+	plain = sampleTar(b, benchSize)
 	return plain, compressStd(b, plain, 6)
 }
 
-func BenchmarkGzipReader(b *testing.B) {
+func BenchmarkReader(b *testing.B) {
 	plain, gz := benchShard(b)
 	for _, bb := range []struct {
 		name string
 		open func(io.Reader) (io.Reader, error)
 	}{
-		{"plain", func(r io.Reader) (io.Reader, error) { return NewGzipReader(r, GzipOptions{}), nil }},
-		{"checkpoints-256KiB", func(r io.Reader) (io.Reader, error) {
-			return NewGzipReader(r, GzipOptions{Span: 256 << 10, OnCheckpoint: func(Checkpoint) {}}), nil
-		}},
-		{"checkpoints-2MiB", func(r io.Reader) (io.Reader, error) {
-			return NewGzipReader(r, GzipOptions{OnCheckpoint: func(Checkpoint) {}}), nil
-		}},
+		{"plain", func(r io.Reader) (io.Reader, error) { return NewReader(Gzip, r, Options{}) }},
+		{"map", func(r io.Reader) (io.Reader, error) { return NewReader(Gzip, r, Options{Map: true}) }},
 		{"klauspost", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
 		{"std", func(r io.Reader) (io.Reader, error) { return stdgzip.NewReader(r) }},
 	} {
@@ -39,7 +36,7 @@ func BenchmarkGzipReader(b *testing.B) {
 			b.ReportAllocs()
 			buf := make([]byte, 256<<10)
 			for b.Loop() {
-				r, err := bb.open(bytes.NewReader(gz))
+				r, err := bb.open(struct{ io.Reader }{bytes.NewReader(gz)}) // as a file, which is no io.ByteReader
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -52,62 +49,59 @@ func BenchmarkGzipReader(b *testing.B) {
 	}
 }
 
-func BenchmarkGzipReaderAt(b *testing.B) {
+func BenchmarkReaderAt(b *testing.B) {
 	plain, gz := benchShard(b)
-	for _, span := range []int64{256 << 10, 2 << 20} {
-		points := index(b, gz, span)
-		open := func() *GzipReaderAt {
-			return NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(plain)), points)
+	m := mapOf(b, gz, narrowSpacing)
+	for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
+		open := func() *ReaderAt {
+			return NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: workers})
 		}
-		b.Run(fmt.Sprintf("sequential-128KiB/span-%dKiB", span>>10), func(b *testing.B) {
+		b.Run(fmt.Sprintf("sequential-128KiB/workers-%d", workers), func(b *testing.B) {
 			p := make([]byte, 128<<10)
-			b.SetBytes(int64(len(p)))
+			b.SetBytes(int64(len(plain)))
 			b.ReportAllocs()
-			z, off := open(), 0
 			for b.Loop() {
-				if off+len(p) > len(plain) {
-					z, off = open(), 0
+				z := open()
+				for off := 0; off+len(p) <= len(plain); off += len(p) {
+					if _, err := z.ReadAt(p, int64(off)); err != nil {
+						b.Fatal(err)
+					}
 				}
-				if _, err := z.ReadAt(p, int64(off)); err != nil {
-					b.Fatal(err)
-				}
-				off += len(p)
-			}
-		})
-		b.Run(fmt.Sprintf("random-100KiB/span-%dKiB", span>>10), func(b *testing.B) {
-			p := make([]byte, 100<<10)
-			b.SetBytes(int64(len(p)))
-			b.ReportAllocs()
-			z := open()
-			r := rand.New(rand.NewPCG(1, 1))
-			for b.Loop() {
-				if _, err := z.ReadAt(p, r.Int64N(int64(len(plain)-len(p)))); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		// Two threads read ahead: the pieces come out of order, as from the kernel.
-		b.Run(fmt.Sprintf("swapped-64KiB/span-%dKiB", span>>10), func(b *testing.B) {
-			p := make([]byte, 64<<10)
-			b.SetBytes(int64(len(p)))
-			z, i := open(), 0
-			for b.Loop() {
-				off := (i ^ 1) * len(p)
-				if off+len(p) > len(plain) {
-					z, i = open(), 0
-					continue
-				}
-				if _, err := z.ReadAt(p, int64(off)); err != nil {
-					b.Fatal(err)
-				}
-				i++
+				z.Close()
 			}
 		})
 	}
+	b.Run("random-100KiB", func(b *testing.B) {
+		p := make([]byte, 100<<10)
+		b.SetBytes(int64(len(p)))
+		b.ReportAllocs()
+		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{CacheBytes: 1 << 20})
+		defer z.Close()
+		r := rand.New(rand.NewPCG(1, 1))
+		for b.Loop() {
+			if _, err := z.ReadAt(p, r.Int64N(int64(len(plain)-len(p)))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	// Two threads read ahead: the pieces come out of order, as from the kernel.
+	b.Run("swapped-64KiB", func(b *testing.B) {
+		p := make([]byte, 64<<10)
+		b.SetBytes(int64(len(plain)))
+		for b.Loop() {
+			z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 1})
+			for i := range len(plain) / len(p) / 2 * 2 {
+				if _, err := z.ReadAt(p, int64((i^1)*len(p))); err != nil {
+					b.Fatal(err)
+				}
+			}
+			z.Close()
+		}
+	})
 }
 
 func BenchmarkGzipWriter(b *testing.B) {
-	plain := sampleTar(b, 64<<20)
+	plain := sampleTar(b, benchSize)
 	for _, level := range []int{1, 6} {
 		for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
 			b.Run(fmt.Sprintf("level-%d/workers-%d", level, workers), func(b *testing.B) {

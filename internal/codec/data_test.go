@@ -211,6 +211,8 @@ func shards(t *testing.T) []shard {
 		shard{"pigz/jpeg", tool(sample, "pigz", "-p2", "-b32", "-6"), sample},
 		shard{"pigz/text", tool(words, "pigz", "-p2", "-b32", "-1"), words},
 		shard{"pigz/independent", tool(words, "pigz", "-p2", "-i"), words},
+		shard{"igzip", tool(sample, "igzip", "-c", "-3"), sample},
+		shard{"bgzip", tool(words, "bgzip", "-c"), words},
 		shard{"python", tool(words, "python3", "-c", python), words},
 	)
 	return list
@@ -242,20 +244,63 @@ func withHeader(t testing.TB, h stdgzip.Header, data []byte) []byte {
 	return slices.Concat(gz[:end], []byte("??"), gz[end:])
 }
 
-// decode returns the plain bytes of gz and its checkpoints.
-func decode(gz []byte, span int64) (plain []byte, points []Checkpoint, err error) {
-	add := func(c Checkpoint) { points = append(points, c) }
-	plain, err = io.ReadAll(NewGzipReader(bytes.NewReader(gz), GzipOptions{Span: span, OnCheckpoint: add}))
-	return plain, points, err
-}
-
-// index returns the checkpoints of gz.
-func index(t testing.TB, gz []byte, span int64) []Checkpoint {
-	_, points, err := decode(gz, span)
+// newReader returns a reader of gzip that makes a map, with checkpoints about span bytes apart; 0 means as it likes.
+func newReader(t testing.TB, r io.Reader, span int64) *Reader {
+	t.Helper()
+	z, err := NewReader(Gzip, r, Options{Map: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if span != 0 {
+		z.mapper.place.spacing, z.mapper.narrow, z.mapper.wide, z.mapper.place.free = span, span, span, span/2
+	}
+	return z
+}
+
+// decode returns the plain bytes of gz.
+func decode(t testing.TB, gz []byte) []byte {
+	t.Helper()
+	z, err := NewReader(Gzip, bytes.NewReader(gz), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+// mapOf returns the map of gz that a pass makes.
+func mapOf(t testing.TB, gz []byte, span int64) Map {
+	t.Helper()
+	z := newReader(t, bytes.NewReader(gz), span)
+	if _, err := io.Copy(io.Discard, z); err != nil {
+		t.Fatal(err)
+	}
+	return z.Map()
+}
+
+// offered returns all places of gz where decoding can start, with their raw windows.
+func offered(t testing.TB, gz []byte) []Checkpoint {
+	t.Helper()
+	var points []Checkpoint
+	d := newGzipDecoder(func(c Checkpoint) {
+		c.Window = bytes.Clone(c.Window)
+		points = append(points, c)
+	})
+	d.start(bytes.NewReader(gz), Checkpoint{Member: true})
+	if _, err := io.Copy(io.Discard, d); err != nil {
+		t.Fatal(err)
+	}
 	return points
+}
+
+// openAt returns a random reader of gz, which is closed with the test.
+func openAt(t testing.TB, r io.ReaderAt, size int, m Map) *ReaderAt {
+	z := NewReaderAt(Gzip, r, int64(size), m, ReaderAtOptions{})
+	t.Cleanup(func() { z.Close() })
+	return z
 }
 
 // same fails the test unless got is want.

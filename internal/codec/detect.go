@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -61,4 +62,23 @@ func Detect(head []byte) Format {
 // enough: they can be the name of the first member of a plain tar.
 func isBzip2Block(magic []byte) bool {
 	return string(magic) == "\x31\x41\x59\x26\x53\x59" || string(magic) == "\x17\x72\x45\x38\x50\x90"
+}
+
+// Other names the compression of bytes that Detect does not know, by their first bytes; "" if they are not known here either.
+// It is for messages: a plain tar can begin in the same way.
+func Other(head []byte) string {
+	for magic, name := range map[string]string{"\x1f\x9d": "compress", "LZIP": "lzip", "\x5d\x00\x00": "lzma", "PK\x03\x04": "zip", "7z\xbc\xaf": "7z"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Skippable returns the length of the skippable frame that bytes begin with; 0 if they begin with something else.
+func Skippable(head []byte) int64 {
+	if len(head) < 8 || head[0]&0xf0 != 0x50 || string(head[1:4]) != "\x2a\x4d\x18" {
+		return 0
+	}
+	return 8 + int64(binary.LittleEndian.Uint32(head[4:]))
 }

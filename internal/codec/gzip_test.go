@@ -5,6 +5,7 @@ import (
 	stdgzip "compress/gzip"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"slices"
 	"strings"
@@ -18,44 +19,50 @@ func TestShards(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			gz := s.gz(t)
-			points := testStream(t, gz, s.plain)
-			testResume(t, gz, s.plain, points)
-			for _, points := range [][]Checkpoint{points, index(t, gz, 100_000), nil} {
-				z := NewGzipReaderAt(bytes.NewReader(gz), int64(len(gz)), int64(len(s.plain)), points)
-				readRandom(t, z, s.plain, 10, 1)
+			testStream(t, gz, s.plain)
+			testGzipResume(t, gz, s.plain)
+			for _, span := range []int64{1, 100_000, 1 << 20} {
+				m := mapOf(t, gz, span)
+				checkMap(t, m, gz, s.plain)
+				readRandom(t, openAt(t, bytes.NewReader(gz), len(gz), m), s.plain, 10, 1)
+			}
+			readRandom(t, openAt(t, bytes.NewReader(gz), len(gz), Map{Plain: int64(len(s.plain))}), s.plain, 10, 1)
+			if m, _, ok := ReadMap(Gzip, bytes.NewReader(gz), int64(len(gz))); ok {
+				checkMap(t, m, gz, s.plain)
+				readRandom(t, openAt(t, bytes.NewReader(gz), len(gz), m), s.plain, 10, 1)
 			}
 		})
 	}
 }
 
-// testStream reads gz from front to end and returns its checkpoints.
-func testStream(t *testing.T, gz, plain []byte) []Checkpoint {
-	got, points, err := decode(gz, 1)
+// testStream reads gz from front to end.
+func testStream(t *testing.T, gz, plain []byte) {
+	same(t, decode(t, gz), plain)
+	z := newReader(t, iotest.HalfReader(bytes.NewReader(gz)), 1000)
+	got, err := io.ReadAll(iotest.HalfReader(z))
 	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, got, plain)
-	checkPoints(t, points, gz, plain)
-
-	z := NewGzipReader(iotest.HalfReader(bytes.NewReader(gz)), GzipOptions{})
-	if got, err = io.ReadAll(iotest.HalfReader(z)); err != nil {
 		t.Fatal(err)
 	}
 	same(t, got, plain)
 	if z.Trailing() != 0 {
 		t.Errorf("%d trailing bytes", z.Trailing())
 	}
-	return points
 }
 
-// testResume decodes gz from each checkpoint to the end. Without storedDrift this fails for the shards of pigz and those
-// with stored blocks.
-func testResume(t *testing.T, gz, plain []byte, points []Checkpoint) {
+// testGzipResume decodes gz from each place where it can start to the end. Without storedDrift this fails for the shards of
+// pigz and those with stored blocks.
+func testGzipResume(t *testing.T, gz, plain []byte) {
 	t.Helper()
-	var z GzipReader
-	for _, c := range points {
-		z.resume(bytes.NewReader(gz[c.In:]), c)
-		got, err := io.ReadAll(&z)
+	d := newGzipDecoder(nil)
+	for _, c := range offered(t, gz) {
+		if c.Member != (c.Window == nil) || c.Member && (c.Bit != 0 || Detect(gz[c.In:]) != Gzip) {
+			t.Fatalf("at %d, %d: member %v with a window of %d bytes", c.Out, c.In, c.Member, len(c.Window))
+		}
+		if !bytes.HasSuffix(plain[:c.Out], c.Window) {
+			t.Fatalf("at %d, %d: wrong window", c.Out, c.In)
+		}
+		d.start(bytes.NewReader(gz[c.In:]), c)
+		got, err := io.ReadAll(d)
 		if err != nil {
 			t.Fatalf("from %d, %d.%d: %v", c.Out, c.In, c.Bit, err)
 		}
@@ -63,89 +70,49 @@ func testResume(t *testing.T, gz, plain []byte, points []Checkpoint) {
 	}
 }
 
-// checkPoints fails the test unless the points are in order and true.
-func checkPoints(t *testing.T, points []Checkpoint, gz, plain []byte) {
+// checkMap fails the test unless the map is true: its checkpoints are in order, all sums are those of the plain bytes, and
+// from each checkpoint the bytes to the next one can be decoded with the window as it is kept.
+func checkMap(t *testing.T, m Map, gz, plain []byte) {
 	t.Helper()
-	if len(points) == 0 || points[0].Out != 0 || points[0].In != 0 || !points[0].Member {
-		t.Fatalf("no checkpoint at the start: %v", points[:min(1, len(points))])
+	if m.Plain != int64(len(plain)) || m.Points.Len() == 0 || m.Points.At(0).Out != 0 {
+		t.Fatalf("%d plain bytes, want %d; %d checkpoints", m.Plain, len(plain), m.Points.Len())
 	}
-	for i, c := range points {
-		if i > 0 && (c.Out < points[i-1].Out || c.In <= points[i-1].In) {
-			t.Fatalf("checkpoint %d at %d, %d behind %d, %d", i, c.Out, c.In, points[i-1].Out, points[i-1].In)
+	d, unpack := newGzipDecoder(nil), newUnpacker()
+	for i := range m.Points.Len() {
+		c, end := m.Points.At(i), m.Plain
+		if i+1 < m.Points.Len() {
+			end = m.Points.At(i + 1).Out
 		}
-		if c.Member != (c.Window == nil) || c.Member && (c.Bit != 0 || Detect(gz[c.In:]) != Gzip) {
-			t.Fatalf("checkpoint %d at %d, %d: member %v with a window of %d bytes", i, c.Out, c.In, c.Member, len(c.Window))
+		if c.Out > end {
+			t.Fatalf("checkpoint %d at %d, the next one at %d", i, c.Out, end)
 		}
-		if !bytes.HasSuffix(plain[:c.Out], c.Window) {
-			t.Fatalf("checkpoint %d at %d, %d: wrong window", i, c.Out, c.In)
+		sums := slices.Collect(func(yield func(uint32) bool) {
+			for p := range slices.Chunk(plain[c.Out:end], int(m.Piece)) {
+				if !yield(crc32.ChecksumIEEE(p)) {
+					return
+				}
+			}
+		})
+		if !slices.Equal(c.Sums, sums) {
+			t.Fatalf("checkpoint %d at %d: %d sums %08x, want %d %08x", i, c.Out, len(c.Sums), c.Sums, len(sums), sums)
 		}
+		var err error
+		if c.Window, err = unpack.window(c.Window); err != nil {
+			t.Fatal(err)
+		}
+		d.start(bytes.NewReader(gz[c.In:]), c)
+		part := make([]byte, end-c.Out)
+		if _, err := io.ReadFull(d, part); err != nil {
+			t.Fatalf("checkpoint %d at %d, %d.%d: %v", i, c.Out, c.In, c.Bit, err)
+		}
+		same(t, part, plain[c.Out:end])
 	}
 }
 
 func TestStoredDrift(t *testing.T) {
 	for seed := range uint64(5) {
 		plain, gz := mixStored(t, 100_000, seed)
-		testResume(t, gz, plain, index(t, gz, 1))
-	}
-}
-
-// A checkpoint is reported when the bytes before it have been returned, so that the callee can have seen them.
-func TestCheckpointOrder(t *testing.T) {
-	plain := text(1<<20, 5)
-	gz := slices.Concat(compress(t, plain[:300_000], 6), compress(t, plain[300_000:], 6))
-	for _, span := range []int64{1, 1000, 200_000, 0} {
-		returned := int64(0)
-		z := NewGzipReader(bytes.NewReader(gz), GzipOptions{Span: span, OnCheckpoint: func(c Checkpoint) {
-			if c.Out > returned {
-				t.Fatalf("span %d: checkpoint %d reported after %d bytes", span, c.Out, returned)
-			}
-		}})
-		buf := make([]byte, 10_000)
-		for {
-			n, err := z.Read(buf)
-			if returned += int64(n); err == io.EOF {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
-func TestPlacement(t *testing.T) {
-	words := text(1<<20, 6)
-	count := func(points []Checkpoint) (members, windows int) {
-		for _, c := range points {
-			if c.Member {
-				members++
-			} else {
-				windows++
-			}
-		}
-		return members, windows
-	}
-	for _, tt := range []struct {
-		name             string
-		gz               []byte
-		span             int64
-		members, windows int
-	}{
-		{"one member", compress(t, words, 6), 256 << 10, 1, 3},
-		{"members of a span", members(t, words, 64<<10), 64 << 10, 16, 1}, // the window before the last, empty block
-		{"members a little longer", members(t, words, 75<<10), 64 << 10, 14, 0},
-		{"members a little shorter", members(t, words, 50<<10), 64 << 10, 21, 0},
-		{"small members", members(t, words, 4<<10), 64 << 10, 32, 0},
-		{"span of nothing", compress(t, nil, 6), 0, 1, 0},
-	} {
-		points := index(t, tt.gz, tt.span)
-		if m, w := count(points); m != tt.members || w != tt.windows {
-			t.Errorf("%s: %d member starts and %d windows, want %d and %d", tt.name, m, w, tt.members, tt.windows)
-		}
-		for i := range points[1:] {
-			if d := points[i+1].Out - points[i].Out; d < tt.span/2 || d > 2*tt.span {
-				t.Errorf("%s: distance %d at span %d", tt.name, d, tt.span)
-			}
-		}
+		testGzipResume(t, gz, plain)
 	}
 }
 
@@ -164,10 +131,10 @@ func TestTrailing(t *testing.T) {
 		{"text and zeros", slices.Concat([]byte("text"), zeros), 100_004},
 		{"much", noise(1<<17, 7), 1 << 17},
 	} {
-		z := NewGzipReader(bytes.NewReader(slices.Concat(gz, gz, tt.behind)), GzipOptions{})
+		z := newReader(t, bytes.NewReader(slices.Concat(gz, gz, tt.behind)), 1)
 		got, err := io.ReadAll(z)
-		if string(got) != "plainplain" || err != nil || z.Trailing() != tt.trailing || z.Members() != 2 {
-			t.Errorf("%s: %q, %v, %d trailing, %d members", tt.name, got, err, z.Trailing(), z.Members())
+		if string(got) != "plainplain" || err != nil || z.Trailing() != tt.trailing {
+			t.Errorf("%s: %q, %v, %d trailing", tt.name, got, err, z.Trailing())
 		}
 	}
 }
@@ -184,7 +151,7 @@ func smallShard(t *testing.T) (plain, gz []byte, ends []int) {
 func TestTruncated(t *testing.T) {
 	plain, gz, ends := smallShard(t)
 	for n := range gz {
-		got, err := io.ReadAll(NewGzipReader(bytes.NewReader(gz[:n]), GzipOptions{}))
+		got, err := io.ReadAll(newReader(t, bytes.NewReader(gz[:n]), 0))
 		if slices.Contains(ends, n) {
 			if err != nil {
 				t.Fatalf("cut at the end of a member: %v", err)
@@ -203,7 +170,7 @@ func TestDamaged(t *testing.T) {
 		for _, flip := range []byte{1, 4, 0x20, 0xff} {
 			bad := slices.Clone(gz)
 			bad[i] ^= flip
-			z := NewGzipReader(bytes.NewReader(bad), GzipOptions{})
+			z := newReader(t, bytes.NewReader(bad), 0)
 			got, err := io.ReadAll(z)
 			switch {
 			case err == nil && z.Trailing() > 0: // the header of a later member is none any more
@@ -241,17 +208,13 @@ func TestGzipReaderErrors(t *testing.T) {
 		{"network", io.MultiReader(bytes.NewReader(gz[:500]), iotest.ErrReader(broken)), broken, "compressed byte 500: broken network"},
 		{"network behind the data", io.MultiReader(bytes.NewReader(gz), iotest.ErrReader(broken)), broken, "broken network"},
 	} {
-		points := 0
-		z := NewGzipReader(tt.r, GzipOptions{OnCheckpoint: func(Checkpoint) { points++ }})
+		z := newReader(t, tt.r, 1)
 		_, err := io.ReadAll(z)
 		if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if _, again := z.Read(make([]byte, 1)); again != err {
 			t.Errorf("%s: the next Read says %v", tt.name, again)
-		}
-		if points != z.Members() {
-			t.Errorf("%s: %d checkpoints of %d members", tt.name, points, z.Members())
 		}
 	}
 }
@@ -283,7 +246,7 @@ func TestEndlessName(t *testing.T) {
 	for _, flag := range []string{"\x08", "\x10"} {
 		header := strings.NewReader("\x1f\x8b\x08" + flag + "\x00\x00\x00\x00\x00\x00")
 		in := &counter{r: io.MultiReader(header, endless('x'))}
-		if _, err := NewGzipReader(in, GzipOptions{}).Read(make([]byte, 1)); !errors.Is(err, ErrDamaged) {
+		if _, err := newReader(t, in, 0).Read(make([]byte, 1)); !errors.Is(err, ErrDamaged) {
 			t.Error(err)
 		}
 		if in.n > 2*inputBuffer {
@@ -296,7 +259,8 @@ func TestEndlessName(t *testing.T) {
 func TestLengthWraps(t *testing.T) {
 	plain := text(1000, 10)
 	gz := compress(t, plain, 6)
-	z := NewGzipReader(bytes.NewReader(gz), GzipOptions{})
+	z := newGzipDecoder(nil)
+	z.start(bytes.NewReader(gz), Checkpoint{Member: true})
 	if _, err := z.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -308,9 +272,9 @@ func TestLengthWraps(t *testing.T) {
 	}
 }
 
-// What the standard library reads as gzip, GzipReader reads the same, and from each checkpoint too. Other input gives an
-// error of the two kinds.
-func FuzzGzipReader(f *testing.F) {
+// What the standard library reads as gzip, Reader reads the same, and by its map too. Other input gives an error of the two
+// kinds.
+func FuzzGzip(f *testing.F) {
 	mixed, mixedGz := mixStored(f, 20_000, 11)
 	for _, gz := range [][]byte{
 		nil, []byte(gzipHeader), mixedGz, members(f, mixed, 5000), compressOwn(f, mixed, 1, 1),
@@ -321,8 +285,8 @@ func FuzzGzipReader(f *testing.F) {
 	}
 	const limit = 8 << 20
 	f.Fuzz(func(t *testing.T, gz []byte) {
-		var points []Checkpoint
-		z := NewGzipReader(bytes.NewReader(gz), GzipOptions{Span: 1000, OnCheckpoint: func(c Checkpoint) { points = append(points, c) }})
+		z := newReader(t, bytes.NewReader(gz), 1000)
+		defer z.Close()
 		got, err := io.ReadAll(io.LimitReader(z, limit))
 		if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
@@ -336,21 +300,11 @@ func FuzzGzipReader(f *testing.F) {
 				same(t, got, want)
 			}
 		}
-		if err != nil || len(got) == limit {
+		if len(got) == limit {
 			return
 		}
-		for i, c := range points[:min(len(points), 100)] {
-			end := int64(len(got))
-			if i+1 < len(points) {
-				end = points[i+1].Out
-			}
-			var r GzipReader
-			r.resume(bytes.NewReader(gz[c.In:]), c)
-			part := make([]byte, end-c.Out)
-			if _, err := io.ReadFull(&r, part); err != nil {
-				t.Fatalf("from %d, %d.%d: %v", c.Out, c.In, c.Bit, err)
-			}
-			same(t, part, got[c.Out:end])
-		}
+		checkMap(t, z.Map(), gz, got)
+		at := openAt(t, bytes.NewReader(gz), len(gz), z.Map())
+		readRandom(t, at, got, 3, 1)
 	})
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // seekTable collects the segments of a GzipWriter. It is written as empty gzip members behind the data member, which
@@ -19,6 +20,11 @@ import (
 //
 // with all numbers of fixed size little-endian. So the first member is found from the last bytes of the file. Segment 0
 // begins behind the 10 bytes of the data member's header; behind the last one stand 10 bytes more.
+//
+// Behind the table may stand further members of the same kind with what the shard's writer wants to be kept with it, as
+// the subfield "SI". Their payloads are
+//
+//	version u8 = 1 | part u16 | parts u16 | bytes | the same tail
 type seekTable struct {
 	records    []byte // of the segments, as in the payload
 	ends       []int  // offset in records where each one ends
@@ -27,12 +33,22 @@ type seekTable struct {
 }
 
 const (
+	seekTableID      = "SX"
 	seekTableVersion = 1
 	seekTableMagic   = "SFGZIDX1"
 	seekTableTail    = 4 + 4 + len(seekTableMagic)
 
 	maxSeekTablePayload = 1<<16 - 1 - 4 // what XLEN leaves for it
 	seekTableFraming    = 26            // bytes of a member beside its payload
+
+	indexMemberHeader = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"
+	indexMemberEnd    = deflateEnd + "\x00\x00\x00\x00\x00\x00\x00\x00" // CRC32 and length of nothing
+	dataMemberEnd     = len(deflateEnd) + 8
+
+	extraID      = "SI"
+	extraVersion = 1
+	extraHead    = 1 + 2 + 2
+	maxExtra     = 128 << 20
 )
 
 // add appends a segment.
@@ -45,40 +61,47 @@ func (t *seekTable) add(plain, compressed int, crc uint32) {
 	t.compressed += int64(compressed)
 }
 
-// members returns the table as gzip members. More than 255 of them, 1.6 TB of plain bytes, cannot be numbered; then it
-// returns none, and the shard has to be read once before it can be sought in, like any other.
-func (t *seekTable) members() []byte {
-	parts := t.payloads()
-	if len(parts) > 255 {
+// members returns the table as gzip members, and behind it extra. More than 255 members of the table, 1.6 TB of plain bytes,
+// cannot be numbered; then it returns none, and the shard has to be read once before it can be sought in, like any other.
+func (t *seekTable) members(extra []byte) []byte {
+	table, notes := t.payloads(), extraPayloads(extra)
+	if len(table) > 255 {
 		return nil
 	}
 	distance := 0
-	for _, p := range parts {
-		distance += seekTableFraming + len(p) + seekTableTail
+	for _, list := range [][][]byte{table, notes} {
+		for _, p := range list {
+			distance += seekTableFraming + len(p) + seekTableTail
+		}
 	}
 	out := make([]byte, 0, distance)
-	for _, p := range parts {
-		p[2] = byte(len(parts))
-		p = binary.LittleEndian.AppendUint32(p, crc32.ChecksumIEEE(p))
-		p = binary.LittleEndian.AppendUint32(p, uint32(distance))
-		p = append(p, seekTableMagic...)
-
-		out = append(out, gzipHeader...)
-		out[len(out)-len(gzipHeader)+3] = flagExtra
-		out = binary.LittleEndian.AppendUint16(out, uint16(len(p)+4))
-		out = append(out, 'S', 'X')
-		out = binary.LittleEndian.AppendUint16(out, uint16(len(p)))
-		out = append(out, p...)
-		out = append(out, deflateEnd...)
-		out = append(out, make([]byte, 8)...) // CRC32 and length of nothing
+	for _, p := range table {
+		p[2] = byte(len(table))
+		out = appendIndexMember(out, seekTableID, p, distance)
+	}
+	for _, p := range notes {
+		out = appendIndexMember(out, extraID, p, distance)
 	}
 	return out
+}
+
+// appendIndexMember appends an empty gzip member that carries a payload, whose tail it adds.
+func appendIndexMember(out []byte, id string, p []byte, distance int) []byte {
+	out = append(out, indexMemberHeader...)
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(p)+seekTableTail+4))
+	out = append(out, id...)
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(p)+seekTableTail))
+	out = append(out, p...)
+	out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(p))
+	out = binary.LittleEndian.AppendUint32(out, uint32(distance))
+	out = append(out, seekTableMagic...)
+	return append(out, indexMemberEnd...)
 }
 
 // payloads cuts the table into payloads, without their tails and with the number of parts still 0. No record is cut.
 func (t *seekTable) payloads() [][]byte {
 	first := []byte{seekTableVersion, 0, 0}
-	first = binary.AppendUvarint(first, uint64(len(gzipHeader))+uint64(t.compressed)+uint64(len(deflateEnd))+8)
+	first = binary.AppendUvarint(first, uint64(len(gzipHeader))+uint64(t.compressed)+uint64(dataMemberEnd))
 	first = binary.AppendUvarint(first, uint64(t.plain))
 	first = binary.AppendUvarint(first, uint64(len(t.ends)))
 
@@ -92,6 +115,23 @@ func (t *seekTable) payloads() [][]byte {
 		}
 		*last = append(*last, t.records[start:end]...)
 		start = end
+	}
+	return parts
+}
+
+// extraPayloads cuts extra into payloads, without their tails.
+func extraPayloads(extra []byte) [][]byte {
+	const most = maxSeekTablePayload - seekTableTail - extraHead
+	if len(extra) > maxExtra {
+		return nil
+	}
+	count := (len(extra) + most - 1) / most
+	parts := make([][]byte, 0, count)
+	for piece := range slices.Chunk(extra, most) {
+		p := []byte{extraVersion}
+		p = binary.LittleEndian.AppendUint16(p, uint16(len(parts)))
+		p = binary.LittleEndian.AppendUint16(p, uint16(count))
+		parts = append(parts, append(p, piece...))
 	}
 	return parts
 }

@@ -85,9 +85,11 @@ func (d *Laid) lay(plain io.ReaderAt, source string) error {
 		if !d.index.InSample(row) {
 			continue
 		}
-		data, size := d.index.Content(row)
-		content := io.NewSectionReader(plain, data, size)
-		if err := put(d.index.FileName(row), row, d.index.ModTime(row), content, size); err != nil {
+		content, err := d.index.Open(row, plain)
+		if err != nil {
+			return err
+		}
+		if err := put(d.index.FileName(row), row, d.index.ModTime(row), content, content.Size()); err != nil {
 			return err
 		}
 	}

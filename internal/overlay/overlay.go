@@ -63,24 +63,34 @@ func (o *Overlay) statShard() (st unix.Stat_t, err error) {
 // ErrShard says that what a file of the shard holds cannot be read from it.
 var ErrShard = errors.New("read shard")
 
-// readShard reads plain bytes of the shard, all that are asked for. Of a shard that has been written to since it was
-// opened it reads nothing, as what it finds there may be anything.
-func (o *Overlay) readShard(p []byte, off int64) error {
-	n, err := o.Shard.ReadAt(p, off)
-	if o.pin != nil {
-		st, statErr := o.statShard()
+// shardReader reads plain bytes of the shard. Of a shard that has been written to since it was opened it reads nothing, as
+// what it finds there may be anything.
+type shardReader struct{ o *Overlay }
+
+func (r shardReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.o.Shard.ReadAt(p, off)
+	if r.o.pin != nil {
+		st, statErr := r.o.statShard()
 		if statErr != nil {
-			return fmt.Errorf("%w: %w", ErrShard, statErr)
+			return 0, asShardError(statErr)
 		}
-		if was := o.Shard.Origin; st.Size != was.Size || st.Mtim.Nano() != was.ModTime {
-			return fmt.Errorf("%w: it was changed since it was opened", ErrShard)
+		if was := r.o.Shard.Origin; st.Size != was.Size || st.Mtim.Nano() != was.ModTime {
+			return 0, asShardError(errors.New("it was changed since it was opened"))
 		}
 	}
 	if n == len(p) {
-		return nil
+		return n, nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
+	}
+	return n, asShardError(err)
+}
+
+// asShardError makes an ErrShard of any other error.
+func asShardError(err error) error {
+	if errors.Is(err, ErrShard) {
+		return err
 	}
 	return fmt.Errorf("%w: %w", ErrShard, err)
 }

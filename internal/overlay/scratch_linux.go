@@ -10,6 +10,7 @@
 package overlay
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +46,8 @@ type note struct {
 	Shard      string       `json:"shard"`            // its local path, absolute
 	Name       string       `json:"name"`             // as the user gave it
 	Origin     index.Origin `json:"origin"`           // of the shard
-	Index      string       `json:"index"`            // name of the index file; "" for none
+	Index      string       `json:"index,omitempty"`  // name of the index file
+	Cache      string       `json:"cache,omitempty"`  // directory of index files; without it and Index the shard is indexed by everyone anew
 	Truncated  bool         `json:"truncated"`        // the shard may be cut short
 	Mountpoint string       `json:"mountpoint"`       // "" for none
 	Temporary  bool         `json:"temporary"`        // to be removed with its mount
@@ -86,7 +88,7 @@ func CreateScratch(dir string, temporary bool) (*Scratch, error) {
 		s.lock.Close()
 		return nil, err
 	}
-	s.note.Temporary, s.note.Index = temporary, s.path("index")
+	s.note.Temporary = temporary
 	if temporary {
 		// From now on Sweep knows the directory for one of ours.
 		s.note.Version = noteVersion
@@ -139,12 +141,12 @@ func OpenScratch(dir string) (*Scratch, error) {
 
 // Bind says which shard the scratch is for and where it will be mounted. It refuses a shard that is not the one whose
 // changes the scratch holds.
-func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string, truncated bool) error {
+func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string) error {
 	changed, err := s.HasChanges()
 	if err != nil {
 		return err
 	}
-	if changed && s.note.Origin != sh.Origin {
+	if changed && !s.note.Origin.Same(sh.Origin) {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrForeign, s.note.Name)
 	}
 	abs, err := filepath.Abs(path)
@@ -152,7 +154,7 @@ func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string, truncated bool)
 		return err
 	}
 	s.note.Version, s.note.Shard, s.note.Name, s.note.Origin = noteVersion, abs, sh.Name, sh.Origin
-	s.note.Mountpoint, s.note.Truncated = mountpoint, truncated
+	s.note.Mountpoint = mountpoint
 	return s.writeNote()
 }
 
@@ -181,16 +183,24 @@ func (s *Scratch) Temporary() bool { return s.note.Temporary }
 // ShardName returns the name under which the user gave the shard.
 func (s *Scratch) ShardName() string { return s.note.Name }
 
-// IndexFile returns the name of the shard's index file; "" for none.
-func (s *Scratch) IndexFile() string { return s.note.Index }
-
-// UseIndex says that the shard's index file is another than that in the scratch, or none.
-func (s *Scratch) UseIndex(name string) (err error) {
-	s.note.Index = ""
-	if name != "none" {
-		s.note.Index, err = filepath.Abs(name)
+// UseIndex says how the shard is opened, now and by whoever opens the scratch later. Where no index would be kept for them
+// it is kept in the scratch. It returns the options to open the shard with.
+func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
+	var err error
+	s.note.Index, s.note.Cache, s.note.Truncated = "", "", o.AllowTruncated
+	if o.NoIndex {
+		return o, nil
 	}
-	return err
+	if o.IndexFile == "" && !shard.CanKeep(o.CacheDir) {
+		o.IndexFile, o.CacheDir = s.path("index"), ""
+	}
+	if o.IndexFile != "" {
+		o.IndexFile, err = filepath.Abs(o.IndexFile)
+	} else {
+		o.CacheDir, err = filepath.Abs(o.CacheDir)
+	}
+	s.note.Index, s.note.Cache = o.IndexFile, o.CacheDir
+	return o, err
 }
 
 // LogFile returns the name of the file for a background server's messages.
@@ -207,13 +217,16 @@ func (s *Scratch) InUse() bool {
 }
 
 // OpenShard opens the shard that the scratch is for.
-func (s *Scratch) OpenShard() (*shard.Shard, error) {
-	sh, err := shard.Open(s.note.Shard, shard.Options{IndexFile: s.IndexFile(), AllowTruncated: s.note.Truncated})
+func (s *Scratch) OpenShard(ctx context.Context) (*shard.Shard, error) {
+	sh, err := shard.Open(ctx, s.note.Shard, shard.Options{
+		IndexFile: s.note.Index, CacheDir: s.note.Cache, NoIndex: s.note.Index == "" && s.note.Cache == "",
+		AllowTruncated: s.note.Truncated,
+	})
 	if err != nil {
 		return nil, err
 	}
 	sh.Name = s.note.Name
-	if sh.Origin != s.note.Origin {
+	if !sh.Origin.Same(s.note.Origin) {
 		return nil, errors.Join(fmt.Errorf("%s: the shard was changed since it was mounted", s.note.Shard), sh.Close())
 	}
 	return sh, nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -118,6 +119,23 @@ type Attr struct {
 	Ctime   time.Time
 	BlkSize uint32
 }
+
+// Look calls found, again and again if it is false and the shard is still being indexed, until that has ended or cancel is
+// closed. All that is asked of the tree of such a shard is asked in found, except for ReadAt. An error is ErrShard, or
+// EINTR.
+func (t *Tree) Look(cancel <-chan struct{}, found func() bool) error {
+	cancelled, err := t.o.Shard.Look(cancel, func(*index.Index) bool { return found() })
+	switch {
+	case cancelled:
+		return unix.EINTR
+	case err != nil:
+		return asShardError(err)
+	}
+	return nil
+}
+
+// Growing reports whether the shard is still being indexed.
+func (t *Tree) Growing() bool { return t.o.Shard.Growing() }
 
 // Lookup returns the file or directory of that name in a directory. The caller must Forget it once for each Lookup.
 func (t *Tree) Lookup(parent Ino, name string) (Attr, error) {
@@ -491,33 +509,34 @@ func (t *Tree) openForRead(ino Ino) (*os.File, error) {
 }
 
 // readBase reads a file of the shard.
-func (t *Tree) readBase(ino Ino, p []byte, off int64) (int, error) {
-	x := t.o.Shard.Index
-	switch ino.kind() {
-	case kindKey:
-		return copyAt(p, x.Key(ino.row()), off), nil
-	case kindSource:
-		return copyAt(p, t.o.Shard.Name, off), nil
-	case kindMember:
-	default:
-		return 0, unix.EISDIR
-	}
-	data, size := x.Content(ino.row())
-	if off >= size {
-		return 0, nil
-	}
-	p = p[:min(int64(len(p)), size-off)]
-	if err := t.o.readShard(p, data+off); err != nil {
+func (t *Tree) readBase(ino Ino, p []byte, off int64) (n int, err error) {
+	var content io.ReaderAt
+	lookErr := t.Look(nil, func() bool {
+		x := t.o.Shard.Index
+		switch ino.kind() {
+		case kindKey:
+			content = strings.NewReader(x.Key(ino.row()))
+		case kindSource:
+			content = strings.NewReader(t.o.Shard.Name)
+		case kindMember:
+			content, err = x.Open(ino.row(), shardReader{t.o})
+		default:
+			err = unix.EISDIR
+		}
+		return true
+	})
+	switch {
+	case err == unix.EISDIR:
 		return 0, err
+	case err != nil:
+		return 0, asShardError(err)
+	case lookErr != nil:
+		return 0, lookErr
 	}
-	return len(p), nil
-}
-
-func copyAt(p []byte, s string, off int64) int {
-	if off >= int64(len(s)) {
-		return 0
+	if n, err = content.ReadAt(p, off); err == io.EOF {
+		err = nil
 	}
-	return copy(p, s[off:])
+	return n, err
 }
 
 // Readlink returns where a symbolic link leads.

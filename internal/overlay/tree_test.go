@@ -43,7 +43,7 @@ func newShard(t testing.TB, members ...string) *shard.Shard {
 		check(t, err)
 	}
 	check(t, errors.Join(w.Close(), f.Close()))
-	sh, err := shard.Open(name, shard.Options{})
+	sh, err := shard.Open(t.Context(), name, shard.Options{})
 	check(t, err)
 	t.Cleanup(func() { sh.Close() })
 	return sh
@@ -66,7 +66,7 @@ func newHandIn(t testing.TB, sh *shard.Shard, dir string) *hand {
 	t.Helper()
 	s, err := CreateScratch(dir, false)
 	check(t, err)
-	check(t, s.Bind(sh, sh.Name, "", false))
+	check(t, s.Bind(sh, sh.Name, ""))
 	o, err := New(s, sh)
 	check(t, err)
 	tree, err := NewTree(o)

@@ -1,30 +1,52 @@
 // Package shard opens a shard: its bytes, how they are compressed, and where its samples lie in them.
 //
-// A [Shard] puts together a store object, a decoder and an index. The index is built by one pass over the shard, or taken
-// from an index file that was made of the very same bytes. A Shard is read-only and safe for concurrent use.
+// A [Shard] puts together a store object, a decoder and an index. The index is taken from an index file that was made of
+// the very same bytes: in the cache, beside the shard or in the shard itself. Else it is built by one pass over the shard,
+// and kept in the cache. A Shard is read-only and safe for concurrent use.
 package shard
 
 import (
+	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// ErrCompression says that a shard is compressed in a way that cannot be read.
-var ErrCompression = errors.New("unsupported compression")
-
-// Options configures Open. The zero value builds the index and demands a whole shard.
+// Options configures Open. The zero value demands a whole shard and keeps no index.
 type Options struct {
-	IndexFile      string // taken if it fits the shard, else written there once the index is built; "" means none
-	AllowTruncated bool   // open the whole samples before the place where the shard is cut or damaged
+	CacheDir  string // the directory of index files; "" means none is kept
+	IndexFile string // the only index file to be used, instead of those in the cache and beside the shard; made if it does not fit
+	NoIndex   bool   // use no index file at all, and make none
+
+	Known *index.Index // the index, from whoever has just written the shard; nil where it is not known
+
+	AllowTruncated bool // open the whole samples before the place where the shard is cut or damaged
+
+	// Growing lets Open return while the index is still being built. Only Look, and what is found by it, may then be used.
+	Growing bool
+
+	// SpoolDir is where the plain bytes of a shard that cannot be decoded from the middle are kept while it is open, without
+	// a name; "" means os.TempDir.
+	SpoolDir string
+
 	// Progress, if not nil, is called now and then while the index is built, with the bytes of the shard read and of all.
 	Progress func(read, size int64)
+	// Detail, if not nil, is told where the index comes from, and why it does not come from elsewhere.
+	Detail func(format string, args ...any)
 }
+
+// cacheLimit is how many bytes the index files in the cache may take together: a thousand shards of a million members would
+// take 7 GB, which is more than most will ever mount again.
+const cacheLimit = 1 << 30
 
 // Shard is an opened shard.
 type Shard struct {
@@ -32,148 +54,184 @@ type Shard struct {
 	Name    string // as the user gave it, without credentials
 	Indexed bool   // the index was built, not taken from a file
 
-	object *store.Object
-	bytes  io.ReaderAt
-	mapped mapping
+	o       Options
+	name    string // absolute, where it is a path
+	object  *store.Object
+	plain   io.ReaderAt
+	coded   *codec.ReaderAt // nil where the shard is plain
+	spool   *spool          // nil where the shard can be decoded from the middle
+	mapped  mapping
+	growing *index.Growing // nil where the index was whole from the start
+	closing atomic.Bool    // ends the pass that builds the index
+	built   chan struct{}  // closed when that pass has ended
+
+	whole    *index.Saved // set, as buildErr is, before built is closed
+	buildErr error
 }
 
 // Open opens a shard by its name. Its errors begin with that name.
-func Open(name string, o Options) (*Shard, error) {
-	s := &Shard{Name: store.Redact(name)}
-	if err := s.open(name, o); err != nil {
+func Open(ctx context.Context, name string, o Options) (*Shard, error) {
+	s := &Shard{Name: store.Redact(name), o: o, name: name}
+	if o.Detail == nil {
+		s.o.Detail = func(string, ...any) {}
+	}
+	if path, err := store.Path(name); err == nil && path != "" && !filepath.IsAbs(path) {
+		// Whoever serves a mount leaves the directory that the user was in. A .. behind a link must stay where it is.
+		if wd, err := os.Getwd(); err == nil {
+			s.name = wd + "/" + path
+		}
+	}
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Shard) open(name string, o Options) error {
+func (s *Shard) open(ctx context.Context) error {
 	var err error
-	if s.object, err = store.Open(name); err != nil {
+	if s.object, err = store.Open(s.name); err != nil {
 		return err
 	}
-	if o.IndexFile != "" {
-		// An index file that does not fit is one that has to be made anew, whatever the reason.
-		s.Saved, s.mapped, _ = load(o.IndexFile, s.origin(), o.AllowTruncated)
+	if s.object.Size() == 0 {
+		return fmt.Errorf("%w: the file is empty", index.ErrNotTar)
 	}
-	if s.Saved == nil {
-		if err := s.build(o); err != nil {
-			return err
-		}
-		if o.IndexFile != "" {
-			if err := s.Save(o.IndexFile); err != nil {
-				return err
-			}
-		}
+	if err := s.findIndex(ctx); err != nil {
+		return err
 	}
-	switch s.Format {
-	case codec.Gzip:
-		s.bytes = codec.NewGzipReaderAt(s.object, s.object.Size(), s.Plain, s.Checkpoints)
+	return s.openBytes()
+}
+
+// openBytes makes the plain bytes readable.
+func (s *Shard) openBytes() error {
+	s.plain = s.object
+	switch {
+	case s.Format == codec.Plain:
+	case s.mustSpool():
+		s.o.Detail("%s: %s that cannot be decoded from the middle is kept decoded in a temporary file", s.Name, s.Format)
+		s.spool = &spool{s: s}
+		s.plain = s.spool
 	default:
-		s.bytes = s.object
+		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.Map, codec.ReaderAtOptions{})
+		s.plain = s.coded
 	}
 	return nil
 }
 
 // origin tells which bytes the index is of.
-func (s *Shard) origin() index.Origin {
-	return index.Origin{Size: s.object.Size(), ModTime: s.object.ModTime(), Inode: s.object.Inode()}
+func (s *Shard) origin() (index.Origin, error) {
+	o := index.Origin{Size: s.object.Size(), ModTime: s.object.ModTime(), Inode: s.object.Inode()}
+	probe, err := store.Probe(s.object, o.Size)
+	o.Probe = hex.EncodeToString(probe[:])
+	return o, err
 }
 
-// build reads the whole shard and indexes it.
-func (s *Shard) build(o Options) error {
-	if s.object.Size() == 0 {
-		return fmt.Errorf("%w: the file is empty", index.ErrNotTar)
+// Look calls found with the index, which does not change until found returns. As long as that is false and the index is
+// still being built, found is called again whenever there are more samples; see [index.Growing.Look].
+func (s *Shard) Look(cancel <-chan struct{}, found func(x *index.Index) bool) (cancelled bool, err error) {
+	if s.growing == nil {
+		found(s.Index)
+		return false, s.Index.Err()
 	}
-	compressed := io.NewSectionReader(s.object, 0, s.object.Size())
-	head := make([]byte, 512)
-	n, err := s.object.ReadAt(head, 0)
-	if err != nil && err != io.EOF {
-		return err
+	ok := false
+	cancelled, err = s.growing.Look(cancel, func(x *index.Index) bool {
+		ok = found(x)
+		return ok
+	})
+	if ok || cancelled || err != nil {
+		return cancelled, asTruncated(err)
 	}
-	f := &index.Saved{Origin: s.origin(), Format: codec.Detect(head[:n]), Plain: s.object.Size()}
-	var in io.Reader = compressed
-	if o.Progress != nil {
-		in = &progressReader{compressed, o.Progress}
+	// The tar has come to its end, but whether that is the one it was given is proven by the checksum behind it.
+	select {
+	case <-s.built:
+	case <-cancel:
+		return true, nil
 	}
-	var gz *codec.GzipReader
-	plain := &counter{}
-	switch f.Format {
-	case codec.Plain:
-	case codec.Gzip:
-		gz = codec.NewGzipReader(in, codec.GzipOptions{
-			OnCheckpoint: func(cp codec.Checkpoint) { f.Checkpoints = append(f.Checkpoints, cp) },
-		})
-		plain.Reader = gz
-		in = plain
+	if s.buildErr != nil {
+		return false, s.buildErr
+	}
+	found(s.Index)
+	return false, nil
+}
+
+// Growing reports whether the index is still being built.
+func (s *Shard) Growing() bool {
+	if s.built == nil {
+		return false
+	}
+	select {
+	case <-s.built:
+		return false
 	default:
-		return fmt.Errorf("%w: %s", ErrCompression, f.Format)
+		return true
 	}
-	f.Index, err = index.Build(in)
-	if gz != nil {
-		if err == nil {
-			// What follows the end marker is part of the shard, and only its reading proves the checksum.
-			_, err = io.Copy(io.Discard, plain)
-		}
-		f.Plain, f.Trailing = plain.n, gz.Trailing()
-	}
-	if err = truncated(err); err != nil {
-		if !o.AllowTruncated || f.Index == nil || errors.Is(err, index.ErrNotTar) {
-			return err
-		}
-		f.Cut = err.Error()
-	}
-	s.Saved, s.Indexed = f, true
-	return nil
 }
 
-// truncated says of compressed bytes that end early that the shard does.
-func truncated(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, index.ErrTruncated) {
-		return fmt.Errorf("%w: %w", index.ErrTruncated, err)
+// Built waits until the index is whole. It returns all that is known of the shard then, or why there is no more of the
+// index than there is.
+func (s *Shard) Built() (*index.Saved, error) {
+	if s.built == nil {
+		return s.Saved, nil
 	}
-	return err
+	<-s.built
+	return s.whole, s.buildErr
 }
 
 // ReadAt reads plain bytes of the shard.
-func (s *Shard) ReadAt(p []byte, off int64) (int, error) { return s.bytes.ReadAt(p, off) }
+func (s *Shard) ReadAt(p []byte, off int64) (int, error) { return s.plain.ReadAt(p, off) }
 
 // Bytes returns the plain bytes of the shard; where they lie in a file as they are, it is the store's object.
-func (s *Shard) Bytes() io.ReaderAt { return s.bytes }
+func (s *Shard) Bytes() io.ReaderAt { return s.plain }
+
+// Plain returns the number of plain bytes.
+func (s *Shard) Plain() int64 { return s.Map.Plain }
+
+// Checkpoints returns the number of places where decoding can start.
+func (s *Shard) Checkpoints() int {
+	if s.Map.Points == nil {
+		return 0
+	}
+	return s.Map.Points.Len()
+}
 
 // Base returns the last element of the shard's name.
 func (s *Shard) Base() string { return filepath.Base(s.Name) }
 
-// Close closes the shard; its index must not be used any more.
+// Close closes the shard; its index must not be used any more. One from the cache that has turned out to be false is
+// removed there, so that the next use is right.
 func (s *Shard) Close() error {
 	var err error
+	if s.Saved != nil && s.Index != nil && s.Index.Err() != nil {
+		s.Forget()
+	}
+	if s.built != nil {
+		s.closing.Store(true)
+		<-s.built
+	}
+	if s.coded != nil {
+		err = s.coded.Close()
+	}
+	if s.spool != nil {
+		err = s.spool.close()
+	}
 	if s.object != nil {
-		err = s.object.Close()
+		err = errors.Join(err, s.object.Close())
 	}
 	return errors.Join(err, s.mapped.close())
 }
 
-// progressReader tells how far a shard has been read. It stays seekable.
-type progressReader struct {
-	*io.SectionReader
-	progress func(read, size int64)
-}
-
-func (r *progressReader) Read(p []byte) (int, error) {
-	n, err := r.SectionReader.Read(p)
-	if at, seekErr := r.Seek(0, io.SeekCurrent); seekErr == nil {
-		r.progress(at, r.Size())
+// mustSpool reports whether reading in the middle of the shard would mean to decode very much before that.
+func (s *Shard) mustSpool() bool {
+	const most = 16 << 20
+	if s.Map.Plain == math.MaxInt64 { // not known yet
+		return s.Format != codec.Gzip && s.Format != codec.Bzip2
 	}
-	return n, err
-}
-
-// counter counts the bytes read.
-type counter struct {
-	io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	return n, err
+	last := int64(0)
+	for i := range s.Checkpoints() {
+		out := s.Map.Points.At(i).Out
+		if out-last > most {
+			return true
+		}
+		last = out
+	}
+	return s.Map.Plain-last > most
 }

@@ -81,7 +81,7 @@ func save(t testing.TB, content []byte) string {
 
 func mustOpen(t testing.TB, name string, o Options) *Shard {
 	t.Helper()
-	s, err := Open(name, o)
+	s, err := Open(t.Context(), name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +96,10 @@ func mustOpen(t testing.TB, name string, o Options) *Shard {
 // checkBytes checks that a shard has these plain bytes, read from front to back and at odd places.
 func checkBytes(t testing.TB, s *Shard, plain []byte) {
 	t.Helper()
-	if s.Plain != int64(len(plain)) {
-		t.Errorf("%d plain bytes, want %d", s.Plain, len(plain))
+	if s.Plain() != int64(len(plain)) {
+		t.Errorf("%d plain bytes, want %d", s.Plain(), len(plain))
 	}
-	if got, err := io.ReadAll(io.NewSectionReader(s, 0, s.Plain)); err != nil || !bytes.Equal(got, plain) {
+	if got, err := io.ReadAll(io.NewSectionReader(s, 0, s.Plain())); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("%d other bytes than the %d wanted, %v", len(got), len(plain), err)
 	}
 	for row := s.Index.Rows() - 1; row >= 0; row -= max(1, s.Index.Rows()/16) {
@@ -137,8 +137,8 @@ func TestOpen(t *testing.T) {
 		if s.Name != name || s.Base() != "train-0000.tar" {
 			t.Errorf("%s: its name is %s, its base %s", tt.story, s.Name, s.Base())
 		}
-		if tt.format == codec.Gzip && (last != int64(len(tt.stored)) || len(s.Checkpoints) < 2) {
-			t.Errorf("%s: progress up to byte %d of %d, %d checkpoints", tt.story, last, len(tt.stored), len(s.Checkpoints))
+		if tt.format == codec.Gzip && (last != int64(len(tt.stored)) || s.Checkpoints() < 2) {
+			t.Errorf("%s: progress up to byte %d of %d, %d checkpoints", tt.story, last, len(tt.stored), s.Checkpoints())
 		}
 		if _, inFile := s.Bytes().(*store.Object); inFile != (tt.format == codec.Plain) {
 			t.Errorf("%s: its bytes are a %T", tt.story, s.Bytes())
@@ -189,10 +189,10 @@ func TestOpenErrors(t *testing.T) {
 		{"no tar", []byte("hello"), index.ErrNotTar, ""},
 		{"no tar in gzip", zip(t, []byte("hello")), index.ErrNotTar, ""},
 		{"nothing in gzip", zip(t, nil), index.ErrNotTar, ""},
-		{"zstd", []byte("\x28\xb5\x2f\xfd123456789"), ErrCompression, "zstd"},
-		{"bzip2", []byte("BZh91AY&SY123456789"), ErrCompression, "bzip2"},
-		{"xz", []byte("\xfd7zXZ\x00123456789"), ErrCompression, "xz"},
-		{"lz4", []byte("\x04\x22\x4d\x18123456789"), ErrCompression, "lz4"},
+		{"zstd with a dictionary", []byte("\x28\xb5\x2f\xfd123456789"), codec.ErrLimit, "compressed byte 0"},
+		{"bzip2 cut", []byte("BZh91AY&SY123456789"), index.ErrTruncated, "compressed byte 19"},
+		{"xz damaged", []byte("\xfd7zXZ\x00123456789"), codec.ErrDamaged, "compressed byte 0"},
+		{"lz4 with unknown flags", []byte("\x04\x22\x4d\x18123456789"), codec.ErrLimit, "compressed byte 0"},
 		{"cut", plain[:5000], index.ErrTruncated, "member "},
 		{"a header damaged", flip(plain, int(mustIndex(t, plain).Offset(4))), index.ErrDamaged, "member 4 at byte "},
 		{"gzip cut", zipped[:len(zipped)/2], index.ErrTruncated, "compressed byte "},
@@ -204,7 +204,7 @@ func TestOpenErrors(t *testing.T) {
 	} {
 		name := save(t, tt.stored)
 		for _, indexFile := range []string{"", filepath.Join(t.TempDir(), "index")} {
-			_, err := Open(name, Options{IndexFile: indexFile})
+			_, err := Open(t.Context(), name, Options{IndexFile: indexFile})
 			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("%s: %v, want %s: ... %v ... %s", tt.story, err, name, tt.want, tt.text)
 			}
@@ -217,10 +217,10 @@ func TestOpenErrors(t *testing.T) {
 	if err := unix.Mkfifo(name, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(name, Options{}); !errors.Is(err, store.ErrNotRegular) {
+	if _, err := Open(t.Context(), name, Options{}); !errors.Is(err, store.ErrNotRegular) {
 		t.Errorf("a FIFO: %v, want %v", err, store.ErrNotRegular)
 	}
-	_, err := Open("https://user:secret@host/a.tar?secret", Options{})
+	_, err := Open(t.Context(), "https://user:secret@host/a.tar?secret", Options{})
 	if !errors.Is(err, store.ErrScheme) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a URL: %v", err)
 	}
@@ -228,7 +228,7 @@ func TestOpenErrors(t *testing.T) {
 
 func mustIndex(t testing.TB, plain []byte) *index.Index {
 	t.Helper()
-	x, err := index.Build(bytes.NewReader(plain))
+	x, err := index.Build(bytes.NewReader(plain), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,9 +252,9 @@ func TestOpenAllowTruncated(t *testing.T) {
 		{"cut", plain[:len(plain)/2], 5, "truncated shard"},
 		{"cut between the end blocks", plain[:len(plain)-512], 10, "truncated shard"},
 		{"gzip cut", zipped[:len(zipped)/2], 4, "truncated shard"},
-		{"gzip damaged", damaged, 4, "damaged gzip data"},
+		{"gzip damaged", damaged, 4, "damaged compressed data"},
 		{"gzip cut in its trailer", zipped[:len(zipped)-3], 10, "truncated shard"},
-		{"gzip with another checksum", wrongSum, 10, "damaged gzip data"},
+		{"gzip with another checksum", wrongSum, 10, "damaged compressed data"},
 	} {
 		name := save(t, tt.stored)
 		o := Options{AllowTruncated: true, IndexFile: filepath.Join(t.TempDir(), "index")}
@@ -274,11 +274,11 @@ func TestOpenAllowTruncated(t *testing.T) {
 		}
 		// An index file of part of a shard is none for the whole of it.
 		o.AllowTruncated = false
-		s, err := Open(name, o)
+		s, err := Open(t.Context(), name, o)
 		if (err == nil) != (tt.reason == "") {
 			t.Errorf("%s: opened as a whole: %v", tt.story, err)
 		}
-		_, want := Open(name, Options{})
+		_, want := Open(t.Context(), name, Options{})
 		if err != nil && err.Error() != want.Error() {
 			t.Errorf("%s: with an index file: %v, without: %v", tt.story, err, want)
 		}
@@ -286,7 +286,7 @@ func TestOpenAllowTruncated(t *testing.T) {
 			s.Close()
 		}
 	}
-	if _, err := Open(save(t, []byte("hello")), Options{AllowTruncated: true}); !errors.Is(err, index.ErrNotTar) {
+	if _, err := Open(t.Context(), save(t, []byte("hello")), Options{AllowTruncated: true}); !errors.Is(err, index.ErrNotTar) {
 		t.Errorf("no tar: %v, want %v", err, index.ErrNotTar)
 	}
 }
@@ -304,7 +304,7 @@ func TestOpenIndexFile(t *testing.T) {
 			if s.Index.Samples() != samples || s.Indexed != indexed {
 				t.Errorf("%s: %d samples, indexed %v, want %d, %v", story, s.Index.Samples(), s.Indexed, samples, indexed)
 			}
-			if s.Plain == int64(len(plain)) {
+			if s.Plain() == int64(len(plain)) {
 				checkBytes(t, s, plain)
 			}
 		}
@@ -342,7 +342,11 @@ func TestOpenIndexFile(t *testing.T) {
 			damaged := bytes.Clone(whole)
 			damaged[at] ^= 1
 			change(os.WriteFile(file, damaged, 0o644))
-			open(fmt.Sprintf("byte %d of the index file changed", at), 20, true)
+			s := mustOpen(t, name, Options{IndexFile: file}) // which may find out only now
+			if s.Index.Samples() != 20 || s.Index.Key(19) != "0019" {
+				t.Errorf("byte %d of the index file changed: %d samples, the last is %s", at, s.Index.Samples(), s.Index.Key(19))
+			}
+			checkBytes(t, s, plain)
 			change(os.WriteFile(file, whole[:at], 0o644))
 			open(fmt.Sprintf("the index file cut at byte %d", at), 20, true)
 			open("again", 20, false)
@@ -372,7 +376,7 @@ func TestOpenOddIndexFile(t *testing.T) {
 	} {
 		done := make(chan error, 1)
 		go func() {
-			s, err := Open(name, Options{IndexFile: tt.file})
+			s, err := Open(t.Context(), name, Options{IndexFile: tt.file})
 			if err == nil {
 				s.Close()
 			}

@@ -37,12 +37,10 @@ func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 		return nil, fmt.Errorf("%s: %w: it is empty", name, index.ErrNotTar)
 	}
 	var plain io.Reader = buffered
-	switch format := codec.Detect(head); format {
-	case codec.Plain:
-	case codec.Gzip:
-		plain = codec.NewGzipReader(buffered, codec.GzipOptions{})
-	default:
-		return nil, fmt.Errorf("%s: %w: %s", name, ErrCompression, format)
+	if format := codec.Detect(head); format != codec.Plain {
+		if plain, err = codec.NewReader(format, buffered, codec.Options{}); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	if s.spool, err = os.CreateTemp(dir, "spool-"); err != nil {
 		return nil, err
@@ -76,13 +74,12 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 				break
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("%s: %w", s.Name, truncated(err)))
+				yield(nil, fmt.Errorf("%s: %w", s.Name, asTruncated(err)))
 				return
 			}
 			if k, _, ok := index.MemberKey(string(e.Name)); ok && e.Regular {
 				if open && k != key {
-					x, err := b.Finish(e.Header)
-					if !yield(x, err) || err != nil {
+					if !yield(b.Finish(e.Header), nil) {
 						return
 					}
 					b = index.Builder{}
@@ -96,10 +93,10 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 		}
 		// What follows the end marker belongs to the stream, and only its reading proves the checksum.
 		if _, err := io.Copy(io.Discard, s.in); err != nil {
-			yield(nil, fmt.Errorf("%s: %w", s.Name, truncated(err)))
+			yield(nil, fmt.Errorf("%s: %w", s.Name, asTruncated(err)))
 			return
 		}
-		yield(b.Finish(scanner.End()))
+		yield(b.Finish(scanner.End()), nil)
 	}
 }
 

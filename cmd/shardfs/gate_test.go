@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// gateKey is where a story keeps its gate.
+type gateKey struct{}
+
+// gate shows a shard as a file that cannot be read over, so that a story can look on while the shard is being indexed:
+//
+//	gate slow in.tar        # slow/in.tar is in.tar, but no byte behind its first quarter can be read
+//	gate open               # now it can
+//	gate slow in.tar 500ms  # or each read of its second quarter takes so long
+//
+// The middle and the end, which tell whether an index fits, can always be read. The shard should have some megabytes, for
+// they are read in pieces of up to one.
+func makeGate(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 1 && args[0] == "open" {
+		ts.Value(gateKey{}).(*gate).lift()
+		return
+	}
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: gate DIR SHARD [DELAY], or gate open")
+	}
+	dir := ts.MkAbs(args[0])
+	content, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	g := ts.Value(gateKey{}).(*gate)
+	*g = gate{content: content, opened: make(chan struct{}), delay: 0}
+	g.lift = sync.OnceFunc(func() { close(g.opened) })
+	if len(args) == 3 {
+		g.delay, err = time.ParseDuration(args[2])
+		ts.Check(err)
+	}
+	ts.Check(os.MkdirAll(dir, 0o755))
+	root := new(fs.Inode)
+	forever := time.Hour
+	server, err := fs.Mount(dir, root, &fs.Options{
+		EntryTimeout: &forever, AttrTimeout: &forever,
+		MountOptions: fuse.MountOptions{Name: "gate", DirectMountStrict: os.Geteuid() == 0},
+		OnAdd: func(ctx context.Context) {
+			root.AddChild(filepath.Base(args[1]), root.NewPersistentInode(ctx, g, fs.StableAttr{Mode: syscall.S_IFREG}), false)
+		},
+	})
+	ts.Check(err)
+	ts.Defer(func() {
+		g.lift()
+		cleanUp(ts.Getenv("WORK"))
+		server.Wait()
+	})
+}
+
+// gate is the file.
+type gate struct {
+	fs.Inode
+	content []byte
+	delay   time.Duration // 0: until it is opened
+	opened  chan struct{}
+	lift    func() // opens it
+}
+
+// Getattr implements fs.NodeGetattrer.
+func (g *gate) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	out.Mode, out.Size, out.Mtime = syscall.S_IFREG|0o644, uint64(len(g.content)), 1_700_000_000
+	return 0
+}
+
+// Open implements fs.NodeOpener. Nobody reads ahead in the file.
+func (*gate) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	return nil, fuse.FOPEN_DIRECT_IO, 0
+}
+
+// Read implements fs.NodeReader.
+func (g *gate) Read(ctx context.Context, _ fs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	size := int64(len(g.content))
+	if off < size/2-64<<10 && off+int64(len(dest)) > size/4 {
+		var after <-chan time.Time
+		if g.delay > 0 {
+			after = time.After(g.delay)
+		}
+		select {
+		case <-g.opened:
+		case <-after:
+		case <-ctx.Done():
+			return nil, syscall.EINTR
+		}
+	}
+	off = min(off, size)
+	return fuse.ReadResultData(g.content[off:min(off+int64(len(dest)), size)]), 0
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// indexTap indexes a tar on its way to a writer.
+type indexTap struct {
+	w     io.Writer
+	copy  *io.PipeWriter
+	done  chan struct{}
+	index *index.Index // valid, as err is, after done is closed
+	err   error
+}
+
+func newIndexTap(w io.Writer) *indexTap {
+	r, copy := io.Pipe()
+	t := &indexTap{w: w, copy: copy, done: make(chan struct{})}
+	go func() {
+		defer close(t.done)
+		if t.index, t.err = index.Build(r, nil); t.err == nil {
+			_, t.err = io.Copy(io.Discard, r) // zeros behind the end marker
+		}
+		r.CloseWithError(t.err)
+	}()
+	return t
+}
+
+func (t *indexTap) Write(p []byte) (int, error) {
+	if _, err := t.copy.Write(p); err != nil {
+		return 0, err
+	}
+	return t.w.Write(p)
+}
+
+// close ends the tar and returns its index. Later calls return the same.
+func (t *indexTap) close() (*index.Index, error) {
+	t.copy.Close()
+	<-t.done
+	return t.index, t.err
+}

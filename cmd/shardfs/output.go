@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/foreign"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// outputOptions are the flags that say what is written and where.
+type outputOptions struct {
+	name     string
+	level    int
+	ifExists string
+	others   string
+	mtime    string
+
+	writeIndex bool
+	export     string
+}
+
+func (o *outputOptions) add(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: .tar, .tgz, .tar.gz, .tar.zst, or - for stdout")
+	flags.IntVar(&o.level, "level", 1, "compression level `N`, 1 to 9, of zstd to 19")
+	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
+	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
+	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
+}
+
+// addIndex adds the flags for what is written beside the output.
+func (o *outputOptions) addIndex(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.writeIndex, "write-index", false, "write an index file beside the output")
+	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of wds2idx, energon, hf")
+}
+
+// check refuses values that mean nothing, before any work is done.
+func (o *outputOptions) check() error {
+	switch {
+	case o.ifExists != "overwrite" && o.ifExists != "skip" && o.ifExists != "fail":
+		return usagef("--if-exists %s: overwrite, skip or fail", o.ifExists)
+	case o.others != "keep" && o.others != "drop":
+		return usagef("--others %s: keep or drop", o.others)
+	case o.name == "-" && (o.writeIndex || o.export != ""):
+		return usagef("-o -: there is no place beside standard output for an index")
+	}
+	exports, err := exportFormats(o.export)
+	if err != nil {
+		return err
+	}
+	if _, err := o.packOptions(); err != nil {
+		return err
+	}
+	format, err := o.format()
+	for _, f := range exports {
+		if f != foreign.Energon && format != codec.Plain {
+			return usagef("--export %s: members of a compressed output have no place in the file", f)
+		}
+	}
+	most := 9
+	if format == codec.Zstd {
+		most = 19
+	}
+	if err == nil && (o.level < 1 || o.level > most) {
+		err = usagef("--level %d: from 1 to %d", o.level, most)
+	}
+	return err
+}
+
+// format tells by the output's name how it is to be compressed.
+func (o *outputOptions) format() (codec.Format, error) {
+	for _, f := range []struct {
+		suffix string
+		format codec.Format
+	}{{".tar", codec.Plain}, {".tar.gz", codec.Gzip}, {".tgz", codec.Gzip}, {".tar.zst", codec.Zstd}, {".tzst", codec.Zstd}} {
+		if strings.HasSuffix(o.name, f.suffix) {
+			return f.format, nil
+		}
+	}
+	if o.name == "" || o.name == "-" {
+		return codec.Plain, nil
+	}
+	return codec.Plain, usagef("%s: the name of an output ends in .tar, .tar.gz, .tgz or .tar.zst", o.name)
+}
+
+func (o *outputOptions) packOptions() (pack.Options, error) {
+	p := pack.Options{DropOthers: o.others == "drop"}
+	seconds, fixed := strings.CutPrefix(o.mtime, "@")
+	switch {
+	case o.mtime == "sample":
+	case o.mtime == "file":
+		p.Times = pack.FileTime
+	case o.mtime == "now":
+		p.Times, p.Fixed = pack.FixedTime, time.Now()
+	case fixed:
+		n, err := strconv.ParseInt(seconds, 10, 64)
+		if err != nil {
+			return p, usagef("--mtime %s: not a number of seconds", o.mtime)
+		}
+		p.Times, p.Fixed = pack.FixedTime, time.Unix(n, 0)
+	default:
+		return p, usagef("--mtime %s: sample, file, now or @SECONDS", o.mtime)
+	}
+	return p, nil
+}
+
+// output is a tar in the making.
+type output struct {
+	*pack.Writer
+	name  string
+	o     *outputOptions
+	file  *store.Output // nil: standard output
+	coded encoder       // nil: not compressed
+	tap   *indexTap     // nil: not compressed
+	begun time.Time
+}
+
+// encoder compresses an output.
+type encoder interface {
+	io.WriteCloser
+	SetExtra(b []byte) // to be kept beside the data, for ReadMap
+}
+
+// errSkip says that the output exists and nothing need be done.
+var errSkip = errors.New("the output exists")
+
+// create begins an output.
+func (o *outputOptions) create() (*output, error) {
+	p, err := o.packOptions()
+	if err != nil {
+		return nil, err
+	}
+	out := &output{name: o.name, o: o, begun: time.Now()}
+	var sink io.Writer = os.Stdout
+	if o.name != "-" {
+		out.file, err = store.Create(o.name, o.ifExists == "overwrite")
+		if errors.Is(err, store.ErrExists) && o.ifExists == "skip" {
+			return nil, errSkip
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.name, err)
+		}
+		sink = out.file
+	}
+	format, err := o.format()
+	if err == nil {
+		switch format {
+		case codec.Gzip:
+			out.coded, err = codec.NewGzipWriter(sink, o.level, 0)
+		case codec.Zstd:
+			out.coded, err = codec.NewZstdWriter(sink, o.level, 0)
+		}
+	}
+	if err != nil {
+		out.abort()
+		return nil, err
+	}
+	if out.coded != nil {
+		out.tap = newIndexTap(out.coded)
+		sink = out.tap
+	}
+	out.Writer = pack.NewWriter(sink, p)
+	return out, nil
+}
+
+// commit ends the tar and publishes it, and then what is to lie beside it.
+func (out *output) commit(ctx context.Context, ui *ui) error {
+	x, err := out.finish()
+	if err != nil {
+		out.abort()
+		return fmt.Errorf("%s: %w", out.name, err)
+	}
+	if out.file == nil {
+		return nil
+	}
+	if err := out.file.Commit(); err != nil {
+		return fmt.Errorf("%s: %w", out.name, err)
+	}
+	if !out.o.writeIndex && out.o.export == "" {
+		return nil
+	}
+	sh, err := shard.Open(ctx, out.name, shard.Options{Known: x, NoIndex: true, Detail: ui.detail})
+	if err != nil {
+		return err
+	}
+	defer sh.Close()
+	return writeIndexes(ctx, ui, sh, out.o.writeIndex, out.o.export)
+}
+
+// finish ends the tar and returns its index. A compressed output gets that too, so that it can be mounted without being
+// decoded; a plain one is indexed as quickly as an index is read.
+func (out *output) finish() (*index.Index, error) {
+	err := out.Writer.Close()
+	if out.tap == nil {
+		return nil, err
+	}
+	x, tapErr := out.tap.close()
+	if err = errors.Join(err, tapErr); err == nil {
+		x.Settle()
+		var saved bytes.Buffer
+		f := index.Saved{Index: x}
+		f.Map.Plain = out.Summary().Bytes
+		err = f.Write(&saved)
+		if int64(saved.Len()) <= f.Map.Plain/embedShare {
+			out.coded.SetExtra(saved.Bytes())
+		}
+	}
+	err = errors.Join(err, out.coded.Close())
+	out.coded = nil
+	return x, err
+}
+
+// embedShare is how many bytes an output has at least for each byte of the index in it: where members are so small that it
+// would have more, an index makes the shard too large for what it is worth.
+const embedShare = 400
+
+// abort gives the output up. After commit it does nothing.
+func (out *output) abort() {
+	if out.tap != nil {
+		out.tap.close()
+	}
+	if out.coded != nil {
+		out.coded.Close()
+		out.coded = nil
+	}
+	if out.file != nil {
+		out.file.Abort()
+	}
+}
+
+// write makes an output of what fill puts into it.
+func (o *outputOptions) write(ctx context.Context, ui *ui, fill func(*pack.Writer) error) error {
+	out, err := o.create()
+	if errors.Is(err, errSkip) {
+		ui.note("%s: exists, skipped", o.name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	if err := fill(out.Writer); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := out.commit(ctx, ui); err != nil {
+		return err
+	}
+	return ui.summary(out)
+}
+
+// summary tells what an output holds.
+func (u *ui) summary(out *output) error {
+	s := out.Summary()
+	if u.json && out.file != nil {
+		return u.print(struct {
+			Output string `json:"output"`
+			pack.Summary
+			Seconds float64 `json:"seconds"`
+		}{out.name, s, time.Since(out.begun).Seconds()})
+	}
+	text := fmt.Sprintf("%s: %s, %s, %s", out.name, count(s.Samples, "sample"), count(s.Members, "member"), size(s.Bytes))
+	if s.LeftOut > 0 {
+		text += fmt.Sprintf("; %s left out", count(s.LeftOut, "other file"))
+	}
+	if s.Emptied > 0 {
+		text += fmt.Sprintf("; %s left out", count(s.Emptied, "emptied sample"))
+	}
+	u.note("%s", text)
+	return nil
+}

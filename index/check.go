@@ -1,0 +1,81 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Open returns a reader of the content of the entry in a row, given one of the plain shard. Holes read as zeros. It checks
+// the entry first.
+func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
+	if err := x.Check(row, plain); err != nil {
+		return nil, err
+	}
+	data, size := x.Content(row)
+	if i, ok := x.c.sparseRow.find(uint64(row)); ok {
+		plain, data = NewSparseReader(plain, data, x.extents(i), size), 0
+	}
+	return io.NewSectionReader(plain, data, size), nil
+}
+
+// Check compares what an index file says of the entry in a row with the headers that the plain shard has there, when that
+// entry is first used. An index that was built is right, and not checked. The error is ErrStale where the two differ.
+func (x *Index) Check(row int, plain io.ReaderAt) error {
+	f := x.file
+	if f == nil {
+		return nil
+	}
+	if row < 0 || row >= x.Rows() {
+		f.outside()
+		return x.Err()
+	}
+	word, bit := row/64, uint64(1)<<(row%64)
+	if f.used[word].Load()&bit != 0 {
+		return nil
+	}
+	ok, err := x.compare(row, plain)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		f.fail(fmt.Errorf("%w: member %d is not what it says", ErrStale, row))
+	}
+	if err := x.Err(); err != nil {
+		return err
+	}
+	f.used[word].Or(bit)
+	return nil
+}
+
+// compare reports whether the headers of an entry say what the index does. An error is one of reading.
+func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
+	m := x.Member(row)
+	if m.Header < 0 || m.End <= m.Header {
+		return false, nil
+	}
+	buf := x.file.buffers.Get().(*[]byte)
+	defer x.file.buffers.Put(buf)
+	in := io.NewSectionReader(plain, m.Header, m.End-m.Header)
+	s := Scanner{in: input{r: in, seeker: in, length: m.End - m.Header, store: *buf, chunk: minChunk}}
+	e, err := s.Next()
+	switch {
+	case err == io.EOF, errors.Is(err, ErrNotTar), errors.Is(err, ErrDamaged), errors.Is(err, ErrTruncated):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	_, _, keyed := MemberKey(string(e.Name))
+	name := []byte(x.OtherName(row))
+	var extents []Extent
+	if i, ok := x.c.sparseRow.find(uint64(row)); ok {
+		extents = x.extents(i)
+	}
+	if m.InSample {
+		name = fmt.Appendf(name, "%s.%s", x.Key(x.SampleOfRow(row)), m.Ext)
+	}
+	return m.InSample == (keyed && e.Regular) && bytes.Equal(name, e.Name) && e.Data == m.Data-m.Header && e.Size == m.Size &&
+		e.End == m.End-m.Header && e.ModTime == m.ModTime.UnixNano() && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
+}

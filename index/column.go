@@ -1,0 +1,273 @@
+package index
+
+import (
+	"math"
+	"math/bits"
+	"unsafe"
+)
+
+// groupLen is how many values of a column are packed together. With more of them one odd value widens more others, with
+// fewer the groups' heads weigh more.
+const groupLen = 128
+
+// group is the head of up to groupLen values. Value i is base + unit*(line(slope, i) + rest), modulo 2^64, where the rests
+// are numbers of width bits, one behind the other from the word at on. Offsets of members of about one size, rows that
+// count up and times of whole seconds need no rests or short ones.
+type group struct {
+	base  uint64
+	unit  uint64
+	slope int64  // in 1/65536
+	place uint64 // at<<8 | width
+}
+
+// line returns how far a line has risen at i.
+func line(slope int64, i int) int64 { return slope * int64(i) >> 16 }
+
+const groupSize = int(unsafe.Sizeof(group{}))
+
+// column is a sequence of numbers, packed. It can be appended to until it is sealed, and is then what an index file holds.
+type column struct {
+	n      int
+	groups []group
+	rests  []uint64
+	tail   []uint64 // values behind those in groups
+	raw    []uint32 // all values, in place of groups and tail, of a column whose values still change; nil else
+	file   *file    // that groups and rests lie in; nil in memory
+	id     int      // which of the file's columns this is
+	at     int      // offset of groups in the file; rests follow
+}
+
+// get returns the value in a row. A row that is not there is one that a false index file has named; its value is 0.
+func (c *column) get(row int) uint64 {
+	if c.raw != nil {
+		return uint64(c.raw[row])
+	}
+	g := uint(row) / groupLen
+	if g >= uint(len(c.groups)) {
+		if i := uint(row) - uint(len(c.groups))*groupLen; i < uint(len(c.tail)) {
+			return c.tail[i]
+		}
+		return c.file.outside()
+	}
+	if c.file != nil && !c.file.sound(c.at+int(g)*groupSize, groupSize) {
+		return c.file.column(c.id).get(row)
+	}
+	h := &c.groups[g]
+	width := h.place & 0xff
+	v := h.base + h.unit*uint64(line(h.slope, int(uint(row)%groupLen)))
+	if width == 0 {
+		return v
+	}
+	bit := uint64(row) % groupLen * width
+	word := h.place>>8 + bit/64
+	last := h.place>>8 + (bit+width-1)/64
+	if width > 64 || last >= uint64(len(c.rests)) {
+		return c.file.outside()
+	}
+	if c.file != nil && !c.file.sound(c.at+len(c.groups)*groupSize+int(word)*8, int(last-word+1)*8) {
+		return c.file.column(c.id).get(row)
+	}
+	rest := c.rests[word] >> (bit % 64)
+	if last > word {
+		rest |= c.rests[last] << (64 - bit%64)
+	}
+	return v + h.unit*(rest&(1<<width-1))
+}
+
+// append adds a value.
+func (c *column) append(v uint64) {
+	c.n++
+	c.tail = append(c.tail, v)
+	if len(c.tail) == groupLen {
+		c.pack(c.tail)
+		c.tail = c.tail[:0]
+	}
+}
+
+// push adds a value to a column whose values still change.
+func (c *column) push(v uint32) {
+	c.n++
+	c.raw = append(c.raw, v)
+}
+
+// pack appends a group of values.
+func (c *column) pack(values []uint64) {
+	first := values[0]
+	var unit uint64
+	for _, v := range values {
+		if d := int64(v - first); d != 0 && unit != 1 {
+			unit = gcd(uint64(max(d, -d)), unit)
+		}
+	}
+	if unit == 0 {
+		c.groups = append(c.groups, group{base: first, place: uint64(len(c.rests)) << 8})
+		return
+	}
+	var steps [groupLen]int64 // of each value from the first, in units
+	n := len(values)
+	for i, v := range values {
+		steps[i] = int64(v-first) / int64(unit)
+	}
+	low, slope := int64(0), int64(0)
+	width := widthOver(steps[:n], 0, &low)
+	if last := steps[n-1]; max(last, -last) < 1<<40 && last != math.MinInt64 {
+		rise, lineLow := last<<16/int64(n-1), int64(0)
+		if w := widthOver(steps[:n], rise, &lineLow); w < width {
+			width, slope, low = w, rise, lineLow
+		}
+	}
+	c.groups = append(c.groups, group{
+		base: first + unit*uint64(low), unit: unit, slope: slope, place: uint64(len(c.rests))<<8 | width,
+	})
+	if width == 0 {
+		return
+	}
+	word, bit := uint64(0), uint64(0)
+	for i, step := range steps[:n] {
+		rest := uint64(step - line(slope, i) - low)
+		word |= rest << bit
+		if bit += width; bit >= 64 {
+			c.rests = append(c.rests, word)
+			bit -= 64
+			word = rest >> (width - bit) // nothing is left of it where bit is 0
+		}
+	}
+	if bit > 0 {
+		c.rests = append(c.rests, word)
+	}
+}
+
+// widthOver returns how many bits the rests of a group's steps need over a slope, and the lowest of them.
+func widthOver(steps []int64, slope int64, low *int64) (width uint64) {
+	for i, step := range steps {
+		*low = min(*low, step-line(slope, i))
+	}
+	var all uint64
+	for i, step := range steps {
+		all |= uint64(step - line(slope, i) - *low)
+	}
+	return uint64(bits.Len64(all))
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// seal packs what is not packed yet; nothing can be appended then.
+func (c *column) seal() {
+	if c.raw != nil {
+		raw := c.raw
+		*c = column{}
+		c.groups = make([]group, 0, len(raw)/groupLen+1)
+		for _, v := range raw {
+			c.append(uint64(v))
+		}
+	}
+	if len(c.tail) > 0 {
+		c.pack(c.tail)
+	}
+	c.tail = nil
+}
+
+// cut removes the values from a row on.
+func (c *column) cut(row int) {
+	if row >= c.n {
+		return
+	}
+	whole := row / groupLen
+	var tail []uint64
+	for i := whole * groupLen; i < row; i++ {
+		tail = append(tail, c.get(i))
+	}
+	if whole < len(c.groups) {
+		c.rests = c.rests[:c.groups[whole].place>>8]
+		c.groups = c.groups[:whole]
+	}
+	c.tail, c.n = tail, row
+}
+
+// search returns the first row whose value is at least v in a column of ascending values.
+func (c *column) search(v uint64) int {
+	low, high := 0, c.n
+	for low < high {
+		if middle := int(uint(low+high) / 2); c.get(middle) < v {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// find returns the row of a value in a column of ascending values.
+func (c *column) find(v uint64) (row int, ok bool) {
+	if c.n == 0 {
+		return 0, false
+	}
+	row = c.search(v)
+	return row, row < c.n && c.get(row) == v
+}
+
+// texts are strings that lie one behind the other.
+type texts struct {
+	ends column
+	all  text
+}
+
+// text is a sequence of bytes.
+type text struct {
+	b    []byte
+	file *file // that b lies in; nil in memory
+	id   int
+	at   int // offset in the file
+}
+
+func (t *texts) append(s string) {
+	t.all.b = append(t.all.b, s...)
+	t.ends.append(uint64(len(t.all.b)))
+}
+
+// get returns the string in a row, which shares memory with the index.
+func (t *texts) get(row int) []byte {
+	start := uint64(0)
+	if row > 0 {
+		start = t.ends.get(row - 1)
+	}
+	return t.all.slice(start, t.ends.get(row))
+}
+
+func (t *text) slice(start, end uint64) []byte {
+	if start > end || end > uint64(len(t.b)) {
+		t.file.outside()
+		return nil
+	}
+	if t.file != nil && !t.file.sound(t.at+int(start), int(end-start)) {
+		return t.file.text(t.id).slice(start, end)
+	}
+	return t.b[start:end:end]
+}
+
+// cut removes the strings from a row on.
+func (t *texts) cut(row int) {
+	if row < t.ends.n {
+		t.ends.cut(row)
+		end := uint64(0)
+		if row > 0 {
+			end = t.ends.get(row - 1)
+		}
+		t.all.b = t.all.b[:end]
+	}
+}
+
+// memory returns the bytes of a slice of numbers, which it shares.
+func memory[T uint64 | group](s []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
+}
+
+// numbers is the reverse of memory; b starts at a multiple of 8.
+func numbers[T uint64 | group](b []byte) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(*new(T))))
+}

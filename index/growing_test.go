@@ -1,0 +1,108 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+)
+
+// Whoever looks at a growing index sees of it what the whole index will have, and waits only for what is not there yet.
+func TestGrowing(t *testing.T) {
+	var names []string
+	for i := range 300 {
+		names = append(names, fmt.Sprintf("%03d.x", i/2), fmt.Sprintf("d%d/%03d.y", i%7, i))
+	}
+	plain := makeTar(t, names...)
+	whole := build(t, plain)
+	for _, chunk := range []int{512, 5000, 1 << 20} {
+		g := NewGrowing(func(int64) {})
+		in, out := io.Pipe()
+		var all sync.WaitGroup
+		all.Go(func() {
+			for rest := plain; len(rest) > 0; {
+				n := min(chunk, len(rest))
+				out.Write(rest[:n])
+				rest = rest[n:]
+			}
+			out.Close()
+		})
+		all.Go(func() {
+			x, err := g.Build(in, false)
+			if err != nil || !slices.Equal(outline(x), outline(whole)) {
+				t.Errorf("built %v, %v", outline(x), err)
+			}
+		})
+		for reader := range 4 {
+			all.Go(func() {
+				// One reads the listing, the others ask for a name each, in some order.
+				for i := range whole.Samples() {
+					number := i * []int{1, 7, 11, 13}[reader] % whole.Samples()
+					want := whole.Sample(number)
+					var got Sample
+					_, err := g.Look(nil, func(x *Index) bool {
+						d, ok := x.Find(want.Path)
+						if !ok {
+							return false
+						}
+						if number, ok = x.SampleIn(d); ok {
+							got = x.Sample(number)
+						}
+						return ok
+					})
+					if err != nil || got != want {
+						t.Errorf("sample %+v, %v, want %+v", got, err, want)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		if _, err := g.Look(nil, func(x *Index) bool { return false }); err != nil {
+			t.Errorf("what is not there, at the end: %v", err)
+		}
+	}
+}
+
+func TestGrowingCancelled(t *testing.T) {
+	g := NewGrowing(func(int64) {})
+	in, out := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		g.Build(in, false)
+		close(done)
+	}()
+	cancel := make(chan struct{})
+	close(cancel)
+	if cancelled, err := g.Look(cancel, func(*Index) bool { return false }); !cancelled || err != nil {
+		t.Errorf("Look returned %t, %v", cancelled, err)
+	}
+	out.Close()
+	<-done
+}
+
+// A shard that ends early shows what is whole of it, and then says so.
+func TestGrowingDamaged(t *testing.T) {
+	plain := makeTar(t, "a.x", "b.x", "c.x")
+	g := NewGrowing(func(int64) {})
+	if _, err := g.Build(iotest.OneByteReader(strings.NewReader(string(plain[:3000]))), false); !errors.Is(err, ErrTruncated) {
+		t.Errorf("Build: %v, want %v", err, ErrTruncated)
+	}
+	look := func(key string) error {
+		_, err := g.Look(nil, func(x *Index) bool {
+			_, ok := x.FindKey(key)
+			return ok
+		})
+		return err
+	}
+	if err := look("a"); err != nil {
+		t.Error(err)
+	}
+	if err := look("c"); !errors.Is(err, ErrTruncated) {
+		t.Errorf("what would have come: %v, want %v", err, ErrTruncated)
+	}
+}

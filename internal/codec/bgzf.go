@@ -1,0 +1,57 @@
+package codec
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// BGZF is gzip of members of at most 64 KiB, plain and compressed, each of which says in its header how long it is. It ends
+// in an empty member.
+const (
+	bgzfHeader = 18
+	bgzfMagic  = "\x1f\x8b\x08\x04"
+	bgzfExtra  = "\x06\x00BC\x02\x00" // of one field of two bytes
+	bgzfEnd    = bgzfMagic + "\x00\x00\x00\x00\x00\xff" + bgzfExtra + "\x1b\x00" + deflateEnd + "\x00\x00\x00\x00\x00\x00\x00\x00"
+)
+
+// readBGZF makes the map of a BGZF shard out of its headers and trailers. The sum of each member is that of its trailer.
+func readBGZF(r io.ReaderAt, size int64) (Map, bool) {
+	end := make([]byte, len(bgzfEnd))
+	if size < int64(len(end)) {
+		return Map{}, false
+	}
+	if _, err := r.ReadAt(end, size-int64(len(end))); err != nil && err != io.EOF || string(end) != bgzfEnd {
+		return Map{}, false
+	}
+	var (
+		points segmentPoints
+		in     int64
+		// The trailer of a member and the header of the next are read together.
+		head = make([]byte, 8+bgzfHeader)
+	)
+	if _, err := r.ReadAt(head[8:], 0); err != nil {
+		return Map{}, false
+	}
+	for in < size {
+		h := head[8:]
+		if string(h[:4]) != bgzfMagic || string(h[10:16]) != bgzfExtra {
+			return Map{}, false
+		}
+		next := in + int64(binary.LittleEndian.Uint16(h[16:])) + 1
+		if next-in < bgzfHeader+8 || next > size {
+			return Map{}, false
+		}
+		if _, err := r.ReadAt(head[:min(int64(len(head)), size-next+8)], next-8); err != nil && err != io.EOF {
+			return Map{}, false
+		}
+		sum, plain := binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
+		if plain > 1<<16 {
+			return Map{}, false
+		}
+		if plain > 0 {
+			points.add(in, int64(plain), sum)
+		}
+		in = next
+	}
+	return points.mapOf(true), true
+}

@@ -1,0 +1,286 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// lz4Decoder decodes LZ4 frames. Where the blocks of a frame stand for themselves, as those of the command lz4 do, decoding
+// can start at each, else only at the frame. It verifies the checksums of the blocks, and the checksum and the length of a
+// frame which it decodes from its start, where they are stated. As with lz4 itself, anything else behind a frame is damage.
+//
+// A checkpoint at a block keeps in Bit what the header of the frame says about its blocks; see lz4Frame.
+type lz4Decoder struct {
+	in    input
+	offer func(Checkpoint)
+	frame lz4Frame
+	open  bool       // the frame goes on
+	point Checkpoint // where the next block can be started; without Out
+	seen  bool       // a frame, even one to be skipped
+	whole bool       // the frame is decoded from its start
+	plain uint64     // bytes of the frame so far
+	sum   xxh32      // of them
+	src   []byte     // a block as it is stored
+	dst   []byte     // the bytes before a linked block, then the bytes of the block
+	ready []byte     // part of dst that Read has not returned
+	out   int64      // plain offset of the next byte
+	err   error      // returned from all further calls of Read
+}
+
+// lz4Frame is what the header of a frame says.
+type lz4Frame struct {
+	linked   bool // blocks refer to the 64 KiB before them
+	blockSum bool // behind each block stands a checksum
+	frameSum bool // behind the last block stands one of the plain bytes
+	big      bool // blocks may be longer than 256 KiB
+	hasSize  bool
+	size     uint64 // of the plain bytes
+}
+
+const (
+	lz4Magic      = 0x184d2204
+	lz4Legacy     = 0x184c2102
+	lz4Skippable  = 0x184d2a50 // the last four bits are free
+	lz4Window     = 64 << 10
+	lz4HeaderSize = 4 + 2 + 8 + 4 + 1 // at most
+)
+
+func newLZ4Decoder(offer func(Checkpoint)) *lz4Decoder { return &lz4Decoder{offer: offer} }
+
+// start implements decoder. A checkpoint stands at a frame or at a block.
+func (d *lz4Decoder) start(r io.Reader, c Checkpoint) error {
+	d.in.reset(r, c.In)
+	d.out, d.open, d.seen, d.ready, d.err = c.Out, false, false, nil, nil
+	if c.Member || c.In == 0 {
+		return nil
+	}
+	if c.Bit > 7 {
+		d.err = locate(c.In, fmt.Errorf("checkpoint with lz4 flags %x", c.Bit))
+		return d.err
+	}
+	d.frame = lz4Frame{blockSum: c.Bit&1 != 0, frameSum: c.Bit&2 != 0, big: c.Bit&4 != 0}
+	d.open, d.seen, d.whole = true, true, false
+	return nil
+}
+
+// flags returns what checkpoints keep of f.
+func (f *lz4Frame) flags() (bit uint8) {
+	for i, set := range []bool{f.blockSum, f.frameSum, f.big} {
+		if set {
+			bit |= 1 << i
+		}
+	}
+	return bit
+}
+
+// maxBlock returns the most that a block of f may hold.
+func (f *lz4Frame) maxBlock() int {
+	if f.big {
+		return 4 << 20
+	}
+	return 256 << 10
+}
+
+// trailing implements decoder.
+func (d *lz4Decoder) trailing() int64 { return 0 }
+
+// Read returns plain bytes.
+func (d *lz4Decoder) Read(p []byte) (int, error) {
+	for len(d.ready) == 0 && d.err == nil {
+		if d.open {
+			d.err = d.readBlock()
+		} else {
+			d.err = d.openFrame()
+		}
+	}
+	if len(d.ready) == 0 {
+		return 0, d.err
+	}
+	n := copy(p, d.ready)
+	d.ready = d.ready[n:]
+	d.out += int64(n)
+	return n, nil
+}
+
+// openFrame reads a header, or skips a frame that holds no data. It returns io.EOF behind the last one.
+func (d *lz4Decoder) openFrame() error {
+	start := d.in.offset()
+	head, err := d.in.br.Peek(lz4HeaderSize)
+	if len(head) == 0 && err == io.EOF && d.seen {
+		return io.EOF
+	}
+	if err != nil && err != io.EOF || len(head) < 4 {
+		return locate(start, err)
+	}
+	switch magic := binary.LittleEndian.Uint32(head); {
+	case magic == lz4Legacy:
+		return locate(start, fmt.Errorf("%w: an lz4 frame of the legacy format", ErrLimit))
+	case magic&^0xf == lz4Skippable && len(head) < 8:
+		return locate(start, err)
+	case magic&^0xf == lz4Skippable:
+		d.seen = true
+		if _, err := d.in.br.Discard(8 + int(binary.LittleEndian.Uint32(head[4:]))); err != nil {
+			return locate(d.in.offset(), err)
+		}
+		return nil
+	case magic != lz4Magic:
+		return locate(start, damaged("no lz4 frame"))
+	}
+	frame, size, err := parseLZ4Header(head)
+	if err != nil {
+		return locate(start, err)
+	}
+	d.in.br.Discard(size)
+	d.frame, d.open, d.seen, d.whole = frame, true, true, true
+	d.plain, d.sum = 0, newXXH32()
+	d.dst = d.dst[:0]
+	d.point = Checkpoint{In: start, Member: true}
+	return nil
+}
+
+// parseLZ4Header reads the header of a frame, and tells how long it is.
+func parseLZ4Header(head []byte) (f lz4Frame, size int, err error) {
+	if len(head) < 6 {
+		return f, 0, io.ErrUnexpectedEOF
+	}
+	flags, block := head[4], head[5]
+	if flags>>6 != 1 || flags&2 != 0 || block&0x8f != 0 || block>>4 < 4 {
+		return f, 0, fmt.Errorf("%w: lz4 frame with flags %02x%02x", ErrLimit, flags, block)
+	}
+	f = lz4Frame{
+		linked:   flags&0x20 == 0,
+		blockSum: flags&0x10 != 0,
+		hasSize:  flags&8 != 0,
+		frameSum: flags&4 != 0,
+		big:      block>>4 > 5,
+	}
+	size = 6
+	if f.hasSize {
+		size += 8
+	}
+	if flags&1 != 0 {
+		size += 4
+	}
+	if len(head) <= size {
+		return f, 0, io.ErrUnexpectedEOF
+	}
+	if byte(sumXXH32(head[4:size])>>8) != head[size] {
+		return f, 0, damaged("wrong checksum of an lz4 header")
+	}
+	if flags&1 != 0 {
+		return f, 0, fmt.Errorf("%w: lz4 with a dictionary", ErrLimit)
+	}
+	if f.hasSize {
+		f.size = binary.LittleEndian.Uint64(head[6:])
+	}
+	return f, size + 1, nil
+}
+
+// readBlock decodes the next block, or reads what ends the frame.
+func (d *lz4Decoder) readBlock() error {
+	start := d.in.offset()
+	word, err := d.in.br.Peek(4)
+	if err != nil {
+		return locate(start, err)
+	}
+	head := binary.LittleEndian.Uint32(word)
+	d.in.br.Discard(4)
+	if head == 0 {
+		d.open = false
+		return d.closeFrame()
+	}
+	size, stored := int(head&^(1<<31)), head>>31 != 0
+	if size > d.frame.maxBlock() {
+		return locate(start, damaged("lz4 block of %d bytes", size))
+	}
+	if d.offer != nil && (d.point.Member || !d.frame.linked) {
+		if !d.point.Member {
+			d.point = Checkpoint{In: start, Bit: d.frame.flags()}
+		}
+		d.point.Out = d.out
+		d.offer(d.point)
+	}
+	d.point.Member = false
+
+	if d.src, err = d.readFull(d.src, size); err != nil {
+		return locate(d.in.offset(), err)
+	}
+	if d.frame.blockSum {
+		sum, err := d.in.br.Peek(4)
+		if err != nil {
+			return locate(d.in.offset(), err)
+		}
+		if binary.LittleEndian.Uint32(sum) != sumXXH32(d.src) {
+			return locate(start, damaged("wrong checksum of an lz4 block"))
+		}
+		d.in.br.Discard(4)
+	}
+	if err := d.decode(stored); err != nil {
+		return locate(start, err)
+	}
+	if d.whole {
+		d.plain += uint64(len(d.ready))
+		if d.frame.frameSum {
+			d.sum.add(d.ready)
+		}
+	}
+	return nil
+}
+
+// readFull reads size bytes into b, which grows only as they come.
+func (d *lz4Decoder) readFull(b []byte, size int) ([]byte, error) {
+	const step = 256 << 10
+	b = b[:0]
+	for len(b) < size {
+		n := min(step, size-len(b))
+		b = slices.Grow(b, n)
+		got, err := io.ReadFull(d.in.br, b[len(b):len(b)+n])
+		if b = b[:len(b)+got]; err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// decode makes the plain bytes of src ready.
+func (d *lz4Decoder) decode(stored bool) (err error) {
+	before := d.dst[:0]
+	if d.frame.linked {
+		before = d.dst[max(0, len(d.dst)-lz4Window):]
+	}
+	held := copy(d.dst[:cap(d.dst)], before)
+	room := d.frame.maxBlock()
+	d.dst = slices.Grow(d.dst[:held], room)[:held+room]
+	var n int
+	if stored {
+		n = copy(d.dst[held:], d.src)
+	} else if n, err = lz4.UncompressBlockWithDict(d.src, d.dst[held:], d.dst[:held]); err != nil {
+		return damaged("%w", err)
+	}
+	d.dst = d.dst[:held+n]
+	d.ready = d.dst[held:]
+	return nil
+}
+
+// closeFrame reads what stands behind the last block.
+func (d *lz4Decoder) closeFrame() error {
+	off := d.in.offset()
+	if d.frame.frameSum {
+		sum, err := d.in.br.Peek(4)
+		if err != nil {
+			return locate(off, err)
+		}
+		if want := binary.LittleEndian.Uint32(sum); d.whole && want != d.sum.sum() {
+			return locate(off, damaged("lz4 checksum %08x, want %08x", d.sum.sum(), want))
+		}
+		d.in.br.Discard(4)
+	}
+	if d.whole && d.frame.hasSize && d.plain != d.frame.size {
+		return locate(off, damaged("length %d, want %d", d.plain, d.frame.size))
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package codec
+
+import "io"
+
+// Checkpoint is a place in a compressed shard where decoding can start.
+type Checkpoint struct {
+	Out    int64 // offset in the plain bytes
+	In     int64 // offset of the compressed byte that holds the next bit
+	Bit    uint8 // bits of that byte already used, 0-7; of xz and lz4, what the stream's header says about its blocks
+	Member bool  // In is where a gzip member, a frame or a stream begins, with its header
+
+	// Sums are the CRC-32 (IEEE) of the plain bytes from Out on, of each Map.Piece of them. The last piece ends at the next
+	// checkpoint. Nil means that they are not known.
+	Sums []uint32
+
+	// Window is up to 32 KiB of plain bytes before Out, as a zstd frame. Bytes that the data behind Out does not refer to
+	// are zeros. Nil means that none are needed.
+	Window []byte
+}
+
+// Points are checkpoints in order of Out, the first at 0. They are safe for concurrent use.
+//
+// Points may grow while they are read. The sums of the last one are then those of its whole pieces so far.
+type Points interface {
+	Len() int
+	At(i int) Checkpoint
+}
+
+// Map is what random access to a compressed shard needs beside its bytes.
+type Map struct {
+	Plain  int64 // length of the plain bytes; math.MaxInt64 while it is not known
+	Piece  int64 // plain bytes that one sum covers
+	Points Points
+}
+
+// ReadMap finds what a shard of size compressed bytes says of itself, without decoding it: the seek table of GzipWriter,
+// the block sizes of BGZF, a zstd seek table, the index of xz. extra is what our writers put in beside it, nil if there is none. Where ok
+// is false, a pass is needed.
+//
+// A shard that is wrong about itself gives ErrDamaged when it is read by the map.
+func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
+	switch f {
+	case Gzip:
+		if m, extra, ok = readSeekTable(r, size); ok {
+			return m, extra, true
+		}
+		m, ok = readBGZF(r, size)
+		return m, nil, ok
+	case Zstd:
+		return readZstdMap(r, size)
+	case XZ:
+		m, ok = readXZMap(r, size)
+		return m, nil, ok
+	}
+	return Map{}, nil, false
+}
+
+// PointList is Points that do not grow.
+type PointList []Checkpoint
+
+// Len implements Points.
+func (l PointList) Len() int { return len(l) }
+
+// At implements Points.
+func (l PointList) At(i int) Checkpoint { return l[i] }

@@ -1,0 +1,127 @@
+package codec
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// A map can be read by while the pass that makes it goes on.
+func TestMapGrows(t *testing.T) {
+	plain := slices.Concat(text(700_000, 1), sampleTar(t, 700_000), noise(300_000, 1))
+	for _, gz := range [][]byte{compress(t, plain, 6), members(t, plain, 200_000), compressOwn(t, plain, 1, 2)} {
+		pass := newReader(t, bytes.NewReader(gz), 100_000)
+		z := openAt(t, bytes.NewReader(gz), len(gz), pass.Map())
+		var read atomic.Int64
+		var running sync.WaitGroup
+		for i := range 2 {
+			running.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(i), 1))
+				for p := make([]byte, 50_000); ; {
+					n := read.Load()
+					off := r.Int64N(n + 1)
+					q := p[:min(r.Int64N(50_000), n-off)]
+					if _, err := z.ReadAt(q, off); err != nil {
+						t.Errorf("%d bytes at %d: %v", len(q), off, err)
+						return
+					}
+					if !bytes.Equal(q, plain[off:][:len(q)]) {
+						t.Errorf("%d bytes at %d: wrong", len(q), off)
+						return
+					}
+					if n == int64(len(plain)) {
+						return
+					}
+				}
+			})
+		}
+		for buf := make([]byte, 30_000); ; {
+			n, err := pass.Read(buf)
+			read.Add(int64(n))
+			if err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		running.Wait()
+		checkMap(t, pass.Map(), gz, plain)
+		got := make([]byte, len(plain)+1)
+		if n, err := z.ReadAt(got, 0); n != len(plain) || err != io.EOF { // though it never learned the length
+			t.Fatalf("%d bytes of %d, %v", n, len(plain), err)
+		}
+		same(t, got[:len(plain)], plain)
+		if n, err := z.ReadAt(got, int64(len(plain))+100); n != 0 || err != io.EOF {
+			t.Fatalf("behind the end: %d bytes, %v", n, err)
+		}
+	}
+}
+
+// A pass that is given up leaves a map of what was read.
+func TestReaderClose(t *testing.T) {
+	plain := text(1<<20, 1)
+	gz := compress(t, plain, 6)
+	for _, n := range []int{0, 1, 300_000, 700_001} {
+		pass := newReader(t, bytes.NewReader(gz), 100_000)
+		if _, err := io.CopyN(io.Discard, pass, int64(n)); err != nil {
+			t.Fatal(err)
+		}
+		pass.Close()
+		checkMap(t, pass.Map(), gz, plain[:n])
+		if _, err := pass.Read(make([]byte, 1)); err == nil || err == io.EOF {
+			t.Errorf("read after Close: %v", err)
+		}
+	}
+}
+
+// The map depends on the bytes only, not on how they come.
+func TestMapDeterministic(t *testing.T) {
+	plain := slices.Concat(text(3<<20, 1), jpegLike(3<<20, 1))
+	gz := compress(t, plain, 6)
+	first, second := mapOf(t, gz, 0), mapOf(t, gz, 0)
+	if first.Points.Len() != second.Points.Len() {
+		t.Fatalf("%d and %d checkpoints", first.Points.Len(), second.Points.Len())
+	}
+	for i := range first.Points.Len() {
+		a, b := first.Points.At(i), second.Points.At(i)
+		if a.Out != b.Out || a.In != b.In || a.Bit != b.Bit || !bytes.Equal(a.Window, b.Window) || !slices.Equal(a.Sums, b.Sums) {
+			t.Fatalf("checkpoint %d: %d and %d", i, a.Out, b.Out)
+		}
+	}
+}
+
+// What a pass keeps of the shard does not grow with blocks that are long, or that are many and hold nothing.
+func TestPassMemory(t *testing.T) {
+	end := append([]byte(deflateEnd), make([]byte, 8)...) // a wrong trailer, which comes last
+	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 150_000)
+	one := bytes.Repeat([]byte("\x00\x01\x00\xfe\xffx"), 150_000)
+	for _, tt := range []struct {
+		name string
+		gz   []byte
+	}{
+		{"one long block", compressStd(t, make([]byte, 24<<20), 9)},
+		{"empty blocks", slices.Concat([]byte(gzipHeader), one[:6*70_000], empty, end)},
+		{"blocks of a byte", slices.Concat([]byte(gzipHeader), one, end)},
+		{"empty members", bytes.Repeat(compressStd(t, nil, 1), 20_000)},
+	} {
+		z := newReader(t, bytes.NewReader(tt.gz), 0)
+		most := 0
+		for buf := make([]byte, 64<<10); ; {
+			_, err := z.Read(buf)
+			if err != nil {
+				break
+			}
+			most = max(most, cap(z.mapper.plain.buf)+cap(z.mapper.stored.buf)+1000*len(z.mapper.place.held)+100_000*len(z.mapper.due))
+		}
+		if most > 32<<20 {
+			t.Errorf("%s: %d bytes kept", tt.name, most)
+		}
+		if n := z.Map().Points.Len(); n > int(z.out/freeSpacing)+1 {
+			t.Errorf("%s: %d checkpoints for %d bytes", tt.name, n, z.out)
+		}
+	}
+}

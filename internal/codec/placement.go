@@ -1,0 +1,101 @@
+package codec
+
+import "slices"
+
+// Spacings of the checkpoints of a pass. A smaller one makes reads faster and the map larger.
+const (
+	freeSpacing   = 64 << 10  // where no window is needed
+	narrowSpacing = 256 << 10 // where windows are small
+	wideSpacing   = 1 << 20
+	smallWindow   = 1 << 10 // mean bytes that a window may take to be small
+)
+
+// maxWindow is how far deflate can refer back.
+const maxWindow = 32 << 10
+
+// candidate is a place offered by a decoder.
+type candidate struct {
+	Checkpoint     // without its window
+	window     int // length of the raw window
+}
+
+// placement decides which of the offered places become checkpoints. A place that needs no window is free, and becomes one
+// if it is not very near to the one before. Else samples are read from their start, so the best place is the last one
+// before a sample, at least a spacing behind the checkpoint before; where no sample starts for long, any.
+type placement struct {
+	spacing int64
+	free    int64       // spacing of free places
+	marked  bool        // samples are known
+	last    int64       // Out of the checkpoint placed last
+	held    []candidate // in order of Out, each far enough behind last
+}
+
+// holdApart is how close held candidates may lie, so that a shard of tiny blocks is not one of as many candidates.
+const holdApart = 4 << 10
+
+// offer notes a place.
+func (p *placement) offer(c candidate) {
+	if !p.far(c) {
+		return
+	}
+	n := len(p.held)
+	if n > 0 && p.held[n-1].Out == c.Out || n > 1 && c.Out-p.held[n-2].Out < holdApart {
+		p.held[n-1] = c
+		return
+	}
+	p.held = append(p.held, c)
+}
+
+// far reports whether c lies far enough behind the last checkpoint.
+func (p *placement) far(c candidate) bool {
+	if c.window == 0 {
+		return c.Out-p.last >= p.free
+	}
+	return c.Out-p.last >= p.spacing
+}
+
+// due reports whether a place before out is to become a checkpoint without waiting for a sample: one that is free, or any
+// if the last checkpoint is far behind. A sample may well be half a spacing long, and be known so much later.
+func (p *placement) due(out int64) bool {
+	if i := p.firstFree(); i >= 0 && p.held[i].Out <= out {
+		return true
+	}
+	wait := p.spacing * 5 / 4
+	if p.marked {
+		wait = p.spacing * 2
+	}
+	return out-p.last >= wait && len(p.held) > 0 && p.held[0].Out <= out
+}
+
+func (p *placement) firstFree() int {
+	return slices.IndexFunc(p.held, func(c candidate) bool { return c.window == 0 })
+}
+
+// take returns the place at or before limit that becomes the next checkpoint.
+func (p *placement) take(limit int64) (candidate, bool) {
+	best := p.firstFree()
+	if best < 0 || p.held[best].Out > limit {
+		best = len(p.held) - 1
+		for best >= 0 && p.held[best].Out > limit {
+			best--
+		}
+	}
+	if best < 0 {
+		return candidate{}, false
+	}
+	c := p.held[best]
+	p.last = c.Out
+	p.held = slices.DeleteFunc(p.held[best+1:], func(c candidate) bool { return !p.far(c) })
+	return c, true
+}
+
+// first returns the candidate that lies first.
+func (p *placement) first() (candidate, bool) {
+	if len(p.held) == 0 {
+		return candidate{}, false
+	}
+	return p.held[0], true
+}
+
+// forget gives up the candidate that lies first.
+func (p *placement) forget() { p.held = p.held[1:] }

@@ -1,0 +1,50 @@
+package codec
+
+import "sync"
+
+// growing are Points that a pass adds to.
+type growing struct {
+	mu   sync.RWMutex
+	list []Checkpoint // what a slice in it holds does not change; it can become longer or be replaced
+}
+
+// Len implements Points.
+func (g *growing) Len() int {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return len(g.list)
+}
+
+// At implements Points.
+func (g *growing) At(i int) Checkpoint {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.list[i]
+}
+
+// add appends a checkpoint and returns its index. At the same moment the one before gets the sums of what lies between the
+// two: a sum of less than a piece is only right for whoever knows that another checkpoint follows.
+func (g *growing) add(c Checkpoint, sums ...uint32) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n := len(g.list); n > 0 {
+		g.list[n-1].Sums = append(g.list[n-1].Sums, sums...)
+	}
+	g.list = append(g.list, c)
+	return len(g.list) - 1
+}
+
+// addSum appends a sum to the last checkpoint.
+func (g *growing) addSum(sum uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := &g.list[len(g.list)-1]
+	c.Sums = append(c.Sums, sum)
+}
+
+// setWindow replaces the window of a checkpoint.
+func (g *growing) setWindow(i int, kept []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.list[i].Window = kept
+}

@@ -1,0 +1,141 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// aheadShard returns a shard with checkpoints about 256 KiB apart, and its map.
+func aheadShard(t *testing.T, size int) (plain, gz []byte, m Map) {
+	plain = noise(size, 1)
+	gz = compress(t, plain, 0)
+	return plain, gz, mapOf(t, gz, 256<<10)
+}
+
+func TestReadAhead(t *testing.T) {
+	plain, gz, m := aheadShard(t, 32<<20)
+	for _, o := range []ReaderAtOptions{
+		{Workers: 2}, {Workers: 4}, {Workers: 2, CacheBytes: 1}, {Workers: 4, CacheBytes: 2 << 20},
+	} {
+		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, o)
+		p := make([]byte, 100_000)
+		for off := 0; off < len(plain); off += len(p) {
+			q := p[:min(len(p), len(plain)-off)]
+			if _, err := z.ReadAt(q, int64(off)); err != nil {
+				t.Fatalf("%+v: %v", o, err)
+			}
+			same(t, q, plain[off:][:len(q)])
+		}
+		z.Close()
+		if started := z.ahead.readers[0].ahead > 0; started != (o.CacheBytes != 1) {
+			t.Errorf("%+v: decoded in advance: %v", o, started)
+		}
+		if z.cache.bytes > z.cache.limit+maxCursors*passPiece {
+			t.Errorf("%+v: %d bytes cached", o, z.cache.bytes)
+		}
+	}
+}
+
+// When a reader stops, what was decoded in advance is at most a twentieth of what it has read, and a few MiB.
+func TestReadAheadWaste(t *testing.T) {
+	plain, gz, m := aheadShard(t, 46<<20)
+	for _, stop := range []int{1 << 20, 4 << 20, 12 << 20, 44 << 20} {
+		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
+		p := make([]byte, 128<<10)
+		for off := 0; off < stop; off += len(p) {
+			if _, err := z.ReadAt(p, int64(off)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		z.ahead.running.Wait()
+		z.Close()
+		last := int64(0)
+		for _, b := range z.cache.blocks {
+			last = max(last, b.off+int64(len(b.data)))
+		}
+		waste := last - int64(stop)
+		if waste > int64(stop)/aheadShare+passPiece || waste > 2*aheadOfWorker+passPiece {
+			t.Errorf("stopped at %d MiB: %d bytes decoded behind it", stop>>20, waste)
+		}
+		if stop > 12<<20 && waste < passPiece {
+			t.Errorf("stopped at %d MiB: nothing decoded in advance", stop>>20)
+		}
+		same(t, p, plain[stop-len(p):stop])
+	}
+}
+
+// For readers at random nothing is decoded in advance, also if they read some MiB in order now and then.
+func TestReadAheadRandom(t *testing.T) {
+	plain, gz, m := aheadShard(t, 32<<20)
+	var read [3]int64
+	for workers := 1; workers <= 2; workers++ {
+		src := newSource(gz)
+		z := NewReaderAt(Gzip, src, int64(len(gz)), m, ReaderAtOptions{Workers: workers, CacheBytes: 1 << 20})
+		r := rand.New(rand.NewPCG(1, 1))
+		p := make([]byte, 100_000)
+		for i := range 80 {
+			off := r.Int64N(int64(len(plain) - 30*len(p)))
+			for range 1 + i%20 {
+				if _, err := z.ReadAt(p, off); err != nil {
+					t.Fatal(err)
+				}
+				off += int64(len(p))
+			}
+		}
+		z.Close()
+		read[workers] = src.n.Load()
+	}
+	if read[1] != read[2] {
+		t.Errorf("%d bytes read with one worker, %d with two", read[1], read[2])
+	}
+}
+
+// Damage in front of a reader is its own error, when it gets there, and nothing hangs.
+func TestReadAheadDamaged(t *testing.T) {
+	plain, gz, m := aheadShard(t, 48<<20)
+	bad := slices.Clone(gz)
+	bad[40<<20]++
+	for _, gz := range [][]byte{bad, gz[:40<<20]} {
+		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(bad)), m, ReaderAtOptions{Workers: 2})
+		p := make([]byte, 128<<10)
+		refused, last := 0, 0
+		for off := 0; off < len(plain); off += len(p) {
+			n, err := z.ReadAt(p, int64(off))
+			same(t, p[:n], plain[off:off+n])
+			if err != nil {
+				refused++
+				last = off
+			}
+			if off < 39<<20 && err != nil {
+				t.Fatalf("at %d: %v", off, err)
+			}
+		}
+		z.Close()
+		if refused == 0 || last < 39<<20 {
+			t.Errorf("%d reads refused, the last at %d", refused, last)
+		}
+	}
+}
+
+// Close ends what goes on in advance; reading still works.
+func TestReaderAtClose(t *testing.T) {
+	plain, gz, m := aheadShard(t, 40<<20)
+	z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 4})
+	p := make([]byte, 1<<20)
+	for off := 0; off < 32<<20; off += len(p) {
+		if _, err := z.ReadAt(p, int64(off)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	z.Close()
+	if z.ahead.busy != 0 {
+		t.Errorf("%d cursors still busy", z.ahead.busy)
+	}
+	readRandom(t, z, plain, 10, 1)
+	if err := errors.Join(z.Close(), z.Close()); err != nil || z.ahead.busy != 0 {
+		t.Error(err)
+	}
+}

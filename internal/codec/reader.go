@@ -1,0 +1,116 @@
+package codec
+
+import (
+	"errors"
+	"io"
+	"math"
+)
+
+// Options configures NewReader. The zero value only decodes.
+type Options struct {
+	Map bool // make a map of the shard
+}
+
+var errClosed = errors.New("read of a closed reader")
+
+// Reader decodes a shard from its front to its end. It is not safe for concurrent use, but its Map is.
+type Reader struct {
+	in      passInput
+	decoder decoder
+	plain   io.Reader // decoder, within limits
+	mapper  *mapper   // nil if no map is wanted
+	out     int64
+	err     error // returned from all further calls of Read
+}
+
+// passInput counts compressed bytes on their way to the decoder, and notes them for the mapper.
+type passInput struct {
+	r       io.Reader
+	n       int64
+	history *history // may be nil
+}
+
+func (in *passInput) Read(p []byte) (int, error) {
+	n, err := in.r.Read(p)
+	in.n += int64(n)
+	if in.history != nil {
+		in.history.write(p[:n])
+	}
+	return n, err
+}
+
+// NewReader returns a reader of the plain bytes of r. It reads nothing from r yet; errors of r come from Read. The only
+// error here is ErrFormat.
+func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
+	z := &Reader{in: passInput{r: r}}
+	var offer func(Checkpoint)
+	if o.Map {
+		z.mapper = newMapper(f)
+		z.in.history = z.mapper.stored
+		offer = z.mapper.offer
+	}
+	var err error
+	if z.decoder, err = newDecoder(f, offer); err != nil {
+		return nil, err
+	}
+	z.err = z.decoder.start(&z.in, Checkpoint{Member: true})
+	z.plain = limitRatio(z.decoder, func() int64 { return z.in.n })
+	return z, nil
+}
+
+// Read returns plain bytes. At the end it returns io.EOF; then all that the format lets one verify has been verified.
+func (z *Reader) Read(p []byte) (int, error) {
+	if z.err != nil {
+		return 0, z.err
+	}
+	if z.mapper != nil && len(p) > maxHeld/4 {
+		p = p[:maxHeld/4]
+	}
+	n, err := z.plain.Read(p)
+	z.out += int64(n)
+	if z.mapper != nil {
+		z.mapper.read(p[:n])
+		if err != nil {
+			z.mapper.finish()
+		}
+	}
+	z.err = err
+	return n, err
+}
+
+// Mark says that a sample starts at a plain offset. Checkpoints are best right before one. Samples are marked in order, when
+// Read has returned their start or later.
+func (z *Reader) Mark(off int64) {
+	if z.mapper != nil && z.err == nil {
+		z.mapper.mark(off)
+	}
+}
+
+// Map returns the map of what Read has returned. Its Points grow while Read goes on; its Plain is known when Read has
+// returned an error, and is what Read has returned then. A ReaderAt can use it at any time.
+func (z *Reader) Map() Map {
+	if z.mapper == nil {
+		return Map{}
+	}
+	m := Map{Plain: math.MaxInt64, Piece: passPiece, Points: &z.mapper.points}
+	if z.err != nil {
+		m.Plain = z.out
+	}
+	return m
+}
+
+// Close ends the pass where it is. The map is then that of what Read has returned. It must be called if Read has not returned
+// an error and a map was wanted.
+func (z *Reader) Close() error {
+	if z.err == nil {
+		z.err = errClosed
+		if z.mapper != nil {
+			z.mapper.finish()
+		}
+	}
+	return nil
+}
+
+// Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are not part of it and
+// not an error; zeros are padding and do not count.
+func (z *Reader) Trailing() int64 { return z.decoder.trailing() }

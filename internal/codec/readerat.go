@@ -1,0 +1,305 @@
+package codec
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"runtime"
+	"slices"
+	"sort"
+	"sync"
+)
+
+// The most decoders of a ReaderAt, and so how many reads of different places decode at the same time. One of gzip needs
+// about 130 KiB; one of xz or zstd can need as much as a shard asks for.
+const (
+	maxCursors      = 16
+	maxLargeCursors = 4
+)
+
+// maxPiece bounds the memory of a piece. Maps with larger ones are read without their sums.
+const maxPiece = 4 << 20
+
+// cursorReach is how far before a checkpoint a cursor may stand to be continued rather than another started at the
+// checkpoint. Its readers are about to pass the checkpoint, and may come a little out of order: the kernel reads ahead
+// 128 KiB.
+const cursorReach = 128 << 10
+
+// ReaderAtOptions configures NewReaderAt.
+type ReaderAtOptions struct {
+	CacheBytes int64 // memory for decoded pieces; 0 means 32 MiB
+	Workers    int   // decoders that work at the same time for one who reads in order; 0 means GOMAXPROCS
+}
+
+// ReaderAt reads the plain bytes of a compressed shard at any offset. It is safe for concurrent use.
+//
+// It decodes with cursors, which stay where they stopped. A read continues the cursor that stands nearest before its
+// offset, or starts one at the last checkpoint before it if no cursor stands in between. If another read is just bringing
+// a cursor there, it waits for that one. So several readers that each go forward cost one decode of what they read,
+// whether their ways are apart or intertwined. For a reader that has gone forward for long, more cursors decode what comes
+// next; see readahead.go.
+//
+// Plain bytes are decoded in pieces, each is compared with its sum where the map has one, and kept for a while.
+type ReaderAt struct {
+	format Format
+	r      io.ReaderAt
+	size   int64
+	m      Map
+	sums   bool // the sums of the map can be used
+	unpack unpacker
+	ahead  readAhead // its fields are guarded by mu
+
+	mu      sync.Mutex // guards all below
+	moved   sync.Cond  // a cursor has decoded a piece or has been given back
+	cursors []*cursor  // the least recently used first
+	cache   cache
+}
+
+// cursor is a decoder somewhere in the shard. Whoever has set busy owns the decoder; the other fields are guarded by
+// ReaderAt.mu.
+type cursor struct {
+	decoder decoder
+	busy    bool
+	from    int64 // plain offset where it stands
+	to      int64 // plain offset where it will stand when it is no longer busy
+	far     bool  // it is busy with more than a read
+	begun   int64 // plain offset of the checkpoint where it has started
+}
+
+// NewReaderAt returns a reader of the shard of size compressed bytes in r by its map. Without Points, reading starts at the
+// front. It must be closed.
+func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) *ReaderAt {
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 32 << 20
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if m.Points == nil || m.Points.Len() == 0 || m.Points.At(0).Out != 0 {
+		m.Points = PointList{{Member: true}}
+	}
+	z := &ReaderAt{format: f, r: r, size: size, m: m, sums: true, unpack: newUnpacker()}
+	if m.Piece <= 0 || m.Piece > maxPiece {
+		z.m.Piece, z.sums = passPiece, false
+	}
+	z.cache.limit = o.CacheBytes
+	z.ahead.workers = o.Workers
+	z.moved.L = &z.mu
+	return z
+}
+
+// Close ends what z does in advance, and waits for it. z can still be read.
+func (z *ReaderAt) Close() error {
+	z.mu.Lock()
+	z.ahead.workers = 0
+	z.mu.Unlock()
+	z.ahead.running.Wait()
+	return nil
+}
+
+// ReadAt implements io.ReaderAt. An error is not remembered: the next read tries again.
+func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read at %d: negative offset", off)
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	n := 0
+	for n < len(p) {
+		at := off + int64(n)
+		if at >= z.m.Plain {
+			return n, io.EOF
+		}
+		want, err := z.extentAt(at)
+		if err != nil {
+			return n, err
+		}
+		if data := z.cache.get(want.off); int64(len(data)) > at-want.off {
+			m := copy(p[n:], data[at-want.off:])
+			z.follow(at, at+int64(m))
+			n += m
+		} else if len(data) > 0 && want.open {
+			return n, io.EOF // it is the last piece, which is short
+		} else if c, err := z.borrow(want); err != nil {
+			return n, err
+		} else if c == nil {
+			z.moved.Wait()
+		} else if err := z.decode(c, want); err != nil && c.begun >= want.point.Out {
+			return n, err // else a start at the checkpoint before the piece may not meet it
+		}
+	}
+	return n, nil
+}
+
+// extent is where a piece lies.
+type extent struct {
+	off, end int64
+	sum      uint32
+	summed   bool       // sum is known
+	open     bool       // the shard may end before
+	point    Checkpoint // the last one before it
+}
+
+// extentAt returns the extent of the piece that holds the plain byte at.
+func (z *ReaderAt) extentAt(at int64) (extent, error) {
+	points := z.m.Points
+	i := sort.Search(points.Len(), func(i int) bool { return points.At(i).Out > at }) - 1
+	for ; i >= 0; i++ {
+		// While points grow, the sums of the last one must be got before it is known to be the last: when the next one comes,
+		// a sum of less than a piece is added.
+		c, end := points.At(i), z.m.Plain
+		if i+1 < points.Len() {
+			if end = points.At(i + 1).Out; end <= at {
+				continue
+			}
+		}
+		if c.Out > at {
+			break
+		}
+		k := (at - c.Out) / z.m.Piece
+		p := extent{off: c.Out + k*z.m.Piece, point: c}
+		p.end, p.open = p.off+min(end-p.off, z.m.Piece), end == math.MaxInt64
+		if z.sums && k < int64(len(c.Sums)) {
+			p.sum, p.summed = c.Sums[k], true
+		}
+		return p, nil
+	}
+	return extent{}, fmt.Errorf("plain byte %d: %w: checkpoints out of order", at, ErrDamaged)
+}
+
+// borrow returns a cursor, now busy, that stands at or before a piece: the nearest, or one started at a checkpoint. It
+// returns nil if the nearest is only on its way, or if a new start is needed and all are busy; then waiting helps.
+func (z *ReaderAt) borrow(want extent) (*cursor, error) {
+	var best *cursor
+	for _, c := range z.cursors {
+		if c.far && c.to <= want.off {
+			continue // waiting for it would take longer than a new start
+		}
+		if want.point.Out-cursorReach <= c.to && c.from <= want.off && (best == nil || best.to < c.to) {
+			best = c
+		}
+	}
+	if best != nil && best.busy {
+		return nil, nil
+	}
+	if best == nil {
+		if best = z.spare(); best == nil {
+			return nil, nil
+		}
+		if err := z.start(best, want.point); err != nil {
+			return nil, err
+		}
+	}
+	best.busy, best.to = true, want.end
+	return best, nil
+}
+
+// spare returns a cursor for a new place: a new one, the one that has been idle for longest, or nil if all are busy.
+func (z *ReaderAt) spare() *cursor {
+	most := maxCursors
+	if z.format != Gzip {
+		most = maxLargeCursors
+	}
+	if len(z.cursors) < most {
+		c := new(cursor)
+		z.cursors = append(z.cursors, c)
+		return c
+	}
+	for _, c := range z.cursors {
+		if !c.busy {
+			return c
+		}
+	}
+	return nil
+}
+
+// start makes a cursor stand at a checkpoint.
+func (z *ReaderAt) start(c *cursor, point Checkpoint) error {
+	err := func() (err error) {
+		if c.decoder == nil {
+			if c.decoder, err = newDecoder(z.format, nil); err != nil {
+				return err
+			}
+		}
+		if point.Window, err = z.unpack.window(point.Window); err != nil {
+			return err
+		}
+		return c.decoder.start(io.NewSectionReader(z.r, point.In, max(0, z.size-point.In)), point)
+	}()
+	if err != nil {
+		z.remove(c)
+		return fmt.Errorf("plain byte %d: %w", point.Out, err)
+	}
+	c.from, c.begun = point.Out, point.Out
+	return nil
+}
+
+// decode moves c, which is busy, behind a piece, keeps the pieces on the way, and gives c back. It unlocks mu while it works;
+// when it returns nil, the piece is cached.
+func (z *ReaderAt) decode(c *cursor, want extent) error {
+	defer z.moved.Broadcast()
+	for c.from <= want.off {
+		p, err := z.extentAt(c.from)
+		if err != nil {
+			z.remove(c)
+			return err
+		}
+		buf := z.cache.blank(p.end - c.from)
+		z.mu.Unlock()
+		n, err := z.fill(c, p, buf)
+		sound := p.verify(c.from, buf[:n])
+		z.mu.Lock()
+		if err == nil && p.off == want.off {
+			err = sound // what only lies on the way may be damaged
+		}
+		if err != nil {
+			z.remove(c)
+			return err
+		}
+		if c.from == p.off && sound == nil {
+			z.cache.put(p.off, buf[:n])
+		}
+		c.from += int64(n)
+		z.moved.Broadcast()
+		if n < len(buf) {
+			z.remove(c)
+			return nil
+		}
+	}
+	c.busy, c.far = false, false
+	z.remove(c)
+	z.cursors = append(z.cursors, c)
+	return nil
+}
+
+// verify compares the bytes of a piece from an offset on with the sum of the piece, if they are all of it.
+func (p extent) verify(from int64, data []byte) error {
+	if !p.summed || from != p.off {
+		return nil
+	}
+	if sum := crc32.ChecksumIEEE(data); sum != p.sum {
+		return fmt.Errorf("plain bytes %d to %d: %w: CRC32 %08x, want %08x", p.off, p.off+int64(len(data)), ErrDamaged, sum, p.sum)
+	}
+	return nil
+}
+
+// fill reads the rest of a piece from c, which stands in it. It returns fewer bytes only if the piece is open.
+func (z *ReaderAt) fill(c *cursor, p extent, buf []byte) (int, error) {
+	n, err := io.ReadFull(c.decoder, buf)
+	switch {
+	case err != io.EOF && err != io.ErrUnexpectedEOF:
+		return n, err
+	case !p.open:
+		return n, fmt.Errorf("plain byte %d: the data ends before byte %d: %w", c.from+int64(n), p.end, io.ErrUnexpectedEOF)
+	case n > 0:
+		return n, nil
+	}
+	return 0, io.EOF
+}
+
+// remove takes c out of z.cursors.
+func (z *ReaderAt) remove(c *cursor) {
+	i := slices.Index(z.cursors, c)
+	z.cursors = slices.Delete(z.cursors, i, i+1)
+}

@@ -1,0 +1,37 @@
+package codec
+
+// segmentPoints are the checkpoints of a shard of segments that do not refer to each other, each with one sum.
+type segmentPoints struct {
+	in     []int64
+	out    []int64
+	sums   []uint32
+	plain  int64 // of all segments
+	piece  int64 // of the longest
+	member bool  // each segment is a gzip member or a frame
+}
+
+// add appends a segment at a compressed offset.
+func (p *segmentPoints) add(in, plain int64, sum uint32) {
+	p.in = append(p.in, in)
+	p.out = append(p.out, p.plain)
+	p.sums = append(p.sums, sum)
+	p.plain += plain
+	p.piece = max(p.piece, plain)
+}
+
+// mapOf returns the map of the segments.
+func (p *segmentPoints) mapOf(member bool) Map {
+	p.member = member
+	if len(p.in) == 0 {
+		return Map{Piece: passPiece, Points: PointList{{Member: true}}}
+	}
+	return Map{Plain: p.plain, Piece: p.piece, Points: p}
+}
+
+// Len implements Points.
+func (p *segmentPoints) Len() int { return len(p.in) }
+
+// At implements Points.
+func (p *segmentPoints) At(i int) Checkpoint {
+	return Checkpoint{Out: p.out[i], In: p.in[i], Member: p.member, Sums: p.sums[i : i+1 : i+1]}
+}

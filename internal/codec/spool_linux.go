@@ -1,0 +1,246 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// The pieces in which a Spool keeps plain bytes, and how many of them it holds decoded: 4 MiB.
+const (
+	spoolPiece = 256 << 10
+	spoolCache = 16
+)
+
+// Spool makes a stream of plain bytes readable at any offset by keeping it in a file. It is for shards that have hardly any
+// checkpoints: all of one zstd frame, one xz block, or linked lz4 blocks.
+//
+// The stream is read once, no further than reads have asked for, by whichever reader is the first to miss something; the
+// others wait for it. In the file lie pieces of 256 KiB, each compressed fast by zstd, or as it is where that does not
+// help. A Spool is safe for concurrent use.
+type Spool struct {
+	file *os.File
+	zip  *zstd.Encoder // used by whoever reads the stream
+	raw  []byte        // the same
+
+	unzip *zstd.Decoder
+
+	mu      sync.Mutex // guards all below
+	moved   sync.Cond  // a piece has come, or reading has been given back
+	plain   io.Reader  // not guarded while reading is set
+	reading bool       // by one goroutine
+	pieces  []spooled
+	end     int64 // offset in the file behind the last piece
+	size    int64 // plain bytes in pieces
+	err     error // why there are no more, io.EOF at a clean end
+	closed  bool
+	cache   []*decoded // the least recently used first
+
+	decoding sync.WaitGroup // reads of the file
+}
+
+// spooled is a piece in the file. It holds spoolPiece plain bytes, the last one may hold fewer.
+type spooled struct {
+	off  int64
+	size uint32 // in the file; as many as plain bytes if it is not compressed
+	crc  uint32 // CRC-32 (IEEE) of the plain bytes
+}
+
+// decoded is a piece in memory, or on its way there.
+type decoded struct {
+	piece int
+	ready chan struct{} // closed when data and err are set
+	data  []byte        // never written again
+	err   error
+}
+
+// NewSpool returns a spool of plain that writes to file, an empty one. Both belong to the caller, and must not be used by
+// others until Close has returned.
+func NewSpool(plain io.Reader, file *os.File) (*Spool, error) {
+	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(spoolPiece), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	if err != nil {
+		return nil, err
+	}
+	unzip, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(spoolPiece))
+	if err != nil {
+		return nil, err
+	}
+	s := &Spool{plain: plain, file: file, zip: zip, unzip: unzip}
+	s.moved.L = &s.mu
+	return s, nil
+}
+
+// Reader returns a reader of the plain bytes from the front. A pass that reads through it and reads at other offsets share
+// one reading of the stream.
+func (s *Spool) Reader() io.Reader { return io.NewSectionReader(s, 0, math.MaxInt64) }
+
+// Size returns how many plain bytes there are, and whether it is known yet that there are no more.
+func (s *Spool) Size() (int64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size, s.err != nil
+}
+
+// ReadAt reads plain bytes, after waiting until they have come out of the stream. What came before an error of the stream,
+// or of the file, can be read; all that would have come after it is that error.
+func (s *Spool) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read of plain byte %d", off)
+	}
+	for n < len(p) {
+		at := off + int64(n)
+		data, err := s.piece(at)
+		if err != nil {
+			return n, err
+		}
+		n += copy(p[n:], data[at%spoolPiece:])
+	}
+	return n, nil
+}
+
+// piece returns the plain bytes of the piece that holds at.
+func (s *Spool) piece(at int64) ([]byte, error) {
+	s.mu.Lock()
+	for s.size <= at && s.err == nil && !s.closed {
+		if s.reading {
+			s.moved.Wait()
+		} else {
+			s.read()
+		}
+	}
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return nil, os.ErrClosed
+	case s.size <= at:
+		s.mu.Unlock()
+		return nil, s.err
+	}
+	i := int(at / spoolPiece)
+	d := s.cached(i)
+	if d == nil {
+		d = &decoded{piece: i, ready: make(chan struct{})}
+		s.keep(d)
+		from, size := s.pieces[i], min(spoolPiece, s.size-int64(i)*spoolPiece)
+		s.decoding.Add(1)
+		s.mu.Unlock()
+		d.data, d.err = s.decode(from, int(size))
+		close(d.ready)
+		s.decoding.Done()
+		return d.data, d.err
+	}
+	s.mu.Unlock()
+	<-d.ready
+	return d.data, d.err
+}
+
+// read takes a piece from the stream to the file. It unlocks mu meanwhile.
+func (s *Spool) read() {
+	s.reading = true
+	at := s.end
+	s.mu.Unlock()
+
+	data := make([]byte, spoolPiece)
+	n, err := 0, error(nil)
+	for n < len(data) && err == nil { // io.ReadFull would not tell a clean end from a cut
+		var more int
+		more, err = s.plain.Read(data[n:])
+		n += more
+	}
+	data = data[:n]
+	p, failed := s.write(data, at)
+
+	s.mu.Lock()
+	defer s.moved.Broadcast()
+	s.reading = false
+	if failed != nil {
+		s.err = failed
+		return
+	}
+	s.err = err
+	if n == 0 {
+		return
+	}
+	d := &decoded{piece: len(s.pieces), ready: make(chan struct{}), data: data}
+	close(d.ready)
+	s.keep(d)
+	s.pieces = append(s.pieces, p)
+	s.end += int64(p.size)
+	s.size += int64(n)
+}
+
+// write puts the piece data at off of the file.
+func (s *Spool) write(data []byte, off int64) (spooled, error) {
+	if len(data) == 0 {
+		return spooled{}, nil
+	}
+	s.raw = s.zip.EncodeAll(data, s.raw[:0])
+	out := s.raw
+	if len(out) >= len(data) {
+		out = data
+	}
+	if _, err := s.file.WriteAt(out, off); err != nil {
+		return spooled{}, fmt.Errorf("spool plain bytes: %w", err)
+	}
+	return spooled{off: off, size: uint32(len(out)), crc: crc32.ChecksumIEEE(data)}, nil
+}
+
+// decode reads a piece of size plain bytes from the file.
+func (s *Spool) decode(p spooled, size int) ([]byte, error) {
+	data := make([]byte, p.size)
+	_, err := s.file.ReadAt(data, p.off)
+	if err == nil && len(data) < size {
+		data, err = s.unzip.DecodeAll(data, make([]byte, 0, size))
+	}
+	if err == nil && (len(data) != size || crc32.ChecksumIEEE(data) != p.crc) {
+		err = errors.New("not what was written")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read spooled bytes: %w", err)
+	}
+	return data, nil
+}
+
+// cached returns a piece that is in memory or on its way there, or nil.
+func (s *Spool) cached(piece int) *decoded {
+	for i, d := range slices.Backward(s.cache) {
+		if d.piece == piece {
+			copy(s.cache[i:], s.cache[i+1:])
+			s.cache[len(s.cache)-1] = d
+			return d
+		}
+	}
+	return nil
+}
+
+// keep puts d in the cache.
+func (s *Spool) keep(d *decoded) {
+	if len(s.cache) == spoolCache {
+		s.cache = slices.Delete(s.cache, 0, 1)
+	}
+	s.cache = append(s.cache, d)
+}
+
+// Close makes all further reads fail with os.ErrClosed, and waits for those that are using the stream or the file; if the stream can wait for
+// long, its owner has to end it first. It closes neither.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.moved.Broadcast()
+	for s.reading {
+		s.moved.Wait()
+	}
+	s.cache = nil
+	s.mu.Unlock()
+	s.decoding.Wait()
+	s.unzip.Close()
+	return nil
+}

@@ -1,0 +1,111 @@
+package codec
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"testing"
+)
+
+// TestSparse makes all windows of shards sparse. That the data can be decoded with them is for checkMap; here each byte
+// that is kept must be needed, and windows must get as small as they can.
+func TestSparse(t *testing.T) {
+	words, image, mixed := text(300_000, 1), jpegLike(400_000, 1), noise(300_000, 1)
+	_, stored := mixStored(t, 200_000, 1)
+	for _, tt := range []struct {
+		name string
+		gz   []byte
+		mean int // most bytes that a window takes on average
+	}{
+		{"text", compress(t, words, 6), 20_000},
+		{"JPEG", compress(t, image, 9), 300},
+		{"noise", compressStd(t, mixed, 6), 0},
+		{"full flushes", pipe(t, words, "pigz", "-p2", "-b32", "-i", "-6"), 5000},
+		{"stored and not", stored, 20_000},
+	} {
+		s, unpack, plain := newSparsifier(), newUnpacker(), decode(t, tt.gz)
+		d := newGzipDecoder(nil)
+		total, windows, changed := 0, 0, 0
+		for _, c := range offered(t, tt.gz) {
+			if len(c.Window) == 0 {
+				continue
+			}
+			behind := plain[c.Out:min(int(c.Out)+maxWindow, len(plain))]
+			kept := s.sparse(c.Window, tt.gz[c.In:], c.Bit, behind)
+			total += len(kept)
+			windows++
+			w, err := unpack.window(kept)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(kept) == 0 || changed > 20 {
+				continue
+			}
+			if len(w) != len(c.Window) {
+				t.Fatalf("%s: window of %d bytes, want %d", tt.name, len(w), len(c.Window))
+			}
+			for i, b := range w {
+				if b != 0 {
+					w[i]++
+					changed++
+					got := make([]byte, len(behind))
+					c.Window = w
+					d.start(bytes.NewReader(tt.gz[c.In:]), c)
+					if _, err := io.ReadFull(d, got); err == nil && bytes.Equal(got, behind) {
+						t.Fatalf("%s: byte %d of the window at %d is not needed", tt.name, i, c.Out)
+					}
+					break
+				}
+			}
+		}
+		if windows == 0 || total/windows > tt.mean {
+			t.Errorf("%s: %d windows of %d bytes on average", tt.name, windows, total/max(1, windows))
+		}
+	}
+}
+
+// Where the compressed bytes are too few, or are not those of the plain ones, the whole window is kept.
+func TestSparseKeepsAll(t *testing.T) {
+	plain := text(200_000, 1)
+	gz := compress(t, plain, 6)
+	points := offered(t, gz)
+	c := points[len(points)/2]
+	s, unpack := newSparsifier(), newUnpacker()
+	for _, tt := range []struct {
+		name   string
+		stored []byte
+		plain  []byte
+	}{
+		{"cut", gz[c.In:][:1000], plain[c.Out:][:maxWindow]},
+		{"nothing", nil, plain[c.Out:][:maxWindow]},
+		{"damaged", slices.Concat(gz[c.In:][:1000], noise(50_000, 1)), plain[c.Out:][:maxWindow]},
+	} {
+		got, err := unpack.window(s.sparse(c.Window, tt.stored, c.Bit, tt.plain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.Window)
+	}
+	s.sparse(c.Window, gz[c.In:], c.Bit, noise(maxWindow, 1)) // whatever comes out, there is no panic
+	short := c
+	short.Window = c.Window[:100]
+	s.sparse(short.Window, gz[c.In:], c.Bit, plain[c.Out:][:maxWindow])
+}
+
+func TestUnrawWindow(t *testing.T) {
+	u := newUnpacker()
+	for _, size := range []int{1, 100, 255, 256, maxWindow} {
+		w, err := u.window(rawWindow(text(size, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, w, text(size, 1))
+	}
+	for _, bad := range [][]byte{
+		[]byte("x"), rawWindow(make([]byte, maxWindow+1)), rawWindow(make([]byte, 50<<20)), {0x28, 0xb5, 0x2f, 0xfd},
+	} {
+		if w, err := u.window(bad); err == nil {
+			t.Errorf("%d bytes: a window of %d", len(bad), len(w))
+		}
+	}
+}

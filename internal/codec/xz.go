@@ -1,0 +1,218 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/therootcompany/xz"
+)
+
+// xzDecoder decodes xz of one or more streams with padding between them. Each block stands for itself, so decoding can start
+// at each. It verifies all that the format has: headers, the check of each block, and the index of a stream which it decodes
+// from its start. As with xz itself, anything else behind a stream is damage.
+//
+// xz.Reader decodes. It would run across the borders of blocks without telling where they are, so each block is given to it
+// as a stream of its own. What stands between the blocks is read here.
+//
+// A checkpoint at a block keeps in Bit which check the blocks of its stream have, as a place in xzChecks, because only the
+// header of the stream says it.
+type xzDecoder struct {
+	in    input
+	offer func(Checkpoint)
+	lib   *xz.Reader
+	block xzBlock
+	state xzState
+	point Checkpoint // where the next block can be started; without Out
+	out   int64      // plain offset of the next byte
+	check int        // of all blocks of the stream, a place in xzChecks
+	seen  bool       // a stream
+	whole bool       // the stream is decoded from its start, so that its index can be compared
+	index xzIndex    // of the blocks of the stream
+	err   error      // returned from all further calls of Read
+}
+
+// xzState says what the input of an xzDecoder goes on with.
+type xzState uint8
+
+const (
+	atXZStream xzState = iota // a stream, padding or the end
+	atXZBlock                 // a block or the index
+	inXZBlock
+)
+
+// xzChecks are the types of check that are verified, and how many bytes they take.
+var xzChecks = [...]struct{ id, size byte }{{0, 0}, {1, 4}, {4, 8}, {10, 32}}
+
+const (
+	xzMagic      = "\xfd7zXZ\x00"
+	xzFooterEnd  = "YZ"
+	xzHeaderSize = 12 // of a stream, as of its footer
+
+	xzMaxDictionary = 64 << 20 // that a block may ask for: that of xz -9
+)
+
+func newXZDecoder(offer func(Checkpoint)) *xzDecoder { return &xzDecoder{offer: offer} }
+
+// start implements decoder. A checkpoint stands at the header of a stream or at a block.
+func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
+	d.in.reset(r, c.In)
+	d.out, d.seen, d.err = c.Out, false, nil
+	d.state = atXZStream
+	if c.Member || c.In == 0 {
+		return nil
+	}
+	if int(c.Bit) >= len(xzChecks) {
+		d.err = locate(c.In, fmt.Errorf("checkpoint with xz check %d", c.Bit))
+		return d.err
+	}
+	d.state, d.check = atXZBlock, int(c.Bit)
+	d.seen, d.whole, d.index = true, false, xzIndex{}
+	return nil
+}
+
+// trailing implements decoder.
+func (d *xzDecoder) trailing() int64 { return 0 }
+
+// Read returns plain bytes.
+func (d *xzDecoder) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, d.err
+	}
+	for d.err == nil {
+		switch d.state {
+		case atXZStream:
+			d.err = d.openStream()
+		case atXZBlock:
+			d.err = d.openBlock()
+		case inXZBlock:
+			n, err := d.lib.Read(p)
+			d.out += int64(n)
+			if err != nil {
+				d.err = d.closeBlock(err)
+			}
+			if n > 0 {
+				return n, nil
+			}
+		}
+	}
+	return 0, d.err
+}
+
+// openStream reads a header. It returns io.EOF behind the last stream.
+func (d *xzDecoder) openStream() error {
+	if d.seen {
+		if err := d.skipPadding(); err != nil {
+			return err
+		}
+	}
+	start := d.in.offset()
+	head, err := d.in.br.Peek(xzHeaderSize)
+	if err != nil {
+		return locate(start, err)
+	}
+	if string(head[:6]) != xzMagic {
+		return locate(start, damaged("no xz header"))
+	}
+	if crc32.ChecksumIEEE(head[6:8]) != binary.LittleEndian.Uint32(head[8:]) {
+		return locate(start, damaged("wrong CRC32 of an xz header"))
+	}
+	d.check = -1
+	for i, c := range xzChecks {
+		if head[6] == 0 && head[7] == c.id {
+			d.check = i
+		}
+	}
+	if d.check < 0 {
+		return locate(start, fmt.Errorf("%w: xz with check %02x%02x", ErrLimit, head[6], head[7]))
+	}
+	d.state = atXZBlock
+	d.seen, d.whole, d.index = true, true, xzIndex{}
+	d.point = Checkpoint{In: start, Member: true}
+	_, err = d.in.br.Discard(xzHeaderSize)
+	return err
+}
+
+// skipPadding skips zeros, four at a time. At the end of the input it returns io.EOF.
+func (d *xzDecoder) skipPadding() error {
+	for {
+		word, err := d.in.br.Peek(4)
+		if len(word) == 0 && err == io.EOF {
+			return io.EOF
+		}
+		if err != nil {
+			return locate(d.in.offset(), err)
+		}
+		if !bytes.Equal(word, []byte{0, 0, 0, 0}) {
+			return nil
+		}
+		d.in.br.Discard(4)
+	}
+}
+
+// openBlock prepares to decode the next block, or reads what ends the stream.
+func (d *xzDecoder) openBlock() error {
+	start := d.in.offset()
+	size, err := d.in.br.Peek(1)
+	if err != nil {
+		return locate(start, err)
+	}
+	if size[0] == 0 {
+		d.state = atXZStream
+		return d.closeStream()
+	}
+	d.block = openXZBlock(&d.in, (int(size[0])+1)*4, d.check)
+	d.state = inXZBlock
+	if d.lib == nil {
+		d.lib, err = xz.NewReader(&d.block, xzMaxDictionary)
+	} else {
+		err = d.lib.Reset(&d.block)
+	}
+	if err != nil {
+		return d.closeBlock(err)
+	}
+	if d.offer != nil {
+		c := d.point
+		c.Out = d.out
+		d.offer(c)
+	}
+	return nil
+}
+
+// closeBlock judges the error with which the decoder has ended a block.
+func (d *xzDecoder) closeBlock(err error) error {
+	switch {
+	case d.block.err != nil:
+		return locate(d.in.offset(), d.block.err)
+	case err == xz.ErrOptions, err == xz.ErrMemlimit:
+		return locate(d.in.offset(), fmt.Errorf("%w: %w", ErrLimit, err))
+	case err != io.EOF:
+		return locate(d.in.offset(), damaged("%w", err))
+	}
+	d.index.add(d.block.unpadded, d.block.plain)
+	d.point = Checkpoint{In: d.in.offset(), Bit: uint8(d.check)}
+	d.state = atXZBlock
+	return nil
+}
+
+// closeStream reads the index and the footer of a stream, and compares them with its blocks.
+func (d *xzDecoder) closeStream() error {
+	index, size, err := readXZIndex(&d.in, nil)
+	if err != nil {
+		return locate(d.in.offset(), err)
+	}
+	if d.whole && index != d.index {
+		return locate(d.in.offset(), damaged("the xz index does not fit the blocks"))
+	}
+	footer, err := d.in.br.Peek(xzHeaderSize)
+	if err != nil {
+		return locate(d.in.offset(), err)
+	}
+	if !bytes.Equal(footer, appendXZFooter(nil, size, d.check)) {
+		return locate(d.in.offset(), damaged("wrong xz footer"))
+	}
+	_, err = d.in.br.Discard(xzHeaderSize)
+	return err
+}

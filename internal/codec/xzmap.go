@@ -1,0 +1,131 @@
+package codec
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"slices"
+)
+
+// Bounds of what a shard may make readXZMap look at: blocks, at 48 bytes of memory each, and zeros between streams.
+const (
+	maxXZBlocks  = 1 << 18
+	maxXZPadding = 1 << 20
+)
+
+// xzRecord is what an index says of a block.
+type xzRecord struct{ unpadded, plain uint64 }
+
+// readXZMap finds the blocks of a shard by the indexes at the ends of its streams. An index is believed where the headers of
+// the blocks state the same sizes, as those do which xz writes with more than one thread: the decoder verifies them.
+func readXZMap(r io.ReaderAt, size int64) (m Map, ok bool) {
+	type stream struct {
+		start  int64
+		check  int
+		blocks []xzRecord
+	}
+	var streams []stream // the last one first
+	total := 0
+	for end := size; end > 0; {
+		if end = skipXZPaddingBefore(r, end); end < 0 {
+			return Map{}, false
+		}
+		start, check, blocks, ok := readXZStreamBefore(r, end)
+		if total += len(blocks); !ok || total > maxXZBlocks {
+			return Map{}, false
+		}
+		streams = append(streams, stream{start, check, blocks})
+		end = start
+	}
+	var points PointList
+	for _, s := range slices.Backward(streams) {
+		in := s.start + xzHeaderSize
+		for i, b := range s.blocks {
+			if !statesXZSizes(r, in, b, s.check) {
+				return Map{}, false
+			}
+			c := Checkpoint{Out: m.Plain, In: in, Bit: uint8(s.check)}
+			if i == 0 {
+				c = Checkpoint{Out: m.Plain, In: s.start, Member: true}
+			}
+			points = append(points, c)
+			in += int64(b.unpadded+3) &^ 3
+			if m.Plain += int64(b.plain); m.Plain < 0 {
+				return Map{}, false
+			}
+		}
+	}
+	m.Points = points
+	return m, len(points) > 0
+}
+
+// skipXZPaddingBefore returns where a stream ends that zeros may follow up to end, or -1.
+func skipXZPaddingBefore(r io.ReaderAt, end int64) int64 {
+	for range maxXZPadding / 4 {
+		var word [4]byte
+		if readAt(r, word[:], end-4) != nil {
+			return -1
+		}
+		if word != [4]byte{} {
+			return end
+		}
+		end -= 4
+	}
+	return -1
+}
+
+// readXZStreamBefore reads the index of the stream that ends at end.
+func readXZStreamBefore(r io.ReaderAt, end int64) (start int64, check int, blocks []xzRecord, ok bool) {
+	var footer, header [xzHeaderSize]byte
+	if readAt(r, footer[:], end-xzHeaderSize) != nil {
+		return 0, 0, nil, false
+	}
+	for check < len(xzChecks) && xzChecks[check].id != footer[9] {
+		check++
+	}
+	size := (int64(binary.LittleEndian.Uint32(footer[4:])) + 1) * 4
+	index := end - xzHeaderSize - size
+	if check == len(xzChecks) || index < xzHeaderSize || string(footer[:]) != string(appendXZFooter(nil, int(size), check)) {
+		return 0, 0, nil, false
+	}
+
+	var in input
+	in.reset(io.NewSectionReader(r, index, size), 0)
+	start = index
+	_, read, err := readXZIndex(&in, func(unpadded, plain uint64) bool {
+		if unpadded > uint64(start) || plain > 1<<62 || len(blocks) == maxXZBlocks {
+			return false
+		}
+		start -= int64(unpadded+3) &^ 3
+		blocks = append(blocks, xzRecord{unpadded, plain})
+		return true
+	})
+	start -= xzHeaderSize
+	if err != nil || int64(read) != size || start < 0 || readAt(r, header[:], start) != nil {
+		return 0, 0, nil, false
+	}
+	return start, check, blocks, string(header[:]) == string(appendXZHeader(nil, check))
+}
+
+// statesXZSizes reports whether the header of the block at off states what an index says of it.
+func statesXZSizes(r io.ReaderAt, off int64, b xzRecord, check int) bool {
+	var buf [1024]byte
+	if readAt(r, buf[:1], off) != nil {
+		return false
+	}
+	head := buf[:(int(buf[0])+1)*4]
+	if readAt(r, head, off) != nil {
+		return false
+	}
+	end := len(head) - 4
+	const both = 0xc0 // lengths are stated
+	if crc32.ChecksumIEEE(head[:end]) != binary.LittleEndian.Uint32(head[end:]) || head[1]&both != both {
+		return false
+	}
+	compressed, n := binary.Uvarint(head[2:end])
+	if n <= 0 {
+		return false
+	}
+	plain, m := binary.Uvarint(head[2+n : end])
+	return m > 0 && plain == b.plain && uint64(len(head))+compressed+uint64(xzChecks[check].size) == b.unpadded
+}

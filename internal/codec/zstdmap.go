@@ -1,0 +1,76 @@
+package codec
+
+import "io"
+
+// maxZstdHops bounds the blocks that are looked at to find the frames of a shard: 128 GB of plain bytes at best, some
+// seconds of local reads.
+const maxZstdHops = 1 << 20
+
+// readZstdMap finds the frames of a shard without decoding it: by the table at its end, or else by hopping from header to
+// header where each frame states its size. The hops are about 8 small reads for each MB, which is nothing on a local disk,
+// and slower than a pass where each is a request.
+func readZstdMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
+	t, extra, err := readZstdTable(r, size)
+	if err != nil {
+		if t = hopZstd(r, size); t == nil {
+			return Map{}, nil, false
+		}
+	}
+	return t.newMap(), extra, true
+}
+
+// hopZstd returns where the frames lie, or nil if one of them does not say how many plain bytes it holds or the file is not
+// made of whole frames. It believes no size that the blocks of a frame could not hold; whether they do hold it, the decoder
+// verifies.
+func hopZstd(r io.ReaderAt, size int64) *zstdTable {
+	t := new(zstdTable)
+	hops := 0
+	for off := int64(0); off < size; {
+		if hops++; hops > maxZstdHops {
+			return nil
+		}
+		var buf [zstdHeaderSize]byte
+		head := buf[:min(zstdHeaderSize, size-off)]
+		if err := readAt(r, head, off); err != nil {
+			return nil
+		}
+		h, err := parseZstdHeader(head)
+		if err != nil {
+			return nil
+		}
+		end := off + int64(h.HeaderSize)
+		if h.Skippable {
+			t.addUnknown(0, int64(h.HeaderSize)+int64(h.SkippableSize))
+			off = end + int64(h.SkippableSize)
+			continue
+		}
+		plain := int64(0) // at most
+		for last := false; !last; {
+			if hops++; hops > maxZstdHops {
+				return nil
+			}
+			var head [zstdBlockHeaderSize]byte
+			if err := readAt(r, head[:], end); err != nil {
+				return nil
+			}
+			var block int
+			if block, last, err = zstdBlock(head[:]); err != nil {
+				return nil
+			}
+			end += int64(block)
+			plain += zstdMaxBlock
+		}
+		if h.HasCheckSum {
+			end += 4
+		}
+		if !h.HasFCS || h.FrameContentSize > uint64(plain) || end > size {
+			return nil
+		}
+		t.addUnknown(int64(h.FrameContentSize), end-off)
+		off = end
+	}
+	if t.Len() == 0 || t.in[t.Len()] != size {
+		return nil
+	}
+	return t
+}

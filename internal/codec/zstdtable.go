@@ -1,0 +1,267 @@
+package codec
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+)
+
+// zstdTable says where the frames of a shard lie. It is written behind them as two kinds of skippable frames, all numbers
+// little-endian:
+//
+// Notes are ours. Together they hold the CRC32 of the plain bytes of each frame, u32 each, and behind these what
+// ZstdWriter.SetExtra was given. Each is
+//
+//	5d 2a 4d 18 | size u32 | "SFZSTIDX" | part u32 | parts u32 | up to 16 MiB of that | CRC32 of the payload so far
+//
+// The seek table comes last and is that of zstd's contrib/seekable_format, without its optional checksums. The notes are
+// not listed in it:
+//
+//	5e 2a 4d 18 | size u32 | for each frame: compressed length u32 | plain length u32
+//	number of frames u32 | descriptor u8 | b1 ea 92 8f
+type zstdTable struct {
+	out, in []int64  // where each frame begins; one more each, where the last one ends
+	sums    []uint32 // CRC32 of the plain bytes of each frame; nil: not known
+}
+
+const (
+	zstdTableMagic  = "\x5e\x2a\x4d\x18"
+	zstdTableFooter = 4 + 1 + len(zstdTableEnd)
+	zstdTableEnd    = "\xb1\xea\x92\x8f"
+
+	zstdNoteMagic = "\x5d\x2a\x4d\x18"
+	zstdNoteName  = "SFZSTIDX"
+	zstdNoteHead  = len(zstdNoteName) + 4 + 4
+	zstdNotePart  = 16 << 20
+
+	zstdSkippable = 8 // magic number and size of a skippable frame
+)
+
+const (
+	maxZstdFrames = 4 << 20  // that are read from a table, 4 TB in frames of ours; it takes 24 bytes each
+	maxZstdExtra  = 64 << 20 // that are written and read
+)
+
+// Len returns the number of frames.
+func (t *zstdTable) Len() int { return max(0, len(t.out)-1) }
+
+// At returns the checkpoint at the start of a frame.
+func (t *zstdTable) At(i int) Checkpoint {
+	c := Checkpoint{Out: t.out[i], In: t.in[i], Member: true}
+	if t.sums != nil {
+		c.Sums = t.sums[i:]
+		c.Sums = c.Sums[:min(1, t.out[i+1]-t.out[i])] // no plain bytes, no sum of them
+	}
+	return c
+}
+
+// add appends a frame of known sum.
+func (t *zstdTable) add(plain, compressed int, crc uint32) {
+	t.addUnknown(int64(plain), int64(compressed))
+	t.sums = append(t.sums, crc)
+}
+
+// addUnknown appends a frame of unknown sum.
+func (t *zstdTable) addUnknown(plain, compressed int64) {
+	if t.out == nil {
+		t.out, t.in = []int64{0}, []int64{0}
+	}
+	n := t.Len()
+	t.out = append(t.out, t.out[n]+plain)
+	t.in = append(t.in, t.in[n]+compressed)
+}
+
+// newMap returns t as a Map.
+func (t *zstdTable) newMap() Map {
+	m := Map{Plain: t.out[t.Len()], Points: t}
+	if t.sums != nil {
+		m.Piece = zstdFrameSize
+	}
+	return m
+}
+
+// appendNote appends the notes to b.
+func (t *zstdTable) appendNote(b, extra []byte) []byte {
+	if len(extra) > maxZstdExtra {
+		extra = nil
+	}
+	note := make([]byte, 0, 4*len(t.sums)+len(extra))
+	for _, sum := range t.sums {
+		note = binary.LittleEndian.AppendUint32(note, sum)
+	}
+	note = append(note, extra...)
+	parts := (len(note) + zstdNotePart - 1) / zstdNotePart // at least one, because there is at least one frame
+	for part := range parts {
+		data := note[:min(zstdNotePart, len(note))]
+		note = note[len(data):]
+		b = append(b, zstdNoteMagic...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(zstdNoteHead+len(data)+4))
+		payload := len(b)
+		b = append(b, zstdNoteName...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(part))
+		b = binary.LittleEndian.AppendUint32(b, uint32(parts))
+		b = append(b, data...)
+		b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[payload:]))
+	}
+	return b
+}
+
+// append appends the seek table to b.
+func (t *zstdTable) append(b []byte) []byte {
+	b = append(b, zstdTableMagic...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(t.Len()*8+zstdTableFooter))
+	for i := range t.Len() {
+		b = binary.LittleEndian.AppendUint32(b, uint32(t.in[i+1]-t.in[i]))
+		b = binary.LittleEndian.AppendUint32(b, uint32(t.out[i+1]-t.out[i]))
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(t.Len()))
+	b = append(b, 0)
+	return append(b, zstdTableEnd...)
+}
+
+var (
+	errNoZstdTable = errors.New("no seek table")
+	errZstdTable   = errors.New("the seek table does not fit the file")
+)
+
+// readZstdTable reads the seek table at the end of a shard, and the notes before it. Nothing is believed that the lengths
+// of the shard and its frames contradict; a table without our sums is compared with the header of each frame.
+func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err error) {
+	var footer [zstdTableFooter]byte
+	if err := readAt(r, footer[:], size-int64(len(footer))); err != nil {
+		return nil, nil, err
+	}
+	count, descriptor := int64(binary.LittleEndian.Uint32(footer[:])), footer[4]
+	if string(footer[5:]) != zstdTableEnd || descriptor&0x7c != 0 || count == 0 || count > maxZstdFrames {
+		return nil, nil, errNoZstdTable
+	}
+	entry := int64(8)
+	if descriptor&0x80 != 0 {
+		entry = 12 // with a checksum by XXH64, which nothing here can use
+	}
+	length := count*entry + int64(len(footer))
+	start := size - length - zstdSkippable
+	var head [zstdSkippable]byte
+	if err := readAt(r, head[:], start); err != nil {
+		return nil, nil, err
+	}
+	if string(head[:4]) != zstdTableMagic || int64(binary.LittleEndian.Uint32(head[4:])) != length {
+		return nil, nil, errZstdTable
+	}
+
+	t = new(zstdTable)
+	br := bufio.NewReaderSize(io.NewSectionReader(r, start+zstdSkippable, length), inputBuffer)
+	for range count {
+		var e [12]byte
+		if _, err := io.ReadFull(br, e[:entry]); err != nil {
+			return nil, nil, err
+		}
+		t.addUnknown(int64(binary.LittleEndian.Uint32(e[4:])), int64(binary.LittleEndian.Uint32(e[:])))
+		if t.in[t.Len()] > start {
+			return nil, nil, errZstdTable
+		}
+	}
+
+	note, err := readZstdNotes(r, t.in[t.Len()], start)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.setSums(note) {
+		return t, note[4*t.Len():], nil
+	}
+	return t, nil, t.compare(r)
+}
+
+// setSums takes the sums from the note. It does not if they cannot be those of t.
+func (t *zstdTable) setSums(note []byte) bool {
+	n := t.Len()
+	if len(note) < 4*n {
+		return false
+	}
+	sums := make([]uint32, n)
+	for i := range sums {
+		if t.out[i+1]-t.out[i] > zstdFrameSize {
+			return false
+		}
+		sums[i] = binary.LittleEndian.Uint32(note[4*i:])
+	}
+	t.sums = sums
+	return true
+}
+
+// compare fails unless the header of each frame states the plain length of the table.
+func (t *zstdTable) compare(r io.ReaderAt) error {
+	for i := range t.Len() {
+		var buf [zstdHeaderSize]byte
+		head := buf[:min(zstdHeaderSize, t.in[i+1]-t.in[i])]
+		if err := readAt(r, head, t.in[i]); err != nil {
+			return err
+		}
+		h, err := parseZstdHeader(head)
+		switch plain := t.out[i+1] - t.out[i]; {
+		case err != nil:
+			return err
+		case h.Skippable && plain == 0 && t.in[i+1]-t.in[i] == zstdSkippable+int64(h.SkippableSize):
+		case !h.HasFCS || int64(h.FrameContentSize) != plain:
+			return errZstdTable
+		}
+	}
+	return nil
+}
+
+// readZstdNotes returns what our notes between two offsets hold; nil if they are not whole. Other skippable frames between
+// them are allowed, but nothing else.
+func readZstdNotes(r io.ReaderAt, off, end int64) (note []byte, err error) {
+	ours := end-off <= 4*maxZstdFrames+maxZstdExtra+zstdNotePart // so much is read into memory at most
+	next, parts := uint32(0), uint32(0)
+	for off < end {
+		var buf [zstdSkippable + zstdNoteHead]byte
+		head := buf[:min(int64(len(buf)), end-off)]
+		if err := readAt(r, head, off); err != nil {
+			return nil, err
+		}
+		h, err := parseZstdHeader(head)
+		if err != nil || !h.Skippable || off+zstdSkippable+int64(h.SkippableSize) > end {
+			return nil, errZstdTable
+		}
+		size := int(h.SkippableSize)
+		if part, of, ok := zstdNote(head, size); ours && ok && part == next && (part == 0 || of == parts) {
+			if note == nil {
+				note = make([]byte, 0, end-off)
+			}
+			payload := note[len(note) : len(note)+size]
+			if err := readAt(r, payload, off+zstdSkippable); err != nil {
+				return nil, err
+			}
+			if crc32.ChecksumIEEE(payload[:size-4]) == binary.LittleEndian.Uint32(payload[size-4:]) {
+				note = append(note, payload[zstdNoteHead:size-4]...)
+				next, parts = next+1, of
+			}
+		}
+		off += zstdSkippable + int64(size)
+	}
+	if next == 0 || next != parts {
+		return nil, nil
+	}
+	return note, nil
+}
+
+// zstdNote reports whether a skippable frame of size bytes, whose first ones are head, is a note of ours, and which.
+func zstdNote(head []byte, size int) (part, parts uint32, ok bool) {
+	if len(head) < zstdSkippable+zstdNoteHead || size < zstdNoteHead+4 || string(head[:4]) != zstdNoteMagic {
+		return 0, 0, false
+	}
+	name, numbers := head[zstdSkippable:][:len(zstdNoteName)], head[zstdSkippable+len(zstdNoteName):]
+	return binary.LittleEndian.Uint32(numbers), binary.LittleEndian.Uint32(numbers[4:]), string(name) == zstdNoteName
+}
+
+// readAt fills p from off. Less is an error.
+func readAt(r io.ReaderAt, p []byte, off int64) error {
+	if off < 0 {
+		return io.ErrUnexpectedEOF
+	}
+	_, err := io.ReadFull(io.NewSectionReader(r, off, int64(len(p))), p)
+	return err
+}

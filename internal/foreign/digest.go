@@ -1,0 +1,69 @@
+package foreign
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// span is a piece of a shard, in bytes of the plain shard.
+type span struct{ offset, size int64 }
+
+// digester computes the digests of a shard and of pieces of it while the shard is read through it, once and in order.
+type digester struct {
+	r     io.Reader
+	at    int64 // bytes read
+	whole hash.Hash
+	blob  hash.Hash // as Git has it, the size before the content
+
+	next  func() (span, bool) // the pieces, in order, none overlapping
+	span  span
+	more  bool // span is one
+	piece hash.Hash
+	sums  [][sha256.Size]byte // of the pieces that have been read
+}
+
+func newDigester(plain io.ReaderAt, size int64, next func() (span, bool)) *digester {
+	d := &digester{
+		r:     io.NewSectionReader(plain, 0, size),
+		whole: sha256.New(),
+		blob:  sha1.New(),
+		next:  next,
+		piece: sha256.New(),
+	}
+	fmt.Fprintf(d.blob, "blob %d\x00", size)
+	d.span, d.more = next()
+	return d
+}
+
+// Read reads the shard's next bytes.
+func (d *digester) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	p = p[:n]
+	d.whole.Write(p)
+	d.blob.Write(p)
+	for d.more {
+		end := d.span.offset + d.span.size
+		from := min(max(d.span.offset-d.at, 0), int64(n))
+		d.piece.Write(p[from:min(max(end-d.at, from), int64(n))])
+		if end > d.at+int64(n) {
+			break
+		}
+		d.sums = append(d.sums, [sha256.Size]byte(d.piece.Sum(nil)))
+		d.piece.Reset()
+		d.span, d.more = d.next()
+	}
+	d.at += int64(n)
+	return n, err
+}
+
+// finish reads what is left.
+func (d *digester) finish() error {
+	_, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{d}, make([]byte, 256<<10))
+	if err == nil && d.more {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

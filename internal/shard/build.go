@@ -1,0 +1,196 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+)
+
+// pass is one reading of a shard from its first to its last byte, which finds its members and where it can be decoded from.
+type pass struct {
+	s     *Shard
+	saved *index.Saved // what is known before
+	in    io.Reader    // plain
+	coded *codec.Reader
+}
+
+// newPass begins a pass. It ends early when ctx is done or stop says so.
+func (s *Shard) newPass(ctx context.Context, stop func() error) (*pass, error) {
+	origin, err := s.origin()
+	if err != nil {
+		return nil, err
+	}
+	p := &pass{s: s, saved: &index.Saved{Origin: origin}}
+	if p.saved.Format, err = s.format(); err != nil {
+		return nil, err
+	}
+	p.saved.Map.Plain = origin.Size
+	in := &passReader{io.NewSectionReader(s.object, 0, origin.Size), s.o.Progress, func() error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return stop()
+	}}
+	p.in = in
+	if p.saved.Format != codec.Plain {
+		// Whoever seeks in compressed bytes would miss their checksum.
+		if p.coded, err = codec.NewReader(p.saved.Format, struct{ io.Reader }{in}, codec.Options{Map: true}); err != nil {
+			return nil, err
+		}
+		p.in, p.saved.Map = p.coded, p.coded.Map()
+	}
+	return p, nil
+}
+
+// finish completes what build, which reads the plain bytes, has found. What follows the end marker is part of the shard, and
+// only its reading proves the checksum.
+func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) (*index.Saved, error) {
+	f := *p.saved
+	var err error
+	f.Index, err = build(p.in)
+	if p.coded != nil {
+		if err == nil {
+			_, err = io.Copy(io.Discard, p.coded)
+		}
+		err = errors.Join(err, p.coded.Close())
+		f.Map, f.Trailing = p.coded.Map(), p.coded.Trailing()
+	}
+	if errors.Is(err, index.ErrNotTar) {
+		return nil, p.s.whyNotTar(err)
+	}
+	if err = asTruncated(err); err != nil {
+		if !truncated || f.Index == nil || errors.Is(err, ErrClosed) {
+			return nil, err
+		}
+		f.Cut = err.Error()
+	}
+	return &f, nil
+}
+
+// format tells how the shard is compressed. It looks past skippable frames, with which zstd and lz4 can begin alike.
+func (s *Shard) format() (codec.Format, error) {
+	head := make([]byte, index.BlockSize)
+	for at := int64(0); ; {
+		n, err := s.object.ReadAt(head, at)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		skip := codec.Skippable(head[:n])
+		if skip == 0 {
+			if f := codec.Detect(head[:n]); at == 0 || f == codec.LZ4 {
+				return f, nil
+			}
+			return codec.Zstd, nil
+		}
+		at += skip
+	}
+}
+
+// whyNotTar says of a shard that is no tar what it is, where that is known: compressed in a way that is not decoded, or
+// compressed twice, which nobody who reads shards decodes either.
+func (s *Shard) whyNotTar(err error) error {
+	head := make([]byte, index.BlockSize)
+	f, formatErr := s.format()
+	var in io.Reader = io.NewSectionReader(s.object, 0, s.object.Size())
+	if formatErr == nil && f != codec.Plain {
+		in, formatErr = codec.NewReader(f, in, codec.Options{})
+	}
+	if formatErr != nil {
+		return err
+	}
+	n, _ := io.ReadFull(in, head)
+	name := codec.Other(head[:n])
+	if inner := codec.Detect(head[:n]); name == "" && inner != codec.Plain {
+		name = inner.String()
+	}
+	switch {
+	case name == "":
+		return err
+	case f != codec.Plain:
+		return fmt.Errorf("%w: %s in %s", codec.ErrFormat, name, f)
+	}
+	return fmt.Errorf("%w: %s", codec.ErrFormat, name)
+}
+
+// build reads the whole shard and indexes it.
+func (s *Shard) build(ctx context.Context) (*index.Saved, error) {
+	p, err := s.newPass(ctx, func() error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	var onSample func(int64)
+	if p.coded != nil {
+		onSample = p.coded.Mark
+	}
+	return p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) { return index.Build(r, onSample) })
+}
+
+// grow builds the index in the background; done is called with it before Built returns. Grow returns when the shard is seen
+// to be one.
+func (s *Shard) grow(done func(*index.Saved)) error {
+	p, err := s.newPass(context.Background(), func() error {
+		if s.closing.Load() {
+			return ErrClosed
+		}
+		return nil
+	})
+	if err != nil {
+		done(nil)
+		return err
+	}
+	onSample := func(int64) {}
+	if p.coded != nil {
+		onSample = p.coded.Mark
+	}
+	s.growing, s.built = index.NewGrowing(onSample), make(chan struct{})
+	first := *p.saved
+	first.Index = s.growing.Index()
+	s.Saved, s.Indexed = &first, true
+	go func() {
+		defer close(s.built)
+		s.whole, s.buildErr = p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) {
+			return s.growing.Build(r, s.o.AllowTruncated)
+		})
+		done(s.whole)
+	}()
+	if _, err = s.growing.Look(nil, func(x *index.Index) bool { return x.Rows() > 0 }); err != nil {
+		<-s.built
+		err = s.buildErr
+	}
+	return err
+}
+
+// ErrClosed says that indexing was ended by Close.
+var ErrClosed = errors.New("closed before it was indexed")
+
+// asTruncated says of compressed bytes that end early that the shard does.
+func asTruncated(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, index.ErrTruncated) {
+		return fmt.Errorf("%w: %w", index.ErrTruncated, err)
+	}
+	return err
+}
+
+// passReader tells how far a shard has been read, and ends early when stop says so. It stays seekable.
+type passReader struct {
+	*io.SectionReader
+	progress func(read, size int64) // or nil
+	stop     func() error
+}
+
+func (r *passReader) Read(p []byte) (int, error) {
+	if err := r.stop(); err != nil {
+		return 0, err
+	}
+	n, err := r.SectionReader.Read(p)
+	if r.progress != nil {
+		if at, seekErr := r.Seek(0, io.SeekCurrent); seekErr == nil {
+			r.progress(at, r.Size())
+		}
+	}
+	return n, err
+}

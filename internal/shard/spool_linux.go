@@ -1,0 +1,60 @@
+package shard
+
+import (
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/codec"
+)
+
+// spool reads a shard that cannot be decoded from the middle. Its file is made when something is first read: a listing needs
+// none.
+type spool struct {
+	s    *Shard
+	once sync.Once
+	file *os.File
+	all  *codec.Spool
+	err  error
+}
+
+func (p *spool) ReadAt(b []byte, off int64) (int, error) {
+	p.once.Do(func() { p.err = p.open() })
+	if p.err != nil {
+		return 0, p.err
+	}
+	return p.all.ReadAt(b, off)
+}
+
+func (p *spool) open() error {
+	dir := p.s.o.SpoolDir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		p.file = os.NewFile(uintptr(fd), dir)
+	} else if p.file, err = os.CreateTemp(dir, "shardfs-spool-"); err != nil {
+		return err
+	} else if err := os.Remove(p.file.Name()); err != nil {
+		return err
+	}
+	plain, err := codec.NewReader(p.s.Format, io.NewSectionReader(p.s.object, 0, p.s.object.Size()), codec.Options{})
+	if err == nil {
+		p.all, err = codec.NewSpool(plain, p.file)
+	}
+	return err
+}
+
+func (p *spool) close() error {
+	var err error
+	if p.all != nil {
+		err = p.all.Close()
+	}
+	if p.file != nil {
+		p.file.Close()
+	}
+	return err
+}
