@@ -2,14 +2,20 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	opened "github.com/shardfs/shardfs/internal/shard"
 )
 
 func TestShards(t *testing.T) {
-	for _, s := range []shard{photos(5), thumbs(5), texts(5)} {
+	for _, s := range []shard{photos(5), thumbs(5), texts(5), jpegs(2), prose(5)} {
 		var a, b bytes.Buffer
 		for _, w := range []io.Writer{&a, &b} {
 			if err := s.write(t.Context(), w); err != nil {
@@ -25,6 +31,29 @@ func TestShards(t *testing.T) {
 	}
 }
 
+// What gzip makes of the shards that it is measured with is what it makes of true pictures and texts.
+func TestCompressible(t *testing.T) {
+	for _, tt := range []struct {
+		shard       shard
+		least, most float64
+	}{
+		{jpegs(4), 0.92, 0.98},
+		{prose(100), 0.28, 0.42},
+	} {
+		var n counter
+		z, err := gzip.NewWriterLevel(&n, 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(tt.shard.write(t.Context(), z), z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if part := float64(n) / float64(tt.shard.size()); part < tt.least || part > tt.most {
+			t.Errorf("gzip makes %s %.3f as long, want %v to %v", tt.shard.name, part, tt.least, tt.most)
+		}
+	}
+}
+
 func TestExtractAndRead(t *testing.T) {
 	b, s := &bench{dir: t.TempDir()}, thumbs(5)
 	if _, err := b.draw(t.Context(), s); err != nil {
@@ -36,6 +65,39 @@ func TestExtractAndRead(t *testing.T) {
 	}
 	if _, err := timeTree(t.Context(), root, s.bodies()); err != nil {
 		t.Error(err)
+	}
+	if err := s.sameText(root, 4); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "000004", "sample.cls"), []byte("5"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.sameText(root, 4); err == nil {
+		t.Error("no error for a changed sample")
+	}
+}
+
+// A server is known by its command line.
+func TestServerOf(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "mount")
+	if err := os.WriteFile(script, []byte("cat"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command("sh", script, "--foreground", "shard.tar", "/no/mountpoint")
+	stdin, err := server.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := serverOf("/no/mountpoint"); err == nil {
+		t.Error("a server before there is one")
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Wait()
+	defer stdin.Close()
+	if pid, err := serverOf("/no/mountpoint"); err != nil || pid != server.Process.Pid {
+		t.Errorf("serverOf = %d, %v, want %d", pid, err, server.Process.Pid)
 	}
 }
 
@@ -96,6 +158,77 @@ func TestMedian(t *testing.T) {
 	}
 	if got := medianRatio([]float64{2, 6, 3}, []float64{1, 2, 3}); got != 2 {
 		t.Errorf("medianRatio = %v, want 2", got)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	x := []float64{5, 1, 4, 2, 3}
+	for part, want := range map[float64]float64{0: 1, 0.2: 1, 0.21: 2, 0.5: 3, 0.99: 5, 1: 5} {
+		if got := quantile(x, part); got != want {
+			t.Errorf("quantile(%v, %v) = %v, want %v", x, part, got, want)
+		}
+	}
+}
+
+// The gzip that is timed is right, and a wrong length is noticed.
+func TestCheckGzip(t *testing.T) {
+	b, s := &bench{dir: t.TempDir()}, prose(300)
+	name, err := b.draw(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkGzip(name, 1, 2, s.size()); err != nil {
+		t.Error(err)
+	}
+	if err := checkGzip(name, 1, 2, s.size()+1); err == nil {
+		t.Error("no error for another length")
+	}
+}
+
+// Reads of a shard are compared with its tar, and a shard of which there is only an index can be opened by that.
+func TestReads(t *testing.T) {
+	b, s := &bench{dir: t.TempDir()}, jpegs(4)
+	name, err := b.compressed(t.Context(), s)
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh, err := opened.Open(t.Context(), name, opened.Options{NoIndex: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sh.Close()
+	plain, err := os.Open(b.path(s.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if took, err := timeReads(sh, plain, 10, 100<<10); err != nil || len(took) != 10 {
+		t.Errorf("timeReads = %v, %v", took, err)
+	}
+	if _, err := timeReads(sh, strings.NewReader(strings.Repeat("x", int(s.size()))), 10, 100<<10); err == nil {
+		t.Error("timeReads does not notice wrong bytes")
+	}
+	for workers := range 3 {
+		if _, err := timeInOrder(sh, workers); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestHollow(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h, err := newHollow(filepath.Join(dir, "a.tar"), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.open(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

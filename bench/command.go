@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,13 @@ func command(argv ...string) *side {
 			return seconds, err
 		},
 	}
+}
+
+// unread is a side that runs a program which prints to /dev/null.
+func unread(argv ...string) *side {
+	s := command(slices.Concat([]string{"sh", "-c", `exec "$@" >/dev/null`, "sh"}, argv)...)
+	s.command = quote(argv) + " >/dev/null"
+	return s
 }
 
 // execute runs a program in dir to its end and returns the seconds it took and its greatest resident size in bytes. The

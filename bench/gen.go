@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A shard says what a generated shard holds. Its bytes are the same on every machine.
+// A shard says what a generated shard holds. Its bytes are the same in every run.
 type shard struct {
 	name    string // the file's
 	samples int
@@ -61,6 +61,30 @@ func texts(samples int) shard {
 		return []member{
 			{ext: "txt", random: 100},
 			{ext: "json", text: fmt.Sprintf(`{"key": "%06d", "source": "generated", "language": "none", "quality": 0.5, "license": "CC0"}`, i)},
+		}
+	}}
+}
+
+// jpegs is a shard like photos of true JPEG files, which gzip makes hardly smaller. They come again, but further apart than
+// gzip can see.
+func jpegs(samples int) shard {
+	files := drawJPEGs(min(samples, 8))
+	return shard{fmt.Sprintf("jpegs-%d.tar", samples), samples, func(i int) []member {
+		return []member{
+			{ext: "cls", text: fmt.Sprint(i * 7 % 1000)},
+			{ext: "jpg", text: files[i%len(files)]},
+			{ext: "json", text: fmt.Sprintf(`{"key": "%06d", "width": 640, "height": 480}`, i)},
+		}
+	}}
+}
+
+// prose is a shard of texts of 5 KB, which also come again far apart.
+func prose(samples int) shard {
+	texts := drawProse(64, 5_000)
+	return shard{fmt.Sprintf("prose-%d.tar", samples), samples, func(i int) []member {
+		return []member{
+			{ext: "txt", text: texts[i%len(texts)]},
+			{ext: "json", text: fmt.Sprintf(`{"key": "%06d", "source": "generated", "language": "none"}`, i)},
 		}
 	}}
 }
@@ -126,13 +150,18 @@ func (b *bench) draw(ctx context.Context, s shard) (string, error) {
 			return "", err
 		}
 	}
+	return name, warm(name)
+}
+
+// warm reads a file into the page cache.
+func warm(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer f.Close()
-	_, err = io.Copy(io.Discard, f)
-	return name, err
+	_, err = io.Copy(io.Discard, struct{ io.Reader }{f})
+	return err
 }
 
 // create writes a file that has its name only once it is whole.

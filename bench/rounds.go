@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"slices"
 )
 
@@ -38,6 +39,12 @@ func median(x []float64) float64 {
 	x = slices.Sorted(slices.Values(x))
 	n := len(x)
 	return (x[(n-1)/2] + x[n/2]) / 2
+}
+
+// quantile is the smallest element of x that at least so much of x does not exceed.
+func quantile(x []float64, part float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[max(int(math.Ceil(part*float64(len(x))))-1, 0)]
 }
 
 // medianRatio is the median of a's ratios to b, round by round.

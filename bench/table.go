@@ -68,19 +68,39 @@ type work struct {
 
 // versus is the line that compares our speed with a peer's. It is ok if the ratio is at least asked; 0 asks nothing.
 func versus(measure string, w work, ours, peer *side, asked float64) row {
+	return against(measure, w.speed, ours, peer, asked)
+}
+
+// against is versus for whatever is written of the seconds that a side took.
+func against(measure string, write func(seconds float64) string, ours, peer *side, asked float64) row {
 	r := row{
 		measure:  measure,
-		ours:     w.speed(median(ours.took)),
-		peer:     w.speed(median(peer.took)),
+		ours:     write(median(ours.took)),
+		peer:     write(median(peer.took)),
 		ratio:    medianRatio(peer.took, ours.took),
 		commands: []string{ours.command, peer.command},
 	}
 	if asked > 0 {
-		r.asked = fmt.Sprintf(">= %.1f", asked)
+		r.asked = fmt.Sprintf(">= %g", asked)
 		r.ok = r.ratio >= asked
 	}
 	return r
 }
+
+// atMost is the line of a quantity, of which less is better. It is ok if the median of the rounds is at most asked.
+func atMost(measure string, rounds []float64, asked float64, write func(float64) string, commands ...string) row {
+	x := median(rounds)
+	return row{measure: measure, ours: write(x), asked: "<= " + write(asked), ok: x <= asked, commands: commands}
+}
+
+// milliseconds writes seconds as such.
+func milliseconds(seconds float64) string { return fmt.Sprintf("%.3g ms", seconds*1e3) }
+
+// mebibytes writes bytes as such.
+func mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<20)) }
+
+// percent writes a part of 1 as such.
+func percent(part float64) string { return fmt.Sprintf("%.2f %%", part*100) }
 
 func (w work) speed(seconds float64) string {
 	return fmt.Sprintf("%.2f s, %s %s/s", seconds, group(w.amount/seconds), w.unit)
