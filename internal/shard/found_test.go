@@ -103,7 +103,7 @@ func TestOpenDamagedCache(t *testing.T) {
 				}
 			}
 		}
-		for at := 0; at < len(whole); at += len(whole)/40 + 1 {
+		for at := 0; at < len(whole); at += len(whole)/20 + 1 {
 			damaged := bytes.Clone(whole)
 			damaged[at] ^= 0x55
 			try(fmt.Sprintf("%s, byte %d of %d", story, at, len(whole)), damaged)

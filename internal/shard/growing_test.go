@@ -17,7 +17,7 @@ import (
 // While a shard is being indexed, many can look for samples at once. Each finds its own, with the bytes that it has, and
 // what is not there is known when all of it has been passed.
 func TestOpenGrowing(t *testing.T) {
-	const samples = 2000
+	const samples = 800
 	plain := makeTar(t, samples, 500)
 	want := mustIndex(t, plain)
 	for story, stored := range map[string][]byte{"plain": plain, "gzip": zip(t, plain), "gzip of two members": zip(t, plain[:len(plain)/2], plain[len(plain)/2:])} {
