@@ -65,7 +65,7 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	case err == io.EOF, errors.Is(err, ErrNotTar), errors.Is(err, ErrDamaged), errors.Is(err, ErrTruncated):
 		return false, nil
 	case err != nil:
-		return false, err
+		return false, fmt.Errorf("headers of member %d: %w", row, errors.Unwrap(err)) // the Scanner has counted from here on
 	}
 	_, _, keyed := MemberKey(string(e.Name))
 	name := []byte(x.OtherName(row))

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shardfs/shardfs/index"
 )
 
 func main() {
@@ -62,7 +64,7 @@ shard.`,
 	flags.BoolVarP(&ui.quiet, "quiet", "q", false, "say nothing but errors")
 	flags.BoolVarP(&ui.verbose, "verbose", "v", false, "say what is done and why")
 	flags.BoolVar(&ui.json, "json", false, "print results as JSON, one object a line")
-	flags.StringVar(&ui.cacheDir, "cache-dir", defaultCacheDir(), "keep index files in `DIR`")
+	flags.StringVar(&ui.cacheDir, "cache-dir", "", "keep index files in `DIR` (default ~/.cache/shardfs)")
 	flags.StringVar(&ui.logFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	root.AddCommand(
 		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newCompletion(ui),
@@ -166,8 +168,11 @@ func (e hinted) Unwrap() error { return e.error }
 // hintOf returns the way out of an error, or "".
 func hintOf(err error) string {
 	var h hinted
-	if errors.As(err, &h) {
+	switch {
+	case errors.As(err, &h):
 		return h.hint
+	case errors.Is(err, index.ErrStale):
+		return "--index none does without index files"
 	}
 	return ""
 }

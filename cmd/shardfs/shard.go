@@ -32,7 +32,9 @@ func (f *shardFlags) options(ui *ui) shard.Options {
 	o := shard.Options{AllowTruncated: f.truncated, Detail: ui.detail}
 	switch f.index {
 	case "":
-		o.CacheDir = ui.cacheDir
+		if o.CacheDir = ui.cacheDir; o.CacheDir == "" {
+			o.CacheDir = defaultCacheDir()
+		}
 	case "none":
 		o.NoIndex = true
 	default:
