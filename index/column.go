@@ -202,6 +202,19 @@ func (c *column) search(v uint64) int {
 	return low
 }
 
+// ascends reports whether no value is less than the one before.
+func (c *column) ascends() bool {
+	last := uint64(0)
+	for row := range c.n {
+		v := c.get(row)
+		if v < last {
+			return false
+		}
+		last = v
+	}
+	return true
+}
+
 // find returns the row of a value in a column of ascending values.
 func (c *column) find(v uint64) (row int, ok bool) {
 	if c.n == 0 {

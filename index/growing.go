@@ -117,7 +117,7 @@ func (g *Growing) Look(cancel <-chan struct{}, found func(x *Index) bool) (cance
 		g.mu.Lock() // found is not called any more
 		g.waiting = slices.DeleteFunc(g.waiting, func(other *waiter) bool { return other == w })
 		g.mu.Unlock()
-		cancelled = true
+		cancelled = !w.ok // else it has been found meanwhile, and what found has taken is the caller's
 	}
 	return cancelled, nil
 }

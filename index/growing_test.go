@@ -106,3 +106,32 @@ func TestGrowingDamaged(t *testing.T) {
 		t.Errorf("what would have come: %v, want %v", err, ErrTruncated)
 	}
 }
+
+// Whoever is called off at the moment when what they look for is found has found it: what found has done is done.
+func TestGrowingFoundAndCancelled(t *testing.T) {
+	for range 50 {
+		g := NewGrowing(nil)
+		cancel, waits, looks := make(chan struct{}), make(chan struct{}), 0
+		var all sync.WaitGroup
+		all.Go(func() {
+			cancelled, err := g.Look(cancel, func(*Index) bool {
+				looks++
+				switch looks {
+				case 2:
+					close(waits) // as soon as the lock is given back
+				case 3:
+					close(cancel)
+				}
+				return looks == 3
+			})
+			if cancelled || err != nil {
+				t.Errorf("found, and cancelled: %v, %v", cancelled, err)
+			}
+		})
+		<-waits
+		g.mu.Lock()
+		g.wake(false)
+		g.mu.Unlock()
+		all.Wait()
+	}
+}

@@ -42,9 +42,6 @@ type Sample struct {
 // the index has told since may be wrong.
 func (x *Index) Err() error { return x.file.err() }
 
-// Sound reports whether all of the index file that the index came from is as it was written.
-func (x *Index) Sound() bool { return x.file.allSound() }
-
 // Samples returns the number of samples.
 func (x *Index) Samples() int { return x.c.first.n }
 
@@ -94,7 +91,7 @@ func (x *Index) extents(i int) []Extent {
 	if i > 0 {
 		at = int(c.sparseEnd.get(i - 1))
 	}
-	if at > end || end > c.extentOff.n {
+	if at < 0 || at > end || end > c.extentOff.n {
 		x.file.outside()
 		return nil
 	}
@@ -123,15 +120,29 @@ func (x *Index) OtherName(row int) string {
 func (x *Index) Sample(number int) Sample {
 	start, end := x.sampleRows(number)
 	path := x.Path(x.DirOf(number))
-	key := path
-	if i, ok := x.c.keyRow.find(uint64(number)); ok {
-		key = string(x.c.keys.get(i))
+	key, ok := x.oddKey(number)
+	if !ok {
+		key = path
 	}
 	return Sample{Number: number, Key: key, Path: path, Start: start, End: end}
 }
 
 // Key returns the key of the sample with this number.
-func (x *Index) Key(number int) string { return x.Sample(number).Key }
+func (x *Index) Key(number int) string {
+	if key, ok := x.oddKey(number); ok {
+		return key
+	}
+	return x.Path(x.DirOf(number))
+}
+
+// oddKey returns the key of a sample whose path does not tell it.
+func (x *Index) oddKey(number int) (key string, ok bool) {
+	i, ok := x.c.keyRow.find(uint64(number))
+	if ok {
+		key = string(x.c.keys.get(i))
+	}
+	return key, ok
+}
 
 // sampleRows returns the rows from the first to behind the last member of a sample.
 func (x *Index) sampleRows(number int) (start, end int) {

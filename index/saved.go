@@ -26,9 +26,11 @@ type Origin struct {
 	Probe   string `json:"probe,omitempty"` // digest of some of the bytes, the same for every copy
 }
 
-// Same reports whether two origins are of the same unchanged file.
+// Same reports whether two origins are of the same unchanged file. The probes tell what was written in its place by whoever
+// has put its time back.
 func (o Origin) Same(p Origin) bool {
-	return o.Size == p.Size && o.ModTime == p.ModTime && o.Inode == p.Inode
+	return o.Size == p.Size && o.ModTime == p.ModTime && o.Inode == p.Inode &&
+		(o.Probe == p.Probe || o.Probe == "" || p.Probe == "")
 }
 
 // Copy reports whether two origins are of files that are copies of each other, as far as their size and probes tell.
@@ -46,7 +48,7 @@ type Saved struct {
 	Index    *Index       `json:"-"`
 }
 
-// An index file holds the columns, each beginning at a multiple of 8 bytes, and then
+// An index file holds the magic, the columns, each beginning at a multiple of 8 bytes, and then
 //
 //	meta     JSON
 //	sections for each column of numbers, of the index and then of the checkpoints: offset, bytes, values (u64 each);
@@ -96,6 +98,7 @@ func (f *Saved) Write(w io.Writer) error {
 	}
 	p := packCheckpoints(f.Map.Points)
 	out := &pageWriter{w: w}
+	out.write([]byte(fileMagic)) // here too: a file that was cut is still known for what it was
 	var sections []byte
 	section := func(values int, parts ...[]byte) {
 		start := out.n
@@ -259,6 +262,23 @@ func (x *Index) fits() bool {
 func (p *checkpoints) fits() bool {
 	n := p.out.n
 	return p.in.n == n && p.start.n == n && p.windows.ends.n == n && p.sumEnd.n == n
+}
+
+// Sound reports whether all of the index file is as it was written, and whether what cannot but ascend in it does. Whoever
+// goes on with a file of which that is not known may be led over the same rows again and again.
+func (f *Saved) Sound() bool {
+	if !f.Index.file.allSound() {
+		return false
+	}
+	c := &f.Index.c
+	ascending := []*column{
+		&c.header, &c.first, &c.exts.ends, &c.names.ends, &c.others.ends, &c.keys.ends,
+		&c.otherRow, &c.keyRow, &c.againRow, &c.sparseRow, &c.sparseEnd,
+	}
+	if p, ok := f.Map.Points.(*checkpoints); ok {
+		ascending = append(ascending, &p.out, &p.in, &p.windows.ends, &p.sumEnd)
+	}
+	return !slices.ContainsFunc(ascending, func(c *column) bool { return !c.ascends() })
 }
 
 func packCheckpoints(points codec.Points) *checkpoints {

@@ -181,7 +181,7 @@ func TestSavedDamaged(t *testing.T) {
 	if _, err := decode(append(bytes.Clone(whole), 0)); !errors.Is(err, ErrStale) {
 		t.Errorf("a byte more: %v, want %v", err, ErrStale)
 	}
-	other := []byte(strings.Replace(string(whole), "index 2\n", "index 1\n", 1))
+	other := []byte(strings.ReplaceAll(string(whole), "index 2\n", "index 1\n"))
 	if _, err := decode(other); !errors.Is(err, ErrStale) {
 		t.Errorf("another version: %v, want %v", err, ErrStale)
 	}
@@ -265,4 +265,61 @@ func FuzzDecode(f *testing.F) {
 		}
 		describeSaved(x)
 	})
+}
+
+// Extents that begin before the first one are none.
+func TestFalseExtents(t *testing.T) {
+	plain := makeTar(t, "a.x", "b.x", "c.x")
+	x := build(t, plain)
+	for row, end := range []uint64{1<<63 + 5, 0} {
+		x.c.sparseRow.append(uint64(row))
+		x.c.sparseEnd.append(end)
+	}
+	x.c.sparseRow.seal()
+	x.c.sparseEnd.seal()
+	var out bytes.Buffer
+	if err := (&Saved{Index: x}).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Decode(out.Bytes(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Index.Open(1, bytes.NewReader(plain)); !errors.Is(err, ErrStale) {
+		t.Errorf("a member with false extents: %v", err)
+	}
+}
+
+// An index file with the right checksums whose rows lead back, over the same sums or members again and again, is not sound.
+func TestSoundAscends(t *testing.T) {
+	for story, change := range map[string]func(x *Index, p *checkpoints){
+		"as it was": func(*Index, *checkpoints) {},
+		"sums":      func(_ *Index, p *checkpoints) { p.sumEnd = columnOf(0, 3, 0, 3) },
+		"samples":   func(x *Index, _ *checkpoints) { x.c.first = columnOf(0, 2, 0) },
+		"names":     func(x *Index, _ *checkpoints) { x.c.names.ends = columnOf(0, 3, 0, 3) },
+	} {
+		x, p := build(t, makeTar(t, "a.x", "b.x", "c.x")), new(checkpoints)
+		p.out, p.in, p.start, p.windows.ends = columnOf(0, 1, 2, 3), columnOf(0, 1, 2, 3), columnOf(8, 8, 8, 8), columnOf(0, 0, 0, 0)
+		p.sums, p.sumEnd = columnOf(7, 7, 7), columnOf(0, 1, 2, 3)
+		change(x, p)
+		var out bytes.Buffer
+		if err := (&Saved{Index: x, Map: codec.Map{Points: p}}).Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Decode(out.Bytes(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := f.Sound(), story == "as it was"; got != want {
+			t.Errorf("%s: sound: %v", story, got)
+		}
+	}
+}
+
+func columnOf(values ...uint64) (c column) {
+	for _, v := range values {
+		c.append(v)
+	}
+	c.seal()
+	return c
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/foreign"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -59,7 +60,7 @@ func exitStatus(err error) int {
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
 	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-		overlay.ErrForeign, overlay.ErrScratch):
+		overlay.ErrForeign, overlay.ErrScratch, shard.ErrNotIndex):
 		return exitUsage
 	case errors.As(err, &child):
 		return child.ExitCode() // a server of ours, which has said why

@@ -145,7 +145,11 @@ func writeIndexes(ctx context.Context, ui *ui, sh *shard.Shard, sidecar bool, ex
 		return err
 	}
 	for _, f := range formats {
-		if err := exportIndex(ctx, ui, sh, f, foreign.Name(f, path)); err != nil {
+		name := foreign.Name(f, path)
+		if name == path {
+			return usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
+		}
+		if err := exportIndex(ctx, ui, sh, f, name); err != nil {
 			return fmt.Errorf("%s: %w", sh.Name, err)
 		}
 	}

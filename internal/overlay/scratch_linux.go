@@ -149,9 +149,13 @@ func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string) error {
 	if changed && !s.note.Origin.Same(sh.Origin) {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrForeign, s.note.Name)
 	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return err
+	abs := path
+	if !filepath.IsAbs(path) { // as it is: a .. behind a link must stay where it is
+		wd, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		abs = wd + "/" + path
 	}
 	s.note.Version, s.note.Shard, s.note.Name, s.note.Origin = noteVersion, abs, sh.Name, sh.Origin
 	s.note.Mountpoint = mountpoint

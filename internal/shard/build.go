@@ -71,10 +71,13 @@ func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) 
 	return &f, nil
 }
 
-// format tells how the shard is compressed. It looks past skippable frames, with which zstd and lz4 can begin alike.
+// format tells how the shard is compressed. It looks past skippable frames, with which zstd and lz4 can begin alike; past
+// more of them than anybody writes it takes it for zstd.
 func (s *Shard) format() (codec.Format, error) {
+	const most = 1000
 	head := make([]byte, index.BlockSize)
-	for at := int64(0); ; {
+	at := int64(0)
+	for range most {
 		n, err := s.object.ReadAt(head, at)
 		if err != nil && err != io.EOF {
 			return 0, err
@@ -88,6 +91,7 @@ func (s *Shard) format() (codec.Format, error) {
 		}
 		at += skip
 	}
+	return codec.Zstd, nil
 }
 
 // whyNotTar says of a shard that is no tar what it is, where that is known: compressed in a way that is not decoded, or

@@ -32,6 +32,23 @@ func mustOpenCache(t *testing.T, dir string, limit int64) *Cache {
 	return c
 }
 
+// Whoever is called off leaves no lock behind.
+func TestOpenCancelled(t *testing.T) {
+	name, o := save(t, makeTar(t, 3, 100)), Options{CacheDir: filepath.Join(t.TempDir(), "cache")}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := Open(ctx, name, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("opened %v, %v", s, err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	s, err := Open(ctx, name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
 // put makes an entry with this content.
 func put(c *Cache, shard, content string) error {
 	e, err := c.Create(shard)

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
 )
 
 // details collects what a shard tells of where its index comes from.
@@ -95,8 +97,8 @@ func TestOpenDamagedCache(t *testing.T) {
 					t.Fatalf("%s: %v", story, err)
 				}
 				checkAll(t, story, s, plain)
-				if i == 1 && (s.Indexed || !s.Index.Sound()) {
-					t.Errorf("%s: no sound index has been kept: %v, %v", story, s.Indexed, s.Index.Sound())
+				if i == 1 && (s.Indexed || !s.Sound()) {
+					t.Errorf("%s: no sound index has been kept: %v, %v", story, s.Indexed, s.Sound())
 				}
 				if err := s.Close(); err != nil {
 					t.Error(err)
@@ -287,5 +289,84 @@ func TestOpenNoIndex(t *testing.T) {
 	mustOpen(t, name, Options{CacheDir: dir})
 	if s := mustOpen(t, name, Options{CacheDir: dir, NoIndex: true}); !s.Indexed {
 		t.Error("an index was taken")
+	}
+}
+
+// A sidecar that says of a shard that it is compressed in another way is of another shard, and no reason to call that one
+// damaged.
+func TestOpenSidecarOfAnotherFormat(t *testing.T) {
+	plain := makeTar(t, 5, 100)
+	name := save(t, plain)
+	f := *mustOpen(t, name, Options{}).Saved
+	for _, f.Format = range []codec.Format{codec.Gzip, codec.Zstd, codec.XZ, 77} {
+		if err := saveTo(&f, name+SidecarSuffix); err != nil {
+			t.Fatal(err)
+		}
+		checkAll(t, f.Format.String(), mustOpen(t, name, Options{}), plain)
+	}
+}
+
+// A sidecar that is only long takes no memory.
+func TestOpenLongSidecar(t *testing.T) {
+	name := save(t, makeTar(t, 5, 100))
+	if err := errors.Join(os.WriteFile(name+SidecarSuffix, nil, 0o600), os.Truncate(name+SidecarSuffix, 8<<30)); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	mustOpen(t, name, Options{})
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+		t.Errorf("%d bytes of memory", n)
+	}
+}
+
+// A named index file that turns out to be false is not met again.
+func TestFalseIndexFile(t *testing.T) {
+	plain := makeTar(t, 5, 100)
+	name, file := save(t, plain), filepath.Join(t.TempDir(), "file")
+	f := *mustOpen(t, name, Options{}).Saved
+	f.Index = mustIndex(t, makeTar(t, 5, 1000))
+	if err := saveTo(&f, file); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), name, Options{IndexFile: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Index.Open(1, s); !errors.Is(err, index.ErrStale) {
+		t.Errorf("a member by a false index: %v", err)
+	}
+	s.Close()
+	checkAll(t, "again", mustOpen(t, name, Options{IndexFile: file}), plain)
+}
+
+// A shard of nothing but empty frames is refused at once.
+func TestOpenEmptyFrames(t *testing.T) {
+	name := save(t, bytes.Repeat([]byte("\x50\x2a\x4d\x18\x00\x00\x00\x00"), 1<<20))
+	begun := time.Now()
+	if _, err := Open(t.Context(), name, Options{}); err == nil {
+		t.Error("opened")
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// A shard that was written over in its place, and its time put back, is indexed again.
+func TestOpenSameTime(t *testing.T) {
+	plain := makeTar(t, 5, 100)
+	name, o := save(t, plain), Options{CacheDir: filepath.Join(t.TempDir(), "cache")}
+	mustOpen(t, name, o)
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain[index.BlockSize] ^= 1
+	if err := errors.Join(os.WriteFile(name, plain, 0o600), os.Chtimes(name, info.ModTime(), info.ModTime())); err != nil {
+		t.Fatal(err)
+	}
+	if s := mustOpen(t, name, o); !s.Indexed {
+		t.Error("the index of what was there before")
 	}
 }

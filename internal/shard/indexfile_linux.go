@@ -20,6 +20,9 @@ import (
 // SidecarSuffix is what is appended to a shard's name for that of the index file beside it.
 const SidecarSuffix = ".sfidx"
 
+// ErrNotIndex says that the file that was named for the index is another one, which is not to be lost.
+var ErrNotIndex = errors.New("not an index file, and not replaced by one")
+
 // mapping is an index file mapped into memory.
 type mapping []byte
 
@@ -40,6 +43,8 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 	case s.o.IndexFile != "":
 		if err := s.loadFile(s.o.IndexFile); err == nil {
 			return nil
+		} else if errors.Is(err, ErrNotIndex) {
+			return err
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			s.o.Detail("%s: %v", s.Name, err)
 		}
@@ -69,6 +74,9 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 	// Whoever is building the same index now is waited for.
 	unlock, err := c.Lock(ctx, s.name)
 	if ctx.Err() != nil {
+		if err == nil {
+			unlock()
+		}
 		return errors.Join(context.Cause(ctx), c.Close())
 	}
 	if err != nil {
@@ -130,7 +138,7 @@ func (s *Shard) loadFound() bool {
 	if err == nil {
 		err = s.loadSidecar(path + SidecarSuffix)
 	}
-	if err == nil && s.Index.Sound() {
+	if err == nil && s.Sound() {
 		s.o.Detail("%s: index from %s", s.Name, path+SidecarSuffix)
 		return true
 	}
@@ -138,7 +146,7 @@ func (s *Shard) loadFound() bool {
 		s.o.Detail("%s: %v", s.Name, err)
 	}
 	s.Saved = nil
-	if s.loadEmbedded() && s.Index.Sound() {
+	if s.loadEmbedded() && s.Sound() {
 		s.o.Detail("%s: index from the shard itself", s.Name)
 		return true
 	}
@@ -166,7 +174,26 @@ func (s *Shard) loadFile(name string) error {
 		return err
 	}
 	defer f.Close()
+	if !wasIndex(f) {
+		return fmt.Errorf("%s: %w", name, ErrNotIndex)
+	}
 	return s.load(f, isPrivate(name), index.Origin.Same)
+}
+
+// wasIndex reports whether a file is empty or an index file, of whatever version: the first had the magic at its front.
+func wasIndex(f *os.File) bool {
+	const magic = "shardfs index "
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err == nil
+	}
+	for _, at := range []int64{0, info.Size() - int64(len(magic)+len("N\n"))} {
+		b := make([]byte, len(magic))
+		if n, _ := f.ReadAt(b, max(at, 0)); string(b[:n]) == magic {
+			return true
+		}
+	}
+	return false
 }
 
 // openIndex opens an index file, which is a regular file and no link.
@@ -194,7 +221,11 @@ func (s *Shard) load(f *os.File, private bool, fits func(a, b index.Origin) bool
 	if err != nil {
 		return err
 	}
-	if info.Size() == 0 || info.Size() > maxIndex {
+	most := int64(maxIndex)
+	if !private {
+		most = max(maxInMemory, s.object.Size())
+	}
+	if info.Size() == 0 || info.Size() > most {
 		return fmt.Errorf("%w: %s has %d bytes", index.ErrStale, f.Name(), info.Size())
 	}
 	var b []byte
@@ -211,12 +242,16 @@ func (s *Shard) load(f *os.File, private bool, fits func(a, b index.Origin) bool
 	}
 	saved, err := index.Decode(b, s.buildAgain)
 	var origin index.Origin
+	var format codec.Format
 	if err == nil {
 		origin, err = s.origin()
 	}
+	if err == nil {
+		format, err = s.format()
+	}
 	switch {
 	case err != nil:
-	case !fits(saved.Origin, origin):
+	case !fits(saved.Origin, origin) || saved.Format != format:
 		err = fmt.Errorf("%w: made of another shard, or of one that has changed since", index.ErrStale)
 	case saved.Cut != "" && !s.o.AllowTruncated:
 		err = fmt.Errorf("%w: made of a part of the shard", index.ErrStale)
@@ -233,6 +268,9 @@ const largeIndex = 1 << 20
 
 // maxIndex is the longest index file that is opened: that of two thousand million members.
 const maxIndex = 16 << 30
+
+// maxInMemory is the longest index file of somebody else's that is read into memory, unless the shard itself is longer.
+const maxInMemory = 64 << 20
 
 // loadEmbedded takes the index that a writer of ours has put into a compressed shard, with the table by which that shard is
 // decoded.
@@ -310,8 +348,12 @@ func CanKeep(dir string) bool {
 	return err == nil && c.Close() == nil
 }
 
-// Forget removes the shard's entry in the cache, which has turned out to be false.
+// Forget removes the shard's entry in the cache, or the index file that was named, which has turned out to be false.
 func (s *Shard) Forget() {
+	if s.o.IndexFile != "" {
+		os.Remove(s.o.IndexFile)
+		return
+	}
 	if s.o.CacheDir == "" {
 		return
 	}
