@@ -14,6 +14,9 @@ const (
 	bgzfEnd    = bgzfMagic + "\x00\x00\x00\x00\x00\xff" + bgzfExtra + "\x1b\x00" + deflateEnd + "\x00\x00\x00\x00\x00\x00\x00\x00"
 )
 
+// maxBGZF bounds the members that readBGZF looks at, at 20 bytes of memory each: 256 GB of plain bytes where they are full.
+const maxBGZF = 4 << 20
+
 // readBGZF makes the map of a BGZF shard out of its headers and trailers. The sum of each member is that of its trailer.
 func readBGZF(r io.ReaderAt, size int64) (Map, bool) {
 	end := make([]byte, len(bgzfEnd))
@@ -26,15 +29,16 @@ func readBGZF(r io.ReaderAt, size int64) (Map, bool) {
 	var (
 		points segmentPoints
 		in     int64
+		seen   int
 		// The trailer of a member and the header of the next are read together.
 		head = make([]byte, 8+bgzfHeader)
 	)
 	if _, err := r.ReadAt(head[8:], 0); err != nil {
 		return Map{}, false
 	}
-	for in < size {
+	for ; in < size; seen++ {
 		h := head[8:]
-		if string(h[:4]) != bgzfMagic || string(h[10:16]) != bgzfExtra {
+		if seen == maxBGZF || string(h[:4]) != bgzfMagic || string(h[10:16]) != bgzfExtra {
 			return Map{}, false
 		}
 		next := in + int64(binary.LittleEndian.Uint16(h[16:])) + 1

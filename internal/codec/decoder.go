@@ -28,19 +28,20 @@ type decoder interface {
 	trailing() int64
 }
 
-// newDecoder returns a decoder of a format. offer, if not nil, is called from within Read, during a pass from the front,
+// newDecoder returns a decoder of a format that keeps so many plain bytes of history at most, as far as shards
+// decide that; what asks for more is errHistory. offer, if not nil, is called from within Read, during a pass from the front,
 // at every place where decoding could start again. The Window of the checkpoint is raw and lent for the call; it is always
 // the plain bytes before Out. The decoder may be ahead of what Read has returned.
-func newDecoder(f Format, offer func(Checkpoint)) (decoder, error) {
+func newDecoder(f Format, history int64, offer func(Checkpoint)) (decoder, error) {
 	switch f {
 	case Gzip:
 		return newGzipDecoder(offer), nil
 	case Zstd:
-		return newZstdDecoder(offer), nil
+		return newZstdDecoder(history, offer), nil
 	case Bzip2:
 		return newBzip2Decoder(offer), nil
 	case XZ:
-		return newXZDecoder(offer), nil
+		return newXZDecoder(history, offer), nil
 	case LZ4:
 		return newLZ4Decoder(offer), nil
 	}

@@ -18,7 +18,7 @@ func BenchmarkDecoder(b *testing.B) {
 				if err != nil {
 					b.Skipf("NOT MEASURED: %v", err)
 				}
-				d, err := newDecoder(Detect(data), nil)
+				d, err := newDecoder(Detect(data), maxHistory, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -18,7 +18,7 @@ const fuzzPlain = 8 << 20
 // where both stop at an error we agree on what came before. Decoding from any place offered gives the rest.
 func fuzzDecoder(t *testing.T, f Format, data []byte, other io.Reader) {
 	want, wantErr := io.ReadAll(io.LimitReader(other, fuzzPlain))
-	d, err := newDecoder(f, nil)
+	d, err := newDecoder(f, maxHistory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func packedShards(t *testing.T) []packed {
 
 // unpack decodes data from a checkpoint to the end, and returns the places that were offered.
 func unpack(f Format, data []byte, from Checkpoint) (plain []byte, points []Checkpoint, d decoder, err error) {
-	d, err = newDecoder(f, func(c Checkpoint) { points = append(points, c) })
+	d, err = newDecoder(f, maxHistory, func(c Checkpoint) { points = append(points, c) })
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -175,7 +175,7 @@ func testWhole(t *testing.T, p packed, data []byte) []Checkpoint {
 // testResume decodes data from each of some points to the end, with one decoder that has stopped anywhere before.
 func testResume(t *testing.T, p packed, data []byte, points []Checkpoint) {
 	t.Helper()
-	d, err := newDecoder(p.format, nil)
+	d, err := newDecoder(p.format, maxHistory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func lostEnd(p packed, got, bad []byte) bool {
 func testBroken(t *testing.T, p packed, data []byte) {
 	broken := errors.New("broken wire")
 	for _, at := range []int{0, 1, len(data) / 3, len(data) / 2, len(data) - 1, len(data)} {
-		d, err := newDecoder(p.format, nil)
+		d, err := newDecoder(p.format, maxHistory, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,9 @@ import (
 // not use, or an endless stream of nothing.
 var ErrLimit = errors.New("more than shardfs decodes")
 
+// errHistory is the ErrLimit of a shard that asks its decoder for a longer history than it may keep.
+var errHistory = fmt.Errorf("%w: history", ErrLimit)
+
 // maxHistory is the longest history that a shard may ask its decoder to keep: zstd --long=27, twice what xz -9 asks for.
 const maxHistory = 128 << 20
 

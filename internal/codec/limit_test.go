@@ -91,7 +91,7 @@ func TestMemory(t *testing.T) {
 		{"many bzip2 streams", Bzip2, bytes.Repeat(pipe(t, []byte("x"), "bzip2", "-c"), 100), nil},
 		{"xz of zeros", XZ, pipe(t, zeros[:2<<20], "xz", "-0", "-c"), nil},
 	} {
-		d, err := newDecoder(tt.format, func(Checkpoint) {})
+		d, err := newDecoder(tt.format, maxHistory, func(Checkpoint) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,7 +154,10 @@ func (m *mapper) sparsify(j windowJob) {
 	}
 	m.begun++
 	plain := append(s.plain[:0], m.plain.slice(j.at.Out, min(j.at.Out+maxWindow, m.plain.end()))...)
-	stored := append(s.stored[:0], m.stored.slice(j.at.In, min(j.at.In+maxStored, m.stored.end()))...)
+	stored := s.stored[:0]
+	if j.at.In >= m.stored.from { // else the window is kept whole
+		stored = append(stored, m.stored.slice(j.at.In, min(j.at.In+maxStored, m.stored.end()))...)
+	}
 	done := make(chan int, 1)
 	m.jobs = append(m.jobs, done)
 	go func() {
@@ -182,13 +185,16 @@ func (m *mapper) wait() {
 	}
 }
 
-// finish completes the map: the pass has ended, well or not.
-func (m *mapper) finish() {
+// finish completes the map: the pass has ended, at the end of the plain bytes or elsewhere. The last sum may be of less than
+// a piece only if nothing follows, because a ReaderAt that has the map already would take it for that of a whole one.
+func (m *mapper) finish(end bool) {
 	out := m.plain.end()
 	m.advance(true)
 	for len(m.jobs) > 0 {
 		m.wait()
 	}
-	m.sum(out)
+	if end {
+		m.sum(out)
+	}
 	m.plain, m.stored, m.spare = history{base: out, from: out}, nil, [maxJobs]*sparsifier{}
 }

@@ -67,11 +67,18 @@ func TestReaderClose(t *testing.T) {
 	gz := compress(t, plain, 6)
 	for _, n := range []int{0, 1, 300_000, 700_001} {
 		pass := newReader(t, bytes.NewReader(gz), 100_000)
+		z := openAt(t, bytes.NewReader(gz), len(gz), pass.Map())
 		if _, err := io.CopyN(io.Discard, pass, int64(n)); err != nil {
 			t.Fatal(err)
 		}
 		pass.Close()
-		checkMap(t, pass.Map(), gz, plain[:n])
+		checkMapOf(t, pass.Map(), gz, plain[:n], true)
+		got := make([]byte, len(plain))
+		if _, err := z.ReadAt(got, 0); err != nil {
+			t.Errorf("%d bytes read before Close: %v", n, err)
+		} else {
+			same(t, got, plain) // z has never heard of Close
+		}
 		if _, err := pass.Read(make([]byte, 1)); err == nil || err == io.EOF {
 			t.Errorf("read after Close: %v", err)
 		}
@@ -122,6 +129,20 @@ func TestPassMemory(t *testing.T) {
 		}
 		if n := z.Map().Points.Len(); n > int(z.out/freeSpacing)+1 {
 			t.Errorf("%s: %d checkpoints for %d bytes", tt.name, n, z.out)
+		}
+	}
+}
+
+// Nor does it grow with what stands behind the data.
+func TestPassMemoryTrailing(t *testing.T) {
+	gz := compressStd(t, text(100_000, 1), 6)
+	for _, rest := range []byte{'x'} {
+		z := newReader(t, io.MultiReader(bytes.NewReader(gz), io.LimitReader(endless(rest), 48<<20)), 0)
+		if n, err := io.Copy(io.Discard, z); n != 100_000 || err != nil {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if n := cap(z.in.history.buf); n > 5*2*maxHeld {
+			t.Errorf("%d bytes kept of what follows the data", n)
 		}
 	}
 }

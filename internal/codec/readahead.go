@@ -8,10 +8,13 @@ import (
 )
 
 // How far is decoded in advance, at most: a twentieth of what has been read in order, so that no more than that is in vain
-// when the reader stops; and so many bytes for each worker, or half of the cache.
+// when the reader stops; and so many bytes for each worker, or half of the cache. Who has read aheadFrom in order is trusted
+// with aheadSoon; without that two workers are hardly faster than one over the first 20 MiB.
 const (
 	aheadShare    = 20
 	aheadOfWorker = 2 << 20
+	aheadFrom     = 3 << 20
+	aheadSoon     = 1 << 20
 )
 
 // aheadLeast is how many plain bytes a cursor decodes in advance at least, over several checkpoints if they are dense; it is
@@ -83,7 +86,11 @@ func (z *ReaderAt) readAhead(r *reader) {
 
 // nextAhead returns a busy cursor at the place from which a reader will need plain bytes next, and up to where, or nil.
 func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
-	reach := min(r.run/aheadShare, int64(z.ahead.workers)*aheadOfWorker, z.cache.limit/2)
+	reach := r.run / aheadShare
+	if r.run >= aheadFrom {
+		reach = max(reach, aheadSoon)
+	}
+	reach = min(reach, int64(z.ahead.workers)*aheadOfWorker, z.cache.limit/2)
 	points := z.m.Points
 	n := points.Len()
 	for r.next+reach > r.ahead {
@@ -133,7 +140,11 @@ func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 func (z *ReaderAt) decodeAhead(c *cursor, end int64) {
 	for z.ahead.workers > 0 && c.from < end {
 		p, err := z.extentAt(c.from)
-		if err != nil || z.decode(c, p) != nil {
+		if err != nil || p.open || p.off < c.from { // the checkpoints are out of order
+			z.remove(c)
+			break
+		}
+		if z.decode(c, p) != nil {
 			return
 		}
 		c.busy, c.far = true, true

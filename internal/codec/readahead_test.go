@@ -3,9 +3,12 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // aheadShard returns a shard with checkpoints about 256 KiB apart, and its map.
@@ -39,10 +42,10 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
-// When a reader stops, what was decoded in advance is at most a twentieth of what it has read, and a few MiB.
+// When a reader stops, what was decoded in advance is at most a twentieth of what it has read or a MiB, and a few MiB.
 func TestReadAheadWaste(t *testing.T) {
 	plain, gz, m := aheadShard(t, 46<<20)
-	for _, stop := range []int{1 << 20, 4 << 20, 12 << 20, 44 << 20} {
+	for _, stop := range []int{1 << 20, 2 << 20, 4 << 20, 12 << 20, 44 << 20} {
 		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
 		p := make([]byte, 128<<10)
 		for off := 0; off < stop; off += len(p) {
@@ -57,13 +60,55 @@ func TestReadAheadWaste(t *testing.T) {
 			last = max(last, b.off+int64(len(b.data)))
 		}
 		waste := last - int64(stop)
-		if waste > int64(stop)/aheadShare+passPiece || waste > 2*aheadOfWorker+passPiece {
+		if waste > max(int64(stop)/aheadShare, aheadSoon)+passPiece || waste > 2*aheadOfWorker+passPiece {
 			t.Errorf("stopped at %d MiB: %d bytes decoded behind it", stop>>20, waste)
+		}
+		if stop < aheadFrom && waste > passPiece {
+			t.Errorf("stopped at %d MiB: %d bytes decoded in advance", stop>>20, waste)
 		}
 		if stop > 12<<20 && waste < passPiece {
 			t.Errorf("stopped at %d MiB: nothing decoded in advance", stop>>20)
 		}
 		same(t, p, plain[stop-len(p):stop])
+	}
+}
+
+// cores are so many, each of which takes a time to decode what is read from it.
+type cores struct {
+	io.ReaderAt
+	free chan bool
+}
+
+func (c cores) ReadAt(p []byte, off int64) (int, error) {
+	c.free <- true
+	time.Sleep(time.Duration(len(p)) * 5) // 200 MB/s
+	<-c.free
+	return c.ReaderAt.ReadAt(p, off)
+}
+
+// On two cores two workers are nearly twice as fast as one. The clock is made up, so that it is so on a busy machine too.
+func TestReadAheadScales(t *testing.T) {
+	_, gz, m := aheadShard(t, 32<<20)
+	took := func(size, workers int) (d time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			src := cores{bytes.NewReader(gz), make(chan bool, 2)}
+			z := NewReaderAt(Gzip, src, int64(len(gz)), m, ReaderAtOptions{Workers: workers})
+			start := time.Now()
+			if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{io.NewSectionReader(z, 0, int64(size))}, make([]byte, 128<<10)); err != nil {
+				t.Fatal(err)
+			}
+			d = time.Since(start)
+			z.Close()
+		})
+		return d
+	}
+	for _, tt := range []struct {
+		size int
+		want float64 // times as fast as one worker
+	}{{8 << 20, 1.25}, {32 << 20, 1.6}} {
+		if got := float64(took(tt.size, 1)) / float64(took(tt.size, 2)); got < tt.want {
+			t.Errorf("%d MiB: %.2f times as fast, want %.2f", tt.size>>20, got, tt.want)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func (in *passInput) Read(p []byte) (int, error) {
 	in.n += int64(n)
 	if in.history != nil {
 		in.history.write(p[:n])
+		in.history.drop(in.history.end() - 2*maxHeld) // a call of Read that returns little can take much
 	}
 	return n, err
 }
@@ -50,7 +51,7 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 		offer = z.mapper.offer
 	}
 	var err error
-	if z.decoder, err = newDecoder(f, offer); err != nil {
+	if z.decoder, err = newDecoder(f, maxHistory, offer); err != nil {
 		return nil, err
 	}
 	z.err = z.decoder.start(&z.in, Checkpoint{Member: true})
@@ -71,7 +72,7 @@ func (z *Reader) Read(p []byte) (int, error) {
 	if z.mapper != nil {
 		z.mapper.read(p[:n])
 		if err != nil {
-			z.mapper.finish()
+			z.mapper.finish(err == io.EOF)
 		}
 	}
 	z.err = err
@@ -105,7 +106,7 @@ func (z *Reader) Close() error {
 	if z.err == nil {
 		z.err = errClosed
 		if z.mapper != nil {
-			z.mapper.finish()
+			z.mapper.finish(false)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -12,10 +13,12 @@ import (
 )
 
 // The most decoders of a ReaderAt, and so how many reads of different places decode at the same time. One of gzip needs
-// about 130 KiB; one of xz or zstd can need as much as a shard asks for.
+// about 130 KiB, one of another format some MiB and the history that the shard asks for. Where that is more than
+// smallHistory, as after zstd --ultra, there is one decoder.
 const (
 	maxCursors      = 16
 	maxLargeCursors = 4
+	smallHistory    = 16 << 20
 )
 
 // maxPiece bounds the memory of a piece. Maps with larger ones are read without their sums.
@@ -53,6 +56,7 @@ type ReaderAt struct {
 	mu      sync.Mutex // guards all below
 	moved   sync.Cond  // a cursor has decoded a piece or has been given back
 	cursors []*cursor  // the least recently used first
+	history int64      // that new decoders may keep: smallHistory, or maxHistory once one has needed more
 	cache   cache
 }
 
@@ -60,6 +64,7 @@ type ReaderAt struct {
 // ReaderAt.mu.
 type cursor struct {
 	decoder decoder
+	history int64 // that the decoder may keep
 	busy    bool
 	from    int64 // plain offset where it stands
 	to      int64 // plain offset where it will stand when it is no longer busy
@@ -79,7 +84,7 @@ func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) 
 	if m.Points == nil || m.Points.Len() == 0 || m.Points.At(0).Out != 0 {
 		m.Points = PointList{{Member: true}}
 	}
-	z := &ReaderAt{format: f, r: r, size: size, m: m, sums: true, unpack: newUnpacker()}
+	z := &ReaderAt{format: f, r: r, size: size, m: m, sums: true, unpack: newUnpacker(), history: smallHistory}
 	if m.Piece <= 0 || m.Piece > maxPiece {
 		z.m.Piece, z.sums = passPiece, false
 	}
@@ -105,7 +110,7 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	n := 0
+	n, tries := 0, 0
 	for n < len(p) {
 		at := off + int64(n)
 		if at >= z.m.Plain {
@@ -118,15 +123,21 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 		if data := z.cache.get(want.off); int64(len(data)) > at-want.off {
 			m := copy(p[n:], data[at-want.off:])
 			z.follow(at, at+int64(m))
-			n += m
+			n, tries = n+m, 0
 		} else if len(data) > 0 && want.open {
 			return n, io.EOF // it is the last piece, which is short
+		} else if tries == maxTries {
+			return n, errOrder(at)
 		} else if c, err := z.borrow(want); err != nil {
 			return n, err
 		} else if c == nil {
 			z.moved.Wait()
-		} else if err := z.decode(c, want); err != nil && c.begun >= want.point.Out {
+		} else if err := z.decode(c, want); z.needsMore(c, err) {
+			continue
+		} else if err != nil && c.begun >= want.point.Out {
 			return n, err // else a start at the checkpoint before the piece may not meet it
+		} else {
+			tries++
 		}
 	}
 	return n, nil
@@ -165,7 +176,15 @@ func (z *ReaderAt) extentAt(at int64) (extent, error) {
 		}
 		return p, nil
 	}
-	return extent{}, fmt.Errorf("plain byte %d: %w: checkpoints out of order", at, ErrDamaged)
+	return extent{}, errOrder(at)
+}
+
+// maxTries is how often a piece is decoded towards before the map is not believed any more. While points grow a checkpoint
+// can come into being on the way and move the pieces behind it, but only where the pass is.
+const maxTries = 16
+
+func errOrder(at int64) error {
+	return fmt.Errorf("plain byte %d: %w: checkpoints out of order", at, ErrDamaged)
 }
 
 // borrow returns a cursor, now busy, that stands at or before a piece: the nearest, or one started at a checkpoint. It
@@ -198,7 +217,10 @@ func (z *ReaderAt) borrow(want extent) (*cursor, error) {
 // spare returns a cursor for a new place: a new one, the one that has been idle for longest, or nil if all are busy.
 func (z *ReaderAt) spare() *cursor {
 	most := maxCursors
-	if z.format != Gzip {
+	switch {
+	case z.history > smallHistory:
+		most = 1
+	case z.format != Gzip:
 		most = maxLargeCursors
 	}
 	if len(z.cursors) < most {
@@ -214,13 +236,27 @@ func (z *ReaderAt) spare() *cursor {
 	return nil
 }
 
+// needsMore reports whether c has ended with err because its decoder may keep too little history, and sees to it that the next
+// one may keep more.
+func (z *ReaderAt) needsMore(c *cursor, err error) bool {
+	if !errors.Is(err, errHistory) || c.history == maxHistory {
+		return false
+	}
+	if z.history < maxHistory {
+		z.history = maxHistory
+		z.cursors = slices.DeleteFunc(z.cursors, func(c *cursor) bool { return !c.busy })
+	}
+	return true
+}
+
 // start makes a cursor stand at a checkpoint.
 func (z *ReaderAt) start(c *cursor, point Checkpoint) error {
 	err := func() (err error) {
 		if c.decoder == nil {
-			if c.decoder, err = newDecoder(z.format, nil); err != nil {
+			if c.decoder, err = newDecoder(z.format, z.history, nil); err != nil {
 				return err
 			}
+			c.history = z.history
 		}
 		if point.Window, err = z.unpack.window(point.Window); err != nil {
 			return err

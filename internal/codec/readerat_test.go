@@ -271,6 +271,57 @@ func TestReadAtBadMap(t *testing.T) {
 	}
 }
 
+// Nobody waits or works for ever because checkpoints are out of order.
+func TestReadAtOutOfOrder(t *testing.T) {
+	plain, gz, m := aheadShard(t, 40<<20)
+	list := make(PointList, m.Points.Len())
+	for i := range list {
+		list[i] = m.Points.At(i)
+	}
+	for i := 90; i+1 < len(list); i += 7 { // where something is decoded in advance
+		list[i].Out, list[i+1].Out = list[i+1].Out+70_000, list[i].Out-70_000
+	}
+	m.Points = list
+	z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
+	p := make([]byte, 128<<10)
+	for off := 0; off < len(plain); off += len(p) {
+		z.ReadAt(p, int64(off)) // which gives bytes or an error, as it happens
+	}
+	z.Close()
+	for _, c := range z.cursors {
+		if c.busy {
+			t.Errorf("the cursor at %d is busy for ever", c.from)
+		}
+	}
+}
+
+// However long a history the frames of a shard ask for, all cursors together keep little more than one of them.
+func TestCursorMemory(t *testing.T) {
+	const frames, plain = 4, 1100 * zstdMaxBlock
+	var data []byte
+	var points PointList
+	for i := range int64(frames) {
+		points = append(points, Checkpoint{Out: i * plain, In: int64(len(data)), Member: true})
+		data = append(data, zstdBlocks([]byte{10 << 3, 17 << 3}[min(i, 1)], 1100)...)
+	}
+	before := heap(true)
+	z := NewReaderAt(Zstd, bytes.NewReader(data), int64(len(data)), Map{Plain: frames * plain, Points: points}, ReaderAtOptions{})
+	defer z.Close()
+	var running sync.WaitGroup
+	for i := range int64(frames) {
+		running.Go(func() {
+			p := make([]byte, 1000)
+			if _, err := z.ReadAt(p, (frames-i)*plain-1000); err != nil || p[0] != 'x' {
+				t.Errorf("frame %d: %v", i, err)
+			}
+		})
+	}
+	running.Wait()
+	if n := heap(true) - before; n > 200<<20 {
+		t.Errorf("%d MiB", n>>20)
+	}
+}
+
 // What a truncated shard gives can be read to the last byte.
 func TestReadAtTruncated(t *testing.T) {
 	gz := compress(t, sampleTar(t, 1<<20), 6)
@@ -280,7 +331,7 @@ func TestReadAtTruncated(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatal(err)
 	}
-	checkMap(t, pass.Map(), gz, plain)
+	checkMapOf(t, pass.Map(), gz, plain, true)
 	z := openAt(t, bytes.NewReader(gz), len(gz), pass.Map())
 	readRandom(t, z, plain, 100, 1)
 	got := make([]byte, len(plain))

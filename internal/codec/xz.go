@@ -22,6 +22,7 @@ import (
 type xzDecoder struct {
 	in    input
 	offer func(Checkpoint)
+	most  uint32 // bytes of dictionary that a block may ask for
 	lib   *xz.Reader
 	block xzBlock
 	state xzState
@@ -54,7 +55,9 @@ const (
 	xzMaxDictionary = 64 << 20 // that a block may ask for: that of xz -9
 )
 
-func newXZDecoder(offer func(Checkpoint)) *xzDecoder { return &xzDecoder{offer: offer} }
+func newXZDecoder(history int64, offer func(Checkpoint)) *xzDecoder {
+	return &xzDecoder{most: uint32(min(history, xzMaxDictionary)), offer: offer}
+}
 
 // start implements decoder. A checkpoint stands at the header of a stream or at a block.
 func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
@@ -166,7 +169,7 @@ func (d *xzDecoder) openBlock() error {
 	d.block = openXZBlock(&d.in, (int(size[0])+1)*4, d.check)
 	d.state = inXZBlock
 	if d.lib == nil {
-		d.lib, err = xz.NewReader(&d.block, xzMaxDictionary)
+		d.lib, err = xz.NewReader(&d.block, d.most)
 	} else {
 		err = d.lib.Reset(&d.block)
 	}
@@ -186,7 +189,9 @@ func (d *xzDecoder) closeBlock(err error) error {
 	switch {
 	case d.block.err != nil:
 		return locate(d.in.offset(), d.block.err)
-	case err == xz.ErrOptions, err == xz.ErrMemlimit:
+	case err == xz.ErrMemlimit:
+		return locate(d.in.offset(), fmt.Errorf("%w: %w", errHistory, err))
+	case err == xz.ErrOptions:
 		return locate(d.in.offset(), fmt.Errorf("%w: %w", ErrLimit, err))
 	case err != io.EOF:
 		return locate(d.in.offset(), damaged("%w", err))

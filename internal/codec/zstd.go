@@ -13,17 +13,20 @@ import (
 // It verifies the checksum and the size of a frame where the frame states them. As with zstd itself, bytes that are no
 // frame are damage wherever they stand.
 type zstdDecoder struct {
-	in    input
-	offer func(Checkpoint)
-	lib   *zstd.Decoder
-	frame zstdFrame
-	open  bool  // the frame goes on
-	seen  bool  // a frame, even one to be skipped
-	out   int64 // plain offset of the next byte
-	err   error // returned from all further calls of Read
+	in      input
+	offer   func(Checkpoint)
+	history int64 // that a frame may ask for
+	lib     *zstd.Decoder
+	frame   zstdFrame
+	open    bool  // the frame goes on
+	seen    bool  // a frame, even one to be skipped
+	out     int64 // plain offset of the next byte
+	err     error // returned from all further calls of Read
 }
 
-func newZstdDecoder(offer func(Checkpoint)) *zstdDecoder { return &zstdDecoder{offer: offer} }
+func newZstdDecoder(history int64, offer func(Checkpoint)) *zstdDecoder {
+	return &zstdDecoder{history: history, offer: offer}
+}
 
 // start prepares to decode from c, which stands at a frame.
 func (d *zstdDecoder) start(r io.Reader, c Checkpoint) error {
@@ -77,6 +80,9 @@ func (d *zstdDecoder) openFrame() error {
 	if err != nil {
 		return locate(start, err)
 	}
+	if n := zstdHistory(h); n > uint64(d.history) {
+		return locate(start, fmt.Errorf("%w of %d bytes", errHistory, n))
+	}
 	d.seen = true
 	if h.Skippable {
 		if _, err := d.in.br.Discard(h.HeaderSize + int(h.SkippableSize)); err != nil {
@@ -120,12 +126,18 @@ func parseZstdHeader(head []byte) (h zstd.Header, err error) {
 		return h, damaged("%w", err)
 	case h.DictionaryID != 0:
 		return h, fmt.Errorf("%w: zstd with a dictionary", ErrLimit)
-	case h.SingleSegment && h.FrameContentSize > maxHistory:
-		return h, fmt.Errorf("%w: a zstd window of %d bytes", ErrLimit, h.FrameContentSize)
-	case h.WindowSize > maxHistory:
-		return h, fmt.Errorf("%w: a zstd window of %d bytes", ErrLimit, h.WindowSize)
+	case zstdHistory(h) > maxHistory:
+		return h, fmt.Errorf("%w: a zstd window of %d bytes", ErrLimit, zstdHistory(h))
 	}
 	return h, nil
+}
+
+// zstdHistory returns how many plain bytes the decoder of a frame has to keep.
+func zstdHistory(h zstd.Header) uint64 {
+	if h.SingleSegment {
+		return h.FrameContentSize
+	}
+	return h.WindowSize
 }
 
 // zstdFrame reads the bytes of one frame and ends with it.

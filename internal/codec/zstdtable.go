@@ -151,7 +151,7 @@ func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err e
 		return nil, nil, errZstdTable
 	}
 
-	t = new(zstdTable)
+	t = &zstdTable{out: make([]int64, 1, count+1), in: make([]int64, 1, count+1)}
 	br := bufio.NewReaderSize(io.NewSectionReader(r, start+zstdSkippable, length), inputBuffer)
 	for range count {
 		var e [12]byte

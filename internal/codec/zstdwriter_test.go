@@ -71,7 +71,7 @@ func checkZstdMap(t *testing.T, data, plain, extra []byte) {
 	for i := range m.Points.Len() {
 		c := m.Points.At(i)
 		want := plain[c.Out:min(len(plain), int(c.Out)+zstdFrameSize)]
-		d := newZstdDecoder(nil)
+		d := newZstdDecoder(maxHistory, nil)
 		if err := d.start(bytes.NewReader(data[c.In:]), c); err != nil {
 			t.Fatal(err)
 		}
