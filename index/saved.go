@@ -313,6 +313,9 @@ func packCheckpoints(points codec.Points) *checkpoints {
 // Len returns the number of checkpoints.
 func (p *checkpoints) Len() int { return p.out.n }
 
+// Out returns the plain offset of the i-th checkpoint.
+func (p *checkpoints) Out(i int) int64 { return int64(p.out.get(i)) }
+
 // At returns the i-th checkpoint.
 func (p *checkpoints) At(i int) codec.Checkpoint {
 	start := p.start.get(i)

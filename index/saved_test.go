@@ -47,6 +47,7 @@ type pointList []codec.Checkpoint
 
 func (p pointList) Len() int                  { return len(p) }
 func (p pointList) At(i int) codec.Checkpoint { return p[i] }
+func (p pointList) Out(i int) int64           { return p[i].Out }
 
 // encode returns the bytes of an index file.
 func encode(t testing.TB, f *Saved) []byte {

@@ -24,6 +24,7 @@ type Checkpoint struct {
 type Points interface {
 	Len() int
 	At(i int) Checkpoint
+	Out(i int) int64 // At(i).Out, which is asked for more often than all the rest
 }
 
 // Map is what random access to a compressed shard needs beside its bytes.
@@ -63,3 +64,6 @@ func (l PointList) Len() int { return len(l) }
 
 // At implements Points.
 func (l PointList) At(i int) Checkpoint { return l[i] }
+
+// Out implements Points.
+func (l PointList) Out(i int) int64 { return l[i].Out }

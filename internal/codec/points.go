@@ -22,6 +22,13 @@ func (g *growing) At(i int) Checkpoint {
 	return g.list[i]
 }
 
+// Out implements Points.
+func (g *growing) Out(i int) int64 {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.list[i].Out
+}
+
 // add appends a checkpoint and returns its index. At the same moment the one before gets the sums of what lies between the
 // two: a sum of less than a piece is only right for whoever knows that another checkpoint follows.
 func (g *growing) add(c Checkpoint, sums ...uint32) int {

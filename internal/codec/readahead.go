@@ -95,15 +95,15 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	n := points.Len()
 	for r.next+reach > r.ahead {
 		from := max(r.next, r.ahead)
-		i := sort.Search(n, func(i int) bool { return points.At(i).Out >= from })
+		i := sort.Search(n, func(i int) bool { return points.Out(i) >= from })
 		if i >= n {
 			return nil, 0
 		}
 		start := points.At(i)
-		i += sort.Search(n-i, func(j int) bool { return points.At(i+j).Out >= start.Out+min(aheadLeast, reach/2) })
+		i += sort.Search(n-i, func(j int) bool { return points.Out(i+j) >= start.Out+min(aheadLeast, reach/2) })
 		end := z.m.Plain
 		if i < n {
-			end = points.At(i).Out
+			end = points.Out(i)
 		}
 		if end == math.MaxInt64 || end > r.next+reach || end <= start.Out {
 			return nil, 0
@@ -138,17 +138,19 @@ func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 
 // decodeAhead decodes up to end, or until z is closed.
 func (z *ReaderAt) decodeAhead(c *cursor, end int64) {
+	defer z.moved.Broadcast()
 	for z.ahead.workers > 0 && c.from < end {
 		p, err := z.extentAt(c.from)
-		if err != nil || p.open || p.off < c.from { // the checkpoints are out of order
-			z.remove(c)
-			break
+		whole := err == nil && !p.open && p.off == c.from // or else the checkpoints are out of order
+		if whole {
+			whole, err = z.advance(c, p)
 		}
-		if z.decode(c, p) != nil {
+		if err != nil || !whole {
+			z.remove(c) // whoever needs the bytes meets the error
 			return
 		}
-		c.busy, c.far = true, true
 	}
 	c.busy, c.far = false, false
-	z.moved.Broadcast()
+	z.remove(c)
+	z.cursors = append(z.cursors, c)
 }

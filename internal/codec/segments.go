@@ -35,3 +35,6 @@ func (p *segmentPoints) Len() int { return len(p.in) }
 func (p *segmentPoints) At(i int) Checkpoint {
 	return Checkpoint{Out: p.out[i], In: p.in[i], Member: p.member, Sums: p.sums[i : i+1 : i+1]}
 }
+
+// Out implements Points.
+func (p *segmentPoints) Out(i int) int64 { return p.out[i] }

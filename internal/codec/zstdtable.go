@@ -47,6 +47,9 @@ const (
 // Len returns the number of frames.
 func (t *zstdTable) Len() int { return max(0, len(t.out)-1) }
 
+// Out returns the plain offset of a frame.
+func (t *zstdTable) Out(i int) int64 { return t.out[i] }
+
 // At returns the checkpoint at the start of a frame.
 func (t *zstdTable) At(i int) Checkpoint {
 	c := Checkpoint{Out: t.out[i], In: t.in[i], Member: true}

@@ -227,7 +227,7 @@ func (s *Shard) mustSpool() bool {
 	}
 	last := int64(0)
 	for i := range s.Checkpoints() {
-		out := s.Map.Points.At(i).Out
+		out := s.Map.Points.Out(i)
 		if out-last > most {
 			return true
 		}
