@@ -26,6 +26,7 @@ type mapper struct {
 	jobs  []chan int  // under way, in order; each gives the size of its window
 	sizes []int       // of the latest windows
 	spare [maxJobs]*sparsifier
+	marks *marks
 	begun int // jobs; each takes the next of spare
 }
 
@@ -111,7 +112,7 @@ func (m *mapper) advance(end bool) {
 	out := m.plain.end()
 	for len(m.due) > 0 {
 		j := m.due[0]
-		if !end && out < j.at.Out+maxWindow {
+		if !end && out < j.at.Out+sparseLook {
 			break
 		}
 		m.due = m.due[1:]
@@ -149,11 +150,14 @@ func (m *mapper) sparsify(j windowJob) {
 	// The job that had this one before has been waited for.
 	s := m.spare[m.begun%maxJobs]
 	if s == nil {
-		s = newSparsifier()
+		if m.marks == nil {
+			m.marks = newMarks()
+		}
+		s = newSparsifier(m.marks)
 		m.spare[m.begun%maxJobs] = s
 	}
 	m.begun++
-	plain := append(s.plain[:0], m.plain.slice(j.at.Out, min(j.at.Out+maxWindow, m.plain.end()))...)
+	plain := append(s.plain[:0], m.plain.slice(j.at.Out, min(j.at.Out+sparseLook, m.plain.end()))...)
 	stored := s.stored[:0]
 	if j.at.In >= m.stored.from { // else the window is kept whole
 		stored = append(stored, m.stored.slice(j.at.In, min(j.at.In+maxStored, m.stored.end()))...)

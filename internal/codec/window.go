@@ -17,25 +17,44 @@ import (
 type sparsifier struct {
 	inflater io.Reader
 	zstd     *zstd.Encoder
-	low      [maxWindow]byte
-	high     [maxWindow]byte
-	gotLow   [maxWindow]byte
-	gotHigh  [maxWindow]byte
+	marks    *marks
+	marked   [maxWindow]byte
+	got      [sparseLook]byte
 	kept     [maxWindow]byte
 
 	// For its user, who has to keep the bytes that sparse looks at.
-	plain  [maxWindow]byte
+	plain  [sparseLook]byte
 	stored [maxStored]byte
 }
 
-func newSparsifier() *sparsifier {
+func newSparsifier(m *marks) *sparsifier {
 	enc, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindow),
 		zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false)) // only a wrong option is an error
-	s := &sparsifier{inflater: flate.NewReader(bytes.NewReader(nil)), zstd: enc}
-	for i := range s.low {
-		s.low[i] = byte(i)
+	return &sparsifier{inflater: flate.NewReader(bytes.NewReader(nil)), zstd: enc, marks: m}
+}
+
+// marks are numbers of 7 bits, one for each place in a window, of which any three that follow one another do so nowhere else.
+type marks struct {
+	of [maxWindow]byte
+	at []uint16 // by three marks, the place of the first of them, plus 1; 0: there is no such place
+}
+
+func newMarks() *marks {
+	m := &marks{at: make([]uint16, 1<<21)}
+	x, three := uint32(1), uint32(0)
+	for i := range m.of {
+		x = x*1664525 + 1013904223 // any sequence will do
+		next := x >> 25
+		for i >= 2 && m.at[three<<7&(1<<21-1)|next] != 0 {
+			next = (next + 1) & 0x7f
+		}
+		three = (three<<7 | next) & (1<<21 - 1)
+		m.of[i] = byte(next)
+		if i >= 2 {
+			m.at[three] = uint16(i - 2 + 1)
+		}
 	}
-	return s
+	return m
 }
 
 // rawWindow returns a whole window as it is kept until it is sparse: as a zstd frame of one block that is not compressed. The
@@ -49,47 +68,55 @@ func rawWindow(window []byte) []byte {
 	return append(f, window...)
 }
 
-// maxStored is how many compressed bytes sparse looks at for maxWindow plain ones.
+// maxStored is how many compressed bytes sparse looks at for sparseLook plain ones.
 const maxStored = 48 << 10
 
+// sparseLook is how many plain bytes behind a checkpoint sparse looks at: as many as can come from the window, and two more,
+// because a piece that is copied has three bytes at least.
+const sparseLook = maxWindow + 2
+
 // sparse returns the window as it is kept, nil if nothing in it is needed. stored are compressed bytes from the checkpoint
-// on, the first of them with bit bits used already, and plain what they decode to, maxWindow bytes of it unless the
+// on, the first of them with bit bits used already, and plain what they decode to, sparseLook bytes of it unless the
 // data ends before.
 //
 // How deflate data is decoded never depends on the contents of the window, and data more than maxWindow bytes behind the
-// checkpoint cannot refer to it. So the data is decoded with two other windows instead: one holds the low bytes of its own
-// positions, and the other the high 7 bits of them, with the top bit the opposite of the true window's, which makes each of
-// its bytes differ from the true one. Where the second result differs from the plain bytes, a byte of the window has come
-// through, however often it was copied, and both results together say which.
+// checkpoint cannot refer to it. So the data is decoded with another window instead, which holds marks, with the top bit the
+// opposite of the true window's, so that each of its bytes differs from the true one. Where the result differs from the
+// plain bytes, a byte of the window has come through, however often it was copied. What is copied from the window comes in
+// threes at least, and three marks say from where; but for the last two bytes of the window, of which a copy can go on with
+// bytes behind them. Two copies side by side may look like a third: then some bytes too many are kept.
 func (s *sparsifier) sparse(window []byte, stored []byte, bit uint8, plain []byte) []byte {
 	for i, b := range window {
-		s.high[i] = byte(i>>8) | ^b&0x80
+		s.marked[i] = s.marks.of[i] | ^b&0x80
 	}
-	n := min(len(plain), maxWindow)
-	low, err := s.decode(s.gotLow[:n], s.low[:len(window)], stored, bit)
+	plain = plain[:min(len(plain), sparseLook)]
+	n, err := s.decode(s.got[:len(plain)], s.marked[:len(window)], stored, bit)
 	if err != nil {
-		return s.pack(window)
-	}
-	high, err := s.decode(s.gotHigh[:n], s.high[:len(window)], stored, bit)
-	if err != nil || low != high {
 		return s.pack(window)
 	}
 	kept := s.kept[:len(window)]
 	clear(kept)
-	used := false
-	for i, b := range plain[:high] {
-		if s.gotHigh[i] != b {
-			j := int(s.gotLow[i]) | int(s.gotHigh[i]&0x7f)<<8
-			if j >= len(window) {
-				return s.pack(window) // plain is not what was decoded
-			}
-			kept[j] = window[j]
-			used = true
+	used, run, three := false, 0, uint32(0)
+	for i, b := range plain[:n] {
+		got := s.got[i]
+		if got == b {
+			run = 0
+			continue
+		}
+		used = true
+		three = (three<<7 | uint32(got&0x7f)) & (1<<21 - 1)
+		if run++; run < 3 {
+			continue
+		}
+		if at := int(s.marks.at[three]) - 1; at >= 0 && at+3 <= len(window) {
+			copy(kept[at:at+3], window[at:])
 		}
 	}
 	if !used {
 		return nil
 	}
+	tail := max(0, len(window)-2)
+	copy(kept[tail:], window[tail:])
 	return s.pack(kept)
 }
 
