@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -233,7 +234,7 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, name, mountpoint strin
 		return err
 	}
 	readOnly = readOnly || o.readOnly
-	opened.Growing, opened.SpoolDir = readOnly && !changed, scratch.Dir
+	opened.Growing, opened.Patience, opened.SpoolDir = readOnly && !changed, 200*time.Millisecond, scratch.Dir
 	sh, err := openShard(ctx, ui, name, opened)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -161,11 +162,21 @@ func (s *Shard) grow(done func(*index.Saved)) error {
 		})
 		done(s.whole)
 	}()
-	if _, err = s.growing.Look(nil, func(x *index.Index) bool { return x.Rows() > 0 }); err != nil {
-		<-s.built
-		err = s.buildErr
+	_, err = s.growing.Look(nil, func(x *index.Index) bool { return x.Rows() > 0 })
+	patience := time.After(s.o.Patience)
+	if err != nil {
+		patience = nil
 	}
-	return err
+	select {
+	case <-patience:
+		return nil
+	case <-s.built:
+	}
+	if s.buildErr != nil {
+		return s.buildErr
+	}
+	s.Saved = s.whole
+	return nil
 }
 
 // ErrClosed says that indexing was ended by Close.

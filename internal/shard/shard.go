@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -33,6 +34,9 @@ type Options struct {
 
 	// Growing lets Open return while the index is still being built. Only Look, and what is found by it, may then be used.
 	Growing bool
+	// Patience is how long Open waits for such an index all the same. Most shards are indexed in a moment, and then whoever
+	// opens a damaged one is told at once.
+	Patience time.Duration
 
 	// SpoolDir is where the plain bytes of a shard that cannot be decoded from the middle are kept while it is open, without
 	// a name; "" means os.TempDir.
