@@ -163,9 +163,12 @@ func (s *Shard) grow(done func(*index.Saved)) error {
 		done(s.whole)
 	}()
 	_, err = s.growing.Look(nil, func(x *index.Index) bool { return x.Rows() > 0 })
-	patience := time.After(s.o.Patience)
-	if err != nil {
-		patience = nil
+	var patience <-chan time.Time // none: an error is told when the pass has ended
+	if err == nil {
+		if s.o.Patience == 0 {
+			return nil
+		}
+		patience = time.After(s.o.Patience)
 	}
 	select {
 	case <-patience:

@@ -140,6 +140,7 @@ func (s *Shard) loadFound() bool {
 	}
 	if err == nil && s.Sound() {
 		s.o.Detail("%s: index from %s", s.Name, path+SidecarSuffix)
+		s.found = true
 		return true
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -148,6 +149,7 @@ func (s *Shard) loadFound() bool {
 	s.Saved = nil
 	if s.loadEmbedded() && s.Sound() {
 		s.o.Detail("%s: index from the shard itself", s.Name)
+		s.found = true
 		return true
 	}
 	s.Saved = nil
@@ -348,7 +350,8 @@ func CanKeep(dir string) bool {
 	return err == nil && c.Close() == nil
 }
 
-// Forget removes the shard's entry in the cache, or the index file that was named, which has turned out to be false.
+// Forget removes the shard's entry in the cache, or the index file that was named, which has turned out to be false. Where
+// a false index lies beside the shard or in it, and would be found again, an entry made of the shard takes its place.
 func (s *Shard) Forget() {
 	if s.o.IndexFile != "" {
 		os.Remove(s.o.IndexFile)
@@ -357,9 +360,15 @@ func (s *Shard) Forget() {
 	if s.o.CacheDir == "" {
 		return
 	}
-	if c, err := OpenCache(s.o.CacheDir, cacheLimit); err == nil {
+	c, err := OpenCache(s.o.CacheDir, cacheLimit)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	if !s.found {
 		c.Remove(s.name)
-		c.Close()
+	} else if f, err := s.build(context.Background()); err == nil {
+		s.keep(c, f)
 	}
 }
 

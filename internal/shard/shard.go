@@ -62,6 +62,7 @@ type Shard struct {
 	name    string // absolute, where it is a path
 	object  *store.Object
 	plain   io.ReaderAt
+	found   bool            // the index lay beside the shard or in it
 	coded   *codec.ReaderAt // nil where the shard is plain
 	spool   *spool          // nil where the shard can be decoded from the middle
 	mapped  mapping
