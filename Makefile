@@ -19,6 +19,7 @@ build:
 
 test: test-tools
 	$(GO) test $(RACE) -timeout 15m ./...
+	$(GO) test -run TestLongMember ./internal/codec # over 4 GiB, for which the race detector takes too long
 
 # FUSE for users other than root comes with fusermount3. Tests say so aloud when they have to do without something.
 test-tools:

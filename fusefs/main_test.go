@@ -50,7 +50,7 @@ func serveMain(args []string) error {
 		return err
 	}
 	defer sh.Close()
-	if err := scratch.Bind(sh, args[0], args[2]); err != nil {
+	if err := scratch.Bind(sh, args[2]); err != nil {
 		return err
 	}
 	over, err := overlay.New(scratch, sh)

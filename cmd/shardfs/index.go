@@ -131,12 +131,8 @@ func writeIndexes(ctx context.Context, ui *ui, sh *shard.Shard, sidecar bool, ex
 	if sh.Cut != "" {
 		return fmt.Errorf("%s: %w: an index of a part of it is for nobody else: %s", sh.Name, index.ErrTruncated, sh.Cut)
 	}
-	path, err := store.Path(sh.Name)
-	if err != nil {
-		return err
-	}
 	if sidecar {
-		if err := sh.Save(path + shard.SidecarSuffix); err != nil {
+		if err := sh.Save(sh.Path() + shard.SidecarSuffix); err != nil {
 			return err
 		}
 	}
@@ -145,8 +141,8 @@ func writeIndexes(ctx context.Context, ui *ui, sh *shard.Shard, sidecar bool, ex
 		return err
 	}
 	for _, f := range formats {
-		name := foreign.Name(f, path)
-		if name == path {
+		name := foreign.Name(f, sh.Path())
+		if name == sh.Path() {
 			return usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
 		}
 		if err := exportIndex(ctx, ui, sh, f, name); err != nil {

@@ -242,11 +242,7 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, name, mountpoint strin
 	var indexing sync.WaitGroup
 	defer indexing.Wait()
 	defer sh.Close()
-	path, err := store.Path(name)
-	if err != nil {
-		return err
-	}
-	if err := scratch.Bind(sh, path, mountpoint); err != nil {
+	if err := scratch.Bind(sh, mountpoint); err != nil {
 		return err
 	}
 	over, err := overlay.New(scratch, sh)

@@ -48,7 +48,7 @@ func TestForget(t *testing.T) {
 	s, err := overlay.CreateScratch(filepath.Join(dir, "scratch"), false)
 	check(err)
 	defer s.Close()
-	check(s.Bind(sh, name, ""))
+	check(s.Bind(sh, ""))
 	o, err := overlay.New(s, sh)
 	check(err)
 	defer o.Close()

@@ -141,7 +141,7 @@ func OpenScratch(dir string) (*Scratch, error) {
 
 // Bind says which shard the scratch is for and where it will be mounted. It refuses a shard that is not the one whose
 // changes the scratch holds.
-func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string) error {
+func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	changed, err := s.HasChanges()
 	if err != nil {
 		return err
@@ -149,15 +149,7 @@ func (s *Scratch) Bind(sh *shard.Shard, path, mountpoint string) error {
 	if changed && !s.note.Origin.Same(sh.Origin) {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrForeign, s.note.Name)
 	}
-	abs := path
-	if !filepath.IsAbs(path) { // as it is: a .. behind a link must stay where it is
-		wd, err := os.Getwd()
-		if err != nil {
-			return err
-		}
-		abs = wd + "/" + path
-	}
-	s.note.Version, s.note.Shard, s.note.Name, s.note.Origin = noteVersion, abs, sh.Name, sh.Origin
+	s.note.Version, s.note.Shard, s.note.Name, s.note.Origin = noteVersion, sh.Path(), sh.Name, sh.Origin
 	s.note.Mountpoint = mountpoint
 	return s.writeNote()
 }

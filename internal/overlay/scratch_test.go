@@ -113,10 +113,10 @@ func TestForeign(t *testing.T) {
 	s, err := CreateScratch(dir, false)
 	check(t, err)
 	defer s.Close()
-	if err := s.Bind(sh, sh.Name, ""); !errors.Is(err, ErrForeign) {
+	if err := s.Bind(sh, ""); !errors.Is(err, ErrForeign) {
 		t.Errorf("another shard: %v, want ErrForeign", err)
 	}
-	check(t, s.Bind(other, other.Name, ""))
+	check(t, s.Bind(other, ""))
 	// The shard itself, rewritten, is another one too.
 	check(t, os.WriteFile(other.Name, []byte("rewritten"), 0o644))
 	if _, err := s.OpenShard(t.Context()); err == nil {
@@ -141,7 +141,7 @@ func TestSweep(t *testing.T) {
 	bound := func() *hand {
 		s, err := CreateScratch(temp, true)
 		check(t, err)
-		check(t, s.Bind(sh, sh.Name, ""))
+		check(t, s.Bind(sh, ""))
 		o, err := New(s, sh)
 		check(t, err)
 		tree, err := NewTree(o)
@@ -186,7 +186,7 @@ func TestFileSystemsWithoutMarks(t *testing.T) {
 	check(t, err)
 	defer s.Close()
 	sh := newShard(t, "a.x")
-	check(t, s.Bind(sh, sh.Name, ""))
+	check(t, s.Bind(sh, ""))
 	o, err := New(s, sh)
 	check(t, err)
 	defer o.Close()

@@ -66,7 +66,7 @@ func newHandIn(t testing.TB, sh *shard.Shard, dir string) *hand {
 	t.Helper()
 	s, err := CreateScratch(dir, false)
 	check(t, err)
-	check(t, s.Bind(sh, sh.Name, ""))
+	check(t, s.Bind(sh, ""))
 	o, err := New(s, sh)
 	check(t, err)
 	tree, err := NewTree(o)

@@ -63,7 +63,7 @@ func TestOpenGrowing(t *testing.T) {
 			t.Fatalf("%s: %v", story, err)
 		}
 		onlyEntry(t, dir)
-		again := mustOpen(t, s.name, Options{CacheDir: dir, Growing: true})
+		again := mustOpen(t, s.path, Options{CacheDir: dir, Growing: true})
 		if again.Indexed || again.Growing() {
 			t.Errorf("%s: it was indexed again", story)
 		}

@@ -72,7 +72,7 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		return c.Close()
 	}
 	// Whoever is building the same index now is waited for.
-	unlock, err := c.Lock(ctx, s.name)
+	unlock, err := c.Lock(ctx, s.path)
 	if ctx.Err() != nil {
 		if err == nil {
 			unlock()
@@ -118,7 +118,7 @@ func (s *Shard) buildAnd(ctx context.Context, done func(*index.Saved)) error {
 
 // loadCached takes the index that the cache has.
 func (s *Shard) loadCached(c *Cache, detail func(format string, args ...any)) bool {
-	f, err := c.Open(s.name)
+	f, err := c.Open(s.path)
 	if err == nil {
 		defer f.Close()
 		if err = s.load(f, true, index.Origin.Same); err == nil {
@@ -134,16 +134,17 @@ func (s *Shard) loadCached(c *Cache, detail func(format string, args ...any)) bo
 
 // loadFound takes the index that lies beside the shard or in it. It was made elsewhere, and is read whole before it is used.
 func (s *Shard) loadFound() bool {
-	path, err := store.Path(s.name)
-	if err == nil {
-		err = s.loadSidecar(path + SidecarSuffix)
+	sidecar := s.path + SidecarSuffix
+	err := s.loadSidecar(sidecar)
+	if err == nil && !s.Sound() {
+		err = fmt.Errorf("%s: %w: damaged", sidecar, index.ErrStale)
 	}
-	if err == nil && s.Sound() {
-		s.o.Detail("%s: index from %s", s.Name, path+SidecarSuffix)
+	if err == nil {
+		s.o.Detail("%s: index from %s", s.Name, sidecar)
 		s.found = true
 		return true
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) {
 		s.o.Detail("%s: %v", s.Name, err)
 	}
 	s.Saved = nil
@@ -366,7 +367,7 @@ func (s *Shard) Forget() {
 	}
 	defer c.Close()
 	if !s.found {
-		c.Remove(s.name)
+		c.Remove(s.path)
 	} else if f, err := s.build(context.Background()); err == nil {
 		s.keep(c, f)
 	}
@@ -374,7 +375,7 @@ func (s *Shard) Forget() {
 
 // keep puts an index into the cache. The shard is as good without.
 func (s *Shard) keep(c *Cache, f *index.Saved) {
-	e, err := c.Create(s.name)
+	e, err := c.Create(s.path)
 	if err == nil {
 		if err = write(f, e); err == nil {
 			err = e.Commit()

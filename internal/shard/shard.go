@@ -59,7 +59,7 @@ type Shard struct {
 	Indexed bool   // the index was built, not taken from a file
 
 	o       Options
-	name    string // absolute, where it is a path
+	path    string // see Path
 	object  *store.Object
 	plain   io.ReaderAt
 	found   bool            // the index lay beside the shard or in it
@@ -76,17 +76,18 @@ type Shard struct {
 
 // Open opens a shard by its name. Its errors begin with that name.
 func Open(ctx context.Context, name string, o Options) (*Shard, error) {
-	s := &Shard{Name: store.Redact(name), o: o, name: name}
+	s := &Shard{Name: store.Redact(name), o: o}
 	if o.Detail == nil {
 		s.o.Detail = func(string, ...any) {}
 	}
-	if path, err := store.Path(name); err == nil && path != "" && !filepath.IsAbs(path) {
-		// Whoever serves a mount leaves the directory that the user was in. A .. behind a link must stay where it is.
-		if wd, err := os.Getwd(); err == nil {
-			s.name = wd + "/" + path
+	var err error
+	if s.path, err = store.Path(name); err == nil {
+		if wd, wdErr := os.Getwd(); wdErr == nil && s.path != "" && !filepath.IsAbs(s.path) {
+			s.path = wd + "/" + s.path
 		}
+		err = s.open(ctx)
 	}
-	if err := s.open(ctx); err != nil {
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), s.Close())
 	}
 	return s, nil
@@ -94,7 +95,7 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 
 func (s *Shard) open(ctx context.Context) error {
 	var err error
-	if s.object, err = store.Open(s.name); err != nil {
+	if s.object, err = store.Open(s.path); err != nil {
 		return err
 	}
 	if s.object.Size() == 0 {
@@ -197,6 +198,10 @@ func (s *Shard) Checkpoints() int {
 	}
 	return s.Map.Points.Len()
 }
+
+// Path returns where the shard is, independent of the directory that the process is in. It is not made shorter: a .. behind
+// a link must stay where it is.
+func (s *Shard) Path() string { return s.path }
 
 // Base returns the last element of the shard's name.
 func (s *Shard) Base() string { return filepath.Base(s.Name) }
