@@ -128,6 +128,17 @@ func (c *Cache) Open(shard string) (*os.File, error) {
 	return f, nil
 }
 
+// Remove removes the entry for a shard, if there is one.
+func (c *Cache) Remove(shard string) error {
+	name, err := entryName(shard)
+	if err == nil {
+		if err = unix.Unlinkat(c.fd(), name, 0); err == unix.ENOENT {
+			err = nil
+		}
+	}
+	return err
+}
+
 // CacheEntry is an entry in the making. One of Commit and Abort must be called. It is not safe for concurrent use.
 type CacheEntry struct {
 	cache *Cache

@@ -416,14 +416,3 @@ func write(f *index.Saved, w io.Writer) error {
 	}
 	return buffered.Flush()
 }
-
-// Remove removes the entry for a shard, if there is one.
-func (c *Cache) Remove(shard string) error {
-	name, err := entryName(shard)
-	if err == nil {
-		if err = unix.Unlinkat(c.fd(), name, 0); err == unix.ENOENT {
-			err = nil
-		}
-	}
-	return err
-}
