@@ -20,7 +20,7 @@ func BenchmarkRead(b *testing.B) {
 			for i := range n {
 				members = append(members, member{fmt.Sprintf("%06d.bin", i), content})
 			}
-			m := mountMembers(b, members...)
+			m := mountMembers(b, withFUSE, members...)
 			b.SetBytes(int64(n * len(content)))
 			for b.Loop() {
 				b.StopTimer()
@@ -41,7 +41,7 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkCreate makes files of 4 KiB in a sample's directory.
 func BenchmarkCreate(b *testing.B) {
-	m := mountMembers(b, samples(1)...)
+	m := mountMembers(b, withFUSE, samples(1)...)
 	content := make([]byte, 4096)
 	i := 0
 	for b.Loop() {
@@ -54,7 +54,7 @@ func BenchmarkCreate(b *testing.B) {
 // BenchmarkStat looks a file of the shard up for the first time, with its directory.
 func BenchmarkStat(b *testing.B) {
 	const n = 20_000
-	m := mountMembers(b, samples(n)...)
+	m := mountMembers(b, withFUSE, samples(n)...)
 	i := 0
 	var st unix.Stat_t
 	for b.Loop() {

@@ -16,7 +16,9 @@ import (
 )
 
 // What a command had closed is there when its server has been killed, and work goes on with the same scratch directory.
-func TestKilled(t *testing.T) {
+func TestKilled(t *testing.T) { withChanges(t, testKilled) }
+
+func testKilled(t *testing.T, kind string) {
 	rounds := 30
 	if testing.Short() {
 		rounds = 5
@@ -26,7 +28,7 @@ func TestKilled(t *testing.T) {
 	}
 	const writers = 4
 	r := rand.New(rand.NewPCG(1, 2))
-	m := mountMembers(t, samples(200)...)
+	m := mountMembers(t, kind, samples(200)...)
 	var mu sync.Mutex // guards recorded
 	recorded := map[string]string{}
 	content := func(name string) (string, error) {
@@ -60,7 +62,7 @@ func TestKilled(t *testing.T) {
 		// A copy that was not finished must not be in the way.
 		write(t, filepath.Join(m.scratch, "work", "leftover"), "x")
 		m.start()
-		if left := names(t, filepath.Join(m.scratch, "work")); len(left) > 0 {
+		if left := m.leftInWork(); len(left) > 0 {
 			t.Fatalf("round %d: left in the work directory: %q", round, left)
 		}
 		for name, want := range recorded {
@@ -120,15 +122,17 @@ func work(m *mounted, writer, round, i int) (name, content string, err error) {
 }
 
 func TestScratchInUse(t *testing.T) {
-	m := mountMembers(t, samples(1)...)
-	other := &mounted{t: t, shard: m.shard, scratch: m.scratch, dir: t.TempDir()}
+	m := mountMembers(t, withFUSE, samples(1)...)
+	other := &mounted{t: t, shard: m.shard, scratch: m.scratch, dir: t.TempDir(), kind: withFUSE}
 	if err := other.tryStart(); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second server of one scratch directory: %v", err)
 	}
 }
 
 // A full scratch directory fails whoever writes, and nobody else.
-func TestScratchFull(t *testing.T) {
+func TestScratchFull(t *testing.T) { withChanges(t, testScratchFull) }
+
+func testScratchFull(t *testing.T, kind string) {
 	needRoot(t)
 	name := filepath.Join(t.TempDir(), "shard.tar")
 	big := strings.Repeat("x", 300_000)
@@ -140,7 +144,7 @@ func TestScratchFull(t *testing.T) {
 				t.Skipf("SKIPPED, NOT TESTED: %s mounts a tmpfs: %v", t.Name(), err)
 			}
 			t.Cleanup(func() { check(t, unix.Unmount(dir, 0)) })
-			m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: t.TempDir()}
+			m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: t.TempDir(), kind: kind}
 			t.Cleanup(func() { m.stop() })
 			m.start()
 			write(t, m.path("a/before"), "written before")
@@ -178,7 +182,7 @@ func TestScratchFull(t *testing.T) {
 			if got := read(t, m.path("b/sample.bin")) + read(t, m.path("a/c")); got != "now it fits"+big {
 				t.Errorf("mounted again, what was written then is %.20q", got)
 			}
-			if left := names(t, filepath.Join(m.scratch, "work")); len(left) > 0 {
+			if left := m.leftInWork(); len(left) > 0 {
 				t.Errorf("left in the work directory: %q", left)
 			}
 		})
@@ -186,11 +190,13 @@ func TestScratchFull(t *testing.T) {
 }
 
 // Commands with a working directory in a mount that another process serves come to their end, whatever its GOMAXPROCS.
-func TestCommandsInMount(t *testing.T) {
+func TestCommandsInMount(t *testing.T) { withChanges(t, testCommandsInMount) }
+
+func testCommandsInMount(t *testing.T, kind string) {
 	for _, procs := range []string{"1", "4"} {
 		t.Run("GOMAXPROCS="+procs, func(t *testing.T) {
 			t.Setenv("GOMAXPROCS", procs)
-			m := mountMembers(t, samples(200)...)
+			m := mountMembers(t, kind, samples(200)...)
 			next := make(chan string, 200)
 			for i := range 200 {
 				next <- fmt.Sprintf("%06d", i)

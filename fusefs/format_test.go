@@ -21,7 +21,7 @@ func kernelOverlay(t *testing.T, m *mounted) string {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
 	// The copy lies in a subdirectory of what TempDir gives, as work has to be on the same mount and apart.
-	return mountOverlay(t, mountShard(t, m.shard, "ro").dir, upper, work)
+	return mountOverlay(t, mountShard(t, m.shard, shown).dir, upper, work)
 }
 
 // mountOverlay mounts an upper directory over a lower one.
@@ -63,7 +63,7 @@ chmod 700 b; chmod 600 z/sample.x
 // What we write, overlayfs reads: whiteouts, opaque and redirect marks.
 func TestOverlayfsReadsOurs(t *testing.T) {
 	needRoot(t)
-	m := mountMembers(t, formatMembers...)
+	m := mountMembers(t, withFUSE, formatMembers...)
 	m.sh("", formatChanges)
 	dir := kernelOverlay(t, m)
 	if dir == "" {
@@ -77,8 +77,8 @@ func TestOverlayfsReadsOurs(t *testing.T) {
 // What overlayfs writes, we read, both as a mount and as pack does.
 func TestWeReadOverlayfs(t *testing.T) {
 	needRoot(t)
-	m := mountMembers(t, formatMembers...)
-	base := mountShard(t, m.shard, "ro")
+	m := mountMembers(t, withFUSE, formatMembers...)
+	base := mountShard(t, m.shard, shown)
 	m.stop()
 	work := filepath.Join(m.scratch, "work2")
 	check(t, os.Mkdir(work, 0o755))

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,10 +22,30 @@ import (
 
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/view"
 )
 
+// Kinds of mounts: read-only, and with changes that we or that the kernel's overlayfs keeps.
+const (
+	shown       = "shown"
+	withFUSE    = "fuse"
+	withOverlay = "kernel"
+)
+
+// withChanges tests both kinds of mounts that can be changed.
+func withChanges(t *testing.T, test func(t *testing.T, kind string)) {
+	for _, kind := range []string{withFUSE, withOverlay} {
+		t.Run(kind, func(t *testing.T) {
+			if kind == withOverlay {
+				needOverlay(t)
+			}
+			test(t, kind)
+		})
+	}
+}
+
 // The tests mount for real. The process that serves a mount must not work in it, so the test binary starts itself again
-// to serve: as "serve SHARD SCRATCH MOUNTPOINT [ro]".
+// to serve: as "serve SHARD SCRATCH MOUNTPOINT KIND".
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		if err := serveMain(os.Args[2:]); err != nil {
@@ -53,20 +74,7 @@ func serveMain(args []string) error {
 	if err := scratch.Bind(sh, args[2]); err != nil {
 		return err
 	}
-	over, err := overlay.New(scratch, sh)
-	if err != nil {
-		return err
-	}
-	defer over.Close()
-	tree, err := overlay.NewTree(over)
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	server, err := Mount(tree, args[2], Options{
-		Source: scratch.Dir, AllowOther: true, ReadOnly: len(args) > 3,
-		Log: func(err error) { fmt.Println("log:", err) },
-	})
+	server, err := serveKind(scratch, sh, args[2], args[3])
 	if err != nil {
 		return err
 	}
@@ -78,6 +86,38 @@ func serveMain(args []string) error {
 	server.Wait()
 	return nil
 }
+
+func serveKind(scratch *overlay.Scratch, sh *shard.Shard, mountpoint, kind string) (*Server, error) {
+	o := Options{Source: scratch.Dir, AllowOther: true, ReadOnly: os.Getenv(readOnlyVariable) != "", Log: func(err error) { fmt.Println("log:", err) }}
+	if os.Getenv(traceVariable) != "" {
+		o.Trace = func(line string) { fmt.Println("trace:", line) }
+	}
+	switch kind {
+	case shown:
+		return Show(view.One(sh), mountpoint, o)
+	case withOverlay:
+		u, err := scratch.Upper()
+		if err != nil {
+			return nil, err
+		}
+		return Overlay(view.One(sh), Upper{Dir: u.Dir, Work: u.Work, Below: u.Below, UserMarks: u.UserMarks}, mountpoint, o)
+	}
+	over, err := overlay.New(scratch, sh)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := overlay.NewTree(over)
+	if err != nil {
+		return nil, err
+	}
+	return Change(tree, mountpoint, o)
+}
+
+// readOnlyVariable, set, makes a server mount so that nothing can be changed any more.
+const readOnlyVariable = "SHARDFS_TEST_READ_ONLY"
+
+// traceVariable, set, makes a server print the requests that it gets.
+const traceVariable = "SHARDFS_TEST_TRACE"
 
 // member is a file in a shard.
 type member struct{ name, content string }
@@ -122,7 +162,7 @@ type mounted struct {
 	shard   string
 	scratch string
 	dir     string // the mountpoint
-	options []string
+	kind    string
 
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -132,19 +172,19 @@ type mounted struct {
 }
 
 // mountMembers mounts a shard with these members.
-func mountMembers(t testing.TB, members ...member) *mounted {
+func mountMembers(t testing.TB, kind string, members ...member) *mounted {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "shard.tar")
 	writeShard(t, name, members)
-	return mountShard(t, name)
+	return mountShard(t, name, kind)
 }
 
 // mountShard mounts a shard over a new scratch directory.
-func mountShard(t testing.TB, name string, options ...string) *mounted {
+func mountShard(t testing.TB, name, kind string) *mounted {
 	t.Helper()
 	needFUSE(t)
 	dir := t.TempDir()
-	m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: filepath.Join(dir, "mnt"), options: options}
+	m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: filepath.Join(dir, "mnt"), kind: kind}
 	check(t, os.Mkdir(m.dir, 0o755))
 	t.Cleanup(func() {
 		if m.cmd != nil {
@@ -166,7 +206,7 @@ func (m *mounted) start() {
 func (m *mounted) tryStart() error {
 	self, err := os.Executable()
 	check(m.t, err)
-	cmd := exec.Command(self, append([]string{"serve", m.shard, m.scratch, m.dir}, m.options...)...)
+	cmd := exec.Command(self, "serve", m.shard, m.scratch, m.dir, m.kind)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // else each end takes a second under the race detector
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -246,6 +286,16 @@ func (m *mounted) sh(dir, command string) string {
 	return string(out)
 }
 
+// leftInWork returns what lies in the work directory. Overlayfs has a directory of its own there.
+func (m *mounted) leftInWork() []string {
+	m.t.Helper()
+	left := names(m.t, filepath.Join(m.scratch, "work"))
+	if m.kind == withOverlay && slices.Equal(left, []string{"work"}) {
+		left = names(m.t, filepath.Join(m.scratch, "work", "work"))
+	}
+	return left
+}
+
 // overlay opens the changes for reading, as pack does.
 func (m *mounted) overlay() *overlay.Overlay {
 	m.t.Helper()
@@ -271,6 +321,13 @@ func needFUSE(t testing.TB) {
 		t.Skipf("SKIPPED, NOT TESTED: %s mounts, and /dev/fuse: %v", t.Name(), err)
 	}
 	unix.Close(fd)
+}
+
+func needOverlay(t testing.TB) {
+	t.Helper()
+	if !MayOverlay() {
+		t.Skipf("SKIPPED, NOT TESTED: %s mounts overlayfs, which only root may", t.Name())
+	}
 }
 
 func needRoot(t testing.TB) {

@@ -380,7 +380,9 @@ func (m *model) compareFolders(mount *mounted) error {
 
 // Random operations have the results that a simple model has, in the mount, in what pack sees, after mounting again and,
 // which shows that the changes are in its format, when the kernel's overlayfs mounts them over the shard.
-func TestRandom(t *testing.T) {
+func TestRandom(t *testing.T) { withChanges(t, testRandom) }
+
+func testRandom(t *testing.T, kind string) {
 	seeds, steps := 4, 2000
 	if testing.Short() {
 		seeds = 1
@@ -390,17 +392,17 @@ func TestRandom(t *testing.T) {
 	}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			randomWork(t, rand.New(rand.NewPCG(seed, 1)), steps)
+			randomWork(t, kind, rand.New(rand.NewPCG(seed, 1)), steps)
 		})
 	}
 }
 
-func randomWork(t *testing.T, r *rand.Rand, steps int) {
+func randomWork(t *testing.T, kind string, r *rand.Rand, steps int) {
 	var members []member
 	for _, key := range []string{"s0", "s0/n", "s0/n/n", "s1", "d/s2", "d/s3", "d/d/s4", "s5"} {
 		members = append(members, member{key + ".a", "a of " + key}, member{key + ".b", strings.Repeat("b of "+key, 1000)})
 	}
-	mount := mountMembers(t, members...)
+	mount := mountMembers(t, kind, members...)
 	m := newModel(members, mount.shard)
 	var history []string
 	fail := func(err error) {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/view"
 )
 
 // Why a file system is not mounted.
@@ -26,13 +27,21 @@ var (
 // Type is the type of the mounts in /proc/self/mountinfo.
 const Type = "fuse.shardfs"
 
-// Options configures Mount. The zero value is a private, writable mount.
+// Options configures a mount. The zero value is a private one.
 type Options struct {
-	Source     string      // what the mount is said to be of: the scratch directory
-	AllowOther bool        // other users may use it
-	ReadOnly   bool        // nothing can be changed
-	Options    []string    // more mount options
-	Log        func(error) // told of faults that a caller sees as EIO; nil: they are dropped
+	Source     string       // what the mount is said to be of: the scratch directory
+	AllowOther bool         // other users may use it
+	ReadOnly   bool         // nothing can be changed
+	Options    []string     // more mount options
+	Log        func(error)  // told of faults that a caller sees as EIO; nil: they are dropped
+	Trace      func(string) // told of each request, in a line; nil for nobody
+}
+
+func (o *Options) report() func(error) {
+	if o.Log == nil {
+		return func(error) {}
+	}
+	return onceEvery(time.Minute, o.Log)
 }
 
 // Server serves one mount.
@@ -41,16 +50,27 @@ type Server struct {
 	mountpoint string
 }
 
-// Mount mounts a tree and serves it until it is unmounted. It returns when the mount is ready for use. The process must
-// have no umask: the kernel has applied that of whoever makes a file.
-func Mount(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
-	report := func(error) {}
-	if o.Log != nil {
-		report = onceEvery(time.Minute, o.Log)
+// Show mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the mount is ready for
+// use.
+func Show(set *view.Set, mountpoint string, o Options) (*Server, error) {
+	o.ReadOnly = true
+	report := o.report()
+	s, err := serve(newBase(set, report), mountpoint, &o, report)
+	if err == nil {
+		readAhead(mountpoint)
 	}
-	fs := &filesystem{
-		RawFileSystem: fuse.NewDefaultRawFileSystem(), tree: tree, readOnly: o.ReadOnly, log: report, listings: make(map[uint64]*overlay.Listing),
-	}
+	return s, err
+}
+
+// Change mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is ready for use.
+// The process must have no umask: the kernel has applied that of whoever makes a file.
+func Change(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
+	report := o.report()
+	return serve(newChanging(tree, report), mountpoint, &o, report)
+}
+
+// serve mounts a file system and starts to answer.
+func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(error)) (*Server, error) {
 	// The kernel checks permissions; every open file system object is ours to refuse otherwise.
 	options := append([]string{"default_permissions"}, o.Options...)
 	var flags uintptr = unix.MS_NOSUID | unix.MS_NODEV
@@ -58,12 +78,17 @@ func Mount(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
 		options = append(options, "ro")
 		flags |= unix.MS_RDONLY
 	}
+	logger := log.New(io.Discard, "", 0)
+	if o.Trace != nil {
+		logger = log.New(lineWriter(o.Trace), "", 0)
+	}
 	server, err := mount(fs, mountpoint, &fuse.MountOptions{
 		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther, Options: options,
 		DirectMountFlags: flags, MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
-		ExtraCapabilities: fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC, // else what is truncated as it is opened would be copied first
-		DisableSplice:     true,                                                  // tried first for every reply, and never the faster way for bytes from memory
-		Logger:            log.New(io.Discard, "", 0),
+		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC, // else what is truncated as it is opened would be copied first
+		DisabledCapabilities: fuse.CAP_PASSTHROUGH,                                  // so that overlayfs finds nothing stacked below it
+		DisableSplice:        true,                                                  // tried first for every reply, and never the faster way for bytes from memory
+		Logger:               logger, Debug: o.Trace != nil,
 		PanicHandler: func(fault any) fuse.Status {
 			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))
 			return fuse.EIO
@@ -85,6 +110,24 @@ func Mount(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
 		return nil, errors.Join(err, s.Unmount())
 	}
 	return s, nil
+}
+
+// lineWriter hands on what a logger writes.
+type lineWriter func(string)
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
+
+// readAhead lets the kernel read 1 MiB ahead, as much as it takes in one reply, in place of its 128 KiB: most samples then
+// come in one request. Only root may, and not in every container; without, nothing is amiss but speed.
+func readAhead(mountpoint string) {
+	var st unix.Stat_t
+	if unix.Stat(mountpoint, &st) == nil {
+		name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev), unix.Minor(st.Dev))
+		os.WriteFile(name, []byte("1024"), 0)
+	}
 }
 
 // mount mounts by system call where we may, and else through fusermount3.

@@ -5,16 +5,18 @@ import (
 	"os"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Mounted is a mount as /proc/self/mountinfo tells it.
 type Mounted struct {
 	Mountpoint string
 	Type       string
-	Source     string
+	Source     string // of ours: the scratch directory
+	Ours       bool
 }
+
+// overlaySource is what the sources of our mounts of overlayfs begin with, in front of the scratch directory.
+const overlaySource = "shardfs:"
 
 // Mounts returns everything that is mounted, in the order of mounting.
 func Mounts() ([]Mounted, error) {
@@ -32,7 +34,13 @@ func Mounts() ([]Mounted, error) {
 		if len(place) < 5 || len(what) < 2 {
 			continue
 		}
-		all = append(all, Mounted{Mountpoint: unescape(place[4]), Type: what[0], Source: unescape(what[1])})
+		m := Mounted{Mountpoint: unescape(place[4]), Type: what[0], Source: unescape(what[1])}
+		if m.Type == kernelType {
+			m.Source, m.Ours = strings.CutPrefix(m.Source, overlaySource)
+		} else {
+			m.Ours = m.Type == Type
+		}
+		all = append(all, m)
 	}
 	return all, lines.Err()
 }
@@ -42,20 +50,10 @@ func At(mountpoint string) (m Mounted, ok bool, err error) {
 	all, err := Mounts()
 	for _, candidate := range all {
 		if candidate.Mountpoint == mountpoint {
-			m, ok = candidate, candidate.Type == Type
+			m = candidate
 		}
 	}
-	return m, ok, err
-}
-
-// IsDead reports whether the process that served a mount is gone.
-func IsDead(mountpoint string) bool {
-	// A listing asks the server, which the attributes that the kernel has kept do not.
-	fd, err := unix.Open(mountpoint, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return err == unix.ENOTCONN || err == unix.ECONNABORTED
+	return m, m.Ours, err
 }
 
 // unescape undoes the octal escapes of mountinfo.

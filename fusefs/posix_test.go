@@ -459,7 +459,9 @@ END`)
 
 // Whatever is done in a sample's directory, or in a new one, has the results that it has in a plain directory. What is
 // there afterwards is there also after the mount has been served anew.
-func TestOrdinaryWork(t *testing.T) {
+func TestOrdinaryWork(t *testing.T) { withChanges(t, testOrdinaryWork) }
+
+func testOrdinaryWork(t *testing.T, kind string) {
 	needRoot(t)
 	files := []member{
 		{"a.txt", "some text\n\n\n"}, {"b.bin", strings.Repeat("0123456789ab\x00\xff\n", 20_000)}, {"c.txt", "other text\n"},
@@ -476,7 +478,7 @@ func TestOrdinaryWork(t *testing.T) {
 			members = append(members, member{key + f.name, f.content})
 		}
 	}
-	m := mountMembers(t, members...)
+	m := mountMembers(t, kind, members...)
 	plain := t.TempDir()
 	m.sh("", "cp -a op* "+plain+"; mkdir new; cp -a op* new")
 	after := map[string]string{}
@@ -492,7 +494,12 @@ func TestOrdinaryWork(t *testing.T) {
 				fmt.Fprintf(&b.out, "in the end:\n%s", snapshot(t, b.dir))
 			}
 			want := beds[0].out.String()
-			for _, b := range beds[1:] {
+			for i, b := range beds[1:] {
+				want := want
+				if i == 0 && kind == withOverlay && op.name == "delete a directory that is open" {
+					// Overlayfs counts the links of a directory that lies over another one as 1, even when it is gone.
+					want = strings.Replace(want, `fstat: "<nil>" "0"`, `fstat: "<nil>" "1"`, 1)
+				}
 				if got := b.out.String(); got != want {
 					t.Errorf("%s: %s", b.dir, difference(got, want))
 				}
@@ -567,7 +574,9 @@ func difference(got, want string) string {
 }
 
 // TestPosix runs go-fuse's conformance tests in a sample's directory and in a new one.
-func TestPosix(t *testing.T) {
+func TestPosix(t *testing.T) { withChanges(t, testPosix) }
+
+func testPosix(t *testing.T, kind string) {
 	left := map[string]string{
 		"FcntlFlockLocksFile": "go-fuse leaves it out itself: locks of one process do not exclude each other",
 		"OpenSymlinkRace":     "go-fuse leaves it out itself",
@@ -577,7 +586,7 @@ func TestPosix(t *testing.T) {
 	for name := range posixtest.All {
 		members = append(members, member{"base/" + name + ".x", "x"})
 	}
-	m := mountMembers(t, members...)
+	m := mountMembers(t, kind, members...)
 	check(t, os.Mkdir(m.path("new"), 0o755))
 	for name, test := range posixtest.All {
 		for _, parent := range []string{"base", "new"} {

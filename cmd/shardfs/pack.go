@@ -116,7 +116,7 @@ func openTree(dir string) (*os.Root, error) {
 }
 
 // scratchOf returns the scratch directory of a mount of ours, dead or alive, with all that was written to it; nil where
-// none is mounted.
+// none is mounted, or many shards are, which are like any other directory.
 func scratchOf(place string) (*overlay.Scratch, error) {
 	place, err := absolute(place)
 	if err != nil {
@@ -126,24 +126,31 @@ func scratchOf(place string) (*overlay.Scratch, error) {
 	if err != nil || !mounted {
 		return nil, err
 	}
-	if err := syncMount(place); err != nil {
+	if err := syncMount(m); err != nil {
 		return nil, err
 	}
 	s, err := overlay.OpenScratch(m.Source)
+	if err == nil && s.Many() {
+		return nil, nil
+	}
 	if err == nil && s.Mountpoint() != place {
 		err = fmt.Errorf("%s: %w: it is mounted elsewhere", m.Source, overlay.ErrScratch)
 	}
 	return s, err
 }
 
-// syncMount has the kernel write what it holds back of a mount's files. Of a dead mount it has nothing.
-func syncMount(place string) error {
-	dir, err := unix.Open(place, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// syncMount has the kernel write what it holds back of a mount's files. Of a dead mount it has nothing, and what overlayfs
+// holds are the files of the upper directory themselves.
+func syncMount(m fusefs.Mounted) error {
+	if m.Type != fusefs.Type {
+		return nil
+	}
+	dir, err := unix.Open(m.Mountpoint, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOTCONN || err == unix.ECONNABORTED { // gone, or just going
 		return nil
 	}
 	if err != nil {
-		return &os.PathError{Op: "open", Path: place, Err: err}
+		return &os.PathError{Op: "open", Path: m.Mountpoint, Err: err}
 	}
 	defer unix.Close(dir)
 	return unix.Syncfs(dir)

@@ -51,13 +51,13 @@ func umount(mountpoint string, discard bool) error {
 	}
 	scratch, err := overlay.OpenScratch(m.Source)
 	if errors.Is(err, os.ErrNotExist) {
-		return fusefs.Unmount(place, fusefs.IsDead(place)) // of a dead server, swept since
+		return fusefs.Unmount(place, true) // of a dead server, swept since
 	}
 	if err != nil {
 		return err
 	}
 	if scratch.Temporary() && !discard {
-		if err := syncMount(place); err != nil {
+		if err := syncMount(m); err != nil {
 			return err
 		}
 		unpacked, err := hasUnpacked(scratch)
@@ -68,7 +68,7 @@ func umount(mountpoint string, discard bool) error {
 			return hinted{errUnpacked, "pack them first, or give them up with --discard"}
 		}
 	}
-	if err := fusefs.Unmount(place, fusefs.IsDead(place)); err != nil {
+	if err := fusefs.Unmount(place, isDead(m)); err != nil {
 		return err
 	}
 	if err := awaitServer(scratch); err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -316,8 +315,8 @@ type treeSpace struct {
 	source  pack.Source
 	base    pack.Base
 	closer  io.Closer
-	mounted bool            // place is a mountpoint of ours
-	skipped map[string]bool // paths of the samples that are left out
+	scratch *overlay.Scratch // of the mount that place is; nil where it is none
+	skipped map[string]bool  // paths of the samples that are left out
 }
 
 func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
@@ -345,7 +344,7 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.source, t.base, t.closer, t.mounted = over, baseOf(over.Shard), over, true
+	t.source, t.base, t.closer, t.scratch = over, baseOf(over.Shard), over, scratch
 	return t, nil
 }
 
@@ -355,7 +354,7 @@ func (t *treeSpace) cut() string  { return "" }
 
 // broken tells of a mount whose server is gone.
 func (t *treeSpace) broken() error {
-	if t.mounted && fusefs.IsDead(t.place) {
+	if t.scratch != nil && !t.scratch.InUse() {
 		return fmt.Errorf("%s: the server of the mount has ended", t.place)
 	}
 	return nil
@@ -376,7 +375,7 @@ func (t *treeSpace) tasks() iter.Seq2[*task, error] {
 				number++
 			}
 		}
-		if number == 0 && !t.mounted {
+		if number == 0 && t.scratch == nil {
 			yield(nil, noSamples(t.place))
 		}
 	}

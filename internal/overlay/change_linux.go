@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/view"
 )
 
 // Open opens a file. Write says that it may be changed. Each Open is ended by a Release.
-func (t *Tree) Open(ino Ino, write, truncate bool) error {
+func (t *Tree) Open(ino view.Ino, write, truncate bool) error {
 	var c *copied
 	if write && !truncate {
 		var err error
@@ -89,7 +91,7 @@ func (t *Tree) unuse(n *node) {
 }
 
 // Release ends an Open.
-func (t *Tree) Release(ino Ino) {
+func (t *Tree) Release(ino view.Ino) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.nodes[ino]
@@ -113,7 +115,7 @@ func (t *Tree) openedFile(n *node) (*os.File, error) {
 }
 
 // WriteAt changes the content of a file that is open for writing.
-func (t *Tree) WriteAt(ino Ino, p []byte, off int64) (int, error) {
+func (t *Tree) WriteAt(ino view.Ino, p []byte, off int64) (int, error) {
 	f, err := t.changed(ino)
 	if err != nil {
 		return 0, err
@@ -122,7 +124,7 @@ func (t *Tree) WriteAt(ino Ino, p []byte, off int64) (int, error) {
 }
 
 // Sync makes the content of an open file durable.
-func (t *Tree) Sync(ino Ino) error {
+func (t *Tree) Sync(ino view.Ino) error {
 	f, err := t.changed(ino)
 	if err == unix.EBADF {
 		return nil // the shard's own
@@ -134,7 +136,7 @@ func (t *Tree) Sync(ino Ino) error {
 }
 
 // SyncDir makes the names in a directory durable.
-func (t *Tree) SyncDir(ino Ino) error {
+func (t *Tree) SyncDir(ino view.Ino) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if t.nodes[ino] == nil {
@@ -153,7 +155,7 @@ func (t *Tree) SyncDir(ino Ino) error {
 }
 
 // Allocate is fallocate(2) on a file that is open for writing.
-func (t *Tree) Allocate(ino Ino, mode uint32, off, size int64) error {
+func (t *Tree) Allocate(ino view.Ino, mode uint32, off, size int64) error {
 	f, err := t.changed(ino)
 	if err != nil {
 		return err
@@ -162,7 +164,7 @@ func (t *Tree) Allocate(ino Ino, mode uint32, off, size int64) error {
 }
 
 // changed returns the open file of a file that is not as the shard has it.
-func (t *Tree) changed(ino Ino) (*os.File, error) {
+func (t *Tree) changed(ino view.Ino) (*os.File, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
 	t.mu.RUnlock()
@@ -183,12 +185,12 @@ type Change struct {
 }
 
 // SetAttr changes what Stat tells.
-func (t *Tree) SetAttr(ino Ino, change Change) (Attr, error) {
+func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 	var c *copied
 	if change.Size == nil || *change.Size > 0 {
 		var err error
 		if c, err = t.copyOut(ino); err != nil {
-			return Attr{}, err
+			return view.Attr{}, err
 		}
 		defer t.discard(c)
 	}
@@ -196,10 +198,10 @@ func (t *Tree) SetAttr(ino Ino, change Change) (Attr, error) {
 	defer t.mu.Unlock()
 	n, err := t.copyUp(ino, c)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	if err := t.setAttr(n, change); err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	return t.attr(ino)
 }
@@ -270,19 +272,19 @@ type copied struct {
 
 // copyOut copies a file of the shard that has not been changed, for copyUp to put in place; nil for anything else. It is
 // called without the lock, as the file may be large, and what it returns is given to discard in the end.
-func (t *Tree) copyOut(ino Ino) (*copied, error) {
+func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
 	t.mu.RUnlock()
-	if n != nil || ino.kind() == kindDir || ino.kind() == kindNew {
+	if n != nil || ino.IsDir() || ino.IsOther() {
 		return nil, nil
 	}
 	return t.copyFile(ino, true)
 }
 
 // copyFile makes a copy of a file of the shard, or an empty file in its likeness.
-func (t *Tree) copyFile(ino Ino, content bool) (*copied, error) {
-	a := t.baseAttr(ino)
+func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
+	a := t.view.Attr(ino)
 	c := &copied{temp: t.o.upper.temp()}
 	work := int(t.o.upper.work.Fd())
 	fd, err := unix.Openat(work, c.temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, a.Mode&0o7777)
@@ -292,7 +294,7 @@ func (t *Tree) copyFile(ino Ino, content bool) (*copied, error) {
 	c.file = os.NewFile(uintptr(fd), c.temp)
 	if content {
 		_, err = io.Copy(c.file, io.NewSectionReader(readerAt(func(p []byte, off int64) (int, error) {
-			return t.readBase(ino, p, off)
+			return t.view.ReadAt(ino, p, off)
 		}), 0, a.Size))
 	}
 	var st unix.Stat_t
@@ -325,7 +327,7 @@ func (t *Tree) discard(c *copied) {
 
 // copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. A file is what c holds, or
 // empty where c is nil. Under its name it is whole or not there.
-func (t *Tree) copyUp(ino Ino, c *copied) (*node, error) {
+func (t *Tree) copyUp(ino view.Ino, c *copied) (*node, error) {
 	if n := t.nodes[ino]; n != nil {
 		return n, nil
 	}
@@ -342,7 +344,7 @@ func (t *Tree) copyUp(ino Ino, c *copied) (*node, error) {
 		return nil, err
 	}
 	at = path.Join(at, l.name)
-	if ino.kind() == kindDir {
+	if ino.IsDir() {
 		return t.copyUpDir(ino, parent, l.name, at)
 	}
 	if c == nil {
@@ -368,8 +370,8 @@ func (t *Tree) copyUp(ino Ino, c *copied) (*node, error) {
 	return n, nil
 }
 
-func (t *Tree) copyUpDir(ino Ino, parent *node, name, at string) (*node, error) {
-	a := t.baseAttr(ino)
+func (t *Tree) copyUpDir(ino view.Ino, parent *node, name, at string) (*node, error) {
+	a := t.view.Attr(ino)
 	err := t.o.upper.at(at, func(dir int, base string) error {
 		if err := unix.Mkdirat(dir, base, a.Mode&0o7777); err != nil {
 			return err
@@ -387,7 +389,7 @@ func (t *Tree) copyUpDir(ino Ino, parent *node, name, at string) (*node, error) 
 type Owner struct{ Uid, Gid uint32 }
 
 // Create makes a file that is not there, open as by Open.
-func (t *Tree) Create(parent Ino, name string, mode uint32, owner Owner) (Attr, error) {
+func (t *Tree) Create(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
 	var f *os.File
 	a, err := t.create(parent, name, mode, owner, func(dir int, base string, mode uint32) error {
 		fd, err := unix.Openat(dir, base, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
@@ -403,11 +405,11 @@ func (t *Tree) Create(parent Ino, name string, mode uint32, owner Owner) (Attr, 
 }
 
 // Mknod makes a file, FIFO or socket. Devices are refused: one of them would be a whiteout.
-func (t *Tree) Mknod(parent Ino, name string, mode uint32, owner Owner) (Attr, error) {
+func (t *Tree) Mknod(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFIFO, unix.S_IFSOCK:
 	default:
-		return Attr{}, unix.EPERM
+		return view.Attr{}, unix.EPERM
 	}
 	return t.create(parent, name, mode, owner, func(dir int, base string, mode uint32) error {
 		return unix.Mknodat(dir, base, mode, 0)
@@ -415,27 +417,27 @@ func (t *Tree) Mknod(parent Ino, name string, mode uint32, owner Owner) (Attr, e
 }
 
 // Symlink makes a symbolic link.
-func (t *Tree) Symlink(parent Ino, name, target string, owner Owner) (Attr, error) {
+func (t *Tree) Symlink(parent view.Ino, name, target string, owner Owner) (view.Attr, error) {
 	return t.create(parent, name, 0, owner, func(dir int, base string, _ uint32) error {
 		return unix.Symlinkat(target, dir, base)
 	}, func(*node) {})
 }
 
 // Mkdir makes a directory. Over a deleted one of the shard it is opaque.
-func (t *Tree) Mkdir(parent Ino, name string, mode uint32, owner Owner) (Attr, error) {
+func (t *Tree) Mkdir(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
 	return t.create(parent, name, mode&0o7777|unix.S_IFDIR, owner, func(dir int, base string, mode uint32) error {
 		return unix.Mkdirat(dir, base, mode&0o7777)
 	}, func(n *node) { n.dir, n.children = true, make(map[string]*node) })
 }
 
 // create makes something under a name that is free: build makes it, and note completes its node.
-func (t *Tree) create(parent Ino, name string, mode uint32, owner Owner,
-	build func(dir int, base string, mode uint32) error, note func(*node)) (Attr, error) {
+func (t *Tree) create(parent view.Ino, name string, mode uint32, owner Owner,
+	build func(dir int, base string, mode uint32) error, note func(*node)) (view.Attr, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v, err := t.vacant(parent, name)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	isDir := mode&unix.S_IFMT == unix.S_IFDIR
 	if v.dir.Mode&unix.S_ISGID != 0 {
@@ -459,7 +461,7 @@ func (t *Tree) create(parent Ino, name string, mode uint32, owner Owner,
 		return err
 	})
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	n := t.newNode(v.parent, name)
 	n.lookups = 1
@@ -479,7 +481,7 @@ type vacancy struct {
 }
 
 // vacant readies a directory for something new under a name that must be free.
-func (t *Tree) vacant(parent Ino, name string) (v vacancy, err error) {
+func (t *Tree) vacant(parent view.Ino, name string) (v vacancy, err error) {
 	if v.parent, err = t.copyUp(parent, nil); err != nil {
 		return v, err
 	}
@@ -536,7 +538,7 @@ func (t *Tree) put(v vacancy, isDir bool, build func(dir int, base string) error
 
 // own gives what has just been made to who asked for it.
 func (t *Tree) own(dir int, base string, mode uint32, owner Owner) error {
-	if owner.Uid != t.uid || owner.Gid != t.gid {
+	if owner.Uid != t.view.Uid || owner.Gid != t.view.Gid {
 		if err := unix.Fchownat(dir, base, int(owner.Uid), int(owner.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
 		}
@@ -548,25 +550,25 @@ func (t *Tree) own(dir int, base string, mode uint32, owner Owner) error {
 }
 
 // Link gives a file another name.
-func (t *Tree) Link(ino, parent Ino, name string) (Attr, error) {
+func (t *Tree) Link(ino, parent view.Ino, name string) (view.Attr, error) {
 	c, err := t.copyOut(ino)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	defer t.discard(c)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n, err := t.copyUp(ino, c)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	v, err := t.vacant(parent, name)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	from, err := t.path(ino)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	err = t.put(v, false, func(dir int, base string) error {
 		return t.o.upper.at(from, func(fromDir int, fromBase string) error {
@@ -574,7 +576,7 @@ func (t *Tree) Link(ino, parent Ino, name string) (Attr, error) {
 		})
 	})
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	n.links = append(n.links, link{parent, name})
 	n.lookups++
@@ -583,7 +585,7 @@ func (t *Tree) Link(ino, parent Ino, name string) (Attr, error) {
 }
 
 // Unlink deletes a name of a file.
-func (t *Tree) Unlink(parent Ino, name string) error {
+func (t *Tree) Unlink(parent view.Ino, name string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	ino, err := t.lookup(parent, name)
@@ -611,7 +613,7 @@ func (t *Tree) Unlink(parent Ino, name string) error {
 }
 
 // inUpper readies a directory for changes and returns where a name in it lies in the upper tree.
-func (t *Tree) inUpper(parent Ino, name string) (*node, string, error) {
+func (t *Tree) inUpper(parent view.Ino, name string) (*node, string, error) {
 	p, err := t.copyUp(parent, nil)
 	if err != nil {
 		return nil, "", err
@@ -622,7 +624,7 @@ func (t *Tree) inUpper(parent Ino, name string) (*node, string, error) {
 
 // last returns what Stat shall tell of something that is about to lose a name, should it be the last: who has it open or
 // works in it can still ask. It is nil for what has no node.
-func (t *Tree) last(ino Ino) *Attr {
+func (t *Tree) last(ino view.Ino) *view.Attr {
 	if t.nodes[ino] == nil {
 		return nil
 	}
@@ -637,7 +639,7 @@ func (t *Tree) last(ino Ino) *Attr {
 }
 
 // unlinked takes note that a name is gone.
-func (t *Tree) unlinked(parent *node, name string, last *Attr) {
+func (t *Tree) unlinked(parent *node, name string, last *view.Attr) {
 	n := parent.children[name]
 	if n == nil {
 		return
@@ -653,15 +655,15 @@ func (t *Tree) unlinked(parent *node, name string, last *Attr) {
 	t.release(n)
 }
 
-func (t *Tree) isDir(ino Ino) bool {
+func (t *Tree) isDir(ino view.Ino) bool {
 	if n := t.nodes[ino]; n != nil {
 		return n.dir
 	}
-	return ino.kind() == kindDir
+	return ino.IsDir()
 }
 
 // Rmdir deletes an empty directory.
-func (t *Tree) Rmdir(parent Ino, name string) error {
+func (t *Tree) Rmdir(parent view.Ino, name string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	ino, err := t.lookup(parent, name)
@@ -685,7 +687,7 @@ func (t *Tree) Rmdir(parent Ino, name string) error {
 }
 
 // checkEmpty returns an error for what is no directory or has entries.
-func (t *Tree) checkEmpty(ino Ino) error {
+func (t *Tree) checkEmpty(ino view.Ino) error {
 	if !t.isDir(ino) {
 		return unix.ENOTDIR
 	}
@@ -694,7 +696,7 @@ func (t *Tree) checkEmpty(ino Ino) error {
 		return err
 	}
 	empty := true
-	l.entries(0, func(DirEntry) bool {
+	l.entries(0, func(view.DirEntry) bool {
 		empty = false
 		return false
 	})
@@ -705,7 +707,7 @@ func (t *Tree) checkEmpty(ino Ino) error {
 }
 
 // Rename moves a file or directory, in place of another one unless noReplace is set.
-func (t *Tree) Rename(oldParent Ino, oldName string, newParent Ino, newName string, noReplace bool) error {
+func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, newName string, noReplace bool) error {
 	t.mu.Lock()
 	ino, err := t.lookup(oldParent, oldName)
 	t.mu.Unlock()
@@ -726,7 +728,7 @@ func (t *Tree) Rename(oldParent Ino, oldName string, newParent Ino, newName stri
 	if err != nil && err != unix.ENOENT {
 		return err
 	}
-	var last *Attr
+	var last *view.Attr
 	if err == nil {
 		switch {
 		case noReplace:
@@ -774,7 +776,7 @@ func (t *Tree) Rename(oldParent Ino, oldName string, newParent Ino, newName stri
 }
 
 // markMoved marks a directory of the upper tree so that, at its new place, it lies over what it lay over before.
-func (t *Tree) markMoved(n *node, at string, newParent Ino, newName string) error {
+func (t *Tree) markMoved(n *node, at string, newParent view.Ino, newName string) error {
 	if n.over {
 		return t.o.upper.setMark(at, "redirect", "/"+t.o.Shard.Index.Path(n.base))
 	}

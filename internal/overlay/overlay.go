@@ -24,9 +24,9 @@ import (
 // works beside a [Tree] that is changing the same scratch.
 type Overlay struct {
 	Shard *shard.Shard
-	dir   string // the scratch directory
 	upper *upper
-	pin   *os.File // the shard's file, for its times and size only; nil where another file has its name now
+
+	scratch *Scratch
 }
 
 // New returns the overlay of a scratch directory over its shard.
@@ -35,65 +35,11 @@ func New(s *Scratch, sh *shard.Shard) (*Overlay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}
-	o := &Overlay{Shard: sh, dir: s.Dir, upper: u}
-	if o.pin, err = os.OpenFile(s.note.Shard, unix.O_PATH, 0); err != nil {
-		return o, nil
-	}
-	if st, err := o.statShard(); err != nil || st.Ino != sh.Origin.Inode {
-		o.pin.Close()
-		o.pin = nil
-	}
-	return o, nil
+	return &Overlay{Shard: sh, upper: u, scratch: s}, nil
 }
 
 // Close releases the overlay; the shard stays open.
-func (o *Overlay) Close() error {
-	if o.pin != nil {
-		o.pin.Close()
-	}
-	return o.upper.close()
-}
-
-// statShard describes the shard's file.
-func (o *Overlay) statShard() (st unix.Stat_t, err error) {
-	err = unix.Fstat(int(o.pin.Fd()), &st)
-	return st, err
-}
-
-// ErrShard says that what a file of the shard holds cannot be read from it.
-var ErrShard = errors.New("read shard")
-
-// shardReader reads plain bytes of the shard. Of a shard that has been written to since it was opened it reads nothing, as
-// what it finds there may be anything.
-type shardReader struct{ o *Overlay }
-
-func (r shardReader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.o.Shard.ReadAt(p, off)
-	if r.o.pin != nil {
-		st, statErr := r.o.statShard()
-		if statErr != nil {
-			return 0, asShardError(statErr)
-		}
-		if was := r.o.Shard.Origin; st.Size != was.Size || st.Mtim.Nano() != was.ModTime {
-			return 0, asShardError(errors.New("it was changed since it was opened"))
-		}
-	}
-	if n == len(p) {
-		return n, nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, asShardError(err)
-}
-
-// asShardError makes an ErrShard of any other error.
-func asShardError(err error) error {
-	if errors.Is(err, ErrShard) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrShard, err)
-}
+func (o *Overlay) Close() error { return o.upper.close() }
 
 // place is where a directory of the shard is now.
 type place struct {

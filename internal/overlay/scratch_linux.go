@@ -52,6 +52,8 @@ type note struct {
 	Mountpoint string       `json:"mountpoint"`       // "" for none
 	Temporary  bool         `json:"temporary"`        // to be removed with its mount
 	Packed     string       `json:"packed,omitempty"` // stamp of the changes that were last packed
+	Many       bool         `json:"many,omitempty"`   // many shards are mounted, and cannot be changed
+	Marks      string       `json:"marks,omitempty"`  // prefix of overlayfs's marks in the upper directory
 }
 
 const noteVersion = 1
@@ -154,6 +156,15 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	return s.writeNote()
 }
 
+// BindMany says where a mount of many shards is, which has no changes.
+func (s *Scratch) BindMany(mountpoint string) error {
+	s.note.Version, s.note.Many, s.note.Mountpoint = noteVersion, true, mountpoint
+	return s.writeNote()
+}
+
+// Many reports whether the scratch is of a mount of many shards.
+func (s *Scratch) Many() bool { return s.note.Many }
+
 // HasChanges reports whether anything lies in the upper directory.
 func (s *Scratch) HasChanges() (bool, error) {
 	f, err := os.Open(s.path("upper"))
@@ -169,6 +180,67 @@ func (s *Scratch) HasChanges() (bool, error) {
 	}
 	return true, err
 }
+
+// noteMarks takes note of how marks will be kept from now on.
+func (s *Scratch) noteMarks(marks string) error {
+	changed, err := s.HasChanges()
+	if err != nil || s.note.Marks == marks {
+		return err
+	}
+	if changed && s.note.Marks != "" {
+		marks = mixedMarks
+	}
+	s.note.Marks = marks
+	return s.writeNote()
+}
+
+// mixedMarks says that an upper directory has marks of both kinds, which overlayfs does not read.
+const mixedMarks = "mixed"
+
+// Upper is where overlayfs keeps changes.
+type Upper struct {
+	Dir       string // the upper directory
+	Work      string // its work directory
+	Below     string // an empty directory, to mount what the changes are over
+	UserMarks bool   // marks are user.overlay.* and not trusted.overlay.*
+}
+
+// ErrMarks says that overlayfs would not understand the changes in a scratch directory.
+var ErrMarks = errors.New("changes that overlayfs cannot go on with here")
+
+// Upper readies the upper directory of a scratch that this process holds for overlayfs. What is noted of the scratch is made
+// durable, so that what overlayfs makes durable is of use.
+func (s *Scratch) Upper() (Upper, error) {
+	u, err := openUpper(s.Dir, true)
+	if err != nil {
+		return Upper{}, err
+	}
+	defer u.close()
+	if err := u.prepare(); err != nil {
+		return Upper{}, fmt.Errorf("%s: %w", s.Dir, err)
+	}
+	changed, err := s.HasChanges()
+	if err != nil {
+		return Upper{}, err
+	}
+	if err := s.noteMarks(u.marks); err != nil {
+		return Upper{}, err
+	}
+	up := Upper{Dir: s.path("upper"), Work: s.path("work"), Below: s.Below(), UserMarks: u.marks == userMarks}
+	if changed && (s.note.Marks == mixedMarks || up.UserMarks) { // with its user's marks, overlayfs follows no redirects
+		return Upper{}, ErrMarks
+	}
+	if err := os.Mkdir(up.Below, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return Upper{}, err
+	}
+	if !s.note.Temporary {
+		err = syncNote(s.Dir)
+	}
+	return up, err
+}
+
+// Below returns the directory in the scratch on which the shard is mounted until overlayfs holds it.
+func (s *Scratch) Below() string { return s.path("below") }
 
 // Mountpoint returns where the scratch's changes are or were mounted; "" for nowhere.
 func (s *Scratch) Mountpoint() string { return s.note.Mountpoint }
@@ -201,6 +273,9 @@ func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
 
 // LogFile returns the name of the file for a background server's messages.
 func (s *Scratch) LogFile() string { return s.path("log") }
+
+// IsLive reports whether a process holds the scratch directory of that name.
+func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
 
 // InUse reports whether a process holds the scratch.
 func (s *Scratch) InUse() bool {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/view"
 )
 
 func needRoot(t *testing.T) {
@@ -35,7 +37,7 @@ func TestContinue(t *testing.T) {
 	if got := h.read("a/sample.x") + " " + h.read("moved/d/sample.x"); got != "changed c/d.x" {
 		t.Errorf("opened again, the files hold %q", got)
 	}
-	if _, err := h.Lookup(RootIno, "b"); err != unix.ENOENT {
+	if _, err := h.Lookup(view.Root, "b"); err != unix.ENOENT {
 		t.Errorf("opened again, b is there: %v", err)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "work")); err != nil || len(left) > 0 {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -15,58 +14,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/view"
 )
-
-// Ino is the number by which a [Tree] knows a file or directory, as long as it is mounted.
-//
-// What the shard shows has a number computed from the index, so that nothing is kept for it. What was changed or added
-// has a node; a file or directory of the shard keeps its number when it gets one.
-type Ino uint64
-
-// RootIno is the number of the root.
-const RootIno Ino = 1
-
-// Numbers are a kind and a row of the index, or a count.
-const (
-	kindDir Ino = iota + 1 // row of a directory
-	kindKey                // number of a sample
-	kindSource
-	kindMember // row of a member
-	kindNew    // count
-
-	kindShift = 40
-)
-
-func (i Ino) kind() Ino { return i >> kindShift }
-func (i Ino) row() int  { return int(i & (1<<kindShift - 1)) }
-
-func dirIno(d index.Dir) Ino {
-	if d == index.Root {
-		return RootIno
-	}
-	return kindDir<<kindShift | Ino(d)
-}
 
 // Tree is the view with its changes as a file system sees it: a tree of numbered files and directories that can be read
 // and changed. Changes go to the upper directory at once. It is safe for concurrent use.
 type Tree struct {
 	o    *Overlay
-	made time.Time // the time of directories that lead to samples
-	uid  uint32
-	gid  uint32
+	view *view.View   // what the shard shows
 	note func() error // makes the scratch directory's note durable, once
 
 	mu      sync.RWMutex // guards all below
-	nodes   map[Ino]*node
-	opens   map[Ino]int      // how often each file without a node is open
-	gone    map[Ino]bool     // directories of the shard that were deleted
-	byInode map[uint64]*node // files of the upper tree by their number there, so that a file with two names is one node
-	next    Ino
+	nodes   map[view.Ino]*node
+	opens   map[view.Ino]int  // how often each file without a node is open
+	gone    map[view.Ino]bool // directories of the shard that were deleted
+	byInode map[uint64]*node  // files of the upper tree by their number there, so that a file with two names is one node
+	next    view.Ino
 }
 
 // node is what was changed or added. Its fields are guarded by Tree.mu.
 type node struct {
-	ino     Ino
+	ino     view.Ino
 	links   []link // where it is; empty once it is deleted
 	lookups uint64 // how often the kernel was told of it and has not yet forgotten it
 	inode   uint64 // number in the upper tree, of a file
@@ -80,12 +48,12 @@ type node struct {
 	file     *os.File // nil while opens is 0
 	readOnly bool     // file is open for reading only
 
-	last *Attr // what it was when its last name was deleted
+	last *view.Attr // what it was when its last name was deleted
 }
 
 // link is one name of a node.
 type link struct {
-	parent Ino
+	parent view.Ino
 	name   string
 }
 
@@ -94,69 +62,39 @@ func NewTree(o *Overlay) (*Tree, error) {
 	if err := o.upper.prepare(); err != nil {
 		return nil, err
 	}
-	t := &Tree{
-		o: o, made: time.Unix(0, o.Shard.Origin.ModTime), uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
-		nodes: make(map[Ino]*node), opens: make(map[Ino]int), gone: make(map[Ino]bool), byInode: make(map[uint64]*node),
-		next: kindNew << kindShift,
-		note: sync.OnceValue(func() error { return syncNote(o.dir) }),
+	if err := o.scratch.noteMarks(o.upper.marks); err != nil {
+		return nil, err
 	}
-	t.nodes[RootIno] = &node{ino: RootIno, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
+	t := &Tree{
+		o: o, view: view.New(o.Shard),
+		nodes: make(map[view.Ino]*node), opens: make(map[view.Ino]int), gone: make(map[view.Ino]bool), byInode: make(map[uint64]*node),
+		next: view.FirstOther,
+		note: sync.OnceValue(func() error { return syncNote(o.scratch.Dir) }),
+	}
+	t.nodes[view.Root] = &node{ino: view.Root, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
 	return t, nil
 }
 
-// Attr describes a file or directory.
-type Attr struct {
-	Ino     Ino
-	Mode    uint32 // type and permissions, as in stat(2)
-	Size    int64
-	Blocks  int64 // of 512 bytes
-	Nlink   uint32
-	Uid     uint32
-	Gid     uint32
-	Rdev    uint32
-	Atime   time.Time
-	Mtime   time.Time
-	Ctime   time.Time
-	BlkSize uint32
-}
-
-// Look calls found, again and again if it is false and the shard is still being indexed, until that has ended or cancel is
-// closed. All that is asked of the tree of such a shard is asked in found, except for ReadAt. An error is ErrShard, or
-// EINTR.
-func (t *Tree) Look(cancel <-chan struct{}, found func() bool) error {
-	cancelled, err := t.o.Shard.Look(cancel, func(*index.Index) bool { return found() })
-	switch {
-	case cancelled:
-		return unix.EINTR
-	case err != nil:
-		return asShardError(err)
-	}
-	return nil
-}
-
-// Growing reports whether the shard is still being indexed.
-func (t *Tree) Growing() bool { return t.o.Shard.Growing() }
-
 // Lookup returns the file or directory of that name in a directory. The caller must Forget it once for each Lookup.
-func (t *Tree) Lookup(parent Ino, name string) (Attr, error) {
+func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 	if len(name) > unix.NAME_MAX {
-		return Attr{}, unix.ENAMETOOLONG
+		return view.Attr{}, unix.ENAMETOOLONG
 	}
 	t.mu.RLock()
 	if t.nodes[parent] == nil {
 		defer t.mu.RUnlock()
 		ino, err := t.lookupBase(parent, name)
 		if err != nil {
-			return Attr{}, err
+			return view.Attr{}, err
 		}
-		return t.baseAttr(ino), nil // in an unchanged directory everything is
+		return t.view.Attr(ino), nil // in an unchanged directory everything is
 	}
 	t.mu.RUnlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	ino, err := t.lookup(parent, name)
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	attr, err := t.attr(ino)
 	if n := t.nodes[ino]; n != nil {
@@ -169,8 +107,8 @@ func (t *Tree) Lookup(parent Ino, name string) (Attr, error) {
 }
 
 // Forget takes back n times that the caller was told of a file or directory.
-func (t *Tree) Forget(ino Ino, n uint64) {
-	if ino.kind() != kindNew {
+func (t *Tree) Forget(ino view.Ino, n uint64) {
+	if !ino.IsOther() {
 		return // computed, or kept: earlier lookups of it were not counted
 	}
 	t.mu.Lock()
@@ -187,11 +125,11 @@ func (t *Tree) Forget(ino Ino, n uint64) {
 // that holds a change keeps its node as long as it has a name: the kernel may still know its number from a time when
 // there was no node to count with.
 func (t *Tree) release(n *node) {
-	ours := n.ino.kind() != kindNew
+	ours := !n.ino.IsOther()
 	switch {
 	case n.opens > 0 || len(n.children) > 0:
 		return
-	case !ours && n.lookups > 0, ours && len(n.links) > 0, n.ino == RootIno:
+	case !ours && n.lookups > 0, ours && len(n.links) > 0, n.ino == view.Root:
 		return
 	}
 	if ours && n.dir {
@@ -210,7 +148,7 @@ func (t *Tree) release(n *node) {
 }
 
 // lookup finds a name in a directory: what was changed first, then what the shard has.
-func (t *Tree) lookup(parent Ino, name string) (Ino, error) {
+func (t *Tree) lookup(parent view.Ino, name string) (view.Ino, error) {
 	p := t.nodes[parent]
 	if p == nil {
 		return t.lookupBase(parent, name)
@@ -278,7 +216,7 @@ func (t *Tree) newNode(parent *node, name string) *node {
 // dirNode makes a node of a directory of the shard.
 func (t *Tree) dirNode(d index.Dir, parent *node, name string) *node {
 	n := &node{
-		ino: dirIno(d), links: []link{{parent.ino, name}}, dir: true, base: d, over: true, children: make(map[string]*node),
+		ino: view.DirIno(d), links: []link{{parent.ino, name}}, dir: true, base: d, over: true, children: make(map[string]*node),
 	}
 	t.nodes[n.ino] = n
 	parent.children[name] = n
@@ -286,75 +224,53 @@ func (t *Tree) dirNode(d index.Dir, parent *node, name string) *node {
 }
 
 // base returns the directory of the shard that a directory lies over, if any.
-func (t *Tree) base(ino Ino) (index.Dir, bool) {
+func (t *Tree) base(ino view.Ino) (index.Dir, bool) {
 	if n := t.nodes[ino]; n != nil {
 		return n.base, n.over
 	}
-	if ino.kind() == kindDir && !t.gone[ino] {
-		return index.Dir(ino.row()), true
+	if t.gone[ino] {
+		return 0, false
 	}
-	return 0, false
+	return ino.Dir()
 }
 
 // lookupBase finds what the shard has under a name in a directory.
-func (t *Tree) lookupBase(parent Ino, name string) (Ino, error) {
+func (t *Tree) lookupBase(parent view.Ino, name string) (view.Ino, error) {
 	d, ok := t.base(parent)
 	if !ok {
 		return 0, unix.ENOENT
 	}
-	x := t.o.Shard.Index
-	if number, ok := x.SampleIn(d); ok {
-		switch name {
-		case index.KeyFile:
-			return kindKey<<kindShift | Ino(number), nil
-		case index.SourceFile:
-			return kindSource<<kindShift | Ino(number), nil
-		}
-		if row, ok := x.FindFile(number, name); ok {
-			return kindMember<<kindShift | Ino(row), nil
-		}
+	ino, ok := t.view.Child(d, name)
+	if !ok {
+		return 0, unix.ENOENT
 	}
-	if child, ok := x.Child(d, name); ok {
-		return dirIno(child), nil
-	}
-	return 0, unix.ENOENT
+	return ino, nil
 }
 
 // inBase reports whether the shard shows something under a name in a directory, changed or not.
-func (t *Tree) inBase(parent Ino, name string) bool {
+func (t *Tree) inBase(parent view.Ino, name string) bool {
 	_, err := t.lookupBase(parent, name)
 	return err == nil
 }
 
 // location returns the directory and name at which a file or directory is.
-func (t *Tree) location(ino Ino) (link, error) {
+func (t *Tree) location(ino view.Ino) (link, error) {
 	if n := t.nodes[ino]; n != nil {
 		if len(n.links) == 0 {
 			return link{}, unix.ESTALE
 		}
 		return n.links[0], nil
 	}
-	if t.gone[ino] {
+	if t.gone[ino] || ino.IsOther() {
 		return link{}, unix.ESTALE
 	}
-	x := t.o.Shard.Index
-	row := ino.row()
-	switch ino.kind() {
-	case kindDir:
-		return link{dirIno(x.Parent(index.Dir(row))), x.Name(index.Dir(row))}, nil
-	case kindKey:
-		return link{dirIno(x.DirOf(row)), index.KeyFile}, nil
-	case kindSource:
-		return link{dirIno(x.DirOf(row)), index.SourceFile}, nil
-	case kindMember:
-		return link{dirIno(x.DirOf(x.SampleOfRow(row))), x.FileName(row)}, nil
-	}
-	return link{}, unix.ESTALE
+	dir, name := t.view.Location(ino)
+	return link{dir, name}, nil
 }
 
 // path returns where a file or directory lies, or would lie, in the upper tree.
-func (t *Tree) path(ino Ino) (string, error) {
-	if ino == RootIno {
+func (t *Tree) path(ino view.Ino) (string, error) {
+	if ino == view.Root {
 		return "", nil
 	}
 	l, err := t.location(ino)
@@ -366,19 +282,19 @@ func (t *Tree) path(ino Ino) (string, error) {
 }
 
 // Stat describes a file or directory.
-func (t *Tree) Stat(ino Ino) (Attr, error) {
+func (t *Tree) Stat(ino view.Ino) (view.Attr, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.attr(ino)
 }
 
-func (t *Tree) attr(ino Ino) (Attr, error) {
+func (t *Tree) attr(ino view.Ino) (view.Attr, error) {
 	n := t.nodes[ino]
 	if n == nil {
-		if ino.kind() == kindNew {
-			return Attr{}, unix.ESTALE
+		if ino.IsOther() {
+			return view.Attr{}, unix.ESTALE
 		}
-		a := t.baseAttr(ino)
+		a := t.view.Attr(ino)
 		if t.hidden(ino) {
 			a.Nlink = 0
 		}
@@ -398,18 +314,18 @@ func (t *Tree) attr(ino Ino) (Attr, error) {
 		}
 	}
 	if err != nil {
-		return Attr{}, err
+		return view.Attr{}, err
 	}
 	a := attrOf(ino, &st)
-	if n.over && t.dirLinks(n.base) == 1 {
+	if n.over && t.view.DirLinks(n.base) == 1 {
 		a.Nlink = 1
 	}
 	return a, nil
 }
 
 // attrOf describes something of the upper tree.
-func attrOf(ino Ino, st *unix.Stat_t) Attr {
-	return Attr{
+func attrOf(ino view.Ino, st *unix.Stat_t) view.Attr {
+	return view.Attr{
 		Ino: ino, Mode: st.Mode, Size: st.Size, Blocks: st.Blocks, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
 		Rdev: uint32(st.Rdev), BlkSize: uint32(st.Blksize),
 		Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
@@ -417,9 +333,9 @@ func attrOf(ino Ino, st *unix.Stat_t) Attr {
 }
 
 // hidden reports whether something that is as the shard has it has lost its name, to a whiteout or to something else.
-func (t *Tree) hidden(ino Ino) bool {
-	if ino == RootIno || t.gone[ino] {
-		return ino != RootIno
+func (t *Tree) hidden(ino view.Ino) bool {
+	if ino == view.Root || t.gone[ino] {
+		return ino != view.Root
 	}
 	l, err := t.location(ino)
 	if err != nil || t.nodes[l.parent] == nil && !t.gone[l.parent] {
@@ -432,50 +348,13 @@ func (t *Tree) hidden(ino Ino) bool {
 	return err != unix.ENOENT
 }
 
-// dirLinks returns the link count of a directory of the shard. It is 2 for one without directories in it, and 1, which
-// is understood as not counted, for the others.
-func (t *Tree) dirLinks(d index.Dir) uint32 {
-	if _, ok := t.o.Shard.Index.FirstChild(d); ok {
-		return 1
-	}
-	return 2
-}
-
-// baseAttr describes what the shard shows under a computed number.
-func (t *Tree) baseAttr(ino Ino) Attr {
-	x := t.o.Shard.Index
-	a := Attr{Ino: ino, Mode: unix.S_IFREG | 0o644, Nlink: 1, Uid: t.uid, Gid: t.gid, BlkSize: 4096}
-	row := ino.row()
-	switch ino.kind() {
-	case kindKey:
-		a.Size, a.Mtime = int64(len(x.Key(row))), x.ModTime(x.Sample(row).Start)
-	case kindSource:
-		a.Size, a.Mtime = int64(len(t.o.Shard.Name)), x.ModTime(x.Sample(row).Start)
-	case kindMember:
-		_, a.Size = x.Content(row)
-		a.Mtime = x.ModTime(row)
-	default:
-		d := index.Dir(row)
-		if ino == RootIno {
-			d = index.Root
-		}
-		a.Mode, a.Nlink, a.Mtime = unix.S_IFDIR|0o755, t.dirLinks(d), t.made
-		if number, ok := x.SampleIn(d); ok {
-			a.Mtime = x.ModTime(x.Sample(number).Start)
-		}
-	}
-	a.Blocks = (a.Size + 511) / 512
-	a.Atime, a.Ctime = a.Mtime, a.Mtime
-	return a
-}
-
 // ReadAt reads the content of a file. One that was changed is better open.
-func (t *Tree) ReadAt(ino Ino, p []byte, off int64) (int, error) {
+func (t *Tree) ReadAt(ino view.Ino, p []byte, off int64) (int, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
 	t.mu.RUnlock()
 	if n == nil {
-		return t.readBase(ino, p, off)
+		return t.view.ReadAt(ino, p, off)
 	}
 	f, err := t.openedFile(n)
 	if err == unix.EBADF {
@@ -494,7 +373,7 @@ func (t *Tree) ReadAt(ino Ino, p []byte, off int64) (int, error) {
 }
 
 // openForRead opens a file of the upper tree for one call.
-func (t *Tree) openForRead(ino Ino) (*os.File, error) {
+func (t *Tree) openForRead(ino view.Ino) (*os.File, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	at, err := t.path(ino)
@@ -508,39 +387,8 @@ func (t *Tree) openForRead(ino Ino) (*os.File, error) {
 	return os.NewFile(uintptr(fd), at), nil
 }
 
-// readBase reads a file of the shard.
-func (t *Tree) readBase(ino Ino, p []byte, off int64) (n int, err error) {
-	var content io.ReaderAt
-	lookErr := t.Look(nil, func() bool {
-		x := t.o.Shard.Index
-		switch ino.kind() {
-		case kindKey:
-			content = strings.NewReader(x.Key(ino.row()))
-		case kindSource:
-			content = strings.NewReader(t.o.Shard.Name)
-		case kindMember:
-			content, err = x.Open(ino.row(), shardReader{t.o})
-		default:
-			err = unix.EISDIR
-		}
-		return true
-	})
-	switch {
-	case err == unix.EISDIR:
-		return 0, err
-	case err != nil:
-		return 0, asShardError(err)
-	case lookErr != nil:
-		return 0, lookErr
-	}
-	if n, err = content.ReadAt(p, off); err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
 // Readlink returns where a symbolic link leads.
-func (t *Tree) Readlink(ino Ino) (string, error) {
+func (t *Tree) Readlink(ino view.Ino) (string, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if t.nodes[ino] == nil {
@@ -563,26 +411,18 @@ func (t *Tree) Readlink(ino Ino) (string, error) {
 // as they were when the listing began. It is safe for concurrent use.
 type Listing struct {
 	t   *Tree
-	ino Ino
+	ino view.Ino
 
 	mu    sync.Mutex // guards the fields below
 	begun bool
 	base  index.Dir
-	over  bool                // base holds
-	upper map[string]DirEntry // what lies in the upper tree, by name; without a mode where it is a whiteout
-	added []string            // those names that the shard does not show here
-}
-
-// DirEntry is one name of a directory.
-type DirEntry struct {
-	Name string
-	Ino  Ino // 0 where it is not known without looking
-	Mode uint32
-	Next uint64 // where a listing goes on behind it
+	over  bool                     // base holds
+	upper map[string]view.DirEntry // what lies in the upper tree, by name; without a mode where it is a whiteout
+	added []string                 // those names that the shard does not show here
 }
 
 // List opens a directory.
-func (t *Tree) List(ino Ino) *Listing {
+func (t *Tree) List(ino view.Ino) *Listing {
 	return &Listing{t: t, ino: ino}
 }
 
@@ -603,14 +443,14 @@ func (l *Listing) read() error {
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	l.upper = make(map[string]DirEntry, len(entries))
+	l.upper = make(map[string]view.DirEntry, len(entries))
 	files := l.files()
 	for _, e := range entries {
 		if isWhiteout(&e.stat) {
-			l.upper[e.name] = DirEntry{}
+			l.upper[e.name] = view.DirEntry{}
 			continue
 		}
-		entry := DirEntry{Name: e.name, Mode: e.stat.Mode & unix.S_IFMT}
+		entry := view.DirEntry{Name: e.name, Mode: e.stat.Mode & unix.S_IFMT}
 		if n := dir.children[e.name]; n != nil {
 			entry.Ino = n.ino
 		}
@@ -642,17 +482,8 @@ func (l *Listing) files() map[string]bool {
 	return files
 }
 
-// Places in a listing. 0 is its beginning; the others are a kind and a row, and mean what follows.
-const (
-	atKey    = 1 << kindShift // the sample's two files
-	atSource = 2 << kindShift
-	atMember = 3 << kindShift // rows of members
-	atChild  = 4 << kindShift // rows of directories
-	atAdded  = 5 << kindShift // positions in Listing.added
-)
-
 // Entries yields the entries from a place on, without "." and "..". The listing begins anew at place 0.
-func (l *Listing) Entries(from uint64, yield func(DirEntry) bool) error {
+func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if from == 0 || !l.begun {
@@ -668,64 +499,43 @@ func (l *Listing) Entries(from uint64, yield func(DirEntry) bool) error {
 }
 
 // entries yields the entries from a place on, as they were read.
-func (l *Listing) entries(from uint64, yield func(DirEntry) bool) {
-	x := l.t.o.Shard.Index
-	next := func(name string, ino Ino, mode uint32, place uint64) bool {
-		e := DirEntry{Name: name, Ino: ino, Mode: mode}
-		if upper, ok := l.upper[name]; ok {
-			if upper.Mode == 0 {
-				return true // deleted
-			}
-			e = upper
+func (l *Listing) entries(from uint64, yield func(view.DirEntry) bool) {
+	as := func(e view.DirEntry) bool {
+		upper, ok := l.upper[e.Name]
+		if !ok {
+			return yield(e)
 		}
-		e.Next = place
-		return yield(e)
+		if upper.Mode == 0 {
+			return true // deleted
+		}
+		upper.Next = e.Next
+		return yield(upper)
 	}
-	if number, ok := x.SampleIn(l.base); l.over && ok && from < atChild {
-		if from < atKey && !next(index.KeyFile, kindKey<<kindShift|Ino(number), unix.S_IFREG, atKey) {
-			return
-		}
-		if from < atSource && !next(index.SourceFile, kindSource<<kindShift|Ino(number), unix.S_IFREG, atSource) {
-			return
-		}
-		sample := x.Sample(number)
-		row := sample.Start
-		if from >= atMember {
-			row = int(from-atMember) + 1
-		}
-		for ; row < sample.End; row++ {
-			if x.InSample(row) && !next(x.FileName(row), kindMember<<kindShift|Ino(row), unix.S_IFREG, atMember+uint64(row)) {
-				return
-			}
-		}
+	if l.over && !l.t.view.Entries(l.base, from, as) {
+		return
 	}
-	if l.over && from < atAdded {
-		child, ok := x.FirstChild(l.base)
-		if from >= atChild {
-			child, ok = x.Sibling(index.Dir(from - atChild))
-		}
-		for ; ok; child, ok = x.Sibling(child) {
-			if !next(x.Name(child), dirIno(child), unix.S_IFDIR, atChild+uint64(child)) {
-				return
-			}
-		}
-	}
+	const atAdded = view.AfterAll // positions in Listing.added
 	i := 0
 	if from >= atAdded {
 		i = int(from-atAdded) + 1
 	}
 	for ; i < len(l.added); i++ {
-		if !next(l.added[i], 0, 0, atAdded+uint64(i)) {
+		e := l.upper[l.added[i]]
+		e.Next = atAdded + uint64(i)
+		if !yield(e) {
 			return
 		}
 	}
 }
 
+// Err says that the index of the shard has turned out to be false. What the tree has told since may be wrong.
+func (t *Tree) Err() error { return t.view.Err() }
+
 // Dirs returns how many directories the shard shows.
-func (t *Tree) Dirs() int { return t.o.Shard.Index.Dirs() }
+func (t *Tree) Dirs() int { return t.view.Dirs() }
 
 // IsSample reports whether a directory shows a sample of the shard.
-func (t *Tree) IsSample(ino Ino) bool {
+func (t *Tree) IsSample(ino view.Ino) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	d, ok := t.base(ino)

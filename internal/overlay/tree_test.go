@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/view"
 )
 
 // check ends a test at an error.
@@ -84,10 +85,10 @@ func (h *hand) close() {
 }
 
 // find returns the directory and name that a path means.
-func (h *hand) find(path string) (Ino, string) {
+func (h *hand) find(path string) (view.Ino, string) {
 	h.t.Helper()
 	dir, base := filepath.Split(path)
-	ino := RootIno
+	ino := view.Root
 	for _, name := range strings.Split(strings.TrimSuffix(dir, "/"), "/") {
 		if name != "" {
 			a, err := h.Lookup(ino, name)
@@ -100,7 +101,7 @@ func (h *hand) find(path string) (Ino, string) {
 	return ino, base
 }
 
-func (h *hand) ino(path string) Ino {
+func (h *hand) ino(path string) view.Ino {
 	h.t.Helper()
 	a, err := h.Lookup(h.find(path))
 	if err != nil {
@@ -161,7 +162,7 @@ func (h *hand) rm(path string) {
 		return
 	}
 	var in []string
-	check(h.t, h.List(a.Ino).Entries(0, func(e DirEntry) bool {
+	check(h.t, h.List(a.Ino).Entries(0, func(e view.DirEntry) bool {
 		in = append(in, e.Name)
 		return true
 	}))
@@ -196,7 +197,7 @@ func TestOpenFiles(t *testing.T) {
 	h.write("a/sample.x", "changed")
 	h.rm("a/sample.y")
 	h.write("a/sample.y", "another")
-	for ino, want := range map[Ino]string{changed: "changed", deleted: "a.y"} {
+	for ino, want := range map[view.Ino]string{changed: "changed", deleted: "a.y"} {
 		buf := make([]byte, 100)
 		n, err := h.ReadAt(ino, buf, 0)
 		if err != nil || string(buf[:n]) != want {
@@ -246,17 +247,17 @@ func TestFailedChange(t *testing.T) {
 	h := newHand(t, sh)
 	ino := h.ino("b/sample.x")
 	check(t, os.Truncate(sh.Name, 512))
-	if err := h.Open(ino, true, false); !errors.Is(err, ErrShard) {
-		t.Errorf("open a file whose content is lost: %v, want ErrShard", err)
+	if err := h.Open(ino, true, false); !errors.Is(err, view.ErrShard) {
+		t.Errorf("open a file whose content is lost: %v, want view.ErrShard", err)
 	}
-	if _, err := h.SetAttr(ino, Change{Mode: new(uint32)}); !errors.Is(err, ErrShard) {
-		t.Errorf("chmod of a file whose content is lost: %v, want ErrShard", err)
+	if _, err := h.SetAttr(ino, Change{Mode: new(uint32)}); !errors.Is(err, view.ErrShard) {
+		t.Errorf("chmod of a file whose content is lost: %v, want view.ErrShard", err)
 	}
-	if err := h.Rename(h.ino("b"), "sample.x", RootIno, "x", false); !errors.Is(err, ErrShard) {
-		t.Errorf("rename of a file whose content is lost: %v, want ErrShard", err)
+	if err := h.Rename(h.ino("b"), "sample.x", view.Root, "x", false); !errors.Is(err, view.ErrShard) {
+		t.Errorf("rename of a file whose content is lost: %v, want view.ErrShard", err)
 	}
-	if _, err := h.Link(ino, RootIno, "x"); !errors.Is(err, ErrShard) {
-		t.Errorf("link to a file whose content is lost: %v, want ErrShard", err)
+	if _, err := h.Link(ino, view.Root, "x"); !errors.Is(err, view.ErrShard) {
+		t.Errorf("link to a file whose content is lost: %v, want view.ErrShard", err)
 	}
 	for _, dir := range []string{"upper", "work"} {
 		left, err := os.ReadDir(filepath.Join(h.scratch.Dir, dir))
@@ -276,7 +277,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(outside, "f"), []byte("outside"), 0o644))
 	check(t, os.Symlink(outside, filepath.Join(h.scratch.Dir, "upper", "d")))
 	check(t, os.Symlink(filepath.Join(outside, "f"), filepath.Join(h.scratch.Dir, "upper", "link")))
-	d := dirIno(h.o.Shard.Index.DirOf(1))
+	d := view.DirIno(h.o.Shard.Index.DirOf(1))
 	if _, err := h.Create(d, "new", 0o644, me); err == nil {
 		t.Error("a file was made behind a link")
 	}
@@ -315,8 +316,8 @@ func BenchmarkWalk(b *testing.B) {
 	}
 	before := heap()
 	for b.Loop() {
-		check(b, h.List(RootIno).Entries(0, func(e DirEntry) bool {
-			a, err := h.Lookup(RootIno, e.Name)
+		check(b, h.List(view.Root).Entries(0, func(e view.DirEntry) bool {
+			a, err := h.Lookup(view.Root, e.Name)
 			check(b, err)
 			for _, name := range []string{"__key__", "sample.x"} {
 				_, err = h.Lookup(a.Ino, name)

@@ -26,7 +26,9 @@ type upper struct {
 }
 
 // markPrefixes are where overlayfs keeps its marks: as root, and in a user's own mount.
-var markPrefixes = []string{"trusted.overlay.", "user.overlay."}
+var markPrefixes = []string{"trusted.overlay.", userMarks}
+
+const userMarks = "user.overlay."
 
 // openUpper opens the tree in the directory scratch, which may be made new.
 func openUpper(scratch string, create bool) (*upper, error) {

@@ -185,6 +185,9 @@ func (s *Shard) Built() (*index.Saved, error) {
 // ReadAt reads plain bytes of the shard.
 func (s *Shard) ReadAt(p []byte, off int64) (int, error) { return s.plain.ReadAt(p, off) }
 
+// Unchanged returns nil as long as nobody has written to the shard since it was opened; see [store.Object.Unchanged].
+func (s *Shard) Unchanged() error { return s.object.Unchanged() }
+
 // Bytes returns the plain bytes of the shard; where they lie in a file as they are, it is the store's object.
 func (s *Shard) Bytes() io.ReaderAt { return s.plain }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,9 @@ var (
 	ErrExists     = errors.New("output exists")
 	ErrNoDir      = errors.New("no such directory")
 )
+
+// ErrChanged says that an object is not the version any more that was opened.
+var ErrChanged = errors.New("it was changed since it was opened")
 
 // Object is one version of a stored shard, open for reading. It is safe for concurrent use.
 type Object struct {
@@ -80,6 +84,23 @@ func Open(name string) (*Object, error) {
 	return o, nil
 }
 
+// Stat returns when the object of that name was last modified. It refuses what Open would refuse, as far as that can be
+// seen from outside.
+func Stat(name string) (time.Time, error) {
+	path, err := Path(name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return time.Time{}, bare(err)
+	case !info.Mode().IsRegular():
+		return time.Time{}, ErrNotRegular
+	}
+	return info.ModTime(), nil
+}
+
 // Size returns the object's size in bytes.
 func (o *Object) Size() int64 { return o.stat.Size }
 
@@ -88,6 +109,19 @@ func (o *Object) ModTime() int64 { return o.stat.Mtim.Nano() }
 
 // Inode returns the number that tells the object from others of that name, then or later.
 func (o *Object) Inode() uint64 { return o.stat.Ino }
+
+// Unchanged returns nil as long as the object has the size and the modification time that it was opened with. What is read
+// after that may be anything.
+func (o *Object) Unchanged() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(o.file.Fd()), &st); err != nil {
+		return err
+	}
+	if st.Size != o.stat.Size || st.Mtim != o.stat.Mtim {
+		return ErrChanged
+	}
+	return nil
+}
 
 // ReadAt reads len(p) bytes at off.
 func (o *Object) ReadAt(p []byte, off int64) (int, error) { return o.file.ReadAt(p, off) }

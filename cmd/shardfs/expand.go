@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// maxShards is how many names a command line may stand for.
+const maxShards = 1 << 18
+
+// expandShards returns the names that the shards of a command line stand for: @FILE for its lines, and what is in braces for
+// each of its alternatives, {0000..0147} or {train,val}. A name of something that is there is taken as it is.
+func expandShards(args []string) ([]string, error) {
+	var names []string
+	for _, arg := range args {
+		file, listed := strings.CutPrefix(arg, "@")
+		if _, err := os.Lstat(arg); err == nil || !listed {
+			if err == nil {
+				names = append(names, arg)
+				continue
+			}
+			more, err := expandBraces(arg)
+			if err != nil {
+				return nil, usageError{err}
+			}
+			names = append(names, more...)
+			continue
+		}
+		more, err := readNames(file)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, more...)
+	}
+	if len(names) > maxShards {
+		return nil, usagef("%d shards: at most %d", len(names), maxShards)
+	}
+	return names, nil
+}
+
+// readNames returns the names in a file, one a line; empty lines and those that begin with # say nothing.
+func readNames(file string) (names []string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		more, err := expandBraces(line)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", file, err)}
+		}
+		names = append(names, more...)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if len(names) == 0 {
+		return nil, usagef("%s: names no shard", file)
+	}
+	return names, nil
+}
+
+// expandBraces returns what a name with braces stands for.
+func expandBraces(name string) ([]string, error) {
+	before, rest, ok := strings.Cut(name, "{")
+	inner, after, closed := strings.Cut(rest, "}")
+	if !ok || !closed {
+		return []string{name}, nil
+	}
+	alternatives, err := alternatives(inner)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	tails, err := expandBraces(after)
+	if err != nil {
+		return nil, err
+	}
+	if len(alternatives)*len(tails) > maxShards {
+		return nil, fmt.Errorf("%s: more than %d shards", name, maxShards)
+	}
+	var names []string
+	for _, a := range alternatives {
+		for _, tail := range tails {
+			names = append(names, before+a+tail)
+		}
+	}
+	return names, nil
+}
+
+// alternatives returns what stands in braces: numbers of a range, as wide as its ends, or a list.
+func alternatives(inner string) ([]string, error) {
+	from, to, ok := strings.Cut(inner, "..")
+	if !ok {
+		if !strings.Contains(inner, ",") {
+			return []string{"{" + inner + "}"}, nil
+		}
+		return strings.Split(inner, ","), nil
+	}
+	first, err1 := strconv.ParseUint(from, 10, 32)
+	last, err2 := strconv.ParseUint(to, 10, 32)
+	switch {
+	case err1 != nil || err2 != nil:
+		return nil, fmt.Errorf("{%s}: a range goes from one number to another, as {0000..0147}", inner)
+	case last < first:
+		return nil, fmt.Errorf("{%s}: the range is empty", inner)
+	case last-first >= maxShards:
+		return nil, fmt.Errorf("{%s}: more than %d shards", inner, maxShards)
+	}
+	width := 0
+	if strings.HasPrefix(from, "0") || strings.HasPrefix(to, "0") {
+		width = max(len(from), len(to))
+	}
+	var numbers []string
+	for n := first; n <= last; n++ {
+		numbers = append(numbers, fmt.Sprintf("%0*d", width, n))
+	}
+	return numbers, nil
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// serve mounts shards and serves them until they are unmounted or the process is told to end.
+func (o *mountOptions) serve(ctx context.Context, ui *ui, names []string, mountpoint string) (err error) {
+	parent, err := newParentLink()
+	if err != nil {
+		return err
+	}
+	dir := o.scratch
+	if dir == "" {
+		sweep(ui)
+		dir = os.TempDir()
+	}
+	scratch, err := overlay.CreateScratch(dir, o.scratch == "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.leave(ui, scratch)) }()
+	if err := clearStale(ui, scratch); err != nil {
+		return err
+	}
+	// The kernel has applied the umask of whoever makes a file, and ours must not come on top.
+	unix.Umask(0)
+	if len(names) > 1 {
+		return o.serveMany(ctx, ui, parent, scratch, names, mountpoint)
+	}
+	return o.serveOne(ctx, ui, parent, scratch, names[0], mountpoint)
+}
+
+// serveOne serves a shard, with the changes in the scratch directory.
+func (o *mountOptions) serveOne(ctx context.Context, ui *ui, parent *parentLink, scratch *overlay.Scratch, name, mountpoint string) error {
+	opened, err := scratch.UseIndex(o.from.options(ui))
+	if err != nil {
+		return err
+	}
+	changed, err := scratch.HasChanges()
+	if err != nil {
+		return err
+	}
+	mounted := o.fuseOptions(scratch)
+	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, 200*time.Millisecond, scratch.Dir
+	sh, err := openShard(ctx, ui, name, opened)
+	if err != nil {
+		return err
+	}
+	var indexing sync.WaitGroup
+	defer indexing.Wait()
+	defer sh.Close()
+	if err := scratch.Bind(sh, mountpoint); err != nil {
+		return err
+	}
+	mounted.Log = func(err error) {
+		if errors.Is(err, index.ErrStale) {
+			sh.Forget() // now: the next mount need not wait for the end of this one to be right
+		}
+		ui.say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+	}
+	var server *fusefs.Server
+	if opened.Growing {
+		server, err = fusefs.Show(view.One(sh), mountpoint, mounted)
+	} else {
+		var end func() error
+		if server, end, err = o.mountChanges(ui, parent, scratch, sh, mountpoint, mounted); end != nil {
+			defer end()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", mountpoint, err)
+	}
+	return attend(ctx, parent, scratch, server, func() {
+		if sh.Growing() {
+			indexing.Go(func() { tellOfGrown(ui, sh) })
+		}
+	})
+}
+
+// mountChanges mounts a shard with its changes, by overlayfs if that is wanted or can be had. End, if not nil, is called when
+// the server has ended.
+func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
+	server *fusefs.Server, end func() error, err error) {
+	if o.overlay == "kernel" || o.overlay == "auto" && fusefs.MayOverlay() {
+		server, err := mountKernel(parent, scratch, sh, mountpoint, mounted)
+		if err == nil || o.overlay == "kernel" {
+			return server, nil, err
+		}
+		ui.detail("%s: not by overlayfs: %v", mountpoint, err)
+	}
+	over, err := overlay.New(scratch, sh)
+	if err != nil {
+		return nil, nil, err
+	}
+	tree, err := overlay.NewTree(over)
+	if err != nil {
+		return nil, over.Close, fmt.Errorf("%s: %w", scratch.Dir, err)
+	}
+	end = func() error { return errors.Join(tree.Close(), over.Close()) }
+	server, err = fusefs.Change(tree, mountpoint, mounted)
+	return server, end, err
+}
+
+// mountKernel mounts a shard with its changes by overlayfs.
+func mountKernel(parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (*fusefs.Server, error) {
+	upper, err := scratch.Upper()
+	if err != nil {
+		return nil, err
+	}
+	return fusefs.Overlay(view.One(sh), fusefs.Upper{
+		Dir: upper.Dir, Work: upper.Work, Below: upper.Below, UserMarks: upper.UserMarks, Volatile: parent.kind == "run",
+	}, mountpoint, mounted)
+}
+
+// serveMany serves many shards, which cannot be changed.
+func (o *mountOptions) serveMany(ctx context.Context, ui *ui, parent *parentLink, scratch *overlay.Scratch, names []string, mountpoint string) error {
+	wd, err := os.Getwd() // which this process leaves
+	if err != nil {
+		return err
+	}
+	set, err := view.Many(names, func(ctx context.Context, name string) (*shard.Shard, error) {
+		opened := o.from.options(ui)
+		opened.SpoolDir = scratch.Dir
+		path, err := store.Path(name)
+		if err != nil {
+			return nil, err
+		}
+		if !filepath.IsAbs(path) {
+			path = wd + "/" + path // a .. behind a link must stay where it is
+		}
+		sh, err := shard.Open(ctx, path, opened)
+		if err != nil {
+			return nil, err
+		}
+		sh.Name = store.Redact(name)
+		return sh, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	if err := scratch.BindMany(mountpoint); err != nil {
+		return err
+	}
+	mounted := o.fuseOptions(scratch)
+	mounted.Log = func(err error) { ui.say("error", err.Error()) }
+	server, err := fusefs.Show(set, mountpoint, mounted)
+	if err != nil {
+		return fmt.Errorf("%s: %w", mountpoint, err)
+	}
+	return attend(ctx, parent, scratch, server, func() {})
+}
+
+// attend says that a mount is ready, and waits for its end or brings it about.
+func attend(ctx context.Context, parent *parentLink, scratch *overlay.Scratch, server *fusefs.Server, ready func()) error {
+	done := make(chan struct{})
+	go func() {
+		server.Wait()
+		close(done)
+	}()
+	if err := parent.ready(scratch.LogFile()); err != nil {
+		err = errors.Join(err, server.Unmount())
+		<-done
+		return err
+	}
+	ready()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	case <-parent.gone():
+	}
+	err := server.Unmount()
+	<-done
+	return err
+}
+
+// leave gives up a scratch directory and removes it if nothing in it is worth keeping.
+func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {
+	defer s.Close()
+	if !s.Temporary() {
+		return nil
+	}
+	s, err := overlay.OpenScratch(s.Dir) // pack may have noted since that it has what there is
+	if err != nil {
+		return nil // never bound to a shard, or removed by umount --discard
+	}
+	kept, err := removeScratch(s)
+	if kept {
+		ui.warn("%s: there are changes that were not packed: mount with --scratch %[1]s to go on with them", s.Dir)
+	}
+	return err
+}
+
+// fuseOptions tells our mount options from the kernel's.
+func (o *mountOptions) fuseOptions(scratch *overlay.Scratch) fusefs.Options {
+	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly}
+	for _, option := range o.options {
+		switch option {
+		case "allow_other":
+			mounted.AllowOther = true
+		case "ro":
+			mounted.ReadOnly = true
+		case "rw", "":
+		default:
+			mounted.Options = append(mounted.Options, option)
+		}
+	}
+	return mounted
+}

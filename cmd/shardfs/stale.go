@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/overlay"
+)
+
+// isDead reports whether the server of a mount is gone: it holds the scratch directory as long as it lives. A mount of the
+// kernel's overlayfs outlives it, and shows what has been read before, and what was changed.
+func isDead(m fusefs.Mounted) bool { return !overlay.IsLive(m.Source) }
+
+// clearDead detaches mounts of ours at a place whose server is gone. Changes that nobody packed stay in their scratch
+// directory, and the user is told where.
+func clearDead(ui *ui, place string) error {
+	for {
+		m, mounted, err := fusefs.At(place)
+		if err != nil || !mounted || !isDead(m) {
+			return err
+		}
+		if err := fusefs.Unmount(place, true); err != nil {
+			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", place, err)
+		}
+		scratch, err := overlay.OpenScratch(m.Source)
+		if err != nil {
+			continue // nothing of it is left
+		}
+		kept, err := removeScratch(scratch)
+		if err != nil {
+			ui.warn("%s: %v", scratch.Dir, err)
+		} else if kept {
+			ui.warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to go on with them",
+				place, scratch.Dir)
+		}
+	}
+}
+
+// clearStale detaches what an earlier holder of a scratch directory that this process holds has left mounted, wherever that
+// is. Nobody must write to the changes through it any more.
+func clearStale(ui *ui, scratch *overlay.Scratch) error {
+	all, err := fusefs.Mounts()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if !m.Ours || m.Source != scratch.Dir {
+			continue
+		}
+		if err := fusefs.Unmount(m.Mountpoint, true); err != nil {
+			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", m.Mountpoint, err)
+		}
+		if m.Mountpoint != scratch.Below() {
+			ui.warn("%s: the server of this mount was gone; it is unmounted", m.Mountpoint)
+		}
+	}
+	return nil
+}
+
+// removeScratch removes a temporary scratch directory without a server, unless it holds changes that were not packed.
+func removeScratch(s *overlay.Scratch) (kept bool, err error) {
+	if !s.Temporary() {
+		return false, nil
+	}
+	unpacked, err := hasUnpacked(s)
+	if err != nil || unpacked {
+		return true, err
+	}
+	return false, s.Remove()
+}
+
+// hasUnpacked reports whether a scratch directory holds changes that were not packed.
+func hasUnpacked(s *overlay.Scratch) (bool, error) {
+	changed, err := s.HasChanges()
+	if err != nil || !changed {
+		return false, err
+	}
+	o, err := openOverlay(s)
+	if err != nil {
+		return true, err
+	}
+	defer o.Close()
+	stamp, err := o.Stamp()
+	return !s.Packed(stamp), err
+}
+
+// openOverlay opens the shard and the changes of a scratch directory.
+func openOverlay(s *overlay.Scratch) (*openedOverlay, error) {
+	sh, err := s.OpenShard(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	o, err := overlay.New(s, sh)
+	if err != nil {
+		return nil, errors.Join(err, sh.Close())
+	}
+	return &openedOverlay{o}, nil
+}
+
+// openedOverlay is an overlay that owns its shard.
+type openedOverlay struct{ *overlay.Overlay }
+
+func (o *openedOverlay) Close() error { return errors.Join(o.Overlay.Close(), o.Shard.Close()) }
+
+// sweep removes temporary directories that killed processes of ours have left, unless they hold changes.
+func sweep(ui *ui) {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), overlay.TempPattern))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		if err := overlay.Sweep(dir, detach); err != nil {
+			ui.detail("%s: %v", dir, err)
+		}
+	}
+}
+
+// detach unmounts what is mounted in a directory that is to be removed.
+func detach(dir string) error {
+	all, err := fusefs.Mounts()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if m.Ours && within(m.Mountpoint, dir) {
+			err = errors.Join(err, fusefs.Unmount(m.Mountpoint, true))
+		}
+	}
+	return err
+}

@@ -1,0 +1,188 @@
+package fusefs
+
+import (
+	"errors"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// base answers from shards that nobody changes. It keeps nothing: node numbers are those of the view. What the kernel has
+// been told once it need not ask again, and it is not asked to open or close anything.
+type base struct {
+	replier
+	set *view.Set
+}
+
+func newBase(set *view.Set, log func(error)) *base { return &base{newReplier(log), set} }
+
+// Lookup waits for a name that is not there as long as the shard is still being indexed, but not in the directory of a
+// sample: there it would be that of another one, which hardly ever comes.
+func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	dir := view.Ino(in.NodeId)
+	if b.set.IsTop(dir) {
+		if a, ok := b.set.Part(name); ok {
+			return b.entry(a, nil, out)
+		}
+		return b.missing(out)
+	}
+	e, err := b.set.Use(cancel, dir)
+	if err != nil {
+		return b.status(err)
+	}
+	defer e.Release()
+	var a view.Attr
+	var growing bool
+	lookErr := e.View.Look(cancel, func() bool {
+		growing = e.View.Growing()
+		a, err = e.View.Lookup(e.Ino, name)
+		return err != unix.ENOENT || growing && e.View.IsSample(e.Ino)
+	})
+	switch {
+	case lookErr != nil:
+		return b.status(lookErr)
+	case err != unix.ENOENT:
+		a.Ino = e.Global(a.Ino)
+		return b.entry(a, err, out)
+	case growing:
+		return fuse.OK // without a NodeId: there is no such name, but there may be one
+	}
+	return b.missing(out)
+}
+
+func (b *base) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	a, err := b.stat(cancel, view.Ino(in.NodeId))
+	return b.attr(a, err, out)
+}
+
+func (b *base) stat(cancel <-chan struct{}, ino view.Ino) (a view.Attr, err error) {
+	if b.set.IsTop(ino) {
+		return b.set.Top(), nil
+	}
+	if a, ok := b.set.PartRoot(ino); ok {
+		return a, nil
+	}
+	e, err := b.set.Use(cancel, ino)
+	if err != nil {
+		return a, err
+	}
+	defer e.Release()
+	err = e.View.Look(nil, func() bool {
+		a = e.View.Attr(e.Ino)
+		return true
+	})
+	a.Ino = ino
+	return a, err
+}
+
+// Open is not needed. Told so once, the kernel does not ask any more, and keeps what it has read.
+func (b *base) Open(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status { return fuse.ENOSYS }
+
+// OpenDir is not needed either, but that is said only when the shard is whole: from then on the kernel keeps listings.
+func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status {
+	if only := b.set.Only(); only != nil && only.Growing() {
+		return fuse.OK
+	}
+	return fuse.ENOSYS
+}
+
+// Flush is not needed: nothing is held back.
+func (b *base) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
+
+func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	e, err := b.set.Use(cancel, view.Ino(in.NodeId))
+	if err != nil {
+		return nil, b.status(err)
+	}
+	defer e.Release()
+	n, err := e.View.ReadAt(e.Ino, buf, int64(in.Offset))
+	if err != nil {
+		return nil, b.status(err) // with a result, the server would take it for a success
+	}
+	return fuse.ReadResultData(buf[:n]), fuse.OK
+}
+
+func (b *base) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return b.list(cancel, in, func(e fuse.DirEntry, _ func() view.Attr) bool { return out.AddDirEntry(e) })
+}
+
+// ReadDirPlus lists a directory with the attributes of its entries. In a large directory that only leads to samples it
+// leaves them out: each would take the kernel 1 KB and us a reply, whether anybody asks for it or not.
+func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return b.list(cancel, in, func(e fuse.DirEntry, attr func() view.Attr) bool {
+		entry := out.AddDirLookupEntry(e)
+		if entry != nil && attr != nil {
+			b.entry(attr(), nil, entry)
+		}
+		return entry != nil
+	})
+}
+
+// list adds entries until add reports that there is no more room. Attr gives an entry's attributes; it is nil where they
+// are not worth having. As long as the shard is still being indexed, list waits for the first entry, though not in the
+// directory of a sample; see Lookup.
+func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.DirEntry, attr func() view.Attr) bool) fuse.Status {
+	added := 0
+	addDot := func(e fuse.DirEntry) bool {
+		added++
+		return add(e, nil)
+	}
+	dir := view.Ino(in.NodeId)
+	if b.set.IsTop(dir) {
+		if dots(in, addDot) {
+			b.set.Parts(max(in.Offset, 2)-2, func(e view.DirEntry) bool {
+				return add(fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next + 2}, func() view.Attr {
+					a, _ := b.set.PartRoot(e.Ino)
+					return a
+				})
+			})
+		}
+		return fuse.OK
+	}
+	e, err := b.set.Use(cancel, dir)
+	if err != nil {
+		return b.status(err)
+	}
+	defer e.Release()
+	d, ok := e.Ino.Dir()
+	if !ok {
+		return fuse.ENOTDIR
+	}
+	lookErr := e.View.Look(cancel, func() bool {
+		if !dots(in, addDot) {
+			return true
+		}
+		plus := e.View.Dirs() <= largeView || e.View.IsSample(e.Ino)
+		full := !e.View.Entries(d, behindDots(in.Offset), func(entry view.DirEntry) bool {
+			var attr func() view.Attr
+			if plus {
+				attr = func() view.Attr {
+					a := e.View.Attr(entry.Ino)
+					a.Ino = e.Global(a.Ino)
+					return a
+				}
+			}
+			ok := add(fuse.DirEntry{Name: entry.Name, Ino: uint64(e.Global(entry.Ino)), Mode: entry.Mode, Off: entry.Next}, attr)
+			if ok {
+				added++
+			}
+			return ok
+		})
+		return full || added > 0 || e.View.IsSample(e.Ino)
+	})
+	if lookErr != nil && added > 0 && errors.Is(lookErr, unix.EINTR) {
+		return fuse.OK
+	}
+	return b.status(lookErr)
+}
+
+// StatFs tells of a file system that is full, as it takes nothing.
+func (b *base) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	*out = fuse.StatfsOut{Bsize: 4096, Frsize: 4096, NameLen: unix.NAME_MAX}
+	if only := b.set.Only(); only != nil {
+		out.Blocks = uint64(only.Shard.Plain()+4095) / 4096
+	}
+	return fuse.OK
+}

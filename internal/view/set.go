@@ -1,0 +1,304 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// Set is what is mounted: one shard, whose samples lie at the root, or many, with a directory for each at the root. Of many,
+// a shard is opened when something in its directory is asked for, and closed when nothing has been asked for in a while. A
+// Set is safe for concurrent use.
+//
+// The number of a file is that of its shard, from 1, above [Bits] bits for its number in there. One shard alone is 0.
+type Set struct {
+	only *View // nil for many
+
+	open  func(ctx context.Context, name string) (*shard.Shard, error)
+	all   []*part
+	named map[string]int // positions in all by name
+
+	mu   sync.Mutex // guards idle and the parts' state
+	idle []*part    // open and unused, the longest first
+	live int        // parts that are open
+}
+
+// part is one of many shards.
+type part struct {
+	name  string // of its directory
+	shard string
+	made  time.Time // of the file
+	was   *index.Origin
+
+	opening chan struct{} // closed when what is being opened is open, or err is set; nil while nothing is
+	view    *View
+	err     error
+	users   int
+	end     *time.Timer // closes it, or forgets err
+}
+
+// Limits of many shards. A shard that is open takes a descriptor, a mapping of its index and, if it is compressed, up to
+// 32 MiB for what has been decoded.
+const (
+	maxOpen  = 32
+	maxIdle  = 30 * time.Second
+	maxParts = 1 << (63 - Bits - 2)
+)
+
+// One returns the set of one shard, which stays the caller's.
+func One(sh *shard.Shard) *Set { return &Set{only: New(sh)} }
+
+// Many returns the set of the shards with these names, each of which is opened by open. What is not there is an error.
+func Many(names []string, open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
+	if len(names) > maxParts {
+		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
+	}
+	s := &Set{open: open, named: make(map[string]int, len(names))}
+	for i, name := range names {
+		made, err := store.Stat(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
+		}
+		base := dirName(name)
+		dir := base
+		for n := 2; ; n++ {
+			if _, taken := s.named[dir]; !taken {
+				break
+			}
+			dir = base + "~" + strconv.Itoa(n)
+		}
+		s.named[dir] = i
+		s.all = append(s.all, &part{name: dir, shard: name, made: made})
+	}
+	return s, nil
+}
+
+// dirName returns the name of a shard's directory: its base name without what says that it is a tar, and how compressed.
+func dirName(shard string) string {
+	base := path.Base(store.Redact(shard))
+	for name := base; ; {
+		ext := path.Ext(name)
+		if !slices.Contains(extensions, ext) || ext == name {
+			return name
+		}
+		name = strings.TrimSuffix(name, ext)
+	}
+}
+
+// extensions are those that a shard's name ends in.
+var extensions = []string{".tar", ".tgz", ".gz", ".tzst", ".zst", ".zstd", ".tbz", ".tbz2", ".bz2", ".txz", ".xz", ".tlz4", ".lz4"}
+
+// Only returns the view of a set's only shard; nil where there are many.
+func (s *Set) Only() *View { return s.only }
+
+// Shards returns the number of shards.
+func (s *Set) Shards() int { return max(len(s.all), 1) }
+
+// Close closes the shards that the set has opened. Nobody may use it any more.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, p := range s.all {
+		if p.end != nil {
+			p.end.Stop()
+		}
+		if p.view != nil {
+			errs = append(errs, s.close(p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Entry is a file or directory of the set in use: the number that it has in its shard, and that shard's view.
+type Entry struct {
+	View *View
+	Ino  Ino
+	set  *Set
+	part *part // nil for the only shard
+	high Ino   // what the numbers of the shard's files have above Bits
+}
+
+// Release ends the use.
+func (e Entry) Release() {
+	if e.part != nil {
+		e.set.release(e.part)
+	}
+}
+
+// Global returns the number in the set of a file of the entry's shard.
+func (e Entry) Global(ino Ino) Ino { return e.high | ino }
+
+// IsTop reports whether a number is of the directory that holds those of many shards.
+func (s *Set) IsTop(ino Ino) bool { return s.only == nil && ino == Root }
+
+// Use opens what a number stands for, other than the top. It is in use until Release. An error is ErrShard, or EINTR if
+// cancel was closed first.
+func (s *Set) Use(cancel <-chan struct{}, ino Ino) (Entry, error) {
+	if s.only != nil {
+		return Entry{View: s.only, Ino: ino}, nil
+	}
+	n := int(ino >> Bits)
+	if n < 1 || n > len(s.all) {
+		return Entry{}, unix.ESTALE
+	}
+	p := s.all[n-1]
+	v, err := s.use(cancel, p)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{v, ino & (1<<Bits - 1), s, p, Ino(n) << Bits}, nil
+}
+
+// PartRoot reports whether a number is of the directory of one of many shards, and describes that without opening it.
+func (s *Set) PartRoot(ino Ino) (Attr, bool) {
+	n := int(ino >> Bits)
+	if s.only != nil || ino&(1<<Bits-1) != Root || n < 1 || n > len(s.all) {
+		return Attr{}, false
+	}
+	return s.attr(n - 1), true
+}
+
+func (s *Set) attr(i int) Attr {
+	at := s.all[i].made
+	return s.dir(Ino(i+1)<<Bits|Root, at)
+}
+
+// dir describes a directory that leads to shards.
+func (s *Set) dir(ino Ino, made time.Time) Attr {
+	return Attr{
+		Ino: ino, Mode: unix.S_IFDIR | 0o755, Nlink: 1, Uid: uint32(unix.Geteuid()), Gid: uint32(unix.Getegid()), BlkSize: 4096,
+		Atime: made, Mtime: made, Ctime: made,
+	}
+}
+
+// Top describes the directory that holds those of many shards.
+func (s *Set) Top() Attr {
+	latest := time.Unix(0, 0)
+	for _, p := range s.all {
+		if p.made.After(latest) {
+			latest = p.made
+		}
+	}
+	return s.dir(Root, latest)
+}
+
+// Part returns the directory of one of many shards by its name.
+func (s *Set) Part(name string) (Attr, bool) {
+	i, ok := s.named[name]
+	if !ok {
+		return Attr{}, false
+	}
+	return s.attr(i), true
+}
+
+// Parts yields the directories of many shards, in their order, from a place on.
+func (s *Set) Parts(from uint64, yield func(DirEntry) bool) {
+	for i := from; i < uint64(len(s.all)); i++ {
+		if !yield(DirEntry{s.all[i].name, Ino(i+1)<<Bits | Root, unix.S_IFDIR, i + 1}) {
+			return
+		}
+	}
+}
+
+// use opens a part, or waits for whoever is just opening it.
+func (s *Set) use(cancel <-chan struct{}, p *part) (*View, error) {
+	s.mu.Lock()
+	if p.view == nil && p.err == nil && p.opening == nil {
+		opening := make(chan struct{})
+		p.opening = opening
+		go s.load(p, opening)
+	}
+	for p.opening != nil {
+		opening := p.opening
+		s.mu.Unlock()
+		select {
+		case <-opening:
+		case <-cancel:
+			return nil, unix.EINTR
+		}
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	if p.err != nil {
+		return nil, p.err
+	}
+	if p.users++; p.users == 1 {
+		s.idle = slices.DeleteFunc(s.idle, func(q *part) bool { return q == p })
+		p.end.Stop()
+	}
+	return p.view, nil
+}
+
+// load opens a part. What could not be opened is not tried again at once.
+func (s *Set) load(p *part, opening chan struct{}) {
+	sh, err := s.open(context.Background(), p.shard)
+	if err == nil && p.was != nil && !p.was.Same(sh.Origin) {
+		err = errors.Join(fmt.Errorf("%s: %w", sh.Name, store.ErrChanged), sh.Close())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer close(opening)
+	p.opening = nil
+	if err != nil {
+		p.err = asShardError(err)
+		p.end = time.AfterFunc(maxIdle, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			p.err = nil
+		})
+		return
+	}
+	origin := sh.Origin
+	p.was, p.view = &origin, New(sh)
+	s.live++
+	s.rest(p)
+}
+
+// release ends a use of a part.
+func (s *Set) release(p *part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.users--; p.users == 0 {
+		s.rest(p)
+	}
+}
+
+// rest puts a part that nobody uses among those that are closed if there are too many or time has gone by.
+func (s *Set) rest(p *part) {
+	s.idle = append(s.idle, p)
+	p.end = time.AfterFunc(maxIdle, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if i := slices.Index(s.idle, p); i >= 0 {
+			s.idle = slices.Delete(s.idle, i, i+1)
+			s.close(p)
+		}
+	})
+	for s.live > maxOpen && len(s.idle) > 1 {
+		oldest := s.idle[0]
+		s.idle = s.idle[1:]
+		oldest.end.Stop()
+		s.close(oldest)
+	}
+}
+
+// close closes the shard of a part.
+func (s *Set) close(p *part) error {
+	sh := p.view.Shard
+	p.view = nil
+	s.live--
+	return sh.Close()
+}

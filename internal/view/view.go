@@ -1,0 +1,336 @@
+// Package view shows a shard as a tree of numbered files and directories, as nobody has changed it.
+//
+// A [View] is computed from the index at each call: a number tells the row that it stands for, and a place in a listing
+// where the listing goes on, so that nothing is kept for whoever has once been told of a file. A [Set] is many shards side
+// by side, of which those are open that are in use.
+package view
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// Ino is the number of a file or directory: a kind and a row of the index.
+type Ino uint64
+
+// Root is the number of the root.
+const Root Ino = 1
+
+// Kinds of files and directories.
+const (
+	kindDir    Ino = iota + 1 // row of a directory
+	kindKey                   // number of a sample
+	kindSource                // number of a sample
+	kindMember                // row of a member
+	kindOther                 // whatever no shard has
+
+	kindShift = 40
+)
+
+// Bits is how many bits the numbers of one shard take. Those above are free for whoever shows several.
+const Bits = 43
+
+// FirstOther is the least of the numbers that stand for nothing in a shard, and are free for what is added to it.
+const FirstOther = kindOther << kindShift
+
+func (i Ino) kind() Ino { return i >> kindShift }
+func (i Ino) row() int  { return int(i & (1<<kindShift - 1)) }
+
+// IsOther reports whether a number stands for nothing in the shard.
+func (i Ino) IsOther() bool { return i.kind() == kindOther }
+
+// IsDir reports whether a number stands for a directory of the shard.
+func (i Ino) IsDir() bool { return i == Root || i.kind() == kindDir }
+
+// DirIno returns the number of a directory.
+func DirIno(d index.Dir) Ino {
+	if d == index.Root {
+		return Root
+	}
+	return kindDir<<kindShift | Ino(d)
+}
+
+// Dir returns the directory that a number stands for.
+func (i Ino) Dir() (d index.Dir, ok bool) {
+	if i == Root {
+		return index.Root, true
+	}
+	return index.Dir(i.row()), i.kind() == kindDir
+}
+
+// Attr describes a file or directory.
+type Attr struct {
+	Ino     Ino
+	Mode    uint32 // type and permissions, as in stat(2)
+	Size    int64
+	Blocks  int64 // of 512 bytes
+	Nlink   uint32
+	Uid     uint32
+	Gid     uint32
+	Rdev    uint32
+	Atime   time.Time
+	Mtime   time.Time
+	Ctime   time.Time
+	BlkSize uint32
+}
+
+// DirEntry is one name of a directory.
+type DirEntry struct {
+	Name string
+	Ino  Ino // 0 where it is not known without looking
+	Mode uint32
+	Next uint64 // where a listing goes on behind it
+}
+
+// View is what one shard shows. It is safe for concurrent use.
+type View struct {
+	Shard *shard.Shard
+	Uid   uint32 // whose its files are
+	Gid   uint32
+	made  time.Time // the time of directories that lead to samples
+}
+
+// New returns the view of a shard, which stays the caller's. Its files are this process's user's.
+func New(sh *shard.Shard) *View {
+	return &View{Shard: sh, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), made: time.Unix(0, sh.Origin.ModTime)}
+}
+
+// ErrShard says that what a file of the shard holds cannot be read from it.
+var ErrShard = errors.New("read shard")
+
+// asShardError makes an ErrShard of any other error.
+func asShardError(err error) error {
+	if errors.Is(err, ErrShard) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrShard, err)
+}
+
+// Growing reports whether the shard is still being indexed.
+func (v *View) Growing() bool { return v.Shard.Growing() }
+
+// Err says that the index of the shard, which is whole, has turned out to be false; it is ErrShard. What the view has told
+// since may be wrong.
+func (v *View) Err() error {
+	if err := v.Shard.Index.Err(); err != nil {
+		return asShardError(err)
+	}
+	return nil
+}
+
+// Look calls found, again and again if it is false and the shard is still being indexed, until that has ended or cancel is
+// closed. All that is asked of the view of such a shard is asked in found, except for ReadAt. An error is ErrShard, or
+// EINTR.
+func (v *View) Look(cancel <-chan struct{}, found func() bool) error {
+	cancelled, err := v.Shard.Look(cancel, func(*index.Index) bool { return found() })
+	switch {
+	case cancelled:
+		return unix.EINTR
+	case err != nil:
+		return asShardError(err)
+	}
+	return nil
+}
+
+// Dirs returns how many directories there are.
+func (v *View) Dirs() int { return v.Shard.Index.Dirs() }
+
+// IsSample reports whether a directory shows a sample.
+func (v *View) IsSample(dir Ino) bool {
+	d, ok := dir.Dir()
+	if ok {
+		_, ok = v.Shard.Index.SampleIn(d)
+	}
+	return ok
+}
+
+// Child returns what a directory shows under a name.
+func (v *View) Child(d index.Dir, name string) (Ino, bool) {
+	x := v.Shard.Index
+	if number, ok := x.SampleIn(d); ok {
+		switch name {
+		case index.KeyFile:
+			return kindKey<<kindShift | Ino(number), true
+		case index.SourceFile:
+			return kindSource<<kindShift | Ino(number), true
+		}
+		if row, ok := x.FindFile(number, name); ok {
+			return kindMember<<kindShift | Ino(row), true
+		}
+	}
+	child, ok := x.Child(d, name)
+	return DirIno(child), ok
+}
+
+// Lookup returns the file or directory of that name in a directory.
+func (v *View) Lookup(dir Ino, name string) (Attr, error) {
+	if len(name) > unix.NAME_MAX {
+		return Attr{}, unix.ENAMETOOLONG
+	}
+	d, ok := dir.Dir()
+	if !ok {
+		return Attr{}, unix.ENOTDIR
+	}
+	ino, ok := v.Child(d, name)
+	if !ok {
+		return Attr{}, unix.ENOENT
+	}
+	return v.Attr(ino), nil
+}
+
+// Location returns the directory that a file or directory other than the root is in, and its name there.
+func (v *View) Location(ino Ino) (dir Ino, name string) {
+	x := v.Shard.Index
+	row := ino.row()
+	switch ino.kind() {
+	case kindKey:
+		return DirIno(x.DirOf(row)), index.KeyFile
+	case kindSource:
+		return DirIno(x.DirOf(row)), index.SourceFile
+	case kindMember:
+		return DirIno(x.DirOf(x.SampleOfRow(row))), x.FileName(row)
+	}
+	return DirIno(x.Parent(index.Dir(row))), x.Name(index.Dir(row))
+}
+
+// DirLinks returns the link count of a directory. It is 2 for one without directories in it, and 1, which is understood as
+// not counted, for the others.
+func (v *View) DirLinks(d index.Dir) uint32 {
+	if _, ok := v.Shard.Index.FirstChild(d); ok {
+		return 1
+	}
+	return 2
+}
+
+// Attr describes what a number stands for.
+func (v *View) Attr(ino Ino) Attr {
+	x := v.Shard.Index
+	a := Attr{Ino: ino, Mode: unix.S_IFREG | 0o644, Nlink: 1, Uid: v.Uid, Gid: v.Gid, BlkSize: 4096}
+	row := ino.row()
+	switch ino.kind() {
+	case kindKey:
+		a.Size, a.Mtime = int64(len(x.Key(row))), x.ModTime(x.Sample(row).Start)
+	case kindSource:
+		a.Size, a.Mtime = int64(len(v.Shard.Name)), x.ModTime(x.Sample(row).Start)
+	case kindMember:
+		_, a.Size = x.Content(row)
+		a.Mtime = x.ModTime(row)
+	default:
+		d, _ := ino.Dir()
+		a.Mode, a.Nlink, a.Mtime = unix.S_IFDIR|0o755, v.DirLinks(d), v.made
+		if number, ok := x.SampleIn(d); ok {
+			a.Mtime = x.ModTime(x.Sample(number).Start)
+		}
+	}
+	a.Blocks = (a.Size + 511) / 512
+	a.Atime, a.Ctime = a.Mtime, a.Mtime
+	return a
+}
+
+// ReadAt reads the content of a file. At its end it returns less than asked, and no error. Of a shard that has been written
+// to since it was opened it reads nothing, as what it would find there may be anything.
+func (v *View) ReadAt(ino Ino, p []byte, off int64) (n int, err error) {
+	var content io.ReaderAt
+	lookErr := v.Look(nil, func() bool {
+		content, err = v.open(ino)
+		return true
+	})
+	switch {
+	case err == unix.EISDIR:
+		return 0, err
+	case err != nil:
+		return 0, asShardError(err)
+	case lookErr != nil:
+		return 0, lookErr
+	}
+	if n, err = content.ReadAt(p, off); err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+func (v *View) open(ino Ino) (io.ReaderAt, error) {
+	switch ino.kind() {
+	case kindKey:
+		return strings.NewReader(v.Shard.Index.Key(ino.row())), nil
+	case kindSource:
+		return strings.NewReader(v.Shard.Name), nil
+	case kindMember:
+		return v.Shard.Index.Open(ino.row(), shardReader{v.Shard})
+	}
+	return nil, unix.EISDIR
+}
+
+// shardReader reads plain bytes of a shard.
+type shardReader struct{ *shard.Shard }
+
+func (r shardReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.Shard.ReadAt(p, off)
+	if changed := r.Unchanged(); changed != nil {
+		return 0, asShardError(changed)
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, asShardError(err)
+}
+
+// Places in a listing. 0 is its beginning; the others are a kind and a row, and mean what follows.
+const (
+	atKey    = 1 << kindShift // the sample's two files
+	atSource = 2 << kindShift
+	atMember = 3 << kindShift // rows of members
+	atChild  = 4 << kindShift // rows of directories
+
+	// AfterAll is a place behind all entries of a directory, and so are the greater ones.
+	AfterAll = 5 << kindShift
+)
+
+// Entries yields the entries of a directory from a place on, without "." and "..", in tar order. It returns false where
+// yield did.
+func (v *View) Entries(d index.Dir, from uint64, yield func(DirEntry) bool) bool {
+	x := v.Shard.Index
+	if number, ok := x.SampleIn(d); ok && from < atChild {
+		if from < atKey && !yield(DirEntry{index.KeyFile, kindKey<<kindShift | Ino(number), unix.S_IFREG, atKey}) {
+			return false
+		}
+		if from < atSource && !yield(DirEntry{index.SourceFile, kindSource<<kindShift | Ino(number), unix.S_IFREG, atSource}) {
+			return false
+		}
+		sample := x.Sample(number)
+		row := sample.Start
+		if from >= atMember {
+			row = int(from-atMember) + 1
+		}
+		for ; row < sample.End; row++ {
+			if x.InSample(row) && !yield(DirEntry{x.FileName(row), kindMember<<kindShift | Ino(row), unix.S_IFREG, atMember + uint64(row)}) {
+				return false
+			}
+		}
+	}
+	if from >= AfterAll {
+		return true
+	}
+	child, ok := x.FirstChild(d)
+	if from >= atChild {
+		child, ok = x.Sibling(index.Dir(from - atChild))
+	}
+	for ; ok; child, ok = x.Sibling(child) {
+		if !yield(DirEntry{x.Name(child), DirIno(child), unix.S_IFDIR, atChild + uint64(child)}) {
+			return false
+		}
+	}
+	return true
+}
