@@ -21,16 +21,26 @@ func main() {
 
 // run executes a command line and returns the exit status.
 func run(args []string) int {
-	ctx, stop := withSignals(context.Background())
+	private := enterNamespace()
+	var signals <-chan os.Signal
+	if private {
+		signals = passedSignals()
+	} else {
+		own := make(chan os.Signal, 2)
+		signal.Notify(own, syscall.SIGINT, syscall.SIGTERM)
+		signals = own
+	}
+	ctx, stop := withSignals(context.Background(), signals)
 	defer stop()
-	ui := &ui{out: os.Stdout, err: os.Stderr}
+	ui := &ui{out: os.Stdout, err: os.Stderr, private: private}
 	root := newRoot(ui)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	if cause := context.Cause(ctx); cause != nil {
+	var said *silent
+	if cause := context.Cause(ctx); cause != nil && !errors.As(err, &said) {
 		err = cause // whatever was said while everything came down
 	}
 	ui.fail(err)
@@ -124,26 +134,27 @@ type interrupted struct{ signal syscall.Signal }
 
 func (e interrupted) Error() string { return "interrupted by " + strings.ToLower(e.signal.String()) }
 
-// withSignals returns a context that SIGINT and SIGTERM end. A second one ends the process at once.
-func withSignals(parent context.Context) (context.Context, func()) {
+// withSignals returns a context that signals end. A second one ends the process at once.
+func withSignals(parent context.Context, signals <-chan os.Signal) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	// What writes to a pipe that nobody reads shall fail, not kill: there are things to be cleared away.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
 	go func() {
-		first, ok := <-signals
-		if !ok {
+		select {
+		case first := <-signals:
+			cancel(interrupted{first.(syscall.Signal)})
+		case <-done:
 			return
 		}
-		cancel(interrupted{first.(syscall.Signal)})
-		if second, ok := <-signals; ok {
+		select {
+		case second := <-signals:
 			os.Exit(128 + int(second.(syscall.Signal)))
+		case <-done:
 		}
 	}()
 	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
+		close(done)
 		cancel(nil)
 	}
 }

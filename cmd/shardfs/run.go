@@ -112,6 +112,12 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) error {
 	if err != nil {
 		return err
 	}
+	if !ui.private && o.wantsMount(name) {
+		if err := inNamespace(ctx); err != errNoNamespace {
+			return err
+		}
+		ui.detail("%v: the mount is private by its place only", errNoNamespace)
+	}
 	if !o.all(keys) {
 		o.output.others = "drop" // they belong to no sample that was chosen
 	}

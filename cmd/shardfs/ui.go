@@ -23,6 +23,7 @@ type ui struct {
 	json      bool
 	logFormat string
 	cacheDir  string
+	private   bool // this process is in a mount namespace of its own
 
 	mu sync.Mutex // guards err
 }

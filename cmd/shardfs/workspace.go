@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -82,7 +83,7 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		}
 		return &streamSpace{scratch, layout, stream, nil}, nil
 	}
-	fuse := o.workspace == "fuse" || o.workspace == "auto" && canMount()
+	fuse := o.wantsMount(name)
 	opened := o.from.options(ui)
 	opened.SpoolDir = scratch.Dir
 	if fuse {
@@ -99,6 +100,9 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 	}
 	if fuse {
 		m, err := openMountSpace(ctx, scratch, sh, name, opened)
+		if dropErr := dropPrivileges(); dropErr != nil {
+			return fail(errors.Join(dropErr, sh.Close()))
+		}
 		if err == nil {
 			ui.detail("samples in a private mount at %s", m.mountpoint)
 			return m, nil
@@ -116,6 +120,14 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 	return &layoutSpace{scratch, layout, sh}, nil
 }
 
+// wantsMount reports whether the samples of what a name means shall lie in a mount of the run's own.
+func (o *runOptions) wantsMount(name string) bool {
+	if info, err := os.Stat(name); name == "-" || err == nil && info.IsDir() {
+		return false
+	}
+	return o.workspace == "fuse" || o.workspace == "auto" && canMount()
+}
+
 // canMount reports whether FUSE is to be had here.
 func canMount() bool {
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -124,7 +136,7 @@ func canMount() bool {
 	}
 	unix.Close(fd)
 	_, err = exec.LookPath("fusermount3")
-	return err == nil || os.Geteuid() == 0
+	return err == nil || os.Geteuid() == 0 || fusefs.MayOverlay()
 }
 
 // shardTasks yields a task for each sample of a shard, with what can be told from the index.
