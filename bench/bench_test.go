@@ -63,7 +63,7 @@ func TestExtractAndRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := timeTree(t.Context(), root, s.bodies()); err != nil {
+	if _, err := walking(s.bodies()).run(t.Context(), root); err != nil {
 		t.Error(err)
 	}
 	if err := s.sameText(root, 4); err != nil {

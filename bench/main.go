@@ -11,7 +11,8 @@
 // -clean removes them. On ext4 without a journal wait some minutes between runs, or use a tmpfs as DIR: such a file
 // system takes seconds to create files where many were deleted lately.
 //
-// The peer of gzip-write is a module of its own, bench/pgzip, which the go command downloads and builds for it.
+// The peer of gzip-write is a module of its own, bench/pgzip, which the go command downloads and builds for it. A peer of
+// fs-read and fs-list, archivemount, is left out where it is not installed. What fs-create writes goes to /dev/shm.
 //
 // The exit status is 1 if a figure misses what is asked of it.
 package main
@@ -61,7 +62,14 @@ func run(ctx context.Context, w io.Writer) error {
 		{"index-file", (*bench).indexFile},
 		{"mount-million", (*bench).mountMillion},
 		{"mount-packed", (*bench).mountPacked},
-		{"read", (*bench).read},
+		{"fs-read", (*bench).fsRead},
+		{"fs-small", (*bench).fsSmall},
+		{"fs-random", (*bench).fsRandom},
+		{"fs-list", (*bench).fsList},
+		{"fs-stat", (*bench).fsStat},
+		{"fs-create", (*bench).fsCreate},
+		{"fs-memory", (*bench).fsMemory},
+		{"fs-uring", (*bench).fsUring},
 		{"run", (*bench).run},
 		{"pack", (*bench).pack},
 		{"gzip-pass", (*bench).gzipPass},

@@ -31,7 +31,8 @@ func (b *bench) mount(ctx context.Context, shard string, flags ...string) (*moun
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return nil, err
 	}
-	m.server = exec.Command(b.shardfs, slices.Concat([]string{"mount", "--foreground"}, flags, []string{shard, m.dir})...)
+	argv := b.mounting(shard, flags...)
+	m.server = exec.Command(argv[0], argv[1:]...)
 	m.server.Stderr = &m.stderr
 	// Ctrl-C is for the bench, which unmounts.
 	m.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -43,6 +44,11 @@ func (b *bench) mount(ctx context.Context, shard string, flags ...string) (*moun
 		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
+}
+
+// mounting is the command of the server.
+func (b *bench) mounting(shard string, flags ...string) []string {
+	return slices.Concat([]string{b.shardfs, "mount", "--foreground"}, flags, []string{shard, b.path("mnt")})
 }
 
 // ready waits until another file system lies at the mountpoint.
