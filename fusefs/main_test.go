@@ -216,7 +216,11 @@ func (m *mounted) tryStart() error {
 	check(m.t, err)
 	check(m.t, cmd.Start())
 	lines := bufio.NewScanner(stdout)
-	if !lines.Scan() || lines.Text() != "ready" {
+	ready := false
+	for !ready && lines.Scan() {
+		ready = lines.Text() == "ready" // after what it was asked while it was mounted
+	}
+	if !ready {
 		err := cmd.Wait()
 		return fmt.Errorf("server: %w: %s%s", err, lines.Text(), stderr.String())
 	}

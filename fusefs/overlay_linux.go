@@ -78,7 +78,7 @@ func timeToSet(valid, set, now uint32, seconds uint64, nanos uint32) *unix.Times
 }
 
 func (f *changing) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	a, err := f.tree.Mknod(ino(&in.InHeader), name, in.Mode, owner(&in.InHeader))
+	a, err := f.tree.Mknod(ino(&in.InHeader), name, in.Mode, in.Rdev, owner(&in.InHeader))
 	return f.entry(a, err, out)
 }
 

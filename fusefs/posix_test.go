@@ -312,6 +312,27 @@ var operations = []struct {
 		b.read(f)
 		b.stat(f)
 	}},
+	{"delete a file that is open and change it", func(b *bed) {
+		f := b.open("a.txt", os.O_RDONLY)
+		b.note("remove", os.Remove(b.path("a.txt")), os.WriteFile(b.path("a.txt"), []byte("another"), 0o644))
+		b.note("chmod", f.Chmod(0o600))
+		again, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDWR, 0)
+		b.note("open again", err)
+		if err == nil {
+			b.note("truncate", again.Truncate(7))
+			b.stat(again)
+			again.Close()
+		}
+		b.stat(f)
+		b.read(f)
+	}},
+	{"delete a directory that is open and change it", func(b *bed) {
+		f := b.open("sub", os.O_RDONLY)
+		b.note("remove", os.RemoveAll(b.path("sub")))
+		b.note("change", f.Sync(), f.Chmod(0o700), f.Chown(1, 1))
+		var st unix.Stat_t
+		b.note("fstat", unix.Fstat(int(f.Fd()), &st), st.Mode, st.Uid)
+	}},
 	{"delete a directory that is open", func(b *bed) {
 		f := b.open("sub", os.O_RDONLY)
 		b.note("remove", os.RemoveAll(b.path("sub")))
@@ -402,7 +423,13 @@ var operations = []struct {
 		b.note("deep", os.MkdirAll(deep, 0o755), os.WriteFile(deep+"/f", []byte("deep"), 0o644))
 	}},
 	{"devices", func(b *bed) {
-		// A whiteout and other devices would be more than a sample can hold; a plain directory takes them.
+		for _, mode := range []uint32{unix.S_IFCHR, unix.S_IFBLK} {
+			b.note("make", unix.Mknod(b.path("device"), mode|0o600, int(unix.Mkdev(1, 7))))
+			var st unix.Stat_t
+			b.note("stat", unix.Lstat(b.path("device"), &st), st.Mode, st.Rdev)
+			b.note("remove", os.Remove(b.path("device")))
+		}
+		// A plain directory takes a device 0:0. For a mount it would be a whiteout.
 		if err := unix.Mknod(b.path("null"), unix.S_IFCHR|0o666, 0); err == nil {
 			os.Remove(b.path("null"))
 		}

@@ -139,8 +139,9 @@ func (t *Tree) Sync(ino view.Ino) error {
 func (t *Tree) SyncDir(ino view.Ino) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if t.nodes[ino] == nil {
-		return nil // the shard's own
+	n := t.nodes[ino]
+	if n == nil || len(n.links) == 0 && ino != view.Root {
+		return nil // the shard's own, or gone and only still open
 	}
 	at, err := t.path(ino)
 	if err != nil {
@@ -196,6 +197,10 @@ func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if a := t.gone[ino]; a != nil { // only somebody who is in it still knows
+		change.apply(a)
+		return *a, nil
+	}
 	n, err := t.copyUp(ino, c)
 	if err != nil {
 		return view.Attr{}, err
@@ -207,6 +212,10 @@ func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 }
 
 func (t *Tree) setAttr(n *node, c Change) error {
+	if n.file == nil && n.last != nil {
+		c.apply(n.last)
+		return nil
+	}
 	fd := -1
 	if n.file != nil {
 		fd = int(n.file.Fd())
@@ -261,6 +270,28 @@ func (t *Tree) setAttr(n *node, c Change) error {
 		return unix.UtimesNanoAt(fd, "", times, unix.AT_EMPTY_PATH)
 	}
 	return nil
+}
+
+// apply applies a change to what is told of something that is gone and only still open.
+func (c Change) apply(l *view.Attr) {
+	if c.Mode != nil {
+		l.Mode = l.Mode&unix.S_IFMT | *c.Mode&0o7777
+	}
+	if c.Uid != nil {
+		l.Uid = *c.Uid
+	}
+	if c.Gid != nil {
+		l.Gid = *c.Gid
+	}
+	for at, to := range map[*time.Time]*unix.Timespec{&l.Atime: c.Atime, &l.Mtime: c.Mtime} {
+		switch {
+		case to == nil || to.Nsec == unix.UTIME_OMIT:
+		case to.Nsec == unix.UTIME_NOW:
+			*at = time.Now()
+		default:
+			*at = time.Unix(to.Unix())
+		}
+	}
 }
 
 // copied is a copy of a file of the shard in the work directory, under a temporary name.
@@ -331,6 +362,32 @@ func (t *Tree) copyUp(ino view.Ino, c *copied) (*node, error) {
 	if n := t.nodes[ino]; n != nil {
 		return n, nil
 	}
+	n, err := t.copyToItsPlace(ino, c)
+	if err == unix.ESTALE && t.opens[ino] > 0 {
+		return t.copyForUsers(ino, c)
+	}
+	return n, err
+}
+
+// copyForUsers gives a node to a file of the shard that has lost its name and is still open: a copy without one.
+func (t *Tree) copyForUsers(ino view.Ino, c *copied) (*node, error) {
+	if c == nil {
+		var err error
+		if c, err = t.copyFile(ino, false); err != nil {
+			return nil, err
+		}
+	}
+	if err := unix.Unlinkat(int(t.o.upper.work.Fd()), c.temp, 0); err != nil {
+		return nil, err
+	}
+	n := &node{ino: ino, inode: c.inode, opens: t.opens[ino], file: c.file}
+	c.temp, c.file = "", nil
+	delete(t.opens, ino)
+	t.nodes[ino] = n
+	return n, nil
+}
+
+func (t *Tree) copyToItsPlace(ino view.Ino, c *copied) (*node, error) {
 	l, err := t.location(ino)
 	if err != nil {
 		return nil, err
@@ -404,15 +461,13 @@ func (t *Tree) Create(parent view.Ino, name string, mode uint32, owner Owner) (v
 	return a, err
 }
 
-// Mknod makes a file, FIFO or socket. Devices are refused: one of them would be a whiteout.
-func (t *Tree) Mknod(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG, unix.S_IFIFO, unix.S_IFSOCK:
-	default:
+// Mknod makes a file, FIFO, socket or device. A whiteout is refused, as by overlayfs.
+func (t *Tree) Mknod(parent view.Ino, name string, mode, device uint32, owner Owner) (view.Attr, error) {
+	if mode&unix.S_IFMT == unix.S_IFCHR && device == 0 {
 		return view.Attr{}, unix.EPERM
 	}
 	return t.create(parent, name, mode, owner, func(dir int, base string, mode uint32) error {
-		return unix.Mknodat(dir, base, mode, 0)
+		return unix.Mknodat(dir, base, mode, int(device))
 	}, func(*node) {})
 }
 

@@ -105,7 +105,7 @@ func TestChanges(t *testing.T) {
 			b := h.ino("b")
 			_, err := h.Symlink(b, "link", "sample.x", me)
 			check(h.t, err)
-			_, err = h.Mknod(b, "pipe", 0o10644, me)
+			_, err = h.Mknod(b, "pipe", 0o10644, 0, me)
 			check(h.t, err)
 		}, "A b/link,A b/pipe"},
 	} {

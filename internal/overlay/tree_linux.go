@@ -26,9 +26,9 @@ type Tree struct {
 
 	mu      sync.RWMutex // guards all below
 	nodes   map[view.Ino]*node
-	opens   map[view.Ino]int  // how often each file without a node is open
-	gone    map[view.Ino]bool // directories of the shard that were deleted
-	byInode map[uint64]*node  // files of the upper tree by their number there, so that a file with two names is one node
+	opens   map[view.Ino]int        // how often each file without a node is open
+	gone    map[view.Ino]*view.Attr // directories of the shard that were deleted, as they were
+	byInode map[uint64]*node        // files of the upper tree by their number there, so that a file with two names is one node
 	next    view.Ino
 }
 
@@ -67,7 +67,7 @@ func NewTree(o *Overlay) (*Tree, error) {
 	}
 	t := &Tree{
 		o: o, view: view.New(o.Shard),
-		nodes: make(map[view.Ino]*node), opens: make(map[view.Ino]int), gone: make(map[view.Ino]bool), byInode: make(map[uint64]*node),
+		nodes: make(map[view.Ino]*node), opens: make(map[view.Ino]int), gone: make(map[view.Ino]*view.Attr), byInode: make(map[uint64]*node),
 		next: view.FirstOther,
 		note: sync.OnceValue(func() error { return syncNote(o.scratch.Dir) }),
 	}
@@ -133,7 +133,11 @@ func (t *Tree) release(n *node) {
 		return
 	}
 	if ours && n.dir {
-		t.gone[n.ino] = true // its number must not stand for what the shard has
+		// Its number must not stand for what the shard has.
+		if t.gone[n.ino] = n.last; n.last == nil {
+			a := t.view.Attr(n.ino)
+			a.Nlink, t.gone[n.ino] = 0, &a
+		}
 	}
 	delete(t.nodes, n.ino)
 	if t.byInode[n.inode] == n {
@@ -228,7 +232,7 @@ func (t *Tree) base(ino view.Ino) (index.Dir, bool) {
 	if n := t.nodes[ino]; n != nil {
 		return n.base, n.over
 	}
-	if t.gone[ino] {
+	if t.gone[ino] != nil {
 		return 0, false
 	}
 	return ino.Dir()
@@ -261,7 +265,7 @@ func (t *Tree) location(ino view.Ino) (link, error) {
 		}
 		return n.links[0], nil
 	}
-	if t.gone[ino] || ino.IsOther() {
+	if t.gone[ino] != nil || ino.IsOther() {
 		return link{}, unix.ESTALE
 	}
 	dir, name := t.view.Location(ino)
@@ -293,6 +297,9 @@ func (t *Tree) attr(ino view.Ino) (view.Attr, error) {
 	if n == nil {
 		if ino.IsOther() {
 			return view.Attr{}, unix.ESTALE
+		}
+		if a := t.gone[ino]; a != nil {
+			return *a, nil
 		}
 		a := t.view.Attr(ino)
 		if t.hidden(ino) {
@@ -334,11 +341,11 @@ func attrOf(ino view.Ino, st *unix.Stat_t) view.Attr {
 
 // hidden reports whether something that is as the shard has it has lost its name, to a whiteout or to something else.
 func (t *Tree) hidden(ino view.Ino) bool {
-	if ino == view.Root || t.gone[ino] {
-		return ino != view.Root
+	if ino == view.Root {
+		return false
 	}
 	l, err := t.location(ino)
-	if err != nil || t.nodes[l.parent] == nil && !t.gone[l.parent] {
+	if err != nil || t.nodes[l.parent] == nil && t.gone[l.parent] == nil {
 		return false // in an unchanged directory nothing is
 	}
 	at, err := t.path(l.parent)

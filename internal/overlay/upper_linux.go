@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -104,11 +105,29 @@ func (u *upper) close() error {
 
 // open opens what lies at a path.
 func (u *upper) open(name string, flags int, mode uint32) (int, error) {
+	dir := int(u.dir.Fd())
+	for len(name) >= unix.PathMax { // longer than a system call takes, as a user in a deep directory can make them
+		cut := strings.LastIndexByte(name[:unix.PathMax-1], '/')
+		if cut < 0 {
+			return -1, unix.ENAMETOOLONG
+		}
+		next, err := openBeneath(dir, name[:cut], unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return -1, err
+		}
+		defer unix.Close(next)
+		dir, name = next, name[cut+1:]
+	}
+	return openBeneath(dir, name, flags, mode)
+}
+
+// openBeneath opens what lies at a path in a directory.
+func openBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 	if name == "" {
 		name = "."
 	}
 	for {
-		fd, err := unix.Openat2(int(u.dir.Fd()), name, &unix.OpenHow{
+		fd, err := unix.Openat2(dir, name, &unix.OpenHow{
 			Flags:   uint64(flags | unix.O_NOFOLLOW | unix.O_CLOEXEC),
 			Mode:    uint64(mode),
 			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,

@@ -1,0 +1,155 @@
+package fusefs
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How many requests the kernel sends for what a user does is the same on every machine, and nearly all of what it costs. So
+// these counts are held exactly: whoever changes them has made a mount slower, or faster and shall say so here. What there is
+// one of is asked once and answered that it is not needed.
+func TestRequests(t *testing.T) {
+	const dirs = 10
+	each := func(m *mounted, do func(dir string)) {
+		for i := range dirs {
+			do(m.path(fmt.Sprintf("%06d", i)))
+		}
+	}
+	open := func(m *mounted) {
+		each(m, func(dir string) {
+			read(t, dir+"/sample.jpg")
+			read(t, dir+"/sample.cls")
+		})
+	}
+	list := func(m *mounted) { m.sh("", "for i in 0 1 2 3 4 5 6 7 8 9; do ls -l 00000$i; done >/dev/null") }
+	for _, tt := range []struct {
+		name   string
+		before func(m *mounted)
+		do     func(m *mounted)
+		want   map[string]string // by kind; what is missing is not tried
+	}{
+		{"read 2 files in 10 directories", nil, open, map[string]string{
+			shown:       "FLUSH 1, LOOKUP 30, OPEN 1, READ 20",
+			withOverlay: "FLUSH 1, GETXATTR 1, LOOKUP 30, OPEN 1, READ 20",
+			withFUSE:    "FLUSH 1, LOOKUP 30, OPEN 20, READ 20, RELEASE 20",
+		}},
+		{"read them again", open, open, map[string]string{
+			shown:       "",
+			withOverlay: "",
+			withFUSE:    "GETATTR 20, OPEN 20, RELEASE 20",
+		}},
+		{"ls -l of 10 directories", nil, list, map[string]string{
+			shown:       "GETXATTR 1, LOOKUP 10, OPENDIR 1, READDIRPLUS 20",
+			withOverlay: "GETXATTR 1, LOOKUP 10, OPENDIR 1, READDIRPLUS 20",
+		}},
+		{"ls -l again", list, list, map[string]string{
+			shown:       "",
+			withOverlay: "",
+		}},
+		{"find", nil, func(m *mounted) { m.sh("", "find . >/dev/null") }, map[string]string{
+			shown: "OPENDIR 1, READDIRPLUS 22",
+		}},
+		{"stat a name that is missing, in 10 directories, twice", nil, func(m *mounted) {
+			for range 2 {
+				each(m, func(dir string) {
+					if _, err := os.Stat(dir + "/missing"); !os.IsNotExist(err) {
+						t.Error(err)
+					}
+				})
+			}
+		}, map[string]string{
+			shown:       "LOOKUP 20",
+			withOverlay: "GETXATTR 1, LOOKUP 20",
+			withFUSE:    "LOOKUP 20",
+		}},
+		{"create and write a file in 10 directories", nil, func(m *mounted) {
+			each(m, func(dir string) { write(t, dir+"/new", strings.Repeat("x", 300_000)) })
+		}, map[string]string{
+			withOverlay: "GETXATTR 1, IOCTL 10, LISTXATTR 1, LOOKUP 20, OPENDIR 1",
+			withFUSE:    "CREATE 10, FLUSH 1, GETXATTR 1, LOOKUP 20, RELEASE 10, WRITE 10",
+		}},
+		{"create, rename, read, stat and delete a file in 10 directories", nil, func(m *mounted) {
+			each(m, func(dir string) {
+				write(t, dir+"/new", "x")
+				check(t, os.Rename(dir+"/new", dir+"/newer"))
+				read(t, dir+"/newer")
+				_, err := os.Stat(dir + "/newer")
+				check(t, err)
+				check(t, os.Remove(dir+"/newer"))
+			})
+		}, map[string]string{
+			withOverlay: "GETXATTR 1, IOCTL 10, LISTXATTR 1, LOOKUP 30, OPENDIR 1",
+			withFUSE:    "CREATE 10, FLUSH 1, GETATTR 40, GETXATTR 1, LOOKUP 40, OPEN 10, READ 10, RELEASE 20, RENAME 10, UNLINK 10, WRITE 10",
+		}},
+		{"append to a file in 10 directories", nil, func(m *mounted) {
+			each(m, func(dir string) {
+				f, err := os.OpenFile(dir+"/sample.cls", os.O_APPEND|os.O_WRONLY, 0)
+				check(t, err)
+				_, err = f.WriteString("more")
+				check(t, err)
+				check(t, f.Close())
+			})
+		}, map[string]string{
+			withOverlay: "GETXATTR 1, IOCTL 20, LISTXATTR 1, LOOKUP 20, LSEEK 1, OPEN 1, OPENDIR 1, READ 10",
+			withFUSE:    "FLUSH 1, GETXATTR 1, LOOKUP 20, OPEN 10, RELEASE 10, WRITE 10",
+		}},
+	} {
+		for _, kind := range slices.Sorted(maps.Keys(tt.want)) {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				if kind == withOverlay {
+					needOverlay(t)
+				}
+				t.Setenv(traceVariable, "1")
+				m := mountMembers(t, kind, samples(dirs)...)
+				_, err := os.Stat(m.dir) // the root's attributes
+				check(t, err)
+				if tt.before != nil {
+					tt.before(m)
+				}
+				m.requests()
+				tt.do(m)
+				if got := m.requests(); got != tt.want[kind] {
+					t.Errorf("the kernel asks for\n%q, want\n%q", got, tt.want[kind])
+				}
+			})
+		}
+	}
+}
+
+// requests returns how many requests of each kind have come since it was last called. Some that come in their own time, or
+// that nobody waits for, are left out.
+func (m *mounted) requests() string {
+	// What is asked for now comes last: the server is told of requests in order.
+	m.t.Helper()
+	var st unix.Statfs_t
+	check(m.t, unix.Statfs(m.dir, &st))
+	time.Sleep(50 * time.Millisecond)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counts := map[string]int{}
+	for _, line := range m.log {
+		if kind := traced.FindStringSubmatch(line); kind != nil {
+			counts[kind[1]]++
+		}
+	}
+	m.log = nil
+	for _, kind := range []string{"STATFS", "FORGET", "BATCH_FORGET", "INIT", "INTERRUPT"} {
+		delete(counts, kind)
+	}
+	var all []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		all = append(all, fmt.Sprintf("%s %d", kind, counts[kind]))
+	}
+	return strings.Join(all, ", ")
+}
+
+// traced matches a request in the trace of a server.
+var traced = regexp.MustCompile(`^trace: rx \d+: ([A-Z_]+) `)
