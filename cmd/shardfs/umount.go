@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
@@ -68,7 +69,12 @@ func umount(mountpoint string, discard bool) error {
 			return hinted{errUnpacked, "pack them first, or give them up with --discard"}
 		}
 	}
-	if err := fusefs.Unmount(place, isDead(m)); err != nil {
+	if err := fusefs.Unmount(place, isDead(m)); errors.Is(err, unix.EBUSY) {
+		if by := holders(place); by != "" {
+			return fmt.Errorf("%w: process %s", err, by)
+		}
+		return err
+	} else if err != nil {
 		return err
 	}
 	if err := awaitServer(scratch); err != nil {

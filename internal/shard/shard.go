@@ -185,6 +185,14 @@ func (s *Shard) Built() (*index.Saved, error) {
 // ReadAt reads plain bytes of the shard.
 func (s *Shard) ReadAt(p []byte, off int64) (int, error) { return s.plain.ReadAt(p, off) }
 
+// WillRead says that plain bytes will be read soon. Of a shard that is compressed that is of no use: what lies together is
+// decoded together, and kept.
+func (s *Shard) WillRead(off, n int64) {
+	if s.Format == codec.Plain {
+		s.object.WillRead(off, n)
+	}
+}
+
 // Unchanged returns nil as long as nobody has written to the shard since it was opened; see [store.Object.Unchanged].
 func (s *Shard) Unchanged() error { return s.object.Unchanged() }
 

@@ -126,6 +126,9 @@ func (o *Object) Unchanged() error {
 // ReadAt reads len(p) bytes at off.
 func (o *Object) ReadAt(p []byte, off int64) (int, error) { return o.file.ReadAt(p, off) }
 
+// WillRead has bytes brought into memory that will be read soon. It does not wait for them.
+func (o *Object) WillRead(off, n int64) { unix.Fadvise(int(o.file.Fd()), off, n, unix.FADV_WILLNEED) }
+
 // File returns the file that the object is, for copying within the kernel.
 func (o *Object) File() *os.File { return o.file }
 

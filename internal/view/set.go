@@ -216,12 +216,11 @@ func (s *Set) Parts(from uint64, yield func(DirEntry) bool) {
 // use opens a part, or waits for whoever is just opening it.
 func (s *Set) use(cancel <-chan struct{}, p *part) (*View, error) {
 	s.mu.Lock()
-	if p.view == nil && p.err == nil && p.opening == nil {
-		opening := make(chan struct{})
-		p.opening = opening
-		go s.load(p, opening)
-	}
-	for p.opening != nil {
+	for p.view == nil && p.err == nil { // more than once where it was closed again before we came to it
+		if p.opening == nil {
+			p.opening = make(chan struct{})
+			go s.load(p, p.opening)
+		}
 		opening := p.opening
 		s.mu.Unlock()
 		select {

@@ -97,6 +97,7 @@ type View struct {
 	Uid   uint32 // whose its files are
 	Gid   uint32
 	made  time.Time // the time of directories that lead to samples
+	ahead ahead
 }
 
 // New returns the view of a shard, which stays the caller's. Its files are this process's user's.
@@ -241,6 +242,9 @@ func (v *View) Attr(ino Ino) Attr {
 func (v *View) ReadAt(ino Ino, p []byte, off int64) (n int, err error) {
 	var content io.ReaderAt
 	lookErr := v.Look(nil, func() bool {
+		if ino.kind() == kindMember && !v.Growing() {
+			v.reading(ino.row())
+		}
 		content, err = v.open(ino)
 		return true
 	})
