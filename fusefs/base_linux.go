@@ -13,14 +13,18 @@ import (
 // been told once it need not ask again, and it is not asked to open or close anything.
 type base struct {
 	replier
-	set *view.Set
+	set    *view.Set
+	memory lightness
 }
 
-func newBase(set *view.Set, log func(error)) *base { return &base{newReplier(log), set} }
+func newBase(set *view.Set, log func(error)) *base {
+	return &base{replier: newReplier(log), set: set, memory: lightness{relax: set.Relax}}
+}
 
 // Lookup waits for a name that is not there as long as the shard is still being indexed, but not in the directory of a
 // sample: there it would be that of another one, which hardly ever comes.
 func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	b.memory.answered()
 	dir := view.Ino(in.NodeId)
 	if b.set.IsTop(dir) {
 		if a, ok := b.set.Part(name); ok {
@@ -92,6 +96,7 @@ func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status
 func (b *base) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
 
 func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	b.memory.answered()
 	e, err := b.set.Use(cancel, view.Ino(in.NodeId))
 	if err != nil {
 		return nil, b.status(err)
@@ -124,6 +129,7 @@ func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 // are not worth having. As long as the shard is still being indexed, list waits for the first entry, though not in the
 // directory of a sample; see Lookup.
 func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.DirEntry, attr func() view.Attr) bool) fuse.Status {
+	b.memory.answered()
 	added := 0
 	addDot := func(e fuse.DirEntry) bool {
 		added++

@@ -62,8 +62,9 @@ func Overlay(set *view.Set, upper Upper, mountpoint string, o Options) (*Server,
 // name has to be escaped then.
 func mountOverlayfs(upper Upper, mountpoint, source string, flags uintptr) error {
 	// What is renamed is marked with where it was. Of attributes alone nothing is kept, so that what pack finds in the upper
-	// directory are whole files. One device number for all files is what find -xdev, cp -x and du expect.
-	options := []string{"index=off", "metacopy=off", "xino=on"}
+	// directory are whole files. Inode numbers are not made unique over both layers: for that, overlayfs would look up each
+	// entry of whatever is listed, which takes minutes in a root of millions.
+	options := []string{"index=off", "metacopy=off", "xino=off"}
 	if upper.UserMarks {
 		options = append(options, "userxattr") // which does without redirects
 	} else {

@@ -33,6 +33,12 @@ func (m mapping) close() error {
 	return unix.Munmap(m)
 }
 
+func (m mapping) relax() {
+	if m != nil {
+		unix.Madvise(m, unix.MADV_DONTNEED) // of a file, whose pages stay in the page cache
+	}
+}
+
 // findIndex puts the index into place: from the first index file that fits, or by a pass over the shard.
 func (s *Shard) findIndex(ctx context.Context) (err error) {
 	switch {

@@ -185,6 +185,9 @@ func (s *Shard) Built() (*index.Saved, error) {
 // ReadAt reads plain bytes of the shard.
 func (s *Shard) ReadAt(p []byte, off int64) (int, error) { return s.plain.ReadAt(p, off) }
 
+// Relax lets go of what is in memory of a mapped index. It is there again when it is looked at.
+func (s *Shard) Relax() { s.mapped.relax() }
+
 // WillRead says that plain bytes will be read soon. Of a shard that is compressed that is of no use: what lies together is
 // decoded together, and kept.
 func (s *Shard) WillRead(off, n int64) {

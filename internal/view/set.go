@@ -106,6 +106,21 @@ func (s *Set) Only() *View { return s.only }
 // Shards returns the number of shards.
 func (s *Set) Shards() int { return max(len(s.all), 1) }
 
+// Relax lets go of what is in memory of index files. It is there again when it is looked at.
+func (s *Set) Relax() {
+	if s.only != nil {
+		s.only.Shard.Relax()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.all {
+		if p.view != nil {
+			p.view.Shard.Relax()
+		}
+	}
+}
+
 // Close closes the shards that the set has opened. Nobody may use it any more.
 func (s *Set) Close() error {
 	s.mu.Lock()
