@@ -136,7 +136,7 @@ func (o *mountOptions) serveMany(ctx context.Context, ui *ui, parent *parentLink
 	}
 	set, err := view.Many(names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := o.from.options(ui)
-		opened.SpoolDir = scratch.Dir
+		opened.SpoolDir, opened.CacheBytes = scratch.Dir, 4<<20 // some thirty are open at a time
 		path, err := store.Path(name)
 		if err != nil {
 			return nil, err

@@ -38,6 +38,8 @@ type Options struct {
 	// opens a damaged one is told at once.
 	Patience time.Duration
 
+	CacheBytes int64 // memory for pieces of a compressed shard that have been decoded; 0 means 32 MiB
+
 	// SpoolDir is where the plain bytes of a shard that cannot be decoded from the middle are kept while it is open, without
 	// a name; "" means os.TempDir.
 	SpoolDir string
@@ -117,7 +119,7 @@ func (s *Shard) openBytes() error {
 		s.spool = &spool{s: s}
 		s.plain = s.spool
 	default:
-		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.Map, codec.ReaderAtOptions{})
+		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.Map, codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes})
 		s.plain = s.coded
 	}
 	return nil

@@ -49,8 +49,8 @@ type part struct {
 	end     *time.Timer // closes it, or forgets err
 }
 
-// Limits of many shards. A shard that is open takes a descriptor, a mapping of its index and, if it is compressed, up to
-// 32 MiB for what has been decoded.
+// Limits of many shards. A shard that is open takes a descriptor, a mapping of its index and, if it is compressed, memory for
+// what has been decoded.
 const (
 	maxOpen  = 32
 	maxIdle  = 30 * time.Second
