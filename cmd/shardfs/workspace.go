@@ -164,6 +164,7 @@ type mountSpace struct {
 	over       *overlay.Overlay
 	server     *server
 	mountpoint string
+	mounted    *os.Root // of a mount of the kernel's overlayfs; nil for another
 }
 
 func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Shard, name string, o shard.Options) (*mountSpace, error) {
@@ -190,6 +191,12 @@ func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Sha
 	if err == nil {
 		m.over, err = overlay.New(changes, sh)
 	}
+	if err == nil {
+		var at fusefs.Mounted
+		if at, _, err = fusefs.At(m.mountpoint); err == nil && at.Type != fusefs.Type {
+			m.mounted, err = os.OpenRoot(m.mountpoint)
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, m.server.stop())
 	}
@@ -212,7 +219,7 @@ func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 	return shardTasks(m.sh, func(t *task, s index.Sample) {
 		t.prepare = func(context.Context) (string, error) { return filepath.Join(m.mountpoint, s.Path), nil }
 		t.now = func() (index.Folder, bool, error) { return m.over.Folder(s.Number) }
-		t.free = func() error { return m.over.Free(s.Number) }
+		t.free = func() error { return m.over.Free(s.Number, m.mounted) }
 	})
 }
 
@@ -220,6 +227,9 @@ func (m *mountSpace) rest(_ context.Context, w *pack.Writer) error { return w.Re
 
 func (m *mountSpace) close() error {
 	died := m.broken() != nil // that was told, or came too late to do harm
+	if m.mounted != nil {
+		m.mounted.Close()
+	}
 	err := m.server.stop()
 	if died {
 		err = detach(m.scratch.Dir)

@@ -294,11 +294,27 @@ func (o *Overlay) atItsPath(number int) (index.Folder, bool, error) {
 	return folder, true, err
 }
 
-// Free removes the changes of one sample, which nobody looks at any more. Those of samples in its directory stay.
-func (o *Overlay) Free(number int) error {
+// Free removes the changes of one sample, which nobody looks at any more. Those of samples in its directory stay. Mounted, if
+// not nil, is the root of a mount of the kernel's overlayfs: it holds on to files that it has shown, and to their space, until
+// they are removed through it.
+func (o *Overlay) Free(number int, mounted *os.Root) error {
 	x := o.Shard.Index
 	d := x.DirOf(number)
 	dir := x.Path(d)
+	if mounted != nil {
+		entries, err := o.upper.list(dir)
+		if err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
+			return err
+		}
+		for _, e := range entries {
+			if _, ok := x.Child(d, e.name); ok || isWhiteout(&e.stat) {
+				continue
+			}
+			if err := mounted.RemoveAll(path.Join(dir, e.name)); err != nil {
+				return err
+			}
+		}
+	}
 	if _, ok := x.FirstChild(d); !ok {
 		return removeAll(o.upper.dir, dir)
 	}

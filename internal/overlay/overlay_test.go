@@ -189,13 +189,13 @@ func TestFree(t *testing.T) {
 	h.mkdir("a/new")
 	h.write("a/in/sample.x", "changed in")
 	h.write("b/sample.x", "changed b")
-	check(t, h.o.Free(0))
-	check(t, h.o.Free(2))
+	check(t, h.o.Free(0, nil))
+	check(t, h.o.Free(2, nil))
 	if got := describe(t, h.o); !slices.Equal(got, []string{"M a/in/sample.x"}) {
 		t.Errorf("after a and b were freed, the changes are %q", got)
 	}
-	check(t, h.o.Free(1))
-	check(t, h.o.Free(1))
+	check(t, h.o.Free(1, nil))
+	check(t, h.o.Free(1, nil))
 	if got := describe(t, h.o); len(got) > 0 {
 		t.Errorf("after all were freed, the changes are %q", got)
 	}
