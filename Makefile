@@ -1,5 +1,6 @@
 # make            build bin/shardfs
 # make test       all tests; installs FUSE's helper where it may
+# make torture    the tests that take long: many seeds, kills and file system suites; half an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
 # make bench      measure against the tools that do the same; needs a quiet machine and some minutes
@@ -12,7 +13,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs a C compiler, and nothing else here does.
 RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 
-.PHONY: build test test-tools check demo bench install clean
+.PHONY: build test torture test-tools check demo bench install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -20,6 +21,10 @@ build:
 test: test-tools
 	$(GO) test $(RACE) -timeout 15m ./...
 	$(GO) test -run TestLongMember ./internal/codec # over 4 GiB, for which the race detector takes too long
+
+# Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture.
+torture: test-tools
+	$(GO) test $(RACE) -timeout 3h -v ./fusefs -long
 
 # FUSE for users other than root comes with fusermount3. Tests say so aloud when they have to do without something.
 test-tools:

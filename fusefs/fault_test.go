@@ -43,6 +43,12 @@ func testShardChanged(t *testing.T, kind string) {
 				check(t, os.Truncate(name, st.Size()/2))
 			}},
 			{"emptied", func(t *testing.T, name string) { check(t, os.Truncate(name, 0)) }},
+			{"grown", func(t *testing.T, name string) {
+				f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+				check(t, err)
+				_, err = f.WriteString("more")
+				check(t, errors.Join(err, f.Close()))
+			}},
 			{"rewritten in place", func(t *testing.T, name string) { writeShard(t, name, other) }},
 			{"overwritten with zeros", func(t *testing.T, name string) {
 				f, err := os.OpenFile(name, os.O_WRONLY, 0)
