@@ -29,32 +29,36 @@ func (b *bench) fsCreate(ctx context.Context) (rows []row, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	scratch, dirs := filepath.Join(tmp, "scratch"), filepath.Join(tmp, "samples")
 
-	fresh := s.files(1, func(key, _ string) string { return asSample(key, "new") }, "jpg").first(samples)
-	create := fresh.creating(8)
-	overlaid := func(kind string) *side {
-		made := b.mounted(s, nil, "--overlay", kind, "--scratch", scratch).do(create)[0]
-		made.prepare = func() error { return os.RemoveAll(scratch) }
+	fresh := func(ext string) files {
+		return s.files(1, func(key, _ string) string { return asSample(key, ext) }, "jpg").first(samples)
+	}
+	create := []task{fresh("new").creating(8), fresh("newer").creating(8)}
+	overlaid := func(kind string) []*side {
+		made := b.mounted(s, nil, "--overlay", kind, "--scratch", scratch).do(create...)
+		made[0].prepare = func() error { return os.RemoveAll(scratch) }
 		return made
 	}
-	kernel, fuse, peer := overlaid("kernel"), overlaid("fuse"), directory(dirs).do(create)[0]
-	peer.prepare = func() error {
+	kernel, fuse, peer := overlaid("kernel"), overlaid("fuse"), directory(dirs).do(create...)
+	peer[0].prepare = func() error {
 		if err := os.RemoveAll(dirs); err != nil {
 			return err
 		}
-		for _, name := range fresh.below(dirs) {
+		for _, name := range fresh("new").below(dirs) {
 			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := b.interleave(ctx, "fs-create", kernel, peer, fuse); err != nil {
+	if err := b.interleave(ctx, "fs-create", kernel[0], peer[0], fuse[0]); err != nil {
 		return nil, err
 	}
 	w := work{samples, "files"}
 	return []row{
-		versus("create a file of 4 KiB in each of 2 000 samples, 8 writers, kernel's overlay; peer: directories on tmpfs", w, kernel, peer, 0.3),
-		versus("the same, overlay by FUSE", w, fuse, peer, 0.12),
+		versus("create a first file of 4 KiB in each of 2 000 samples, 8 writers, kernel's overlay; peer: directories on tmpfs", w, kernel[0], peer[0], 0),
+		versus("and then another one", w, kernel[1], peer[1], 0.3),
+		versus("the first, overlay by FUSE", w, fuse[0], peer[0], 0),
+		versus("and then another one", w, fuse[1], peer[1], 0.12),
 	}, nil
 }
 
