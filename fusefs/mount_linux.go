@@ -33,6 +33,7 @@ type Options struct {
 	AllowOther bool         // other users may use it
 	ReadOnly   bool         // nothing can be changed
 	Options    []string     // more mount options
+	Uring      bool         // requests come through rings shared with the kernel, or nothing is mounted; not for Change
 	Log        func(error)  // told of faults that a caller sees as EIO; nil: they are dropped
 	Trace      func(string) // told of each request, in a line; nil for nobody
 }
@@ -46,8 +47,15 @@ func (o *Options) report() func(error) {
 
 // Server serves one mount.
 type Server struct {
-	fuse       *fuse.Server
+	fuse       transport
 	mountpoint string
+}
+
+// transport is how requests come from the kernel.
+type transport interface {
+	Serve()           // answers until the end
+	WaitMount() error // waits until the mount is ready for use
+	Wait()            // waits for the end
 }
 
 // Show mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the mount is ready for
@@ -65,6 +73,9 @@ func Show(set *view.Set, mountpoint string, o Options) (*Server, error) {
 // Change mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is ready for use.
 // The process must have no umask: the kernel has applied that of whoever makes a file.
 func Change(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
+	if o.Uring {
+		return nil, fmt.Errorf("%w: only where overlayfs keeps changes, or there are none", ErrNoUring)
+	}
 	report := o.report()
 	return serve(newChanging(tree, report), mountpoint, &o, report)
 }
@@ -82,7 +93,7 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	if o.Trace != nil {
 		logger = log.New(lineWriter(o.Trace), "", 0)
 	}
-	server, err := mount(fs, mountpoint, &fuse.MountOptions{
+	mounted := &fuse.MountOptions{
 		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther, Options: options,
 		DirectMountFlags: flags, MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
 		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC, // else what is truncated as it is opened would be copied first
@@ -93,7 +104,12 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))
 			return fuse.EIO
 		},
-	})
+	}
+	connect := mount
+	if o.Uring {
+		connect = mountUring
+	}
+	server, err := connect(fs, mountpoint, mounted)
 	asked := o.Options
 	if o.AllowOther {
 		asked = append([]string{"allow_other"}, asked...)
@@ -131,7 +147,7 @@ func readAhead(mountpoint string) {
 }
 
 // mount mounts by system call where we may, and else through fusermount3.
-func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (*fuse.Server, error) {
+func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (transport, error) {
 	direct := *o
 	direct.DirectMountStrict = true
 	direct.Options = nil

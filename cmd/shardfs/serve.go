@@ -99,7 +99,7 @@ func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay
 	server *fusefs.Server, end func() error, err error) {
 	if o.overlay == "kernel" || o.overlay == "auto" && fusefs.MayOverlay() {
 		server, err := mountKernel(parent, scratch, sh, mountpoint, mounted)
-		if err == nil || o.overlay == "kernel" {
+		if err == nil || o.overlay == "kernel" || errors.Is(err, fusefs.ErrNoUring) {
 			return server, nil, err
 		}
 		ui.detail("%s: not by overlayfs: %v", mountpoint, err)
@@ -210,7 +210,7 @@ func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {
 
 // fuseOptions tells our mount options from the kernel's.
 func (o *mountOptions) fuseOptions(scratch *overlay.Scratch) fusefs.Options {
-	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly}
+	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly, Uring: o.uring}
 	for _, option := range o.options {
 		switch option {
 		case "allow_other":

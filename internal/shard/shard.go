@@ -193,10 +193,13 @@ func (s *Shard) Relax() { s.mapped.relax() }
 // WillRead says that plain bytes will be read soon. Of a shard that is compressed that is of no use: what lies together is
 // decoded together, and kept.
 func (s *Shard) WillRead(off, n int64) {
-	if s.Format == codec.Plain {
+	if s.IsPlain() {
 		s.object.WillRead(off, n)
 	}
 }
+
+// IsPlain reports whether the shard's bytes lie in it as they are.
+func (s *Shard) IsPlain() bool { return s.Format == codec.Plain }
 
 // Unchanged returns nil as long as nobody has written to the shard since it was opened; see [store.Object.Unchanged].
 func (s *Shard) Unchanged() error { return s.object.Unchanged() }
