@@ -153,3 +153,28 @@ func (m *mounted) requests() string {
 
 // traced matches a request in the trace of a server.
 var traced = regexp.MustCompile(`^trace: rx \d+: ([A-Z_]+) `)
+
+// As root, a large file is read in requests of 1 MiB.
+func TestLargeReads(t *testing.T) {
+	needRoot(t)
+	t.Setenv(traceVariable, "1")
+	for _, kind := range []string{shown, withOverlay} {
+		m := mountMembers(t, kind, member{"big.bin", strings.Repeat("0123456789abcdef", 8<<20/16)})
+		var st unix.Stat_t
+		check(t, unix.Stat(m.dir, &st))
+		ahead, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev), unix.Minor(st.Dev)))
+		if kind == shown && (err != nil || string(ahead) != "1024\n") {
+			t.Skipf("SKIPPED, NOT TESTED: %s needs a /sys that can be written to: %q, %v", t.Name(), ahead, err)
+		}
+		m.requests()
+		read(t, m.path("big/sample.bin"))
+		got := m.requests()
+		var reads int
+		for _, count := range strings.Split(got, ", ") {
+			fmt.Sscanf(count, "READ %d", &reads)
+		}
+		if reads < 8 || reads > 12 {
+			t.Errorf("%s: a file of 8 MiB is read by %q", kind, got)
+		}
+	}
+}
