@@ -116,7 +116,7 @@ func alternatives(inner string) ([]string, error) {
 		return nil, fmt.Errorf("{%s}: more than %d shards", inner, maxShards)
 	}
 	width := 0
-	if strings.HasPrefix(from, "0") || strings.HasPrefix(to, "0") {
+	if len(from) > 1 && from[0] == '0' || len(to) > 1 && to[0] == '0' {
 		width = max(len(from), len(to))
 	}
 	var numbers []string

@@ -66,6 +66,7 @@ func Many(names []string, open func(ctx context.Context, name string) (*shard.Sh
 		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
 	}
 	s := &Set{open: open, named: make(map[string]int, len(names))}
+	tried := make(map[string]int) // the last number behind each base name
 	for i, name := range names {
 		made, err := store.Stat(name)
 		if err != nil {
@@ -73,10 +74,12 @@ func Many(names []string, open func(ctx context.Context, name string) (*shard.Sh
 		}
 		base := dirName(name)
 		dir := base
-		for n := 2; ; n++ {
+		for n := max(tried[base], 1); ; {
 			if _, taken := s.named[dir]; !taken {
+				tried[base] = n
 				break
 			}
+			n++
 			dir = base + "~" + strconv.Itoa(n)
 		}
 		s.named[dir] = i
@@ -90,10 +93,11 @@ func dirName(shard string) string {
 	base := path.Base(store.Redact(shard))
 	for name := base; ; {
 		ext := path.Ext(name)
-		if !slices.Contains(extensions, ext) || ext == name {
-			return name
+		stem := strings.TrimSuffix(name, ext)
+		if !slices.Contains(extensions, ext) || strings.Trim(stem, ".") == "" {
+			return name // what is left would be no name, or "." or ".."
 		}
-		name = strings.TrimSuffix(name, ext)
+		name = stem
 	}
 }
 

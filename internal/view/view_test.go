@@ -224,6 +224,8 @@ func TestDirName(t *testing.T) {
 		{"file:///data/x.tar?token=1", "x"},
 		{"data", "data"},
 		{".tar", ".tar"},
+		{"..tar", "..tar"}, // not "."
+		{"...tar", "...tar"},
 	} {
 		if got := dirName(tt.shard); got != tt.want {
 			t.Errorf("dirName(%q) = %q, want %q", tt.shard, got, tt.want)
