@@ -30,7 +30,7 @@ func Mounts() ([]Mounted, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		before, after, _ := strings.Cut(lines.Text(), " - ")
-		place, what := strings.Fields(before), strings.Fields(after)
+		place, what := strings.Split(before, " "), strings.Split(after, " ")
 		if len(place) < 5 || len(what) < 2 {
 			continue
 		}

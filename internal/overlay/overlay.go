@@ -316,7 +316,10 @@ func (o *Overlay) Free(number int, mounted *os.Root) error {
 		}
 	}
 	if _, ok := x.FirstChild(d); !ok {
-		return removeAll(o.upper.dir, dir)
+		if err := removeAll(o.upper.dir, dir); !errors.Is(err, unix.ENOTDIR) {
+			return err
+		}
+		return nil // deleted with a directory above it
 	}
 	entries, err := o.upper.list(dir)
 	if err == unix.ENOENT || err == unix.ENOTDIR {

@@ -78,6 +78,10 @@ func CreateScratch(dir string, temporary bool) (*Scratch, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
+	// The mounts of a scratch are found by its name, so it has one only.
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, err
+	}
 	s := &Scratch{Dir: dir}
 	if s.lock, err = os.OpenFile(s.path("lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return nil, err
@@ -94,9 +98,11 @@ func CreateScratch(dir string, temporary bool) (*Scratch, error) {
 	if temporary {
 		// From now on Sweep knows the directory for one of ours.
 		s.note.Version = noteVersion
-		err = s.writeNote()
+		if err := s.writeNote(); err != nil {
+			return nil, errors.Join(err, s.Remove())
+		}
 	}
-	return s, err
+	return s, nil
 }
 
 // checkEmptyOrOurs refuses a directory that holds something else than a scratch, or is not the user's own.
@@ -279,7 +285,7 @@ func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
 
 // InUse reports whether a process holds the scratch.
 func (s *Scratch) InUse() bool {
-	f, err := os.Open(s.path("lock"))
+	f, err := os.OpenFile(s.path("lock"), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // it may be another user's
 	if err != nil {
 		return false
 	}
