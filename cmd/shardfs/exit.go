@@ -62,7 +62,7 @@ func exitStatus(err error) int {
 	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
 		fusefs.ErrNoUring, overlay.ErrForeign, overlay.ErrScratch, shard.ErrNotIndex):
 		return exitUsage
-	case errors.As(err, &child):
+	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why
 	case is(errPartly):
 		return exitPartly

@@ -33,7 +33,7 @@ func holders(mountpoint string) string {
 				how = "has " + target + " open"
 			}
 		}
-		if how == "" && hasMapped(process, mountpoint) {
+		if how == "" && hasMapped(process, mountpoint, func(string) bool { return true }) {
 			how = "has a file of it mapped"
 		}
 		pid, _ := strconv.Atoi(filepath.Base(process))
@@ -49,13 +49,27 @@ func holders(mountpoint string) string {
 	return strings.Join(all, ", ")
 }
 
-// hasMapped reports whether a process has mapped a file below a directory.
-func hasMapped(process, dir string) bool {
+// hasMapped reports whether a process has mapped a file below a directory, in a way that counts: as rw-s, or the like.
+func hasMapped(process, dir string, counts func(flags string) bool) bool {
 	mapped, _ := os.ReadFile(process + "/maps")
 	for line := range strings.Lines(string(mapped)) {
-		if i := strings.IndexByte(line, '/'); i >= 0 && within(strings.TrimSpace(line[i:]), dir) {
+		_, flags, _ := strings.Cut(line, " ")
+		i := strings.IndexByte(line, '/')
+		if i >= 0 && len(flags) > 4 && counts(flags) && within(strings.TrimSuffix(line[i:], "\n"), dir) {
 			return true
 		}
 	}
 	return false
+}
+
+// writers says which processes can write to files of a mount through memory, as far as this user may see.
+func writers(mountpoint string) string {
+	var all []string
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, process := range processes {
+		if hasMapped(process, mountpoint, func(flags string) bool { return flags[1] == 'w' && flags[3] == 's' }) {
+			all = append(all, filepath.Base(process))
+		}
+	}
+	return strings.Join(all, ", ")
 }

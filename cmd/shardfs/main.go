@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,9 @@ func run(args []string) int {
 	} else {
 		own := make(chan os.Signal, 2)
 		signal.Notify(own, syscall.SIGINT, syscall.SIGTERM)
+		if !signal.Ignored(syscall.SIGHUP) { // as by nohup
+			signal.Notify(own, syscall.SIGHUP)
+		}
 		signals = own
 	}
 	ctx, stop := withSignals(context.Background(), signals)
@@ -147,10 +151,17 @@ func withSignals(parent context.Context, signals <-chan os.Signal) (context.Cont
 		case <-done:
 			return
 		}
-		select {
-		case second := <-signals:
-			os.Exit(128 + int(second.(syscall.Signal)))
-		case <-done:
+		begun := time.Now()
+		for {
+			select {
+			case second := <-signals:
+				// Timeout sends its signal twice, to the process and to its group, and that is one.
+				if time.Since(begun) > 200*time.Millisecond {
+					os.Exit(128 + int(second.(syscall.Signal)))
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 	return ctx, func() {

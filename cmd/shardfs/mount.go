@@ -81,7 +81,7 @@ func (o *mountOptions) run(ctx context.Context, ui *ui, args []string, mountpoin
 	if mountpoint, err = o.prepare(ui, names, mountpoint); err != nil {
 		return err
 	}
-	if !o.foreground {
+	if !o.foreground && os.Getenv(serverVariable) == "" {
 		return startServer(ctx, os.Args[1:])
 	}
 	return o.serve(ctx, ui, names, mountpoint)

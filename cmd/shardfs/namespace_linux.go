@@ -81,10 +81,16 @@ func inNamespace(ctx context.Context) error {
 	}()
 	err = cmd.Wait()
 	close(ended)
-	if err != nil {
+	return saidBy(err)
+}
+
+// saidBy returns how a process of ours ended. One that has failed has said why, one that was killed could not.
+func saidBy(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
 		return &silent{err}
 	}
-	return nil
+	return err
 }
 
 // enterNamespace readies a process that was started in a namespace of its own. It returns whether this is one.
@@ -110,6 +116,9 @@ func enterNamespace() bool {
 func passedSignals() <-chan os.Signal {
 	// Handled, not ignored: commands would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	signals := make(chan os.Signal, 2)
 	go func() {
 		in := os.NewFile(signalFD, "signals")

@@ -80,7 +80,10 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 	}); err != nil {
 		return err
 	}
-	if err := scratch.MarkPacked(stamp); err != nil {
+	// What is written to a mapped file need not change its times. Nobody knows then whether all has been packed.
+	if by := writers(scratch.Mountpoint()); by != "" {
+		ui.warn("%s: changes count as not packed, as a file is mapped by process %s", place, by)
+	} else if err := scratch.MarkPacked(stamp); err != nil {
 		return err
 	}
 	if over.Shard.Cut != "" {

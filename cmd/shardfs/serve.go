@@ -108,6 +108,10 @@ func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay
 	if err != nil {
 		return nil, nil, err
 	}
+	// overlayfs may have closed it to others, which is for the mount's options here.
+	if err := os.Chmod(filepath.Join(scratch.Dir, "upper"), 0o755); err != nil {
+		return nil, over.Close, err
+	}
 	tree, err := overlay.NewTree(over)
 	if err != nil {
 		return nil, over.Close, fmt.Errorf("%s: %w", scratch.Dir, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -32,7 +33,8 @@ type server struct {
 
 // startServer starts a server in the background and returns when its mount is ready.
 func startServer(ctx context.Context, args []string) error {
-	s, err := launchServer(ctx, "mount", append(args[:1:1], append([]string{"--foreground"}, args[1:]...)...))
+	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // what else this process was started with is not the server's
+	s, err := launchServer(ctx, "mount", args)
 	if err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func launchServer(ctx context.Context, kind string, args []string) (*server, err
 		if err == nil {
 			err = errors.New("the server ended before the mount was ready")
 		} else {
-			err = &silent{err}
+			err = saidBy(err)
 		}
 	case <-ctx.Done():
 		cmd.Process.Signal(unix.SIGTERM)
