@@ -1,7 +1,10 @@
-// Package fusefs shows an overlay as a file system of the kernel.
+// Package fusefs shows shards, and changes over them, as file systems of the kernel.
 //
-// A [Server] answers the kernel's requests from an [overlay.Tree], which it translates one to one: the package keeps
-// open listings and nothing else. All changes go through the mount, so the kernel may keep names, attributes and pages
-// for as long as it likes. The process that serves a mount must not work in it: a child that it starts in a directory of
-// the mount waits for the parent, and the parent for the child.
+// [Show] mounts a [view.Set], of which nothing changes: the package keeps nothing, and the kernel whatever it was told once.
+// [Overlay] mounts that below the kernel's overlayfs, which keeps changes without asking us. [Change] mounts an
+// [overlay.Tree], where overlayfs may not be mounted: all changes go through the mount, so there, too, the kernel keeps names,
+// attributes and pages for as long as it likes.
+//
+// The process that serves a mount must not work in it: a child that it starts in a directory of the mount waits for the
+// parent, and the parent for the child.
 package fusefs

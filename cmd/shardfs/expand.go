@@ -54,9 +54,11 @@ func readNames(file string) (names []string, err error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		more, err := expandBraces(line)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("%s: %w", file, err)}
+		more := []string{line}
+		if _, err := os.Lstat(line); err != nil {
+			if more, err = expandBraces(line); err != nil {
+				return nil, usageError{fmt.Errorf("%s: %w", file, err)}
+			}
 		}
 		names = append(names, more...)
 	}

@@ -71,6 +71,9 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 		return err
 	}
 	defer over.Close()
+	// What is written to a file that is mapped already need not change its times, so nobody knows then whether all has been
+	// packed. What is mapped later changes them at the first write.
+	by := writers(scratch.Mountpoint())
 	stamp, err := over.Stamp()
 	if err != nil {
 		return err
@@ -80,8 +83,7 @@ func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
 	}); err != nil {
 		return err
 	}
-	// What is written to a mapped file need not change its times. Nobody knows then whether all has been packed.
-	if by := writers(scratch.Mountpoint()); by != "" {
+	if by != "" {
 		ui.warn("%s: changes count as not packed, as a file is mapped by process %s", place, by)
 	} else if err := scratch.MarkPacked(stamp); err != nil {
 		return err

@@ -97,7 +97,11 @@ func (o *mountOptions) serveOne(ctx context.Context, ui *ui, parent *parentLink,
 // the server has ended.
 func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
 	server *fusefs.Server, end func() error, err error) {
-	if o.overlay == "kernel" || o.overlay == "auto" && fusefs.MayOverlay() {
+	may := fusefs.MayOverlay()
+	if o.overlay == "kernel" && !may {
+		return nil, nil, fmt.Errorf("--overlay kernel: %w", unix.EPERM)
+	}
+	if may && o.overlay != "fuse" {
 		server, err := mountKernel(parent, scratch, sh, mountpoint, mounted)
 		if err == nil || o.overlay == "kernel" || errors.Is(err, fusefs.ErrNoUring) {
 			return server, nil, err
@@ -191,8 +195,14 @@ func attend(ctx context.Context, parent *parentLink, scratch *overlay.Scratch, s
 	case <-parent.gone():
 	}
 	err := server.Unmount()
+	if errors.Is(err, os.ErrNotExist) { // a directory above it was renamed
+		err = detachMounts(func(m fusefs.Mounted) bool { return m.Source == scratch.Dir })
+	}
+	if err != nil {
+		return err // without a way to end the mount, the end of the server is
+	}
 	<-done
-	return err
+	return nil
 }
 
 // leave gives up a scratch directory and removes it if nothing in it is worth keeping.
@@ -203,7 +213,7 @@ func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {
 	}
 	s, err := overlay.OpenScratch(s.Dir) // pack may have noted since that it has what there is
 	if err != nil {
-		return nil // never bound to a shard, or removed by umount --discard
+		return nil // removed by umount
 	}
 	kept, err := removeScratch(s)
 	if kept {

@@ -48,8 +48,14 @@ func clearStale(ui *ui, scratch *overlay.Scratch) error {
 		return err
 	}
 	for _, m := range all {
-		if !m.Ours || m.Source != scratch.Dir {
+		if !m.Ours {
 			continue
+		}
+		if m.Source != scratch.Dir {
+			// The scratch may have been renamed since; where it was mounted it still says itself.
+			if _, err := os.Lstat(m.Source); !errors.Is(err, os.ErrNotExist) || m.Mountpoint != scratch.Mountpoint() {
+				continue
+			}
 		}
 		if err := fusefs.Unmount(m.Mountpoint, true); err != nil {
 			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", m.Mountpoint, err)
@@ -121,12 +127,17 @@ func sweep(ui *ui) {
 
 // detach unmounts what is mounted in a directory that is to be removed.
 func detach(dir string) error {
+	return detachMounts(func(m fusefs.Mounted) bool { return within(m.Mountpoint, dir) })
+}
+
+// detachMounts unmounts those of our mounts that which says, even if they are in use.
+func detachMounts(which func(fusefs.Mounted) bool) error {
 	all, err := fusefs.Mounts()
 	if err != nil {
 		return err
 	}
 	for _, m := range all {
-		if m.Ours && within(m.Mountpoint, dir) {
+		if m.Ours && which(m) {
 			err = errors.Join(err, fusefs.Unmount(m.Mountpoint, true))
 		}
 	}

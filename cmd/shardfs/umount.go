@@ -57,6 +57,9 @@ func umount(mountpoint string, discard bool) error {
 	if err != nil {
 		return err
 	}
+	if scratch.Mountpoint() != place { // another name of a mount, as by mount --bind
+		return fusefs.Unmount(place, isDead(m))
+	}
 	if scratch.Temporary() && !discard {
 		if err := syncMount(m); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -341,10 +342,11 @@ func Sweep(dir string, detach func(dir string) error) error {
 		return err
 	}
 	s, err := OpenScratch(dir)
-	if err != nil || !s.note.Temporary {
+	unfinished := errors.Is(err, fs.ErrNotExist) && isUnfinished(dir)
+	if err != nil && !unfinished || err == nil && !s.note.Temporary {
 		return err
 	}
-	if s.lock, err = os.OpenFile(s.path("lock"), os.O_RDWR|unix.O_NOFOLLOW, 0); err != nil {
+	if s.lock, err = os.OpenFile(s.path("lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}
 	defer s.lock.Close()
@@ -361,6 +363,22 @@ func Sweep(dir string, detach func(dir string) error) error {
 		return err
 	}
 	return os.RemoveAll(dir)
+}
+
+// isUnfinished reports whether a directory without a note is what a process has left that was killed while it made or removed
+// a temporary scratch: nothing but what a scratch begins with, and nobody at work on it.
+func isUnfinished(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil || time.Since(info.ModTime()) < time.Minute {
+		return false
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != "lock" && e.Name() != noteFile+".new" {
+			return false
+		}
+	}
+	return err == nil && len(entries) > 0
 }
 
 func (s *Scratch) path(name string) string { return filepath.Join(s.Dir, name) }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -194,5 +195,33 @@ func TestFileSystemsWithoutMarks(t *testing.T) {
 	defer o.Close()
 	if _, err := NewTree(o); !errors.Is(err, unix.ENOTSUP) || !strings.Contains(err.Error(), "extended attributes") {
 		t.Errorf("NewTree: %v", err)
+	}
+}
+
+// What a process has left that was killed while it made a scratch is removed after a while; what is somebody else's is not.
+func TestSweepUnfinished(t *testing.T) {
+	for _, tt := range []struct {
+		files []string
+		age   time.Duration
+		stays bool
+	}{
+		{[]string{"lock"}, time.Hour, false},
+		{[]string{"lock", "note.json.new"}, time.Hour, false},
+		{[]string{"lock"}, 0, true}, // perhaps it is just being made
+		{nil, time.Hour, true},
+		{[]string{"lock", "mine.txt"}, time.Hour, true},
+		{[]string{"lock", "upper"}, time.Hour, true},
+	} {
+		dir := filepath.Join(t.TempDir(), "shardfs-1")
+		check(t, os.Mkdir(dir, 0o700))
+		for _, name := range tt.files {
+			check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		}
+		then := time.Now().Add(-tt.age)
+		check(t, os.Chtimes(dir, then, then))
+		Sweep(dir, func(string) error { return nil })
+		if _, err := os.Stat(dir); (err == nil) != tt.stays {
+			t.Errorf("with %q, %v old: %v", tt.files, tt.age, err)
+		}
 	}
 }
