@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,4 +108,48 @@ func TestLocksAndSpace(t *testing.T) {
 			t.Errorf("du of a file of 1 byte: %q", out)
 		}
 	})
+}
+
+// A file that is open as the shard's stays with us until it is closed, whatever becomes of it; from then on the kernel reads
+// and writes it without asking.
+func TestPassthrough(t *testing.T) {
+	needRoot(t)
+	t.Setenv(traceVariable, "1")
+	m := mountMembers(t, withFUSE, member{"a.txt", "as in the shard"})
+	name := m.path("a/sample.txt")
+	reader, err := os.Open(name)
+	check(t, err)
+	content := func() string {
+		t.Helper()
+		buf := make([]byte, 100)
+		n, err := reader.ReadAt(buf, 0)
+		if n == 0 {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+	if got := content(); got != "as in the shard" {
+		t.Errorf("it holds %q", got)
+	}
+	m.requests()
+	write(t, name, "changed while it was open")
+	if got := content(); got != "changed while it was open" {
+		t.Errorf("whoever has it open reads %q", got)
+	}
+	if got := m.requests(); !strings.Contains(got, "WRITE 1") {
+		t.Errorf("it was written by %q, want one WRITE", got)
+	}
+	check(t, reader.Close())
+	time.Sleep(50 * time.Millisecond) // closing is told later
+	write(t, name, "changed when nobody had it open")
+	if got := read(t, name); got != "changed when nobody had it open" {
+		t.Errorf("it holds %q", got)
+	}
+	if got := m.requests(); strings.Contains(got, "WRITE") || strings.Contains(got, "READ ") {
+		t.Errorf("it was written and read by %q, want neither WRITE nor READ", got)
+	}
+	m.restart()
+	if got := read(t, name); got != "changed when nobody had it open" {
+		t.Errorf("mounted again, it holds %q", got)
+	}
 }

@@ -93,12 +93,16 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	if o.Trace != nil {
 		logger = log.New(lineWriter(o.Trace), "", 0)
 	}
+	var disabled uint64
+	if _, changes := fs.(*changing); !changes {
+		disabled = fuse.CAP_PASSTHROUGH // so that overlayfs finds nothing stacked below it
+	}
 	mounted := &fuse.MountOptions{
 		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther, Options: options,
 		DirectMountFlags: flags, MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
 		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC, // else what is truncated as it is opened would be copied first
-		DisabledCapabilities: fuse.CAP_PASSTHROUGH,                                  // so that overlayfs finds nothing stacked below it
-		DisableSplice:        true,                                                  // tried first for every reply, and never the faster way for bytes from memory
+		DisabledCapabilities: disabled,
+		DisableSplice:        true, // tried first for every reply, and never the faster way for bytes from memory
 		Logger:               logger, Debug: o.Trace != nil,
 		PanicHandler: func(fault any) fuse.Status {
 			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))

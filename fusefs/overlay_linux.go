@@ -14,7 +14,8 @@ import (
 // changing answers from a tree that can be changed.
 type changing struct {
 	replier
-	tree *overlay.Tree
+	tree  *overlay.Tree
+	files passthrough
 
 	mu       sync.Mutex // guards the fields below
 	listings map[uint64]*overlay.Listing
@@ -22,8 +23,14 @@ type changing struct {
 }
 
 func newChanging(tree *overlay.Tree, log func(error)) *changing {
-	return &changing{replier: newReplier(log), tree: tree, listings: make(map[uint64]*overlay.Listing)}
+	return &changing{
+		replier: newReplier(log), tree: tree, listings: make(map[uint64]*overlay.Listing),
+		files: passthrough{opened: make(map[view.Ino]*backing)},
+	}
 }
+
+// Init is called before the first request.
+func (f *changing) Init(server *fuse.Server) { f.files.server = server }
 
 func ino(h *fuse.InHeader) view.Ino { return view.Ino(h.NodeId) }
 
@@ -119,17 +126,24 @@ func (f *changing) Readlink(_ <-chan struct{}, in *fuse.InHeader) ([]byte, fuse.
 
 func (f *changing) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	a, err := f.tree.Create(ino(&in.InHeader), name, in.Mode, owner(&in.InHeader))
-	out.OpenFlags = fuse.FOPEN_KEEP_CACHE
+	if err == nil {
+		f.files.open(a.Ino, f.tree.File(a.Ino), &out.OpenOut)
+	}
 	return f.entry(a, err, &out.EntryOut)
 }
 
 func (f *changing) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	write := in.Flags&unix.O_ACCMODE != unix.O_RDONLY
-	out.OpenFlags = fuse.FOPEN_KEEP_CACHE
-	return f.status(f.tree.Open(ino(&in.InHeader), write, in.Flags&unix.O_TRUNC != 0))
+	file := ino(&in.InHeader)
+	err := f.tree.Open(file, write, in.Flags&unix.O_TRUNC != 0)
+	if err == nil {
+		f.files.open(file, f.tree.File(file), out)
+	}
+	return f.status(err)
 }
 
 func (f *changing) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
+	f.files.release(ino(&in.InHeader))
 	f.tree.Release(ino(&in.InHeader))
 }
 

@@ -104,6 +104,15 @@ func (t *Tree) Release(ino view.Ino) {
 	t.unuse(n)
 }
 
+// File returns the file of the upper tree that an open file is; nil where it is the shard's.
+func (t *Tree) File(ino view.Ino) *os.File {
+	f, err := t.changed(ino)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
 // openedFile returns the file of a node that is open.
 func (t *Tree) openedFile(n *node) (*os.File, error) {
 	t.mu.RLock()
