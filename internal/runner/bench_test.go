@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +30,7 @@ func BenchmarkRun(b *testing.B) {
 			jobs := func(yield func(Job) bool) {
 				for n := range b.N {
 					dir := dirs[n%len(dirs)]
-					if !yield(Job{Prepare: func(context.Context) (string, error) { return dir, nil }}) {
+					if !yield(Job{Prepare: at(dir)}) {
 						return
 					}
 				}

@@ -66,7 +66,7 @@ func (o *Output) close() {
 	if o.file != nil {
 		o.file.Close()
 	}
-	*o = Output{}
+	*o = Output{dir: o.dir}
 }
 
 // unnamedFile makes a file in dir that no name leads to. Where a file system cannot do that at once, the file loses its

@@ -1,8 +1,9 @@
 // Package runner runs one command in many directories.
 //
-// A job is a directory, made ready just before its turn, and the command that runs in it. A few workers run the jobs, each
-// as a process group of its own; the caller ranges over the results, in the order of the jobs. The caller's loop is the
-// brake: the workers are never more than a small window ahead of it.
+// A job is a directory, made ready just before its turn, and the command that runs in it: a process group of its own for
+// each job, or one process that is told of one directory after the other. A few hands do the jobs; the caller ranges over
+// the results, in the order of the jobs. The caller's loop is the brake: the hands are never more than a small window ahead
+// of it.
 //
 // When a result is yielded, its process group has ended: nothing that the command left in the background writes later.
 // (What moved itself to another session or process group, by setsid or a shell's job control, is out of reach.) When the
@@ -10,8 +11,8 @@
 //
 // A directory must not lie in a file system that is served by the calling process: a child enters its directory while the
 // thread that started it cannot run, and the two would wait for each other. The calling process becomes a subreaper and
-// stays one: it adopts what commands leave behind, and so can wait for its end. If it is killed itself, the commands are
-// killed too, but not what they have started.
+// stays one: it adopts what commands leave behind, waits for the end of what is in their groups, and reaps the rest. If it
+// is killed itself, the commands are killed too, but not what they have started.
 package runner
 
 import (
@@ -36,16 +37,20 @@ var ErrTimeout = errors.New("timed out")
 
 // Job is one command in one directory.
 type Job struct {
-	// Prepare makes the directory ready and returns its absolute path. It runs in a worker just before the command; its
-	// error is the job's, and the command is not run. Jobs are prepared concurrently. The directory is the job's until
-	// the loop has taken its result; at most 4 times Options.Jobs of them are in use at once.
-	Prepare func(ctx context.Context) (dir string, err error)
-
-	// Env holds more variables, NAME=value, that replace those of the same name in Options.Env.
-	Env []string
+	// Prepare makes the directory ready for an attempt, from 1 on, as if there had been none before. It is called just
+	// before the command; its error is the job's, and the command is not run. Jobs are prepared concurrently. The
+	// directory is the job's until the loop has taken its result; at most 4 times Options.Jobs of them are in use at once.
+	Prepare func(ctx context.Context, attempt int) (Place, error)
 
 	// Tag is handed back in the job's Result.
 	Tag any
+}
+
+// Place is where a command runs, and what it is told of that.
+type Place struct {
+	Dir  string   // its working directory, an absolute path
+	Args []string // more arguments, behind Options.Argv
+	Env  []string // more variables, NAME=value, that replace those of the same name in Options.Env
 }
 
 // Options says what is run and how. Only Argv must be set.
@@ -53,23 +58,45 @@ type Options struct {
 	Argv    []string      // the command; Argv[0] is looked up once, as exec.LookPath does
 	Env     []string      // the environment; PWD is always the job's directory; nil means nothing else
 	Jobs    int           // commands at a time; 0 means GOMAXPROCS
+	Retries int           // how many more times a job whose command failed is done
 	Timeout time.Duration // after that the process group gets SIGTERM; 0 means never
 	Grace   time.Duration // from SIGTERM to SIGKILL; 0 means 5 s
 	Stderr  *os.File      // standard error of the commands; nil means /dev/null
 	Spill   string        // directory for output beyond 1 MiB a job, in files without a name; "" means os.TempDir()
+	Tail    int           // how many of the last bytes of standard error are kept in Result.Tail
+	Log     bool          // Result.Log is kept
 
 	// Terminal, if not nil, makes standard output of the commands a terminal of that one's size, so that they write what
 	// they would write there. The output is captured all the same.
 	Terminal *os.File
+
+	// Worker keeps a command for many jobs, in the directory of the calling process: it is told of a directory by a line on
+	// its standard input, and answers with a line on its standard output, "ok" or "fail" and a message. A place then has no
+	// Args and no Env, and results have no Output. At the end of its input, or after any other end of a job, it has to end.
+	Worker bool
+
+	// Spare reports whether a child of the calling process, none of a command, is somebody else's to wait for; nil: there is
+	// no such child.
+	Spare func(pid int) bool
 }
 
 // Result says how one job ended.
 type Result struct {
 	Number   int           // position of the job, from 0
 	Tag      any           // the job's
-	Err      error         // nil: exit status 0; else *ExitError, ErrTimeout, or what kept the command from running
-	Duration time.Duration // from the command's start to its end; 0 if none was started
+	Err      error         // nil: exit status 0, or "ok"; else what Failed accepts, or what kept the command from running
+	Attempts int           // how often the job was done
+	Duration time.Duration // of the last attempt, from the command's start to its end; 0 if none was started
 	Output   *Output       // the command's standard output, never nil; valid until the loop's next step
+	Log      *Output       // standard output and error as they came, if Options.Log; valid as long
+	Tail     []byte        // the end of standard error
+}
+
+// Failed reports whether an error says that a command failed, and not that it could not be run.
+func Failed(err error) bool {
+	var exit *ExitError
+	var answer *AnswerError
+	return errors.As(err, &exit) || errors.As(err, &answer) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrProtocol)
 }
 
 // ExitError is the error of a command that ended by itself, or by a stranger's signal, other than with status 0.
@@ -85,10 +112,23 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("exit status %d", e.Status)
 }
 
-// windowPerWorker bounds how many jobs are between the pull from the sequence and the end of the loop's step, for each
-// worker. Their directories hold disk space all that time, so the window is small; a job that takes about this many times
-// as long as its neighbours still keeps no worker waiting.
-const windowPerWorker = 4
+// AnswerError is the error of a job whose worker answered "fail".
+type AnswerError struct{ Message string }
+
+func (e *AnswerError) Error() string {
+	if e.Message == "" {
+		return "fail"
+	}
+	return "fail: " + e.Message
+}
+
+// ErrProtocol is wrapped by the error of a job whose worker did something else than to answer with one line.
+var ErrProtocol = errors.New("the worker did not answer with one line, ok or fail")
+
+// windowPerHand bounds how many jobs are between the pull from the sequence and the end of the loop's step, for each hand.
+// Their directories hold disk space all that time, so the window is small; a job that takes about this many times as long
+// as its neighbours still keeps no hand waiting.
+const windowPerHand = 4
 
 // Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job is a result
 // like any other.
@@ -114,12 +154,13 @@ func Run(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, e
 	}
 }
 
-// run is one call of Run. It does not change, so the workers share it.
+// run is one call of Run, which the hands share.
 type run struct {
 	Options              // with zero values resolved
 	path        string   // Argv[0] as an absolute path
 	null        *os.File // /dev/null: every command's standard input
 	errTimedOut error    // ErrTimeout with its duration
+	children    children
 }
 
 // newRun looks up the command and opens what all jobs share.
@@ -153,12 +194,29 @@ func newRun(o Options) (*run, error) {
 	return &run{Options: o, path: path, null: null, errTimedOut: fmt.Errorf("%w after %v", ErrTimeout, o.Timeout)}, nil
 }
 
-// task is a job on its way from the sequence through a worker to the loop.
+// task is a job on its way from the sequence through a hand to the loop.
 type task struct {
 	job    Job
-	done   chan struct{} // closed by the worker when the fields below are set
+	done   chan struct{} // closed by the hand when the fields below are set
 	result Result
 	cut    error // not nil: the job was cut short because the run is over
+}
+
+func (r *run) newTask(number int, job Job) *task {
+	t := &task{job: job, done: make(chan struct{}), result: Result{Number: number, Tag: job.Tag, Output: &Output{dir: r.Spill}}}
+	if r.Log {
+		t.result.Log = &Output{dir: r.Spill}
+	}
+	return t
+}
+
+// forget frees what was kept of the command's output.
+func (t *task) forget() {
+	t.result.Output.close()
+	if t.result.Log != nil {
+		t.result.Log.close()
+	}
+	t.result.Tail = nil
 }
 
 // each runs the jobs and calls yield for each result, in order. It returns when all it started has ended: with nil when
@@ -166,23 +224,26 @@ type task struct {
 func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) bool) error {
 	running, cancel := context.WithCancel(ctx)
 	// The loop holds one task and the goroutine that pulls another, so the channel holds the window less two.
-	order := make(chan *task, windowPerWorker*r.Jobs-2)
+	order := make(chan *task, windowPerHand*r.Jobs-2)
 	work := make(chan *task)
 	var group sync.WaitGroup
 	defer func() {
 		cancel()
 		for t := range order {
 			<-t.done
-			t.result.Output.close()
+			t.forget()
 		}
 		group.Wait()
 	}()
 
 	for range r.Jobs {
 		group.Go(func() {
-			buf := make([]byte, 64<<10) // a pipe's capacity
+			h := hand{run: r, buf: make([]byte, 64<<10)} // a pipe's capacity
 			for t := range work {
-				r.do(running, t, buf)
+				h.do(running, t)
+			}
+			if h.worker != nil {
+				h.dismiss(running)
 			}
 		})
 	}
@@ -191,7 +252,7 @@ func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) b
 		defer close(order)
 		number := 0
 		for job := range jobs {
-			t := &task{job: job, done: make(chan struct{}), result: Result{Number: number, Tag: job.Tag, Output: &Output{dir: r.Spill}}}
+			t := r.newTask(number, job)
 			order <- t
 			work <- t
 			number++
@@ -204,7 +265,7 @@ func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) b
 	for t := range order {
 		<-t.done
 		more := t.cut == nil && yield(t.result)
-		t.result.Output.close()
+		t.forget()
 		if !more {
 			return t.cut
 		}
@@ -212,44 +273,70 @@ func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) b
 	return context.Cause(ctx)
 }
 
-// do runs one job from Prepare to the end of its process group. The scratch space buf is the worker's.
-func (r *run) do(ctx context.Context, t *task, buf []byte) {
+// hand does one job after the other.
+type hand struct {
+	*run
+	buf    []byte
+	worker *worker // kept for the next job; nil: there is none
+}
+
+// do does one job, from Prepare to the end of its process group, as often as it takes.
+func (h *hand) do(ctx context.Context, t *task) {
 	defer close(t.done)
-	if t.cut = context.Cause(ctx); t.cut != nil {
-		return
-	}
-	if t.result.Err = r.execute(ctx, t, buf); t.result.Err != nil {
+	for res := &t.result; ; {
+		if t.cut = context.Cause(ctx); t.cut != nil {
+			return
+		}
+		res.Attempts++
+		t.forget()
+		if res.Err = h.attempt(ctx, t); res.Err == nil {
+			return
+		}
 		t.cut = context.Cause(ctx) // nil while the run goes on
+		if t.cut != nil || res.Attempts > h.Retries || !Failed(res.Err) {
+			return
+		}
 	}
 }
 
-// execute prepares the directory and runs the command in it.
-func (r *run) execute(ctx context.Context, t *task, buf []byte) error {
-	dir, err := t.job.Prepare(ctx)
+// attempt prepares the directory and runs the command in it.
+func (h *hand) attempt(ctx context.Context, t *task) error {
+	place, err := t.job.Prepare(ctx, t.result.Attempts)
 	if err != nil {
 		return err
 	}
-	if !filepath.IsAbs(dir) {
-		return fmt.Errorf("directory %q is not an absolute path", dir)
+	if !filepath.IsAbs(place.Dir) {
+		return fmt.Errorf("directory %q is not an absolute path", place.Dir)
 	}
+	started := time.Now()
+	if h.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, h.Timeout, h.errTimedOut)
+		defer cancel()
+	}
+	if h.Worker {
+		err = h.tell(ctx, place.Dir, &t.result)
+	} else {
+		err = h.execute(ctx, place, &t.result)
+	}
+	t.result.Duration = time.Since(started)
+	h.children.reapStrays(h.Spare)
+	return err
+}
 
+// execute runs a command for one job.
+func (h *hand) execute(ctx context.Context, place Place, res *Result) error {
 	// A child's parent-death signal comes when the thread that started it ends, and Go is free to end a thread that no
 	// goroutine is locked to. The lock has no measurable cost.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	c, err := r.start(dir, environ(r.Env, dir, t.job.Env))
+	argv := append(h.Argv[:len(h.Argv):len(h.Argv)], place.Args...)
+	c, err := h.start(place.Dir, argv, environ(h.Env, place.Dir, place.Env), h.null)
 	if err != nil {
 		return err
 	}
-	started := time.Now()
-	if r.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, r.errTimedOut)
-		defer cancel()
-	}
-	err = c.wait(ctx, r.Grace, t.result.Output, buf)
-	t.result.Duration = time.Since(started)
-	return err
+	h.keep(c, res.Output.append, res)
+	return c.wait(ctx, h.Grace, h.buf)
 }
 
 // environ returns env with PWD and the variables of more in it. Each name occurs once: which of two a command would see

@@ -45,15 +45,19 @@ func shell(script string) Options {
 func in(dir string, n int) iter.Seq[Job] {
 	return func(yield func(Job) bool) {
 		for i := range n {
-			job := Job{
-				Prepare: func(context.Context) (string, error) { return dir, nil },
-				Env:     []string{"N=" + strconv.Itoa(i)},
-			}
+			job := Job{Prepare: func(_ context.Context, attempt int) (Place, error) {
+				return Place{Dir: dir, Env: []string{"N=" + strconv.Itoa(i), "ATTEMPT=" + strconv.Itoa(attempt)}}, nil
+			}}
 			if !yield(job) {
 				return
 			}
 		}
 	}
+}
+
+// at returns a place for a job.
+func at(dir string) func(context.Context, int) (Place, error) {
+	return func(context.Context, int) (Place, error) { return Place{Dir: dir}, nil }
 }
 
 // one runs one job and returns its result and output.
@@ -146,7 +150,12 @@ func TestOrder(t *testing.T) {
 			number := 0
 			seq := func(yield func(Job) bool) {
 				for job := range in(t.TempDir(), 60) {
-					job.Env = append(job.Env, fmt.Sprintf("S=0.0%02d", rand.IntN(30)))
+					prepare := job.Prepare
+					job.Prepare = func(ctx context.Context, attempt int) (Place, error) {
+						place, err := prepare(ctx, attempt)
+						place.Env = append(place.Env, fmt.Sprintf("S=0.0%02d", rand.IntN(30)))
+						return place, err
+					}
 					if !yield(job) {
 						return
 					}
@@ -343,7 +352,7 @@ func TestEscaped(t *testing.T) {
 				t.Error("nobody escaped")
 			}
 			unix.Kill(-pid, unix.SIGKILL)
-			(&command{pid: pid}).reap()
+			(&command{pid: pid, children: new(children)}).reap()
 			if r.Err != nil || !strings.Contains(out, "done\n") {
 				t.Errorf("%v, output of %d bytes", r.Err, len(out))
 			}
@@ -405,18 +414,18 @@ func TestWithoutPidfd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.null.Close()
+	h := hand{run: r, buf: make([]byte, 4096)}
 	for _, script := range []string{"yes & sleep 0.05", "sleep 100 & sleep 0.05", "sleep 0.05", "exec sleep 0.05 >&-"} {
 		runtime.LockOSThread()
-		r.Argv = shell(script).Argv
-		c, err := r.start(t.TempDir(), o.Env)
+		c, err := r.start(t.TempDir(), shell(script).Argv, o.Env, r.null)
 		if err != nil {
 			t.Fatal(err)
 		}
+		unix.Close(c.pidfd)
+		c.pidfd = -1
 		out := &Output{dir: t.TempDir()}
-		if err := c.capture(-1, out, make([]byte, 4096)); err != nil {
-			t.Errorf("%s: %v", script, err)
-		}
-		if err := c.wait(t.Context(), time.Second, out, make([]byte, 4096)); err != nil {
+		h.keep(c, out.append, new(Result))
+		if err := c.wait(t.Context(), time.Second, h.buf); err != nil {
 			t.Errorf("%s: %v", script, err)
 		}
 		out.close()
@@ -500,7 +509,7 @@ func TestCancel(t *testing.T) {
 	if len(results) != 2 {
 		t.Errorf("results of %v, want of 0 and 1", results)
 	}
-	if n := pulled.Load(); n > 2+windowPerWorker*2 {
+	if n := pulled.Load(); n > 2+windowPerHand*2 {
 		t.Errorf("%d jobs pulled", n)
 	}
 }
@@ -522,11 +531,11 @@ func TestPrepareFails(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing")
 	seq := func(yield func(Job) bool) {
-		_ = yield(Job{Prepare: func(context.Context) (string, error) { return dir, nil }}) &&
-			yield(Job{Prepare: func(context.Context) (string, error) { return dir, want }}) &&
-			yield(Job{Prepare: func(context.Context) (string, error) { return "relative", nil }}) &&
-			yield(Job{Prepare: func(context.Context) (string, error) { return missing, nil }}) &&
-			yield(Job{Prepare: func(context.Context) (string, error) { return dir, nil }})
+		_ = yield(Job{Prepare: at(dir)}) &&
+			yield(Job{Prepare: func(context.Context, int) (Place, error) { return Place{}, want }}) &&
+			yield(Job{Prepare: at("relative")}) &&
+			yield(Job{Prepare: at(missing)}) &&
+			yield(Job{Prepare: at(dir)})
 	}
 	var got []error
 	for r, err := range Run(t.Context(), shell("exit"), seq) {
@@ -605,7 +614,7 @@ func TestStart(t *testing.T) {
 func TestWindow(t *testing.T) {
 	for _, jobs := range []int{1, 3} {
 		noLeaks(t)
-		window := windowPerWorker * jobs
+		window := windowPerHand * jobs
 		var pulled atomic.Int32
 		seq := func(yield func(Job) bool) {
 			for job := range in(t.TempDir(), 40) {
@@ -652,7 +661,7 @@ func TestParentDeath(t *testing.T) {
 	pid := pids(t, string(text), 1)[0]
 	eventually(t, "the command dies", func() bool { return !alive(pid) })
 	unix.Kill(-pid, unix.SIGKILL)
-	(&command{pid: pid}).reap() // adopted from the helper
+	(&command{pid: pid, children: new(children)}).reap() // adopted from the helper
 }
 
 var _ io.WriterTo = (*Output)(nil)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -12,84 +13,136 @@ import (
 
 // command is a command that was started: a process, and the process group that it leads.
 type command struct {
-	pid      int  // of the leader and of the group
-	stdout   int  // the read end of the pipe or terminal that is standard output, or -1
-	terminal bool // it is a terminal
+	pid      int       // of the leader and of the group
+	pidfd    int       // the leader's; -1 before Linux 5.4 and where a sandbox forbids it
+	streams  []*stream // standard output first
+	children *children
 }
 
-// start starts the command in dir. The calling goroutine must stay locked to its thread until wait has returned.
-func (r *run) start(dir string, env []string) (*command, error) {
+// stream is what comes out of a command.
+type stream struct {
+	fd       int // the end to read from, or -1
+	terminal bool
+	keep     func([]byte) error // takes what was read, in order
+}
+
+// start starts the command in dir, or where this process is. The calling goroutine must stay locked to its thread until wait has returned.
+func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, error) {
 	// A pipe, though a file gets along without poll: a new file for each job runs 0.8 as many jobs a second, and one file
-	// for all jobs of a worker, as fast as pipes, could be written to during a later job by what left the process group.
-	var p [2]int
-	var err error
-	if r.Terminal != nil {
-		p[0], p[1], err = openTerminal(r.Terminal)
-	} else {
-		err = unix.Pipe2(p[:], unix.O_CLOEXEC)
-	}
+	// for all jobs of a hand, as fast as pipes, could be written to during a later job by what left the process group.
+	stdout, out, err := openStream(r.Terminal)
 	if err != nil {
 		return nil, fmt.Errorf("standard output: %w", err)
 	}
-	defer unix.Close(p[1])
-	pid, err := syscall.ForkExec(r.path, r.Argv, &syscall.ProcAttr{
-		Dir:   dir,
-		Env:   env,
-		Files: []uintptr{r.null.Fd(), uintptr(p[1]), r.Stderr.Fd()},
-		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	defer unix.Close(out)
+	c := &command{pidfd: -1, streams: []*stream{stdout}, children: &r.children}
+	stderr := int(r.Stderr.Fd())
+	if r.Log || r.Tail > 0 {
+		s, end, err := openStream(nil)
+		if err != nil {
+			c.closeStreams()
+			return nil, fmt.Errorf("standard error: %w", err)
+		}
+		defer unix.Close(end)
+		c.streams, stderr = append(c.streams, s), end
+	}
+	c.pid, err = r.children.start(func() (int, error) {
+		return syscall.ForkExec(r.path, argv, &syscall.ProcAttr{
+			Dir:   dir,
+			Env:   env,
+			Files: []uintptr{stdin.Fd(), uintptr(out), uintptr(stderr)},
+			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &c.pidfd},
+		})
 	})
 	if err != nil {
-		unix.Close(p[0])
+		c.closeStreams()
 		// The error can be that of the chdir.
-		if _, err := os.Stat(dir); err != nil {
+		if _, err := os.Stat(dir); dir != "" && err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("start %s: %w", r.path, err)
 	}
-	return &command{pid: pid, stdout: p[0], terminal: r.Terminal != nil}, nil
+	return c, nil
 }
 
-// wait takes the command's output until the command has exited, and ends what is left of its process group. When ctx is
-// done first, the group gets SIGTERM and, after grace, SIGKILL; then the error is the cause of ctx.
-func (c *command) wait(ctx context.Context, grace time.Duration, out *Output, buf []byte) error {
-	exited, terminated := make(chan struct{}), make(chan struct{})
+// openStream makes a stream, a terminal like another one or a pipe, and the command's end of it.
+func openStream(like *os.File) (s *stream, end int, err error) {
+	var p [2]int
+	if like != nil {
+		p[0], p[1], err = openTerminal(like)
+	} else {
+		err = unix.Pipe2(p[:], unix.O_CLOEXEC)
+	}
+	return &stream{fd: p[0], terminal: like != nil}, p[1], err
+}
+
+// keep says where what a command writes goes: its standard output to stdout, its standard error on to Options.Stderr, and
+// both into the result as far as the options want that.
+func (h *hand) keep(c *command, stdout func([]byte) error, res *Result) {
+	log := func(p []byte) error {
+		if res.Log == nil {
+			return nil
+		}
+		return res.Log.append(p)
+	}
+	c.streams[0].keep = func(p []byte) error { return errors.Join(stdout(p), log(p)) }
+	if len(c.streams) > 1 {
+		c.streams[1].keep = func(p []byte) error {
+			h.Stderr.Write(p) // that nobody can be told does not make a command fail
+			res.Tail = append(res.Tail, p...)
+			if more := len(res.Tail) - h.Tail; more > 0 {
+				res.Tail = append(res.Tail[:0], res.Tail[more:]...)
+			}
+			return log(p)
+		}
+	}
+}
+
+// wait takes what the command writes until it has exited, and ends what is left of its process group. When ctx is done
+// first, the group gets SIGTERM and, after grace, SIGKILL; then the error is the cause of ctx.
+func (c *command) wait(ctx context.Context, grace time.Duration, buf []byte) error {
+	release := c.leash(ctx, grace)
+	captured := c.capture(buf, never)
+	c.waitid(0)
+	cause := release()
+	status, err := c.end(buf)
+	switch {
+	case cause != nil:
+		return cause
+	case captured != nil:
+		return captured
+	case err != nil:
+		return err
+	}
+	return exitError(status)
+}
+
+// leash has the group end when ctx is done: by SIGTERM and, after grace, by SIGKILL. It returns what lets the command go, once
+// that has ended or if it is to go on, and tells the cause of ctx if that came first.
+func (c *command) leash(ctx context.Context, grace time.Duration) (release func() error) {
+	released, terminated := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(terminated)
 		unix.Kill(-c.pid, unix.SIGTERM)
 		select {
-		case <-exited:
+		case <-released:
 		case <-time.After(grace):
 			unix.Kill(-c.pid, unix.SIGKILL)
 		}
 	})
-
-	pidfd, err := unix.PidfdOpen(c.pid, 0)
-	if err != nil {
-		pidfd = -1
-	}
-	capture := c.capture(pidfd, out, buf)
-	unix.Close(pidfd)
-	c.waitid(0)
-	close(exited)
-	var cause error
-	if !stop() {
+	return func() error {
+		close(released)
+		if stop() {
+			return nil
+		}
 		<-terminated
-		cause = context.Cause(ctx)
+		return context.Cause(ctx)
 	}
+}
 
-	// The leader is dead but not reaped, so its process id, the group's, cannot belong to anybody else yet.
-	unix.Kill(-c.pid, unix.SIGKILL)
-	status := c.reap()
-	if capture == nil {
-		capture = c.drain(out, buf)
-	}
-	c.closeStdout()
-
+// exitError returns the error that an exit status is; nil for 0.
+func exitError(status unix.WaitStatus) error {
 	switch {
-	case cause != nil:
-		return cause
-	case capture != nil:
-		return fmt.Errorf("standard output: %w", capture)
 	case status.Signaled():
 		return &ExitError{Signal: status.Signal()}
 	case status.ExitStatus() != 0:
@@ -98,52 +151,88 @@ func (c *command) wait(ctx context.Context, grace time.Duration, out *Output, bu
 	return nil
 }
 
+func never() bool { return false }
+
+// end ends what is left of the group of a command whose leader has exited, and takes what it has left in the streams.
+func (c *command) end(buf []byte) (unix.WaitStatus, error) {
+	// The leader is dead but not reaped, so its process id, the group's, cannot belong to anybody else yet.
+	unix.Kill(-c.pid, unix.SIGKILL)
+	status := c.reap()
+	unix.Close(c.pidfd)
+	var err error
+	for _, s := range c.streams {
+		if drained := s.drain(buf); err == nil {
+			err = drained
+		}
+	}
+	c.closeStreams()
+	return status, err
+}
+
 // tick is how often, in milliseconds, a kernel that has no pidfds is asked whether the leader has exited.
 const tick = 20
 
-// capture reads standard output until the leader has exited or nobody can write any more. If the output cannot be kept,
-// it closes the pipe, so that the command learns of it as of any reader that went away. The pidfd is the leader's; it is
-// -1, which poll passes over, before Linux 5.3 and where a sandbox forbids it.
-func (c *command) capture(pidfd int, out *Output, buf []byte) error {
+// capture takes what the command writes until the leader has exited, nobody can write any more, or enough says so. If what is
+// read cannot be kept, it closes the stream, so that the command learns of it as of any reader that went away.
+func (c *command) capture(buf []byte, enough func() bool) (failed error) {
 	timeout := -1
-	if pidfd < 0 {
+	if c.pidfd < 0 { // poll passes over it
 		timeout = tick
 	}
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(c.stdout), Events: unix.POLLIN}}
+	fds := make([]unix.PollFd, 1, 3)
 	for {
+		fds = append(fds[:0], unix.PollFd{Fd: int32(c.pidfd), Events: unix.POLLIN})
+		open := false
+		for _, s := range c.streams {
+			fds = append(fds, unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN})
+			open = open || s.fd >= 0
+		}
+		if !open && c.pidfd < 0 {
+			return failed // the leader is waited for by other means
+		}
 		_, err := unix.Poll(fds, timeout)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err != nil:
 			return err
-		case fds[0].Revents != 0, pidfd < 0 && c.waitid(unix.WNOHANG):
-			return nil
-		case fds[1].Revents == 0:
-			continue
 		}
-		n, err := c.read(out, buf)
-		if err != nil || n == 0 {
-			c.closeStdout()
-			return err
+		if fds[0].Revents != 0 || c.pidfd < 0 && c.waitid(unix.WNOHANG) {
+			return failed
+		}
+		for i, s := range c.streams {
+			if fds[i+1].Revents == 0 {
+				continue
+			}
+			n, err := s.read(buf)
+			if err != nil || n == 0 {
+				s.close()
+			}
+			if failed == nil {
+				failed = err
+			}
+		}
+		if enough() {
+			return failed
 		}
 	}
 }
 
-// drain reads what the ended group has left in the pipe, but does not wait for what left the group and writes on. A
+// drain reads what the ended group has left in a stream, but does not wait for what left the group and writes on. A
 // terminal does not tell how much that is, but ends when nobody has it open any more.
-func (c *command) drain(out *Output, buf []byte) error {
-	if c.stdout < 0 {
+func (s *stream) drain(buf []byte) error {
+	if s.fd < 0 {
 		return nil
 	}
-	left, err := unix.IoctlGetInt(c.stdout, unix.TIOCINQ)
-	for err == nil && (left > 0 || c.terminal && c.readable()) {
+	const patience = 100 // milliseconds for bytes that are on their way while somebody still has the terminal open
+	left, err := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
+	for err == nil && (left > 0 || s.terminal && s.readable(patience)) {
 		piece := buf
-		if !c.terminal {
+		if !s.terminal {
 			piece = buf[:min(left, len(buf))]
 		}
 		var n int
-		if n, err = c.read(out, piece); n == 0 {
+		if n, err = s.read(piece); n == 0 {
 			break
 		}
 		left -= n
@@ -151,24 +240,26 @@ func (c *command) drain(out *Output, buf []byte) error {
 	return err
 }
 
-// readable reports whether a terminal has more bytes, or its end, to be read.
-func (c *command) readable() bool {
-	const patience = 100 // milliseconds for bytes that are on their way while somebody still has the terminal open
+// readable reports whether a stream has more bytes, or its end, to be read within some milliseconds.
+func (s *stream) readable(patience int) bool {
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.stdout), Events: unix.POLLIN}}, patience)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, patience)
 		if err != unix.EINTR {
 			return n > 0
 		}
 	}
 }
 
-// read moves bytes from the pipe to out; 0 bytes are the end.
-func (c *command) read(out *Output, buf []byte) (int, error) {
+// read takes some bytes of a stream; 0 bytes are the end.
+func (s *stream) read(buf []byte) (int, error) {
 	for {
-		n, err := unix.Read(c.stdout, buf)
+		n, err := unix.Read(s.fd, buf)
 		switch err {
 		case nil:
-			return n, out.append(buf[:n])
+			if err := s.keep(buf[:n]); err != nil {
+				return n, fmt.Errorf("output of the command: %w", err)
+			}
+			return n, nil
 		case unix.EINTR:
 		case unix.EIO: // what a terminal says at its end
 			return 0, nil
@@ -178,11 +269,17 @@ func (c *command) read(out *Output, buf []byte) (int, error) {
 	}
 }
 
-// closeStdout closes the pipe, if it is open.
-func (c *command) closeStdout() {
-	if c.stdout >= 0 {
-		unix.Close(c.stdout)
-		c.stdout = -1
+// close closes a stream, if it is open.
+func (s *stream) close() {
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+func (c *command) closeStreams() {
+	for _, s := range c.streams {
+		s.close()
 	}
 }
 
@@ -200,6 +297,7 @@ func (c *command) waitid(flags int) bool {
 // reap waits for every process of the group and returns the leader's status. One that was killed in the middle of a write
 // finishes it before it dies; a subreaper is the parent of those whose own parent died, so it can wait for them too.
 func (c *command) reap() (leader unix.WaitStatus) {
+	defer c.children.gone(c.pid)
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-c.pid, &status, 0, nil)

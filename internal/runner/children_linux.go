@@ -1,0 +1,68 @@
+package runner
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// children knows which children of this process are commands. As a subreaper it also adopts strays: processes that have left
+// the group of their command, and would stay zombies as long as this process runs.
+type children struct {
+	mu       sync.RWMutex // held for reading while a command is started, so that it is known by the time it can end
+	commands sync.Map     // process ids
+	looked   atomic.Int64 // when strays were last looked for, in nanoseconds
+}
+
+// start notes the process that f starts.
+func (c *children) start(f func() (pid int, err error)) (int, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	pid, err := f()
+	if err == nil {
+		c.commands.Store(pid, true)
+	}
+	return pid, err
+}
+
+// gone says that a command has been reaped.
+func (c *children) gone(pid int) { c.commands.Delete(pid) }
+
+// strayPause is the time between two looks for strays, during which no command can be started.
+const strayPause = time.Second
+
+// reapStrays reaps those children that have ended, are no commands and are not spared.
+func (c *children) reapStrays(spare func(pid int) bool) {
+	now, last := time.Now().UnixNano(), c.looked.Load()
+	if now-last < int64(strayPause) || !c.looked.CompareAndSwap(last, now) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		pid := endedChild()
+		if pid == 0 {
+			return
+		}
+		if _, ours := c.commands.Load(pid); ours || spare != nil && spare(pid) {
+			return // it is waited for elsewhere, and strays behind it come to light at the next look
+		}
+		unix.Wait4(pid, nil, unix.WNOHANG, nil)
+	}
+}
+
+// endedChild returns the process id of a child that has ended and was not reaped; 0: there is none.
+func endedChild() int {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+	if err != nil || info.Signo == 0 {
+		return 0
+	}
+	return int((*struct {
+		_   [16]byte // signal, error, code and padding, as on every 64-bit Linux
+		pid int32
+	})(unsafe.Pointer(&info)).pid)
+}

@@ -1,0 +1,196 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// work runs a worker over directories of these names, one at a time, and returns what became of each.
+func work(t *testing.T, o Options, names ...string) (got []string) {
+	t.Helper()
+	root := t.TempDir()
+	o.Worker = true
+	if o.Jobs == 0 {
+		o.Jobs = 1
+	}
+	jobs := func(yield func(Job) bool) {
+		for _, name := range names {
+			if !yield(Job{Prepare: at(filepath.Join(root, name))}) {
+				return
+			}
+		}
+	}
+	for res, err := range Run(t.Context(), o, jobs) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case res.Err == nil:
+			got = append(got, "ok")
+		case !Failed(res.Err):
+			t.Errorf("%v does not count as a failure", res.Err)
+		default:
+			got = append(got, res.Err.Error())
+		}
+	}
+	return got
+}
+
+func TestWorker(t *testing.T) {
+	protocol := ErrProtocol.Error()
+	for _, tt := range []struct {
+		name, script string
+		want         []string // for a, b, c
+	}{
+		{"answers", `while read -r d; do case $d in */b) echo fail it is b;; *) echo ok;; esac; done`, []string{"ok", "fail: it is b", "ok"}},
+		{"without a message", `while read -r d; do echo fail; done`, []string{"fail", "fail", "fail"}},
+		{"one process", `n=0; while read -r d; do n=$((n+1)); echo fail $n; done`, []string{"fail: 1", "fail: 2", "fail: 3"}},
+		{"ends at b", `while read -r d; do case $d in */b) exit 7;; *) echo ok;; esac; done`, []string{"ok", "exit status 7", "ok"}},
+		{"answers and ends", `read -r a; echo ok; read -r b; echo fail b; exit 3`, []string{"ok", "fail: b"}},
+		{"ends at b without a word", `while read -r d; do case $d in */b) exit 0;; *) echo ok;; esac; done`, []string{"ok", protocol + ": it ended", "ok"}},
+		{"killed at b", `while read -r d; do case $d in */b) kill -9 $$;; *) echo ok;; esac; done`, []string{"ok", "killed by signal 9 (killed)", "ok"}},
+		{"chatter", `while read -r d; do case $d in */b) echo hello;; *) echo ok;; esac; done`, []string{"ok", protocol + `: it wrote "hello\n"`, "ok"}},
+		{"two lines", `while read -r d; do case $d in */b) printf 'ok\nok\n';; *) echo ok;; esac; done`, []string{"ok", protocol + `: it wrote "ok\nok\n"`, "ok"}},
+		{"half a line", `while read -r d; do case $d in */b) printf 'o'; exit 1;; *) echo ok;; esac; done`, []string{"ok", "exit status 1", "ok"}},
+		{"okay", `while read -r d; do echo okay; done`, []string{protocol + `: it wrote "okay\n"`, protocol + `: it wrote "okay\n"`, protocol + `: it wrote "okay\n"`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := work(t, shell(tt.script), []string{"a", "b", "c"}[:len(tt.want)]...); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A worker that takes too long is ended, with what it has started, and the next directory gets another one.
+func TestWorkerTimeout(t *testing.T) {
+	o := shell(`while read -r d; do case $d in */b) sleep 1000 & wait;; *) echo ok;; esac; done`)
+	o.Timeout = 300 * time.Millisecond
+	got := work(t, o, "a", "b", "c")
+	if want := `["ok" "timed out after 300ms" "ok"]`; fmt.Sprintf("%q", got) != want {
+		t.Errorf("got %q, want %s", got, want)
+	}
+}
+
+// A line cannot say a name with a newline.
+func TestWorkerNewline(t *testing.T) {
+	got := work(t, shell(`while read -r d; do echo ok; done`), "a\nb", "c")
+	if len(got) != 2 || !strings.Contains(got[0], "newline") || got[1] != "ok" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// An answer without an end does not fill the memory.
+func TestWorkerEndless(t *testing.T) {
+	got := work(t, shell(`read -r d; exec tr '\0' x </dev/zero`), "a")
+	if len(got) != 1 || !strings.Contains(got[0], "longer than") {
+		t.Errorf("got %.200q", got)
+	}
+}
+
+// At the end of its input, a worker may still do something, and no other is left behind.
+func TestWorkerEnds(t *testing.T) {
+	dir := t.TempDir()
+	work(t, shell(`while read -r d; do echo ok; done; echo done >`+dir+`/done`), "a", "b")
+	if _, err := os.Stat(filepath.Join(dir, "done")); err != nil {
+		t.Error("the worker was not let come to its end")
+	}
+}
+
+// A loop that is left early ends its workers.
+func TestWorkerInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(100*time.Millisecond, func() { cancel(errors.New("enough")) })
+	o := shell("read -r d; sleep 1000")
+	o.Worker, o.Jobs = true, 2
+	for res, err := range Run(ctx, o, in(t.TempDir(), 100)) {
+		if err == nil {
+			t.Errorf("result %d: %v", res.Number, res.Err)
+		} else if err.Error() != "enough" {
+			t.Error(err)
+		}
+	}
+}
+
+// A command that has failed is run again, in whatever directory it is given for that, and only its last attempt counts.
+func TestRetries(t *testing.T) {
+	for _, tt := range []struct {
+		retries, succeeds int
+		attempts          int
+		output            string
+	}{
+		{0, 1, 1, "1\n"},
+		{0, 2, 1, "1\n"},
+		{2, 2, 2, "2\n"},
+		{2, 3, 3, "3\n"},
+		{2, 4, 3, "3\n"},
+	} {
+		o := shell(fmt.Sprintf("echo $ATTEMPT; echo e$ATTEMPT >&2; test $ATTEMPT = %d", tt.succeeds))
+		o.Retries, o.Tail, o.Log = tt.retries, 100, true
+		var log strings.Builder
+		for res, err := range Run(t.Context(), o, in(t.TempDir(), 1)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			res.Output.WriteTo(&out)
+			res.Log.WriteTo(&log)
+			if (res.Err == nil) != (tt.attempts == tt.succeeds) || res.Attempts != tt.attempts || out.String() != tt.output {
+				t.Errorf("%+v: %v after %d attempts, output %q", tt, res.Err, res.Attempts, out.String())
+			}
+			if want := "e" + tt.output; string(res.Tail) != want || !strings.Contains(log.String(), want) || len(log.String()) != 5 {
+				t.Errorf("%+v: standard error %q, log %q", tt, res.Tail, log.String())
+			}
+		}
+	}
+}
+
+// The end of standard error is kept, and all of it passed on; the log has both streams.
+func TestTail(t *testing.T) {
+	stderr, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	o := shell("echo out; sleep 0.05; echo 0123456789 >&2; sleep 0.05; echo end")
+	o.Stderr, o.Tail, o.Log = stderr, 4, true
+	for res := range Run(t.Context(), o, in(t.TempDir(), 1)) {
+		var log strings.Builder
+		res.Log.WriteTo(&log)
+		passed, _ := os.ReadFile(stderr.Name())
+		if string(res.Tail) != "789\n" || string(passed) != "0123456789\n" || log.String() != "out\n0123456789\nend\n" {
+			t.Errorf("tail %q, passed on %q, log %q", res.Tail, passed, log.String())
+		}
+	}
+}
+
+// What has left its command's group is adopted, and does not stay a zombie.
+func TestStrays(t *testing.T) {
+	dir := t.TempDir()
+	pids := filepath.Join(dir, "pids")
+	o := shell("(setsid sh -c 'echo $$ >>" + pids + "' &); sleep 0.3")
+	o.Jobs = 2
+	for res, err := range Run(t.Context(), o, in(dir, 12)) {
+		if err != nil || res.Err != nil {
+			t.Fatal(err, res.Err)
+		}
+	}
+	all, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zombies := 0
+	for _, pid := range strings.Fields(string(all)) {
+		if _, err := os.Stat("/proc/" + pid); err == nil {
+			zombies++
+		}
+	}
+	if started := len(strings.Fields(string(all))); started != 12 || zombies == started {
+		t.Errorf("%d of %d strays are zombies", zombies, started)
+	}
+}
