@@ -166,7 +166,7 @@ func exportFormats(list string) ([]foreign.Format, error) {
 
 // exportIndex writes the index of another tool.
 func exportIndex(ctx context.Context, ui *ui, sh *shard.Shard, f foreign.Format, name string) error {
-	out, err := store.Create(name, true)
+	out, err := store.Create(name, store.Options{Replace: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

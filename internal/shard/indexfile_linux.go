@@ -401,7 +401,7 @@ func saveTo(f *index.Saved, name string) error {
 	if f == nil {
 		return nil
 	}
-	out, err := store.Create(name, true)
+	out, err := store.Create(name, store.Options{Replace: true})
 	if err == nil {
 		if err = write(f, out); err == nil {
 			err = out.Commit()

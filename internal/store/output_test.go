@@ -30,7 +30,7 @@ func names(t *testing.T, dir string) (list []string) {
 
 func mustCreate(t *testing.T, name string, replace bool) *Output {
 	t.Helper()
-	o, err := Create(name, replace)
+	o, err := Create(name, Options{Replace: replace})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestOutputExists(t *testing.T) {
 		t.Errorf("created in between: %v, want %v", err, ErrExists)
 	}
 	checkFile(t, name, "old")
-	if _, err := Create(name, false); !errors.Is(err, ErrExists) {
+	if _, err := Create(name, Options{}); !errors.Is(err, ErrExists) {
 		t.Errorf("created before: %v, want %v", err, ErrExists)
 	}
 	o = mustCreate(t, name, true)
@@ -195,7 +195,7 @@ func TestCreateErrors(t *testing.T) {
 		{"s3://bucket/out", false, ErrScheme},
 	} {
 		soon(t, func() {
-			if o, err := Create(tt.name, tt.replace); !errors.Is(err, tt.want) {
+			if o, err := Create(tt.name, Options{Replace: tt.replace}); !errors.Is(err, tt.want) {
 				t.Errorf("Create(%q, %v): %v, want %v", tt.name, tt.replace, err, tt.want)
 				if err == nil {
 					o.Abort()
@@ -238,16 +238,15 @@ func TestOutputLeftovers(t *testing.T) {
 	if slices.Contains(living, left[0]) || !slices.Contains(living, filepath.Base(another)) || len(living) != 2 {
 		t.Errorf("with a new one: %q, after %q", living, left)
 	}
-	second := mustCreate(t, name, false)
-	if got := names(t, dir); len(got) != 3 {
-		t.Errorf("with a second one: %q, after %q", got, living)
+	if _, err := Create(name, Options{}); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second one: %v, want %v", err, ErrBusy)
+	}
+	if got := names(t, dir); len(got) != 2 {
+		t.Errorf("after a second one: %q, before %q", got, living)
 	}
 	mustWrite(t, o, "first")
 	if err := o.Commit(); err != nil {
 		t.Error(err)
-	}
-	if err := second.Commit(); !errors.Is(err, ErrExists) {
-		t.Errorf("the second: %v, want %v", err, ErrExists)
 	}
 	if err := os.Remove(another); err != nil {
 		t.Fatal(err)
@@ -367,6 +366,69 @@ func TestOutputDiskFull(t *testing.T) {
 		}
 		if got := names(t, dir); len(got) != 0 {
 			t.Errorf("%s: files left: %q", story, got)
+		}
+	}
+}
+
+// A lasting temporary file stays when its process does not come to an end, can be read, and goes with the next output.
+func TestLasting(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "out")
+	create := func(opts Options) *Output {
+		t.Helper()
+		o, err := Create(name, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	o := create(Options{Lasting: true})
+	mustWrite(t, o, "half")
+	part := o.Part()
+	if err := errors.Join(o.Sync(), o.Leave(), o.Abort()); err != nil {
+		t.Fatal(err)
+	}
+	next := create(Options{Lasting: true})
+	if !HasPart(name) {
+		t.Error("it is not found")
+	}
+	r, err := OpenPart(name, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.CopyRange(r, 0, r.Size()); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(r.Close(), next.Commit()); err != nil {
+		t.Error(err)
+	}
+	checkFile(t, name, "half")
+	if got := names(t, filepath.Dir(name)); len(got) != 1 || HasPart(name) {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
+// Only temporary files of the output itself are opened.
+func TestOpenPart(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"secret", ".out.shardfs-part-A", ".out.shardfs-B"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("secret", filepath.Join(dir, ".out.shardfs-part-L")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		part string
+		ok   bool
+	}{{".out.shardfs-part-A", true}, {".out.shardfs-B", false}, {"secret", false}, {"", false}, {"../secret", false},
+		{".out.shardfs-part-/../secret", false}, {".out.shardfs-part-L", false}, {".out.shardfs-part-none", false}} {
+		r, err := OpenPart(filepath.Join(dir, "out"), tt.part)
+		if (err == nil) != tt.ok {
+			t.Errorf("OpenPart(%q): %v", tt.part, err)
+		}
+		if err == nil {
+			r.Close()
 		}
 	}
 }

@@ -72,6 +72,11 @@ func Open(name string) (*Object, error) {
 	if err != nil {
 		return nil, bare(err)
 	}
+	return newObject(f)
+}
+
+// newObject returns the object that an open file is.
+func newObject(f *os.File) (*Object, error) {
 	o := &Object{file: f}
 	if err := unix.Fstat(int(f.Fd()), &o.stat); err != nil {
 		f.Close()
