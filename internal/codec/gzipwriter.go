@@ -67,6 +67,9 @@ func NewGzipWriter(w io.Writer, level, workers int) (*GzipWriter, error) {
 // Write takes plain bytes. An error is that of an earlier write to the underlying writer.
 func (z *GzipWriter) Write(p []byte) (int, error) { return z.segments.Write(p) }
 
+// Written returns how many plain bytes can be decoded from what the underlying writer has been given. Any goroutine may ask.
+func (z *GzipWriter) Written() int64 { return z.segments.written.Load() }
+
 // SetExtra keeps b beside the data, where ReadMap finds it and every other reader skips it; more than maxExtra bytes are left
 // out. b is not copied and must not change before Close has returned.
 func (z *GzipWriter) SetExtra(b []byte) { z.extra = b }

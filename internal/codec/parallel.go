@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // pipeline compresses pieces of plain bytes in parallel and writes them in order. What comes out does not depend on the
@@ -24,6 +25,7 @@ type pipeline struct {
 	queue chan *piece // to be written, in order
 
 	running sync.WaitGroup
+	written atomic.Int64  // plain bytes of pieces that have been written
 	failed  chan struct{} // closed when err is set
 	err     error         // of the first write to w that failed
 	closed  bool
@@ -76,6 +78,9 @@ func newPipeline(w io.Writer, f Format, size, workers int, worker func() (compre
 			<-s.done
 			l.put(s.out)
 			l.wrote(s)
+			if l.err == nil {
+				l.written.Add(int64(len(s.plain)))
+			}
 			l.free <- s
 		}
 	})

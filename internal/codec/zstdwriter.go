@@ -60,6 +60,9 @@ func NewZstdWriter(w io.Writer, level, workers int) (*ZstdWriter, error) {
 // Write takes plain bytes. An error is that of an earlier write to the underlying writer.
 func (z *ZstdWriter) Write(p []byte) (int, error) { return z.pieces.Write(p) }
 
+// Written returns how many plain bytes can be decoded from what the underlying writer has been given. Any goroutine may ask.
+func (z *ZstdWriter) Written() int64 { return z.pieces.written.Load() }
+
 // SetExtra keeps b beside the data, where ReadMap finds it and every other reader skips it; more than maxZstdExtra bytes are
 // left out. b is not copied and must not change before Close has returned.
 func (z *ZstdWriter) SetExtra(b []byte) { z.extra = b }

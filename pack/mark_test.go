@@ -1,0 +1,63 @@
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"testing"
+)
+
+// Going on at a mark, wherever it is, gives the bytes of a Writer that was not interrupted.
+func TestResume(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "README", "a.x", "a.y", "dir/", "b.x", "link->", "b.y", "c.x", "LICENSE"))
+	for _, c := range []changes{
+		{},
+		{"b": {write("sample.new", "content")}},
+		{"a": dropped},
+		{"b": dropped, "c": {remove("sample.x")}},
+		{"c": {write("sample.x", "other")}},
+	} {
+		for _, o := range []Options{{}, {DropOthers: true}} {
+			want, sum := mustPack(t, s.base, s.folders(c), o)
+			list := s.folders(c)
+			for at := range len(list) + 1 {
+				t.Run(fmt.Sprint(at), func(t *testing.T) {
+					var out bytes.Buffer
+					w := NewWriter(&out, o)
+					for _, f := range list[:at] {
+						if err := w.Folder(s.base, f); err != nil {
+							t.Fatal(err)
+						}
+					}
+					m, err := w.Mark()
+					if err != nil {
+						t.Fatal(err)
+					}
+					kept, err := json.Marshal(m)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if m = (Mark{}); json.Unmarshal(kept, &m) != nil {
+						t.Fatal(string(kept))
+					}
+					w = Resume(&out, o, s.base, m)
+					for _, f := range list[at:] {
+						if err := w.Folder(s.base, f); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := w.Rest(s.base); err != nil {
+						t.Fatal(err)
+					}
+					if err := w.Close(); err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(out.Bytes(), want) || w.Summary() != sum {
+						t.Errorf("%d bytes, %+v; want %d, %+v", out.Len(), w.Summary(), len(want), sum)
+					}
+				})
+			}
+		}
+	}
+}
