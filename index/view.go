@@ -142,6 +142,9 @@ func memberFile(ext string, n int) string {
 	return fit(escapePercent(numbered(memberPrefix, n) + "." + ext))
 }
 
+// SampleFile returns the name of the file that shows the member with an extension.
+func SampleFile(ext string) string { return memberFile(ext, 1) }
+
 // SplitFile splits the name of a file in a sample's directory into the member's extension and its number among the
 // members with that extension. It reports false for a name that no member has.
 func SplitFile(name string) (ext string, n int, ok bool) {

@@ -10,8 +10,12 @@ import (
 )
 
 // commandLine returns the argument list that runs a command's text: the shell's, or the command's own where the shell
-// would do nothing but start it. Starting a shell first costs as much as starting a program.
-func commandLine(shell, text string) []string {
+// would do nothing but start it. Starting a shell first costs as much as starting a program. Arguments that are to follow are
+// the shell's, "$@" in the text.
+func commandLine(shell, text string, arguments bool) []string {
+	if arguments {
+		return []string{shell, "-c", text, shell}
+	}
 	if shell == defaultShell {
 		if words := plainWords(text); words != nil && isProgram(words[0]) {
 			return words

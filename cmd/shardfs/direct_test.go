@@ -37,7 +37,7 @@ func TestCommandLine(t *testing.T) {
 		{"no-interpreter", false},
 		{"", false},
 	} {
-		argv := commandLine(defaultShell, tt.text)
+		argv := commandLine(defaultShell, tt.text, false)
 		if shell := []string{defaultShell, "-c", tt.text}; slices.Equal(argv, shell) == tt.direct {
 			t.Errorf("commandLine(%q) = %q", tt.text, argv)
 		}
@@ -47,7 +47,7 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%q: %q, %v, by a shell %q, %v", tt.text, got, err, want, wantErr)
 		}
 	}
-	if argv := commandLine("/bin/bash", "true"); argv[0] != "/bin/bash" {
+	if argv := commandLine("/bin/bash", "true", false); argv[0] != "/bin/bash" {
 		t.Errorf("another shell was asked for, and %q is run", argv)
 	}
 }

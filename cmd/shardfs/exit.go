@@ -68,7 +68,7 @@ func exitStatus(err error) int {
 		return exitPartly
 	case is(errSampleFailed, errUnpacked, pack.ErrKey):
 		return exitFailed
-	case is(overlay.ErrInUse, unix.EBUSY, index.ErrStale):
+	case is(overlay.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
 	case is(foreign.ErrUnsuited, foreign.ErrUnknownFormat):
 		return exitUsage

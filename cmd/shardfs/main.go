@@ -45,6 +45,9 @@ func run(args []string) int {
 	}
 	var said *silent
 	if cause := context.Cause(ctx); cause != nil && !errors.As(err, &said) {
+		if h := (hinted{}); errors.As(err, &h) {
+			cause = hinted{cause, h.hint}
+		}
 		err = cause // whatever was said while everything came down
 	}
 	ui.fail(err)

@@ -61,6 +61,11 @@ func TestStories(t *testing.T) {
 func setUp(env *testscript.Env) error {
 	env.Values[gateKey{}] = new(gate)
 	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	env.Setenv("TZ", "UTC")
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 	env.Setenv("LC_ALL", "C.UTF-8")

@@ -29,6 +29,7 @@ type outputOptions struct {
 	others   string
 	mtime    string
 
+	allowPipe  bool
 	writeIndex bool
 	export     string
 }
@@ -38,6 +39,7 @@ func (o *outputOptions) add(flags *pflag.FlagSet) {
 	flags.IntVar(&o.level, "level", 1, "compression level `N`, 1 to 9, of zstd to 19")
 	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
 	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
+	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "let shards and outputs be pipe:COMMAND, for the shell")
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
 }
 
@@ -54,8 +56,10 @@ func (o *outputOptions) check() error {
 		return usagef("--if-exists %s: overwrite, skip or fail", o.ifExists)
 	case o.others != "keep" && o.others != "drop":
 		return usagef("--others %s: keep or drop", o.others)
-	case o.name == "-" && (o.writeIndex || o.export != ""):
-		return usagef("-o -: there is no place beside standard output for an index")
+	case (o.name == "-" || isPipe(o.name)) && (o.writeIndex || o.export != ""):
+		return usagef("-o %s: there is no place beside it for an index", shownName(o.name))
+	case isPipe(o.name) && !o.allowPipe:
+		return errPipeAllowed(o.name)
 	}
 	exports, err := exportFormats(o.export)
 	if err != nil {
@@ -90,7 +94,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 			return f.format, nil
 		}
 	}
-	if o.name == "" || o.name == "-" {
+	if o.name == "" || o.name == "-" || isPipe(o.name) {
 		return codec.Plain, nil
 	}
 	return codec.Plain, usagef("%s: the name of an output ends in .tar, .tar.gz, .tgz or .tar.zst", o.name)
@@ -120,33 +124,50 @@ func (o *outputOptions) packOptions() (pack.Options, error) {
 // output is a tar in the making.
 type output struct {
 	*pack.Writer
-	name  string
-	o     *outputOptions
-	file  *store.Output // nil: standard output
-	coded encoder       // nil: not compressed
-	tap   *indexTap     // nil: not compressed
-	begun time.Time
+	sink    io.Writer // what the Writer writes to
+	packing pack.Options
+	name    string
+	o       *outputOptions
+	file    *store.Output // nil: standard output or a pipe
+	pipe    *pipe         // nil: standard output or a file
+	coded   encoder       // nil: not compressed
+	tap     *indexTap     // nil: not compressed
+	begun   time.Time
+
+	tail      *tail // nil: not compressed, or not lasting
+	resumable bool  // a checkpoint names the temporary file
 }
 
 // encoder compresses an output.
 type encoder interface {
 	io.WriteCloser
 	SetExtra(b []byte) // to be kept beside the data, for ReadMap
+	Written() int64    // plain bytes that can be decoded from what has been written
 }
 
 // errSkip says that the output exists and nothing need be done.
 var errSkip = errors.New("the output exists")
 
-// create begins an output.
-func (o *outputOptions) create() (*output, error) {
+// create begins an output. If it is lasting, what was written stays when the process is killed.
+func (o *outputOptions) create(ctx context.Context, lasting bool) (*output, error) {
 	p, err := o.packOptions()
 	if err != nil {
 		return nil, err
 	}
 	out := &output{name: o.name, o: o, begun: time.Now()}
 	var sink io.Writer = os.Stdout
-	if o.name != "-" {
-		out.file, err = store.Create(o.name, o.ifExists == "overwrite")
+	switch {
+	case isPipe(o.name):
+		out.name = pipeName(o.name)
+		if out.pipe, err = openPipe(ctx, o.name, true); err != nil {
+			return nil, fmt.Errorf("%s: %w", out.name, err)
+		}
+		sink = out.pipe
+	case o.name != "-":
+		err = patiently(ctx, store.ErrBusy, func() (err error) {
+			out.file, err = store.Create(o.name, store.Options{Replace: o.ifExists == "overwrite", Lasting: lasting})
+			return err
+		})
 		if errors.Is(err, store.ErrExists) && o.ifExists == "skip" {
 			return nil, errSkip
 		}
@@ -171,9 +192,49 @@ func (o *outputOptions) create() (*output, error) {
 	if out.coded != nil {
 		out.tap = newIndexTap(out.coded)
 		sink = out.tap
+		if lasting {
+			out.tail = &tail{w: sink, written: out.coded.Written}
+			sink = out.tail
+		}
 	}
+	out.sink, out.packing = sink, p
 	out.Writer = pack.NewWriter(sink, p)
 	return out, nil
+}
+
+// refill begins the output with what an earlier one had written at a checkpoint; b is the shard that it was packed from.
+func (out *output) refill(ctx context.Context, part *store.Object, b pack.Base, c *checkpoint) error {
+	format, err := out.o.format()
+	if err != nil {
+		return err
+	}
+	if format == codec.Plain {
+		err = out.file.CopyRange(part, 0, c.Mark.Bytes)
+	} else {
+		var r *codec.Reader
+		if r, err = codec.NewReader(format, io.NewSectionReader(part, 0, part.Size()), codec.Options{}); err == nil {
+			written := c.Mark.Bytes - int64(len(c.Tail))
+			_, err = io.CopyN(out.sink, io.MultiReader(io.LimitReader(contextReader{ctx, r}, written), bytes.NewReader(c.Tail)), c.Mark.Bytes)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	out.Writer = pack.Resume(out.sink, out.packing, b, c.Mark)
+	return nil
+}
+
+// contextReader reads until ctx is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
 }
 
 // commit ends the tar and publishes it, and then what is to lie beside it.
@@ -182,6 +243,12 @@ func (out *output) commit(ctx context.Context, ui *ui) error {
 	if err != nil {
 		out.abort()
 		return fmt.Errorf("%s: %w", out.name, err)
+	}
+	if out.pipe != nil {
+		if err := out.pipe.finish(); err != nil {
+			return fmt.Errorf("%s: %w", out.name, err)
+		}
+		return nil
 	}
 	if out.file == nil {
 		return nil
@@ -236,14 +303,21 @@ func (out *output) abort() {
 		out.coded.Close()
 		out.coded = nil
 	}
-	if out.file != nil {
+	if out.pipe != nil {
+		out.pipe.abandon()
+	}
+	switch {
+	case out.file == nil:
+	case out.resumable:
+		out.file.Leave()
+	default:
 		out.file.Abort()
 	}
 }
 
 // write makes an output of what fill puts into it.
 func (o *outputOptions) write(ctx context.Context, ui *ui, fill func(*pack.Writer) error) error {
-	out, err := o.create()
+	out, err := o.create(ctx, false)
 	if errors.Is(err, errSkip) {
 		ui.note("%s: exists, skipped", o.name)
 		return nil
@@ -274,6 +348,13 @@ func (u *ui) summary(out *output) error {
 			Seconds float64 `json:"seconds"`
 		}{out.name, s, time.Since(out.begun).Seconds()})
 	}
+	u.note("%s", out)
+	return nil
+}
+
+// String says what an output holds.
+func (out *output) String() string {
+	s := out.Summary()
 	text := fmt.Sprintf("%s: %s, %s, %s", out.name, count(s.Samples, "sample"), count(s.Members, "member"), size(s.Bytes))
 	if s.LeftOut > 0 {
 		text += fmt.Sprintf("; %s left out", count(s.LeftOut, "other file"))
@@ -281,6 +362,5 @@ func (u *ui) summary(out *output) error {
 	if s.Emptied > 0 {
 		text += fmt.Sprintf("; %s left out", count(s.Emptied, "emptied sample"))
 	}
-	u.note("%s", text)
-	return nil
+	return text
 }

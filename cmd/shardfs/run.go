@@ -5,15 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/shardfs/shardfs/internal/runner"
 )
 
 // runOptions are the flags of run.
@@ -21,17 +17,26 @@ type runOptions struct {
 	command   string
 	shell     string
 	jobs      int
+	batch     int
+	worker    bool
 	count     int
 	skip      int
 	keys      string
 	timeout   time.Duration
+	retries   int
 	onError   string
+	maxFailed string
+	failed    string
+	reportTo  string
+	addLog    string
 	workspace string
 	scratch   string
+	resume    bool
 	from      shardFlags
 	output    outputOptions
 
-	argv []string
+	argv  []string
+	limit failureLimit
 }
 
 func newRun(ui *ui) *cobra.Command {
@@ -43,11 +48,19 @@ func newRun(ui *ui) *cobra.Command {
 packs what the directories hold afterwards, in the order of the shard; without,
 it forgets the changes. In a DIR, such as a mountpoint, they stay. The command
 sees SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT; its
-input is empty.`,
+input is empty.
+
+With --batch N the command is started once for N samples and given their
+directories as arguments ("$@" in a -c text). With --worker it is started once
+a job, reads one directory a line and answers each with a line: ok, or fail and
+a message.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
   shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
-  shardfs run mnt -- python3 augment.py`,
+  shardfs run mnt -- python3 augment.py
+  shardfs run --worker -j 8 -o out.tar train-0000.tgz -- python3 worker.py
+  shardfs run -c ./convert --on-error skip --failed bad.tar --report run.jsonl \
+      --scratch /scratch --resume train-0000.tgz -o out.tar`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				args, o.argv = args[:dash], args[dash:]
@@ -61,21 +74,29 @@ input is empty.`,
 	flags.IntVarP(&o.jobs, "jobs", "j", 1, "run `N` commands at a time (also -p)")
 	flags.IntVarP(&o.jobs, "parallel", "p", 1, "")
 	flags.MarkHidden("parallel")
+	flags.IntVar(&o.batch, "batch", 0, "hand `N` samples to each command")
+	flags.BoolVar(&o.worker, "worker", false, "keep the commands, and tell them of one sample a line")
 	o.output.add(flags)
 	flags.IntVarP(&o.count, "count", "n", 0, "take only `N` samples")
 	flags.IntVar(&o.skip, "skip", 0, "pass over the first `N` samples")
 	flags.StringVar(&o.keys, "keys", "", "take only the keys in `FILE`, one a line")
 	flags.StringVar(&o.shell, "shell", defaultShell, "shell for -c: its `PATH`")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, as 90s or 5m")
+	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more, each time in a fresh directory")
 	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` if a command fails: stop, skip, keep the sample")
+	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N% of them, have failed")
+	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`")
+	flags.StringVar(&o.reportTo, "report", "", "write what became of each sample to `FILE`, as JSON lines")
+	flags.StringVar(&o.addLog, "add-log", "", "add what a command writes to its sample, as the extension `EXT`")
 	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` samples lie: fuse (mount), dir (copies), auto")
-	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files")
+	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files and for what --resume needs")
+	flags.BoolVar(&o.resume, "resume", false, "go on where a run with the same --scratch was stopped")
 	o.from.add(flags)
 	return cmd
 }
 
 // check refuses what makes no sense, before any work is done.
-func (o *runOptions) check(args []string) error {
+func (o *runOptions) check(args []string) (err error) {
 	switch {
 	case o.command == "" && len(o.argv) == 0:
 		return usagef("-c is missing: which command should be run?")
@@ -85,20 +106,47 @@ func (o *runOptions) check(args []string) error {
 		return usagef("%s: one shard at a time", strings.Join(args, " "))
 	case o.jobs < 1:
 		return usagef("--jobs %d: at least 1", o.jobs)
-	case o.count < 0 || o.skip < 0 || o.timeout < 0:
-		return usagef("--count, --skip and --timeout: at least 0")
+	case o.count < 0 || o.skip < 0 || o.timeout < 0 || o.retries < 0 || o.batch < 0:
+		return usagef("--count, --skip, --timeout, --retries and --batch: at least 0")
+	case o.batch > 0 && o.worker:
+		return usagef("--batch and --worker exclude each other")
 	case o.onError != "stop" && o.onError != "skip" && o.onError != "keep":
 		return usagef("--on-error %s: stop, skip or keep", o.onError)
+	case o.maxFailed != "" && o.onError == "stop":
+		return usagef("--max-failed is for --on-error skip and keep")
 	case o.workspace != "auto" && o.workspace != "fuse" && o.workspace != "dir":
 		return usagef("--workspace %s: auto, fuse or dir", o.workspace)
+	case o.addLog != "" && o.output.name == "":
+		return usagef("--add-log is for runs with -o")
+	case o.addLog != "" && (o.batch > 0 || o.worker):
+		return usagef("--add-log: --batch and --worker have no log for each sample")
+	case o.failed == "-", o.failed != "" && o.failed == o.output.name:
+		return usagef("--failed %s: a file of its own", o.failed)
+	}
+	if len(args) == 1 && isPipe(args[0]) && !o.output.allowPipe {
+		return errPipeAllowed(args[0])
+	}
+	if err := o.checkResume(args); err != nil {
+		return err
+	}
+	if o.limit, err = parseLimit(o.maxFailed); err != nil {
+		return err
+	}
+	if err := checkLogExtension(o.addLog); err != nil {
+		return err
+	}
+	if o.failed != "" {
+		if err := o.failedOptions().check(); err != nil {
+			return err
+		}
 	}
 	if len(o.argv) == 0 {
-		o.argv = commandLine(o.shell, o.command)
+		o.argv = commandLine(o.shell, o.command, o.batch > 0)
 	}
 	return o.output.check()
 }
 
-func (o *runOptions) run(ctx context.Context, ui *ui, args []string) error {
+func (o *runOptions) run(ctx context.Context, ui *ui, args []string) (err error) {
 	if err := o.check(args); err != nil {
 		return err
 	}
@@ -121,101 +169,46 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) error {
 	if !o.all(keys) {
 		o.output.others = "drop" // they belong to no sample that was chosen
 	}
-	var out *output
+	if o.scratch != "" {
+		release, err := o.holdScratch(ctx, ui)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	r := course{runOptions: o, ui: ui, keys: keys, stdout: os.Stdout}
+	if o.output.name == "-" {
+		r.stdout = os.Stderr
+	}
+	if err := r.openCheckpoints(name); err != nil {
+		return err
+	}
 	if o.output.name != "" {
-		if out, err = o.output.create(); errors.Is(err, errSkip) {
+		if r.out, err = o.output.create(ctx, r.points != nil); errors.Is(err, errSkip) {
 			ui.note("%s: exists, skipped", o.output.name)
 			return nil
 		} else if err != nil {
 			return err
 		}
-		defer out.abort()
+		defer r.out.abort()
 	}
-	space, err := openWorkspace(ctx, ui, name, o)
-	if err != nil {
+	if o.failed != "" {
+		if r.failures, err = o.failedOptions().create(ctx, false); err != nil {
+			return err
+		}
+		defer r.failures.abort()
+	}
+	if r.space, err = openWorkspace(ctx, ui, name, o); err != nil {
 		return err
 	}
-	if err := o.loop(ctx, ui, space, keys, out); err != nil {
-		return errors.Join(err, space.close())
-	}
-	return space.close()
-}
-
-// loop runs the command in each sample and packs the results, in the order of the samples.
-func (o *runOptions) loop(ctx context.Context, ui *ui, space workspace, keys map[string]bool, out *output) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stdout := os.Stdout
-	if out != nil && out.file == nil {
-		stdout = os.Stderr
-	}
-	var terminal *os.File
-	if isTerminal(stdout) {
-		terminal = stdout
-	}
-	var inputErr error
-	failed := 0
-	for result, err := range runner.Run(ctx, runner.Options{
-		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Timeout: o.timeout, Stderr: os.Stderr, Spill: space.dir(),
-		Terminal: terminal,
-	}, jobs(ctx, space.name(), o.choose(space.tasks(), keys), &inputErr)) {
-		if err != nil {
-			return err
-		}
-		if err := space.broken(); err != nil {
-			cancel()
-			return err
-		}
-		t := result.Tag.(*task)
-		if _, err := result.Output.WriteTo(stdout); err != nil {
-			cancel()
-			return fmt.Errorf("standard output: %w", err)
-		}
-		if result.Err != nil {
-			err := sampleError(space.name(), t.key, result.Err)
-			if o.onError == "stop" || !errors.Is(err, errSampleFailed) {
-				cancel()
-				return err
-			}
-			failed++
-			ui.fail(err)
-		}
-		if out != nil {
-			if err := o.pack(t, result.Err != nil, out); err != nil {
-				cancel()
-				return fmt.Errorf("%s: %w", space.name(), err)
-			}
-		}
-		if err := t.free(); err != nil {
-			cancel()
-			return err
+	err = r.goOn(ctx)
+	if err == nil {
+		if r.report, err = openReport(o.reportTo, r.from.Report); err == nil {
+			err = r.run(ctx)
+			err = errors.Join(err, r.report.close())
 		}
 	}
-	if inputErr != nil {
-		return inputErr
-	}
-	if out != nil {
-		if o.all(keys) {
-			if err := space.rest(ctx, out.Writer); err != nil {
-				return err
-			}
-		}
-		if err := out.commit(ctx, ui); err != nil {
-			return err
-		}
-		if err := ui.summary(out); err != nil {
-			return err
-		}
-	}
-	switch cut := space.cut(); {
-	case failed > 0 && out == nil:
-		return &silent{errSampleFailed}
-	case failed > 0:
-		return &silent{errPartly}
-	case cut != "" && out != nil:
-		return fmt.Errorf("%w: %s", errPartly, cut)
-	}
-	return nil
+	return r.points.explain(errors.Join(err, r.space.close()))
 }
 
 // all reports whether the run is over all samples.
@@ -223,64 +216,9 @@ func (o *runOptions) all(keys map[string]bool) bool {
 	return o.count == 0 && o.skip == 0 && keys == nil
 }
 
-// sampleError says which sample an error is of. It is errSampleFailed where the command failed, and no other error: a full
-// disk is not the sample's fault, and no policy for samples applies to it.
-func sampleError(shard, key string, err error) error {
-	var exit *runner.ExitError
-	if errors.As(err, &exit) || errors.Is(err, runner.ErrTimeout) {
-		return failure{fmt.Errorf("%s: sample %s: %w", shard, key, err)}
-	}
-	return fmt.Errorf("%s: sample %s: %w", shard, key, err)
-}
-
-// failure is the error of a command in a sample.
-type failure struct{ error }
-
-func (f failure) Unwrap() error        { return f.error }
-func (f failure) Is(target error) bool { return target == errSampleFailed }
-
-// pack puts what has become of a sample into the output.
-func (o *runOptions) pack(t *task, failed bool, out *output) error {
-	folder, ok := t.before, true
-	var err error
-	switch {
-	case failed && o.onError == "skip":
-		t.dropped()
-		ok = false
-	case !failed:
-		folder, ok, err = t.now()
-	}
-	if err != nil || !ok && t.others == nil {
-		return err
-	}
-	if !ok {
-		return t.others(out.Writer)
-	}
-	if err := out.Folder(t.base, folder); err != nil {
-		return err
-	}
-	return out.Flush()
-}
-
-// choose applies --skip, --keys and --count, in this order.
-func (o *runOptions) choose(tasks iter.Seq2[*task, error], keys map[string]bool) iter.Seq2[*task, error] {
-	return func(yield func(*task, error) bool) {
-		seen, taken := 0, 0
-		for t, err := range tasks {
-			if err == nil {
-				if seen++; seen <= o.skip || keys != nil && !keys[t.key] {
-					t.free()
-					continue
-				}
-			}
-			if !yield(t, err) || err != nil {
-				return
-			}
-			if taken++; taken == o.count {
-				return
-			}
-		}
-	}
+// failedOptions returns the options of the output of failed samples.
+func (o *runOptions) failedOptions() *outputOptions {
+	return &outputOptions{name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe}
 }
 
 // readKeys reads a file of keys; nil stands for all.
@@ -301,25 +239,18 @@ func readKeys(name string) (map[string]bool, error) {
 	return keys, lines.Err()
 }
 
-// jobs hands tasks to the runner. Why there are no more of them, other than that all were given, is in err afterwards.
-func jobs(ctx context.Context, shard string, tasks iter.Seq2[*task, error], err *error) iter.Seq[runner.Job] {
-	return func(yield func(runner.Job) bool) {
-		for t, taskErr := range tasks {
-			if taskErr != nil {
-				*err = taskErr
-				return
-			}
-			if !yield(runner.Job{Prepare: t.prepare, Env: t.environment(shard), Tag: t}) || ctx.Err() != nil {
-				return
-			}
-		}
+// sampleError says which sample an error is of. It is errSampleFailed where the command failed, and no other error: a full
+// disk is not the sample's fault, and no policy for samples applies to it.
+func sampleError(shard, sample string, err error, failed bool) error {
+	err = fmt.Errorf("%s: sample %s: %w", shard, sample, err)
+	if failed {
+		return failure{err}
 	}
+	return err
 }
 
-// environment returns what the command is told of its sample.
-func (t *task) environment(shard string) []string {
-	return []string{
-		"SAMPLE_KEY=" + t.key, "SAMPLE_INDEX=" + strconv.Itoa(t.number), "SAMPLE_SOURCE=" + t.source, "SHARD=" + shard,
-		"SAMPLE_ATTEMPT=1",
-	}
-}
+// failure is the error of a command in a sample.
+type failure struct{ error }
+
+func (f failure) Unwrap() error        { return f.error }
+func (f failure) Is(target error) bool { return target == errSampleFailed }

@@ -27,7 +27,7 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, names []string, mountp
 	}
 	dir := o.scratch
 	if dir == "" {
-		sweep(ui)
+		sweep(ui, os.TempDir())
 		dir = os.TempDir()
 	}
 	scratch, err := overlay.CreateScratch(dir, o.scratch == "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -112,13 +113,14 @@ type openedOverlay struct{ *overlay.Overlay }
 
 func (o *openedOverlay) Close() error { return errors.Join(o.Overlay.Close(), o.Shard.Close()) }
 
-// sweep removes temporary directories that killed processes of ours have left, unless they hold changes.
-func sweep(ui *ui) {
-	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), overlay.TempPattern))
+// sweep removes temporary directories that killed processes of ours have left in a directory, unless they hold changes.
+func sweep(ui *ui, in string) {
+	dirs, err := fs.Glob(os.DirFS(in), overlay.TempPattern)
 	if err != nil {
 		return
 	}
 	for _, dir := range dirs {
+		dir = filepath.Join(in, dir)
 		if err := overlay.Sweep(dir, detach); err != nil {
 			ui.detail("%s: %v", dir, err)
 		}

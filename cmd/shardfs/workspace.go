@@ -28,6 +28,9 @@ type workspace interface {
 	tasks() iter.Seq2[*task, error]           // in the order of the samples
 	rest(context.Context, *pack.Writer) error // packs what comes behind the last sample
 	cut() string                              // why there are not all samples; "" where there are
+	shard() *shard.Shard                      // that the samples are of; nil for a stream or a directory
+	samples() int                             // how many tasks there are; 0 where nobody knows yet
+	serves(pid int) bool                      // whether that child of this process is none of a command
 	broken() error                            // why commands that have ended by now may have failed to change their samples
 	close() error                             // removes what the run has left
 }
@@ -38,12 +41,14 @@ type task struct {
 	key     string
 	source  string
 	base    pack.Base
-	before  index.Folder                          // its directory as it was
-	prepare func(context.Context) (string, error) // makes its directory and returns where that is
-	now     func() (index.Folder, bool, error)    // its directory as it is; false where it is gone
-	free    func() error                          // its directory is not needed any more
-	skipped func()                                // told that it shall not be in the output; may be nil
-	others  func(*pack.Writer) error              // packs what lies around it if it is not packed itself; may be nil
+	before  index.Folder                       // its directory as it was
+	now     func() (index.Folder, bool, error) // its directory as it is; false where it is gone
+	free    func() error                       // its directory is not needed any more
+	skipped func()                             // told that it shall not be in the output; may be nil
+	others  func(*pack.Writer) error           // packs what lies around it if it is not packed itself; may be nil
+
+	// prepare makes its directory for an attempt, from 1 on, as it was in the beginning, and returns where that is.
+	prepare func(ctx context.Context, attempt int) (string, error)
 }
 
 func (t *task) dropped() {
@@ -56,12 +61,11 @@ func (t *task) dropped() {
 func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (workspace, error) {
 	temp := o.scratch
 	if temp == "" {
-		sweep(ui)
+		sweep(ui, os.TempDir())
 		temp = os.TempDir()
-	} else if info, err := os.Stat(temp); err != nil || !info.IsDir() {
-		return nil, usagef("--scratch %s: no such directory", temp)
 	}
-	if info, err := os.Stat(name); name != "-" && err == nil && info.IsDir() {
+	stream := name == "-" || isPipe(name)
+	if !stream && isDir(name) {
 		return openTreeSpace(name, temp, o)
 	}
 	scratch, err := overlay.CreateScratch(temp, true)
@@ -69,19 +73,16 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		return nil, err
 	}
 	fail := func(err error) (workspace, error) { return nil, errors.Join(err, scratch.Remove()) }
-	if name == "-" {
-		if o.workspace == "fuse" {
-			return fail(usagef("--workspace fuse: standard input cannot be mounted"))
+	layout, err := overlay.NewLayout(scratch.Dir)
+	if err != nil {
+		return fail(err)
+	}
+	if stream {
+		s := &streamSpace{scratch: scratch, layout: layout}
+		if err := s.open(ctx, name, o); err != nil {
+			return nil, errors.Join(err, s.close())
 		}
-		stream, err := shard.NewStream(interruptible{ctx, os.Stdin}, name, scratch.Dir)
-		if err != nil {
-			return fail(err)
-		}
-		layout, err := overlay.NewLayout(scratch.Dir)
-		if err != nil {
-			return fail(err)
-		}
-		return &streamSpace{scratch, layout, stream, nil}, nil
+		return s, nil
 	}
 	fuse := o.wantsMount(name)
 	opened := o.from.options(ui)
@@ -99,7 +100,7 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		return fail(err)
 	}
 	if fuse {
-		m, err := openMountSpace(ctx, scratch, sh, name, opened)
+		m, err := openMountSpace(ctx, scratch, layout, sh, name, opened)
 		if dropErr := dropPrivileges(); dropErr != nil {
 			return fail(errors.Join(dropErr, sh.Close()))
 		}
@@ -112,17 +113,13 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		}
 		ui.warn("no mount, so samples are copied: %v", err)
 	}
-	layout, err := overlay.NewLayout(scratch.Dir)
-	if err != nil {
-		return fail(errors.Join(err, sh.Close()))
-	}
 	ui.detail("samples are copied to %s", scratch.Dir)
 	return &layoutSpace{scratch, layout, sh}, nil
 }
 
 // wantsMount reports whether the samples of what a name means shall lie in a mount of the run's own.
 func (o *runOptions) wantsMount(name string) bool {
-	if info, err := os.Stat(name); name == "-" || err == nil && info.IsDir() {
+	if name == "-" || isPipe(name) || isDir(name) {
 		return false
 	}
 	return o.workspace == "fuse" || o.workspace == "auto" && canMount()
@@ -164,11 +161,12 @@ type mountSpace struct {
 	over       *overlay.Overlay
 	server     *server
 	mountpoint string
-	mounted    *os.Root // of a mount of the kernel's overlayfs; nil for another
+	mounted    *os.Root        // of a mount of the kernel's overlayfs; nil for another
+	layout     *overlay.Layout // for further attempts: a mount does not show again what was changed in it
 }
 
-func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Shard, name string, o shard.Options) (*mountSpace, error) {
-	m := &mountSpace{scratch: scratch, sh: sh, mountpoint: filepath.Join(scratch.Dir, "mnt")}
+func openMountSpace(ctx context.Context, scratch *overlay.Scratch, layout *overlay.Layout, sh *shard.Shard, name string, o shard.Options) (*mountSpace, error) {
+	m := &mountSpace{scratch: scratch, layout: layout, sh: sh, mountpoint: filepath.Join(scratch.Dir, "mnt")}
 	if err := os.Mkdir(m.mountpoint, 0o700); err != nil {
 		return nil, err
 	}
@@ -203,9 +201,12 @@ func openMountSpace(ctx context.Context, scratch *overlay.Scratch, sh *shard.Sha
 	return m, nil
 }
 
-func (m *mountSpace) name() string { return m.sh.Name }
-func (m *mountSpace) dir() string  { return m.scratch.Dir }
-func (m *mountSpace) cut() string  { return m.sh.Cut }
+func (m *mountSpace) name() string        { return m.sh.Name }
+func (m *mountSpace) dir() string         { return m.scratch.Dir }
+func (m *mountSpace) cut() string         { return m.sh.Cut }
+func (m *mountSpace) shard() *shard.Shard { return m.sh }
+func (m *mountSpace) samples() int        { return m.sh.Index.Samples() }
+func (m *mountSpace) serves(pid int) bool { return pid == m.server.cmd.Process.Pid }
 
 // broken tells of a server that is gone. A command need not have noticed.
 func (m *mountSpace) broken() error {
@@ -217,9 +218,17 @@ func (m *mountSpace) broken() error {
 
 func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 	return shardTasks(m.sh, func(t *task, s index.Sample) {
-		t.prepare = func(context.Context) (string, error) { return filepath.Join(m.mountpoint, s.Path), nil }
+		t.layOut(m.layout, m.sh.Index, m.sh.Bytes(), s)
+		again, laid, freeLaid := t.prepare, t.now, t.free
+		t.prepare = func(ctx context.Context, attempt int) (string, error) {
+			if attempt == 1 {
+				return filepath.Join(m.mountpoint, s.Path), nil
+			}
+			t.now = laid
+			return again(ctx, attempt)
+		}
 		t.now = func() (index.Folder, bool, error) { return m.over.Folder(s.Number) }
-		t.free = func() error { return m.over.Free(s.Number, m.mounted) }
+		t.free = func() error { return errors.Join(freeLaid(), m.over.Free(s.Number, m.mounted)) }
 	})
 }
 
@@ -244,10 +253,13 @@ type layoutSpace struct {
 	sh      *shard.Shard
 }
 
-func (l *layoutSpace) name() string { return l.sh.Name }
-func (l *layoutSpace) dir() string  { return l.scratch.Dir }
-func (l *layoutSpace) cut() string  { return l.sh.Cut }
-func (*layoutSpace) broken() error  { return nil }
+func (l *layoutSpace) name() string        { return l.sh.Name }
+func (l *layoutSpace) dir() string         { return l.scratch.Dir }
+func (l *layoutSpace) cut() string         { return l.sh.Cut }
+func (l *layoutSpace) shard() *shard.Shard { return l.sh }
+func (l *layoutSpace) samples() int        { return l.sh.Index.Samples() }
+func (*layoutSpace) serves(int) bool       { return false }
+func (*layoutSpace) broken() error         { return nil }
 
 func (l *layoutSpace) tasks() iter.Seq2[*task, error] {
 	return shardTasks(l.sh, func(t *task, s index.Sample) {
@@ -258,19 +270,25 @@ func (l *layoutSpace) tasks() iter.Seq2[*task, error] {
 // layOut gives a task a directory of its own.
 func (t *task) layOut(layout *overlay.Layout, x *index.Index, plain io.ReaderAt, s index.Sample) {
 	var laid *overlay.Laid
-	t.prepare = func(context.Context) (dir string, err error) {
+	remove := func() error {
+		if laid == nil {
+			return nil
+		}
+		gone := laid
+		laid = nil
+		return gone.Remove()
+	}
+	t.prepare = func(context.Context, int) (dir string, err error) {
+		if err := remove(); err != nil { // of the attempt before
+			return "", err
+		}
 		if laid, err = layout.Lay(x, plain, t.source, s); err != nil {
 			return "", err
 		}
 		return laid.Dir, nil
 	}
 	t.now = func() (index.Folder, bool, error) { return laid.Folder() }
-	t.free = func() error {
-		if laid == nil {
-			return nil
-		}
-		return laid.Remove()
-	}
+	t.free = remove
 }
 
 func (l *layoutSpace) rest(_ context.Context, w *pack.Writer) error { return w.Rest(baseOf(l.sh)) }
@@ -281,14 +299,33 @@ func (l *layoutSpace) close() error { return errors.Join(l.sh.Close(), l.scratch
 type streamSpace struct {
 	scratch *overlay.Scratch
 	layout  *overlay.Layout
+	pipe    *pipe // that the stream comes from; nil: standard input
 	stream  *shard.Stream
 	last    *index.Index // of the last piece; nil before the first
 }
 
-func (s *streamSpace) name() string { return s.stream.Name }
-func (s *streamSpace) dir() string  { return s.scratch.Dir }
-func (s *streamSpace) cut() string  { return "" }
-func (*streamSpace) broken() error  { return nil }
+func (s *streamSpace) open(ctx context.Context, name string, o *runOptions) (err error) {
+	if o.workspace == "fuse" {
+		return usagef("--workspace fuse: %s cannot be mounted", shownName(name))
+	}
+	var in io.Reader = interruptible{ctx, os.Stdin}
+	if isPipe(name) {
+		if s.pipe, err = openPipe(ctx, name, false); err != nil {
+			return err
+		}
+		name, in = s.pipe.name, s.pipe
+	}
+	s.stream, err = shard.NewStream(in, name, s.scratch.Dir)
+	return err
+}
+
+func (s *streamSpace) name() string        { return s.stream.Name }
+func (s *streamSpace) dir() string         { return s.scratch.Dir }
+func (s *streamSpace) cut() string         { return "" }
+func (s *streamSpace) shard() *shard.Shard { return nil }
+func (s *streamSpace) samples() int        { return 0 }
+func (s *streamSpace) serves(pid int) bool { return s.pipe != nil && pid == s.pipe.cmd.Process.Pid }
+func (*streamSpace) broken() error         { return nil }
 
 func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 	return func(yield func(*task, error) bool) {
@@ -327,7 +364,16 @@ func (s *streamSpace) rest(_ context.Context, w *pack.Writer) error {
 	return w.Rest(pack.Base{Index: s.last, Plain: s.stream, Size: s.stream.Size()})
 }
 
-func (s *streamSpace) close() error { return errors.Join(s.stream.Close(), s.scratch.Remove()) }
+func (s *streamSpace) close() error {
+	if s.pipe != nil {
+		s.pipe.abandon()
+	}
+	var err error
+	if s.stream != nil {
+		err = s.stream.Close()
+	}
+	return errors.Join(err, s.scratch.Remove())
+}
 
 // treeSpace is a directory of sample directories, such as a mount. What commands do there stays, and what is packed in the
 // end is the directory as it is then.
@@ -342,6 +388,9 @@ type treeSpace struct {
 }
 
 func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
+	if o.retries > 0 || o.failed != "" || o.addLog != "" {
+		return nil, usagef("%s: --retries, --failed and --add-log are for shards; what a command did to a directory stays", place)
+	}
 	if o.output.name != "" && (o.onError == "keep" || o.count > 0 || o.skip > 0 || o.keys != "") {
 		return nil, usagef("%s: --on-error keep, --count, --skip and --keys with -o are for shards; a directory is packed as it is", place)
 	}
@@ -370,9 +419,12 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 	return t, nil
 }
 
-func (t *treeSpace) name() string { return t.place }
-func (t *treeSpace) dir() string  { return t.temp }
-func (t *treeSpace) cut() string  { return "" }
+func (t *treeSpace) name() string        { return t.place }
+func (t *treeSpace) dir() string         { return t.temp }
+func (t *treeSpace) cut() string         { return "" }
+func (t *treeSpace) shard() *shard.Shard { return nil }
+func (t *treeSpace) samples() int        { return 0 }
+func (t *treeSpace) serves(int) bool     { return false }
 
 // broken tells of a mount whose server is gone.
 func (t *treeSpace) broken() error {
@@ -415,7 +467,7 @@ func (t *treeSpace) task(path string, number int) *task {
 	}
 	return &task{
 		number: number, key: key, source: source,
-		prepare: func(context.Context) (string, error) { return dir, nil },
+		prepare: func(context.Context, int) (string, error) { return dir, nil },
 		now:     func() (index.Folder, bool, error) { return index.Folder{}, false, nil }, // rest packs them all
 		free:    func() error { return nil },
 		skipped: func() { t.skipped[path] = true },

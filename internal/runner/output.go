@@ -1,9 +1,12 @@
 package runner
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -88,3 +91,29 @@ func unnamedFile(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// Open returns the bytes as a file of that name, with the time of now.
+func (o *Output) Open(name string) fs.File {
+	f := &outputFile{name: name, size: o.size, made: time.Now(), Reader: bytes.NewReader(o.mem)}
+	if o.file != nil {
+		f.Reader = io.NewSectionReader(o.file, 0, o.size)
+	}
+	return f
+}
+
+// outputFile is an Output as a file, and what is known of that.
+type outputFile struct {
+	io.Reader
+	name string
+	size int64
+	made time.Time
+}
+
+func (f *outputFile) Stat() (fs.FileInfo, error) { return f, nil }
+func (f *outputFile) Close() error               { return nil }
+func (f *outputFile) Name() string               { return f.name }
+func (f *outputFile) Size() int64                { return f.size }
+func (f *outputFile) Mode() fs.FileMode          { return 0o644 }
+func (f *outputFile) ModTime() time.Time         { return f.made }
+func (f *outputFile) IsDir() bool                { return false }
+func (f *outputFile) Sys() any                   { return nil }

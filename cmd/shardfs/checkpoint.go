@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// A run with --scratch notes there, at borders of samples, how much of its output is on disk. If it does not come to its end,
+// the temporary file of the output stays, and --resume makes the same output from it: what was packed is copied, and
+// compressed again, because an encoder cannot be stopped and gone on with; commands run for the other samples only.
+
+// checkpointFile is the name of the note in the scratch directory.
+const checkpointFile = "checkpoint.json"
+
+const checkpointVersion = 1
+
+// errNoResume says that a run cannot go on with what another one has left.
+var errNoResume = errors.New("cannot be resumed")
+
+// checkpoint is what a run needs to go on with what another one has done.
+type checkpoint struct {
+	Version int      `json:"version"`
+	Output  string   `json:"output"` // absolute
+	Part    string   `json:"part"`   // temporary file that holds the beginning of the output
+	Run     settings `json:"run"`
+	progress
+	Mark pack.Mark `json:"mark"` // of the output
+	Tail []byte    `json:"tail"` // plain bytes before the mark that the encoder has not written yet
+}
+
+// settings are what decides, in a run, on the bytes of its output: names and values.
+type settings [][2]string
+
+// differs returns the name of what is not the same in other settings; "" for nothing.
+func (s settings) differs(other settings) string {
+	for i, setting := range s {
+		if i >= len(other) || other[i] != setting {
+			return setting[0]
+		}
+	}
+	return ""
+}
+
+// checkpoints writes the checkpoints of a run.
+type checkpoints struct {
+	file   string
+	wanted bool          // to go on with old
+	old    *checkpoint   // that an earlier run has left; nil: none
+	next   checkpoint    // what all checkpoints have in common
+	last   time.Time     // when the last one was written
+	cost   time.Duration // of that
+	saved  int           // samples in it
+}
+
+// checkResume refuses --resume where there is nothing that could be gone on with.
+func (o *runOptions) checkResume(args []string) error {
+	switch {
+	case !o.resume:
+		return nil
+	case o.scratch == "":
+		return usagef("--resume is for runs with --scratch")
+	case o.output.name == "" || o.output.name == "-" || isPipe(o.output.name):
+		return usagef("--resume is for runs with -o and a file")
+	case len(args) == 0 || args[0] == "-" || isPipe(args[0]) || isDir(args[0]):
+		return usagef("--resume is for shards that can be read twice")
+	case o.output.mtime == "now":
+		return usagef("--resume: with --mtime now no two runs write the same; take @SECONDS")
+	}
+	return nil
+}
+
+// holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have left.
+func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), err error) {
+	dir, err := os.OpenFile(o.scratch, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, usagef("--scratch %s: no such directory", o.scratch)
+	}
+	if err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+		dir.Close()
+		if err == unix.EWOULDBLOCK {
+			err = fmt.Errorf("%w by another run", overlay.ErrInUse)
+		}
+		return nil, fmt.Errorf("--scratch %s: %w", o.scratch, err)
+	}
+	sweep(ui, o.scratch)
+	return func() { dir.Close() }, nil
+}
+
+// patiently calls f again, within reason, while its error is one: a run that was just killed takes a moment to end.
+func patiently(ctx context.Context, busy error, f func() error) error {
+	const patience, step = 2 * time.Second, 20 * time.Millisecond
+	for start := time.Now(); ; time.Sleep(step) {
+		if err := f(); !errors.Is(err, busy) || time.Since(start) > patience || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// openCheckpoints looks for what an earlier run has left, and readies the checkpoints of this one if it can have any.
+func (r *course) openCheckpoints(name string) error {
+	if r.output.name == "" || r.output.name == "-" || isPipe(r.output.name) {
+		return nil
+	}
+	output, err := filepath.Abs(r.output.name)
+	if err != nil {
+		return err
+	}
+	if r.scratch == "" || name == "-" || isPipe(name) || isDir(name) || r.output.mtime == "now" {
+		if store.HasPart(output) {
+			r.ui.say("hint", output+": a run to this output was stopped; --resume with its --scratch goes on")
+		}
+		return nil
+	}
+	k := &checkpoints{file: filepath.Join(r.scratch, checkpointFile), wanted: r.resume}
+	k.next = checkpoint{Version: checkpointVersion, Output: output}
+	if k.old, err = readCheckpoint(k.file); err != nil {
+		return err
+	}
+	if k.old != nil && !k.wanted {
+		r.ui.say("hint", fmt.Sprintf("%s: a run to %s was stopped after %s; --resume goes on, and it is kept until there is an output",
+			r.scratch, k.old.Output, count(k.old.Samples, "sample")))
+		return nil
+	}
+	r.points = k
+	return nil
+}
+
+// readCheckpoint reads what an earlier run has left; nil if that is nothing, or its output has come about since.
+func readCheckpoint(file string) (*checkpoint, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := new(checkpoint)
+	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
+		return nil, usagef("%s: not a checkpoint of this version; remove it to begin anew", file)
+	}
+	part, err := store.OpenPart(c.Output, c.Part)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNoDir) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Output, err)
+	}
+	return c, part.Close()
+}
+
+// goOn goes on with what an earlier run has left, if it shall.
+func (r *course) goOn(ctx context.Context) error {
+	k := r.points
+	if k == nil {
+		return nil
+	}
+	k.next.Run = r.settings()
+	k.next.Part = r.out.file.Part()
+	if k.old == nil {
+		if k.wanted {
+			r.ui.detail("%s: nothing to resume", r.scratch)
+		}
+		return nil
+	}
+	if what := k.next.Run.differs(k.old.Run); k.old.Output != k.next.Output || what != "" {
+		if what == "" {
+			what = "output"
+		}
+		return hinted{usagef("%s: %w: the run that was stopped had another %s", r.scratch, errNoResume, what),
+			"remove " + k.file + " to begin anew"}
+	}
+	r.from = k.old.progress
+	k.saved = k.old.Samples
+	part, err := store.OpenPart(k.old.Output, k.old.Part)
+	if err == nil {
+		err = errors.Join(r.out.refill(ctx, part, baseOf(r.space.shard()), k.old), part.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", k.old.Output, errNoResume, err)
+	}
+	r.ui.note("%s: going on after %s", r.output.name, count(r.from.Samples, "sample"))
+	return r.failAgain()
+}
+
+// failAgain puts the samples that failed in an earlier run into the output of failed ones.
+func (r *course) failAgain() error {
+	failed := r.from.Failed
+	if r.failures == nil || len(failed) == 0 {
+		return nil
+	}
+	for t, err := range r.space.tasks() {
+		if err != nil {
+			return err
+		}
+		if t.number != failed[0] {
+			continue
+		}
+		if err := r.failures.Folder(t.base, t.before); err != nil {
+			return fmt.Errorf("%s: %w", r.failed, err)
+		}
+		if failed = failed[1:]; len(failed) == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// settings returns what decides on the bytes of the output. Two runs with the same settings write the same, as far as that is
+// up to shardfs.
+func (r *course) settings() settings {
+	sh := r.space.shard()
+	quote := func(words []string) string { return fmt.Sprintf("%q", words) }
+	return settings{
+		{"version of shardfs", version},
+		{"shard", fmt.Sprintf("%s %+v %s", sh.Name, sh.Origin, sh.Cut)},
+		{"command", quote(r.argv)},
+		{"--batch", strconv.Itoa(r.batch)}, {"--worker", strconv.FormatBool(r.worker)},
+		{"--skip", strconv.Itoa(r.skip)}, {"--count", strconv.Itoa(r.count)}, {"--keys", r.keysDigest()},
+		{"--on-error", r.onError}, {"--failed", r.failed}, {"--report", r.reportTo}, {"--add-log", r.addLog},
+		{"option of the output", r.output.settings()},
+	}
+}
+
+// reached takes note of how far the run has come, and writes a checkpoint if it is time to.
+func (k *checkpoints) reached(r *course) error {
+	// It takes as long as the disk needs. With this share of the time, nobody notices.
+	const share = 20
+	if k == nil || time.Since(k.last) < share*k.cost {
+		return nil
+	}
+	begun := time.Now()
+	if err := k.write(r); err != nil {
+		return fmt.Errorf("%s: %w", k.file, err)
+	}
+	k.last = time.Now()
+	k.cost = k.last.Sub(begun)
+	return nil
+}
+
+// write makes durable what a checkpoint is of, and then the checkpoint.
+func (k *checkpoints) write(r *course) (err error) {
+	c := k.next
+	c.progress = r.now
+	if c.Mark, err = r.out.Mark(); err != nil {
+		return err
+	}
+	c.Tail = r.out.tail.unwritten()
+	if err := r.out.file.Sync(); err != nil {
+		return err
+	}
+	if c.Report, err = r.report.sync(); err != nil {
+		return err
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	file, err := store.Create(k.file, store.Options{Replace: true})
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(append(b, '\n')); err != nil {
+		return errors.Join(err, file.Abort())
+	}
+	if err := file.Commit(); err != nil {
+		return err
+	}
+	k.saved, r.out.resumable = c.Samples, true
+	return nil
+}
+
+// done removes the checkpoint of a run whose output is published.
+func (k *checkpoints) done() error {
+	if k == nil {
+		return nil
+	}
+	if err := os.Remove(k.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	k.saved = 0
+	return nil
+}
+
+// explain adds to the error that a run ends with how it can be gone on with.
+func (k *checkpoints) explain(err error) error {
+	if k == nil || err == nil || k.saved == 0 {
+		return err
+	}
+	return hinted{err, fmt.Sprintf("--resume goes on after %s", count(k.saved, "sample"))}
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// settings returns the options that decide on the bytes of an output.
+func (o *outputOptions) settings() string {
+	return strings.Join([]string{strconv.Itoa(o.level), o.others, o.mtime}, " ")
+}
+
+// keysDigest stands for the chosen keys.
+func (r *course) keysDigest() string {
+	if r.keys == nil {
+		return ""
+	}
+	sum := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(r.keys)) {
+		fmt.Fprintf(sum, "%q\n", key)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// course is a run on its way: it takes the results in the order of the samples, and says what becomes of each.
+type course struct {
+	*runOptions
+	ui       *ui
+	keys     map[string]bool // nil: all
+	stdout   *os.File        // for what the commands write
+	space    workspace
+	out      *output      // nil: nothing is packed
+	failures *output      // the samples that failed; nil: nobody wants them
+	report   *report      // nil: nobody wants it
+	points   *checkpoints // nil: the run cannot be resumed
+	from     progress     // what an earlier run had done
+	now      progress
+	skipped  int // samples that were not chosen; valid when the run is over
+}
+
+// progress is how far a run has come.
+type progress struct {
+	Samples int   `json:"samples"` // that have been dealt with, of those that are chosen
+	Failed  []int `json:"failed"`  // numbers of those that failed
+	BytesIn int64 `json:"bytes_in"`
+	Report  int64 `json:"report"` // bytes of the report
+}
+
+// run runs the commands and publishes the output.
+func (r *course) run(ctx context.Context) error {
+	begun := time.Now()
+	r.now = r.from
+	err := r.each(ctx)
+	if errors.Is(err, errSampleFailed) && r.failures != nil {
+		return errors.Join(err, r.failures.commit(ctx, r.ui))
+	}
+	if err != nil {
+		return err
+	}
+	if of := r.now.Samples; r.limit.exceeded(len(r.now.Failed), of) {
+		return r.tooMany(of)
+	}
+	if r.out != nil && r.all(r.keys) {
+		if err := r.space.rest(ctx, r.out.Writer); err != nil {
+			return err
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if r.failures != nil {
+		if err := r.failures.commit(ctx, r.ui); err != nil {
+			return err
+		}
+	}
+	if r.out != nil {
+		if err := r.out.commit(ctx, r.ui); err != nil {
+			return err
+		}
+		if err := r.points.done(); err != nil {
+			return err
+		}
+	}
+	if err := r.summary(time.Since(begun)); err != nil {
+		return err
+	}
+	switch cut := r.space.cut(); {
+	case len(r.now.Failed) > 0 && r.out == nil:
+		return &silent{errSampleFailed}
+	case len(r.now.Failed) > 0:
+		return &silent{errPartly}
+	case cut != "" && r.out != nil:
+		return fmt.Errorf("%w: %s", errPartly, cut)
+	}
+	return nil
+}
+
+// each runs the command in each sample and deals with the results.
+func (r *course) each(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := runner.Options{
+		Argv: r.argv, Env: append(os.Environ(), "SHARD="+r.space.name()), Jobs: r.jobs, Retries: r.retries, Timeout: r.timeout,
+		Stderr: os.Stderr, Spill: r.space.dir(), Log: r.addLog != "", Worker: r.worker, Spare: r.space.serves,
+	}
+	if r.report != nil {
+		o.Tail = reportTail
+	}
+	if !r.worker && isTerminal(r.stdout) {
+		o.Terminal = r.stdout
+	}
+	var inputErr error
+	for result, err := range runner.Run(ctx, o, r.jobsFor(ctx, &inputErr)) {
+		if err == nil {
+			err = r.settle(result)
+		}
+		if err != nil {
+			cancel()
+			return err
+		}
+	}
+	return inputErr
+}
+
+// settle deals with the samples of one result.
+func (r *course) settle(res runner.Result) error {
+	if err := r.space.broken(); err != nil {
+		return err
+	}
+	if _, err := res.Output.WriteTo(r.stdout); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	group := res.Tag.([]*task)
+	failed := runner.Failed(res.Err)
+	if res.Err != nil {
+		err := sampleError(r.space.name(), names(group), res.Err, failed)
+		if !failed {
+			return err
+		}
+		defer func() {
+			if r.onError != "stop" {
+				r.ui.fail(err)
+			}
+		}()
+		if err := r.fail(group); err != nil {
+			return err
+		}
+		if r.onError == "stop" {
+			return errors.Join(r.tell(group, res), err)
+		}
+	}
+	for _, t := range group {
+		if r.out != nil {
+			if err := r.pack(t, res); err != nil {
+				return fmt.Errorf("%s: %w", r.space.name(), err)
+			}
+		}
+		if err := t.free(); err != nil {
+			return err
+		}
+	}
+	if err := r.tell(group, res); err != nil {
+		return err
+	}
+	if of := r.space.samples(); r.limit.exceeded(len(r.now.Failed), of) && of > 0 {
+		return r.tooMany(of)
+	}
+	return r.points.reached(r)
+}
+
+// tell counts and reports samples that have been dealt with.
+func (r *course) tell(group []*task, res runner.Result) error {
+	r.now.Samples += len(group)
+	for _, t := range group {
+		if s := t.before.Sample; s != nil {
+			r.now.BytesIn += t.base.Index.Offset(s.End) - t.base.Index.Offset(s.Start)
+		}
+		if err := r.report.add(t, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fail notes that samples failed, and keeps them as they were for who wants them.
+func (r *course) fail(group []*task) error {
+	for _, t := range group {
+		r.now.Failed = append(r.now.Failed, t.number)
+		if r.failures == nil {
+			continue
+		}
+		if err := r.failures.Folder(t.base, t.before); err != nil {
+			return fmt.Errorf("%s: %w", r.failed, err)
+		}
+		if err := r.failures.Flush(); err != nil {
+			return fmt.Errorf("%s: %w", r.failed, err)
+		}
+	}
+	return nil
+}
+
+// summary tells what the run has done.
+func (r *course) summary(took time.Duration) error {
+	failed := len(r.now.Failed)
+	s := runSummary{
+		Done: r.now.Samples - failed, Failed: failed, Skipped: r.skipped, BytesIn: r.now.BytesIn, Seconds: took.Seconds(),
+		PerSecond: float64(r.now.Samples-r.from.Samples) / max(took.Seconds(), 1e-9),
+	}
+	text := fmt.Sprintf("%s done", count(s.Done, "sample"))
+	if failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	if s.Skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", s.Skipped)
+	}
+	text += fmt.Sprintf(", %.1f a second", s.PerSecond)
+	if r.out == nil {
+		if failed > 0 || r.ui.verbose {
+			r.ui.note("%s: %s", r.space.name(), text)
+		}
+		return nil
+	}
+	s.Output, s.Summary = r.out.name, r.out.Summary()
+	if r.ui.json && r.out.file != nil {
+		return r.ui.print(s)
+	}
+	r.ui.note("%s; %s; %s in", r.out, text, size(s.BytesIn))
+	return nil
+}
+
+// runSummary is what a run has done, as JSON.
+type runSummary struct {
+	Output string `json:"output"`
+	pack.Summary
+	Done      int     `json:"done"`
+	Failed    int     `json:"failed"`
+	Skipped   int     `json:"skipped"`
+	BytesIn   int64   `json:"bytes_in"` // of plain tar
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"samples_per_second"`
+}
+
+// tooMany says that more samples failed than may.
+func (r *course) tooMany(of int) error {
+	return failure{fmt.Errorf("%s: %d of %s failed, more than --max-failed %s", r.space.name(), len(r.now.Failed), count(of, "sample"), r.maxFailed)}
+}
+
+// pack puts what has become of a sample into the output.
+func (r *course) pack(t *task, res runner.Result) error {
+	folder, ok := t.before, true
+	var err error
+	switch {
+	case res.Err != nil && r.onError == "skip":
+		t.dropped()
+		ok = false
+	case res.Err == nil:
+		folder, ok, err = t.now()
+	}
+	if err != nil || !ok && t.others == nil {
+		return err
+	}
+	if !ok {
+		return t.others(r.out.Writer)
+	}
+	if res.Err == nil && r.addLog != "" {
+		folder = withLog(t, folder, r.addLog, res.Log)
+	}
+	if err := r.out.Folder(t.base, folder); err != nil {
+		return err
+	}
+	return r.out.Flush()
+}
+
+// withLog returns a sample's directory with what its command wrote as one more file.
+func withLog(t *task, f index.Folder, ext string, log *runner.Output) index.Folder {
+	if f.Untouched {
+		f.Untouched = false
+		f.Files = index.MemberFiles(t.base.Index, *f.Sample, func(string) bool { return true })
+	}
+	name := index.SampleFile(ext)
+	f.Files = slices.DeleteFunc(slices.Clone(f.Files), func(file index.File) bool { return file.Name == name })
+	f.Files = append(f.Files, index.File{
+		Name: name, Row: index.Changed, Size: log.Len(), Mode: 0o644, ModTime: time.Now(),
+		Open: func() (fs.File, error) { return log.Open(name), nil },
+	})
+	return f
+}
+
+// checkLogExtension refuses an extension that no member can have.
+func checkLogExtension(ext string) error {
+	if ext == "" {
+		return nil
+	}
+	if key, got, ok := index.MemberKey("key." + ext); !ok || key != "key" || got != ext {
+		return usagef("--add-log %q: not an extension", ext)
+	}
+	return nil
+}
+
+// names names the samples that one command was for.
+func names(group []*task) string {
+	if len(group) == 1 {
+		return group[0].key
+	}
+	return fmt.Sprintf("%s to %s (%d together)", group[0].key, group[len(group)-1].key, len(group))
+}

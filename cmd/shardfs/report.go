@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/runner"
+)
+
+// reportTail is how many bytes of standard error a report has of each sample.
+const reportTail = 2048
+
+// report says, in a line of JSON each, what became of the samples.
+type report struct {
+	file *os.File
+	size int64
+}
+
+// reportLine is one line of a report.
+type reportLine struct {
+	Key      string  `json:"key,omitempty"`
+	KeyHex   string  `json:"key_hex,omitempty"` // instead, of a key that is not UTF-8
+	Index    int     `json:"index"`
+	Status   string  `json:"status"`           // done or failed
+	Exit     *int    `json:"exit,omitempty"`   // of the command; absent if it did not come to that
+	Signal   string  `json:"signal,omitempty"` // that killed it
+	Error    string  `json:"error,omitempty"`
+	Attempts int     `json:"attempts"`
+	Seconds  float64 `json:"seconds"` // of the last attempt
+	Stderr   string  `json:"stderr,omitempty"`
+}
+
+// openReport opens a report for writing. The lines in its first bytes, which an earlier run has written, are kept.
+func openReport(name string, kept int64) (*report, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--report: %w", err)}
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		if info.Size() < kept {
+			err = fmt.Errorf("%s: %w: it is shorter than it was when the run was stopped", name, errNoResume)
+		} else if err = file.Truncate(kept); err == nil {
+			_, err = file.Seek(kept, 0)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &report{file, kept}, nil
+}
+
+// add writes the line of a sample.
+func (r *report) add(t *task, res runner.Result) error {
+	if r == nil {
+		return nil
+	}
+	line := reportLine{
+		Key: t.key, Index: t.number, Status: "done", Attempts: res.Attempts, Seconds: res.Duration.Seconds(), Stderr: string(res.Tail),
+	}
+	if !utf8.ValidString(t.key) {
+		line.Key, line.KeyHex = "", hex.EncodeToString([]byte(t.key))
+	}
+	var exit *runner.ExitError
+	switch {
+	case res.Err == nil:
+		line.Exit = new(int)
+	case errors.As(res.Err, &exit) && exit.Signal != 0:
+		line.Signal = unix.SignalName(exit.Signal)
+	case errors.As(res.Err, &exit):
+		line.Exit = &exit.Status
+	}
+	if res.Err != nil {
+		line.Status, line.Error = "failed", res.Err.Error()
+	}
+	b, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	n, err := r.file.Write(append(b, '\n'))
+	r.size += int64(n)
+	return err
+}
+
+// sync makes the lines durable, and returns how many bytes they have.
+func (r *report) sync() (int64, error) {
+	if r == nil {
+		return 0, nil
+	}
+	err := r.file.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) { // no file
+		err = nil
+	}
+	return r.size, err
+}
+
+func (r *report) close() error {
+	if r == nil {
+		return nil
+	}
+	_, err := r.sync()
+	return errors.Join(err, r.file.Close())
+}
