@@ -145,10 +145,16 @@ func (r *course) openCheckpoints(name string) error {
 
 // readCheckpoint reads what an earlier run has left; nil if that is nothing, or its output has come about since.
 func readCheckpoint(file string) (*checkpoint, error) {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	var st unix.Stat_t
+	switch err := unix.Lstat(file, &st); {
+	case err == unix.ENOENT:
 		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", file, err)
+	case int(st.Uid) != os.Geteuid():
+		return nil, usagef("%s: a checkpoint of another user", file) // who could put anything into the output
 	}
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,8 @@ func (r *course) each(ctx context.Context) error {
 	defer cancel()
 	o := runner.Options{
 		Argv: r.argv, Env: append(os.Environ(), "SHARD="+r.space.name()), Jobs: r.jobs, Retries: r.retries, Timeout: r.timeout,
-		Stderr: os.Stderr, Spill: r.space.dir(), Log: r.addLog != "", Worker: r.worker, Spare: r.space.serves,
+		Stderr: os.Stderr, Spill: r.space.dir(), Log: r.addLog != "", Worker: r.worker,
+		Spare: func(pid int) bool { return r.space.serves(pid) || r.out.feeds(pid) || r.failures.feeds(pid) },
 	}
 	if r.report != nil {
 		o.Tail = reportTail

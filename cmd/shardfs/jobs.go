@@ -20,11 +20,9 @@ func (r *course) choose() iter.Seq2[*task, error] {
 					t.free()
 					continue
 				}
-				if taken++; taken <= r.from.Samples {
-					continue
-				}
+				taken++
 			}
-			if !yield(t, err) || err != nil {
+			if done := err == nil && taken <= r.from.Samples; !done && !yield(t, err) || err != nil {
 				return
 			}
 			if taken == r.count {

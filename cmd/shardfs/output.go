@@ -294,6 +294,9 @@ func (out *output) finish() (*index.Index, error) {
 // would have more, an index makes the shard too large for what it is worth.
 const embedShare = 400
 
+// feeds reports whether a process is the command that takes the output.
+func (out *output) feeds(pid int) bool { return out != nil && out.pipe.is(pid) }
+
 // abort gives the output up. After commit it does nothing.
 func (out *output) abort() {
 	if out.tap != nil {

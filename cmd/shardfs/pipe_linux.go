@@ -97,6 +97,9 @@ func (p *pipe) watch(started chan<- error) {
 	}
 }
 
+// is reports whether the command is that process.
+func (p *pipe) is(pid int) bool { return p != nil && p.cmd.Process.Pid == pid }
+
 // Read reads what the command writes. Its end is that of a command that ended well.
 func (p *pipe) Read(b []byte) (int, error) {
 	n, err := p.end.Read(b)

@@ -324,7 +324,7 @@ func (s *streamSpace) dir() string         { return s.scratch.Dir }
 func (s *streamSpace) cut() string         { return "" }
 func (s *streamSpace) shard() *shard.Shard { return nil }
 func (s *streamSpace) samples() int        { return 0 }
-func (s *streamSpace) serves(pid int) bool { return s.pipe != nil && pid == s.pipe.cmd.Process.Pid }
+func (s *streamSpace) serves(pid int) bool { return s.pipe.is(pid) }
 func (*streamSpace) broken() error         { return nil }
 
 func (s *streamSpace) tasks() iter.Seq2[*task, error] {
