@@ -105,7 +105,7 @@ func (r *course) each(ctx context.Context) error {
 	var inputErr error
 	for result, err := range runner.Run(ctx, o, r.jobsFor(ctx, &inputErr)) {
 		if err == nil {
-			err = r.settle(result)
+			err = r.settle(ctx, result)
 		}
 		if err != nil {
 			cancel()
@@ -116,11 +116,11 @@ func (r *course) each(ctx context.Context) error {
 }
 
 // settle deals with the samples of one result.
-func (r *course) settle(res runner.Result) error {
+func (r *course) settle(ctx context.Context, res runner.Result) error {
 	if err := r.space.broken(); err != nil {
 		return err
 	}
-	if _, err := res.Output.WriteTo(r.stdout); err != nil {
+	if _, err := res.Output.WriteTo(abandonable{ctx, r.stdout}); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	group := res.Tag.([]*task)

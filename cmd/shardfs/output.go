@@ -155,7 +155,7 @@ func (o *outputOptions) create(ctx context.Context, lasting bool) (*output, erro
 		return nil, err
 	}
 	out := &output{name: o.name, o: o, begun: time.Now()}
-	var sink io.Writer = os.Stdout
+	var sink io.Writer = abandonable{ctx, os.Stdout}
 	switch {
 	case isPipe(o.name):
 		out.name = pipeName(o.name)
