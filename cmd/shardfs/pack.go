@@ -10,88 +10,73 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/pack"
 )
 
+// packFlags are the flags of pack.
+type packFlags struct {
+	from   shardFlags
+	output outputOptions
+}
+
 func newPack(ui *ui) *cobra.Command {
-	var o outputOptions
+	var o packFlags
 	cmd := &cobra.Command{
-		Use:   "pack [flags] MOUNTPOINT|DIR -o OUTPUT",
-		Short: "Write the samples, as they are now, to a tar",
-		Long: `Pack writes the samples of a mount, or of a directory of sample directories, to
-a shard: in the order of the shard, new samples at the end. What nobody changed
-is copied byte for byte. The mount may stay in use. The output appears under its
-name when it is whole, and not before; - is standard output.`,
+		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|-... -o OUTPUT",
+		Short: "Write samples, as they are now, to a tar",
+		Long: `Pack writes the samples of mounts, of directories of sample directories and of
+shards, one after the other, to a shard: each in its own order, new samples at
+its end. What nobody changed is copied byte for byte. A mount may stay in use.
+The output appears under its name when it is whole; - is standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
-  shardfs pack mnt -o out.tgz --level 6
+  shardfs pack 'train-{0000..0003}.tgz' -o four.tgz --level 6
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.name == "" {
-				return usagef("-o is missing: where should the output go?")
+			if err := o.check(); err != nil {
+				return err
 			}
-			return packTo(cmd.Context(), ui, &o, args[0])
+			return o.pack(cmd.Context(), ui, args)
 		},
 	}
-	o.add(cmd.Flags())
-	o.addIndex(cmd.Flags())
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	o.output.add(flags)
+	o.output.addIndex(flags)
+	o.from.add(flags)
 	return cmd
 }
 
-// packTo packs a mountpoint or a directory.
-func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
-	if err := o.check(); err != nil {
-		return err
+// check refuses what makes no sense, before any work is done.
+func (o *packFlags) check() error {
+	if o.output.name == "" {
+		return usagef("-o is missing: where should the output go?")
 	}
-	scratch, err := scratchOf(place)
+	return o.output.check()
+}
+
+func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
+	names, err := expandShards(args)
 	if err != nil {
 		return err
 	}
-	if scratch == nil {
-		root, err := openTree(place)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		return o.write(ctx, ui, func(w *pack.Writer) error {
-			if err := pack.Pack(ctx, w, pack.Base{}, pack.Tree{FS: index.RootFS(root)}); err != nil {
-				return err
-			}
-			if w.Summary().Samples == 0 {
-				return noSamples(place)
-			}
-			return nil
-		})
+	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
+		return usagef("--index %s: there are %d shards", o.from.index, len(names))
 	}
-	over, err := openOverlay(scratch)
+	in, err := newInputs(ui, names, o.from.options(ui))
 	if err != nil {
 		return err
 	}
-	defer over.Close()
-	// What is written to a file that is mapped already need not change its times, so nobody knows then whether all has been
-	// packed. What is mapped later changes them at the first write.
-	by := writers(scratch.Mountpoint())
-	stamp, err := over.Stamp()
+	defer in.close()
+	err = o.output.write(ctx, ui, func(w *pack.Writer) error {
+		return pack.Pack(ctx, w, in.samples(ctx))
+	})
 	if err != nil {
 		return err
 	}
-	if err := o.write(ctx, ui, func(w *pack.Writer) error {
-		return pack.Pack(ctx, w, baseOf(over.Shard), over)
-	}); err != nil {
-		return err
-	}
-	if by != "" {
-		ui.warn("%s: changes count as not packed, as a file is mapped by process %s", place, by)
-	} else if err := scratch.MarkPacked(stamp); err != nil {
-		return err
-	}
-	if over.Shard.Cut != "" {
-		return fmt.Errorf("%s: %w: %s", over.Shard.Name, errPartly, over.Shard.Cut)
-	}
-	return nil
+	return in.packed()
 }
 
 // noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.

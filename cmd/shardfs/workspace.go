@@ -443,7 +443,7 @@ func sampleFolders(f index.Folder) iter.Seq[index.Folder] {
 }
 
 func (t *treeSpace) rest(ctx context.Context, w *pack.Writer) error {
-	return pack.Pack(ctx, w, t.base, t)
+	return pack.Pack(ctx, w, pack.All(t.base, t))
 }
 
 // Folders yields the directories without those of skipped samples.

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// inputs are what is packed, one after the other. Each is opened when it is its turn.
+type inputs struct {
+	list []input
+}
+
+// input is a shard, a mount, a directory or standard input.
+type input interface {
+	open(context.Context) (iter.Seq2[pack.Sample, error], error)
+	packed() error // told that an output holds all of it; says what of it could not be read
+	close() error  // closes what is open
+}
+
+// newInputs returns what names mean, which is all there.
+func newInputs(ui *ui, names []string, o shard.Options) (*inputs, error) {
+	in := new(inputs)
+	streams := 0
+	for _, name := range names {
+		if name == "-" {
+			if streams++; streams > 1 {
+				return nil, usagef("-: standard input can be read only once")
+			}
+			in.list = append(in.list, &streamInput{})
+			continue
+		}
+		dir, err := isPlace(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
+		}
+		if dir {
+			in.list = append(in.list, &placeInput{ui: ui, place: name})
+		} else {
+			in.list = append(in.list, &shardInput{ui: ui, name: name, o: o})
+		}
+	}
+	return in, nil
+}
+
+// isPlace reports whether a name is that of a mountpoint or a directory, not of a shard.
+func isPlace(name string) (bool, error) {
+	path, err := store.Path(name)
+	if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		return info.IsDir(), nil
+	}
+	if place, placeErr := absolute(path); placeErr == nil {
+		if _, mounted, mountErr := fusefs.At(place); mountErr == nil && mounted {
+			return true, nil // its server is gone
+		}
+	}
+	return false, bare(err)
+}
+
+// bare returns what an error says without the name of the file, which is known.
+func bare(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// samples yields the samples of all inputs. An input is closed when they have been written; the last one stays open, as the
+// end of the output may be a copy of its end.
+func (in *inputs) samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
+	return func(yield func(pack.Sample, error) bool) {
+		for n, i := range in.list {
+			samples, err := i.open(ctx)
+			if err != nil {
+				yield(pack.Sample{}, err)
+				return
+			}
+			for s, err := range samples {
+				if !yield(s, err) || err != nil {
+					return
+				}
+			}
+			if n < len(in.list)-1 && !yield(pack.Sample{Free: i.close}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// packed tells all inputs that they have been packed.
+func (in *inputs) packed() error {
+	var errs []error
+	for _, i := range in.list {
+		errs = append(errs, i.packed())
+	}
+	return errors.Join(errs...)
+}
+
+func (in *inputs) close() {
+	for _, i := range in.list {
+		i.close()
+	}
+}
+
+// shardInput is a shard.
+type shardInput struct {
+	ui   *ui
+	name string
+	o    shard.Options
+	sh   *shard.Shard // nil: not open
+	cut  error
+}
+
+func (i *shardInput) open(ctx context.Context) (iter.Seq2[pack.Sample, error], error) {
+	var err error
+	if i.sh, err = openShard(ctx, i.ui, i.name, i.o); err != nil {
+		return nil, err
+	}
+	i.cut = cutOf(i.sh)
+	b := namedBase(i.sh)
+	return pack.Shard(b), nil
+}
+
+func (i *shardInput) packed() error { return i.cut }
+
+func (i *shardInput) close() error {
+	sh := i.sh
+	if i.sh = nil; sh == nil {
+		return nil
+	}
+	return sh.Close()
+}
+
+// placeInput is a mountpoint or a directory of sample directories.
+type placeInput struct {
+	ui      *ui
+	place   string
+	scratch *overlay.Scratch // of the mount; nil for a directory
+	stamp   string           // of its changes when they were packed; "" where it is not known whether all were
+	cut     error
+	opened  io.Closer // nil: not open
+}
+
+func (i *placeInput) open(context.Context) (iter.Seq2[pack.Sample, error], error) {
+	var err error
+	if i.scratch, err = scratchOf(i.place); err != nil {
+		return nil, err
+	}
+	if i.scratch == nil {
+		root, err := openTree(i.place)
+		if err != nil {
+			return nil, err
+		}
+		i.opened = root
+		return i.notNone(pack.All(pack.Base{Name: i.place}, pack.Tree{FS: index.RootFS(root)})), nil
+	}
+	over, err := openOverlay(i.scratch)
+	if err != nil {
+		return nil, err
+	}
+	i.opened, i.cut = over, cutOf(over.Shard)
+	// What is written to a file that is mapped already need not change its times, so nobody knows then whether all has been
+	// packed. What is mapped later changes them at the first write.
+	if by := writers(i.scratch.Mountpoint()); by != "" {
+		i.ui.warn("%s: changes count as not packed, as a file is mapped by process %s", i.place, by)
+	} else if i.stamp, err = over.Stamp(); err != nil {
+		return nil, err
+	}
+	return pack.All(namedBase(over.Shard), over), nil
+}
+
+// notNone refuses a directory in which there is nothing to be packed.
+func (i *placeInput) notNone(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sample, error] {
+	return func(yield func(pack.Sample, error) bool) {
+		none := true
+		for s, err := range samples {
+			none = none && s.Empty()
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+		if none {
+			yield(pack.Sample{}, noSamples(i.place))
+		}
+	}
+}
+
+func (i *placeInput) packed() error {
+	if i.stamp != "" {
+		if err := i.scratch.MarkPacked(i.stamp); err != nil {
+			return err
+		}
+	}
+	return i.cut
+}
+
+func (i *placeInput) close() error {
+	opened := i.opened
+	if i.opened = nil; opened == nil {
+		return nil
+	}
+	return opened.Close()
+}
+
+// streamInput is standard input.
+type streamInput struct {
+	stream *shard.Stream // nil: not open
+}
+
+func (i *streamInput) open(ctx context.Context) (iter.Seq2[pack.Sample, error], error) {
+	var err error
+	if i.stream, err = shard.NewStream(interruptible{ctx, os.Stdin}, "-", os.TempDir()); err != nil {
+		return nil, err
+	}
+	return i.samples, nil
+}
+
+func (i *streamInput) samples(yield func(pack.Sample, error) bool) {
+	var b pack.Base
+	for x, err := range i.stream.Samples() {
+		if err != nil {
+			yield(pack.Sample{}, err)
+			return
+		}
+		if b.Index != nil {
+			end := pack.End(b)
+			end.Free = i.free(b.Index.End())
+			if !yield(end, nil) {
+				return
+			}
+		}
+		b = pack.Base{Name: i.stream.Name, Index: x, Plain: i.stream}
+		if x.Samples() > 0 && !yield(pack.Whole(b, x.Sample(0)), nil) {
+			return
+		}
+	}
+	b.Size = i.stream.Size() // which is known only now
+	yield(pack.End(b), nil)
+}
+
+// free returns what frees the bytes before an offset.
+func (i *streamInput) free(before int64) func() error {
+	return func() error {
+		i.stream.Free(before)
+		return nil
+	}
+}
+
+func (*streamInput) packed() error { return nil }
+
+func (i *streamInput) close() error {
+	stream := i.stream
+	if i.stream = nil; stream == nil {
+		return nil
+	}
+	return stream.Close()
+}
+
+// namedBase is baseOf for errors that name the shard.
+func namedBase(sh *shard.Shard) pack.Base {
+	b := baseOf(sh)
+	b.Name = sh.Name
+	return b
+}
+
+// cutOf says, in the end, that a shard was cut.
+func cutOf(sh *shard.Shard) error {
+	if sh.Cut == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %s", sh.Name, errPartly, sh.Cut)
+}
