@@ -18,14 +18,15 @@ import (
 
 // inputs are what is packed, one after the other. Each is opened when it is its turn.
 type inputs struct {
-	list []input
+	list   []input
+	partly bool // not all of what they hold is packed
 }
 
 // input is a shard, a mount, a directory or standard input.
 type input interface {
 	open(context.Context) (iter.Seq2[pack.Sample, error], error)
-	packed() error // told that an output holds all of it; says what of it could not be read
-	close() error  // closes what is open
+	packed(all bool) error // told that it, or a part of it, is in an output; says what of it could not be read
+	close() error          // closes what is open
 }
 
 // newInputs returns what names mean, which is all there.
@@ -106,7 +107,7 @@ func (in *inputs) samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 func (in *inputs) packed() error {
 	var errs []error
 	for _, i := range in.list {
-		errs = append(errs, i.packed())
+		errs = append(errs, i.packed(!in.partly))
 	}
 	return errors.Join(errs...)
 }
@@ -136,7 +137,7 @@ func (i *shardInput) open(ctx context.Context) (iter.Seq2[pack.Sample, error], e
 	return pack.Shard(b), nil
 }
 
-func (i *shardInput) packed() error { return i.cut }
+func (i *shardInput) packed(bool) error { return i.cut }
 
 func (i *shardInput) close() error {
 	sh := i.sh
@@ -200,8 +201,8 @@ func (i *placeInput) notNone(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pa
 	}
 }
 
-func (i *placeInput) packed() error {
-	if i.stamp != "" {
+func (i *placeInput) packed(all bool) error {
+	if all && i.stamp != "" {
 		if err := i.scratch.MarkPacked(i.stamp); err != nil {
 			return err
 		}
@@ -261,7 +262,7 @@ func (i *streamInput) free(before int64) func() error {
 	}
 }
 
-func (*streamInput) packed() error { return nil }
+func (*streamInput) packed(bool) error { return nil }
 
 func (i *streamInput) close() error {
 	stream := i.stream

@@ -17,6 +17,7 @@ import (
 
 // packFlags are the flags of pack.
 type packFlags struct {
+	choice
 	from   shardFlags
 	output outputOptions
 }
@@ -45,14 +46,18 @@ The output appears under its name when it is whole; - is standard output.`,
 	flags.SortFlags = false
 	o.output.add(flags)
 	o.output.addIndex(flags)
+	o.choice.add(flags)
 	o.from.add(flags)
 	return cmd
 }
 
 // check refuses what makes no sense, before any work is done.
 func (o *packFlags) check() error {
-	if o.output.name == "" {
+	switch {
+	case o.output.name == "":
 		return usagef("-o is missing: where should the output go?")
+	case o.count < 0 || o.skip < 0:
+		return usagef("--count and --skip: at least 0")
 	}
 	return o.output.check()
 }
@@ -65,18 +70,39 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
 		return usagef("--index %s: there are %d shards", o.from.index, len(names))
 	}
+	keys, err := readKeys(o.keys)
+	if err != nil {
+		return err
+	}
 	in, err := newInputs(ui, names, o.from.options(ui))
 	if err != nil {
 		return err
 	}
 	defer in.close()
+	samples := in.samples(ctx)
+	if !o.all(keys) {
+		in.partly = true
+		o.output.others = "drop" // they belong to no sample that was chosen
+		samples = choose(&o.choice, samples, keys, keyOf, free)
+	}
 	err = o.output.write(ctx, ui, func(w *pack.Writer) error {
-		return pack.Pack(ctx, w, in.samples(ctx))
+		return pack.Pack(ctx, w, samples)
 	})
 	if err != nil {
 		return err
 	}
 	return in.packed()
+}
+
+// keyOf returns the key of a sample, if it is one.
+func keyOf(s pack.Sample) (string, bool) { return s.Key, !s.Empty() }
+
+// free frees a sample that is passed over.
+func free(s pack.Sample) error {
+	if s.Free == nil {
+		return nil
+	}
+	return s.Free()
 }
 
 // noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +17,10 @@ import (
 
 // runOptions are the flags of run.
 type runOptions struct {
-	command   string
-	shell     string
-	jobs      int
-	count     int
-	skip      int
-	keys      string
+	command string
+	shell   string
+	jobs    int
+	choice
 	timeout   time.Duration
 	onError   string
 	workspace string
@@ -62,9 +59,7 @@ input is empty.`,
 	flags.IntVarP(&o.jobs, "parallel", "p", 1, "")
 	flags.MarkHidden("parallel")
 	o.output.add(flags)
-	flags.IntVarP(&o.count, "count", "n", 0, "take only `N` samples")
-	flags.IntVar(&o.skip, "skip", 0, "pass over the first `N` samples")
-	flags.StringVar(&o.keys, "keys", "", "take only the keys in `FILE`, one a line")
+	o.choice.add(flags)
 	flags.StringVar(&o.shell, "shell", defaultShell, "shell for -c: its `PATH`")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, as 90s or 5m")
 	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` if a command fails: stop, skip, keep the sample")
@@ -218,11 +213,6 @@ func (o *runOptions) loop(ctx context.Context, ui *ui, space workspace, keys map
 	return nil
 }
 
-// all reports whether the run is over all samples.
-func (o *runOptions) all(keys map[string]bool) bool {
-	return o.count == 0 && o.skip == 0 && keys == nil
-}
-
 // sampleError says which sample an error is of. It is errSampleFailed where the command failed, and no other error: a full
 // disk is not the sample's fault, and no policy for samples applies to it.
 func sampleError(shard, key string, err error) error {
@@ -262,43 +252,9 @@ func (o *runOptions) pack(t *task, failed bool, out *output) error {
 	return out.Flush()
 }
 
-// choose applies --skip, --keys and --count, in this order.
+// choose yields the tasks of the samples that are taken.
 func (o *runOptions) choose(tasks iter.Seq2[*task, error], keys map[string]bool) iter.Seq2[*task, error] {
-	return func(yield func(*task, error) bool) {
-		seen, taken := 0, 0
-		for t, err := range tasks {
-			if err == nil {
-				if seen++; seen <= o.skip || keys != nil && !keys[t.key] {
-					t.free()
-					continue
-				}
-			}
-			if !yield(t, err) || err != nil {
-				return
-			}
-			if taken++; taken == o.count {
-				return
-			}
-		}
-	}
-}
-
-// readKeys reads a file of keys; nil stands for all.
-func readKeys(name string) (map[string]bool, error) {
-	if name == "" {
-		return nil, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	defer f.Close()
-	keys := make(map[string]bool)
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		keys[lines.Text()] = true
-	}
-	return keys, lines.Err()
+	return choose(&o.choice, tasks, keys, func(t *task) (string, bool) { return t.key, true }, func(t *task) error { return t.free() })
 }
 
 // jobs hands tasks to the runner. Why there are no more of them, other than that all were given, is in err afterwards.
