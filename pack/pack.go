@@ -54,6 +54,10 @@ type Options struct {
 	Reordered  bool // samples come in any order, in which such members have no place: they are left out, and counted
 	Times      Times
 	Fixed      time.Time
+	Fields     Fields // nil: all members, as they are called
+
+	// Rekey, if not nil, returns the key that a sample gets for the one that it has, and its number in the output, from 0.
+	Rekey func(key string, number int) string
 }
 
 // Summary counts what was written and what was not.
@@ -63,6 +67,7 @@ type Summary struct {
 	Bytes   int64 `json:"bytes"`    // of plain tar
 	LeftOut int   `json:"left_out"` // files in the directories that are no members
 	Emptied int   `json:"emptied"`  // samples without a member left
+	Lacking int   `json:"lacking"`  // samples without some of the members that Fields name
 	Others  int   `json:"others"`   // members of no sample that have no place in another order
 }
 
@@ -130,8 +135,9 @@ func (w *Writer) write(s Sample) error {
 			return err
 		}
 	}
-	var err error
+	err := w.reshape(&s)
 	switch {
+	case err != nil:
 	case s.whole:
 		err = w.whole(s)
 	case s.Empty():
@@ -143,6 +149,26 @@ func (w *Writer) write(s Sample) error {
 		return fmt.Errorf("sample %s: %w", s.Path, err)
 	}
 	return err
+}
+
+// reshape applies what Options say of members and keys to a sample.
+func (w *Writer) reshape(s *Sample) error {
+	if w.o.Fields != nil && !s.Empty() {
+		members, all, err := w.o.Fields.apply(s.Members())
+		if err != nil {
+			return err
+		}
+		if s.members, s.whole = members, false; !all && len(members) > 0 {
+			w.sum.Lacking++
+		}
+	}
+	if w.o.Rekey != nil && !s.Empty() {
+		if key := w.o.Rekey(s.Key, w.sum.Samples); key != s.Key {
+			s.members, s.whole = s.Members(), false
+			s.Key, s.own = key, false
+		}
+	}
+	return nil
 }
 
 // Close ends the tar. When all that was written is the last shard as it lies there, this is to its last byte; else it is
@@ -264,7 +290,7 @@ func (w *Writer) sample(s Sample) error {
 			}
 			w.row = m.Row + 1
 		}
-		if s.own && m.File.Row != index.Changed && m.File.Row == m.Row {
+		if s.own && !m.renamed && m.File.Row != index.Changed && m.File.Row == m.Row {
 			if err := w.rawRow(b, m.Row); err != nil {
 				return err
 			}

@@ -36,6 +36,8 @@ type Member struct {
 	Ext  string
 	File index.File // what it holds
 	Row  int        // of the member of the shard in whose place it comes; index.Changed for a new one
+
+	renamed bool // its extension is not the one that it had
 }
 
 // Members returns the sample's members: those of the shard in tar order, then new ones by name.

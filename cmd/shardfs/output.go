@@ -28,6 +28,8 @@ type outputOptions struct {
 	ifExists string
 	others   string
 	mtime    string
+	fields   string
+	rekey    string
 
 	writeIndex bool
 	export     string
@@ -39,6 +41,8 @@ func (o *outputOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
 	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
+	flags.StringVar(&o.fields, "fields", "", "keep only members `SPEC`: 'cls jpg=jpeg,png'")
+	flags.StringVar(&o.rekey, "rekey", "", "new keys: `FORMAT` of %d, %09d (a number), {key}")
 }
 
 // addIndex adds the flags for what is written beside the output.
@@ -114,7 +118,16 @@ func (o *outputOptions) packOptions() (pack.Options, error) {
 	default:
 		return p, usagef("--mtime %s: sample, file, now or @SECONDS", o.mtime)
 	}
-	return p, nil
+	if o.fields != "" {
+		fields, err := pack.ParseFields(o.fields)
+		if err != nil {
+			return p, usagef("--fields %s: %w", o.fields, err)
+		}
+		p.Fields = fields
+	}
+	rekey, err := parseRekey(o.rekey)
+	p.Rekey = rekey
+	return p, err
 }
 
 // output is a tar in the making.
@@ -280,6 +293,12 @@ func (u *ui) summary(out *output) error {
 	}
 	if s.Emptied > 0 {
 		text += fmt.Sprintf("; %s left out", count(s.Emptied, "emptied sample"))
+	}
+	if s.Lacking > 0 {
+		text += fmt.Sprintf("; %s without some of the members", count(s.Lacking, "sample"))
+	}
+	if s.Others > 0 {
+		text += fmt.Sprintf("; %s outside samples left out", count(s.Others, "member"))
 	}
 	u.note("%s", text)
 	return nil

@@ -79,6 +79,7 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 		return err
 	}
 	defer in.close()
+	in.partly = o.output.fields != ""
 	samples := in.samples(ctx)
 	if !o.all(keys) {
 		in.partly = true
