@@ -67,10 +67,9 @@ func (f Fields) apply(members []Member) (kept []Member, all bool, err error) {
 			if slices.ContainsFunc(members[:n], func(before Member) bool { return before.Ext == ext }) {
 				return nil, false, fmt.Errorf("%w: %s", ErrTwice, f[i].ext)
 			}
-			m := m
-			m.renamed = m.renamed || f[i].ext != ext
-			m.Ext = f[i].ext
-			kept = append(kept, m)
+			k := m
+			k.Ext, k.renamed = f[i].ext, m.renamed || f[i].ext != ext
+			kept = append(kept, k)
 		}
 	}
 	return kept, all, nil

@@ -52,12 +52,15 @@ const (
 type Options struct {
 	DropOthers bool // leave out the members that belong to no sample
 	Reordered  bool // samples come in any order, in which such members have no place: they are left out, and counted
+	OwnEnd     bool // end as every tar does, also where all of it is a shard that ends otherwise
 	Times      Times
 	Fixed      time.Time
 	Fields     Fields // nil: all members, as they are called
 
 	// Rekey, if not nil, returns the key that a sample gets for the one that it has, and its number in the output, from 0.
 	Rekey func(key string, number int) string
+	// First is the number of the first sample.
+	First int
 }
 
 // Summary counts what was written and what was not.
@@ -85,11 +88,12 @@ type Writer struct {
 	lastKey string // of the last sample written
 	header  bytes.Buffer
 	buffer  []byte
+	dry     bool // only count
 }
 
 // NewWriter returns a Writer to out. If out has a method CopyRange, runs of unchanged bytes are copied by it.
 func NewWriter(out io.Writer, o Options) *Writer {
-	return &Writer{out: out, o: o, intact: true}
+	return &Writer{out: out, o: o, intact: !o.OwnEnd}
 }
 
 // Summary returns what has been counted so far.
@@ -163,7 +167,7 @@ func (w *Writer) reshape(s *Sample) error {
 		}
 	}
 	if w.o.Rekey != nil && !s.Empty() {
-		if key := w.o.Rekey(s.Key, w.sum.Samples); key != s.Key {
+		if key := w.o.Rekey(s.Key, w.o.First+w.sum.Samples); key != s.Key {
 			s.members, s.whole = s.Members(), false
 			s.Key, s.own = key, false
 		}
@@ -184,9 +188,14 @@ func (w *Writer) Close() error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	return w.put(make([]byte, Closed(w.sum.Bytes)-w.sum.Bytes))
+}
+
+// Closed returns how long a tar is with its end, of so many bytes without.
+func Closed(bytes int64) int64 {
 	const marker, record = 2 * index.BlockSize, 20 * index.BlockSize
-	end := w.sum.Bytes + marker
-	return w.put(make([]byte, marker+(record-end%record)%record))
+	end := bytes + marker
+	return end + (record-end%record)%record
 }
 
 // offset returns how many bytes have been written, those still to be copied included.
@@ -368,7 +377,7 @@ func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
 	if err := w.put(w.header.Bytes()); err != nil {
 		return err
 	}
-	n, err := w.copy(io.LimitReader(content, h.Size))
+	n, err := w.copy(content, h.Size)
 	if err != nil {
 		return err
 	}
@@ -409,29 +418,37 @@ func (w *Writer) Flush() error {
 	}
 	if out, ok := w.out.(interface {
 		CopyRange(src io.ReaderAt, off, n int64) error
-	}); ok {
+	}); ok && !w.dry {
 		w.sum.Bytes += n
 		return out.CopyRange(w.plain, from, n)
 	}
-	copied, err := w.copy(io.NewSectionReader(w.plain, from, n))
+	copied, err := w.copy(io.NewSectionReader(w.plain, from, n), n)
 	if err == nil && copied < n {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// copy writes what r holds.
-func (w *Writer) copy(r io.Reader) (int64, error) {
+// copy writes n bytes of r, or as many as it has.
+func (w *Writer) copy(r io.Reader, n int64) (int64, error) {
+	if w.dry {
+		w.sum.Bytes += n
+		return n, nil
+	}
 	if w.buffer == nil {
 		w.buffer = make([]byte, 1<<20)
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{w.out}, struct{ io.Reader }{r}, w.buffer)
+	n, err := io.CopyBuffer(struct{ io.Writer }{w.out}, struct{ io.Reader }{io.LimitReader(r, n)}, w.buffer)
 	w.sum.Bytes += n
 	return n, err
 }
 
 // put writes bytes.
 func (w *Writer) put(p []byte) error {
+	if w.dry {
+		w.sum.Bytes += int64(len(p))
+		return nil
+	}
 	n, err := w.out.Write(p)
 	w.sum.Bytes += int64(n)
 	return err

@@ -19,7 +19,8 @@ import (
 // inputs are what is packed, one after the other. Each is opened when it is its turn.
 type inputs struct {
 	list   []input
-	partly bool // not all of what they hold is packed
+	files  []os.FileInfo // of the shards
+	partly bool          // not all of what they hold is packed
 }
 
 // input is a shard, a mount, a directory or standard input.
@@ -41,35 +42,39 @@ func newInputs(ui *ui, names []string, o shard.Options) (*inputs, error) {
 			in.list = append(in.list, &streamInput{})
 			continue
 		}
-		dir, err := isPlace(name)
+		file, err := fileOf(name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 		}
-		if dir {
+		if file == nil {
 			in.list = append(in.list, &placeInput{ui: ui, place: name})
 		} else {
 			in.list = append(in.list, &shardInput{ui: ui, name: name, o: o})
+			in.files = append(in.files, file)
 		}
 	}
 	return in, nil
 }
 
-// isPlace reports whether a name is that of a mountpoint or a directory, not of a shard.
-func isPlace(name string) (bool, error) {
+// fileOf returns what is known of a shard's file; nil for a mountpoint or a directory.
+func fileOf(name string) (os.FileInfo, error) {
 	path, err := store.Path(name)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	if err == nil {
-		return info.IsDir(), nil
+		if info.IsDir() {
+			info = nil
+		}
+		return info, nil
 	}
 	if place, placeErr := absolute(path); placeErr == nil {
 		if _, mounted, mountErr := fusefs.At(place); mountErr == nil && mounted {
-			return true, nil // its server is gone
+			return nil, nil // its server is gone
 		}
 	}
-	return false, bare(err)
+	return nil, bare(err)
 }
 
 // bare returns what an error says without the name of the file, which is known.

@@ -30,6 +30,7 @@ type outputOptions struct {
 	mtime    string
 	fields   string
 	rekey    string
+	ownEnd   bool // see pack.Options
 
 	writeIndex bool
 	export     string
@@ -101,7 +102,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 }
 
 func (o *outputOptions) packOptions() (pack.Options, error) {
-	p := pack.Options{DropOthers: o.others == "drop"}
+	p := pack.Options{DropOthers: o.others == "drop", OwnEnd: o.ownEnd}
 	seconds, fixed := strings.CutPrefix(o.mtime, "@")
 	switch {
 	case o.mtime == "sample":
@@ -271,6 +272,11 @@ func (o *outputOptions) write(ctx context.Context, ui *ui, fill func(*pack.Write
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	return out.publish(ctx, ui)
+}
+
+// publish publishes an output and tells what it holds.
+func (out *output) publish(ctx context.Context, ui *ui) error {
 	if err := out.commit(ctx, ui); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 // packFlags are the flags of pack.
 type packFlags struct {
 	choice
+	split  splitFlags
 	from   shardFlags
 	output outputOptions
 }
@@ -47,6 +48,7 @@ The output appears under its name when it is whole; - is standard output.`,
 	o.output.add(flags)
 	o.output.addIndex(flags)
 	o.choice.add(flags)
+	o.split.add(flags)
 	o.from.add(flags)
 	return cmd
 }
@@ -58,6 +60,9 @@ func (o *packFlags) check() error {
 		return usagef("-o is missing: where should the output go?")
 	case o.count < 0 || o.skip < 0:
 		return usagef("--count and --skip: at least 0")
+	}
+	if err := o.split.check(&o.output); err != nil {
+		return err
 	}
 	return o.output.check()
 }
@@ -86,9 +91,11 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 		o.output.others = "drop" // they belong to no sample that was chosen
 		samples = choose(&o.choice, samples, keys, keyOf, free)
 	}
-	err = o.output.write(ctx, ui, func(w *pack.Writer) error {
-		return pack.Pack(ctx, w, samples)
-	})
+	if o.split.given() {
+		err = o.split.write(ctx, ui, o.output, in, samples)
+	} else {
+		err = o.output.write(ctx, ui, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
+	}
 	if err != nil {
 		return err
 	}
