@@ -33,7 +33,7 @@ type Base struct {
 
 // named says which shard an error is of.
 func (b Base) named(err error) error {
-	if b.Name == "" {
+	if err == nil || b.Name == "" {
 		return err
 	}
 	return fmt.Errorf("%s: %w", b.Name, err)

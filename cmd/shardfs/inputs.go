@@ -19,13 +19,15 @@ import (
 // inputs are what is packed, one after the other. Each is opened when it is its turn.
 type inputs struct {
 	list   []input
+	kept   bool          // samples are looked at later, and in any order
 	files  []os.FileInfo // of the shards
 	partly bool          // not all of what they hold is packed
 }
 
 // input is a shard, a mount, a directory or standard input.
 type input interface {
-	open(context.Context) (iter.Seq2[pack.Sample, error], error)
+	// open returns its samples. Kept says that they are written later, and in any order.
+	open(ctx context.Context, kept bool) (iter.Seq2[pack.Sample, error], error)
 	packed(all bool) error // told that it, or a part of it, is in an output; says what of it could not be read
 	close() error          // closes what is open
 }
@@ -86,22 +88,33 @@ func bare(err error) error {
 	return err
 }
 
-// samples yields the samples of all inputs. An input is closed when they have been written; the last one stays open, as the
-// end of the output may be a copy of its end.
+// samples yields the samples of all inputs. An input is closed when all that it has yielded is freed; but the last one, of
+// samples in order, stays open, as the end of the output may be a copy of its end.
 func (in *inputs) samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		for n, i := range in.list {
-			samples, err := i.open(ctx)
+			samples, err := i.open(ctx, in.kept)
 			if err != nil {
 				yield(pack.Sample{}, err)
 				return
 			}
+			users := 1
+			release := func() error {
+				if users--; users > 0 {
+					return nil
+				}
+				return i.close()
+			}
 			for s, err := range samples {
+				if in.kept && err == nil {
+					users++
+					s.Free = release
+				}
 				if !yield(s, err) || err != nil {
 					return
 				}
 			}
-			if n < len(in.list)-1 && !yield(pack.Sample{Free: i.close}, nil) {
+			if (in.kept || n < len(in.list)-1) && !yield(pack.Sample{Free: release}, nil) {
 				return
 			}
 		}
@@ -132,15 +145,22 @@ type shardInput struct {
 	cut  error
 }
 
-func (i *shardInput) open(ctx context.Context) (iter.Seq2[pack.Sample, error], error) {
+func (i *shardInput) open(ctx context.Context, kept bool) (iter.Seq2[pack.Sample, error], error) {
 	var err error
-	if i.sh, err = openShard(ctx, i.ui, i.name, i.o); err != nil {
+	o := i.o
+	if kept {
+		o.CacheBytes = keptCacheBytes
+	}
+	if i.sh, err = openShard(ctx, i.ui, i.name, o); err != nil {
 		return nil, err
 	}
 	i.cut = cutOf(i.sh)
 	b := namedBase(i.sh)
 	return pack.Shard(b), nil
 }
+
+// keptCacheBytes is the memory for decoded pieces of each shard where many can be open.
+const keptCacheBytes = 4 << 20
 
 func (i *shardInput) packed(bool) error { return i.cut }
 
@@ -162,7 +182,7 @@ type placeInput struct {
 	opened  io.Closer // nil: not open
 }
 
-func (i *placeInput) open(context.Context) (iter.Seq2[pack.Sample, error], error) {
+func (i *placeInput) open(context.Context, bool) (iter.Seq2[pack.Sample, error], error) {
 	var err error
 	if i.scratch, err = scratchOf(i.place); err != nil {
 		return nil, err
@@ -228,7 +248,7 @@ type streamInput struct {
 	stream *shard.Stream // nil: not open
 }
 
-func (i *streamInput) open(ctx context.Context) (iter.Seq2[pack.Sample, error], error) {
+func (i *streamInput) open(ctx context.Context, kept bool) (iter.Seq2[pack.Sample, error], error) {
 	var err error
 	if i.stream, err = shard.NewStream(interruptible{ctx, os.Stdin}, "-", os.TempDir()); err != nil {
 		return nil, err
@@ -245,7 +265,10 @@ func (i *streamInput) samples(yield func(pack.Sample, error) bool) {
 		}
 		if b.Index != nil {
 			end := pack.End(b)
-			end.Free = i.free(b.Index.End())
+			end.Free = func() error {
+				i.stream.Free(end.Base.Index.End())
+				return nil
+			}
 			if !yield(end, nil) {
 				return
 			}
@@ -257,14 +280,6 @@ func (i *streamInput) samples(yield func(pack.Sample, error) bool) {
 	}
 	b.Size = i.stream.Size() // which is known only now
 	yield(pack.End(b), nil)
-}
-
-// free returns what frees the bytes before an offset.
-func (i *streamInput) free(before int64) func() error {
-	return func() error {
-		i.stream.Free(before)
-		return nil
-	}
 }
 
 func (*streamInput) packed(bool) error { return nil }

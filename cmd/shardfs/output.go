@@ -31,6 +31,7 @@ type outputOptions struct {
 	fields   string
 	rekey    string
 	ownEnd   bool // see pack.Options
+	anyOrder bool // samples do not come in the order of their shards
 
 	writeIndex bool
 	export     string
@@ -102,7 +103,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 }
 
 func (o *outputOptions) packOptions() (pack.Options, error) {
-	p := pack.Options{DropOthers: o.others == "drop", OwnEnd: o.ownEnd}
+	p := pack.Options{DropOthers: o.others == "drop", OwnEnd: o.ownEnd || o.anyOrder, Reordered: o.anyOrder}
 	seconds, fixed := strings.CutPrefix(o.mtime, "@")
 	switch {
 	case o.mtime == "sample":

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
@@ -18,6 +19,7 @@ import (
 // packFlags are the flags of pack.
 type packFlags struct {
 	choice
+	order  orderFlags
 	split  splitFlags
 	from   shardFlags
 	output outputOptions
@@ -37,7 +39,7 @@ The output appears under its name when it is whole; - is standard output.`,
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.check(); err != nil {
+			if err := o.check(cmd.Flags()); err != nil {
 				return err
 			}
 			return o.pack(cmd.Context(), ui, args)
@@ -48,18 +50,22 @@ The output appears under its name when it is whole; - is standard output.`,
 	o.output.add(flags)
 	o.output.addIndex(flags)
 	o.choice.add(flags)
+	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags)
 	return cmd
 }
 
 // check refuses what makes no sense, before any work is done.
-func (o *packFlags) check() error {
+func (o *packFlags) check(flags *pflag.FlagSet) error {
 	switch {
 	case o.output.name == "":
 		return usagef("-o is missing: where should the output go?")
 	case o.count < 0 || o.skip < 0:
 		return usagef("--count and --skip: at least 0")
+	}
+	if err := o.order.check(flags); err != nil {
+		return err
 	}
 	if err := o.split.check(&o.output); err != nil {
 		return err
@@ -90,6 +96,10 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 		in.partly = true
 		o.output.others = "drop" // they belong to no sample that was chosen
 		samples = choose(&o.choice, samples, keys, keyOf, free)
+	}
+	if o.order.given() {
+		in.kept, o.output.anyOrder = true, true
+		samples = o.order.apply(samples)
 	}
 	if o.split.given() {
 		err = o.split.write(ctx, ui, o.output, in, samples)
