@@ -117,6 +117,39 @@ func TestSortRefuses(t *testing.T) {
 	}
 }
 
+func TestShuffle(t *testing.T) {
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprint(i, ".x"))
+	}
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, names...))
+	in := keys(t, Shard(s.base))
+	for _, n := range []int{1, 2, 10, 99, 100, 101, 1000} {
+		out := keys(t, Shuffle(Shard(s.base), n, 5))
+		if again := keys(t, Shuffle(Shard(s.base), n, 5)); !slices.Equal(out, again) {
+			t.Errorf("%d of them: %s, and again %s", n, out, again)
+		}
+		if other := keys(t, Shuffle(Shard(s.base), n, 6)); n > 1 && slices.Equal(out, other) {
+			t.Errorf("%d of them: the same with another seed", n)
+		}
+		if n > 1 == slices.Equal(in, out) {
+			t.Errorf("%d of them: %s", n, out)
+		}
+		for at, key := range out {
+			if was := slices.Index(in, key); was > at+n-1 {
+				t.Errorf("%d of them: %s comes as number %d, before it was read", n, key, at)
+			}
+		}
+		slices.Sort(out)
+		if want := slices.Sorted(slices.Values(in)); !slices.Equal(out, want) {
+			t.Errorf("%d of them: %s", n, out)
+		}
+	}
+	if got, want := strings.Join(keys(t, Shuffle(Shard(s.base), 5, 7))[:12], " "), "1 5 0 7 4 3 9 2 10 12 11 6"; got != want {
+		t.Errorf("the order has become another one: %s, was %s", got, want)
+	}
+}
+
 // In any order, all samples are there with all their members, and members outside samples are counted. The tar is one that
 // every reader reads, and ends as tars do.
 func TestReordered(t *testing.T) {
@@ -131,7 +164,9 @@ func TestReordered(t *testing.T) {
 	}
 	want := keys(t, all())
 	slices.Sort(want)
-	for name, samples := range map[string]iter.Seq2[Sample, error]{"sorted": Sort(all(), "")} {
+	for name, samples := range map[string]iter.Seq2[Sample, error]{
+		"sorted": Sort(all(), ""), "by text": Sort(all(), "x"), "shuffled": Shuffle(all(), 7, 1), "all shuffled": Shuffle(all(), 1000, 1),
+	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{Reordered: true, OwnEnd: true})
 		if err := errors.Join(Pack(context.Background(), w, samples), w.Close()); err != nil {
