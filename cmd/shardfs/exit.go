@@ -66,7 +66,7 @@ func exitStatus(err error) int {
 		return child.ExitCode() // a server of ours, which has said why
 	case is(errPartly):
 		return exitPartly
-	case is(errSampleFailed, errUnpacked, pack.ErrKey, pack.ErrTwice):
+	case is(errSampleFailed, errUnpacked, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
 		return exitFailed
 	case is(overlay.ErrInUse, unix.EBUSY, index.ErrStale):
 		return exitTemporary

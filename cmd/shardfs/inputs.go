@@ -20,7 +20,7 @@ import (
 type inputs struct {
 	list   []input
 	kept   bool          // samples are looked at later, and in any order
-	files  []os.FileInfo // of the shards
+	files  []os.FileInfo // of all shards that are read
 	partly bool          // not all of what they hold is packed
 }
 

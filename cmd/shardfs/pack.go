@@ -19,6 +19,7 @@ import (
 // packFlags are the flags of pack.
 type packFlags struct {
 	choice
+	with   []string
 	order  orderFlags
 	split  splitFlags
 	from   shardFlags
@@ -50,6 +51,7 @@ The output appears under its name when it is whole; - is standard output.`,
 	o.output.add(flags)
 	o.output.addIndex(flags)
 	o.choice.add(flags)
+	flags.StringArrayVar(&o.with, "with", nil, "add the members that shard `OTHER` has for the same keys")
 	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags)
@@ -90,26 +92,37 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 		return err
 	}
 	defer in.close()
-	in.partly = o.output.fields != ""
+	from := o.from
+	if from.index != "none" {
+		from.index = "" // it is that of what is packed
+	}
+	others, err := openOthers(ctx, ui, o.with, from.options(ui))
+	if err != nil {
+		return err
+	}
+	defer others.close()
+
 	samples := in.samples(ctx)
+	in.partly = o.output.fields != ""
 	if !o.all(keys) {
 		in.partly = true
 		o.output.others = "drop" // they belong to no sample that was chosen
 		samples = choose(&o.choice, samples, keys, keyOf, free)
 	}
+	samples = others.join(samples)
 	if o.order.given() {
 		in.kept, o.output.anyOrder = true, true
 		samples = o.order.apply(samples)
 	}
 	if o.split.given() {
-		err = o.split.write(ctx, ui, o.output, in, samples)
+		err = o.split.write(ctx, ui, o.output, append(in.files, others.files()...), samples)
 	} else {
 		err = o.output.write(ctx, ui, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
 	}
 	if err != nil {
 		return err
 	}
-	return in.packed()
+	return errors.Join(others.joined(ui), in.packed())
 }
 
 // keyOf returns the key of a sample, if it is one.

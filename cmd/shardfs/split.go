@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -64,8 +65,8 @@ func parseSize(s string) (int64, error) {
 	return n * powers[m[2]] * binary[m[3]], nil
 }
 
-// write makes outputs of samples, and publishes each when it is full. One that replaces what is still to be read is refused.
-func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, in *inputs, samples iter.Seq2[pack.Sample, error]) error {
+// write makes outputs of samples, and publishes each when it is full. One that would replace a file that is read is refused.
+func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, read []os.FileInfo, samples iter.Seq2[pack.Sample, error]) error {
 	names := newNumbered(o.name)
 	o.ownEnd = true // or a part could be longer than it may be
 	var part *output
@@ -78,7 +79,7 @@ func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, in *inp
 	next := func() (err error) {
 		o := o
 		o.name = names.with(number, func(text string) string { return text })
-		if in.has(o.name) {
+		if isOne(read, o.name) {
 			return usagef("%s: it is one of the shards that are packed", o.name)
 		}
 		before := part
@@ -136,16 +137,8 @@ func (f *splitFlags) full(w *pack.Writer, s pack.Sample) (bool, error) {
 	return f.count > 0 && after.Samples > f.count || f.bytes > 0 && pack.Closed(after.Bytes) > f.bytes, nil
 }
 
-// has reports whether a file is one of the shards.
-func (in *inputs) has(name string) bool {
+// isOne reports whether a file is one of others.
+func isOne(files []os.FileInfo, name string) bool {
 	info, err := os.Stat(name)
-	if err != nil {
-		return false
-	}
-	for _, shard := range in.files {
-		if os.SameFile(shard, info) {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(files, func(f os.FileInfo) bool { return os.SameFile(f, info) })
 }
