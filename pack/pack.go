@@ -91,8 +91,12 @@ type Writer struct {
 	dry     bool // only count
 }
 
-// NewWriter returns a Writer to out. If out has a method CopyRange, runs of unchanged bytes are copied by it.
+// NewWriter returns a Writer to out. If out has a method CopyRange, long runs of unchanged bytes are copied by it, and other
+// bytes come to it many at a time, the last ones by Close.
 func NewWriter(out io.Writer, o Options) *Writer {
+	if r, ok := out.(ranger); ok {
+		out = newBuffered(r)
+	}
 	return &Writer{out: out, o: o, intact: !o.OwnEnd}
 }
 
@@ -179,16 +183,24 @@ func (w *Writer) reshape(s *Sample) error {
 // with as many blocks of zeros as fill a record, as tar has always written it. It does not close what is written to.
 func (w *Writer) Close() error {
 	b := w.base
-	if w.intact && b.Size > 0 && w.offset() == b.Index.End() && (w.plain == nil || w.plain == b.Plain) {
+	same := w.intact && b.Size > 0 && w.offset() == b.Index.End() && (w.plain == nil || w.plain == b.Plain)
+	if same {
 		if err := w.raw(b, b.Index.End(), b.Size); err != nil {
 			return err
 		}
-		return w.Flush()
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return w.put(make([]byte, Closed(w.sum.Bytes)-w.sum.Bytes))
+	if !same {
+		if err := w.put(make([]byte, Closed(w.sum.Bytes)-w.sum.Bytes)); err != nil {
+			return err
+		}
+	}
+	if out, ok := w.out.(buffered); ok {
+		return out.Flush()
+	}
+	return nil
 }
 
 // Closed returns how long a tar is with its end, of so many bytes without.
@@ -416,9 +428,7 @@ func (w *Writer) Flush() error {
 	if n == 0 {
 		return nil
 	}
-	if out, ok := w.out.(interface {
-		CopyRange(src io.ReaderAt, off, n int64) error
-	}); ok && !w.dry {
+	if out, ok := w.out.(buffered); ok && !w.dry {
 		w.sum.Bytes += n
 		return out.CopyRange(w.plain, from, n)
 	}
@@ -436,7 +446,7 @@ func (w *Writer) copy(r io.Reader, n int64) (int64, error) {
 		return n, nil
 	}
 	if w.buffer == nil {
-		w.buffer = make([]byte, 1<<20)
+		w.buffer = make([]byte, bufferBytes)
 	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{w.out}, struct{ io.Reader }{io.LimitReader(r, n)}, w.buffer)
 	w.sum.Bytes += n

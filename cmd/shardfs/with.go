@@ -52,7 +52,7 @@ func (l others) joined(ui *ui) error {
 			ui.warn("%s: nothing there for %s", o.Name, count(o.Alone, "sample"))
 		}
 		if n := o.Unused(); n > 0 {
-			ui.warn("%s: %s left out, with keys that no other sample has", o.Name, count(n, "sample"))
+			ui.warn("%s: %s added to none, and left out", o.Name, count(n, "sample"))
 		}
 		cuts = append(cuts, cutOf(o.sh))
 	}
