@@ -20,11 +20,8 @@ type Other struct {
 	Base
 	Alone int // samples that it had nothing for
 
-	used []bool // by number: its samples that have been added
+	used []bool // by number: its samples that have been added; nil as long as nothing was joined
 }
-
-// NewOther returns a shard as an Other.
-func NewOther(b Base) *Other { return &Other{Base: b, used: make([]bool, b.Index.Samples())} }
 
 // Unused returns how many samples have been added to none.
 func (o *Other) Unused() (n int) {
@@ -40,6 +37,7 @@ func (o *Other) Unused() (n int) {
 // shard, its first sample is meant. An extension that both samples have is an error.
 func (o *Other) Join(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
+		o.used = make([]bool, o.Index.Samples())
 		for s, err := range samples {
 			if err == nil && !s.Empty() {
 				err = o.add(&s)

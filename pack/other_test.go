@@ -13,7 +13,7 @@ import (
 func TestJoin(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "d/b.x", "d/b.y", "c.x", "a.y"))
 	other := newShard(t, makeTar(t, tar.FormatUSTAR, "c.z", "d/b.t.u", "e/", "d/b.z", "n.x", "c.t", "old.x"))
-	o := NewOther(other.base)
+	o := &Other{Base: other.base}
 	samples := o.Join(All(s.base, s.folders(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
 	var out bytes.Buffer
 	w := NewWriter(&out, Options{})
@@ -41,7 +41,7 @@ func TestJoinNothing(t *testing.T) {
 	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "behind the end"...)
 	s := newShard(t, plain)
 	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)), newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
-		o := NewOther(other.base)
+		o := &Other{Base: other.base}
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{})
 		if err := errors.Join(Pack(context.Background(), w, o.Join(Shard(s.base))), w.Close()); err != nil {
@@ -57,7 +57,7 @@ func TestJoinNothing(t *testing.T) {
 func TestJoinClash(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y"))
 	for _, names := range [][]string{{"b.z", "b.y"}, {"a.x"}, {"a.z", "a.z"}} {
-		o := NewOther(newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base)
+		o := &Other{Base: newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base}
 		o.Name = "labels.tar"
 		var err error
 		for _, e := range o.Join(Shard(s.base)) {
@@ -74,7 +74,7 @@ func TestJoinClash(t *testing.T) {
 func TestJoinThenSort(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	labels := classes(t, "a=3", "b=1", "c=2")
-	if got := keys(t, Sort(NewOther(labels.base).Join(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
+	if got := keys(t, Sort((&Other{Base: labels.base}).Join(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
 		t.Errorf("%s", got)
 	}
 }

@@ -15,7 +15,7 @@ import (
 type others []*other
 
 type other struct {
-	*pack.Other
+	pack.Other
 	sh   *shard.Shard
 	file os.FileInfo
 }
@@ -25,7 +25,7 @@ func openOthers(ctx context.Context, ui *ui, names []string, o shard.Options) (l
 	for _, name := range names {
 		sh, err := openShard(ctx, ui, name, o)
 		if err == nil {
-			list = append(list, &other{Other: pack.NewOther(namedBase(sh)), sh: sh})
+			list = append(list, &other{Other: pack.Other{Base: namedBase(sh)}, sh: sh})
 			list[len(list)-1].file, err = fileOf(name)
 		}
 		if err != nil {
