@@ -88,11 +88,14 @@ func bare(err error) error {
 	return err
 }
 
-// samples yields the samples of all inputs. An input is closed when all that it has yielded is freed; but the last one, of
-// samples in order, stays open, as the end of the output may be a copy of its end.
+// one reports whether the end of the output may be a copy of that of the only input.
+func (in *inputs) one() bool { return len(in.list) == 1 && !in.kept }
+
+// samples yields the samples of all inputs. An input is closed when all that it has yielded is freed, unless its end may still
+// be copied.
 func (in *inputs) samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
-		for n, i := range in.list {
+		for _, i := range in.list {
 			samples, err := i.open(ctx, in.kept)
 			if err != nil {
 				yield(pack.Sample{}, err)
@@ -114,7 +117,7 @@ func (in *inputs) samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 					return
 				}
 			}
-			if (in.kept || n < len(in.list)-1) && !yield(pack.Sample{Free: release}, nil) {
+			if !in.one() && !yield(pack.Sample{Free: release}, nil) {
 				return
 			}
 		}

@@ -16,7 +16,7 @@ type orderFlags struct {
 }
 
 func (f *orderFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.sort, "sort", "", "sort samples by `WHAT`: key, or the text of a member, as cls")
+	flags.StringVar(&f.sort, "sort", "", "sort by `WHAT`: key, or a member's text, as cls")
 	flags.IntVar(&f.shuffle, "shuffle", 0, "shuffle samples, `N` of them at a time")
 	flags.Uint64Var(&f.seed, "seed", 0, "`S` of --shuffle: the same gives the same bytes")
 }

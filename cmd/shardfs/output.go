@@ -103,7 +103,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 }
 
 func (o *outputOptions) packOptions() (pack.Options, error) {
-	p := pack.Options{DropOthers: o.others == "drop", OwnEnd: o.ownEnd || o.anyOrder, Reordered: o.anyOrder}
+	p := pack.Options{DropOthers: o.others == "drop", OwnEnd: o.ownEnd, Reordered: o.anyOrder}
 	seconds, fixed := strings.CutPrefix(o.mtime, "@")
 	switch {
 	case o.mtime == "sample":

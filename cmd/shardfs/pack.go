@@ -34,9 +34,11 @@ func newPack(ui *ui) *cobra.Command {
 		Long: `Pack writes the samples of mounts, of directories of sample directories and of
 shards, one after the other, to a shard: each in its own order, new samples at
 its end. What nobody changed is copied byte for byte. A mount may stay in use.
-The output appears under its name when it is whole; - is standard output.`,
+The output appears under its name when it is whole, and not before; - is
+standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
-  shardfs pack 'train-{0000..0003}.tgz' -o four.tgz --level 6
+  shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
+  shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,7 +53,7 @@ The output appears under its name when it is whole; - is standard output.`,
 	o.output.add(flags)
 	o.output.addIndex(flags)
 	o.choice.add(flags)
-	flags.StringArrayVar(&o.with, "with", nil, "add the members that shard `OTHER` has for the same keys")
+	flags.StringArrayVar(&o.with, "with", nil, "add the members of shard `OTHER` with the same keys")
 	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags)
@@ -114,6 +116,7 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 		in.kept, o.output.anyOrder = true, true
 		samples = o.order.apply(samples)
 	}
+	o.output.ownEnd = !in.one()
 	if o.split.given() {
 		err = o.split.write(ctx, ui, o.output, append(in.files, others.files()...), samples)
 	} else {
