@@ -1,18 +1,17 @@
 // Package pack writes samples to a tar.
 //
-// A [Writer] is given the directories of the samples as they are now, one after the other, and appends what they hold:
-// bytes that nobody changed as they lie in the shard, headers included, the rest under plain new headers. The same
-// directories give the same bytes, whoever made them and in whatever time.
+// A [Writer] is given samples as they are now, one after the other, and appends what they hold: bytes that nobody changed
+// as they lie in the shard, headers included, the rest under plain new headers. Where samples come from and in which order
+// is said by sequences of them: [All] yields those of a source, and other functions turn a sequence into another. The same
+// samples give the same bytes, whoever made them and in whatever time.
 package pack
 
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
@@ -24,18 +23,20 @@ var (
 	ErrChanged = errors.New("changed while it was read")
 )
 
-// Source has directories of samples.
-type Source interface {
-	// Folders yields the directories as they are now: those that show samples of a shard in tar order, then the others,
-	// by path.
-	Folders() iter.Seq2[index.Folder, error]
-}
-
 // Base is the shard that samples come from.
 type Base struct {
+	Name  string // for errors; "" where whoever packs names it
 	Index *index.Index
 	Plain io.ReaderAt // its plain bytes
 	Size  int64       // how many, what follows the end marker included; 0: the end is not copied
+}
+
+// named says which shard an error is of.
+func (b Base) named(err error) error {
+	if err == nil || b.Name == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", b.Name, err)
 }
 
 // Times says which modification time a new or changed member gets.
@@ -50,8 +51,16 @@ const (
 // Options configures a Writer. The zero value is the design's.
 type Options struct {
 	DropOthers bool // leave out the members that belong to no sample
+	Reordered  bool // samples come in any order, in which such members have no place: they are left out, and counted
+	OwnEnd     bool // end as every tar does, also where all of it is a shard that ends otherwise
 	Times      Times
 	Fixed      time.Time
+	Fields     Fields // nil: all members, as they are called
+
+	// Rekey, if not nil, returns the key that a sample gets for the one that it has, and its number in the output, from 0.
+	Rekey func(key string, number int) string
+	// First is the number of the first sample.
+	First int
 }
 
 // Summary counts what was written and what was not.
@@ -61,6 +70,8 @@ type Summary struct {
 	Bytes   int64 `json:"bytes"`    // of plain tar
 	LeftOut int   `json:"left_out"` // files in the directories that are no members
 	Emptied int   `json:"emptied"`  // samples without a member left
+	Lacking int   `json:"lacking"`  // samples without some of the members that Fields name
+	Others  int   `json:"others"`   // members of no sample that have no place in another order
 }
 
 // Writer writes a tar. It is not safe for concurrent use.
@@ -73,90 +84,130 @@ type Writer struct {
 	plain   io.ReaderAt // bytes from..to of it are still to be copied
 	from    int64
 	to      int64
-	intact  bool   // all that was written are members of one shard as they lie there
+	intact  bool   // all that was written is the beginning of one shard as it lies there
 	lastKey string // of the last sample written
 	header  bytes.Buffer
 	buffer  []byte
+	dry     bool // only count
 }
 
-// NewWriter returns a Writer to out. If out has a method CopyRange, runs of unchanged bytes are copied by it.
+// NewWriter returns a Writer to out. If out has a method CopyRange, long runs of unchanged bytes are copied by it, and other
+// bytes come to it many at a time, the last ones by Close.
 func NewWriter(out io.Writer, o Options) *Writer {
-	return &Writer{out: out, o: o, intact: true}
-}
-
-// Pack writes everything that a source has. Base is the source's shard, or the zero Base.
-func Pack(ctx context.Context, w *Writer, b Base, s Source) error {
-	for folder, err := range s.Folders() {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		if err := w.Folder(b, folder); err != nil {
-			return err
-		}
+	if r, ok := out.(ranger); ok {
+		out = newBuffered(r)
 	}
-	return w.Rest(b)
+	return &Writer{out: out, o: o, intact: !o.OwnEnd}
 }
 
 // Summary returns what has been counted so far.
 func (w *Writer) Summary() Summary { return w.sum }
 
-// Folder writes the samples in one directory, its own and then those in directories in it. Folders that show samples of a
-// shard come in tar order; the members of the shard that lie before a sample and belong to none are written before it.
-func (w *Writer) Folder(b Base, f index.Folder) error {
-	if f.Sample != nil {
-		if err := w.enter(b); err != nil {
-			return err
-		}
-		if err := w.others(b, f.Sample.Start); err != nil {
-			return err
-		}
-		if f.Untouched && !f.Moved && !w.o.DropOthers {
-			return w.untouched(b, f.Sample)
-		}
+// Write writes a sample and frees it. Unless Options say otherwise, those of a shard come in its order: members that belong
+// to no sample are written before the sample that they lie before.
+func (w *Writer) Write(s Sample) error {
+	if err := w.write(s); err != nil {
+		return s.Base.named(err)
 	}
-	samples, leftOut, err := Samples(b, f)
+	if s.Free == nil {
+		return nil
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return s.Free()
+}
+
+// Folder writes the samples in one directory.
+func (w *Writer) Folder(b Base, f index.Folder) error {
+	samples, err := Samples(b, f)
 	if err != nil {
 		return err
 	}
-	w.sum.LeftOut += leftOut
 	for _, s := range samples {
-		if err := w.sample(b, s); err != nil {
-			return fmt.Errorf("sample %s: %w", s.Path, err)
+		if err := w.Write(s); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // Rest writes what the shard has behind its last sample.
-func (w *Writer) Rest(b Base) error {
-	if b.Index == nil {
-		return nil
+func (w *Writer) Rest(b Base) error { return w.Write(End(b)) }
+
+// write writes a sample.
+func (w *Writer) write(s Sample) error {
+	w.sum.LeftOut += s.LeftOut
+	if s.placed {
+		if err := w.enter(s.Base); err != nil {
+			return err
+		}
 	}
-	if err := w.enter(b); err != nil {
-		return err
+	err := w.reshape(&s)
+	switch {
+	case err != nil:
+	case s.whole:
+		err = w.whole(s)
+	case s.Empty():
+		err = w.empty(s)
+	default:
+		err = w.sample(s)
 	}
-	w.base = b // the size of a stream is known only now
-	return w.others(b, b.Index.Rows())
+	if err != nil && s.Key != "" {
+		return fmt.Errorf("sample %s: %w", s.Path, err)
+	}
+	return err
+}
+
+// reshape applies what Options say of members and keys to a sample.
+func (w *Writer) reshape(s *Sample) error {
+	if w.o.Fields != nil && !s.Empty() {
+		members, all, err := w.o.Fields.apply(s.Members())
+		if err != nil {
+			return err
+		}
+		if s.members, s.whole = members, false; !all && len(members) > 0 {
+			w.sum.Lacking++
+		}
+	}
+	if w.o.Rekey != nil && !s.Empty() {
+		if key := w.o.Rekey(s.Key, w.o.First+w.sum.Samples); key != s.Key {
+			s.members, s.whole = s.Members(), false
+			s.Key, s.own = key, false
+		}
+	}
+	return nil
 }
 
 // Close ends the tar. When all that was written is the last shard as it lies there, this is to its last byte; else it is
 // with as many blocks of zeros as fill a record, as tar has always written it. It does not close what is written to.
 func (w *Writer) Close() error {
-	if b := w.base; w.intact && b.Size > 0 && w.offset() == b.Index.End() {
+	b := w.base
+	same := w.intact && b.Size > 0 && w.offset() == b.Index.End() && (w.plain == nil || w.plain == b.Plain)
+	if same {
 		if err := w.raw(b, b.Index.End(), b.Size); err != nil {
 			return err
 		}
-		return w.Flush()
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if !same {
+		if err := w.put(make([]byte, Closed(w.sum.Bytes)-w.sum.Bytes)); err != nil {
+			return err
+		}
+	}
+	if out, ok := w.out.(buffered); ok {
+		return out.Flush()
+	}
+	return nil
+}
+
+// Closed returns how long a tar is with its end, of so many bytes without.
+func Closed(bytes int64) int64 {
 	const marker, record = 2 * index.BlockSize, 20 * index.BlockSize
-	end := w.sum.Bytes + marker
-	return w.write(make([]byte, marker+(record-end%record)%record))
+	end := bytes + marker
+	return end + (record-end%record)%record
 }
 
 // offset returns how many bytes have been written, those still to be copied included.
@@ -166,6 +217,7 @@ func (w *Writer) offset() int64 { return w.sum.Bytes + w.to - w.from }
 // after the other.
 func (w *Writer) enter(b Base) error {
 	if w.base.Index == b.Index {
+		w.base = b // the size of a stream is known only at its end
 		return nil
 	}
 	if w.base.Index != nil {
@@ -179,6 +231,9 @@ func (w *Writer) enter(b Base) error {
 
 // others writes the members that belong to no sample up to a row, and passes over those of samples, which were dropped.
 func (w *Writer) others(b Base, end int) error {
+	if w.o.Reordered {
+		return nil
+	}
 	for ; w.row < end; w.row++ {
 		if b.Index.InSample(w.row) || w.o.DropOthers {
 			continue
@@ -190,18 +245,37 @@ func (w *Writer) others(b Base, end int) error {
 	return nil
 }
 
-// untouched writes a sample as it lies in the shard, with what lies between its members.
-func (w *Writer) untouched(b Base, s *index.Sample) error {
+// whole writes a sample as it lies in the shard, with what lies between its members.
+func (w *Writer) whole(s Sample) error {
+	x := s.Base.Index
 	if err := w.begin(s.Key); err != nil {
-		return fmt.Errorf("sample %s: %w", s.Path, err)
+		return err
 	}
-	for row := s.Start; row < s.End; row++ {
-		if b.Index.InSample(row) {
+	if err := w.others(s.Base, s.start); err != nil {
+		return err
+	}
+	for row := s.start; row < s.end; row++ {
+		if x.InSample(row) {
 			w.sum.Members++
+		} else if w.o.DropOthers || w.o.Reordered {
+			continue
+		}
+		if err := w.rawRow(s.Base, row); err != nil {
+			return err
 		}
 	}
-	w.row = s.End
-	return w.rawRows(b, s.Start, s.End)
+	w.row = s.end
+	return nil
+}
+
+// empty writes the members of no sample up to where a sample without members was, or to the end of a shard.
+func (w *Writer) empty(s Sample) error {
+	if s.Key != "" {
+		w.sum.Emptied++
+	} else if s.placed && w.o.Reordered {
+		w.sum.Others += s.Base.Index.Others()
+	}
+	return w.others(s.Base, s.end)
 }
 
 // begin counts a sample and checks that it does not run into the one before it.
@@ -215,20 +289,16 @@ func (w *Writer) begin(key string) error {
 }
 
 // sample writes a sample member by member.
-func (w *Writer) sample(b Base, s Sample) error {
-	var header tar.Header
-	if len(s.Members) == 0 {
-		w.sum.Emptied++
-	} else {
-		err := w.begin(s.Key)
-		if err == nil {
-			header, err = w.headerLike(b, s)
-		}
-		if err != nil {
-			return err
-		}
+func (w *Writer) sample(s Sample) error {
+	b := s.Base
+	if err := w.begin(s.Key); err != nil {
+		return err
 	}
-	for _, m := range s.Members {
+	header, err := w.headerLike(s)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.members {
 		w.sum.Members++
 		if m.Row == index.Changed && w.row < s.end {
 			if err := w.others(b, s.end); err != nil {
@@ -241,11 +311,11 @@ func (w *Writer) sample(b Base, s Sample) error {
 			}
 			w.row = m.Row + 1
 		}
-		if s.own && m.File.Row != index.Changed && m.File.Row == m.Row {
+		if s.own && !m.renamed && m.File.Row != index.Changed && m.File.Row == m.Row {
 			if err := w.rawRow(b, m.Row); err != nil {
 				return err
 			}
-		} else if err := w.newMember(b, s.Key, m, header); err != nil {
+		} else if err := w.newMember(s, m, header); err != nil {
 			return fmt.Errorf("%s: %w", m.File.Name, err)
 		}
 	}
@@ -254,8 +324,9 @@ func (w *Writer) sample(b Base, s Sample) error {
 
 // headerLike returns a header with the owner and time that a sample's new members get: those of a member of the shard or,
 // without a shard, no owner and the time of the sample's first file.
-func (w *Writer) headerLike(b Base, s Sample) (tar.Header, error) {
-	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.Members[0].File.ModTime}
+func (w *Writer) headerLike(s Sample) (tar.Header, error) {
+	b := s.Base
+	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.members[0].File.ModTime}
 	if s.like != none {
 		m := b.Index.Member(s.like)
 		h.ModTime = m.ModTime
@@ -276,10 +347,10 @@ func (w *Writer) headerLike(b Base, s Sample) (tar.Header, error) {
 }
 
 // newMember writes a member under a new header.
-func (w *Writer) newMember(b Base, key string, m Member, h tar.Header) error {
-	h.Name = key + "." + m.Ext
-	if k, ext, ok := index.MemberKey(h.Name); !ok || k != key || ext != m.Ext {
-		return fmt.Errorf("%w: a member %q would not belong to the sample %q", ErrKey, h.Name, key)
+func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
+	h.Name = s.Key + "." + m.Ext
+	if k, ext, ok := index.MemberKey(h.Name); !ok || k != s.Key || ext != m.Ext {
+		return fmt.Errorf("%w: a member %q would not belong to the sample %q", ErrKey, h.Name, s.Key)
 	}
 	if w.o.Times == FileTime {
 		h.ModTime = m.File.ModTime
@@ -287,7 +358,7 @@ func (w *Writer) newMember(b Base, key string, m Member, h tar.Header) error {
 	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction would need an extended header
 	var content io.Reader
 	if m.File.Row != index.Changed {
-		member, err := b.Index.Open(m.File.Row, b.Plain)
+		member, err := s.Base.Index.Open(m.File.Row, s.Base.Plain)
 		if err != nil {
 			return err
 		}
@@ -315,39 +386,34 @@ func (w *Writer) newMember(b Base, key string, m Member, h tar.Header) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := w.write(w.header.Bytes()); err != nil {
+	if err := w.put(w.header.Bytes()); err != nil {
 		return err
 	}
-	n, err := w.copy(io.LimitReader(content, h.Size))
+	n, err := w.copy(content, h.Size)
 	if err != nil {
 		return err
 	}
 	if n < h.Size {
 		return ErrChanged
 	}
-	return w.write(make([]byte, -n&(index.BlockSize-1)))
+	return w.put(make([]byte, -n&(index.BlockSize-1)))
 }
 
-// rawRow writes one member of the shard as it lies there.
-func (w *Writer) rawRow(b Base, row int) error { return w.rawRows(b, row, row+1) }
-
-// rawRows writes the members from one row to before another.
-func (w *Writer) rawRows(b Base, start, end int) error {
-	for row := start; row < end; row++ {
-		if err := b.Index.Check(row, b.Plain); err != nil {
-			return err
-		}
+// rawRow writes a member of the shard as it lies there.
+func (w *Writer) rawRow(b Base, row int) error {
+	if err := b.Index.Check(row, b.Plain); err != nil {
+		return err
 	}
-	return w.raw(b, b.Index.Offset(start), b.Index.Offset(end))
+	return w.raw(b, b.Index.Offset(row), b.Index.Offset(row+1))
 }
 
 // raw writes bytes of the plain shard. They are copied once it is known where the run of such bytes ends.
 func (w *Writer) raw(b Base, from, to int64) error {
-	w.intact = w.intact && (w.plain == nil || w.plain == b.Plain)
 	if w.plain == b.Plain && from == w.to {
 		w.to = to
 		return nil
 	}
+	w.intact = w.intact && w.plain == nil && from == 0
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -362,30 +428,37 @@ func (w *Writer) Flush() error {
 	if n == 0 {
 		return nil
 	}
-	if out, ok := w.out.(interface {
-		CopyRange(src io.ReaderAt, off, n int64) error
-	}); ok {
+	if out, ok := w.out.(buffered); ok && !w.dry {
 		w.sum.Bytes += n
 		return out.CopyRange(w.plain, from, n)
 	}
-	copied, err := w.copy(io.NewSectionReader(w.plain, from, n))
+	copied, err := w.copy(io.NewSectionReader(w.plain, from, n), n)
 	if err == nil && copied < n {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// copy writes what r holds.
-func (w *Writer) copy(r io.Reader) (int64, error) {
-	if w.buffer == nil {
-		w.buffer = make([]byte, 1<<20)
+// copy writes n bytes of r, or as many as it has.
+func (w *Writer) copy(r io.Reader, n int64) (int64, error) {
+	if w.dry {
+		w.sum.Bytes += n
+		return n, nil
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{w.out}, struct{ io.Reader }{r}, w.buffer)
+	if w.buffer == nil {
+		w.buffer = make([]byte, bufferBytes)
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{w.out}, struct{ io.Reader }{io.LimitReader(r, n)}, w.buffer)
 	w.sum.Bytes += n
 	return n, err
 }
 
-func (w *Writer) write(p []byte) error {
+// put writes bytes.
+func (w *Writer) put(p []byte) error {
+	if w.dry {
+		w.sum.Bytes += int64(len(p))
+		return nil
+	}
 	n, err := w.out.Write(p)
 	w.sum.Bytes += int64(n)
 	return err

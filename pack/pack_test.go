@@ -194,7 +194,7 @@ func added(path string, files ...string) index.Folder {
 func packed(b Base, s Source, o Options) ([]byte, Summary, error) {
 	var out bytes.Buffer
 	w := NewWriter(&out, o)
-	if err := Pack(context.Background(), w, b, s); err != nil {
+	if err := Pack(context.Background(), w, All(b, s)); err != nil {
 		return nil, w.Summary(), err
 	}
 	err := w.Close()
@@ -275,6 +275,7 @@ func TestPackUntouched(t *testing.T) {
 		{"padded to a record", append(bytes.Clone(ustar), make([]byte, -unpadded&(10<<10-1))...)},
 		{"padded oddly", append(bytes.Clone(ustar), make([]byte, 3*512+100)...)},
 		{"another tar behind it", slices.Concat(ustar, ustar)},
+		{"so long that the output copies it", append(bytes.Clone(ustar), make([]byte, longRange)...)},
 	} {
 		s := newShard(t, tt.plain)
 		out, sum := mustPack(t, s.base, s.folders(nil), Options{})
@@ -287,14 +288,14 @@ func TestPackUntouched(t *testing.T) {
 		}
 		var copier copier
 		w := NewWriter(&copier, Options{})
-		if err := errors.Join(Pack(context.Background(), w, s.base, s.folders(nil)), w.Close()); err != nil {
+		if err := errors.Join(Pack(context.Background(), w, All(s.base, s.folders(nil))), w.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(copier.Bytes(), tt.plain) || w.Summary().Bytes != int64(len(tt.plain)) {
 			t.Errorf("%s: copied by the output: %d bytes, want the same %d", tt.story, copier.Len(), len(tt.plain))
 		}
-		if copier.ranges != 1 {
-			t.Errorf("%s: copied in %d ranges, want 1", tt.story, copier.ranges)
+		if want := min(len(tt.plain)/longRange, 1); copier.ranges != want {
+			t.Errorf("%s: copied in %d ranges, want %d", tt.story, copier.ranges, want)
 		}
 	}
 }
@@ -653,7 +654,7 @@ func TestPackWriteErrors(t *testing.T) {
 	full := errors.New("disk full")
 	for room := 0; room < len(whole); room += 100 {
 		w := NewWriter(&limitedWriter{room, full}, Options{})
-		err := Pack(context.Background(), w, s.base, source)
+		err := Pack(context.Background(), w, All(s.base, source))
 		if err == nil {
 			err = w.Close()
 		}
@@ -716,23 +717,42 @@ func TestPackMovedUntouched(t *testing.T) {
 	}
 }
 
-// Of two shards in one output neither is a beginning of it that could go on to its end.
+// Of two shards in one output neither is a beginning of it that could go on to its end; of one alone it is, whatever empty
+// ones are around it.
 func TestPackTwoShards(t *testing.T) {
 	one := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
-	two := newShard(t, makeTar(t, tar.FormatUSTAR, "b.x", "c.x"))
-	var out bytes.Buffer
-	w := NewWriter(&out, Options{})
-	err := errors.Join(
-		Pack(context.Background(), w, one.base, one.folders(nil)),
-		Pack(context.Background(), w, two.base, two.folders(changes{"b": dropped})),
-		w.Close(),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkReaders(t, out.Bytes())
-	if got := listing(t, out.Bytes()); got != "a.x c.x" || out.Len() != 20*512 {
-		t.Errorf("members: %s in %d bytes", got, out.Len())
+	two := newShard(t, append(makeTar(t, tar.FormatUSTAR, "b.x"), "behind the end"...))
+	none := newShard(t, makeTar(t, tar.FormatUSTAR))
+	for _, tt := range []struct {
+		list []shard
+		drop string // the sample that is left out
+		want string
+		same []byte // nil: an end of its own
+	}{
+		{[]shard{one, two}, "", "a.x b.x", nil},
+		{[]shard{one, two}, "a", "b.x", two.plain},
+		{[]shard{one, two}, "b", "a.x", nil}, // as long as the second one, but not its beginning
+		{[]shard{none, two}, "", "b.x", two.plain},
+		{[]shard{two, none}, "", "b.x", nil},
+		{[]shard{none, none}, "", "", none.plain},
+	} {
+		var out bytes.Buffer
+		w := NewWriter(&out, Options{})
+		for _, s := range tt.list {
+			if err := Pack(context.Background(), w, All(s.base, s.folders(changes{tt.drop: dropped}))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		checkReaders(t, out.Bytes())
+		if got := listing(t, out.Bytes()); got != tt.want {
+			t.Errorf("members: %s, want %s", got, tt.want)
+		}
+		if tt.same != nil && !bytes.Equal(out.Bytes(), tt.same) || tt.same == nil && out.Len() != 20*512 {
+			t.Errorf("%s: %d bytes", tt.want, out.Len())
+		}
 	}
 }
 
@@ -824,11 +844,11 @@ func TestPackCancel(t *testing.T) {
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(why)
-	if err := Pack(ctx, NewWriter(io.Discard, Options{}), s.base, s.folders(nil)); !errors.Is(err, why) {
+	if err := Pack(ctx, NewWriter(io.Discard, Options{}), All(s.base, s.folders(nil))); !errors.Is(err, why) {
 		t.Errorf("%v, want %v", err, why)
 	}
 	broken := fmt.Errorf("broken source")
-	err := Pack(context.Background(), NewWriter(io.Discard, Options{}), s.base, failing{broken})
+	err := Pack(context.Background(), NewWriter(io.Discard, Options{}), All(s.base, failing{broken}))
 	if !errors.Is(err, broken) {
 		t.Errorf("%v, want %v", err, broken)
 	}

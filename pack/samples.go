@@ -9,15 +9,23 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Sample is a sample as it is packed.
+// Sample is a sample as it is packed. Where there are no members, there is nothing to be packed: the sample was emptied or,
+// without a key, it stands for a directory that holds only other files, or for what a shard has behind its last sample.
+// The zero Sample is nothing.
 type Sample struct {
+	Base    Base   // the shard that it comes from; the zero Base where it comes from none
 	Path    string // of its directory
 	Key     string
-	Members []Member // those of the shard in tar order, then new ones by name; empty: the sample is left out
+	LeftOut int          // files in its directory that are no members
+	Free    func() error // told that what the sample is made of is not needed any more; may be nil
 
-	own  bool // its key is the one that the shard has, so unchanged members can be copied with their headers
-	end  int  // row behind the sample in the shard; 0 for a sample that is not the shard's
-	like int  // row of the member whose owner and time new members get; none: there is no such member
+	members []Member // empty where whole
+	whole   bool     // it is as the shard has it
+	own     bool     // its key is the one that the shard has, so unchanged members can be copied with their headers
+	placed  bool     // it has a place in the shard: its rows are those from start to before end
+	start   int
+	end     int
+	like    int // row of the member whose owner and time new members get; none: there is no such member
 }
 
 // none is the row of no member.
@@ -28,78 +36,121 @@ type Member struct {
 	Ext  string
 	File index.File // what it holds
 	Row  int        // of the member of the shard in whose place it comes; index.Changed for a new one
+
+	renamed bool // its extension is not the one that it had
 }
 
-// Samples returns the samples in a directory, its own and then those in directories in it, and how many files there are
-// that become no member. It says what the files of a view mean:
+// Members returns the sample's members: those of the shard in tar order, then new ones by name.
+func (s *Sample) Members() []Member {
+	if !s.whole {
+		return s.members
+	}
+	return rowMembers(s.Base.Index, s.start, s.end)
+}
+
+// Empty reports whether the sample has no members.
+func (s *Sample) Empty() bool { return !s.whole && len(s.members) == 0 }
+
+// rowMembers returns the members of a sample as a shard has them.
+func rowMembers(x *index.Index, start, end int) (members []Member) {
+	for _, file := range index.MemberFiles(x, index.Sample{Start: start, End: end}, func(string) bool { return true }) {
+		members = append(members, Member{Ext: x.Member(file.Row).Ext, File: file, Row: file.Row})
+	}
+	return members
+}
+
+// Whole returns a sample as a shard has it.
+func Whole(b Base, s index.Sample) Sample {
+	return Sample{
+		Base: b, Path: s.Path, Key: s.Key, whole: true, own: true, placed: true, start: s.Start, end: s.End, like: s.Start,
+	}
+}
+
+// End returns what a shard has behind its last sample.
+func End(b Base) Sample {
+	s := Sample{Base: b}
+	if b.Index != nil {
+		s.placed, s.start, s.end = true, b.Index.Rows(), b.Index.Rows()
+	}
+	return s
+}
+
+// Samples returns the samples in a directory, its own and then those in directories in it. It says what the files of a
+// view mean:
 //
 //   - sample.EXT is the member KEY.EXT, and any other file is none;
 //   - a directory that holds members is a sample, whose key is what was written into its key file or, where the directory
 //     is new or was renamed, what its path says.
-func Samples(b Base, f index.Folder) (samples []Sample, leftOut int, err error) {
-	own, left, err := ownSample(b, f)
+func Samples(b Base, f index.Folder) ([]Sample, error) {
+	own, err := ownSample(b, f)
 	if err != nil {
-		return nil, 0, fmt.Errorf("sample %s: %w", f.Path, err)
+		return nil, fmt.Errorf("sample %s: %w", f.Path, err)
 	}
-	if f.Sample != nil || len(own.Members) > 0 {
+	var samples []Sample
+	if own.placed || !own.Empty() || own.LeftOut > 0 {
 		samples = append(samples, own)
 	}
-	leftOut += left
 	for _, sub := range f.Folders {
-		more, left, err := Samples(b, sub)
+		more, err := Samples(b, sub)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		for i := range more {
 			more[i].like = own.like
 		}
-		samples, leftOut = append(samples, more...), leftOut+left
+		samples = append(samples, more...)
 	}
-	return samples, leftOut, nil
+	return samples, nil
 }
 
 // ownSample returns the sample that a directory itself shows.
-func ownSample(b Base, f index.Folder) (s Sample, leftOut int, err error) {
-	s.Path, s.like = f.Path, none
-	if b.Index != nil && b.Index.Samples() > 0 {
+func ownSample(b Base, f index.Folder) (s Sample, err error) {
+	s = Sample{Base: b, Path: f.Path, like: none}
+	if f.Sample != nil {
+		s = Whole(b, *f.Sample)
+		if f.Untouched && !f.Moved {
+			return s, nil
+		}
+		s.Path, s.whole = f.Path, false
+	} else if b.Index != nil && b.Index.Samples() > 0 {
 		s.like = b.Index.Sample(0).Start
 	}
 	if f.Path == "" {
-		return s, len(f.Files), nil
+		s.LeftOut = len(f.Files)
+		return s, nil
 	}
 	files := make(map[string]index.File, len(f.Files))
 	for _, file := range f.Files {
 		files[file.Name] = file
 	}
 	if f.Sample == nil {
-		s.Members, leftOut = newMembers(files)
-		if len(s.Members) > 0 {
+		s.members, s.LeftOut = newMembers(files)
+		if len(s.members) > 0 {
 			s.Key, err = key(b, f, index.KeyOfPath(f.Path))
 		}
-		return s, leftOut, err
-	}
-	if f.Untouched {
-		for _, file := range index.MemberFiles(b.Index, *f.Sample, func(string) bool { return true }) {
-			files[file.Name] = file
-		}
+		return s, err
 	}
 	if s.Key, err = key(b, f, f.Sample.Key); err != nil {
-		return s, 0, err
+		return s, err
 	}
-	s.own, s.like, s.end = s.Key == f.Sample.Key, f.Sample.Start, f.Sample.End
-	for row := f.Sample.Start; row < f.Sample.End; row++ {
+	s.own = s.Key == f.Sample.Key
+	if f.Untouched {
+		s.members = rowMembers(b.Index, s.start, s.end)
+		return s, nil
+	}
+	for row := s.start; row < s.end; row++ {
 		if !b.Index.InSample(row) {
 			continue
 		}
 		name := b.Index.FileName(row)
 		if file, ok := files[name]; ok && (file.Row != index.Changed || file.Mode.IsRegular()) {
-			s.Members = append(s.Members, Member{Ext: b.Index.Member(row).Ext, File: file, Row: row})
+			s.members = append(s.members, Member{Ext: b.Index.Member(row).Ext, File: file, Row: row})
 			delete(files, name)
 		}
 	}
 	added, leftOut := newMembers(files)
-	s.Members = append(s.Members, added...)
-	return s, leftOut, nil
+	s.members, s.LeftOut = append(s.members, added...), leftOut
+	return s, nil
 }
 
 // newMembers returns the files that become members that the shard does not have, by name, and how many others there are.

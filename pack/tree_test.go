@@ -86,7 +86,7 @@ func TestPackTreeErrors(t *testing.T) {
 			t.Errorf("%s is there", f.Path)
 		}
 	}
-	if err := Pack(context.Background(), w, Base{}, Tree{vanishing{fsys}}); err != nil {
+	if err := Pack(context.Background(), w, All(Base{}, Tree{vanishing{fsys}})); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -320,7 +319,7 @@ func isDir(name string) bool {
 
 // settings returns the options that decide on the bytes of an output.
 func (o *outputOptions) settings() string {
-	return strings.Join([]string{strconv.Itoa(o.level), o.others, o.mtime}, " ")
+	return fmt.Sprintf("%d %s %s %q %q", o.level, o.others, o.mtime, o.fields, o.rekey)
 }
 
 // keysDigest stands for the chosen keys.

@@ -71,11 +71,11 @@ func readNames(file string) (names []string, err error) {
 	return names, nil
 }
 
-// expandBraces returns what a name with braces stands for.
+// expandBraces returns what a name with braces stands for. In a pipe's command they are the shell's.
 func expandBraces(name string) ([]string, error) {
 	before, rest, ok := strings.Cut(name, "{")
 	inner, after, closed := strings.Cut(rest, "}")
-	if !ok || !closed {
+	if !ok || !closed || isPipe(name) {
 		return []string{name}, nil
 	}
 	alternatives, err := alternatives(inner)

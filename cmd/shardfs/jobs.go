@@ -9,23 +9,20 @@ import (
 	"github.com/shardfs/shardfs/internal/runner"
 )
 
-// choose applies --skip, --keys and --count, in this order, and passes over what an earlier run has dealt with.
-func (r *course) choose() iter.Seq2[*task, error] {
+// chosen yields the samples that are taken, without those that an earlier run has dealt with.
+func (r *course) chosen() iter.Seq2[*task, error] {
+	key := func(t *task) (string, bool) { return t.key, true }
+	skip := func(t *task) error {
+		r.skipped++
+		return t.free()
+	}
 	return func(yield func(*task, error) bool) {
-		seen, taken := 0, 0
-		for t, err := range r.space.tasks() {
-			if err == nil {
-				if seen++; seen <= r.skip || r.keys != nil && !r.keys[t.key] {
-					r.skipped++
-					t.free()
-					continue
-				}
-				taken++
+		taken := 0
+		for t, err := range choose(&r.choice, r.space.tasks(), r.keys, key, skip) {
+			if taken++; err == nil && taken <= r.from.Samples {
+				continue
 			}
-			if done := err == nil && taken <= r.from.Samples; !done && !yield(t, err) || err != nil {
-				return
-			}
-			if taken == r.count {
+			if !yield(t, err) {
 				return
 			}
 		}
@@ -37,7 +34,7 @@ func (r *course) choose() iter.Seq2[*task, error] {
 func (r *course) jobsFor(ctx context.Context, err *error) iter.Seq[runner.Job] {
 	return func(yield func(runner.Job) bool) {
 		var group []*task
-		for t, taskErr := range r.choose() {
+		for t, taskErr := range r.chosen() {
 			if taskErr != nil {
 				*err = taskErr
 				return

@@ -167,12 +167,12 @@ func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) erro
 		if err != nil {
 			return err
 		}
-		samples, _, err := pack.Samples(base, f)
+		samples, err := pack.Samples(base, f)
 		if err != nil {
 			return err
 		}
 		for _, s := range samples {
-			if len(s.Members) == 0 {
+			if s.Empty() {
 				continue
 			}
 			l := newListedSample(s.Key, n)
@@ -181,7 +181,7 @@ func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) erro
 				continue
 			}
 			found[s.Key] = true
-			for _, m := range s.Members {
+			for _, m := range s.Members() {
 				im := index.Member{Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime, Mode: uint16(m.File.Mode.Perm())}
 				if m.File.Row != index.Changed {
 					im = base.Index.Member(m.File.Row)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 func main() {
@@ -198,6 +199,8 @@ func hintOf(err error) string {
 		return h.hint
 	case errors.Is(err, index.ErrStale):
 		return "--index none does without index files"
+	case errors.Is(err, pack.ErrClash):
+		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
 	}
 	return ""
 }

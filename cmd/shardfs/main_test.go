@@ -45,6 +45,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"ended":      ended,
 			"eventually": eventually,
+			"examples":   runExamples,
 			"fits":       fits,
 			"gate":       makeGate,
 			"jsonlines":  jsonLines,

@@ -28,6 +28,10 @@ type outputOptions struct {
 	ifExists string
 	others   string
 	mtime    string
+	fields   string
+	rekey    string
+	ownEnd   bool // see pack.Options
+	anyOrder bool // samples do not come in the order of their shards
 
 	allowPipe  bool
 	writeIndex bool
@@ -41,6 +45,8 @@ func (o *outputOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
 	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "let shards and outputs be pipe:COMMAND, for the shell")
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
+	flags.StringVar(&o.fields, "fields", "", "keep only members `SPEC`: 'cls jpg=jpeg,png'")
+	flags.StringVar(&o.rekey, "rekey", "", "new keys: `FORMAT` of %d, %09d (a number), {key}")
 }
 
 // addIndex adds the flags for what is written beside the output.
@@ -101,7 +107,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 }
 
 func (o *outputOptions) packOptions() (pack.Options, error) {
-	p := pack.Options{DropOthers: o.others == "drop"}
+	p := pack.Options{DropOthers: o.others == "drop", OwnEnd: o.ownEnd, Reordered: o.anyOrder}
 	seconds, fixed := strings.CutPrefix(o.mtime, "@")
 	switch {
 	case o.mtime == "sample":
@@ -118,7 +124,16 @@ func (o *outputOptions) packOptions() (pack.Options, error) {
 	default:
 		return p, usagef("--mtime %s: sample, file, now or @SECONDS", o.mtime)
 	}
-	return p, nil
+	if o.fields != "" {
+		fields, err := pack.ParseFields(o.fields)
+		if err != nil {
+			return p, usagef("--fields %s: %w", o.fields, err)
+		}
+		p.Fields = fields
+	}
+	rekey, err := parseRekey(o.rekey)
+	p.Rekey = rekey
+	return p, err
 }
 
 // output is a tar in the making.
@@ -335,6 +350,11 @@ func (o *outputOptions) write(ctx context.Context, ui *ui, fill func(*pack.Write
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	return out.publish(ctx, ui)
+}
+
+// publish publishes an output and tells what it holds.
+func (out *output) publish(ctx context.Context, ui *ui) error {
 	if err := out.commit(ctx, ui); err != nil {
 		return err
 	}
@@ -364,6 +384,12 @@ func (out *output) String() string {
 	}
 	if s.Emptied > 0 {
 		text += fmt.Sprintf("; %s left out", count(s.Emptied, "emptied sample"))
+	}
+	if s.Lacking > 0 {
+		text += fmt.Sprintf("; %s without some of the members", count(s.Lacking, "sample"))
+	}
+	if s.Others > 0 {
+		text += fmt.Sprintf("; %s outside samples left out", count(s.Others, "member"))
 	}
 	return text
 }

@@ -5,93 +5,142 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/pack"
 )
 
+// packFlags are the flags of pack.
+type packFlags struct {
+	choice
+	with   []string
+	order  orderFlags
+	split  splitFlags
+	from   shardFlags
+	output outputOptions
+}
+
 func newPack(ui *ui) *cobra.Command {
-	var o outputOptions
+	var o packFlags
 	cmd := &cobra.Command{
-		Use:   "pack [flags] MOUNTPOINT|DIR -o OUTPUT",
-		Short: "Write the samples, as they are now, to a tar",
-		Long: `Pack writes the samples of a mount, or of a directory of sample directories, to
-a shard: in the order of the shard, new samples at the end. What nobody changed
-is copied byte for byte. The mount may stay in use. The output appears under its
-name when it is whole, and not before; - is standard output.`,
+		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|-... -o OUTPUT",
+		Short: "Write samples, as they are now, to a tar",
+		Long: `Pack writes the samples of mounts, of directories of sample directories and of
+shards, one after the other, to a shard: each in its own order, new samples at
+its end. What nobody changed is copied byte for byte. A mount may stay in use.
+The output appears under its name when it is whole, and not before; - is
+standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
-  shardfs pack mnt -o out.tgz --level 6
+  shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
+  shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.name == "" {
-				return usagef("-o is missing: where should the output go?")
+			if err := o.check(cmd.Flags()); err != nil {
+				return err
 			}
-			return packTo(cmd.Context(), ui, &o, args[0])
+			return o.pack(cmd.Context(), ui, args)
 		},
 	}
-	o.add(cmd.Flags())
-	o.addIndex(cmd.Flags())
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	o.output.add(flags)
+	o.output.addIndex(flags)
+	o.choice.add(flags)
+	flags.StringArrayVar(&o.with, "with", nil, "add the members of shard `OTHER` with the same keys")
+	o.order.add(flags)
+	o.split.add(flags)
+	o.from.add(flags)
 	return cmd
 }
 
-// packTo packs a mountpoint or a directory.
-func packTo(ctx context.Context, ui *ui, o *outputOptions, place string) error {
-	if err := o.check(); err != nil {
+// check refuses what makes no sense, before any work is done.
+func (o *packFlags) check(flags *pflag.FlagSet) error {
+	switch {
+	case o.output.name == "":
+		return usagef("-o is missing: where should the output go?")
+	case o.count < 0 || o.skip < 0:
+		return usagef("--count and --skip: at least 0")
+	}
+	if err := o.order.check(flags); err != nil {
 		return err
 	}
-	scratch, err := scratchOf(place)
+	if err := o.split.check(&o.output); err != nil {
+		return err
+	}
+	return o.output.check()
+}
+
+func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
+	names, err := expandShards(args)
 	if err != nil {
 		return err
 	}
-	if scratch == nil {
-		root, err := openTree(place)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		return o.write(ctx, ui, func(w *pack.Writer) error {
-			if err := pack.Pack(ctx, w, pack.Base{}, pack.Tree{FS: index.RootFS(root)}); err != nil {
-				return err
-			}
-			if w.Summary().Samples == 0 {
-				return noSamples(place)
-			}
-			return nil
-		})
+	if i := slices.IndexFunc(names, isPipe); i >= 0 && !o.output.allowPipe {
+		return errPipeAllowed(names[i])
 	}
-	over, err := openOverlay(scratch)
+	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
+		return usagef("--index %s: there are %d shards", o.from.index, len(names))
+	}
+	keys, err := readKeys(o.keys)
 	if err != nil {
 		return err
 	}
-	defer over.Close()
-	// What is written to a file that is mapped already need not change its times, so nobody knows then whether all has been
-	// packed. What is mapped later changes them at the first write.
-	by := writers(scratch.Mountpoint())
-	stamp, err := over.Stamp()
+	in, err := newInputs(ui, names, o.from.options(ui))
 	if err != nil {
 		return err
 	}
-	if err := o.write(ctx, ui, func(w *pack.Writer) error {
-		return pack.Pack(ctx, w, baseOf(over.Shard), over)
-	}); err != nil {
+	defer in.close()
+	from := o.from
+	if from.index != "none" {
+		from.index = "" // it is that of what is packed
+	}
+	others, err := openOthers(ctx, ui, o.with, from.options(ui))
+	if err != nil {
 		return err
 	}
-	if by != "" {
-		ui.warn("%s: changes count as not packed, as a file is mapped by process %s", place, by)
-	} else if err := scratch.MarkPacked(stamp); err != nil {
+	defer others.close()
+
+	samples := in.samples(ctx)
+	in.partly = o.output.fields != ""
+	if !o.all(keys) {
+		in.partly = true
+		o.output.others = "drop" // they belong to no sample that was chosen
+		samples = choose(&o.choice, samples, keys, keyOf, free)
+	}
+	samples = others.join(samples)
+	if o.order.given() {
+		in.kept, o.output.anyOrder = true, true
+		samples = o.order.apply(samples)
+	}
+	o.output.ownEnd = !in.one()
+	if o.split.given() {
+		err = o.split.write(ctx, ui, o.output, append(in.files, others.files()...), samples)
+	} else {
+		err = o.output.write(ctx, ui, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
+	}
+	if err != nil {
 		return err
 	}
-	if over.Shard.Cut != "" {
-		return fmt.Errorf("%s: %w: %s", over.Shard.Name, errPartly, over.Shard.Cut)
+	return errors.Join(others.joined(ui), in.packed())
+}
+
+// keyOf returns the key of a sample, if it is one.
+func keyOf(s pack.Sample) (string, bool) { return s.Key, !s.Empty() }
+
+// free frees a sample that is passed over.
+func free(s pack.Sample) error {
+	if s.Free == nil {
+		return nil
 	}
-	return nil
+	return s.Free()
 }
 
 // noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,14 +13,12 @@ import (
 
 // runOptions are the flags of run.
 type runOptions struct {
-	command   string
-	shell     string
-	jobs      int
-	batch     int
-	worker    bool
-	count     int
-	skip      int
-	keys      string
+	command string
+	shell   string
+	jobs    int
+	batch   int
+	worker  bool
+	choice
 	timeout   time.Duration
 	retries   int
 	onError   string
@@ -77,9 +74,7 @@ a message.`,
 	flags.IntVar(&o.batch, "batch", 0, "hand `N` samples to each command")
 	flags.BoolVar(&o.worker, "worker", false, "keep the commands, and tell them of one sample a line")
 	o.output.add(flags)
-	flags.IntVarP(&o.count, "count", "n", 0, "take only `N` samples")
-	flags.IntVar(&o.skip, "skip", 0, "pass over the first `N` samples")
-	flags.StringVar(&o.keys, "keys", "", "take only the keys in `FILE`, one a line")
+	o.choice.add(flags)
 	flags.StringVar(&o.shell, "shell", defaultShell, "shell for -c: its `PATH`")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, as 90s or 5m")
 	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more, each time in a fresh directory")
@@ -211,32 +206,9 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) (err error)
 	return r.points.explain(errors.Join(err, r.space.close()))
 }
 
-// all reports whether the run is over all samples.
-func (o *runOptions) all(keys map[string]bool) bool {
-	return o.count == 0 && o.skip == 0 && keys == nil
-}
-
 // failedOptions returns the options of the output of failed samples.
 func (o *runOptions) failedOptions() *outputOptions {
 	return &outputOptions{name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe}
-}
-
-// readKeys reads a file of keys; nil stands for all.
-func readKeys(name string) (map[string]bool, error) {
-	if name == "" {
-		return nil, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	defer f.Close()
-	keys := make(map[string]bool)
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		keys[lines.Text()] = true
-	}
-	return keys, lines.Err()
 }
 
 // sampleError says which sample an error is of. It is errSampleFailed where the command failed, and no other error: a full

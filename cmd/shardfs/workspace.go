@@ -304,19 +304,24 @@ type streamSpace struct {
 	last    *index.Index // of the last piece; nil before the first
 }
 
-func (s *streamSpace) open(ctx context.Context, name string, o *runOptions) (err error) {
+func (s *streamSpace) open(ctx context.Context, name string, o *runOptions) error {
 	if o.workspace == "fuse" {
 		return usagef("--workspace fuse: %s cannot be mounted", shownName(name))
 	}
-	var in io.Reader = interruptible{ctx, os.Stdin}
-	if isPipe(name) {
-		if s.pipe, err = openPipe(ctx, name, false); err != nil {
-			return err
-		}
-		name, in = s.pipe.name, s.pipe
+	in, err := openStream(ctx, name, &s.pipe)
+	if err == nil {
+		s.stream, err = shard.NewStream(in, shownName(name), s.scratch.Dir)
 	}
-	s.stream, err = shard.NewStream(in, name, s.scratch.Dir)
 	return err
+}
+
+// openStream opens standard input or, noting it, a pipe.
+func openStream(ctx context.Context, name string, p **pipe) (in io.Reader, err error) {
+	if !isPipe(name) {
+		return interruptible{ctx, os.Stdin}, nil
+	}
+	*p, err = openPipe(ctx, name, false)
+	return *p, err
 }
 
 func (s *streamSpace) name() string        { return s.stream.Name }
@@ -495,7 +500,7 @@ func sampleFolders(f index.Folder) iter.Seq[index.Folder] {
 }
 
 func (t *treeSpace) rest(ctx context.Context, w *pack.Writer) error {
-	return pack.Pack(ctx, w, t.base, t)
+	return pack.Pack(ctx, w, pack.All(t.base, t))
 }
 
 // Folders yields the directories without those of skipped samples.

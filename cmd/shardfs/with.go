@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// others are the shards whose members are added to samples.
+type others []*other
+
+type other struct {
+	pack.Other
+	sh   *shard.Shard
+	file os.FileInfo
+}
+
+// openOthers opens the shards of --with.
+func openOthers(ctx context.Context, ui *ui, names []string, o shard.Options) (list others, err error) {
+	for _, name := range names {
+		sh, err := openShard(ctx, ui, name, o)
+		if err == nil {
+			list = append(list, &other{Other: pack.Other{Base: namedBase(sh)}, sh: sh})
+			list[len(list)-1].file, err = fileOf(name)
+		}
+		if err != nil {
+			list.close()
+			return nil, fmt.Errorf("--with: %w", err)
+		}
+	}
+	return list, nil
+}
+
+// join returns samples with what the shards have for them.
+func (l others) join(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sample, error] {
+	for _, o := range l {
+		samples = o.Join(samples)
+	}
+	return samples
+}
+
+// joined tells which samples had no partner. It returns what of the shards could not be read.
+func (l others) joined(ui *ui) error {
+	var cuts []error
+	for _, o := range l {
+		if o.Alone > 0 {
+			ui.warn("%s: nothing there for %s", o.Name, count(o.Alone, "sample"))
+		}
+		if n := o.Unused(); n > 0 {
+			ui.warn("%s: %s added to none, and left out", o.Name, count(n, "sample"))
+		}
+		cuts = append(cuts, cutOf(o.sh))
+	}
+	return errors.Join(cuts...)
+}
+
+// files returns what is known of the shards' files.
+func (l others) files() (files []os.FileInfo) {
+	for _, o := range l {
+		files = append(files, o.file)
+	}
+	return files
+}
+
+func (l others) close() {
+	for _, o := range l {
+		o.sh.Close()
+	}
+}

@@ -1,0 +1,60 @@
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// Whatever an output copies by itself, all comes in order, and errors come at last.
+func TestBuffered(t *testing.T) {
+	var names []string
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		names = append(names, key+".x")
+	}
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, names...))
+	long := strings.Repeat("long", longRange/2)
+	plain, _, err := packed(s.base, s.folders(changes{"b": {write("sample.x", long)}, "e": {write("sample.x", long)}}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = newShard(t, plain)
+	c := changes{"c": {write("sample.y", long)}, "d": {write("sample.y", "short")}, "f": dropped}
+	want, _ := mustPack(t, s.base, s.folders(c), Options{})
+	var out copier
+	w := NewWriter(&out, Options{})
+	if err := errors.Join(Pack(context.Background(), w, All(s.base, s.folders(c))), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(out.Bytes(), want) || out.ranges != 2 {
+		t.Errorf("%d bytes in %d ranges, want the same %d in 2", out.Len(), out.ranges, len(want))
+	}
+	full := errors.New("disk full")
+	for room := 0; room < len(want); room += len(want)/50 + 1 {
+		w := NewWriter(fullCopier{&limitedWriter{room, full}}, Options{})
+		err := Pack(context.Background(), w, All(s.base, s.folders(c)))
+		if err == nil {
+			err = w.Close()
+		}
+		if !errors.Is(err, full) {
+			t.Fatalf("with room for %d bytes of %d: %v, want %v", room, len(want), err, full)
+		}
+	}
+	s.base.Plain = bytes.NewReader(s.plain[:600])
+	w = NewWriter(&out, Options{})
+	if err := Pack(context.Background(), w, All(s.base, s.folders(c))); err == nil {
+		t.Error("a shard that is too short, and no error")
+	}
+}
+
+// fullCopier is an output that copies by itself and has little room.
+type fullCopier struct{ *limitedWriter }
+
+func (c fullCopier) CopyRange(src io.ReaderAt, off, n int64) error {
+	_, err := io.Copy(c, io.NewSectionReader(src, off, n))
+	return err
+}

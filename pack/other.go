@@ -1,0 +1,93 @@
+package pack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// ErrClash says that two samples that are to become one both have an extension.
+var ErrClash = errors.New("clash of extensions")
+
+// Other is a shard whose members are added to samples of other shards with the same keys.
+type Other struct {
+	Base
+	Alone int // samples that it had nothing for
+
+	used []bool // by number: its samples that have been added; nil as long as nothing was joined
+}
+
+// Unused returns how many samples have been added to none.
+func (o *Other) Unused() (n int) {
+	for _, used := range o.used {
+		if !used {
+			n++
+		}
+	}
+	return n
+}
+
+// Join returns samples with the members of the other shard's, as new ones behind their own. Where a key comes again in that
+// shard, its first sample is meant. An extension that both samples have is an error.
+func (o *Other) Join(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		o.used = make([]bool, o.Index.Samples())
+		for s, err := range samples {
+			if err == nil && !s.Empty() {
+				err = o.add(&s)
+			}
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// add adds the members of the sample with the same key.
+func (o *Other) add(s *Sample) error {
+	number, ok := o.Index.FindKey(s.Key)
+	if !ok {
+		o.Alone++
+		return o.named(o.Index.Err())
+	}
+	o.used[number] = true
+	other := o.Index.Sample(number)
+	s.members, s.whole = slices.Clone(s.Members()), false
+	for _, m := range rowMembers(o.Index, other.Start, other.End) {
+		if slices.ContainsFunc(s.members, func(own Member) bool { return own.Ext == m.Ext }) {
+			return s.Base.named(fmt.Errorf("sample %s: %w: %s is in %s, too", s.Path, ErrClash, m.Ext, o.Name))
+		}
+		row := m.Row
+		m.File.Open = func() (fs.File, error) { return o.open(row) }
+		m.File.Row, m.Row = index.Changed, index.Changed
+		s.members = append(s.members, m)
+	}
+	return o.named(o.Index.Err())
+}
+
+// open opens a member as a file.
+func (o *Other) open(row int) (fs.File, error) {
+	content, err := o.Index.Open(row, o.Plain)
+	return rowFile{content, o.Index.Member(row)}, o.named(err)
+}
+
+// rowFile is a member of a shard as a file.
+type rowFile struct {
+	*io.SectionReader
+	member index.Member
+}
+
+func (f rowFile) Stat() (fs.FileInfo, error) { return f, nil }
+func (f rowFile) Close() error               { return nil }
+
+func (f rowFile) Name() string       { return f.member.Ext }
+func (f rowFile) Mode() fs.FileMode  { return 0o644 }
+func (f rowFile) ModTime() time.Time { return f.member.ModTime }
+func (f rowFile) IsDir() bool        { return false }
+func (f rowFile) Sys() any           { return nil }

@@ -1,0 +1,80 @@
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestJoin(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "d/b.x", "d/b.y", "c.x", "a.y"))
+	other := newShard(t, makeTar(t, tar.FormatUSTAR, "c.z", "d/b.t.u", "e/", "d/b.z", "n.x", "c.t", "old.x"))
+	o := &Other{Base: other.base}
+	samples := o.Join(All(s.base, s.folders(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
+	var out bytes.Buffer
+	w := NewWriter(&out, Options{})
+	if err := errors.Join(Pack(context.Background(), w, samples), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	checkReaders(t, out.Bytes())
+	// Of a key that comes again in the other shard, the first sample counts.
+	const want = "d/ a.x README d/b.x d/b.y d/b.t.u d/b.z c.y=new c.z a.y n.y=1 n.x"
+	if got := listing(t, out.Bytes()); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if o.Alone != 2 || o.Unused() != 2 {
+		t.Errorf("%d had nothing, %d were left out, want 2 and 2", o.Alone, o.Unused())
+	}
+	for _, h := range first(headers(t, out.Bytes())) {
+		if h.Name == "d/b.z" && (h.Format != tar.FormatUSTAR || h.Mode != 0o644 || h.Uname != "ann" || !h.ModTime.Equal(seconds(3))) {
+			t.Errorf("%+v", h)
+		}
+	}
+}
+
+// Joined with nothing, samples are as they were, to the last byte.
+func TestJoinNothing(t *testing.T) {
+	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "behind the end"...)
+	s := newShard(t, plain)
+	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)), newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
+		o := &Other{Base: other.base}
+		var out bytes.Buffer
+		w := NewWriter(&out, Options{})
+		if err := errors.Join(Pack(context.Background(), w, o.Join(Shard(s.base))), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), plain) || o.Alone != 2 || o.Unused() != other.base.Index.Samples() {
+			t.Errorf("%d bytes, %d had nothing, %d were left out", out.Len(), o.Alone, o.Unused())
+		}
+	}
+}
+
+// An extension that both have is an error that names key and extension, and so is one that the other has twice.
+func TestJoinClash(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y"))
+	for _, names := range [][]string{{"b.z", "b.y"}, {"a.x"}, {"a.z", "a.z"}} {
+		o := &Other{Base: newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base}
+		o.Name = "labels.tar"
+		var err error
+		for _, e := range o.Join(Shard(s.base)) {
+			err = errors.Join(err, e)
+		}
+		key, ext, _ := strings.Cut(names[len(names)-1], ".")
+		if want := "sample " + key + ": clash of extensions: " + ext + " is in labels.tar, too"; !errors.Is(err, ErrClash) || err.Error() != want {
+			t.Errorf("%s: %v, want %s", names, err, want)
+		}
+	}
+}
+
+// What was added can be sorted by, and selected.
+func TestJoinThenSort(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
+	labels := classes(t, "a=3", "b=1", "c=2")
+	if got := keys(t, Sort((&Other{Base: labels.base}).Join(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
+		t.Errorf("%s", got)
+	}
+}

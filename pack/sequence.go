@@ -1,0 +1,70 @@
+package pack
+
+import (
+	"context"
+	"iter"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Source has directories of samples.
+type Source interface {
+	// Folders yields the directories as they are now: those that show samples of a shard in tar order, then the others,
+	// by path.
+	Folders() iter.Seq2[index.Folder, error]
+}
+
+// Shard yields the samples of a shard as they lie there and, at last, what it has behind them.
+func Shard(b Base) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		for n := range b.Index.Samples() {
+			s := Whole(b, b.Index.Sample(n))
+			if err := b.Index.Err(); err != nil {
+				yield(Sample{}, b.named(err))
+				return
+			}
+			if !yield(s, nil) {
+				return
+			}
+		}
+		yield(End(b), nil)
+	}
+}
+
+// All yields the samples of a source and, at last, what its shard has behind them. Base is that shard, or the zero Base.
+func All(b Base, source Source) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		for f, err := range source.Folders() {
+			var samples []Sample
+			if err == nil {
+				samples, err = Samples(b, f)
+			}
+			if err != nil {
+				yield(Sample{}, b.named(err))
+				return
+			}
+			for _, s := range samples {
+				if !yield(s, nil) {
+					return
+				}
+			}
+		}
+		yield(End(b), nil)
+	}
+}
+
+// Pack writes samples.
+func Pack(ctx context.Context, w *Writer, samples iter.Seq2[Sample, error]) error {
+	for s, err := range samples {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.Write(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package pack
+
+import (
+	"iter"
+	"math/rand/v2"
+)
+
+// Shuffle returns samples in a random order, with n of them in memory: the next one is any of these, and its place is taken
+// by the next that comes. The same samples, n and seed give the same order everywhere: numbers are those of PCG of package
+// math/rand/v2, whose two halves of a seed are seed and 0.
+func Shuffle(samples iter.Seq2[Sample, error], n int, seed uint64) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var buffer []Sample
+		for s, err := range samples {
+			if err != nil {
+				yield(Sample{}, err)
+				return
+			}
+			if !s.Empty() {
+				if len(buffer) < n {
+					buffer = append(buffer, s)
+					continue
+				}
+				i := random.IntN(n)
+				buffer[i], s = s, buffer[i]
+			}
+			if !yield(s, nil) {
+				return
+			}
+		}
+		random.Shuffle(len(buffer), func(i, j int) { buffer[i], buffer[j] = buffer[j], buffer[i] })
+		for _, s := range buffer {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package pack
+
+import "bytes"
+
+// Size returns how many bytes the tar has so far, without its end.
+func (w *Writer) Size() int64 { return w.offset() }
+
+// Measure returns what Summary will say when a sample has been written. It reads nothing of what the sample holds.
+func (w *Writer) Measure(s Sample) (Summary, error) {
+	dry := *w
+	dry.dry, dry.header = true, bytes.Buffer{}
+	if err := dry.write(s); err != nil {
+		return Summary{}, s.Base.named(err)
+	}
+	err := dry.Flush()
+	return dry.sum, err
+}
+
+// Continue says that the tar is the one that follows another, whose last sample has been written: in the shard, and in the
+// numbers of samples, it goes on where that has ended.
+func (w *Writer) Continue(before *Writer) {
+	w.base, w.row = before.base, before.row
+	w.o.First = before.o.First + before.sum.Samples
+}
