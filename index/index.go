@@ -265,11 +265,14 @@ func (x *Index) Find(path string) (Dir, bool) {
 
 // FindKey returns the first sample with this key.
 func (x *Index) FindKey(key string) (number int, ok bool) {
-	if d, ok := x.Find(EscapeKey(key)); ok {
-		if number, ok := x.SampleIn(d); ok && x.Key(number) == key {
-			return number, true
-		}
+	d, ok := x.Find(EscapeKey(key))
+	if !ok {
+		return 0, false
 	}
+	if number, ok = x.SampleIn(d); !ok || x.Key(number) == key {
+		return number, ok
+	}
+	// An earlier sample has taken its path, so if it is there it is elsewhere, and its path does not tell it.
 	for i := range x.c.keyRow.n {
 		if string(x.c.keys.get(i)) == key {
 			return int(x.c.keyRow.get(i)), true

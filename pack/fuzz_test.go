@@ -3,7 +3,9 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +58,71 @@ func FuzzPackRoundTrip(f *testing.F) {
 		}
 		if got, want := contents(t, out), contents(t, plain); !slices.Equal(got, want) {
 			t.Errorf("rewritten: %q, want %q", got, want)
+		}
+	})
+}
+
+// FuzzReshape sorts, shuffles, joins and splits a tar made of any names. All samples are there afterwards, in some order, each
+// with the bytes that were measured; joined with nothing they are what they were, and split they are together what they are
+// in one.
+func FuzzReshape(f *testing.F) {
+	f.Add("a.x|a.y|b.x|c.y|c.x|d.x", uint8(2), uint64(1))
+	f.Add("d/|a.x|README|a.y|l->|b.x|*|__meta__/a|c.x|a.z", uint8(1), uint64(9))
+	f.Add("./a.x|../b.|/c.x|d//.e|d/.f.x|sample/sample.x/y.z|a.__key__", uint8(3), uint64(0))
+	f.Fuzz(func(t *testing.T, list string, n uint8, seed uint64) {
+		size := int(n) + 1
+		s := newShard(t, fuzzedTar(strings.Split(list, "|"), tar.FormatUnknown, size))
+		want := keys(t, Shard(s.base))
+		slices.Sort(want)
+		other := newShard(t, makeTar(t, tar.FormatUSTAR))
+		for name, samples := range map[string]iter.Seq2[Sample, error]{
+			"sorted":   Sort(Shard(s.base), ""),
+			"shuffled": Shuffle(Shard(s.base), size, seed),
+			"joined":   (&Other{Base: other.base}).Join(Shard(s.base)),
+		} {
+			got := keys(t, samples)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		whole, _, err := packed(s.base, s.folders(nil), Options{OwnEnd: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts []string
+		var out bytes.Buffer
+		w := NewWriter(&out, Options{OwnEnd: true})
+		for sample, err := range Shard(s.base) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := w.Measure(sample)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after.Samples > size {
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				parts = append(parts, contents(t, out.Bytes())...)
+				out.Reset()
+				before := w
+				w = NewWriter(&out, Options{OwnEnd: true})
+				w.Continue(before)
+				if after, err = w.Measure(sample); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(w.Write(sample), w.Flush()); err != nil || w.Summary() != after {
+				t.Fatalf("%+v, %v, measured %+v", w.Summary(), err, after)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if parts = append(parts, contents(t, out.Bytes())...); !slices.Equal(parts, contents(t, whole)) {
+			t.Errorf("in parts: %q, want %q", parts, contents(t, whole))
 		}
 	})
 }
