@@ -132,6 +132,10 @@ func identityOf(info fs.FileInfo) identity {
 func (d *Laid) Folder() (index.Folder, bool, error) {
 	f := index.Folder{Path: d.sample.Path, Sample: &d.sample}
 	now, err := d.read()
+	if errors.Is(err, fs.ErrPermission) {
+		unlock(d.opened, ".")
+		now, err = d.read()
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return f, false, nil
 	}
@@ -156,6 +160,9 @@ func (d *Laid) Folder() (index.Folder, bool, error) {
 		f.Files = append(f.Files, file)
 	}
 	f.Folders = now.Folders
+	if isLocked(f) { // looked at last: a changed mode changes what tells a file that was laid out
+		unlock(d.opened, ".")
+	}
 	return f, true, nil
 }
 
@@ -181,16 +188,5 @@ func (d *Laid) Remove() error {
 	if d.opened != nil {
 		d.opened.Close()
 	}
-	err := os.RemoveAll(d.root)
-	if errors.Is(err, fs.ErrPermission) {
-		// A command has taken our right to look into a directory.
-		filepath.WalkDir(d.root, func(name string, e fs.DirEntry, err error) error {
-			if e != nil && e.IsDir() {
-				os.Chmod(name, 0o700)
-			}
-			return nil
-		})
-		err = os.RemoveAll(d.root)
-	}
-	return err
+	return removeTree(d.root)
 }

@@ -109,6 +109,12 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	var files []index.File // that belong to no sample
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
+		if isLockedMode(&e.stat) { // to read it will change its mode and so the stamp
+			o.upper.unlock(name)
+			if e.stat, err = o.upper.stat(name); err != nil {
+				return err
+			}
+		}
 		fmt.Fprintf(stamp, "%q %o %d %d %d\n", name, e.stat.Mode, e.stat.Size, e.stat.Ino, e.stat.Ctim.Nano())
 		child, below := index.Dir(0), false
 		if dir.hasBase {

@@ -332,7 +332,7 @@ func (s *Scratch) Close() error {
 
 // Remove releases the scratch and removes it.
 func (s *Scratch) Remove() error {
-	return errors.Join(os.RemoveAll(s.Dir), s.Close())
+	return errors.Join(removeTree(s.Dir), s.Close())
 }
 
 // Sweep removes a temporary scratch directory whose process is gone, unless it holds changes that a mount would have kept.
@@ -362,7 +362,7 @@ func Sweep(dir string, detach func(dir string) error) error {
 	if err := detach(dir); err != nil {
 		return err
 	}
-	return os.RemoveAll(dir)
+	return removeTree(dir)
 }
 
 // isUnfinished reports whether a directory without a note is what a process has left that was killed while it made or removed

@@ -105,6 +105,15 @@ func (u *upper) close() error {
 
 // open opens what lies at a path.
 func (u *upper) open(name string, flags int, mode uint32) (int, error) {
+	fd, err := u.openOnce(name, flags, mode)
+	if err == unix.EACCES {
+		u.unlock(name)
+		fd, err = u.openOnce(name, flags, mode)
+	}
+	return fd, err
+}
+
+func (u *upper) openOnce(name string, flags int, mode uint32) (int, error) {
 	dir := int(u.dir.Fd())
 	for len(name) >= unix.PathMax { // longer than a system call takes, as a user in a deep directory can make them
 		cut := strings.LastIndexByte(name[:unix.PathMax-1], '/')
@@ -369,6 +378,15 @@ type entry struct {
 
 // list returns what lies in a directory of the tree, whiteouts included, by name.
 func (u *upper) list(name string) ([]entry, error) {
+	entries, err := u.listOnce(name)
+	if err == unix.EACCES { // it may be read, but not looked into
+		u.unlock(name)
+		entries, err = u.listOnce(name)
+	}
+	return entries, err
+}
+
+func (u *upper) listOnce(name string) ([]entry, error) {
 	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
