@@ -126,21 +126,17 @@ func (r *course) settle(ctx context.Context, res runner.Result) error {
 	group := res.Tag.([]*task)
 	failed := runner.Failed(res.Err)
 	if res.Err != nil {
-		err := sampleError(r.space.name(), names(group), res.Err, failed)
+		sampleErr := sampleError(r.space.name(), names(group), res.Err, failed)
 		if !failed {
-			return err
+			return sampleErr
 		}
-		defer func() {
-			if r.onError != "stop" {
-				r.ui.fail(err)
-			}
-		}()
 		if err := r.fail(group); err != nil {
 			return err
 		}
 		if r.onError == "stop" {
-			return errors.Join(r.tell(group, res), err)
+			return errors.Join(r.tell(group, res), sampleErr)
 		}
+		r.ui.fail(sampleErr)
 	}
 	for _, t := range group {
 		if r.out != nil {
