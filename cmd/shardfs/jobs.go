@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"os"
 	"strconv"
@@ -73,7 +74,13 @@ func (r *course) job(group []*task) runner.Job {
 			return place, err
 		}
 	}
-	return runner.Job{Prepare: prepare, Tag: group}
+	discard := func() (err error) {
+		for _, t := range group {
+			err = errors.Join(err, t.discard())
+		}
+		return err
+	}
+	return runner.Job{Prepare: prepare, Discard: discard, Tag: group}
 }
 
 // environment returns what the command is told of its sample.

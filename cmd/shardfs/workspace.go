@@ -44,6 +44,7 @@ type task struct {
 	before  index.Folder                       // its directory as it was
 	now     func() (index.Folder, bool, error) // its directory as it is; false where it is gone
 	free    func() error                       // its directory is not needed any more
+	discard func() error                       // its directory, which may be broken, shall go now; free is called all the same
 	skipped func()                             // told that it shall not be in the output; may be nil
 	others  func(*pack.Writer) error           // packs what lies around it if it is not packed itself; may be nil
 
@@ -229,6 +230,7 @@ func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 		}
 		t.now = func() (index.Folder, bool, error) { return m.over.Folder(s.Number) }
 		t.free = func() error { return errors.Join(freeLaid(), m.over.Free(s.Number, m.mounted)) }
+		t.discard = t.free
 	})
 }
 
@@ -288,7 +290,7 @@ func (t *task) layOut(layout *overlay.Layout, x *index.Index, plain io.ReaderAt,
 		return laid.Dir, nil
 	}
 	t.now = func() (index.Folder, bool, error) { return laid.Folder() }
-	t.free = remove
+	t.free, t.discard = remove, remove
 }
 
 func (l *layoutSpace) rest(_ context.Context, w *pack.Writer) error { return w.Rest(baseOf(l.sh)) }
@@ -475,6 +477,7 @@ func (t *treeSpace) task(path string, number int) *task {
 		prepare: func(context.Context, int) (string, error) { return dir, nil },
 		now:     func() (index.Folder, bool, error) { return index.Folder{}, false, nil }, // rest packs them all
 		free:    func() error { return nil },
+		discard: func() error { return nil },
 		skipped: func() { t.skipped[path] = true },
 	}
 }

@@ -38,9 +38,14 @@ var ErrTimeout = errors.New("timed out")
 // Job is one command in one directory.
 type Job struct {
 	// Prepare makes the directory ready for an attempt, from 1 on, as if there had been none before. It is called just
-	// before the command; its error is the job's, and the command is not run. Jobs are prepared concurrently. The
-	// directory is the job's until the loop has taken its result; at most 4 times Options.Jobs of them are in use at once.
+	// before the command; its error is the job's, and the command is not run. Jobs are prepared concurrently. If the disk is
+	// full, Prepare is called again when other jobs have given back what they had, if any can. The directory is the job's
+	// until the loop has taken its result; at most 4 times Options.Jobs of them are in use at once.
 	Prepare func(ctx context.Context, attempt int) (Place, error)
+
+	// Discard, if not nil, is called when the job has failed for good: nobody needs its directory any more. Its error becomes
+	// the job's.
+	Discard func() error
 
 	// Tag is handed back in the job's Result.
 	Tag any
@@ -161,6 +166,7 @@ type run struct {
 	null        *os.File // /dev/null: every command's standard input
 	errTimedOut error    // ErrTimeout with its duration
 	children    children
+	room        *room
 }
 
 // newRun looks up the command and opens what all jobs share.
@@ -191,7 +197,7 @@ func newRun(o Options) (*run, error) {
 	if o.Stderr == nil {
 		o.Stderr = null
 	}
-	return &run{Options: o, path: path, null: null, errTimedOut: fmt.Errorf("%w after %v", ErrTimeout, o.Timeout)}, nil
+	return &run{Options: o, path: path, null: null, room: newRoom(), errTimedOut: fmt.Errorf("%w after %v", ErrTimeout, o.Timeout)}, nil
 }
 
 // task is a job on its way from the sequence through a hand to the loop.
@@ -266,6 +272,7 @@ func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) b
 		<-t.done
 		more := t.cut == nil && yield(t.result)
 		t.forget()
+		r.room.settle()
 		if !more {
 			return t.cut
 		}
@@ -283,48 +290,73 @@ type hand struct {
 // do does one job, from Prepare to the end of its process group, as often as it takes.
 func (h *hand) do(ctx context.Context, t *task) {
 	defer close(t.done)
-	for res := &t.result; ; {
+	for again := true; again; {
 		if t.cut = context.Cause(ctx); t.cut != nil {
 			return
 		}
-		res.Attempts++
+		t.result.Attempts++
 		t.forget()
-		if res.Err = h.attempt(ctx, t); res.Err == nil {
-			return
-		}
-		t.cut = context.Cause(ctx) // nil while the run goes on
-		if t.cut != nil || res.Attempts > h.Retries || !Failed(res.Err) {
-			return
+		again, t.result.Err = h.attempt(ctx, t)
+		if t.result.Err != nil {
+			t.cut = context.Cause(ctx) // nil while the run goes on
 		}
 	}
 }
 
-// attempt prepares the directory and runs the command in it.
-func (h *hand) attempt(ctx context.Context, t *task) error {
-	place, err := t.job.Prepare(ctx, t.result.Attempts)
+// attempt prepares the directory and runs the command in it. It reports whether the job is to be done again.
+func (h *hand) attempt(ctx context.Context, t *task) (again bool, err error) {
+	place, err := h.prepare(ctx, t)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !filepath.IsAbs(place.Dir) {
-		return fmt.Errorf("directory %q is not an absolute path", place.Dir)
-	}
+	defer h.room.leave(true)
 	started := time.Now()
+	err = h.command(ctx, place, &t.result)
+	t.result.Duration = time.Since(started)
+	h.children.reapStrays(h.Spare)
+	if !Failed(err) || t.result.Attempts <= h.Retries {
+		return Failed(err), err
+	}
+	if t.job.Discard != nil {
+		if discardErr := t.job.Discard(); discardErr != nil {
+			err = discardErr
+		}
+	}
+	return false, err
+}
+
+// prepare prepares the directory, when there is room for it. The job is busy then.
+func (h *hand) prepare(ctx context.Context, t *task) (Place, error) {
+	for {
+		given := h.room.enter()
+		place, err := t.job.Prepare(ctx, t.result.Attempts)
+		if err == nil && !filepath.IsAbs(place.Dir) {
+			err = fmt.Errorf("directory %q is not an absolute path", place.Dir)
+		}
+		if err == nil {
+			return place, nil
+		}
+		h.room.leave(false)
+		if !isFull(err) || !h.room.wait(ctx, t.result.Number, given) {
+			return Place{}, err
+		}
+	}
+}
+
+// command runs a command, or asks the worker, for one job.
+func (h *hand) command(ctx context.Context, place Place, res *Result) error {
 	if h.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, h.Timeout, h.errTimedOut)
 		defer cancel()
 	}
 	if h.Worker {
-		err = h.tell(ctx, place.Dir, &t.result)
-	} else {
-		err = h.execute(ctx, place, &t.result)
+		return h.tell(ctx, place.Dir, res)
 	}
-	t.result.Duration = time.Since(started)
-	h.children.reapStrays(h.Spare)
-	return err
+	return h.execute(ctx, place, res)
 }
 
-// execute runs a command for one job.
+// execute runs a command of its own.
 func (h *hand) execute(ctx context.Context, place Place, res *Result) error {
 	// A child's parent-death signal comes when the thread that started it ends, and Go is free to end a thread that no
 	// goroutine is locked to. The lock has no measurable cost.

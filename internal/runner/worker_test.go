@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -192,5 +194,59 @@ func TestStrays(t *testing.T) {
 	}
 	if started := len(strings.Fields(string(all))); started != 12 || zombies == started {
 		t.Errorf("%d of %d strays are zombies", zombies, started)
+	}
+}
+
+// A job that finds the disk full is prepared when another one has given its room back, if one may.
+func TestRoom(t *testing.T) {
+	var room atomic.Int64 // how many jobs may still be prepared
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		jobs, room int
+		succeed    int // each so many-th job; the others give their room back before it is their turn
+		want       bool
+	}{{1, 1, 1, true}, {1, 1, 2, true}, {4, 1, 100, true}, {4, 2, 100, true}, {3, 0, 1, false}} {
+		room.Store(int64(tt.room))
+		seq := func(yield func(Job) bool) {
+			for i := range 20 {
+				held := false
+				give := func() error {
+					if held {
+						held = false
+						room.Add(1)
+					}
+					return nil
+				}
+				job := Job{Tag: give, Discard: give, Prepare: func(context.Context, int) (Place, error) {
+					if room.Add(-1) < 0 {
+						room.Add(1)
+						return Place{}, fmt.Errorf("prepare: %w", syscall.ENOSPC)
+					}
+					held = true
+					return Place{Dir: dir, Env: []string{fmt.Sprint("N=", (i+1)%tt.succeed)}}, nil
+				}}
+				if !yield(job) {
+					return
+				}
+			}
+		}
+		o := shell("test $N = 0")
+		o.Jobs = tt.jobs
+		done := 0
+		for res, err := range Run(t.Context(), o, seq) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if full := errors.Is(res.Err, syscall.ENOSPC); full == tt.want {
+				t.Fatalf("%+v: job %d: %v", tt, res.Number, res.Err)
+			} else if full {
+				break
+			}
+			res.Tag.(func() error)()
+			done++
+		}
+		if tt.want && done != 20 {
+			t.Errorf("%+v: %d jobs done", tt, done)
+		}
 	}
 }
