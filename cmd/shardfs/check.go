@@ -25,8 +25,9 @@ var (
 )
 
 func newCheck(ui *ui) *cobra.Command {
-	return &cobra.Command{
-		Use:   "check SHARD...",
+	c := checker{ui: ui, linter: lint.New(), found: make(map[lint.Severity]int)}
+	cmd := &cobra.Command{
+		Use:   "check [flags] SHARD...",
 		Short: "Tell what other readers of shards would stumble over",
 		Long: `Check reads shards from front to end and tells what is damaged, and what
 WebDataset, tarproc, tarp, DALI or Megatron-Energon would lose, refuse or call
@@ -43,7 +44,6 @@ by which readers lose samples, 3 if there are warnings, and 0.`,
 			if err != nil {
 				return err
 			}
-			c := checker{ui: ui, linter: lint.New(), found: make(map[lint.Severity]int)}
 			for _, name := range names {
 				if err := c.check(cmd.Context(), name); err != nil {
 					return err
@@ -52,6 +52,8 @@ by which readers lose samples, 3 if there are warnings, and 0.`,
 			return c.verdict()
 		},
 	}
+	cmd.Flags().BoolVar(&c.truncated, "allow-truncated", false, "take a cut for a warning")
+	return cmd
 }
 
 // checker checks one shard after the other.
@@ -60,6 +62,8 @@ type checker struct {
 	linter *lint.Linter
 	found  map[lint.Severity]int // findings
 	broken error                 // of the first shard that is damaged
+
+	truncated bool // a shard may be cut
 }
 
 // check checks a shard. Its error is one that nothing can be checked after.
@@ -82,6 +86,11 @@ func (c *checker) check(ctx context.Context, name string) error {
 	err = checkShard(in, shard, func() error { return reportErr })
 	if reportErr != nil {
 		return reportErr
+	}
+	if c.truncated && (errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		shard.Find(lint.Warning, "truncated", err.Error())
+		shard.End()
+		err = reportErr
 	}
 	if err != nil && exitStatus(err) != exitDamaged {
 		return fmt.Errorf("%s: %w", name, err)

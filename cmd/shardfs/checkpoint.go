@@ -92,12 +92,12 @@ func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), e
 	if err != nil {
 		return nil, usagef("--scratch %s: no such directory", o.scratch)
 	}
-	if err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+	switch err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); {
+	case err == unix.EWOULDBLOCK:
 		dir.Close()
-		if err == unix.EWOULDBLOCK {
-			err = fmt.Errorf("%w by another run", overlay.ErrInUse)
-		}
-		return nil, fmt.Errorf("--scratch %s: %w", o.scratch, err)
+		return nil, fmt.Errorf("--scratch %s: %w by another run", o.scratch, overlay.ErrInUse)
+	case err != nil: // as NFS says of a directory
+		ui.warn("--scratch %s: no lock keeps other runs out: %v", o.scratch, err)
 	}
 	sweep(ui, o.scratch)
 	return func() { dir.Close() }, nil
