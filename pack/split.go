@@ -1,6 +1,11 @@
 package pack
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+
+	"github.com/shardfs/shardfs/index"
+)
 
 // Size returns how many bytes the tar has so far, without its end.
 func (w *Writer) Size() int64 { return w.offset() }
@@ -14,6 +19,17 @@ func (w *Writer) Measure(s Sample) (Summary, error) {
 	}
 	err := dry.Flush()
 	return dry.sum, err
+}
+
+// Check returns why the samples in a directory cannot be written, if it is their fault: ErrKey or ErrTwice. Nothing is written,
+// and nothing read but their keys.
+func (w *Writer) Check(b Base, f index.Folder) error {
+	dry := *w
+	dry.dry, dry.header = true, bytes.Buffer{}
+	if err := dry.Folder(b, f); errors.Is(err, ErrKey) || errors.Is(err, ErrTwice) {
+		return err
+	}
+	return nil
 }
 
 // Continue says that the tar is the one that follows another, whose last sample has been written: in the shard, and in the

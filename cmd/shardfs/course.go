@@ -43,14 +43,14 @@ func (r *course) run(ctx context.Context) error {
 	begun := time.Now()
 	r.now = r.from
 	err := r.each(ctx)
+	if err == nil {
+		err = r.tooMany(r.now.Samples)
+	}
 	if errors.Is(err, errSampleFailed) && r.failures != nil {
 		return errors.Join(err, r.failures.commit(ctx, r.ui))
 	}
 	if err != nil {
 		return err
-	}
-	if of := r.now.Samples; r.limit.exceeded(len(r.now.Failed), of) {
-		return r.tooMany(of)
 	}
 	if r.out != nil && r.all(r.keys) {
 		if err := r.space.rest(ctx, r.out.Writer); err != nil {
@@ -124,66 +124,98 @@ func (r *course) settle(ctx context.Context, res runner.Result) error {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	group := res.Tag.([]*task)
-	failed := runner.Failed(res.Err)
+	var stop error
 	if res.Err != nil {
-		sampleErr := sampleError(r.space.name(), names(group), res.Err, failed)
-		if !failed {
-			return sampleErr
-		}
-		if err := r.fail(group); err != nil {
+		err := sampleError(r.space.name(), names(group), res.Err)
+		if !runner.Failed(res.Err) {
 			return err
 		}
-		if r.onError == "stop" {
-			return errors.Join(r.tell(group, res), sampleErr)
-		}
-		r.ui.fail(sampleErr)
+		stop = r.blame(err)
 	}
 	for _, t := range group {
-		if r.out != nil {
-			if err := r.pack(t, res); err != nil {
-				return fmt.Errorf("%s: %w", r.space.name(), err)
-			}
-		}
-		if err := t.free(); err != nil {
+		if err := r.settleSample(t, res); err != nil {
 			return err
 		}
 	}
-	if err := r.tell(group, res); err != nil {
-		return err
+	if stop != nil {
+		return stop
 	}
-	if of := r.space.samples(); r.limit.exceeded(len(r.now.Failed), of) && of > 0 {
-		return r.tooMany(of)
+	if all := r.space.samples(); all > 0 {
+		if err := r.tooMany(all); err != nil {
+			return err
+		}
 	}
 	return r.points.reached(r)
 }
 
-// tell counts and reports samples that have been dealt with.
-func (r *course) tell(group []*task, res runner.Result) error {
-	r.now.Samples += len(group)
-	for _, t := range group {
-		if s := t.before.Sample; s != nil {
-			r.now.BytesIn += t.base.Index.Offset(s.End) - t.base.Index.Offset(s.Start)
-		}
-		if err := r.report.add(t, res); err != nil {
-			return err
-		}
+// blame says that samples failed. It returns the error that ends the run, if that does.
+func (r *course) blame(err error) error {
+	if r.onError == "stop" {
+		return failure{err}
 	}
+	r.ui.fail(err)
 	return nil
 }
 
-// fail notes that samples failed, and keeps them as they were for who wants them.
-func (r *course) fail(group []*task) error {
-	for _, t := range group {
-		r.now.Failed = append(r.now.Failed, t.number)
-		if r.failures == nil {
-			continue
+// settleSample deals with a sample after its command.
+func (r *course) settleSample(t *task, res runner.Result) error {
+	folder, there := t.before, true
+	var stop error
+	if res.Err == nil && r.out != nil {
+		var err error
+		if folder, there, err = t.now(); err != nil {
+			return fmt.Errorf("%s: %w", r.space.name(), err)
 		}
-		if err := r.failures.Folder(t.base, t.before); err != nil {
-			return fmt.Errorf("%s: %w", r.failed, err)
+		if there && r.addLog != "" {
+			folder = withLog(t, folder, r.addLog, res.Log)
 		}
-		if err := r.failures.Flush(); err != nil {
-			return fmt.Errorf("%s: %w", r.failed, err)
+		if there {
+			if res.Err = r.out.Check(t.base, folder); res.Err != nil {
+				stop = r.blame(sampleError(r.space.name(), t.key, res.Err))
+			}
 		}
+	}
+	r.now.Samples++
+	if s := t.before.Sample; s != nil {
+		r.now.BytesIn += t.base.Index.Offset(s.End) - t.base.Index.Offset(s.Start)
+	}
+	if err := r.report.add(t, res); err != nil {
+		return err
+	}
+	if res.Err != nil {
+		if err := r.fail(t); err != nil {
+			return err
+		}
+		switch r.onError {
+		case "stop":
+			return stop
+		case "keep":
+			folder, there = t.before, true
+		case "skip":
+			t.dropped()
+			there = false
+		}
+	}
+	if r.out != nil {
+		if err := r.pack(t, folder, there); err != nil {
+			return fmt.Errorf("%s: %w", r.space.name(), err)
+		}
+	}
+	return t.free()
+}
+
+// fail notes that a sample failed, and keeps it as it was for who wants it.
+func (r *course) fail(t *task) error {
+	r.now.Failed = append(r.now.Failed, t.number)
+	if r.failures == nil {
+		return nil
+	}
+	err := r.failures.Folder(t.base, t.before)
+	if err == nil {
+		err = r.failures.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.failed, err)
 	}
 	return nil
 }
@@ -229,33 +261,25 @@ type runSummary struct {
 	PerSecond float64 `json:"samples_per_second"`
 }
 
-// tooMany says that more samples failed than may.
-func (r *course) tooMany(of int) error {
-	return failure{fmt.Errorf("%s: %d of %s failed, more than --max-failed %s", r.space.name(), len(r.now.Failed), count(of, "sample"), r.maxFailed)}
+// tooMany says that more samples failed than may, of so many.
+func (r *course) tooMany(all int) error {
+	if !r.limit.exceeded(len(r.now.Failed), all) {
+		return nil
+	}
+	return failure{fmt.Errorf("%s: %d of %s failed, more than --max-failed %s", r.space.name(), len(r.now.Failed), count(all, "sample"), r.maxFailed)}
 }
 
-// pack puts what has become of a sample into the output.
-func (r *course) pack(t *task, res runner.Result) error {
-	folder, ok := t.before, true
-	var err error
+// pack puts a sample into the output, or if it is not there, what lies around it.
+func (r *course) pack(t *task, folder index.Folder, there bool) error {
 	switch {
-	case res.Err != nil && r.onError == "skip":
-		t.dropped()
-		ok = false
-	case res.Err == nil:
-		folder, ok, err = t.now()
-	}
-	if err != nil || !ok && t.others == nil {
-		return err
-	}
-	if !ok {
-		return t.others(r.out.Writer)
-	}
-	if res.Err == nil && r.addLog != "" {
-		folder = withLog(t, folder, r.addLog, res.Log)
-	}
-	if err := r.out.Folder(t.base, folder); err != nil {
-		return err
+	case there:
+		if err := r.out.Folder(t.base, folder); err != nil {
+			return err
+		}
+	case t.others != nil:
+		if err := t.others(r.out.Writer); err != nil {
+			return err
+		}
 	}
 	return r.out.Flush()
 }

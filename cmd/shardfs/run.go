@@ -211,17 +211,13 @@ func (o *runOptions) failedOptions() *outputOptions {
 	return &outputOptions{name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe}
 }
 
-// sampleError says which sample an error is of. It is errSampleFailed where the command failed, and no other error: a full
-// disk is not the sample's fault, and no policy for samples applies to it.
-func sampleError(shard, sample string, err error, failed bool) error {
-	err = fmt.Errorf("%s: sample %s: %w", shard, sample, err)
-	if failed {
-		return failure{err}
-	}
-	return err
+// sampleError says which sample an error is of.
+func sampleError(shard, sample string, err error) error {
+	return fmt.Errorf("%s: sample %s: %w", shard, sample, err)
 }
 
-// failure is the error of a command in a sample.
+// failure is errSampleFailed: the command is at fault, or what it has made of its sample. For any other error no policy for
+// samples applies: a full disk is not the sample's fault.
 type failure struct{ error }
 
 func (f failure) Unwrap() error        { return f.error }
