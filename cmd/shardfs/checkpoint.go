@@ -92,14 +92,16 @@ func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), e
 	if err != nil {
 		return nil, usagef("--scratch %s: no such directory", o.scratch)
 	}
+	alone := filepath.Clean(o.scratch) != filepath.Clean(os.TempDir()) // where mounts make theirs
 	switch err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); {
 	case err == unix.EWOULDBLOCK:
 		dir.Close()
 		return nil, fmt.Errorf("--scratch %s: %w by another run", o.scratch, overlay.ErrInUse)
 	case err != nil: // as NFS says of a directory
 		ui.warn("--scratch %s: no lock keeps other runs out: %v", o.scratch, err)
+		alone = false
 	}
-	sweep(ui, o.scratch)
+	sweep(ui, o.scratch, alone)
 	return func() { dir.Close() }, nil
 }
 

@@ -27,7 +27,7 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, names []string, mountp
 	}
 	dir := o.scratch
 	if dir == "" {
-		sweep(ui, os.TempDir())
+		sweep(ui, os.TempDir(), false)
 		dir = os.TempDir()
 	}
 	scratch, err := overlay.CreateScratch(dir, o.scratch == "")

@@ -113,15 +113,16 @@ type openedOverlay struct{ *overlay.Overlay }
 
 func (o *openedOverlay) Close() error { return errors.Join(o.Overlay.Close(), o.Shard.Close()) }
 
-// sweep removes temporary directories that killed processes of ours have left in a directory, unless they hold changes.
-func sweep(ui *ui, in string) {
+// sweep removes temporary directories that killed processes of ours have left in a directory, unless they hold changes. Alone
+// says that this process alone makes them there.
+func sweep(ui *ui, in string, alone bool) {
 	dirs, err := fs.Glob(os.DirFS(in), overlay.TempPattern)
 	if err != nil {
 		return
 	}
 	for _, dir := range dirs {
 		dir = filepath.Join(in, dir)
-		if err := overlay.Sweep(dir, detach); err != nil {
+		if err := overlay.Sweep(dir, alone, detach); err != nil {
 			ui.detail("%s: %v", dir, err)
 		}
 	}

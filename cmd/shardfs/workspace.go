@@ -62,7 +62,7 @@ func (t *task) dropped() {
 func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (workspace, error) {
 	temp := o.scratch
 	if temp == "" {
-		sweep(ui, os.TempDir())
+		sweep(ui, os.TempDir(), false)
 		temp = os.TempDir()
 	}
 	stream := name == "-" || isPipe(name)

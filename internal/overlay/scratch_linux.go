@@ -336,13 +336,13 @@ func (s *Scratch) Remove() error {
 }
 
 // Sweep removes a temporary scratch directory whose process is gone, unless it holds changes that a mount would have kept.
-// Detach is called first, to unmount what is mounted in it.
-func Sweep(dir string, detach func(dir string) error) error {
+// Detach is called first, to unmount what is mounted in it. Alone says that nobody else is making one just now.
+func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err := checkOwner(dir); err != nil {
 		return err
 	}
 	s, err := OpenScratch(dir)
-	unfinished := errors.Is(err, fs.ErrNotExist) && isUnfinished(dir)
+	unfinished := errors.Is(err, fs.ErrNotExist) && isUnfinished(dir, alone)
 	if err != nil && !unfinished || err == nil && !s.note.Temporary {
 		return err
 	}
@@ -367,9 +367,9 @@ func Sweep(dir string, detach func(dir string) error) error {
 
 // isUnfinished reports whether a directory without a note is what a process has left that was killed while it made or removed
 // a temporary scratch: nothing but what a scratch begins with, and nobody at work on it.
-func isUnfinished(dir string) bool {
+func isUnfinished(dir string, alone bool) bool {
 	info, err := os.Stat(dir)
-	if err != nil || time.Since(info.ModTime()) < time.Minute {
+	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {
 		return false
 	}
 	entries, err := os.ReadDir(dir)
@@ -378,7 +378,7 @@ func isUnfinished(dir string) bool {
 			return false
 		}
 	}
-	return err == nil && len(entries) > 0
+	return err == nil && (alone || len(entries) > 0)
 }
 
 func (s *Scratch) path(name string) string { return filepath.Join(s.Dir, name) }

@@ -166,7 +166,7 @@ func TestSweep(t *testing.T) {
 		stays bool
 	}{{"living", living.scratch, true}, {"changed", changed.scratch, true}, {"empty", empty.scratch, false}, {"unbound", unbound, false}} {
 		detached := false
-		err := Sweep(tt.s.Dir, func(dir string) error {
+		err := Sweep(tt.s.Dir, false, func(dir string) error {
 			detached = dir == tt.s.Dir
 			return nil
 		})
@@ -219,7 +219,7 @@ func TestSweepUnfinished(t *testing.T) {
 		}
 		then := time.Now().Add(-tt.age)
 		check(t, os.Chtimes(dir, then, then))
-		Sweep(dir, func(string) error { return nil })
+		Sweep(dir, false, func(string) error { return nil })
 		if _, err := os.Stat(dir); (err == nil) != tt.stays {
 			t.Errorf("with %q, %v old: %v", tt.files, tt.age, err)
 		}
