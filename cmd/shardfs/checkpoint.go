@@ -89,8 +89,11 @@ func (o *runOptions) checkResume(args []string) error {
 // holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have left.
 func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), err error) {
 	dir, err := os.OpenFile(o.scratch, os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, usagef("--scratch %s: no such directory", o.scratch)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--scratch: %w", err)
 	}
 	alone := filepath.Clean(o.scratch) != filepath.Clean(os.TempDir()) // where mounts make theirs
 	switch err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); {
