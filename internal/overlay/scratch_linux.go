@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -332,7 +333,22 @@ func (s *Scratch) Close() error {
 
 // Remove releases the scratch and removes it.
 func (s *Scratch) Remove() error {
-	return errors.Join(removeTree(s.Dir), s.Close())
+	return errors.Join(removeScratch(s.Dir), s.Close())
+}
+
+// removeScratch removes a scratch directory, its note last: if this process is killed meanwhile, Sweep still knows the rest for
+// one of ours.
+func removeScratch(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if name := e.Name(); name != noteFile && name != "lock" {
+			err = errors.Join(err, removeTree(filepath.Join(dir, name)))
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return removeTree(dir)
 }
 
 // Sweep removes a temporary scratch directory whose process is gone, unless it holds changes that a mount would have kept.
@@ -362,11 +378,12 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err := detach(dir); err != nil {
 		return err
 	}
-	return removeTree(dir)
+	return removeScratch(dir)
 }
 
 // isUnfinished reports whether a directory without a note is what a process has left that was killed while it made or removed
-// a temporary scratch: nothing but what a scratch begins with, and nobody at work on it.
+// a temporary scratch: nothing but what a scratch begins with, and nobody at work on it. An empty one is known by its name
+// and mode, which are those of [os.MkdirTemp].
 func isUnfinished(dir string, alone bool) bool {
 	info, err := os.Stat(dir)
 	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {
@@ -378,7 +395,9 @@ func isUnfinished(dir string, alone bool) bool {
 			return false
 		}
 	}
-	return err == nil && (alone || len(entries) > 0)
+	number := strings.TrimPrefix(filepath.Base(dir), strings.TrimSuffix(TempPattern, "*"))
+	made := len(number) > 4 && strings.Trim(number, "0123456789") == "" && info.Mode().Perm() == 0o700
+	return err == nil && (len(entries) > 0 || made)
 }
 
 func (s *Scratch) path(name string) string { return filepath.Join(s.Dir, name) }

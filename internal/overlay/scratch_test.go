@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -201,19 +202,25 @@ func TestFileSystemsWithoutMarks(t *testing.T) {
 // What a process has left that was killed while it made a scratch is removed after a while; what is somebody else's is not.
 func TestSweepUnfinished(t *testing.T) {
 	for _, tt := range []struct {
+		name  string
+		mode  os.FileMode
 		files []string
 		age   time.Duration
 		stays bool
 	}{
-		{[]string{"lock"}, time.Hour, false},
-		{[]string{"lock", "note.json.new"}, time.Hour, false},
-		{[]string{"lock"}, 0, true}, // perhaps it is just being made
-		{nil, time.Hour, true},
-		{[]string{"lock", "mine.txt"}, time.Hour, true},
-		{[]string{"lock", "upper"}, time.Hour, true},
+		{"shardfs-1", 0o700, []string{"lock"}, time.Hour, false},
+		{"shardfs-1", 0o700, []string{"lock", "note.json.new"}, time.Hour, false},
+		{"shardfs-1", 0o700, []string{"lock"}, 0, true}, // perhaps it is just being made
+		{"shardfs-2933110", 0o700, nil, time.Hour, false},
+		{"shardfs-2933110", 0o700, nil, 0, true},
+		{"shardfs-2933110", 0o755, nil, time.Hour, true},
+		{"shardfs-results", 0o700, nil, time.Hour, true},
+		{"shardfs-2026", 0o700, nil, time.Hour, true},
+		{"shardfs-1", 0o700, []string{"lock", "mine.txt"}, time.Hour, true},
+		{"shardfs-1", 0o700, []string{"lock", "upper"}, time.Hour, true},
 	} {
-		dir := filepath.Join(t.TempDir(), "shardfs-1")
-		check(t, os.Mkdir(dir, 0o700))
+		dir := filepath.Join(t.TempDir(), tt.name)
+		check(t, os.Mkdir(dir, tt.mode))
 		for _, name := range tt.files {
 			check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 		}
@@ -221,7 +228,33 @@ func TestSweepUnfinished(t *testing.T) {
 		check(t, os.Chtimes(dir, then, then))
 		Sweep(dir, false, func(string) error { return nil })
 		if _, err := os.Stat(dir); (err == nil) != tt.stays {
-			t.Errorf("with %q, %v old: %v", tt.files, tt.age, err)
+			t.Errorf("%s with %q, %v old: %v", tt.name, tt.files, tt.age, err)
 		}
+	}
+}
+
+// However far the removal of a scratch came, the rest is known for one: the note goes when all else has gone.
+func TestRemoveNoteLast(t *testing.T) {
+	s, err := CreateScratch(t.TempDir(), true)
+	check(t, err)
+	for name := range strings.FieldsSeq("a upper zz") {
+		check(t, os.MkdirAll(filepath.Join(s.Dir, name, "sub"), 0o700))
+	}
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	check(t, err)
+	defer unix.Close(watch)
+	_, err = unix.InotifyAddWatch(watch, s.Dir, unix.IN_DELETE)
+	check(t, err)
+	check(t, s.Remove())
+	events := make([]byte, 4096)
+	n, err := unix.Read(watch, events)
+	check(t, err)
+	for name := range strings.FieldsSeq("a upper zz") {
+		if before, _, ok := bytes.Cut(events[:n], []byte("note.json")); !ok || !bytes.Contains(before, []byte(name+"\x00")) {
+			t.Errorf("%s is not removed before the note: %q", name, events[:n])
+		}
+	}
+	if _, err := os.Stat(s.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }

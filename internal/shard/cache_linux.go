@@ -125,6 +125,7 @@ func (c *Cache) Open(shard string) (*os.File, error) {
 	// The order in which entries are removed depends on this, no more: a read-only cache serves as well.
 	now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
 	unix.UtimesNanoAt(c.fd(), name, now, unix.AT_SYMLINK_NOFOLLOW)
+	c.removeUnheld(name + lockSuffix) // of a builder that was killed when the entry was there
 	return f, nil
 }
 
@@ -290,16 +291,21 @@ func (c *Cache) sweep() {
 		if !isEntry(entry) {
 			continue
 		}
-		fd, err := unix.Openat(c.fd(), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue
-		}
-		// A lock that is given back and taken again meanwhile is another file of the same name; only ours is removed.
-		if ours, _ := flock(fd, unix.LOCK_EX|unix.LOCK_NB); ours {
-			unix.Unlinkat(c.fd(), name, 0)
-		}
-		unix.Close(fd)
+		c.removeUnheld(name)
 	}
+}
+
+// removeUnheld removes a temporary file or lock that nobody holds, if it is there.
+func (c *Cache) removeUnheld(name string) {
+	fd, err := unix.Openat(c.fd(), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	// A lock that is given back and taken again meanwhile is another file of the same name; only ours is removed.
+	if ours, _ := flock(fd, unix.LOCK_EX|unix.LOCK_NB); ours {
+		unix.Unlinkat(c.fd(), name, 0)
+	}
+	unix.Close(fd)
 }
 
 // evict removes the entries that were used longest ago until all together are within the limit, but not the one to keep.

@@ -467,6 +467,33 @@ func TestCacheLeftovers(t *testing.T) {
 	}
 }
 
+// The lock of a builder that was killed when its entry was there goes when the entry is used; one that is held stays.
+func TestCacheLockLeft(t *testing.T) {
+	dir := t.TempDir()
+	c := mustOpenCache(t, dir, 1<<20)
+	if err := put(c, "/a.tar", "content"); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := c.Lock(t.Context(), "/a.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(c, "/a.tar"); err != nil || len(cacheFiles(t, dir)) != 2 {
+		t.Errorf("%v, and left are %q, want the entry and its lock", err, cacheFiles(t, dir))
+	}
+	unlock()
+	name, err := entryName("/a.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+lockSuffix), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(c, "/a.tar"); err != nil || len(cacheFiles(t, dir)) != 1 {
+		t.Errorf("%v, and left are %q, want the entry", err, cacheFiles(t, dir))
+	}
+}
+
 // A second builder waits for the first one, until its context ends; another shard's does not.
 func TestCacheLock(t *testing.T) {
 	dir := t.TempDir()
