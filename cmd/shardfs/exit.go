@@ -64,9 +64,9 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why
-	case is(errPartly, errWarnings):
+	case is(errPartly):
 		return exitPartly
-	case is(errSampleFailed, errFindings, errUnpacked, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
+	case is(errSampleFailed, errUnpacked, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
 		return exitFailed
 	case is(overlay.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary

@@ -30,8 +30,6 @@ type bzip2Decoder struct {
 	crc   uint32     // of the stream's blocks that have been fed
 	level byte       // '1' to '9', how long its blocks may be; the longest where its header has not been read
 	rest  int64      // trailing bytes
-	full  int        // streams that hold plain bytes
-	fresh bool       // no block of the stream has been read
 	err   error      // returned from all further calls of Read
 }
 
@@ -63,10 +61,6 @@ func (d *bzip2Decoder) Read(p []byte) (int, error) {
 		return 0, d.err
 	}
 	if d.feed.taken { // a block has been read, and these are its first bytes
-		if d.fresh {
-			d.fresh = false
-			d.full++
-		}
 		if d.offer != nil {
 			c := d.next
 			c.Out = d.out
@@ -77,9 +71,6 @@ func (d *bzip2Decoder) Read(p []byte) (int, error) {
 	d.out += int64(n)
 	return n, nil
 }
-
-// parts implements parted.
-func (d *bzip2Decoder) parts() int { return d.full }
 
 // begin prepares to decode from d.next.
 func (d *bzip2Decoder) begin() error {
@@ -119,7 +110,6 @@ func (d *bzip2Decoder) openStream() error {
 	if err == nil && string(head[:3]) == "BZh" && '1' <= head[3] && head[3] <= '9' {
 		d.seen, d.first, d.whole, d.crc, d.level = true, true, true, 0, head[3]
 		d.next = Checkpoint{In: start, Member: true}
-		d.fresh = true
 		d.feed.lag = 0
 		_, err = d.in.br.Discard(4)
 		return err

@@ -22,8 +22,6 @@ type gzipDecoder struct {
 	crc      uint32 // of the member's plain bytes so far
 	length   uint32 // of the member's plain bytes so far, mod 2^32
 	members  int    // that have been begun
-	filled   int    // members that hold plain bytes
-	fresh    bool   // no plain byte of the member has come out
 	rest     int64  // trailing bytes
 	err      error  // returned from all further calls of Read
 }
@@ -61,9 +59,6 @@ func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 // trailing implements decoder.
 func (d *gzipDecoder) trailing() int64 { return d.rest }
 
-// parts implements parted.
-func (d *gzipDecoder) parts() int { return d.filled }
-
 // Read returns plain bytes. It does not wait for compressed bytes while it has plain ones to return.
 func (d *gzipDecoder) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -78,10 +73,6 @@ func (d *gzipDecoder) Read(p []byte) (int, error) {
 		case inData:
 			n, err := d.inflater.Read(p)
 			d.out += int64(n)
-			if n > 0 && d.fresh {
-				d.fresh = false
-				d.filled++
-			}
 			if d.whole {
 				d.crc = crc32.Update(d.crc, crc32.IEEETable, p[:n])
 				d.length += uint32(n)
@@ -125,7 +116,6 @@ func (d *gzipDecoder) openMember() error {
 		d.offer(Checkpoint{Out: d.out, In: start, Member: true})
 	}
 	d.members++
-	d.fresh = true
 	d.crc, d.length, d.whole = 0, 0, true
 	return d.inflate(flate.InflateCheckpoint{CompressedOffset: d.in.offset(), UncompressedOffset: d.out})
 }

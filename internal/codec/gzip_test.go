@@ -314,27 +314,3 @@ func FuzzGzip(f *testing.F) {
 		readRandom(t, at, got, 3, 1)
 	})
 }
-
-// Parts counts what holds data, and so not the empty members behind outputs of ours.
-func TestParts(t *testing.T) {
-	plain := sampleTar(t, 300_000)
-	for _, tt := range []struct {
-		name string
-		data []byte
-		want int
-	}{
-		{"one", compressStd(t, plain, 6), 1},
-		{"ours", compressOwn(t, plain, 1, 2), 1},
-		{"two", append(compressStd(t, plain[:1000], 6), compressStd(t, plain[1000:], 6)...), 2},
-		{"two and an empty one", slices.Concat(compressStd(t, plain[:1000], 6), compressStd(t, nil, 6), compressStd(t, plain[1000:], 6)), 2},
-		{"none", compressStd(t, nil, 6), 0},
-	} {
-		r, err := NewReader(Gzip, bytes.NewReader(tt.data), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, r); err != nil || r.Parts() != tt.want {
-			t.Errorf("%s: %d parts, %v; want %d", tt.name, r.Parts(), err, tt.want)
-		}
-	}
-}

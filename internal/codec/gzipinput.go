@@ -60,9 +60,6 @@ const (
 	flagsReserved = 7 << 5
 )
 
-// HasExtra reports whether the first bytes of a gzip shard say that its header has an extra field.
-func HasExtra(head []byte) bool { return len(head) > 3 && head[3]&flagExtra != 0 }
-
 // gzipMagic begins every member.
 const gzipMagic = "\x1f\x8b"
 

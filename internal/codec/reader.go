@@ -112,18 +112,6 @@ func (z *Reader) Close() error {
 	return nil
 }
 
-// parted is a decoder of a format in which data can be cut into parts that some readers take for all of it.
-type parted interface{ parts() int }
-
-// Parts returns, once Read has returned io.EOF, how many members of gzip, or streams of bzip2, held plain bytes; 1 for other
-// formats.
-func (z *Reader) Parts() int {
-	if d, ok := z.decoder.(parted); ok {
-		return d.parts()
-	}
-	return 1
-}
-
 // Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are not part of it and
 // not an error; zeros are padding and do not count.
 func (z *Reader) Trailing() int64 { return z.decoder.trailing() }
