@@ -41,14 +41,14 @@ func SplitName(name string) (key, ext string, ok bool) {
 // MemberKey is SplitName for the name of a regular file in a tar: it also passes over the names that readers of shards
 // pass over.
 func MemberKey(name string) (key, ext string, ok bool) {
-	if isMeta(name) {
+	if IsMeta(name) {
 		return "", "", false
 	}
 	return SplitName(name)
 }
 
-// isMeta reports whether a member's name starts with a component of the form __NAME__, which readers of shards skip.
-func isMeta(name string) bool {
+// IsMeta reports whether a member's name starts with a component of the form __NAME__, which readers of shards skip.
+func IsMeta(name string) bool {
 	first, _, _ := strings.Cut(name, "/")
 	return len(first) >= 4 && strings.HasPrefix(first, "__") && strings.HasSuffix(first, "__")
 }

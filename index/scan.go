@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type Entry struct {
 	End     int64  // where the next member's headers start, after padding
 	ModTime int64  // nanoseconds since 1970
 	Mode    uint16 // permission bits
+	Type    byte   // of what it is, as archive/tar names them
 	Regular bool   // a regular file, the only kind that samples are made of
 
 	// Sparse says where the stored bytes of a member with holes belong; it is valid until the next call of Scanner.Next.
@@ -90,7 +92,7 @@ func (s *Scanner) Next() (*Entry, error) {
 			case typeGNULongName:
 				ext.longName = cString(special)
 			case typeGlobal:
-				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, Stored: size, End: s.in.offset}
+				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, Stored: size, End: s.in.offset, Type: typeGlobal}
 				s.count++
 				return &s.entry, nil
 			}
@@ -134,7 +136,7 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 		}
 		e.ModTime = clampTime(seconds, 0)
 	}
-	e.Size, e.Stored = size, size
+	e.Size, e.Stored, e.Type = size, size, kind
 	e.Regular = kind == typeRegular || kind == typeRegularOld || kind == typeContiguous || kind == typeGNUSparse
 	if kind == typeGNUSparse || ext.sparse != nil && e.Regular {
 		if err := s.readSparse(at, b, ext.sparse); err != nil {
@@ -194,6 +196,11 @@ func (s *Scanner) finish(start int64) error {
 // End returns where the end marker starts, once Next has returned io.EOF.
 func (s *Scanner) End() int64 {
 	return s.end
+}
+
+// Rest returns what follows the end marker, once Next has returned io.EOF.
+func (s *Scanner) Rest() io.Reader {
+	return io.MultiReader(bytes.NewReader(s.in.buf), s.in.r)
 }
 
 func (s *Scanner) truncated(at int64) error {

@@ -284,3 +284,34 @@ func BenchmarkScanner(b *testing.B) {
 		}
 	})
 }
+
+// The type of an entry is what it is read as.
+func TestScannerTypes(t *testing.T) {
+	s := NewScanner(bytes.NewReader(makeTar(t, "*", "a.x", "d/", "s->", "h=>", "f|", "c#")))
+	for _, want := range []byte{tar.TypeXGlobalHeader, tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeFifo, tar.TypeChar} {
+		if e, err := s.Next(); err != nil || e.Type != want {
+			t.Fatalf("%+v, %v, want type %q", e, err, want)
+		}
+	}
+}
+
+// What follows the end marker can be read, of whatever length and by whatever reader.
+func TestScannerRest(t *testing.T) {
+	plain := makeTar(t, "a.x", "b.x")
+	for _, rest := range []string{"", "x", strings.Repeat("rest", maxChunk)} {
+		shard := append(slices.Clone(plain), rest...)
+		for i, r := range append(readers(shard), bytes.NewReader(shard)) {
+			s := NewScanner(r)
+			for {
+				if _, err := s.Next(); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := io.ReadAll(s.Rest()); string(got) != rest || err != nil {
+				t.Errorf("reader %d: %d bytes, %v, want %d", i, len(got), err, len(rest))
+			}
+		}
+	}
+}

@@ -21,8 +21,8 @@ import (
 // Exit statuses. Schedulers decide by them whether to try again.
 const (
 	exitOK         = 0
-	exitFailed     = 1  // a sample failed, nothing published
-	exitPartly     = 3  // published, but some samples failed
+	exitFailed     = 1  // a sample failed, nothing published; check has found errors
+	exitPartly     = 3  // published, but some samples failed; check has found warnings only
 	exitUsage      = 64 // a mistake in the command line
 	exitDamaged    = 65 // a damaged or truncated shard
 	exitNoShard    = 66 // no such shard
@@ -37,6 +37,8 @@ var (
 	errPartly       = errors.New("published without the failed samples")
 	errNoSample     = errors.New("no such sample")
 	errUnpacked     = errors.New("there are changes that were not packed")
+	errFaulty       = errors.New("there are errors in the shards")
+	errDoubtful     = errors.New("there are warnings of the shards")
 )
 
 // exitStatus returns the exit status for an error. It is the only place that knows them.
@@ -64,9 +66,9 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why
-	case is(errPartly):
+	case is(errPartly, errDoubtful):
 		return exitPartly
-	case is(errSampleFailed, errUnpacked, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
+	case is(errSampleFailed, errUnpacked, errFaulty, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
 		return exitFailed
 	case is(overlay.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary

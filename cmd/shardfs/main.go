@@ -85,8 +85,8 @@ shard.`,
 	flags.StringVar(&ui.cacheDir, "cache-dir", "", "keep index files in `DIR` (default ~/.cache/shardfs)")
 	flags.StringVar(&ui.logFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	root.AddCommand(
-		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newCompletion(ui),
-		newVersion(ui),
+		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newCheck(ui),
+		newCompletion(ui), newVersion(ui),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {

@@ -53,7 +53,7 @@ func defaultCacheDir() string {
 }
 
 // errStream refuses a shard that can only be read once.
-var errStream = usagef("-: standard input can only be run over and packed")
+var errStream = usagef("-: standard input can only be run over, packed and checked")
 
 // openShard opens a shard, shows on a terminal how its indexing goes on, and tells what is odd about it.
 func openShard(ctx context.Context, ui *ui, name string, o shard.Options) (*shard.Shard, error) {

@@ -35,6 +35,7 @@ var layers = []layer{
 	{"internal/overlay", []string{"index", "internal/shard", "internal/view"}, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	{"internal/foreign", []string{"index"}, nil},
+	{"internal/lint", []string{"index"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/arch", nil, nil},
 }

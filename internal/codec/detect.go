@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 )
 
 // Format names how the bytes of a shard are compressed.
@@ -64,6 +65,11 @@ func isBzip2Block(magic []byte) bool {
 	return string(magic) == "\x31\x41\x59\x26\x53\x59" || string(magic) == "\x17\x72\x45\x38\x50\x90"
 }
 
+// HasExtra reports whether the first header of a gzip shard has an extra field, by the shard's first bytes.
+func HasExtra(head []byte) bool {
+	return len(head) >= 4 && Detect(head) == Gzip && head[3]&flagExtra != 0
+}
+
 // Other names the compression of bytes that Detect does not know, by their first bytes; "" if they are not known here either.
 // It is for messages: a plain tar can begin in the same way.
 func Other(head []byte) string {
@@ -75,8 +81,31 @@ func Other(head []byte) string {
 	return ""
 }
 
-// Skippable returns the length of the skippable frame that bytes begin with; 0 if they begin with something else.
-func Skippable(head []byte) int64 {
+// DetectAt is Detect for bytes that can be read at any offset. It looks past skippable frames, with which zstd and lz4 can
+// begin alike; past more of them than anybody writes it takes the shard for zstd.
+func DetectAt(r io.ReaderAt) (Format, error) {
+	const most = 1000
+	head := make([]byte, 512)
+	at := int64(0)
+	for range most {
+		n, err := r.ReadAt(head, at)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		skip := skippable(head[:n])
+		if skip == 0 {
+			if f := Detect(head[:n]); at == 0 || f == LZ4 {
+				return f, nil
+			}
+			return Zstd, nil
+		}
+		at += skip
+	}
+	return Zstd, nil
+}
+
+// skippable returns the length of the skippable frame that bytes begin with; 0 if they begin with something else.
+func skippable(head []byte) int64 {
 	if len(head) < 8 || head[0]&0xf0 != 0x50 || string(head[1:4]) != "\x2a\x4d\x18" {
 		return 0
 	}

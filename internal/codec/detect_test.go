@@ -2,6 +2,7 @@ package codec
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +31,42 @@ func TestDetect(t *testing.T) {
 	} {
 		if got := Detect([]byte(tt.head)); got != tt.want {
 			t.Errorf("Detect(%q) = %v, want %v", tt.head, got, tt.want)
+		}
+	}
+}
+
+func TestHasExtra(t *testing.T) {
+	for _, tt := range []struct {
+		head string
+		want bool
+	}{
+		{"\x1f\x8b\x08\x00", false},
+		{"\x1f\x8b\x08\x08", false}, // a name
+		{bgzfMagic, true},
+		{"\x1f\x8b\x08", false},
+		{"abc\x04", false},
+	} {
+		if got := HasExtra([]byte(tt.head)); got != tt.want {
+			t.Errorf("HasExtra(%q) = %v, want %v", tt.head, got, tt.want)
+		}
+	}
+}
+
+func TestDetectAt(t *testing.T) {
+	skipped := "\x50\x2a\x4d\x18\x01\x00\x00\x00x"
+	for _, tt := range []struct {
+		shard string
+		want  Format
+	}{
+		{"", Plain},
+		{"\x1f\x8b\x08\x00", Gzip},
+		{skipped + skipped + "\x04\x22\x4d\x18", LZ4},
+		{skipped + "\x28\xb5\x2f\xfd", Zstd},
+		{skipped, Zstd},
+		{strings.Repeat(skipped, 1001) + "\x04\x22\x4d\x18", Zstd}, // as far as is looked
+	} {
+		if got, err := DetectAt(strings.NewReader(tt.shard)); got != tt.want || err != nil {
+			t.Errorf("DetectAt(%.30q) = %v, %v, want %v", tt.shard, got, err, tt.want)
 		}
 	}
 }

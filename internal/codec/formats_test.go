@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"testing"
 	"testing/iotest"
@@ -306,6 +307,41 @@ func TestDecodersTrailing(t *testing.T) {
 }
 
 // Nothing is no shard.
+// What a reader of only one member, frame or stream sees ends where the next one begins; those that hold nothing and bytes
+// that belong to none do not count.
+func TestFirstEnd(t *testing.T) {
+	for _, tool := range []string{"gzip", "bzip2", "xz", "zstd", "lz4"} {
+		t.Run(tool, func(t *testing.T) {
+			if _, err := exec.LookPath(tool); err != nil {
+				t.Skipf("NOT TESTED: %s is not installed", tool)
+			}
+			a, b := pipe(t, []byte("first"), tool, "-c"), pipe(t, []byte("second"), tool, "-c")
+			for _, tt := range []struct {
+				data []byte
+				want int64
+			}{
+				{a, 5},
+				{slices.Concat(a, b), 5},
+				{slices.Concat(b, a, a), 6},
+				{slices.Concat(a, pipe(t, nil, tool, "-c")), 5},
+			} {
+				for _, withMap := range []bool{false, true} {
+					z, err := NewReader(Detect(tt.data), bytes.NewReader(tt.data), Options{FirstEnd: true, Map: withMap})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := io.Copy(io.Discard, z); err != nil {
+						t.Fatal(err)
+					}
+					if got := z.FirstEnd(); got != tt.want {
+						t.Errorf("%d bytes: the first ends at %d, want %d", len(tt.data), got, tt.want)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestDecodersNothing(t *testing.T) {
 	for _, f := range []Format{Zstd, Bzip2, XZ, LZ4} {
 		if _, _, _, err := unpack(f, nil, front); !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -8,7 +8,8 @@ import (
 
 // Options configures NewReader. The zero value only decodes.
 type Options struct {
-	Map bool // make a map of the shard
+	Map      bool // make a map of the shard
+	FirstEnd bool // find where its first member, frame or stream ends
 }
 
 var errClosed = errors.New("read of a closed reader")
@@ -20,7 +21,21 @@ type Reader struct {
 	plain   io.Reader // decoder, within limits
 	mapper  *mapper   // nil if no map is wanted
 	out     int64
+	first   firstEnd
 	err     error // returned from all further calls of Read
+}
+
+// firstEnd notes where the plain bytes of the first member, frame or stream end.
+type firstEnd struct {
+	begun int   // how many have begun, up to two
+	out   int64 // where the second one's plain bytes begin
+}
+
+func (e *firstEnd) offer(c Checkpoint) {
+	if c.Member && e.begun < 2 {
+		e.begun++
+		e.out = c.Out
+	}
 }
 
 // passInput counts compressed bytes on their way to the decoder, and notes them for the mapper.
@@ -49,6 +64,15 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 		z.mapper = newMapper(f)
 		z.in.history = z.mapper.stored
 		offer = z.mapper.offer
+	}
+	if o.FirstEnd {
+		whole := offer
+		offer = func(c Checkpoint) {
+			z.first.offer(c)
+			if whole != nil {
+				whole(c)
+			}
+		}
 	}
 	var err error
 	if z.decoder, err = newDecoder(f, maxHistory, offer); err != nil {
@@ -115,3 +139,12 @@ func (z *Reader) Close() error {
 // Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are not part of it and
 // not an error; zeros are padding and do not count.
 func (z *Reader) Trailing() int64 { return z.decoder.trailing() }
+
+// FirstEnd returns, once Read has returned io.EOF, where the plain bytes of the first gzip member, frame or stream end, if
+// that was asked for. A reader that knows of one only sees nothing of what follows.
+func (z *Reader) FirstEnd() int64 {
+	if z.first.begun < 2 {
+		return z.out
+	}
+	return z.first.out
+}

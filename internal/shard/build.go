@@ -26,7 +26,7 @@ func (s *Shard) newPass(ctx context.Context, stop func() error) (*pass, error) {
 		return nil, err
 	}
 	p := &pass{s: s, saved: &index.Saved{Origin: origin}}
-	if p.saved.Format, err = s.format(); err != nil {
+	if p.saved.Format, err = codec.DetectAt(s.object); err != nil {
 		return nil, err
 	}
 	p.saved.Map.Plain = origin.Size
@@ -61,7 +61,7 @@ func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) 
 		f.Map, f.Trailing = p.coded.Map(), p.coded.Trailing()
 	}
 	if errors.Is(err, index.ErrNotTar) {
-		return nil, p.s.whyNotTar(err)
+		return nil, WhyNotTar(p.s.object, p.s.object.Size(), err)
 	}
 	if err = asTruncated(err); err != nil {
 		if !truncated || f.Index == nil || errors.Is(err, ErrClosed) {
@@ -72,35 +72,12 @@ func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) 
 	return &f, nil
 }
 
-// format tells how the shard is compressed. It looks past skippable frames, with which zstd and lz4 can begin alike; past
-// more of them than anybody writes it takes it for zstd.
-func (s *Shard) format() (codec.Format, error) {
-	const most = 1000
+// WhyNotTar says of a shard of size bytes that is no tar what it is, where that is known: compressed in a way that is not
+// decoded, or compressed twice, which nobody who reads shards decodes either. Else it returns err.
+func WhyNotTar(r io.ReaderAt, size int64, err error) error {
 	head := make([]byte, index.BlockSize)
-	at := int64(0)
-	for range most {
-		n, err := s.object.ReadAt(head, at)
-		if err != nil && err != io.EOF {
-			return 0, err
-		}
-		skip := codec.Skippable(head[:n])
-		if skip == 0 {
-			if f := codec.Detect(head[:n]); at == 0 || f == codec.LZ4 {
-				return f, nil
-			}
-			return codec.Zstd, nil
-		}
-		at += skip
-	}
-	return codec.Zstd, nil
-}
-
-// whyNotTar says of a shard that is no tar what it is, where that is known: compressed in a way that is not decoded, or
-// compressed twice, which nobody who reads shards decodes either.
-func (s *Shard) whyNotTar(err error) error {
-	head := make([]byte, index.BlockSize)
-	f, formatErr := s.format()
-	var in io.Reader = io.NewSectionReader(s.object, 0, s.object.Size())
+	f, formatErr := codec.DetectAt(r)
+	var in io.Reader = io.NewSectionReader(r, 0, size)
 	if formatErr == nil && f != codec.Plain {
 		in, formatErr = codec.NewReader(f, in, codec.Options{})
 	}

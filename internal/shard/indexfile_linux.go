@@ -256,7 +256,7 @@ func (s *Shard) load(f *os.File, private bool, fits func(a, b index.Origin) bool
 		origin, err = s.origin()
 	}
 	if err == nil {
-		format, err = s.format()
+		format, err = codec.DetectAt(s.object)
 	}
 	switch {
 	case err != nil:
@@ -310,7 +310,7 @@ func (s *Shard) adopt(x *index.Index) bool {
 
 // readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is nothing.
 func (s *Shard) readMap() (f *index.Saved, extra []byte) {
-	format, err := s.format()
+	format, err := codec.DetectAt(s.object)
 	if err != nil {
 		return nil, nil
 	}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shardfs/shardfs/internal/lint"
+)
+
+// maxShown is how many findings of one kind are printed of a shard.
+const maxShown = 10
+
+// findings prints what is found in shards.
+type findings struct {
+	ui    *ui
+	worst lint.Severity // of all shards
+	err   error         // of printing
+
+	shard  string            // that is being looked at
+	kinds  []lint.Code       // found in it, in the order of their first
+	counts map[lint.Code]int // how often each
+}
+
+// begin starts with the next shard.
+func (f *findings) begin(shard string) {
+	f.shard, f.kinds, f.counts = shard, nil, make(map[lint.Code]int)
+}
+
+// listedFinding is a finding as it is put into JSON.
+type listedFinding struct {
+	Shard     *string   `json:"shard,omitempty"`
+	ShardHex  *string   `json:"shard_hex,omitempty"`
+	Severity  string    `json:"severity"`
+	Code      lint.Code `json:"code"`
+	Key       *string   `json:"key,omitempty"`
+	KeyHex    *string   `json:"key_hex,omitempty"`
+	Member    *string   `json:"member,omitempty"`
+	MemberHex *string   `json:"member_hex,omitempty"`
+	Offset    *int64    `json:"offset,omitempty"` // in the plain shard
+	Message   string    `json:"message"`
+}
+
+func newListedFinding(shard string, found lint.Finding) listedFinding {
+	of := newJSONText(shard)
+	l := listedFinding{
+		Shard: of.text, ShardHex: of.hex, Severity: found.Code.Severity().String(), Code: found.Code, Message: printable(found.Message),
+	}
+	if found.Key != "" {
+		key := newJSONText(found.Key)
+		l.Key, l.KeyHex = key.text, key.hex
+	}
+	if found.Member != "" {
+		member := newJSONText(found.Member)
+		l.Member, l.MemberHex = member.text, member.hex
+	}
+	if found.Offset >= 0 {
+		l.Offset = &found.Offset
+	}
+	return l
+}
+
+// add prints a finding.
+func (f *findings) add(found lint.Finding) error {
+	severity := found.Code.Severity()
+	f.worst = max(f.worst, severity)
+	f.counts[found.Code]++
+	n := f.counts[found.Code]
+	if n == 1 {
+		f.kinds = append(f.kinds, found.Code)
+	}
+	switch {
+	case f.ui.json:
+		f.err = f.ui.print(newListedFinding(f.shard, found))
+	case n <= maxShown:
+		f.printf(severity, "%s%s [%s]", about(found), found.Message, found.Code)
+	}
+	return f.err
+}
+
+// about says what a finding is about, as the beginning of its line.
+func about(found lint.Finding) string {
+	switch {
+	case found.Member == "":
+		return ""
+	case found.Code.Severity() == lint.Damage:
+		return "after " + found.Member + ": "
+	}
+	return found.Member + ": "
+}
+
+func (f *findings) printf(severity lint.Severity, format string, args ...any) {
+	_, f.err = fmt.Fprintf(f.ui.out, "%s: %v: %s\n", printable(f.shard), severity, printable(fmt.Sprintf(format, args...)))
+}
+
+// end tells what was found in the shard that has been looked at.
+func (f *findings) end(s *lint.Shard) error {
+	bySeverity := make(map[lint.Severity]int)
+	for _, code := range f.kinds {
+		n := f.counts[code]
+		bySeverity[code.Severity()] += n
+		if n > maxShown && !f.ui.json && f.err == nil {
+			f.printf(code.Severity(), "%d more like these [%s]", n-maxShown, code)
+		}
+	}
+	var all []string
+	if bySeverity[lint.Damage] > 0 {
+		all = append(all, lint.Damage.String())
+	}
+	for _, severity := range []lint.Severity{lint.Error, lint.Warning, lint.Note} {
+		if n := bySeverity[severity]; n > 0 {
+			all = append(all, count(n, severity.String()))
+		}
+	}
+	if all == nil {
+		all = []string{"nothing found"}
+	}
+	f.ui.note("%s: %s, %s: %s", f.shard, count(s.Samples(), "sample"), count(s.Members(), "member"), strings.Join(all, ", "))
+	return f.err
+}

@@ -1,0 +1,20 @@
+package lint
+
+import (
+	"bytes"
+	"os"
+	"testing"
+)
+
+// The documentation tells of every kind of finding.
+func TestDocumented(t *testing.T) {
+	semantics, err := os.ReadFile("../../docs/semantics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code := range rules {
+		if !bytes.Contains(semantics, []byte("`"+code+"`")) {
+			t.Errorf("%s is not documented", code)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+// Package lint finds what readers of a shard would stumble over.
+//
+// A [Checker] looks at shards one after another, at each as a [Shard] that is given its entries in order. What makes
+// WebDataset, tarproc, DALI or Energon lose samples, refuse a shard or see it otherwise than others do is a [Finding], and
+// each kind of finding has a [Code] that stays the same. Of all keys only hashes are kept, so that shards may have any
+// number of samples.
+package lint
+
+import (
+	"archive/tar"
+	"fmt"
+	"hash/maphash"
+	"io"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Finding is one thing that somebody would stumble over.
+type Finding struct {
+	Code    Code
+	Key     string // of the sample that it is about; "" if it is about none
+	Member  string // the member that it is about, for damage the last whole one; "" if it is about none
+	Offset  int64  // where that member's headers start in the plain shard, for damage where it ends; -1 if it is not known
+	Message string // one sentence, which does not repeat key and member
+}
+
+// Checker looks at shards of one dataset.
+type Checker struct {
+	found  func(Finding) error
+	err    error // the first one of found
+	seed   maphash.Seed
+	keys   keySet
+	shards []string
+}
+
+// New returns a Checker that calls found with what it finds. An error of found ends everything.
+func New(found func(Finding) error) *Checker {
+	seed := maphash.MakeSeed()
+	return &Checker{found: found, seed: seed, keys: newKeySet(seed)}
+}
+
+// Shard is a shard that is being looked at.
+type Shard struct {
+	c      *Checker
+	number int // among the shards of the Checker
+
+	samples int
+	members int // of samples
+
+	last    []byte // name of the last entry
+	lastEnd int64  // where it ends
+	entries int
+
+	open bool              // a sample has begun
+	key  string            // of the open sample
+	exts map[uint64]uint64 // hashes of its extensions, by those in lower case
+
+	dotted   dotted
+	slashed  slashed
+	extended extended
+}
+
+// Open begins a shard, after the one before is done with.
+func (c *Checker) Open(name string) *Shard {
+	c.shards = append(c.shards, name)
+	return &Shard{c: c, number: len(c.shards) - 1, exts: make(map[uint64]uint64)}
+}
+
+// Samples returns the number of samples so far.
+func (s *Shard) Samples() int { return s.samples }
+
+// Members returns the number of their members so far.
+func (s *Shard) Members() int { return s.members }
+
+// Read looks at a whole plain tar. Its errors are those of [index.Scanner], of r and of the function that was given to New.
+func (s *Shard) Read(r io.Reader) error {
+	scanner := index.NewScanner(r)
+	for s.c.err == nil {
+		e, err := scanner.Next()
+		if err == io.EOF {
+			return s.finish(scanner)
+		}
+		if err != nil {
+			return err
+		}
+		s.add(e)
+	}
+	return s.c.err
+}
+
+// finish looks at what the shard is as a whole, and at what follows its end marker.
+func (s *Shard) finish(scanner *index.Scanner) error {
+	if s.samples == 0 {
+		s.report(Empty, subject{offset: -1})
+	}
+	s.dotted.finish(s)
+	s.slashed.finish(s)
+	s.extended.finish(s, scanner.End())
+	if err := s.readTail(scanner.Rest(), scanner.End()+2*index.BlockSize); err != nil {
+		return err
+	}
+	return s.c.err
+}
+
+// add looks at the next entry.
+func (s *Shard) add(e *index.Entry) {
+	s.last, s.lastEnd = append(s.last[:0], e.Name...), e.End
+	s.entries++
+	s.extended.add(e)
+	at := subject{member: string(e.Name), offset: e.Header}
+	switch {
+	case e.Type == tar.TypeXGlobalHeader: // no member
+	case e.Regular:
+		s.addFile(e, at)
+	case e.Type == tar.TypeDir:
+		s.report(Directory, at)
+		s.checkPath(at)
+	case e.Type == tar.TypeLink || e.Type == tar.TypeSymlink:
+		s.report(Link, at)
+		s.checkPath(at)
+	default:
+		s.report(Special, at)
+		s.checkPath(at)
+	}
+}
+
+// addFile looks at a regular file.
+func (s *Shard) addFile(e *index.Entry, at subject) {
+	key, ext, ok := index.MemberKey(at.member)
+	at.key = key
+	s.checkBytes(at)
+	s.checkPath(at)
+	if !ok {
+		s.checkOutside(at)
+		return
+	}
+	s.members++
+	if !s.open || key != s.key {
+		s.open, s.key = true, key
+		s.samples++
+		s.begin(at)
+	}
+	s.checkExtension(ext, e.Size, at)
+	s.reportIf(e.Sparse != nil, Sparse, at)
+}
+
+// subject is what a finding is about.
+type subject struct {
+	key, member string
+	offset      int64
+}
+
+// report tells of a finding, with what is to be filled into its sentence.
+func (s *Shard) report(code Code, about subject, fill ...any) {
+	if s.c.err != nil {
+		return
+	}
+	s.c.err = s.c.found(Finding{
+		Code: code, Key: about.key, Member: about.member, Offset: about.offset,
+		Message: fmt.Sprintf(rules[code].sentence, fill...),
+	})
+}

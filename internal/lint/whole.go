@@ -1,0 +1,73 @@
+package lint
+
+import "github.com/shardfs/shardfs/index"
+
+// dotted looks for names in which a dot was not meant to end the key: hardly two of them have the same extension. It counts
+// as many extensions as tell that.
+type dotted struct {
+	seen  int // extensions with a dot
+	kinds map[uint64]struct{}
+	first subject
+}
+
+// Extensions with a dot: of how many the kinds are counted, and how many kinds are many.
+const (
+	maxDotted = 1000
+	manyKinds = 10
+)
+
+func (d *dotted) add(extension uint64, at subject) {
+	if d.seen == maxDotted {
+		return
+	}
+	if d.seen == 0 {
+		d.kinds, d.first = make(map[uint64]struct{}), at
+	}
+	d.seen++
+	d.kinds[extension] = struct{}{}
+}
+
+func (d *dotted) finish(s *Shard) {
+	if n := len(d.kinds); n >= manyKinds && 2*n > d.seen {
+		s.report(DottedNames, d.first, n, d.seen)
+	}
+}
+
+// slashed counts the samples whose keys have a slash.
+type slashed struct {
+	samples int
+	first   subject
+}
+
+func (d *slashed) add(at subject) {
+	if d.samples == 0 {
+		d.first = at
+	}
+	d.samples++
+}
+
+func (d *slashed) finish(s *Shard) {
+	if d.samples > 0 {
+		s.report(SlashKeys, d.first, d.samples, s.samples)
+	}
+}
+
+// extended counts the bytes that extended headers take.
+type extended struct {
+	entries int
+	bytes   int64
+}
+
+func (x *extended) add(e *index.Entry) {
+	if n := e.Data - e.Header - index.BlockSize; n > 0 {
+		x.entries++
+		x.bytes += n
+	}
+}
+
+// finish tells of headers that take a quarter of the shard, up to its end marker, or more.
+func (x *extended) finish(s *Shard, end int64) {
+	if 2*x.entries > s.entries && 4*x.bytes >= end {
+		s.report(ExtendedHeaders, subject{offset: -1}, x.entries, s.entries, 100*x.bytes/end)
+	}
+}
