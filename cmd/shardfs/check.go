@@ -19,7 +19,8 @@ import (
 )
 
 func newCheck(ui *ui) *cobra.Command {
-	return &cobra.Command{
+	var mayBeCut bool
+	cmd := &cobra.Command{
 		Use:   "check [flags] SHARD...",
 		Short: "Find what readers of shards stumble over",
 		Long: `Check reads shards from their first to their last byte and tells what WebDataset,
@@ -43,18 +44,20 @@ shard is damaged or cut short.`,
 			if first := slices.Index(names, "-"); first >= 0 && slices.Contains(names[first+1:], "-") {
 				return usagef("-: standard input can be read only once")
 			}
-			return check(cmd.Context(), ui, names)
+			return check(cmd.Context(), ui, names, mayBeCut)
 		},
 	}
+	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "take a cut behind whole samples for a warning")
+	return cmd
 }
 
 // check looks at shards as one dataset. One that cannot be read is no reason not to look at the others.
-func check(ctx context.Context, ui *ui, names []string) error {
+func check(ctx context.Context, ui *ui, names []string, mayBeCut bool) error {
 	r := &findings{ui: ui}
 	checker := lint.New(r.add)
 	var failed []error
 	for _, name := range names {
-		err := checkShard(ctx, r, checker, name)
+		err := checkShard(ctx, r, checker, name, mayBeCut)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -81,7 +84,7 @@ func check(ctx context.Context, ui *ui, names []string) error {
 }
 
 // checkShard looks at a shard. Damage is a finding, and no error.
-func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name string) error {
+func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name string, mayBeCut bool) error {
 	shown := store.Redact(name)
 	in, err := openPass(ctx, name)
 	if err != nil {
@@ -101,7 +104,7 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 	case err != nil && (r.err != nil || ctx.Err() != nil || exitStatus(err) != exitDamaged):
 		return fmt.Errorf("%s: %w", shown, err)
 	case err != nil:
-		s.Damaged(err)
+		s.Damaged(err, mayBeCut)
 	case in.coded != nil:
 		s.Decoded(in.format.String(), in.coded.FirstEnd(), in.coded.Trailing())
 	}

@@ -26,7 +26,7 @@ func TestCheckCorpus(t *testing.T) {
 		name := filepath.Join(corpus, f.Name())
 		var out bytes.Buffer
 		r := &findings{ui: &ui{out: &out, err: io.Discard, json: true}}
-		if err := checkShard(context.Background(), r, lint.New(r.add), name); err != nil {
+		if err := checkShard(context.Background(), r, lint.New(r.add), name, false); err != nil {
 			t.Errorf("%v", err)
 		}
 		sh, err := shard.Open(context.Background(), name, shard.Options{NoIndex: true, SpoolDir: t.TempDir()})

@@ -32,6 +32,7 @@ const (
 	ExtraField         Code = "extra-field"
 	SecondTar          Code = "second-tar"
 
+	Cut                 Code = "cut"
 	BytesBehind         Code = "bytes-behind"
 	Empty               Code = "empty"
 	CaseCollision       Code = "case-collision"
@@ -84,6 +85,7 @@ var rules = map[Code]struct {
 	ExtraField:         {Error, "the gzip header has an extra field, as bgzip writes it: Python's stream reader, and so WebDataset, fails"},
 	SecondTar:          {Error, "another tar follows the end marker: WebDataset, as most readers, does not see what is in it"},
 
+	Cut:                 {Warning, "%v"},
 	BytesBehind:         {Warning, "what follows the end is neither zeros nor a tar: most readers ignore it, and somebody may have meant it"},
 	Empty:               {Warning, "no samples: an index of DALI or Energon cannot be made"},
 	CaseCollision:       {Warning, "the key differs from an earlier one only by case: unpacked where case does not count, one replaces the other"},

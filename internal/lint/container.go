@@ -8,12 +8,14 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Damaged tells that a shard is not whole, behind the entries that were read, and why.
-func (s *Shard) Damaged(err error) {
+// Damaged tells that a shard is not whole, behind the entries that were read, and why. If it may be cut, that is no damage.
+func (s *Shard) Damaged(err error, mayBeCut bool) {
 	code := Damaged
 	switch {
 	case errors.Is(err, index.ErrTruncated), errors.Is(err, io.ErrUnexpectedEOF):
-		code = Truncated
+		if code = Truncated; mayBeCut && s.samples > 0 {
+			code = Cut
+		}
 	case errors.Is(err, index.ErrNotTar):
 		code = NotTar
 	}

@@ -25,7 +25,7 @@ func look(shards ...[]byte) (found []Finding, err error) {
 	for i, plain := range shards {
 		s := c.Open(fmt.Sprintf("%d.tar", i))
 		if err = s.Read(bytes.NewReader(plain)); err != nil {
-			s.Damaged(err)
+			s.Damaged(err, false)
 		}
 	}
 	return found, err
@@ -275,7 +275,7 @@ func TestErrors(t *testing.T) {
 func TestCodes(t *testing.T) {
 	known := map[Code]bool{ // by other tests than TestMembers
 		NotTar: true, Truncated: true, Damaged: true, Compression: true, SeveralMembers: true, ExtraField: true, SecondTar: true,
-		BytesBehind: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
+		Cut: true, BytesBehind: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
 	}
 	for _, tt := range members {
 		for _, line := range tt.want {
