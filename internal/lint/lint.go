@@ -1,9 +1,8 @@
 // Package lint finds what readers of a shard would stumble over.
 //
-// A [Checker] looks at shards one after another, at each as a [Shard] that is given its entries in order. What makes
+// A [Checker] looks at shards one after another, at each as a [Shard] that reads its entries in order. What makes
 // WebDataset, tarproc, DALI or Energon lose samples, refuse a shard or see it otherwise than others do is a [Finding], and
-// each kind of finding has a [Code] that stays the same. Of all keys only hashes are kept, so that shards may have any
-// number of samples.
+// each kind of finding has a [Code] that stays the same. Of keys only hashes are kept, so that there may be many samples.
 package lint
 
 import (
