@@ -102,8 +102,14 @@ func (s *server) watch() {
 	}()
 }
 
-// died reports how a server that is watched has ended before it was told to; nil: it has not.
+// died reports how a server that is watched has ended before it was told to; nil: it has not. Whoever has had an error because
+// it ended finds that it did: of its files the kernel closes first its end of the pipe, and then that of the mount, and only
+// then says that it is dead.
 func (s *server) died() error {
+	end := []unix.PollFd{{Fd: int32(s.alive.Fd())}}
+	if n, _ := unix.Poll(end, 0); n > 0 {
+		<-s.ended
+	}
 	select {
 	case <-s.ended:
 		return fmt.Errorf("the server of the mount has ended: %v", s.cmd.ProcessState)
