@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 // serve mounts shards and serves them until they are unmounted or the process is told to end.
 func (o *mountOptions) serve(ctx context.Context, ui *ui, names []string, mountpoint string) (err error) {
+	signal.Ignore(unix.SIGHUP) // a mount outlives the terminal that it was made at
 	parent, err := newParentLink()
 	if err != nil {
 		return err
