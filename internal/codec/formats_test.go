@@ -306,7 +306,6 @@ func TestDecodersTrailing(t *testing.T) {
 	}
 }
 
-// Nothing is no shard.
 // What a reader of only one member, frame or stream sees ends where the next one begins; those that hold nothing and bytes
 // that belong to none do not count.
 func TestFirstEnd(t *testing.T) {
@@ -342,6 +341,7 @@ func TestFirstEnd(t *testing.T) {
 	}
 }
 
+// Nothing is no shard.
 func TestDecodersNothing(t *testing.T) {
 	for _, f := range []Format{Zstd, Bzip2, XZ, LZ4} {
 		if _, _, _, err := unpack(f, nil, front); !errors.Is(err, io.ErrUnexpectedEOF) {
