@@ -82,7 +82,7 @@ func about(found lint.Finding) string {
 	switch {
 	case found.Member == "":
 		return ""
-	case found.Code.Severity() == lint.Damage:
+	case found.Code.Severity() == lint.Damage, found.Code == lint.Cut:
 		return "after " + found.Member + ": "
 	}
 	return found.Member + ": "

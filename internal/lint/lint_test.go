@@ -186,22 +186,36 @@ func TestDamage(t *testing.T) {
 	broken := slices.Clone(whole)
 	broken[1024] = 'x'
 	for _, tt := range []struct {
-		name  string
-		plain []byte
-		want  string
-		at    int64
+		name     string
+		plain    []byte
+		want     string
+		mayBeCut string // what is found instead if the shard may be cut
+		at       int64
 	}{
-		{"nothing", nil, "not-tar", 0},
-		{"a text", bytes.Repeat([]byte("text"), 1000), "not-tar", 0},
-		{"a header that is wrong", broken, "damaged a.x", 1024},
-		{"cut in a header", whole[:1300], "truncated a.x", 1024},
-		{"cut in a member", whole[:1600], "truncated a.x", 1024},
-		{"cut behind a member", whole[:2048], "truncated b.x", 2048},
-		{"one end block", whole[:2560], "truncated b.x", 2048},
+		{"nothing", nil, "not-tar", "not-tar", 0},
+		{"a text", bytes.Repeat([]byte("text"), 1000), "not-tar", "not-tar", 0},
+		{"a header that is wrong", broken, "damaged a.x", "damaged a.x", 1024},
+		{"cut in the first member", whole[:600], "truncated", "truncated", 0},
+		{"cut in a header", whole[:1300], "truncated a.x", "cut a.x", 1024},
+		{"cut in a member", whole[:1600], "truncated a.x", "cut a.x", 1024},
+		{"cut behind a member", whole[:2048], "truncated b.x", "cut b.x", 2048},
+		{"one end block", whole[:2560], "truncated b.x", "cut b.x", 2048},
 	} {
-		found, err := look(tt.plain)
-		if got := outline(found); err == nil || !slices.Equal(got, []string{tt.want}) || found[0].Offset != tt.at || found[0].Message != err.Error() {
-			t.Errorf("%s: %+v, %v, want %s at byte %d", tt.name, found, err, tt.want, tt.at)
+		for mayBeCut, want := range map[bool]string{false: tt.want, true: tt.mayBeCut} {
+			var found []Finding
+			s := New(func(f Finding) error {
+				found = append(found, f)
+				return nil
+			}).Open("a.tar")
+			err := s.Read(bytes.NewReader(tt.plain))
+			if err == nil {
+				t.Errorf("%s: no error", tt.name)
+				continue
+			}
+			s.Damaged(err, mayBeCut)
+			if got := outline(found); !slices.Equal(got, []string{want}) || found[0].Offset != tt.at || found[0].Message != err.Error() {
+				t.Errorf("%s: %+v, %v, want %s at byte %d", tt.name, found, err, want, tt.at)
+			}
 		}
 	}
 }
