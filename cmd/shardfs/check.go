@@ -97,6 +97,9 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 		s.Compressed(in.format.String(), in.extra)
 	}
 	err = s.Read(in.plain)
+	if changed := in.unchanged(); changed != nil && r.err == nil {
+		return fmt.Errorf("%s: %w", shown, changed) // and what was found may be of no version of it
+	}
 	if errors.Is(err, index.ErrNotTar) {
 		err = in.whyNotTar(err)
 	}
@@ -168,6 +171,14 @@ func (p *pass) whyNotTar(err error) error {
 		return fmt.Errorf("%w: %w", index.ErrNotTar, why)
 	}
 	return err
+}
+
+// unchanged returns nil if the shard is still what was opened.
+func (p *pass) unchanged() error {
+	if p.object == nil {
+		return nil
+	}
+	return p.object.Unchanged()
 }
 
 func (p *pass) close() error {

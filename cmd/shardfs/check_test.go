@@ -1,8 +1,10 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/lint"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // corpus is a collection of odd and hostile tars. It is no part of the repository.
@@ -40,4 +43,40 @@ func TestCheckCorpus(t *testing.T) {
 		}
 	}
 	t.Logf("%d files, %d of them damaged", len(files), damaged)
+}
+
+// writerFunc is a writer that calls a function.
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// A shard that somebody writes while it is looked at is not taken for a damaged one.
+func TestCheckChanged(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "in.tar")
+	var plain bytes.Buffer
+	w := tar.NewWriter(&plain)
+	for _, member := range []string{"README", "a.txt"} {
+		if err := w.WriteHeader(&tar.Header{Name: member, Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, plain.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []bool{false, true} {
+		out := writerFunc(func(p []byte) (int, error) { // the first finding, in the midst of the shard
+			if change {
+				return len(p), os.Truncate(name, 1000)
+			}
+			return len(p), nil
+		})
+		r := &findings{ui: &ui{out: out, err: io.Discard, json: true}}
+		err := checkShard(context.Background(), r, lint.New(r.add), name, false)
+		if errors.Is(err, store.ErrChanged) != change || change && exitStatus(err) != exitIO || r.worst != lint.Warning {
+			t.Errorf("changed: %v; %v, worst finding %v", change, err, r.worst)
+		}
+	}
 }
