@@ -87,9 +87,9 @@ var rules = map[Code]struct {
 
 	Cut:                 {Warning, "%v"},
 	BytesBehind:         {Warning, "what follows the end is neither zeros nor a tar: most readers ignore it, and somebody may have meant it"},
-	Empty:               {Warning, "no samples: an index of DALI or Energon cannot be made"},
+	Empty:               {Warning, "no samples: WebDataset fails in a worker that has no other shard"},
 	CaseCollision:       {Warning, "the key differs from an earlier one only by case: unpacked where case does not count, one replaces the other"},
-	Hidden:              {Warning, "a hidden name: it has no key, and readers skip it"},
+	Hidden:              {Warning, "a hidden name: it has no key, readers skip it, and tarp panics"},
 	HiddenKey:           {Warning, "a hidden name: WebDataset takes the directory for its key, so that hidden files merge, and DALI skips it"},
 	NoExtension:         {Warning, "no extension: WebDataset, tarproc and Energon skip it, tarp makes it a sample, DALI takes its last letter off"},
 	Newline:             {Warning, "a newline in the name: the rule of WebDataset finds no key in it, and readers skip it"},

@@ -68,7 +68,8 @@ var members = []struct {
 	{[]string{"a.é", "a.É"}, []string{"not-ascii a.é", "not-ascii a.É", "upper-case a.É", "duplicate-extension a.É"}},
 	{[]string{"a.__key__"}, []string{"reserved-extension a.__key__"}},
 	{[]string{"a.__URL__"}, []string{"reserved-extension a.__URL__", "upper-case a.__URL__"}},
-	{[]string{"a.__bad__", "b.__source__"}, []string{"reserved-extension a.__bad__", "reserved-extension b.__source__"}},
+	{[]string{"a.__bad__", "b.__source__", "c.__local_path__"}, []string{
+		"reserved-extension a.__bad__", "reserved-extension b.__source__", "reserved-extension c.__local_path__"}},
 	{[]string{"a.__bad__ 0"}, []string{"underscore-extension a.__bad__"}},
 	{[]string{"a.__key__.txt"}, []string{"underscore-extension a.__key__.txt"}},
 	{[]string{"a.jpg", "b.jpg", "a.cls", "b.cls", "a.txt"}, []string{"key-returns a.cls", "key-returns b.cls", "key-returns a.txt"}},

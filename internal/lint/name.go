@@ -70,10 +70,11 @@ func (s *Shard) checkOutside(at subject) {
 
 // reserved has the extensions that readers use themselves, and what becomes of a member with one.
 var reserved = map[string]string{
-	"__key__":    "WebDataset has a field of that name itself, and refuses the shard",
-	"__url__":    "WebDataset has a field of that name itself, and refuses the shard",
-	"__bad__":    "WebDataset drops a sample that has it",
-	"__source__": "tarproc has a file of that name itself, and drops the member",
+	"__key__":        "WebDataset has a field of that name itself, and refuses the shard",
+	"__url__":        "WebDataset has a field of that name itself, and refuses the shard",
+	"__local_path__": "WebDataset has a field of that name itself where it caches shards, and puts it in the member's place",
+	"__bad__":        "WebDataset drops a sample that has it",
+	"__source__":     "tarproc has a file of that name itself, and drops the member",
 }
 
 // checkExtension looks at the extension of a sample's member, which has so many bytes.
