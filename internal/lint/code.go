@@ -98,8 +98,8 @@ var rules = map[Code]struct {
 	UpperCase:           {Warning, "the extension has upper case: WebDataset lower-cases it, tarproc does at times, Energon and tarp do not"},
 	DoubleDot:           {Warning, "the key ends at the first of two dots: the second one is part of the extension"},
 	DottedNames:         {Warning, "one of %d different extensions among the first %d with dots: a key ends at the first dot of the name, and was perhaps meant to go on"},
-	Meta:                {Warning, "its name begins with a component __NAME__: WebDataset and Energon skip it"},
-	Directory:           {Warning, "a directory: readers skip it"},
+	Meta:                {Note, "its name begins with a component __NAME__: WebDataset and Energon skip it"},
+	Directory:           {Note, "a directory: readers skip it"},
 	Link:                {Warning, "a link: readers skip it, and what it points to is missing in its sample"},
 	Special:             {Warning, "neither a file nor a directory nor a link: readers skip it"},
 	Sparse:              {Warning, "a sparse file: DALI and Energon, which read by offset and size, get other bytes"},
@@ -111,8 +111,8 @@ var rules = map[Code]struct {
 	ParentName:          {Warning, "a component .. in the name: it is part of the key for WebDataset, and tar refuses to unpack it"},
 	DotName:             {Warning, "a component of the name is empty or a dot: it is part of the key for WebDataset, which tells it from the plain name"},
 	LongName:            {Warning, "a component of the name is longer than 255 bytes: it cannot be unpacked"},
-	SlashKeys:           {Warning, "the key has a slash, as %d of %d have: energon mount does not show them"},
-	ExtendedHeaders:     {Warning, "%d of %d members have extended headers, which are %d%% of the shard: plain headers would do without"},
+	SlashKeys:           {Note, "the key has a slash, as %d of %d have: energon mount does not show them"},
+	ExtendedHeaders:     {Note, "%d of %d members have extended headers, which are %d%% of the shard: plain headers would do without"},
 
 	Compressed: {Note, "compressed by %s: DALI and energon mount read plain tars only"},
 }
