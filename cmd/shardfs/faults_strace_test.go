@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+)
+
+// at breaks the run at the nth call, looks, and goes on. It returns how often the fault struck.
+func (w *swept) at(h harm, nth int, flags []string) int {
+	w.t.Helper()
+	var before []byte
+	files := map[string][]byte{}
+	if nth%2 == 0 {
+		before = []byte("what was there before")
+		files[w.out] = before
+	}
+	w.reset(files)
+	kept := promise{out: w.path("out", w.out), whole: w.whole, before: before, statuses: []int{exitFailed, exitIO, exitTemporary}}
+	f := fault{inject: fmt.Sprintf("%s:%s:when=%d", h.call, h.what, nth), only: w.workspace == "dir"}
+	if h.path != "" {
+		f.paths = []string{w.path(h.path), w.path("out", w.out)}
+	}
+	return w.breaks(f, kept, flags)
+}
+
+// sweep breaks the run at every call of a kind, or without -long at some. It returns at how many.
+func (w *swept) sweep(h harm, flags []string) (points int) {
+	for nth, missed := 1, 0; missed < manyOrFew(2, 1); {
+		ok := true
+		// What fails is named by its place in the sweep, which is also how to repeat it.
+		w.t.Run(fmt.Sprintf("%s/%s/%d", h.call, h.what, nth), func(t *testing.T) {
+			at := *w
+			at.place = w.place.as(t)
+			switch fired := at.at(h, nth, flags); {
+			case fired > 0:
+				points++
+			case fired == 0:
+				ok = false
+			}
+		})
+		if !ok {
+			missed++ // another thread may have more calls yet
+		}
+		nth = manyOrFew(nth+1, 4*nth)
+	}
+	return points
+}
+
+// TestKillSweep kills a run at each of the system calls that change something. Of some that change nothing, too: strace
+// counts by thread, and the first openat calls of the thread that does the work hide behind those of the runtime's.
+func TestKillSweep(t *testing.T) {
+	sweepAll(t, manyOrFew(200, 15), []harm{
+		{"write", "signal=SIGKILL", ""}, {"fsync", "signal=SIGKILL", ""}, {"renameat", "signal=SIGKILL", ""}, {"mkdirat", "signal=SIGKILL", ""},
+		{"unlinkat", "signal=SIGKILL", ""}, {"openat", "signal=SIGKILL", ""}, {"copy_file_range", "signal=SIGKILL", ""},
+		{"newfstatat", "signal=SIGKILL", ""}, {"flock", "signal=SIGKILL", ""}, {"pwrite64", "signal=SIGKILL", ""}, {"renameat2", "signal=SIGKILL", ""}, {"fdatasync", "signal=SIGKILL", ""}, {"linkat", "signal=SIGKILL", ""},
+	})
+}
+
+// TestErrorSweep lets each system call fail in the ways that it can.
+func TestErrorSweep(t *testing.T) {
+	var all []harm
+	// Close is of the output only: strace lets it fail without closing, which no kernel does, and whoever waits for the other
+	// end of a pipe would wait for good.
+	for _, e := range []string{"EIO", "EDQUOT"} {
+		all = append(all, harm{"close", "error=" + e, "out"})
+	}
+	for _, c := range []struct {
+		call   string
+		errors []string
+	}{
+		{"openat", []string{"EIO", "EMFILE", "ENOSPC", "EINTR"}},
+		{"write", []string{"ENOSPC", "EIO", "EDQUOT", "EINTR"}},
+		{"pread64", []string{"EIO", "EINTR"}},
+		{"fsync", []string{"EIO", "ENOSPC", "EDQUOT"}},
+		{"renameat", []string{"EIO", "ENOSPC", "EDQUOT"}},
+		{"copy_file_range", []string{"EIO", "ENOSPC", "EINTR"}},
+		{"mkdirat", []string{"ENOSPC", "EIO", "EDQUOT"}},
+		{"unlinkat", []string{"EIO"}},
+		{"read", []string{"EIO", "EINTR"}},
+		{"getdents64", []string{"EIO"}},
+		{"fstat", []string{"EIO"}},
+		{"pwrite64", []string{"ENOSPC", "EIO"}},
+	} {
+		for _, e := range c.errors {
+			all = append(all, harm{c.call, "error=" + e, ""})
+		}
+	}
+	sweepAll(t, manyOrFew(1000, 30), all)
+}
+
+// harm is what becomes of a system call.
+type harm struct {
+	call, what string
+	path       string // only if it is about this file or directory; "" for any
+}
+
+// sweepAll sweeps every setting with every harm, or without -long the settings in turn. It fails if less than so many
+// points were struck, for then it proves nothing.
+func sweepAll(t *testing.T, atLeast int, all []harm) {
+	needsStrace(t)
+	points := 0
+	t.Run("settings", func(t *testing.T) {
+		them := settings(t)
+		for i, s := range them {
+			for _, way := range goOn {
+				t.Run(s.workspace+"/"+s.out+"/"+way.name, func(t *testing.T) {
+					w := newSwept(t, s)
+					for j, h := range all {
+						if *long || j%len(them) == i {
+							points += w.sweep(h, way.flags)
+						}
+					}
+				})
+			}
+		}
+	})
+	t.Logf("%d points", points)
+	if points < atLeast && !t.Failed() {
+		t.Errorf("the fault struck at %d points, want at least %d", points, atLeast)
+	}
+}

@@ -1,0 +1,489 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The tests in faults_*_test.go break runs in every way that we know, and hold them to one promise: the output's name is
+// absent, or what it was before, or a whole shard of the bytes that a run without faults writes; the exit status is 0 only
+// then (3 if samples failed under a policy that allows it); the same command again writes those bytes, and then nothing is
+// left of either run: no mount, no process, no temporary file.
+//
+// A fault says how a run is broken, a place is where it happens, and place.keeps is the promise.
+
+var long = flag.Bool("long", false, "take the time for every point of every sweep, and for the long streams")
+
+// manyOrFew returns how often something is tried, with -long and without.
+func manyOrFew(many, few int) int {
+	if *long {
+		return many
+	}
+	return few
+}
+
+// fault says how a run is broken. The zero value is a run that is not.
+type fault struct {
+	inject string        // system call and what becomes of it, as strace has it: "fsync:error=EIO:when=2"
+	paths  []string      // only calls about these; none: any
+	only   bool          // of shardfs itself, not of the commands; a run that mounts is more than one process, so not for it
+	kill   string        // verb of the processes one of which gets SIGKILL
+	after  time.Duration // and when
+}
+
+func (f fault) String() string {
+	if f.kill != "" {
+		return fmt.Sprintf("SIGKILL to %s after %v", f.kill, f.after)
+	}
+	return f.inject
+}
+
+// wrap puts what makes the fault around a command line.
+func (f fault) wrap(args []string, log string) []string {
+	if f.inject == "" {
+		return args
+	}
+	call, _, _ := strings.Cut(f.inject, ":")
+	tracer := []string{"strace", "-f", "-y", "-o", log, "-e", "trace=" + call, "-e", "inject=" + f.inject}
+	for _, path := range f.paths {
+		tracer = append(tracer, "-P", path)
+	}
+	if f.only {
+		tracer = append(tracer, "-b", "execve")
+	} else {
+		tracer = append(tracer, "--seccomp-bpf")
+	}
+	return append(tracer, args...)
+}
+
+// struck is a line of strace's log that tells of a fault.
+var struck = regexp.MustCompile(`(?m)^.*(\(INJECTED\)|\+\+\+ killed by SIGKILL).*$`)
+
+// impossible is a fault at what no disk is behind: the Go runtime ends a process that cannot write to its own eventfd, and
+// a pipe to a child gives no such error.
+var impossible = regexp.MustCompile(`(?m)^.*<(anon_inode|pipe):.*\(INJECTED\).*$`)
+
+// needsStrace skips a test where system calls cannot be traced.
+func needsStrace(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %s needs strace: %v %s", t.Name(), err, out)
+	}
+}
+
+// needsRoot skips a test that mounts.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+	}
+}
+
+// workspaces are those that can be had here.
+func workspaces(t *testing.T) []string {
+	t.Helper()
+	if !canMount() {
+		t.Logf("SKIPPED, NOT TESTED: %s with --workspace fuse needs /dev/fuse", t.Name())
+		return []string{"dir"}
+	}
+	return []string{"dir", "fuse"}
+}
+
+// program builds shardfs as it is delivered, beside the copy of the test binary that is removed when the tests end.
+var program = sync.OnceValues(func() (string, error) {
+	beside, err := exec.LookPath("shardfs")
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(filepath.Dir(filepath.Dir(beside)), "static", "shardfs")
+	cmd := exec.Command("go", "build", "-o", name, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return name, nil
+})
+
+// place is where the runs of a test happen: a directory with a shard in.tar, and beside it out, .tmp and .cache, which runs
+// may write to.
+type place struct {
+	t       *testing.T
+	dir     string
+	program string
+	patient time.Duration // how long a run may take
+}
+
+// newPlace makes a place for runs over a shard.
+func newPlace(t *testing.T, shard []byte) *place {
+	t.Helper()
+	program, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &place{t, t.TempDir(), program, 30 * time.Second}
+	p.must(os.WriteFile(p.path("in.tar"), shard, 0o666))
+	p.reset(nil)
+	t.Cleanup(func() { cleanUp(p.dir) })
+	return p
+}
+
+// as returns the place for a subtest.
+func (p *place) as(t *testing.T) *place {
+	q := *p
+	q.t = t
+	return &q
+}
+
+func (p *place) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *place) path(name ...string) string {
+	return filepath.Join(append([]string{p.dir}, name...)...)
+}
+
+// reset takes away what runs have left. Files are what is in out then.
+func (p *place) reset(files map[string][]byte) {
+	p.t.Helper()
+	for _, dir := range []string{"out", ".tmp", ".cache"} {
+		p.must(os.RemoveAll(p.path(dir)))
+		p.must(os.Mkdir(p.path(dir), 0o700))
+	}
+	for name, content := range files {
+		p.must(os.WriteFile(p.path("out", name), content, 0o666))
+	}
+}
+
+// result is how a run ended.
+type result struct {
+	status int  // as a shell tells it: 128 and the signal of one that was killed
+	killed bool // by SIGKILL: it could say nothing, and clear nothing away
+	hung   bool
+	stderr string
+	fired  int    // how often the fault struck
+	where  string // the first time, as strace tells it
+	rss    int64  // bytes of memory that the largest of its processes had
+}
+
+// run runs shardfs with a fault, and waits for the end of all its processes.
+func (p *place) run(f fault, args ...string) result {
+	p.t.Helper()
+	return p.pipe(f, nil, nil, args...)
+}
+
+// pipe runs shardfs between a standard input and a standard output.
+func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string) (r result) {
+	p.t.Helper()
+	log := p.path("strace")
+	os.Remove(log)
+	argv := f.wrap(append([]string{p.program}, args...), log)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = p.dir
+	cmd.Env = []string{
+		"WORK=" + p.dir, "TMPDIR=" + p.path(".tmp"), "XDG_CACHE_HOME=" + p.path(".cache"), "HOME=" + p.dir, "LC_ALL=C.UTF-8",
+		"PATH=" + os.Getenv("PATH"),
+	}
+	if f.inject != "" {
+		// Strace counts the calls of each thread by itself, and with one processor one thread makes most of them.
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
+	}
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
+	cmd.WaitDelay = p.patient
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.must(cmd.Start())
+	ctx, cancel := context.WithTimeout(context.Background(), p.patient)
+	stop := context.AfterFunc(ctx, func() { cleanUp(p.dir) })
+	if f.kill != "" {
+		time.Sleep(f.after)
+		them := slices.DeleteFunc(processes(p.dir), func(q process) bool { return !q.runs(f.kill) })
+		if len(them) > 0 && unix.Kill(them[rand.IntN(len(them))].pid, unix.SIGKILL) == nil {
+			r.fired++
+		}
+	}
+	err := cmd.Wait()
+	r.hung = !stop()
+	cancel()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	state := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	r.status, r.stderr = state.ExitStatus(), stderr.String()
+	if state.Signaled() {
+		r.status, r.killed = 128+int(state.Signal()), state.Signal() == unix.SIGKILL
+	}
+	r.rss = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	if b, err := os.ReadFile(log); err == nil {
+		all, never := struck.FindAll(b, -1), impossible.FindAll(b, -1)
+		r.fired = len(all) - len(never)
+		if len(never) > 0 {
+			r.fired = -1 // nothing is learned from this one
+		}
+		if len(all) > 0 {
+			r.where = string(all[0])
+		}
+	}
+	p.must(os.RemoveAll(log))
+	return r
+}
+
+// runs reports whether a process is shardfs with a verb.
+func (p process) runs(verb string) bool {
+	return len(p.args) > 1 && filepath.Base(p.args[0]) == "shardfs" && p.args[1] == verb
+}
+
+// promise is what a run's output may be.
+type promise struct {
+	out      string // its path
+	whole    []byte // what a run without faults writes
+	before   []byte // what was there before; nil: nothing
+	partly   bool   // samples may fail without ending the run
+	statuses []int  // those that it may end with when it publishes nothing; nil: any
+}
+
+// keeps checks that a run has kept its promise.
+func (p *place) keeps(r result, w promise) {
+	p.t.Helper()
+	got, err := os.ReadFile(w.out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		p.t.Fatal(err)
+	}
+	whole, as := bytes.Equal(got, w.whole) && err == nil, bytes.Equal(got, w.before) && (err == nil) == (w.before != nil)
+	switch {
+	case r.hung:
+		p.t.Error("it hangs")
+	case !whole && !as:
+		p.t.Errorf("exit status %d, and the output is a part or wrong: %d bytes, whole %d", r.status, len(got), len(w.whole))
+	case !whole && (r.status == 0 || r.status == exitPartly):
+		p.t.Errorf("exit status %d without an output", r.status)
+	case r.status == exitPartly && !w.partly:
+		p.t.Error("exit status 3, and no sample may fail")
+	}
+	if r.killed || r.hung {
+		return
+	}
+	if r.status != 0 && r.status != exitPartly && w.statuses != nil && !slices.Contains(w.statuses, r.status) {
+		p.t.Errorf("exit status %d, want one of %v", r.status, w.statuses)
+	}
+	p.speaks(r)
+}
+
+// tools begin the lines of standard error that are not shardfs's own: of commands and of what loads them.
+var tools = regexp.MustCompile(`^(/bin/sh|cat|rm|.*/fusermount3): `)
+
+// speaks checks that a run that fails says why, in lines, and that no run panics.
+func (p *place) speaks(r result) {
+	p.t.Helper()
+	said := r.status == 0
+	for line := range strings.Lines(r.stderr) {
+		said = said || strings.HasPrefix(line, "shardfs: error: ")
+		if !strings.HasPrefix(line, "shardfs: ") && !tools.MatchString(line) {
+			p.t.Errorf("exit status %d, and it says:\n%s", r.status, r.stderr)
+			return
+		}
+	}
+	if !said && !strings.Contains(r.where, "write(2") {
+		p.t.Errorf("exit status %d without an error: %q", r.status, r.stderr)
+	}
+}
+
+// age makes what a killed process has left in .tmp old: for a minute it could be the beginning of a living one.
+func (p *place) age() {
+	p.t.Helper()
+	names, err := filepath.Glob(p.path(".tmp", "*"))
+	p.must(err)
+	old := time.Now().Add(-time.Hour)
+	for _, name := range names {
+		p.must(os.Chtimes(name, old, old))
+	}
+}
+
+// gone waits until no process of a run is there any more.
+func (p *place) gone() {
+	p.t.Helper()
+	for start := time.Now(); len(processes(p.dir)) > 0; time.Sleep(time.Millisecond) {
+		if time.Since(start) > patience {
+			p.t.Fatalf("left behind: %v", processes(p.dir))
+		}
+	}
+}
+
+// tree lists what is in out, .tmp and .cache.
+func (p *place) tree() string {
+	p.t.Helper()
+	var all strings.Builder
+	for _, dir := range []string{"out", ".tmp", ".cache"} {
+		p.must(filepath.WalkDir(p.path(dir), func(name string, e fs.DirEntry, err error) error {
+			fmt.Fprintln(&all, strings.TrimPrefix(name, p.dir), e.Type())
+			return err
+		}))
+	}
+	return all.String()
+}
+
+// clean checks that there is nothing but what a run without faults leaves.
+func (p *place) clean(want string) {
+	p.t.Helper()
+	if got := p.tree(); got != want {
+		p.t.Errorf("left behind:\n%s\nwant\n%s", got, want)
+	}
+	for _, left := range leftovers(p.dir) {
+		p.t.Errorf("left behind: %s", left)
+	}
+}
+
+// goOn are the ways to go on after a run that was broken: what is added to the same command line. A run with --scratch DIR
+// goes on with --resume: that is a second line here, and its scratch one more directory of a place.
+var goOn = []struct {
+	name  string
+	flags []string
+}{
+	{"again", nil},
+}
+
+// setting is how a run that is swept works: each breaks in places of its own.
+type setting struct {
+	workspace string
+	out       string
+}
+
+// settings are those that can be had here, with neighbours as different as can be.
+func settings(t *testing.T) (all []setting) {
+	names := []string{"out.tar", "out.tar.gz", "out.tar.zst"}
+	spaces := workspaces(t)
+	for i := range len(names) * len(spaces) {
+		all = append(all, setting{spaces[i%len(spaces)], names[i%len(names)]})
+	}
+	return all
+}
+
+// swept is a run that is broken at one system call after the other, until it comes to its end undisturbed.
+type swept struct {
+	*place
+	setting
+	whole []byte // what it writes
+	tree  string // what it leaves
+}
+
+func newSwept(t *testing.T, s setting) *swept {
+	t.Helper()
+	w := &swept{place: newPlace(t, someSamples(t, 6, 3000)), setting: s}
+	if r := w.run(fault{}, w.command()...); r.status != 0 {
+		t.Fatalf("without a fault: exit status %d: %s", r.status, r.stderr)
+	}
+	var err error
+	w.whole, err = os.ReadFile(w.path("out", s.out))
+	w.must(err)
+	w.tree = w.place.tree()
+	return w
+}
+
+// command returns the run's command line. The command in it reads, writes and deletes, and tells if it could not (as cksum
+// of coreutils 9.1 does not).
+func (w *swept) command(more ...string) []string {
+	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace, "-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt"}
+	return append(append(run, more...), "in.tar", "-o", w.path("out", w.out))
+}
+
+// breaks runs with a fault, looks, and goes on. It returns how often the fault struck.
+func (w *swept) breaks(f fault, kept promise, flags []string) int {
+	w.t.Helper()
+	r := w.run(f, w.command()...)
+	if r.fired < 0 {
+		return r.fired
+	}
+	w.keeps(r, kept)
+	if r.fired == 0 && r.status != 0 {
+		w.t.Errorf("undisturbed, exit status %d: %s", r.status, r.stderr)
+	}
+	w.gone()
+	w.age()
+	again := w.run(fault{}, w.command(flags...)...)
+	if w.keeps(again, kept); again.status != 0 {
+		w.t.Errorf("after exit status %d (%s), again: exit status %d: %s", r.status, r.stderr, again.status, again.stderr)
+	}
+	w.clean(w.tree)
+	return r.fired
+}
+
+// someSamples returns a shard of n samples of a .bin that does not compress and a .txt each.
+func someSamples(t *testing.T, n, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for i := range n {
+		for _, m := range []member{{fmt.Sprintf("%04d.bin", i), noise(i, size)}, {fmt.Sprintf("%04d.txt", i), []byte(fmt.Sprintln("text", i))}} {
+			if err := errors.Join(w.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.content))}), second(w.Write(m.content))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// second returns the second of two values.
+func second[A, B any](_ A, b B) B { return b }
+
+// member is one of a tar.
+type member struct {
+	name    string
+	content []byte
+}
+
+// membersOf reads a tar with Go's own reader.
+func membersOf(t *testing.T, name string) (all []member) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer f.Close()
+	r := tar.NewReader(f)
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, member{h.Name, content})
+	}
+}
+
+// noise returns size bytes that do not compress, the same for the same number.
+func noise(number, size int) []byte {
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{byte(number), byte(number >> 8)}).Read(b)
+	return b
+}
