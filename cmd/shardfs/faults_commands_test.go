@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // halfDone is a command that fails in some samples, in the middle of its work.
@@ -197,8 +199,10 @@ func hostile(t *testing.T, workspace, command string, statuses []int) {
 		t.Errorf("exit status %d, and an output is published", r.status)
 	}
 	// What a command has put into another session is its own affair, and holds nothing of ours.
+	ours, err := unix.Getsid(0)
+	p.must(err)
 	for _, process := range processes(p.dir) {
-		if process.runs("run") || process.runs("mount") {
+		if session, err := unix.Getsid(process.pid); err == nil && session == ours || process.runs("mount") {
 			t.Errorf("left behind: %v", process)
 		}
 	}
