@@ -95,17 +95,21 @@ func TestPowerCut(t *testing.T) {
 		}
 		// Every other output is put in the place of the one before.
 		acknowledged, last := map[string]bool{}, ""
-		cut := d.cutAfter(time.Duration(50+random.IntN(250)) * time.Millisecond)
+		var cut func()
 		for n := 0; ; n++ {
 			if last = filepath.Join(d.at, "same.tar"); n%2 == 0 {
 				last = filepath.Join(d.at, fmt.Sprintf("%d.tar", n))
 			}
 			r := p.run(fault{}, command(last)...)
-			if p.speaks(r); r.status != 0 {
+			if p.speaks(r); r.status != 0 && cut == nil {
+				t.Fatal(r.stderr)
+			} else if r.status != 0 {
 				interrupted++
 				break
 			}
-			acknowledged[last] = true
+			if acknowledged[last] = true; cut == nil {
+				cut = d.cutAfter(time.Duration(random.IntN(250)) * time.Millisecond)
+			}
 		}
 		cut()
 		d.unmount()
@@ -127,7 +131,5 @@ func TestPowerCut(t *testing.T) {
 		}
 		d.unmount()
 	}
-	if t.Logf("%d runs interrupted, %d outputs acknowledged", interrupted, kept); kept == 0 {
-		t.Error("no output was acknowledged before the power was cut")
-	}
+	t.Logf("%d runs interrupted, %d outputs acknowledged", interrupted, kept)
 }
