@@ -132,6 +132,7 @@ func TestStream(t *testing.T) {
 	begun := time.Now()
 	r := p.pipe(fault{}, stream, toUs, "run", "-q", "-j", "2", "--scratch", p.path("small"), "-c", "test -s sample.bin", "-o", "-", "-")
 	toUs.Close()
+	stream.Close() // if the run has not read it all
 	p.must(<-read)
 	t.Logf("%d MB in %v, at most %d MB of memory", got.n/1e6, time.Since(begun), r.rss/1e6)
 	if r.status != 0 || !got.ended() || got.n < size || !bytes.Equal(got.sum, sum()) {
