@@ -20,7 +20,7 @@ func TestRandomKills(t *testing.T) {
 				var all []*swept
 				for _, s := range settings(t) {
 					if verb == "run" || s.workspace == "fuse" {
-						all = append(all, newSwept(t, s))
+						all = append(all, newSwept(t, s, 6))
 					}
 				}
 				struck, most := 0, 150*time.Millisecond

@@ -27,7 +27,7 @@ func TestFewFiles(t *testing.T) {
 	for _, s := range settings(t)[:manyOrFew(len(settings(t)), 2)] {
 		for _, jobs := range []string{"2", "40"} {
 			t.Run(s.workspace+"/"+s.out+"/"+jobs, func(t *testing.T) {
-				w := newSwept(t, s)
+				w := newSwept(t, s, 80)
 				w.reset(nil)
 				r := limited(w.place, w.command("-j", jobs)...)
 				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, statuses: []int{exitIO}})
@@ -66,7 +66,7 @@ func TestScratchLimits(t *testing.T) {
 	} {
 		for _, s := range settings(t)[:manyOrFew(len(settings(t)), 2)] {
 			t.Run(tt.name+"/"+s.workspace+"/"+s.out, func(t *testing.T) {
-				w := newSwept(t, s)
+				w := newSwept(t, s, 6)
 				w.reset(map[string][]byte{s.out: []byte("before")})
 				w.must(os.MkdirAll(w.path("small"), 0o700))
 				if err := unix.Mount("none", w.path("small"), "tmpfs", tt.flags, tt.options); err != nil {
@@ -92,7 +92,7 @@ func TestScratchLimits(t *testing.T) {
 func TestTwoToOneOutput(t *testing.T) {
 	for _, s := range settings(t)[:manyOrFew(len(settings(t)), 2)] {
 		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
-			w := newSwept(t, s)
+			w := newSwept(t, s, 6)
 			out := w.path("out", s.out)
 			other := []string{"run", "-q", "-j", "2", "--workspace", s.workspace, "-c", "rm sample.bin", "in.tar", "-o", out}
 			if r := w.run(fault{}, other...); r.status != 0 {
@@ -122,7 +122,7 @@ func TestTwoToOneOutput(t *testing.T) {
 func TestOutputDirectoryGone(t *testing.T) {
 	for _, s := range settings(t)[:manyOrFew(len(settings(t)), 2)] {
 		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
-			w := newSwept(t, s)
+			w := newSwept(t, s, 6)
 			w.reset(nil)
 			gone := make(chan error)
 			go func() {

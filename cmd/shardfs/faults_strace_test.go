@@ -104,7 +104,7 @@ func sweepAll(t *testing.T, atLeast int, all []harm) {
 		for i, s := range them {
 			for _, way := range goOn {
 				t.Run(s.workspace+"/"+s.out+"/"+way.name, func(t *testing.T) {
-					w := newSwept(t, s)
+					w := newSwept(t, s, 6)
 					for j, h := range all {
 						if *long || j%len(them) == i {
 							points += w.sweep(h, way.flags)

@@ -387,9 +387,9 @@ type swept struct {
 	tree  string // what it leaves
 }
 
-func newSwept(t *testing.T, s setting) *swept {
+func newSwept(t *testing.T, s setting, samples int) *swept {
 	t.Helper()
-	w := &swept{place: newPlace(t, someSamples(t, 6, 3000)), setting: s}
+	w := &swept{place: newPlace(t, someSamples(t, samples, 3000)), setting: s}
 	if r := w.run(fault{}, w.command()...); r.status != 0 {
 		t.Fatalf("without a fault: exit status %d: %s", r.status, r.stderr)
 	}
