@@ -1,6 +1,6 @@
 # make            build bin/shardfs
 # make test       all tests; installs FUSE's helper where it may
-# make torture    the tests that take long: many seeds, kills and file system suites; half an hour
+# make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
 # make bench      measure against the tools that do the same; needs a quiet machine and some minutes
@@ -24,7 +24,7 @@ test: test-tools
 
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture.
 torture: test-tools
-	$(GO) test $(RACE) -timeout 3h -v ./fusefs -long
+	$(GO) test $(RACE) -timeout 3h -v ./fusefs ./cmd/shardfs -long
 
 # FUSE for users other than root comes with fusermount3. Tests say so aloud when they have to do without something.
 test-tools:

@@ -46,7 +46,7 @@ type fault struct {
 	inject string        // system call and what becomes of it, as strace has it: "fsync:error=EIO:when=2"
 	paths  []string      // only calls about these; none: any
 	only   bool          // of shardfs itself, not of the commands; a run that mounts is more than one process, so not for it
-	kill   string        // verb of the processes that get SIGKILL
+	kill   string        // verb of the processes one of which gets SIGKILL
 	after  time.Duration // and when
 }
 
@@ -126,11 +126,12 @@ var program = sync.OnceValues(func() (string, error) {
 // placeDirs are the directories of a place that runs may write to.
 var placeDirs = []string{"out", "scratch", ".tmp", ".cache"}
 
-// place is where the runs of a test happen: a directory with a shard in.tar and placeDirs beside it.
+// place is where the runs of a test happen: a directory with a shard in.tar, and placeDirs beside it.
 type place struct {
 	t       *testing.T
 	dir     string
 	program string
+	patient time.Duration // how long a run may take
 }
 
 // newPlace makes a place for runs over a shard.
@@ -140,11 +141,18 @@ func newPlace(t *testing.T, shard []byte) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{t, t.TempDir(), program}
+	p := &place{t, t.TempDir(), program, 30 * time.Second}
 	p.must(os.WriteFile(p.path("in.tar"), shard, 0o666))
 	p.reset(nil)
 	t.Cleanup(func() { cleanUp(p.dir) })
 	return p
+}
+
+// as returns the place for a subtest.
+func (p *place) as(t *testing.T) *place {
+	q := *p
+	q.t = t
+	return &q
 }
 
 func (p *place) must(err error) {
@@ -181,9 +189,6 @@ type result struct {
 	rss    int64  // bytes of memory that the largest of its processes had
 }
 
-// patient is how long a run may take.
-const patient = 30 * time.Second
-
 // run runs shardfs with a fault, and waits for the end of all its processes.
 func (p *place) run(f fault, args ...string) result {
 	p.t.Helper()
@@ -208,17 +213,16 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 	}
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
-	cmd.WaitDelay = patient
+	cmd.WaitDelay = p.patient
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.must(cmd.Start())
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	ctx, cancel := context.WithTimeout(context.Background(), p.patient)
 	stop := context.AfterFunc(ctx, func() { cleanUp(p.dir) })
 	if f.kill != "" {
 		time.Sleep(f.after)
-		for _, process := range processes(p.dir) {
-			if process.runs(f.kill) && unix.Kill(process.pid, unix.SIGKILL) == nil {
-				r.fired++
-			}
+		them := slices.DeleteFunc(processes(p.dir), func(q process) bool { return !q.runs(f.kill) })
+		if len(them) > 0 && unix.Kill(them[rand.IntN(len(them))].pid, unix.SIGKILL) == nil {
+			r.fired++
 		}
 	}
 	err := cmd.Wait()
@@ -289,7 +293,7 @@ func (p *place) keeps(r result, w promise) {
 }
 
 // tools begin the lines of standard error that are not shardfs's own: of commands and of what loads them.
-var tools = regexp.MustCompile(`^(sh|cksum|rm|cat|sleep|.*/(sh|cksum|rm)): `)
+var tools = regexp.MustCompile(`^(/bin/sh|cat|rm|.*/fusermount3): `)
 
 // speaks checks that a run that fails says why, in lines, and that no run panics.
 func (p *place) speaks(r result) {
@@ -307,16 +311,13 @@ func (p *place) speaks(r result) {
 	}
 }
 
-// age makes the temporary directories that a killed process has left old: for a minute they could be the beginning of a living
-// one's.
+// age makes what a killed process has left in .tmp old: for a minute it could be the beginning of a living one.
 func (p *place) age() {
 	p.t.Helper()
-	scratches, err := filepath.Glob(p.path("scratch", "shardfs-*"))
-	p.must(err)
-	names, err := filepath.Glob(p.path(".tmp", "shardfs-*"))
+	names, err := filepath.Glob(p.path(".tmp", "*"))
 	p.must(err)
 	old := time.Now().Add(-time.Hour)
-	for _, name := range append(names, scratches...) {
+	for _, name := range names {
 		p.must(os.Chtimes(name, old, old))
 	}
 }
@@ -331,7 +332,7 @@ func (p *place) gone() {
 	}
 }
 
-// tree lists what is in the directories that runs may write to.
+// tree lists what is in placeDirs.
 func (p *place) tree() string {
 	p.t.Helper()
 	var all strings.Builder
@@ -353,6 +354,82 @@ func (p *place) clean(want string) {
 	for _, left := range leftovers(p.dir) {
 		p.t.Errorf("left behind: %s", left)
 	}
+}
+
+// way is how to go on after a run that was broken: what is added to the command line of the first run, and of the second.
+type way struct {
+	name         string
+	first, again []string
+}
+
+var ways = []way{
+	{name: "again"},
+	{"resumed", []string{"--scratch", "scratch"}, []string{"--scratch", "scratch", "--resume"}},
+}
+
+// setting is how a run that is swept works: each breaks in places of its own.
+type setting struct {
+	workspace string
+	out       string
+}
+
+// settingsHere are those that can be had here, with neighbours as different as can be.
+func settingsHere(t *testing.T) (all []setting) {
+	names := []string{"out.tar", "out.tar.gz", "out.tar.zst"}
+	spaces := workspaces(t)
+	for i := range len(names) * len(spaces) {
+		all = append(all, setting{spaces[i%len(spaces)], names[i%len(names)]})
+	}
+	return all
+}
+
+// swept is a run that is broken at one system call after the other, until it comes to its end undisturbed.
+type swept struct {
+	*place
+	setting
+	whole []byte // what it writes
+	tree  string // what it leaves
+}
+
+func newSwept(t *testing.T, s setting, samples int) *swept {
+	t.Helper()
+	w := &swept{place: newPlace(t, someSamples(t, samples, 3000)), setting: s}
+	if r := w.run(fault{}, w.command()...); r.status != 0 {
+		t.Fatalf("without a fault: exit status %d: %s", r.status, r.stderr)
+	}
+	var err error
+	w.whole, err = os.ReadFile(w.path("out", s.out))
+	w.must(err)
+	w.tree = w.place.tree()
+	return w
+}
+
+// command returns the run's command line. The command in it reads, writes and deletes, and tells if it could not (as cksum
+// of coreutils 9.1 does not).
+func (w *swept) command(more ...string) []string {
+	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace, "-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt"}
+	return append(append(run, more...), "in.tar", "-o", w.path("out", w.out))
+}
+
+// breaks runs with a fault, looks, and goes on. It returns how often the fault struck.
+func (w *swept) breaks(f fault, kept promise, how way) int {
+	w.t.Helper()
+	r := w.run(f, w.command(how.first...)...)
+	if r.fired < 0 {
+		return r.fired
+	}
+	w.keeps(r, kept)
+	if r.fired == 0 && r.status != 0 {
+		w.t.Errorf("undisturbed, exit status %d: %s", r.status, r.stderr)
+	}
+	w.gone()
+	w.age()
+	again := w.run(fault{}, w.command(how.again...)...)
+	if w.keeps(again, kept); again.status != 0 {
+		w.t.Errorf("after exit status %d (%s), again: exit status %d: %s", r.status, r.stderr, again.status, again.stderr)
+	}
+	w.clean(w.tree)
+	return r.fired
 }
 
 // someSamples returns a shard of n samples of a .bin that does not compress and a .txt each.

@@ -203,9 +203,17 @@ func attend(ctx context.Context, parent *parentLink, scratch *overlay.Scratch, s
 	if err != nil {
 		return err // without a way to end the mount, the end of the server is
 	}
+	if parent.kind == "run" {
+		// The run is over, but what a command has put into another session may hold a file for as long as it likes. It is not
+		// waited for; and nothing is closed first, because it may be reading just now.
+		time.AfterFunc(strayGrace, func() { os.Exit(exitOK) })
+	}
 	<-done
 	return nil
 }
+
+// strayGrace is how long a run's mount is served on to those who still use it when the run is over.
+const strayGrace = 500 * time.Millisecond
 
 // leave gives up a scratch directory and removes it if nothing in it is worth keeping.
 func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {

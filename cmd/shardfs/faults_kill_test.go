@@ -1,0 +1,41 @@
+package main
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestRandomKills kills, at any moment, one of a run's own processes or the server of its mount.
+func TestRandomKills(t *testing.T) {
+	verbs := []string{"run", "mount"}
+	if !canMount() {
+		t.Log("SKIPPED, NOT TESTED: TestRandomKills of a server needs /dev/fuse")
+		verbs = verbs[:1]
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, verb := range verbs {
+		for _, how := range ways {
+			t.Run(verb+"/"+how.name, func(t *testing.T) {
+				var all []*swept
+				for _, s := range settingsHere(t) {
+					if verb == "run" || s.workspace == "fuse" {
+						all = append(all, newSwept(t, s, 6))
+					}
+				}
+				struck, most := 0, 150*time.Millisecond
+				for n := 0; struck < manyOrFew(50, 3); n++ {
+					w := all[n%len(all)]
+					w.reset(nil)
+					f := fault{kill: verb, after: time.Duration(r.Int64N(int64(most)))}
+					if w.breaks(f, promise{out: w.path("out", w.out), whole: w.whole}, how) > 0 {
+						struck++
+					}
+					if t.Failed() {
+						t.Fatal(f)
+					}
+				}
+			})
+		}
+	}
+}

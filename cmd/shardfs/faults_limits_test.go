@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// limited runs under `ulimit -n 64`: what a system gives a process by default is hardly ever less.
+func limited(p *place, args ...string) result {
+	p.t.Helper()
+	shell, err := exec.LookPath("sh")
+	p.must(err)
+	q := *p
+	q.program = shell
+	return q.run(fault{}, append([]string{"-c", "ulimit -n 64; exec \"$@\"", "sh", p.program}, args...)...)
+}
+
+// TestFewFiles runs with 64 open files for each process.
+func TestFewFiles(t *testing.T) {
+	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
+		for _, jobs := range []string{"2", "40"} {
+			t.Run(s.workspace+"/"+s.out+"/"+jobs, func(t *testing.T) {
+				w := newSwept(t, s, 80)
+				w.reset(nil)
+				r := limited(w.place, w.command("-j", jobs)...)
+				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, statuses: []int{exitIO}})
+				if jobs == "2" && r.status != 0 {
+					t.Errorf("two commands at a time: exit status %d: %s", r.status, r.stderr)
+				}
+				w.cleanAfter(r)
+			})
+		}
+	}
+}
+
+// cleanAfter checks what a run leaves that has ended by itself.
+func (w *swept) cleanAfter(r result) {
+	w.t.Helper()
+	if r.status == 0 {
+		w.clean(w.tree)
+	}
+	for _, left := range leftovers(w.dir) {
+		w.t.Errorf("left behind: %s", left)
+	}
+}
+
+// TestScratchLimits runs with scratch directories that do not give what a run needs.
+func TestScratchLimits(t *testing.T) {
+	needsRoot(t)
+	// In a mount it is the command that notices first, and so the sample that fails.
+	for _, tt := range []struct {
+		name, options string
+		flags         uintptr
+		statuses      []int
+	}{
+		{"few inodes", "nr_inodes=8", 0, []int{exitIO, exitFailed}},
+		{"few bytes", "size=8k", 0, []int{exitIO, exitFailed}},
+		{"read-only", "", unix.MS_RDONLY, []int{exitIO, exitPermission}},
+	} {
+		for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
+			t.Run(tt.name+"/"+s.workspace+"/"+s.out, func(t *testing.T) {
+				w := newSwept(t, s, 6)
+				w.reset(map[string][]byte{s.out: []byte("before")})
+				w.must(os.MkdirAll(w.path("small"), 0o700))
+				if err := unix.Mount("none", w.path("small"), "tmpfs", tt.flags, tt.options); err != nil {
+					t.Skipf("SKIPPED, NOT TESTED: %s needs a tmpfs: %v", t.Name(), err)
+				}
+				r := w.run(fault{}, w.command("--scratch", w.path("small"))...)
+				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, before: []byte("before"), statuses: tt.statuses})
+				if r.status == 0 {
+					t.Error("there was enough for the run, and nothing was tested")
+				}
+				if left, err := os.ReadDir(w.path("small")); err != nil || len(left) > 0 {
+					t.Errorf("left behind: %v, %v", left, err)
+				}
+				w.must(unix.Unmount(w.path("small"), 0))
+				w.cleanAfter(r)
+			})
+		}
+	}
+}
+
+// TestTwoToOneOutput has two runs that write different things write one output at once. At least one is acknowledged, and
+// the output is that of one of them.
+func TestTwoToOneOutput(t *testing.T) {
+	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
+		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
+			w := newSwept(t, s, 6)
+			out := w.path("out", s.out)
+			other := []string{"run", "-q", "-j", "2", "--workspace", s.workspace, "-c", "rm sample.bin", "in.tar", "-o", out}
+			if r := w.run(fault{}, other...); r.status != 0 {
+				t.Fatal(r.stderr)
+			}
+			others, err := os.ReadFile(out)
+			w.must(err)
+			for range manyOrFew(50, 5) {
+				w.reset(nil)
+				ended := make(chan result)
+				go func() { ended <- w.run(fault{}, other...) }()
+				one, two := w.run(fault{}, w.command()...), <-ended
+				got, err := os.ReadFile(out)
+				if !bytes.Equal(got, w.whole) && !bytes.Equal(got, others) {
+					t.Errorf("the output is neither's: %d bytes, %v", len(got), err)
+				}
+				if one.hung || two.hung || one.status != 0 && two.status != 0 {
+					t.Errorf("exit statuses %d and %d: %s%s", one.status, two.status, one.stderr, two.stderr)
+				}
+				w.clean(w.tree)
+			}
+		})
+	}
+}
+
+// TestOutputDirectoryGone removes the output's directory under a run.
+func TestOutputDirectoryGone(t *testing.T) {
+	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
+		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
+			w := newSwept(t, s, 6)
+			w.reset(nil)
+			gone := make(chan error)
+			go func() {
+				for start := time.Now(); time.Since(start) < patience; time.Sleep(time.Millisecond) {
+					if _, err := os.Lstat(w.path("started")); err == nil {
+						gone <- os.RemoveAll(w.path("out"))
+						return
+					}
+				}
+				gone <- errors.New("no command was started")
+			}()
+			out := w.path("out", s.out)
+			r := w.run(fault{}, "run", "-q", "--workspace", s.workspace, "-c", ": >$WORK/started; while test -e $WORK/out; do sleep 0.01; done", "in.tar", "-o", out)
+			w.must(<-gone)
+			w.speaks(r)
+			if _, err := os.Lstat(w.path("out")); r.hung || r.status == 0 || !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("exit status %d, and %v: %s", r.status, err, r.stderr)
+			}
+			if bytes.Contains([]byte(r.stderr), []byte("\nshardfs: error")) {
+				t.Errorf("more than one error: %s", r.stderr)
+			}
+			for _, left := range leftovers(w.dir) {
+				t.Errorf("left behind: %s", left)
+			}
+		})
+	}
+}
