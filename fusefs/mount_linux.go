@@ -143,9 +143,9 @@ func (w lineWriter) Write(p []byte) (int, error) {
 // readAhead lets the kernel read 1 MiB ahead, as much as it takes in one reply, in place of its 128 KiB: most samples then
 // come in one request. Only root may, and not in every container; without, nothing is amiss but speed.
 func readAhead(mountpoint string) {
-	var st unix.Stat_t
-	if unix.Stat(mountpoint, &st) == nil {
-		name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev), unix.Minor(st.Dev))
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, mountpoint, unix.AT_STATX_DONT_SYNC, 0, &st) == nil { // asks nobody, least of all ourselves
+		name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", st.Dev_major, st.Dev_minor)
 		os.WriteFile(name, []byte("1024"), 0)
 	}
 }
@@ -162,7 +162,7 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (tran
 	}
 	server, directErr := fuse.NewServer(fs, mountpoint, &direct)
 	if directErr == nil {
-		return server, nil
+		return channel{server}, nil
 	}
 	switch {
 	case errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) || errors.Is(directErr, unix.ENXIO):
@@ -177,8 +177,16 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (tran
 	if err != nil {
 		return nil, fmt.Errorf("%w by fusermount3, which says why", errRefused)
 	}
-	return server, nil
+	return channel{server}, nil
 }
+
+// channel is a server of go-fuse.
+type channel struct{ *fuse.Server }
+
+// WaitMount need not wait: what is asked waits in the kernel until it is served. The one of go-fuse opens a file in the mount. A
+// thread that waits for an answer cannot be killed, and holds the connection, by whose end it would be told that there will be
+// none: a process that was killed while it asks itself would stay for good, and so would whoever waits for it.
+func (channel) WaitMount() error { return nil }
 
 // Wait returns when the file system is unmounted and the last request is answered.
 func (s *Server) Wait() { s.fuse.Wait() }
