@@ -665,3 +665,17 @@ func TestParentDeath(t *testing.T) {
 }
 
 var _ io.WriterTo = (*Output)(nil)
+
+// A command that is killed before it leads its group has not succeeded.
+func TestKilledAtOnce(t *testing.T) {
+	pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "100"}, &syscall.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if status := (&command{pid: pid, children: new(children)}).reap(); !status.Signaled() || status.Signal() != unix.SIGKILL {
+		t.Errorf("status %#x", int(status))
+	}
+}

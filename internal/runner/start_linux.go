@@ -298,14 +298,18 @@ func (c *command) waitid(flags int) bool {
 // finishes it before it dies; a subreaper is the parent of those whose own parent died, so it can wait for them too.
 func (c *command) reap() (leader unix.WaitStatus) {
 	defer c.children.gone(c.pid)
+	who, reaped := -c.pid, false
 	for {
 		var status unix.WaitStatus
-		pid, err := unix.Wait4(-c.pid, &status, 0, nil)
+		pid, err := unix.Wait4(who, &status, 0, nil)
 		switch {
 		case pid == c.pid:
-			leader = status
-		case err != nil && err != unix.EINTR:
+			leader, reaped = status, true
+		case err == nil || err == unix.EINTR:
+		case reaped || who == c.pid:
 			return leader // ECHILD: the group is empty
+		default:
+			who = c.pid // it was killed before it could lead a group
 		}
 	}
 }
