@@ -171,7 +171,7 @@ func (r *course) settleSample(t *task, res runner.Result) error {
 		}
 		if there {
 			if res.Err = r.out.Check(t.base, folder); res.Err != nil {
-				stop = r.blame(sampleError(r.space.name(), t.key, res.Err))
+				stop = r.blame(fmt.Errorf("%s: %w", r.space.name(), res.Err)) // which names the sample
 			}
 		}
 	}
