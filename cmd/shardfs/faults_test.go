@@ -251,11 +251,6 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 	return r
 }
 
-// runs reports whether a process is shardfs with a verb.
-func (p process) runs(verb string) bool {
-	return len(p.args) > 1 && filepath.Base(p.args[0]) == "shardfs" && p.args[1] == verb
-}
-
 // promise is what a run's output may be.
 type promise struct {
 	out      string // its path

@@ -161,6 +161,11 @@ func (p process) dead() bool {
 	return len(threads) <= 1 && (strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X"))
 }
 
+// runs reports whether a process is shardfs with a verb.
+func (p process) runs(verb string) bool {
+	return len(p.args) > 1 && filepath.Base(p.args[0]) == "shardfs" && p.args[1] == verb
+}
+
 // processes returns the processes of a story that run: those that have its directory in their environment.
 func processes(work string) (all []process) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")

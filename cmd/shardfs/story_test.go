@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +53,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 // running returns the shardfs processes of the story that run a verb. The server of a mount is one that runs mount.
 func running(ts *testscript.TestScript, verb string) (found []process) {
 	for _, p := range processes(ts.Getenv("WORK")) {
-		if len(p.args) > 1 && path.Base(p.args[0]) == "shardfs" && p.args[1] == verb {
+		if p.runs(verb) {
 			found = append(found, p)
 		}
 	}
