@@ -200,7 +200,7 @@ func TestUringShowsTheSame(t *testing.T) {
 	}
 }
 
-// The kernel asks for the same, but for the first POLL, which go-fuse's own server asks for itself as it starts.
+// The kernel asks for the same.
 func TestUringRequests(t *testing.T) {
 	needUring(t)
 	t.Setenv(uringVariable, "1")
@@ -212,7 +212,7 @@ func TestUringRequests(t *testing.T) {
 	for i := range 10 {
 		read(t, m.path(fmt.Sprintf("%06d/sample.jpg", i)))
 	}
-	if got, want := m.requests(), "FLUSH 1, LOOKUP 20, OPEN 1, POLL 1, READ 10"; got != want {
+	if got, want := m.requests(), "FLUSH 1, LOOKUP 20, OPEN 1, READ 10"; got != want {
 		t.Errorf("the kernel asks for\n%q, want\n%q", got, want)
 	}
 }
