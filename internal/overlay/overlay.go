@@ -307,36 +307,41 @@ func (o *Overlay) Free(number int, mounted *os.Root) error {
 	x := o.Shard.Index
 	d := x.DirOf(number)
 	dir := x.Path(d)
-	if mounted != nil {
-		entries, err := o.upper.list(dir)
-		if err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
+	_, shared := x.FirstChild(d)
+	entries, err := o.upper.list(dir)
+	switch {
+	case err == unix.ENOENT: // nothing was changed
+		return nil
+	case err == unix.ENOTDIR && shared: // deleted, and the samples in it, too
+		return nil
+	case err != nil && err != unix.ENOTDIR:
+		return err
+	}
+	own := entries[:0]
+	for _, e := range entries {
+		if _, ok := x.Child(d, e.name); ok {
+			continue
+		}
+		own = append(own, e)
+		if mounted == nil || isWhiteout(&e.stat) {
+			continue
+		}
+		if err := mounted.RemoveAll(path.Join(dir, e.name)); err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if _, ok := x.Child(d, e.name); ok || isWhiteout(&e.stat) {
-				continue
-			}
-			if err := mounted.RemoveAll(path.Join(dir, e.name)); err != nil {
-				return err
-			}
-		}
 	}
-	if _, ok := x.FirstChild(d); !ok {
+	if !shared {
 		if err := removeAll(o.upper.dir, dir); !errors.Is(err, unix.ENOTDIR) {
 			return err
 		}
 		return nil // deleted with a directory above it
 	}
-	entries, err := o.upper.list(dir)
-	if err == unix.ENOENT || err == unix.ENOTDIR {
-		return nil
-	}
-	for _, e := range entries {
-		if _, ok := x.Child(d, e.name); !ok && err == nil {
-			err = removeAll(o.upper.dir, path.Join(dir, e.name))
+	for _, e := range own {
+		if err := removeAll(o.upper.dir, path.Join(dir, e.name)); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // read completes the folder of a sample of the shard that has a directory in the upper tree.

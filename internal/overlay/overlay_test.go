@@ -201,6 +201,23 @@ func TestFree(t *testing.T) {
 	}
 }
 
+// A sample that was deleted is freed with its whiteout, unless that stands for samples in it, too.
+func TestFreeDeleted(t *testing.T) {
+	h := newHand(t, newShard(t, "a.x", "a/in.x", "b.x"))
+	h.rm("a")
+	h.rm("b")
+	deleted := describe(t, h.o)
+	check(t, h.o.Free(0, nil))
+	check(t, h.o.Free(1, nil))
+	if got := describe(t, h.o); !slices.Equal(got, deleted) {
+		t.Errorf("after a and a/in were freed, the changes are %q, want %q", got, deleted)
+	}
+	check(t, h.o.Free(2, nil))
+	if got := describe(t, h.o); len(got) == 0 || slices.Equal(got, deleted) {
+		t.Errorf("after b was freed, too, the changes are %q", got)
+	}
+}
+
 // Whoever reads while a tree is changed gets each sample that is left in peace as it is, and no error.
 func TestReadWhileChanging(t *testing.T) {
 	var members []string
