@@ -27,6 +27,9 @@ func (o *Output) Len() int64 { return o.size }
 
 // WriteTo writes all the bytes to w. It may be called more than once.
 func (o *Output) WriteTo(w io.Writer) (int64, error) {
+	if o.size == 0 {
+		return 0, nil // a file would be asked all the same
+	}
 	if o.file == nil {
 		n, err := w.Write(o.mem)
 		return int64(n), err
