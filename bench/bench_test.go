@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	opened "github.com/shardfs/shardfs/internal/shard"
 )
@@ -243,5 +245,46 @@ func TestGroup(t *testing.T) {
 		if got := group(x); got != want {
 			t.Errorf("group(%v) = %q, want %q", x, got, want)
 		}
+	}
+}
+
+// The measure of the picture job expects of its output what the job makes.
+func TestAsPPM(t *testing.T) {
+	got := asPPM("a.cls 1\na.jpg 70000\na.json 40\nb.cls 2\nb.jpg 80000\nb.json 41\n")
+	if want := "a.cls 1\na.json 40\na.ppm 921615\nb.cls 2\nb.json 41\nb.ppm 921615\n"; got != want {
+		t.Errorf("asPPM = %q, want %q", got, want)
+	}
+}
+
+// What a program used while it ran, and was gone before it was asked for, is noticed.
+func TestPeakOf(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
+		t.Skipf("SKIPPED: no file system of its own can be mounted: %v", err)
+	}
+	defer syscall.Unmount(dir, 0)
+	const size = 4 << 20
+	peak, err := peakOf(dir, func() error {
+		name := filepath.Join(dir, "a")
+		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+		return os.Remove(name)
+	})
+	if err != nil || peak < size || peak > size+64<<10 {
+		t.Errorf("peakOf = %.0f, %v, want %d", peak, err, size)
+	}
+}
+
+// The processor time of a side is that of the programs that it starts.
+func TestMetered(t *testing.T) {
+	s := command("sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+	m := metered(s)
+	if _, err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.took) != 1 || m.took[0] <= 0 {
+		t.Errorf("metered = %v", m.took)
 	}
 }

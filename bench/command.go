@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -54,6 +55,17 @@ func execute(ctx context.Context, dir string, argv ...string) (seconds float64, 
 		return 0, 0, fmt.Errorf("%s: %w\n%s", quote(argv), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return seconds, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, nil
+}
+
+// build compiles a program of the repository, whose directory dir is, into the bench's.
+func (b *bench) build(ctx context.Context, dir string) (binary string, err error) {
+	binary = b.path(filepath.Base(dir))
+	// With go's usual cache: in the bench's own it would compile all of the standard library.
+	argv := []string{"env", "-u", "XDG_CACHE_HOME", "go", "build", "-C", dir, "-o", binary, "."}
+	if _, _, err := execute(ctx, "", argv...); err != nil {
+		return "", fmt.Errorf("build %s, from the top of the repository: %w", dir, err)
+	}
+	return binary, nil
 }
 
 // quote writes a command line as one would type it.

@@ -46,7 +46,7 @@ func photos(samples int) shard {
 
 // thumbs is a shard of small pictures.
 func thumbs(samples int) shard {
-	return shard{"thumbs.tar", samples, func(i int) []member {
+	return shard{fmt.Sprintf("thumbs-%d.tar", samples), samples, func(i int) []member {
 		return []member{
 			{ext: "cls", text: fmt.Sprint(i % 1000)},
 			{ext: "jpg", random: 2048},

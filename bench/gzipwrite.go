@@ -19,11 +19,9 @@ import (
 // which it cannot.
 func (b *bench) gzipWrite(ctx context.Context) ([]row, error) {
 	const workers, larger = 2, 0.007
-	peerBinary := b.path("pgzip")
-	// With go's usual cache: in the bench's own it would compile all of the standard library.
-	build := []string{"env", "-u", "XDG_CACHE_HOME", "go", "build", "-C", "bench/pgzip", "-o", peerBinary, "."}
-	if _, _, err := execute(ctx, "", build...); err != nil {
-		return nil, fmt.Errorf("build the peer, from the top of the repository: %w", err)
+	peerBinary, err := b.build(ctx, "bench/pgzip")
+	if err != nil {
+		return nil, err
 	}
 	defer os.Remove(peerBinary)
 	var rows []row

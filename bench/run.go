@@ -12,40 +12,61 @@ import (
 )
 
 // The peers of run: shell scripts with GNU tar and xargs, started in an empty directory with the shard as $1 and the
-// output as $2. They know what the shard's members are called, and trust the names.
+// output as $2. They know what the shard's members are called, and trust the names. SHELL and COMMAND stand for what runs in
+// each sample.
 const (
 	// renameScript does what run does: every command has its sample's files alone in its directory, named sample.EXT.
 	renameScript = `
 tar xf "$1"
 tar tf "$1" | sed 's/\..*//' | uniq >keys
-xargs -P2 -n1 sh -ec '
+xargs -P2 -n1 SHELL -ec '
 	mkdir "$1"
 	cd "$1"
 	for ext in cls jpg json; do mv "../$1.$ext" "sample.$ext"; done
-	true
+	COMMAND
 	for file in sample.*; do mv "$file" "../$1.${file#sample.}"; done
 	cd ..
-	rmdir "$1"' sh <keys
+	rmdir "$1"' SHELL <keys
 tar tf "$1" | tar cf "$2" -T -`
 
 	// moveScript leaves the files their names, and so needs no more programs than a shell, mkdir and mv.
 	moveScript = `
 tar xf "$1"
 tar tf "$1" | sed 's/\..*//' | uniq >keys
-xargs -P2 -n1 sh -ec 'mkdir "of$1"; mv "$1.cls" "$1.jpg" "$1.json" "of$1"; cd "of$1"; true' sh <keys
+xargs -P2 -n1 SHELL -ec 'mkdir "of$1"; mv "$1.cls" "$1.jpg" "$1.json" "of$1"; cd "of$1"; COMMAND' SHELL <keys
 tar tf "$1" | sed 's,^[^.]*,of&/&,' | tar cf "$2" --transform 's,.*/,,' -T -`
 
 	// transformScript lets tar make the directories, and name the files sample.EXT.
 	transformScript = `
 tar xf "$1" --transform 's,\.,/sample.,'
 tar tf "$1" | sed 's/\..*//' | uniq >keys
-xargs -P2 -n1 sh -ec 'cd "$1"; true' sh <keys
+xargs -P2 -n1 SHELL -ec 'cd "$1"; COMMAND' SHELL <keys
 tar tf "$1" | sed 's,\.,/sample.,' | tar cf "$2" --transform 's,/sample\.,.,' -T -`
 )
 
 // run compares a command that does nothing, over every sample and packed again, with the same by hand.
-func (b *bench) run(ctx context.Context) (rows []row, err error) {
-	s := thumbs(10_000)
+func (b *bench) run(ctx context.Context) ([]row, error) {
+	return b.byScript(ctx, thumbs(10_000), scriptedJob{what: "`true`", shell: "sh", text: "true", renamed: "true", asked: 4.0})
+}
+
+// runCat is run with a command that reads a file, and bash in the peers. The scripts take long, so there are fewer samples.
+func (b *bench) runCat(ctx context.Context) ([]row, error) {
+	return b.byScript(ctx, thumbs(2_000), scriptedJob{
+		what: "`cat` by a shell", shell: "bash", text: "cat sample.cls >/dev/null", renamed: `cat "$1.cls" >/dev/null`, asked: 8.0,
+	})
+}
+
+// A scriptedJob is a command that run and scripts are to run in every sample.
+type scriptedJob struct {
+	what    string  // as the report calls it
+	shell   string  // of the scripts
+	text    string  // the command
+	renamed string  // the command where files have their members' own names and $1 is the key
+	asked   float64 // ratio to the script that does the same
+}
+
+// byScript compares a command over every sample of a shard, packed again, with the same by hand.
+func (b *bench) byScript(ctx context.Context, s shard, j scriptedJob) (rows []row, err error) {
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return nil, err
@@ -59,26 +80,29 @@ func (b *bench) run(ctx context.Context) (rows []row, err error) {
 	out := b.path("out.tar")
 	defer os.Remove(out)
 
-	ours := command(b.shardfs, "run", "-j", "2", "-c", "true", "-o", out, name)
-	rename, move := script(renameScript, dirs, name, out), script(moveScript, dirs, name, out)
-	transform := script(transformScript, dirs, name, out)
+	ours := command(b.shardfs, "run", "-j", "2", "-c", j.text, "-o", out, name)
+	peer := func(script, text string) *side {
+		return scripted(strings.NewReplacer("SHELL", j.shell, "COMMAND", text).Replace(script), dirs, name, out)
+	}
+	rename, move, transform := peer(renameScript, j.text), peer(moveScript, j.renamed), peer(transformScript, j.text)
 	sides := []*side{ours, rename, move, transform}
 	for _, s := range sides {
 		withOutput(s, out, func() error { return sameNames(out, name) })
 	}
-	if err := b.interleave(ctx, "run", sides...); err != nil {
+	if err := b.interleave(ctx, "run "+j.text, sides...); err != nil {
 		return nil, err
 	}
 	w := work{float64(s.samples), "samples"}
 	return []row{
-		versus("run `true` in 10 000 samples and pack; peer: tar, xargs, the same directories", w, ours, rename, 4.0),
+		versus(fmt.Sprintf("run %s in %s samples and pack; peer: tar, xargs and %s, the same directories", j.what, group(w.amount), j.shell),
+			w, ours, rename, j.asked),
 		versus("the same; peer: directories with the members' own names", w, ours, move, 0),
 		versus("the same; peer: directories made by tar --transform", w, ours, transform, 0),
 	}, nil
 }
 
-// script is a side that runs a shell script in a new directory below dirs.
-func script(text, dirs, shard, out string) *side {
+// scripted is a side that runs a shell script in a new directory below dirs.
+func scripted(text, dirs, shard, out string) *side {
 	return &side{
 		command: fmt.Sprintf("# in an empty directory, with $1 = %s and $2 = %s:%s", shard, out, text),
 		run: func(ctx context.Context) (float64, error) {

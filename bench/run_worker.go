@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// answering is a worker that does nothing.
+const answering = `
+import sys
+for line in sys.stdin:
+    print("ok", flush=True)
+`
+
+// runWorker compares workers that are told of one sample after the other with an interpreter started for each.
+func (b *bench) runWorker(ctx context.Context) ([]row, error) {
+	s := thumbs(2_000)
+	name, err := b.draw(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	root, err := b.extract(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	// What is called python3 may be a script that looks for one.
+	out, err := exec.CommandContext(ctx, "python3", "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		return nil, fmt.Errorf("python3: %w", err)
+	}
+	python := strings.TrimSpace(string(out))
+	worker := b.path("worker.py")
+	if err := os.WriteFile(worker, []byte(answering), 0o644); err != nil {
+		return nil, err
+	}
+	defer os.Remove(worker)
+
+	ours := command(b.shardfs, "run", "--worker", "-j", "2", name, "--", python, worker)
+	started := command(b.shardfs, "run", "-j", "2", name, "--", python, "-c", "pass")
+	xargs := command("sh", "-euc", `cd "$1"; ls | xargs -P2 -I{} sh -c 'cd "$1"; exec "$0" -c pass' "$2" {}`, "sh", root, python)
+	if err := b.interleave(ctx, "run-worker", ours, started, xargs); err != nil {
+		return nil, err
+	}
+	w := work{float64(s.samples), "samples"}
+	return []row{
+		versus("2 workers in Python that do nothing, 2 000 samples; peer: python3 started by run for each", w, ours, started, 10),
+		versus("the same; peer: python3 started by xargs in existing directories", w, ours, xargs, 10),
+	}, nil
+}
