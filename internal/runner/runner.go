@@ -40,7 +40,7 @@ type Job struct {
 	// Prepare makes the directory ready for an attempt, from 1 on, as if there had been none before. It is called just
 	// before the command; its error is the job's, and the command is not run. Jobs are prepared concurrently. If the disk is
 	// full, Prepare is called again when other jobs have given back what they had, if any can. The directory is the job's
-	// until the loop has taken its result; at most 4 times Options.Jobs of them are in use at once.
+	// until the loop has taken its result; at most 2 times Options.Jobs of them are in use at once.
 	Prepare func(ctx context.Context, attempt int) (Place, error)
 
 	// Discard, if not nil, is called when the job has failed for good: nobody needs its directory any more. Its error becomes
@@ -131,9 +131,9 @@ func (e *AnswerError) Error() string {
 var ErrProtocol = errors.New("the worker did not answer with one line, ok or fail")
 
 // windowPerHand bounds how many jobs are between the pull from the sequence and the end of the loop's step, for each hand.
-// Their directories hold disk space all that time, so the window is small; a job that takes about this many times as long
-// as its neighbours still keeps no hand waiting.
-const windowPerHand = 4
+// Their directories hold disk space all that time, so the window is small: for each that is worked on there is one that is done
+// and waits for its turn. While jobs take up to about this many times as long as their neighbours, no hand waits.
+const windowPerHand = 2
 
 // Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job is a result
 // like any other.
@@ -259,8 +259,8 @@ func (r *run) each(ctx context.Context, jobs iter.Seq[Job], yield func(Result) b
 		number := 0
 		for job := range jobs {
 			t := r.newTask(number, job)
-			order <- t
 			work <- t
+			order <- t
 			number++
 			if running.Err() != nil {
 				return

@@ -641,6 +641,33 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// A single hand, too, does the next job while the loop is at the one before.
+func TestNextBesideLoop(t *testing.T) {
+	noLeaks(t)
+	dir := t.TempDir()
+	o := shell("touch ran$N")
+	o.Jobs = 1
+	jobs := func(yield func(Job) bool) {
+		for n := range 3 {
+			job := Job{Prepare: func(context.Context, int) (Place, error) {
+				return Place{Dir: dir, Env: []string{fmt.Sprint("N=", n)}}, nil
+			}}
+			if !yield(job) {
+				return
+			}
+		}
+	}
+	for r, err := range Run(t.Context(), o, jobs) {
+		if err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
+		if r.Number < 2 {
+			next := filepath.Join(dir, fmt.Sprint("ran", r.Number+1))
+			eventually(t, "the next job runs", func() bool { _, err := os.Stat(next); return err == nil })
+		}
+	}
+}
+
 // A command dies with the process that runs it, however that dies.
 func TestParentDeath(t *testing.T) {
 	dir := t.TempDir()
