@@ -17,7 +17,7 @@ for line in sys.stdin:
 
 // runWorker compares workers that are told of one sample after the other with an interpreter started for each.
 func (b *bench) runWorker(ctx context.Context) ([]row, error) {
-	s := thumbs(2_000)
+	s := thumbs(1_000)
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (b *bench) runWorker(ctx context.Context) ([]row, error) {
 	}
 	w := work{float64(s.samples), "samples"}
 	return []row{
-		versus("2 workers in Python that do nothing, 2 000 samples; peer: python3 started by run for each", w, ours, started, 10),
+		versus("2 workers in Python that do nothing, 1 000 samples; peer: python3 started by run for each", w, ours, started, 10),
 		versus("the same; peer: python3 started by xargs in existing directories", w, ours, xargs, 10),
 	}, nil
 }
