@@ -10,6 +10,7 @@ import (
 
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
+	t.Chdir(dir) // some of the texts write files
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	if err := os.WriteFile(filepath.Join(dir, "no-interpreter"), []byte("echo hello\n"), 0o755); err != nil {
 		t.Fatal(err)
