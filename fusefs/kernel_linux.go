@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -83,7 +86,47 @@ func mountOverlayfs(upper Upper, mountpoint, source string, flags uintptr) error
 		defer unix.Close(fd)
 		options = append(options, fmt.Sprintf("%s=/proc/self/fd/%d", dir.option, fd))
 	}
-	return unix.Mount(source, mountpoint, kernelType, flags, strings.Join(options, ","))
+	return withoutConnections(func() error {
+		return unix.Mount(source, mountpoint, kernelType, flags, strings.Join(options, ","))
+	})
+}
+
+// withoutConnections calls f on a thread of its own that does not hold the connections to the kernel's FUSE. Overlayfs asks the
+// shards when it is mounted. If this process is killed then, the thread that waits for the answer would keep open what must be
+// closed for it to be told that there will be none, and would stay for good.
+func withoutConnections(f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			result <- withoutConnections(f) // on another one, as this one would stay
+			return
+		}
+		err := unix.Unshare(unix.CLONE_FILES)
+		if err == nil {
+			err = closeConnections()
+		}
+		if err == nil {
+			err = f()
+		}
+		result <- err
+	}()
+	return <-result
+}
+
+// closeConnections closes what of the calling thread's descriptors is /dev/fuse.
+func closeConnections() error {
+	const dir = "/proc/thread-self/fd"
+	fds, err := os.ReadDir(dir)
+	for _, fd := range fds {
+		if to, _ := os.Readlink(filepath.Join(dir, fd.Name())); to != "/dev/fuse" {
+			continue
+		}
+		n, _ := strconv.Atoi(fd.Name())
+		err = errors.Join(err, unix.Close(n))
+	}
+	return err
 }
 
 // MayOverlay reports whether this process has the right to mount overlayfs.
