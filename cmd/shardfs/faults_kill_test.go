@@ -24,7 +24,7 @@ func TestRandomKills(t *testing.T) {
 					}
 				}
 				struck, most := 0, 150*time.Millisecond
-				for n := 0; struck < manyOrFew(50, 3); n++ {
+				for n := 0; struck < manyOrFew(50, 2); n++ {
 					w := all[n%len(all)]
 					w.reset(nil)
 					f := fault{kill: verb, after: time.Duration(r.Int64N(int64(most)))}

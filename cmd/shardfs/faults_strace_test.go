@@ -41,7 +41,7 @@ func (w *swept) sweep(h harm, how way) (points int) {
 		if !ok {
 			missed++ // another thread may have more calls yet
 		}
-		nth = manyOrFew(nth+1, 4*nth)
+		nth = manyOrFew(nth+1, 8*nth)
 	}
 	return points
 }
@@ -49,7 +49,7 @@ func (w *swept) sweep(h harm, how way) (points int) {
 // TestKillSweep kills a run at each of the system calls that change something. Of some that change nothing, too: strace
 // counts by thread, and the first openat calls of the thread that does the work hide behind those of the runtime's.
 func TestKillSweep(t *testing.T) {
-	sweepAll(t, manyOrFew(200, 10), []harm{
+	sweepAll(t, manyOrFew(200, 6), []harm{
 		{"write", "signal=SIGKILL", ""}, {"fsync", "signal=SIGKILL", ""}, {"renameat", "signal=SIGKILL", ""}, {"mkdirat", "signal=SIGKILL", ""},
 		{"unlinkat", "signal=SIGKILL", ""}, {"openat", "signal=SIGKILL", ""}, {"copy_file_range", "signal=SIGKILL", ""},
 		{"newfstatat", "signal=SIGKILL", ""}, {"flock", "signal=SIGKILL", ""}, {"pwrite64", "signal=SIGKILL", ""}, {"renameat2", "signal=SIGKILL", ""}, {"fdatasync", "signal=SIGKILL", ""}, {"linkat", "signal=SIGKILL", ""},
@@ -85,7 +85,7 @@ func TestErrorSweep(t *testing.T) {
 			all = append(all, harm{c.call, "error=" + e, ""})
 		}
 	}
-	sweepAll(t, manyOrFew(1000, 20), all)
+	sweepAll(t, manyOrFew(1000, 12), all)
 }
 
 // harm is what becomes of a system call.
