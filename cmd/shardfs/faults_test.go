@@ -186,7 +186,6 @@ type result struct {
 	stderr string
 	fired  int    // how often the fault struck
 	where  string // the first time, as strace tells it
-	rss    int64  // bytes of memory that the largest of its processes had
 }
 
 // run runs shardfs with a fault, and waits for the end of all its processes.
@@ -236,7 +235,6 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 	if state.Signaled() {
 		r.status, r.killed = 128+int(state.Signal()), state.Signal() == unix.SIGKILL
 	}
-	r.rss = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	if b, err := os.ReadFile(log); err == nil {
 		all, never := struck.FindAll(b, -1), impossible.FindAll(b, -1)
 		r.fired = len(all) - len(never)
