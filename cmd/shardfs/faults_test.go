@@ -380,6 +380,7 @@ func settingsHere(t *testing.T) (all []setting) {
 type swept struct {
 	*place
 	setting
+	tail  string // of the command
 	whole []byte // what it writes
 	tree  string // what it leaves
 }
@@ -400,7 +401,7 @@ func newSwept(t *testing.T, s setting, samples int) *swept {
 // command returns the run's command line. The command in it reads, writes and deletes, and tells if it could not (as cksum
 // of coreutils 9.1 does not).
 func (w *swept) command(more ...string) []string {
-	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace, "-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt"}
+	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace, "-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt" + w.tail}
 	return append(append(run, more...), "in.tar", "-o", w.path("out", w.out))
 }
 

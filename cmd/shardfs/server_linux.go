@@ -20,13 +20,13 @@ const serverVariable = "SHARDFS_SERVER"
 
 const (
 	readyFD = 3 // written to when the mount is ready
-	aliveFD = 4 // at its end when the other process is
+	aliveFD = 4 // what comes there is sent back; at its end when the other process is
 )
 
 // server is a process of ours that serves a mount.
 type server struct {
 	cmd   *exec.Cmd
-	alive *os.File
+	alive *os.File      // what is sent there comes back as long as the process lives
 	ended chan struct{} // closed when the process has ended, if it is watched
 	err   error         // how, afterwards
 }
@@ -54,20 +54,21 @@ func launchServer(ctx context.Context, kind string, args []string) (*server, err
 	}
 	defer readyIn.Close()
 	defer readyOut.Close()
-	aliveIn, aliveOut, err := os.Pipe()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("socketpair: %w", err)
 	}
-	defer aliveIn.Close()
+	alive, theirs := os.NewFile(uintptr(pair[0]), "alive"), os.NewFile(uintptr(pair[1]), "alive")
+	defer theirs.Close()
 	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), serverVariable+"="+kind)
 	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{readyOut, aliveIn}
+	cmd.ExtraFiles = []*os.File{readyOut, theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(err, aliveOut.Close())
+		return nil, errors.Join(err, alive.Close())
 	}
-	s := &server{cmd: cmd, alive: aliveOut}
+	s := &server{cmd: cmd, alive: alive}
 	readyOut.Close()
 	ready := make(chan bool, 1)
 	go func() {
@@ -90,7 +91,7 @@ func launchServer(ctx context.Context, kind string, args []string) (*server, err
 		cmd.Wait()
 		err = context.Cause(ctx)
 	}
-	return nil, errors.Join(err, aliveOut.Close())
+	return nil, errors.Join(err, alive.Close())
 }
 
 // watch takes note of the server's end. It is ended by stop.
@@ -102,20 +103,18 @@ func (s *server) watch() {
 	}()
 }
 
-// died reports how a server that is watched has ended before it was told to; nil: it has not. Whoever has had an error because
-// it ended finds that it did: of its files the kernel closes first its end of the pipe, and then that of the mount, and only
-// then says that it is dead.
+// died reports how a server that is watched has ended before it was told to; nil: it has not. It asks the server. One that
+// answers has let no request to its mount fail until then: there is an error only when no thread of it is left, and of that
+// this process is told later than whoever uses the mount.
 func (s *server) died() error {
-	end := []unix.PollFd{{Fd: int32(s.alive.Fd())}}
-	if n, _ := unix.Poll(end, 0); n > 0 {
-		<-s.ended
+	b := []byte{0}
+	if _, err := s.alive.Write(b); err == nil {
+		if _, err = s.alive.Read(b); err == nil {
+			return nil
+		}
 	}
-	select {
-	case <-s.ended:
-		return fmt.Errorf("the server of the mount has ended: %v", s.cmd.ProcessState)
-	default:
-		return nil
-	}
+	<-s.ended
+	return fmt.Errorf("the server of the mount has ended: %v", s.cmd.ProcessState)
 }
 
 // stop ends a server that is watched and returns when it has unmounted.
@@ -141,12 +140,23 @@ func newParentLink() (*parentLink, error) {
 	}
 	if p.kind == "run" {
 		go func() {
-			io.Copy(io.Discard, os.NewFile(aliveFD, "alive"))
+			answer(os.NewFile(aliveFD, "alive"))
 			close(p.alive)
 		}()
 		return p, os.Unsetenv(serverVariable)
 	}
 	return p, errors.Join(unix.Close(aliveFD), os.Unsetenv(serverVariable))
+}
+
+// answer sends back what comes, until nothing does any more.
+func answer(alive *os.File) {
+	b := make([]byte, 1)
+	for {
+		if _, err := alive.Read(b); err != nil {
+			return
+		}
+		alive.Write(b)
+	}
 }
 
 // gone is closed when the other process has ended and the server shall end with it.
