@@ -283,18 +283,27 @@ func (k *checkpoints) write(r *course) (err error) {
 	if err != nil {
 		return err
 	}
-	file, err := store.Create(k.file, store.Options{Replace: true})
+	err = k.save(append(b, '\n'))
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return nil // a command may have filled the disk: the last one stays, and there will be others
+	}
 	if err != nil {
-		return err
-	}
-	if _, err := file.Write(append(b, '\n')); err != nil {
-		return errors.Join(err, file.Abort())
-	}
-	if err := file.Commit(); err != nil {
 		return err
 	}
 	k.saved, r.out.resumable = c.Samples, true
 	return nil
+}
+
+// save replaces the checkpoint at once.
+func (k *checkpoints) save(b []byte) error {
+	file, err := store.Create(k.file, store.Options{Replace: true})
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(b); err != nil {
+		return errors.Join(err, file.Abort())
+	}
+	return file.Commit()
 }
 
 // done removes the checkpoint of a run whose output is published.
