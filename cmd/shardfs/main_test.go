@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,10 @@ const statusVariable = "STORY_STATUS"
 // TestMain lets the test binary be shardfs: a story runs it under that name in a process of its own, and that process can
 // start itself again to serve a mount.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "shardfs" {
+		// What /proc/self says is that of the first thread, and a test may put its own thread into another mount namespace.
+		runtime.LockOSThread()
+	}
 	testscript.Main(m, map[string]func(){
 		"shardfs": func() {
 			server := os.Getenv(serverVariable) != ""
