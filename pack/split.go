@@ -12,8 +12,7 @@ func (w *Writer) Size() int64 { return w.offset() }
 
 // Measure returns what Summary will say when a sample has been written. It reads nothing of what the sample holds.
 func (w *Writer) Measure(s Sample) (Summary, error) {
-	dry := *w
-	dry.dry, dry.header = true, bytes.Buffer{}
+	dry := w.rehearsal()
 	if err := dry.write(s); err != nil {
 		return Summary{}, s.Base.named(err)
 	}
@@ -21,12 +20,17 @@ func (w *Writer) Measure(s Sample) (Summary, error) {
 	return dry.sum, err
 }
 
+// rehearsal returns a Writer that stands where w does, and only counts.
+func (w *Writer) rehearsal() *Writer {
+	dry := *w
+	dry.dry, dry.header = true, bytes.Buffer{}
+	return &dry
+}
+
 // Check returns why the samples in a directory cannot be written, if it is their fault: ErrKey or ErrTwice. Nothing is written,
 // and nothing read but their keys.
 func (w *Writer) Check(b Base, f index.Folder) error {
-	dry := *w
-	dry.dry, dry.header = true, bytes.Buffer{}
-	if err := dry.Folder(b, f); errors.Is(err, ErrKey) || errors.Is(err, ErrTwice) {
+	if err := w.rehearsal().Folder(b, f); errors.Is(err, ErrKey) || errors.Is(err, ErrTwice) {
 		return err
 	}
 	return nil

@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -60,13 +59,12 @@ func (s settings) differs(other settings) string {
 
 // checkpoints writes the checkpoints of a run.
 type checkpoints struct {
-	file   string
-	wanted bool          // to go on with old
-	old    *checkpoint   // that an earlier run has left; nil: none
-	next   checkpoint    // what all checkpoints have in common
-	last   time.Time     // when the last one was written
-	cost   time.Duration // of that
-	saved  int           // samples in it
+	file  string
+	old   *checkpoint   // that an earlier run has left; nil: none
+	next  checkpoint    // what all checkpoints have in common
+	last  time.Time     // when the last one was written
+	cost  time.Duration // of that
+	saved int           // samples in it
 }
 
 // checkResume refuses --resume where there is nothing that could be gone on with.
@@ -86,38 +84,6 @@ func (o *runOptions) checkResume(args []string) error {
 	return nil
 }
 
-// holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have left.
-func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), err error) {
-	dir, err := os.OpenFile(o.scratch, os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil, usagef("--scratch %s: no such directory", o.scratch)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--scratch: %w", err)
-	}
-	alone := filepath.Clean(o.scratch) != filepath.Clean(os.TempDir()) // where mounts make theirs
-	switch err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); {
-	case err == unix.EWOULDBLOCK:
-		dir.Close()
-		return nil, fmt.Errorf("--scratch %s: %w by another run", o.scratch, overlay.ErrInUse)
-	case err != nil: // as NFS says of a directory
-		ui.warn("--scratch %s: no lock keeps other runs out: %v", o.scratch, err)
-		alone = false
-	}
-	sweep(ui, o.scratch, alone)
-	return func() { dir.Close() }, nil
-}
-
-// patiently calls f again, within reason, while its error is one: a run that was just killed takes a moment to end.
-func patiently(ctx context.Context, busy error, f func() error) error {
-	const patience, step = 2 * time.Second, 20 * time.Millisecond
-	for start := time.Now(); ; time.Sleep(step) {
-		if err := f(); !errors.Is(err, busy) || time.Since(start) > patience || ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
 // openCheckpoints looks for what an earlier run has left, and readies the checkpoints of this one if it can have any.
 func (r *course) openCheckpoints(name string) error {
 	if r.output.name == "" || r.output.name == "-" || isPipe(r.output.name) {
@@ -133,12 +99,12 @@ func (r *course) openCheckpoints(name string) error {
 		}
 		return nil
 	}
-	k := &checkpoints{file: filepath.Join(r.scratch, checkpointFile), wanted: r.resume}
+	k := &checkpoints{file: filepath.Join(r.scratch, checkpointFile)}
 	k.next = checkpoint{Version: checkpointVersion, Output: output}
 	if k.old, err = readCheckpoint(k.file); err != nil {
 		return err
 	}
-	if k.old != nil && !k.wanted {
+	if k.old != nil && !r.resume {
 		r.ui.say("hint", fmt.Sprintf("%s: a run to %s was stopped after %s; --resume goes on, and it is kept until there is an output",
 			r.scratch, k.old.Output, count(k.old.Samples, "sample")))
 		return nil
@@ -185,7 +151,7 @@ func (r *course) goOn(ctx context.Context) error {
 	k.next.Run = r.settings()
 	k.next.Part = r.out.file.Part()
 	if k.old == nil {
-		if k.wanted {
+		if r.resume {
 			r.ui.detail("%s: nothing to resume", r.scratch)
 		}
 		return nil
@@ -324,11 +290,6 @@ func (k *checkpoints) explain(err error) error {
 		return err
 	}
 	return hinted{err, fmt.Sprintf("--resume goes on after %s", count(k.saved, "sample"))}
-}
-
-func isDir(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
 }
 
 // settings returns the options that decide on the bytes of an output.

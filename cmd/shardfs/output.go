@@ -227,9 +227,10 @@ func (out *output) refill(ctx context.Context, part *store.Object, b pack.Base, 
 		err = out.file.CopyRange(part, 0, c.Mark.Bytes)
 	} else {
 		var r *codec.Reader
-		if r, err = codec.NewReader(format, io.NewSectionReader(part, 0, part.Size()), codec.Options{}); err == nil {
-			written := c.Mark.Bytes - int64(len(c.Tail))
-			_, err = io.CopyN(out.sink, io.MultiReader(io.LimitReader(contextReader{ctx, r}, written), bytes.NewReader(c.Tail)), c.Mark.Bytes)
+		in := io.NewSectionReader(contextReaderAt{ctx, part}, 0, part.Size())
+		if r, err = codec.NewReader(format, in, codec.Options{}); err == nil {
+			written := io.LimitReader(r, c.Mark.Bytes-int64(len(c.Tail)))
+			_, err = io.CopyN(out.sink, io.MultiReader(written, bytes.NewReader(c.Tail)), c.Mark.Bytes)
 		}
 	}
 	if err != nil {
@@ -237,19 +238,6 @@ func (out *output) refill(ctx context.Context, part *store.Object, b pack.Base, 
 	}
 	out.Writer = pack.Resume(out.sink, out.packing, b, c.Mark)
 	return nil
-}
-
-// contextReader reads until ctx is done.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(p)
 }
 
 // commit ends the tar and publishes it, and then what is to lie beside it.

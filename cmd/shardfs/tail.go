@@ -14,7 +14,8 @@ type tail struct {
 func (t *tail) Write(p []byte) (int, error) {
 	n, err := t.w.Write(p)
 	t.end += int64(n)
-	t.kept = append(t.unwritten(), p[:n]...)
+	t.kept = append(t.kept, p[:n]...)
+	t.unwritten()
 	return n, err
 }
 

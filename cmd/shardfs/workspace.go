@@ -126,6 +126,12 @@ func (o *runOptions) wantsMount(name string) bool {
 	return o.workspace == "fuse" || o.workspace == "auto" && canMount()
 }
 
+// isDir reports whether a name is that of a directory.
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
 // canMount reports whether FUSE is to be had here.
 func canMount() bool {
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
