@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 const module = "github.com/shardfs/shardfs/"
@@ -38,6 +40,8 @@ var layers = []layer{
 	{"internal/lint", []string{"index"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/arch", nil, nil},
+	{"internal/skip", nil, nil},     // for tests only
+	{"internal/testtime", nil, nil}, // for tests only
 }
 
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.
@@ -80,7 +84,7 @@ func packages(t *testing.T) (list []goPackage) {
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skipf("SKIPPED: %v", err)
+		skip.Without(t, "the go command: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
