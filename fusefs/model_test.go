@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 var long = flag.Bool("long", false, "take the time for many more random operations and kills")
@@ -308,14 +309,14 @@ func (m *model) compare(root string) error {
 func (m *model) compareFolders(mount *mounted) error {
 	o := mount.overlay()
 	listed := map[string]bool{}
-	var folder func(f index.Folder) error
-	folder = func(f index.Folder) error {
+	var folder func(f pack.Folder) error
+	folder = func(f pack.Folder) error {
 		if f.Path != "" && !m.dirs[f.Path] {
 			return fmt.Errorf("folder %q should not be there", f.Path)
 		}
 		files := f.Files
 		if f.Untouched {
-			files = append(files, index.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })...)
+			files = append(files, pack.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })...)
 		}
 		for _, file := range files {
 			name := path.Join(f.Path, file.Name)
@@ -331,7 +332,7 @@ func (m *model) compareFolders(mount *mounted) error {
 				err = fmt.Errorf("a %v", file.Mode)
 			case want.link:
 				continue
-			case file.Row == index.Changed:
+			case file.Row == pack.Changed:
 				var in fs.File
 				if in, err = file.Open(); err == nil {
 					got, err = io.ReadAll(in)

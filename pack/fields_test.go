@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 func TestFields(t *testing.T) {
@@ -81,7 +79,7 @@ func TestFieldsOfChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := mustPack(t, s.base, s.folders(changes{"a": {remove("sample.jpg"), write("sample.ppm", "p"), write("sample.cls", "c")}},
-		index.Folder{Path: "n", Files: []index.File{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Fields: fields})
+		Folder{Path: "n", Files: []File{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Fields: fields})
 	if got, want := listing(t, out), "a.cls=c a.png=p n.txt=t"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -150,10 +150,10 @@ func fuzzedTar(names []string, format tar.Format, size int) []byte {
 }
 
 // rewrite returns the directory of a sample with every file written anew, with the same content.
-func (s shard) rewrite(t *testing.T, number int) index.Folder {
+func (s shard) rewrite(t *testing.T, number int) Folder {
 	sample := s.base.Index.Sample(number)
-	f := index.Folder{Path: sample.Path, Sample: &sample}
-	for _, m := range index.MemberFiles(s.base.Index, sample, func(string) bool { return true }) {
+	f := Folder{Path: sample.Path, Sample: &sample}
+	for _, m := range MemberFiles(s.base.Index, sample, func(string) bool { return true }) {
 		data, size := s.base.Index.Content(m.Row)
 		f.Files = append(f.Files, file(m.Name, string(s.plain[data:data+size])))
 	}

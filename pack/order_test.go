@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 // keys returns the keys of samples.
@@ -92,7 +90,7 @@ func TestSortRefuses(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	broken := errors.New("broken disk")
-	unreadable := index.File{Name: "sample.cls", Row: index.Changed, Mode: 0o644, Open: func() (fs.File, error) { return nil, broken }}
+	unreadable := File{Name: "sample.cls", Row: Changed, Mode: 0o644, Open: func() (fs.File, error) { return nil, broken }}
 	for _, tt := range []struct {
 		story   string
 		samples iter.Seq2[Sample, error]

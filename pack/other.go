@@ -65,7 +65,7 @@ func (o *Other) add(s *Sample) error {
 		}
 		row := m.Row
 		m.File.Open = func() (fs.File, error) { return o.open(row) }
-		m.File.Row, m.Row = index.Changed, index.Changed
+		m.File.Row, m.Row = Changed, Changed
 		s.members = append(s.members, m)
 	}
 	return o.named(o.Index.Err())

@@ -119,7 +119,7 @@ func (w *Writer) Write(s Sample) error {
 }
 
 // Folder writes the samples in one directory.
-func (w *Writer) Folder(b Base, f index.Folder) error {
+func (w *Writer) Folder(b Base, f Folder) error {
 	samples, err := Samples(b, f)
 	if err != nil {
 		return err
@@ -300,18 +300,18 @@ func (w *Writer) sample(s Sample) error {
 	}
 	for _, m := range s.members {
 		w.sum.Members++
-		if m.Row == index.Changed && w.row < s.end {
+		if m.Row == Changed && w.row < s.end {
 			if err := w.others(b, s.end); err != nil {
 				return err
 			}
 		}
-		if m.Row != index.Changed {
+		if m.Row != Changed {
 			if err := w.others(b, m.Row); err != nil {
 				return err
 			}
 			w.row = m.Row + 1
 		}
-		if s.own && !m.renamed && m.File.Row != index.Changed && m.File.Row == m.Row {
+		if s.own && !m.renamed && m.File.Row != Changed && m.File.Row == m.Row {
 			if err := w.rawRow(b, m.Row); err != nil {
 				return err
 			}
@@ -357,7 +357,7 @@ func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
 	}
 	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction would need an extended header
 	var content io.Reader
-	if m.File.Row != index.Changed {
+	if m.File.Row != Changed {
 		member, err := s.Base.Index.Open(m.File.Row, s.Base.Plain)
 		if err != nil {
 			return err

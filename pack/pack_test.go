@@ -78,16 +78,16 @@ func newShard(t testing.TB, plain []byte) shard {
 }
 
 // edit changes the directory of a sample.
-type edit func(f *index.Folder)
+type edit func(f *Folder)
 
 // folder returns the directory of a sample after some edits.
-func (s shard) folder(number int, edits ...edit) index.Folder {
+func (s shard) folder(number int, edits ...edit) Folder {
 	sample := s.base.Index.Sample(number)
-	f := index.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
+	f := Folder{Path: sample.Path, Sample: &sample, Untouched: true}
 	for _, edit := range edits {
 		if f.Untouched {
 			f.Untouched = false
-			f.Files = index.MemberFiles(s.base.Index, sample, func(string) bool { return true })
+			f.Files = MemberFiles(s.base.Index, sample, func(string) bool { return true })
 		}
 		edit(&f)
 	}
@@ -98,7 +98,7 @@ func (s shard) folder(number int, edits ...edit) index.Folder {
 type changes map[string][]edit
 
 // folders returns the directories of all samples, changed, and new ones behind them.
-func (s shard) folders(c changes, added ...index.Folder) folders {
+func (s shard) folders(c changes, added ...Folder) folders {
 	var list folders
 	for number := range s.base.Index.Samples() {
 		edits := c[s.base.Index.Sample(number).Path]
@@ -114,10 +114,10 @@ func (s shard) folders(c changes, added ...index.Folder) folders {
 var dropped = []edit{nil}
 
 // folders is a Source.
-type folders []index.Folder
+type folders []Folder
 
-func (l folders) Folders() iter.Seq2[index.Folder, error] {
-	return func(yield func(index.Folder, error) bool) {
+func (l folders) Folders() iter.Seq2[Folder, error] {
+	return func(yield func(Folder, error) bool) {
 		for _, f := range l {
 			if !yield(f, nil) {
 				return
@@ -127,9 +127,9 @@ func (l folders) Folders() iter.Seq2[index.Folder, error] {
 }
 
 // file returns a file that was written to a sample's directory.
-func file(name, content string) index.File {
-	return index.File{
-		Name: name, Row: index.Changed, Size: int64(len(content)), Mode: 0o644, ModTime: ftime,
+func file(name, content string) File {
+	return File{
+		Name: name, Row: Changed, Size: int64(len(content)), Mode: 0o644, ModTime: ftime,
 		Open: func() (fs.File, error) {
 			return &fakeFile{size: int64(len(content)), r: strings.NewReader(content)}, nil
 		},
@@ -138,21 +138,21 @@ func file(name, content string) index.File {
 
 // write is an edit that writes a file; remove one that removes it.
 func write(name, content string) edit {
-	return func(f *index.Folder) {
+	return func(f *Folder) {
 		remove(name)(f)
 		f.Files = append(f.Files, file(name, content))
 	}
 }
 
 func remove(name string) edit {
-	return func(f *index.Folder) {
-		f.Files = slices.DeleteFunc(f.Files, func(file index.File) bool { return file.Name == name })
+	return func(f *Folder) {
+		f.Files = slices.DeleteFunc(f.Files, func(file File) bool { return file.Name == name })
 	}
 }
 
 // rename gives a file another name. That it is unchanged stays known.
 func rename(from, to string) edit {
-	return func(f *index.Folder) {
+	return func(f *Folder) {
 		remove(to)(f)
 		for i := range f.Files {
 			if f.Files[i].Name == from {
@@ -164,25 +164,25 @@ func rename(from, to string) edit {
 
 // special puts something into a directory that is no regular file.
 func special(name string, mode fs.FileMode) edit {
-	return func(f *index.Folder) {
+	return func(f *Folder) {
 		remove(name)(f)
-		f.Files = append(f.Files, index.File{Name: name, Row: index.Changed, Mode: mode})
+		f.Files = append(f.Files, File{Name: name, Row: Changed, Mode: mode})
 	}
 }
 
 // move renames a sample's directory.
 func move(path string) edit {
-	return func(f *index.Folder) { f.Path, f.Moved = path, true }
+	return func(f *Folder) { f.Path, f.Moved = path, true }
 }
 
 // sub puts a directory into a directory.
-func sub(folder index.Folder) edit {
-	return func(f *index.Folder) { f.Folders = append(f.Folders, folder) }
+func sub(folder Folder) edit {
+	return func(f *Folder) { f.Folders = append(f.Folders, folder) }
 }
 
 // added returns a directory that the shard does not have, with files "name=content".
-func added(path string, files ...string) index.Folder {
-	f := index.Folder{Path: path}
+func added(path string, files ...string) Folder {
+	f := Folder{Path: path}
 	for _, s := range files {
 		name, content, _ := strings.Cut(s, "=")
 		f.Files = append(f.Files, file(name, content))
@@ -319,7 +319,7 @@ func TestPackChanges(t *testing.T) {
 		story   string
 		shard   shard
 		changes changes
-		added   []index.Folder
+		added   []Folder
 		options Options
 		want    string
 		sum     Summary // without Bytes
@@ -375,22 +375,22 @@ func TestPackChanges(t *testing.T) {
 		{"the key of a later sample, which is dropped", s, changes{"a": {write("__key__", "b")}, "b": dropped}, nil, Options{},
 			"d/ b.jpg=a.jpg README b.cls=a.cls l NOTES c.jpg e/", Summary{Samples: 2, Members: 3}},
 
-		{"new samples", s, nil, []index.Folder{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")}, Options{},
+		{"new samples", s, nil, []Folder{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n/m.x=1 o.a=1 o.b=2 e/", Summary{Samples: 5, Members: 8, LeftOut: 1}},
-		{"a new sample with a key", s, nil, []index.Folder{added("n", "sample.x=1", "__key__=k", "__source__=s")}, Options{},
+		{"a new sample with a key", s, nil, []Folder{added("n", "sample.x=1", "__key__=k", "__source__=s")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg k.x=1 e/", Summary{Samples: 4, Members: 6}},
-		{"a copy of a sample, key file and all", s, nil, []index.Folder{added("n", "sample.x=1", "__key__=a", "__source__=s")}, Options{},
+		{"a copy of a sample, key file and all", s, nil, []Folder{added("n", "sample.x=1", "__key__=a", "__source__=s")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n.x=1 e/", Summary{Samples: 4, Members: 6}},
-		{"a new directory without members", s, nil, []index.Folder{added("n", "log=x", "__key__=bad.key")}, Options{},
+		{"a new directory without members", s, nil, []Folder{added("n", "log=x", "__key__=bad.key")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 1}},
-		{"files that lie in no directory", s, nil, []index.Folder{added("", "sample.x=1", "log=x")}, Options{},
+		{"files that lie in no directory", s, nil, []Folder{added("", "sample.x=1", "log=x")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 2}},
 
 		{"one sample becomes many", s, changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls b/0.x=0 one.x=1 NOTES c.jpg e/", Summary{Samples: 5, Members: 7}},
 		{"one sample becomes many others", s, changes{"b": {remove("sample.jpg"), remove("sample.cls"), sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1"))}}, nil, Options{},
 			"d/ a.jpg README a.cls l b/0.x=0 b/1.x=1 NOTES c.jpg e/", Summary{Samples: 4, Members: 5, Emptied: 1}},
-		{"a directory that is no sample leads to one", s, changes{"b": {func(f *index.Folder) {
+		{"a directory that is no sample leads to one", s, changes{"b": {func(f *Folder) {
 			between := added("b/x", "log=x")
 			sub(added("b/x/y", "sample.x=0"))(&between)
 			sub(between)(f)
@@ -434,11 +434,11 @@ func TestPackBadKeys(t *testing.T) {
 	for _, tt := range []struct {
 		story   string
 		changes changes
-		added   []index.Folder
+		added   []Folder
 	}{
 		{"a dot in the last component", changes{"a": {write("__key__", "x.y")}}, nil},
 		{"a dot in the directory's new name", changes{"a": {move("x.y")}}, nil},
-		{"a dot in a new directory's name", nil, []index.Folder{added("x.y", "sample.x=1")}},
+		{"a dot in a new directory's name", nil, []Folder{added("x.y", "sample.x=1")}},
 		{"nothing", changes{"a": {write("__key__", "")}}, nil},
 		{"a newline alone", changes{"a": {write("__key__", "\n")}}, nil},
 		{"a NUL", changes{"a": {write("__key__", "x\x00y")}}, nil},
@@ -446,8 +446,8 @@ func TestPackBadKeys(t *testing.T) {
 		{"two newlines", changes{"a": {write("__key__", "x\n\n")}}, nil},
 		{"too long", changes{"a": {write("__key__", strings.Repeat("x", 4097))}}, nil},
 		{"what readers pass over", changes{"a": {write("__key__", "__x__/a")}}, nil},
-		{"a new directory that readers pass over", nil, []index.Folder{added("__x__/a", "sample.x=1")}},
-		{"a new directory with a bad key", nil, []index.Folder{added("n", "sample.x=1", "__key__=x.y")}},
+		{"a new directory that readers pass over", nil, []Folder{added("__x__/a", "sample.x=1")}},
+		{"a new directory with a bad key", nil, []Folder{added("n", "sample.x=1", "__key__=x.y")}},
 		{"a nested directory with a bad key", changes{"a": {sub(added("a/n", "sample.x=1", "__key__=x.y"))}}, nil},
 		{"one dot", changes{"a": {write("__key__", ".")}}, nil},
 		{"two samples of one key that come to lie together", changes{"b": dropped}, nil},
@@ -569,7 +569,7 @@ func TestPackBigFile(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
 	var out bytes.Buffer
 	w := NewWriter(&out, Options{})
-	f := s.folder(0, put(index.File{Name: "sample.x", Row: index.Changed, Open: func() (fs.File, error) {
+	f := s.folder(0, put(File{Name: "sample.x", Row: Changed, Open: func() (fs.File, error) {
 		return &fakeFile{size: 8 << 30, r: strings.NewReader("short")}, nil
 	}}))
 	if err := w.Folder(s.base, f); !errors.Is(err, ErrChanged) {
@@ -582,8 +582,8 @@ func TestPackBigFile(t *testing.T) {
 }
 
 // put is an edit that puts a file into a directory.
-func put(file index.File) edit {
-	return func(f *index.Folder) {
+func put(file File) edit {
+	return func(f *Folder) {
 		remove(file.Name)(f)
 		f.Files = append(f.Files, file)
 	}
@@ -629,14 +629,14 @@ func TestPackFileErrors(t *testing.T) {
 			if name == "__key__" && tt.want == ErrChanged {
 				continue
 			}
-			_, _, err := packed(s.base, s.folders(changes{"a": {put(index.File{Name: name, Row: index.Changed, Open: tt.open})}}), Options{})
+			_, _, err := packed(s.base, s.folders(changes{"a": {put(File{Name: name, Row: Changed, Open: tt.open})}}), Options{})
 			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), "sample a: "+name+": ") {
 				t.Errorf("%s: %v, want sample a: %s: ...: %v", tt.story, err, name, tt.want)
 			}
 		}
 	}
 	// A file that has grown gives the bytes that its header says.
-	out, _ := mustPack(t, s.base, s.folders(changes{"a": {put(index.File{Name: "sample.x", Row: index.Changed, Open: open(&fakeFile{size: 3, r: strings.NewReader("12345")}, nil)})}}), Options{})
+	out, _ := mustPack(t, s.base, s.folders(changes{"a": {put(File{Name: "sample.x", Row: Changed, Open: open(&fakeFile{size: 3, r: strings.NewReader("12345")}, nil)})}}), Options{})
 	if got := listing(t, out); got != "a.x=123" {
 		t.Errorf("a file that has grown: %s", got)
 	}
@@ -856,6 +856,6 @@ func TestPackCancel(t *testing.T) {
 
 type failing struct{ err error }
 
-func (f failing) Folders() iter.Seq2[index.Folder, error] {
-	return func(yield func(index.Folder, error) bool) { yield(index.Folder{}, f.err) }
+func (f failing) Folders() iter.Seq2[Folder, error] {
+	return func(yield func(Folder, error) bool) { yield(Folder{}, f.err) }
 }

@@ -34,8 +34,8 @@ const none = -1
 // Member is one member of a Sample.
 type Member struct {
 	Ext  string
-	File index.File // what it holds
-	Row  int        // of the member of the shard in whose place it comes; index.Changed for a new one
+	File File // what it holds
+	Row  int  // of the member of the shard in whose place it comes; Changed for a new one
 
 	renamed bool // its extension is not the one that it had
 }
@@ -53,7 +53,7 @@ func (s *Sample) Empty() bool { return !s.whole && len(s.members) == 0 }
 
 // rowMembers returns the members of a sample as a shard has them.
 func rowMembers(x *index.Index, start, end int) (members []Member) {
-	for _, file := range index.MemberFiles(x, index.Sample{Start: start, End: end}, func(string) bool { return true }) {
+	for _, file := range MemberFiles(x, index.Sample{Start: start, End: end}, func(string) bool { return true }) {
 		members = append(members, Member{Ext: x.Member(file.Row).Ext, File: file, Row: file.Row})
 	}
 	return members
@@ -81,7 +81,7 @@ func End(b Base) Sample {
 //   - sample.EXT is the member KEY.EXT, and any other file is none;
 //   - a directory that holds members is a sample, whose key is what was written into its key file or, where the directory
 //     is new or was renamed, what its path says.
-func Samples(b Base, f index.Folder) ([]Sample, error) {
+func Samples(b Base, f Folder) ([]Sample, error) {
 	own, err := ownSample(b, f)
 	if err != nil {
 		return nil, fmt.Errorf("sample %s: %w", f.Path, err)
@@ -104,7 +104,7 @@ func Samples(b Base, f index.Folder) ([]Sample, error) {
 }
 
 // ownSample returns the sample that a directory itself shows.
-func ownSample(b Base, f index.Folder) (s Sample, err error) {
+func ownSample(b Base, f Folder) (s Sample, err error) {
 	s = Sample{Base: b, Path: f.Path, like: none}
 	if f.Sample != nil {
 		s = Whole(b, *f.Sample)
@@ -119,7 +119,7 @@ func ownSample(b Base, f index.Folder) (s Sample, err error) {
 		s.LeftOut = len(f.Files)
 		return s, nil
 	}
-	files := make(map[string]index.File, len(f.Files))
+	files := make(map[string]File, len(f.Files))
 	for _, file := range f.Files {
 		files[file.Name] = file
 	}
@@ -143,7 +143,7 @@ func ownSample(b Base, f index.Folder) (s Sample, err error) {
 			continue
 		}
 		name := b.Index.FileName(row)
-		if file, ok := files[name]; ok && (file.Row != index.Changed || file.Mode.IsRegular()) {
+		if file, ok := files[name]; ok && (file.Row != Changed || file.Mode.IsRegular()) {
 			s.members = append(s.members, Member{Ext: b.Index.Member(row).Ext, File: file, Row: row})
 			delete(files, name)
 		}
@@ -154,12 +154,12 @@ func ownSample(b Base, f index.Folder) (s Sample, err error) {
 }
 
 // newMembers returns the files that become members that the shard does not have, by name, and how many others there are.
-func newMembers(files map[string]index.File) (members []Member, others int) {
+func newMembers(files map[string]File) (members []Member, others int) {
 	for name, file := range files {
 		ext, n, ok := index.SplitFile(name)
 		switch {
 		case ok && n == 1 && file.Mode.IsRegular():
-			members = append(members, Member{Ext: ext, File: file, Row: index.Changed})
+			members = append(members, Member{Ext: ext, File: file, Row: Changed})
 		case name != index.KeyFile && name != index.SourceFile:
 			others++
 		}
@@ -169,7 +169,7 @@ func newMembers(files map[string]index.File) (members []Member, others int) {
 }
 
 // key returns the key of the sample that a directory shows; own is the one that it has without a key file of its own.
-func key(b Base, f index.Folder, own string) (string, error) {
+func key(b Base, f Folder, own string) (string, error) {
 	if f.Moved {
 		own = index.KeyOfPath(f.Path)
 	}
@@ -195,7 +195,7 @@ func key(b Base, f index.Folder, own string) (string, error) {
 }
 
 // readFile returns the content of a file of at most limit bytes, or its first limit bytes.
-func readFile(file index.File, limit int64) ([]byte, error) {
+func readFile(file File, limit int64) ([]byte, error) {
 	f, err := file.Open()
 	if err != nil {
 		return nil, err

@@ -3,15 +3,13 @@ package pack
 import (
 	"context"
 	"iter"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 // Source has directories of samples.
 type Source interface {
 	// Folders yields the directories as they are now: those that show samples of a shard in tar order, then the others,
 	// by path.
-	Folders() iter.Seq2[index.Folder, error]
+	Folders() iter.Seq2[Folder, error]
 }
 
 // Shard yields the samples of a shard as they lie there and, at last, what it has behind them.

@@ -7,8 +7,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 // ErrSort says that samples cannot be sorted by what was named.
@@ -80,7 +78,7 @@ func textOf(s *Sample, ext string) (text string, found bool, err error) {
 
 // read returns what a member holds, or its first limit bytes.
 func (s *Sample) read(m Member, limit int64) ([]byte, error) {
-	if m.File.Row == index.Changed {
+	if m.File.Row == Changed {
 		return readFile(m.File, limit)
 	}
 	content, err := s.Base.Index.Open(m.File.Row, s.Base.Plain)

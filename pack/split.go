@@ -3,8 +3,6 @@ package pack
 import (
 	"bytes"
 	"errors"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 // Size returns how many bytes the tar has so far, without its end.
@@ -29,7 +27,7 @@ func (w *Writer) rehearsal() *Writer {
 
 // Check returns why the samples in a directory cannot be written, if it is their fault: ErrKey or ErrTwice. Nothing is written,
 // and nothing read but their keys.
-func (w *Writer) Check(b Base, f index.Folder) error {
+func (w *Writer) Check(b Base, f Folder) error {
 	if err := w.rehearsal().Folder(b, f); errors.Is(err, ErrKey) || errors.Is(err, ErrTwice) {
 		return err
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 // What is measured is what is written, to the byte, whatever is done to a sample; and measuring reads no content.
@@ -56,7 +54,7 @@ func TestMeasure(t *testing.T) {
 func unread(s Sample) Sample {
 	s.members = slices.Clone(s.members)
 	for i, m := range s.members {
-		if m.File.Row != index.Changed {
+		if m.File.Row != Changed {
 			continue
 		}
 		size := m.File.Size

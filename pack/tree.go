@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"iter"
 	"path"
-
-	"github.com/shardfs/shardfs/index"
 )
 
 // Tree is a plain directory of sample directories, as a [Source]. It reads one directory at a time and follows no links.
@@ -15,20 +13,20 @@ type Tree struct {
 }
 
 // Folders yields the directories by path, a directory before those in it.
-func (t Tree) Folders() iter.Seq2[index.Folder, error] {
-	return func(yield func(index.Folder, error) bool) {
+func (t Tree) Folders() iter.Seq2[Folder, error] {
+	return func(yield func(Folder, error) bool) {
 		t.walk(".", yield)
 	}
 }
 
 // walk yields the directories in dir, and reports whether to go on.
-func (t Tree) walk(dir string, yield func(index.Folder, error) bool) bool {
-	f, subs, err := index.ReadDir(t.FS, dir)
+func (t Tree) walk(dir string, yield func(Folder, error) bool) bool {
+	f, subs, err := ReadDir(t.FS, dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "." {
 		return true // removed since it was listed
 	}
 	if err != nil {
-		return yield(index.Folder{}, err)
+		return yield(Folder{}, err)
 	}
 	if dir == "." {
 		f.Path = ""

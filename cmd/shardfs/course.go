@@ -270,7 +270,7 @@ func (r *course) tooMany(all int) error {
 }
 
 // pack puts a sample into the output, or if it is not there, what lies around it.
-func (r *course) pack(t *task, folder index.Folder, there bool) error {
+func (r *course) pack(t *task, folder pack.Folder, there bool) error {
 	switch {
 	case there:
 		if err := r.out.Folder(t.base, folder); err != nil {
@@ -285,15 +285,15 @@ func (r *course) pack(t *task, folder index.Folder, there bool) error {
 }
 
 // withLog returns a sample's directory with what its command wrote as one more file.
-func withLog(t *task, f index.Folder, ext string, log *runner.Output) index.Folder {
+func withLog(t *task, f pack.Folder, ext string, log *runner.Output) pack.Folder {
 	if f.Untouched {
 		f.Untouched = false
-		f.Files = index.MemberFiles(t.base.Index, *f.Sample, func(string) bool { return true })
+		f.Files = pack.MemberFiles(t.base.Index, *f.Sample, func(string) bool { return true })
 	}
 	name := index.SampleFile(ext)
-	f.Files = slices.DeleteFunc(slices.Clone(f.Files), func(file index.File) bool { return file.Name == name })
-	f.Files = append(f.Files, index.File{
-		Name: name, Row: index.Changed, Size: log.Len(), Mode: 0o644, ModTime: time.Now(),
+	f.Files = slices.DeleteFunc(slices.Clone(f.Files), func(file pack.File) bool { return file.Name == name })
+	f.Files = append(f.Files, pack.File{
+		Name: name, Row: pack.Changed, Size: log.Len(), Mode: 0o644, ModTime: time.Now(),
 		Open: func() (fs.File, error) { return log.Open(name), nil },
 	})
 	return f

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -198,7 +197,7 @@ func (i *placeInput) open(context.Context, bool) (iter.Seq2[pack.Sample, error],
 			return nil, err
 		}
 		i.opened = root
-		return i.notNone(pack.All(pack.Base{Name: i.place}, pack.Tree{FS: index.RootFS(root)})), nil
+		return i.notNone(pack.All(pack.Base{Name: i.place}, pack.Tree{FS: pack.RootFS(root)})), nil
 	}
 	over, err := openOverlay(i.scratch)
 	if err != nil {

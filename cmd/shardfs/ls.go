@@ -183,11 +183,11 @@ func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) erro
 			found[s.Key] = true
 			for _, m := range s.Members() {
 				im := index.Member{Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime, Mode: uint16(m.File.Mode.Perm())}
-				if m.File.Row != index.Changed {
+				if m.File.Row != pack.Changed {
 					im = base.Index.Member(m.File.Row)
 				}
 				lm := newListedMember(s.Key+"."+m.Ext, im)
-				if m.File.Row == index.Changed {
+				if m.File.Row == pack.Changed {
 					lm.Offset = nil
 				}
 				l.Members = append(l.Members, lm)

@@ -41,12 +41,12 @@ type task struct {
 	key     string
 	source  string
 	base    pack.Base
-	before  index.Folder                       // its directory as it was
-	now     func() (index.Folder, bool, error) // its directory as it is; false where it is gone
-	free    func() error                       // its directory is not needed any more
-	discard func() error                       // its directory, which may be broken, shall go now; free is called all the same
-	skipped func()                             // told that it shall not be in the output; may be nil
-	others  func(*pack.Writer) error           // packs what lies around it if it is not packed itself; may be nil
+	before  pack.Folder                       // its directory as it was
+	now     func() (pack.Folder, bool, error) // its directory as it is; false where it is gone
+	free    func() error                      // its directory is not needed any more
+	discard func() error                      // its directory, which may be broken, shall go now; free is called all the same
+	skipped func()                            // told that it shall not be in the output; may be nil
+	others  func(*pack.Writer) error          // packs what lies around it if it is not packed itself; may be nil
 
 	// prepare makes its directory for an attempt, from 1 on, as it was in the beginning, and returns where that is.
 	prepare func(ctx context.Context, attempt int) (string, error)
@@ -151,7 +151,7 @@ func shardTasks(sh *shard.Shard, complete func(*task, index.Sample)) iter.Seq2[*
 			s := sh.Index.Sample(n)
 			t := &task{
 				number: n, key: s.Key, source: sh.Name, base: base,
-				before: index.Folder{Path: s.Path, Sample: &s, Untouched: true},
+				before: pack.Folder{Path: s.Path, Sample: &s, Untouched: true},
 			}
 			complete(t, s)
 			if !yield(t, nil) {
@@ -234,7 +234,7 @@ func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 			t.now = laid
 			return again(ctx, attempt)
 		}
-		t.now = func() (index.Folder, bool, error) { return m.over.Folder(s.Number) }
+		t.now = func() (pack.Folder, bool, error) { return m.over.Folder(s.Number) }
 		t.free = func() error { return errors.Join(freeLaid(), m.over.Free(s.Number, m.mounted)) }
 		t.discard = t.free
 	})
@@ -295,7 +295,7 @@ func (t *task) layOut(layout *overlay.Layout, x *index.Index, plain io.ReaderAt,
 		}
 		return laid.Dir, nil
 	}
-	t.now = func() (index.Folder, bool, error) { return laid.Folder() }
+	t.now = func() (pack.Folder, bool, error) { return laid.Folder() }
 	t.free, t.discard = remove, remove
 }
 
@@ -356,7 +356,7 @@ func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 			sample.Number = n
 			t := &task{
 				number: n, key: sample.Key, source: s.stream.Name, base: pack.Base{Index: x, Plain: s.stream},
-				before: index.Folder{Path: sample.Path, Sample: &sample, Untouched: true},
+				before: pack.Folder{Path: sample.Path, Sample: &sample, Untouched: true},
 			}
 			t.layOut(s.layout, x, s.stream, sample)
 			remove := t.free
@@ -421,7 +421,7 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.source, t.closer = pack.Tree{FS: index.RootFS(root)}, root
+		t.source, t.closer = pack.Tree{FS: pack.RootFS(root)}, root
 		return t, nil
 	}
 	over, err := openOverlay(scratch)
@@ -481,7 +481,7 @@ func (t *treeSpace) task(path string, number int) *task {
 	return &task{
 		number: number, key: key, source: source,
 		prepare: func(context.Context, int) (string, error) { return dir, nil },
-		now:     func() (index.Folder, bool, error) { return index.Folder{}, false, nil }, // rest packs them all
+		now:     func() (pack.Folder, bool, error) { return pack.Folder{}, false, nil }, // rest packs them all
 		free:    func() error { return nil },
 		discard: func() error { return nil },
 		skipped: func() { t.skipped[path] = true },
@@ -489,9 +489,9 @@ func (t *treeSpace) task(path string, number int) *task {
 }
 
 // sampleFolders yields those of a directory and the directories in it that are samples.
-func sampleFolders(f index.Folder) iter.Seq[index.Folder] {
-	return func(yield func(index.Folder) bool) {
-		isSample := f.Sample != nil || f.Path != "" && slices.ContainsFunc(f.Files, func(file index.File) bool {
+func sampleFolders(f pack.Folder) iter.Seq[pack.Folder] {
+	return func(yield func(pack.Folder) bool) {
+		isSample := f.Sample != nil || f.Path != "" && slices.ContainsFunc(f.Files, func(file pack.File) bool {
 			_, _, member := index.SplitFile(file.Name)
 			return member || file.Name == index.KeyFile
 		})
@@ -513,8 +513,8 @@ func (t *treeSpace) rest(ctx context.Context, w *pack.Writer) error {
 }
 
 // Folders yields the directories without those of skipped samples.
-func (t *treeSpace) Folders() iter.Seq2[index.Folder, error] {
-	return func(yield func(index.Folder, error) bool) {
+func (t *treeSpace) Folders() iter.Seq2[pack.Folder, error] {
+	return func(yield func(pack.Folder, error) bool) {
 		for f, err := range t.source.Folders() {
 			if !t.skipped[f.Path] && !yield(t.without(f), err) {
 				return
@@ -523,8 +523,8 @@ func (t *treeSpace) Folders() iter.Seq2[index.Folder, error] {
 	}
 }
 
-func (t *treeSpace) without(f index.Folder) index.Folder {
-	var kept []index.Folder
+func (t *treeSpace) without(f pack.Folder) pack.Folder {
+	var kept []pack.Folder
 	for _, sub := range f.Folders {
 		if !t.skipped[sub.Path] {
 			kept = append(kept, t.without(sub))

@@ -32,13 +32,13 @@ var layers = []layer{
 	{"internal/codec", nil, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
 	{"index", []string{"internal/codec"}, nil},
+	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/view", []string{"index", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/overlay", []string{"index", "internal/shard", "internal/view"}, []string{"golang.org/x/sys"}},
+	{"internal/overlay", []string{"index", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	{"internal/foreign", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},
-	{"pack", []string{"index"}, nil},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},     // for tests only
 	{"internal/testtime", nil, nil}, // for tests only
@@ -48,6 +48,11 @@ var layers = []layer{
 var never = map[string][]string{
 	"index": {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/"},
 	"pack":  {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/", module + "fusefs", module + "internal/runner", module + "internal/overlay"},
+}
+
+// neverItself lists what a package does not import itself, although the standard library it imports does.
+var neverItself = map[string][]string{
+	"index": {"os", "io/fs", "path/filepath"},
 }
 
 // programsOnly lists what is for programs alone: they read flags and environment, write messages and exit. Of a package
@@ -148,6 +153,11 @@ func TestNever(t *testing.T) {
 				if dep == path || strings.HasSuffix(path, "/") && strings.HasPrefix(dep, path) {
 					t.Errorf("%s comes to %s", p.base(), dep)
 				}
+			}
+		}
+		for _, path := range neverItself[p.base()] {
+			if slices.Contains(p.Imports, path) {
+				t.Errorf("%s imports %s", p.base(), path)
 			}
 		}
 	}

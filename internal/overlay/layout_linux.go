@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // Layout lays samples out in real directories, for commands that run without a mount. It is safe for concurrent use.
@@ -75,10 +76,10 @@ func (d *Laid) lay(plain io.ReaderAt, source string) error {
 		d.files[name] = id
 		return err
 	}
-	if err := put(index.KeyFile, index.Changed, made, strings.NewReader(d.sample.Key), int64(len(d.sample.Key))); err != nil {
+	if err := put(index.KeyFile, pack.Changed, made, strings.NewReader(d.sample.Key), int64(len(d.sample.Key))); err != nil {
 		return err
 	}
-	if err := put(index.SourceFile, index.Changed, made, strings.NewReader(source), int64(len(source))); err != nil {
+	if err := put(index.SourceFile, pack.Changed, made, strings.NewReader(source), int64(len(source))); err != nil {
 		return err
 	}
 	for row := d.sample.Start; row < d.sample.End; row++ {
@@ -129,8 +130,8 @@ func identityOf(info fs.FileInfo) identity {
 }
 
 // Folder returns what has become of the sample; false where its directory is gone. Its files can be opened until Remove.
-func (d *Laid) Folder() (index.Folder, bool, error) {
-	f := index.Folder{Path: d.sample.Path, Sample: &d.sample}
+func (d *Laid) Folder() (pack.Folder, bool, error) {
+	f := pack.Folder{Path: d.sample.Path, Sample: &d.sample}
 	now, err := d.read()
 	if errors.Is(err, fs.ErrPermission) {
 		unlock(d.opened, ".")
@@ -151,7 +152,7 @@ func (d *Laid) Folder() (index.Folder, bool, error) {
 			is := identityOf(info)
 			is.row = was.row
 			if is == was {
-				if was.row == index.Changed {
+				if was.row == pack.Changed {
 					continue // the sample's two own files
 				}
 				file.Row, file.Open = was.row, nil
@@ -167,7 +168,7 @@ func (d *Laid) Folder() (index.Folder, bool, error) {
 }
 
 // read reads the sample's directory. One that is a link now, or lies behind one, is not there.
-func (d *Laid) read() (f index.Folder, err error) {
+func (d *Laid) read() (f pack.Folder, err error) {
 	if d.opened == nil {
 		if d.opened, err = os.OpenRoot(d.root); err != nil {
 			return f, err
@@ -180,7 +181,7 @@ func (d *Laid) read() (f index.Folder, err error) {
 			return f, unix.ENOTDIR
 		}
 	}
-	return index.ReadFolder(index.RootFS(d.opened), d.sample.Path)
+	return pack.ReadFolder(pack.RootFS(d.opened), d.sample.Path)
 }
 
 // Remove removes what is left of the sample.

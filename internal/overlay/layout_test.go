@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // Laid samples are told apart by what a command has done to them.
@@ -121,7 +121,7 @@ func TestLayout(t *testing.T) {
 					t.Errorf("Folder = %q, %v, %v, want %q", folderText(f), there, err, tt.want)
 				}
 				for _, file := range f.Files {
-					if file.Row != index.Changed && file.Open != nil || file.Row == index.Changed && file.Open == nil {
+					if file.Row != pack.Changed && file.Open != nil || file.Row == pack.Changed && file.Open == nil {
 						t.Errorf("%s is row %d and can be opened: %v", file.Name, file.Row, file.Open != nil)
 					}
 					if file.Name == "sample.x" && file.Open != nil && file.Mode.Type() != 0 {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // A command may close its files to everybody. They are still its sample's, and ours, so we open them again: the mode of a file
@@ -18,7 +18,7 @@ import (
 // unlock gives their owner the rights to what lies under a path, and to all that is in it.
 func unlock(root *os.Root, name string) {
 	unlockOne(root, name)
-	fs.WalkDir(index.RootFS(root), name, func(name string, _ fs.DirEntry, err error) error {
+	fs.WalkDir(pack.RootFS(root), name, func(name string, _ fs.DirEntry, err error) error {
 		unlockOne(root, name)
 		return nil
 	})
@@ -69,7 +69,7 @@ func isLockedMode(st *unix.Stat_t) bool {
 }
 
 // isLocked reports whether the owner of a file in a directory, or in one below, may not read it.
-func isLocked(f index.Folder) bool {
+func isLocked(f pack.Folder) bool {
 	for _, file := range f.Files {
 		if file.Mode.IsRegular() && file.Mode&0o400 == 0 {
 			return true

@@ -18,6 +18,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // Overlay is a shard and the changes over it, as they are at the moment of each call. It is safe for concurrent use, and
@@ -52,8 +53,8 @@ type changes struct {
 	places map[index.Dir]place // directories that have one of their own there
 	gone   map[index.Dir]bool  // directories of the shard that were deleted or moved away
 	moved  map[index.Dir]bool  // those in whose old place there is another now: found in one turn, used in the next
-	added  []index.Folder      // directories outside the shard's samples that are not the shard's or hold what was added
-	strays []index.File        // files in the root
+	added  []pack.Folder       // directories outside the shard's samples that are not the shard's or hold what was added
+	strays []pack.File         // files in the root
 	stamp  string              // changes when anything does
 }
 
@@ -73,7 +74,7 @@ func (o *Overlay) walk() (c *changes, err error) {
 		for d := range c.places {
 			delete(c.gone, d) // moved, not deleted
 		}
-		index.SortFolders(c.added)
+		pack.SortFolders(c.added)
 		c.stamp = hex.EncodeToString(sum.Sum(nil))
 		return nil
 	})
@@ -106,7 +107,7 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 		return err
 	}
 	x := o.Shard.Index
-	var files []index.File // that belong to no sample
+	var files []pack.File // that belong to no sample
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
 		if isLockedMode(&e.stat) { // to read it will change its mode and so the stamp
@@ -159,7 +160,7 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	case dir.path == "":
 		c.strays = files
 	case len(files) > 0:
-		c.added = append(c.added, index.Folder{Path: dir.path, Files: files})
+		c.added = append(c.added, pack.Folder{Path: dir.path, Files: files})
 	}
 	return nil
 }
@@ -211,11 +212,11 @@ func (o *Overlay) where(c *changes, d index.Dir) (place, bool) {
 
 // Folders yields the directories of the samples as they are now: those of the shard in tar order, then those that were
 // added, by path.
-func (o *Overlay) Folders() iter.Seq2[index.Folder, error] {
-	return func(yield func(index.Folder, error) bool) {
+func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
+	return func(yield func(pack.Folder, error) bool) {
 		c, err := o.walk()
 		if err != nil {
-			yield(index.Folder{}, err)
+			yield(pack.Folder{}, err)
 			return
 		}
 		for n := range o.Shard.Index.Samples() {
@@ -232,7 +233,7 @@ func (o *Overlay) Folders() iter.Seq2[index.Folder, error] {
 				return
 			}
 		}
-		for _, f := range append(c.added, index.Folder{Files: c.strays}) {
+		for _, f := range append(c.added, pack.Folder{Files: c.strays}) {
 			if !yield(f, nil) {
 				return
 			}
@@ -241,14 +242,14 @@ func (o *Overlay) Folders() iter.Seq2[index.Folder, error] {
 }
 
 // folder returns the directory of one sample, wherever it is; false where it was deleted.
-func (o *Overlay) folder(c *changes, number int) (index.Folder, bool, error) {
+func (o *Overlay) folder(c *changes, number int) (pack.Folder, bool, error) {
 	x := o.Shard.Index
 	p, ok := o.where(c, x.DirOf(number))
 	if !ok {
-		return index.Folder{}, false, nil
+		return pack.Folder{}, false, nil
 	}
 	sample := x.Sample(number)
-	folder := index.Folder{Path: p.path, Sample: &sample, Moved: p.path != sample.Path, Untouched: true}
+	folder := pack.Folder{Path: p.path, Sample: &sample, Moved: p.path != sample.Path, Untouched: true}
 	if _, changed := c.places[x.DirOf(number)]; !changed {
 		return folder, true, nil
 	}
@@ -257,7 +258,7 @@ func (o *Overlay) folder(c *changes, number int) (index.Folder, bool, error) {
 }
 
 // Folder returns the directory of one sample as it is now, at the sample's own path; false where it is not there.
-func (o *Overlay) Folder(number int) (f index.Folder, there bool, err error) {
+func (o *Overlay) Folder(number int) (f pack.Folder, there bool, err error) {
 	err = settled(func() error {
 		f, there, err = o.atItsPath(number)
 		return err
@@ -266,10 +267,10 @@ func (o *Overlay) Folder(number int) (f index.Folder, there bool, err error) {
 }
 
 // atItsPath is one attempt at Folder.
-func (o *Overlay) atItsPath(number int) (index.Folder, bool, error) {
+func (o *Overlay) atItsPath(number int) (pack.Folder, bool, error) {
 	x := o.Shard.Index
 	sample := x.Sample(number)
-	folder := index.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
+	folder := pack.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
 	var dirs []index.Dir
 	for d := x.DirOf(number); d != index.Root; d = x.Parent(d) {
 		dirs = append(dirs, d)
@@ -277,7 +278,7 @@ func (o *Overlay) atItsPath(number int) (index.Folder, bool, error) {
 	at, opaque := "", false
 	for _, d := range slices.Backward(dirs) {
 		if opaque {
-			return index.Folder{}, false, nil // deleted with a directory above it
+			return pack.Folder{}, false, nil // deleted with a directory above it
 		}
 		at = path.Join(at, x.Name(d))
 		st, err := o.upper.stat(at)
@@ -285,15 +286,15 @@ func (o *Overlay) atItsPath(number int) (index.Folder, bool, error) {
 			return folder, true, nil
 		}
 		if err != nil {
-			return index.Folder{}, false, err
+			return pack.Folder{}, false, err
 		}
 		if !isDir(&st) {
-			return index.Folder{}, false, nil
+			return pack.Folder{}, false, nil
 		}
 		var is index.Dir
 		var over bool
 		if is, over, opaque, err = o.baseOf(at, x.Parent(d), true, nil); err != nil || !over || is != d {
-			return index.Folder{}, false, err
+			return pack.Folder{}, false, err
 		}
 	}
 	folder, err := o.read(folder, opaque, nil)
@@ -345,7 +346,7 @@ func (o *Overlay) Free(number int, mounted *os.Root) error {
 }
 
 // read completes the folder of a sample of the shard that has a directory in the upper tree.
-func (o *Overlay) read(f index.Folder, opaque bool, moved map[index.Dir]bool) (index.Folder, error) {
+func (o *Overlay) read(f pack.Folder, opaque bool, moved map[index.Dir]bool) (pack.Folder, error) {
 	entries, err := o.upper.list(f.Path)
 	if err != nil {
 		return f, err
@@ -376,15 +377,15 @@ func (o *Overlay) read(f index.Folder, opaque bool, moved map[index.Dir]bool) (i
 		}
 	}
 	if !opaque {
-		f.Files = append(f.Files, index.MemberFiles(x, *f.Sample, func(name string) bool { return !hidden[name] })...)
+		f.Files = append(f.Files, pack.MemberFiles(x, *f.Sample, func(name string) bool { return !hidden[name] })...)
 	}
 	return f, nil
 }
 
 // added reads a directory of the upper tree that is not the shard's, without the directories of the shard that were
 // moved into it.
-func (o *Overlay) added(dir string) (index.Folder, error) {
-	f := index.Folder{Path: dir}
+func (o *Overlay) added(dir string) (pack.Folder, error) {
+	f := pack.Folder{Path: dir}
 	entries, err := o.upper.list(dir)
 	if err != nil {
 		return f, err
@@ -414,9 +415,9 @@ func (o *Overlay) added(dir string) (index.Folder, error) {
 }
 
 // file describes a file of the upper tree.
-func (o *Overlay) file(name string, st *unix.Stat_t) index.File {
-	return index.File{
-		Name: path.Base(name), Row: index.Changed, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Mode: fileMode(st.Mode),
+func (o *Overlay) file(name string, st *unix.Stat_t) pack.File {
+	return pack.File{
+		Name: path.Base(name), Row: pack.Changed, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Mode: fileMode(st.Mode),
 		Open: func() (fs.File, error) {
 			fd, err := o.upper.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a FIFO by now
 			if err != nil {

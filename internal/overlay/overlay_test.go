@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // describe tells all changes of an overlay, a line each.
@@ -132,7 +132,7 @@ func TestChanges(t *testing.T) {
 }
 
 // folderText describes a folder: its files, and those in the folders in it.
-func folderText(f index.Folder) string {
+func folderText(f pack.Folder) string {
 	var all []string
 	for _, file := range f.Files {
 		all = append(all, fmt.Sprintf("%s:%d", path.Join(f.Path, file.Name), file.Row))

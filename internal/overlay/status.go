@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // Kind is what has happened to a sample or file, as the letter that stands for it.
@@ -69,7 +70,7 @@ func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 }
 
 // differences returns what differs in one directory.
-func (o *Overlay) differences(f index.Folder) []Difference {
+func (o *Overlay) differences(f pack.Folder) []Difference {
 	var all []Difference
 	switch {
 	case f.Sample == nil && f.Path != "":
@@ -80,22 +81,22 @@ func (o *Overlay) differences(f index.Folder) []Difference {
 	if f.Untouched {
 		return all
 	}
-	var members []index.File
+	var members []pack.File
 	shard := make(map[string]bool) // names of the files that the shard has
 	if f.Sample != nil {
-		members = index.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })
+		members = pack.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })
 		shard[index.KeyFile], shard[index.SourceFile] = true, true
 	}
 	for _, m := range members {
 		shard[m.Name] = true
 	}
 	files := slices.Clone(f.Files)
-	slices.SortFunc(files, func(a, b index.File) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(files, func(a, b pack.File) int { return strings.Compare(a.Name, b.Name) })
 	there := make(map[string]bool, len(files))
 	for _, file := range files {
 		there[file.Name] = true
 		switch {
-		case file.Row != index.Changed:
+		case file.Row != pack.Changed:
 		case shard[file.Name]:
 			all = append(all, Difference{Kind: Modified, Path: path.Join(f.Path, file.Name)})
 		default:

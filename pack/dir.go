@@ -1,4 +1,4 @@
-package index
+package pack
 
 import (
 	"cmp"
@@ -8,16 +8,18 @@ import (
 	"path"
 	"slices"
 	"time"
+
+	"github.com/shardfs/shardfs/index"
 )
 
 // Folder is a directory of the view as it is now, changes included.
 type Folder struct {
-	Path      string   // slash-separated, from the root of the view; "" for the root, whose files belong to no sample
-	Sample    *Sample  // the sample of the shard that it shows; nil where the shard has none here
-	Moved     bool     // the directory of Sample was renamed to Path
-	Untouched bool     // every file of Sample is in it as the shard has it, and nothing else
-	Files     []File   // without the names of directories; in no order; empty where Untouched
-	Folders   []Folder // the directories in it that show no sample of the shard, by name
+	Path      string        // slash-separated, from the root of the view; "" for the root, whose files belong to no sample
+	Sample    *index.Sample // the sample of the shard that it shows; nil where the shard has none here
+	Moved     bool          // the directory of Sample was renamed to Path
+	Untouched bool          // every file of Sample is in it as the shard has it, and nothing else
+	Files     []File        // without the names of directories; in no order; empty where Untouched
+	Folders   []Folder      // the directories in it that show no sample of the shard, by name
 }
 
 // File is a file in a Folder. One that shows an unchanged KeyFile or SourceFile is not listed.
@@ -96,7 +98,7 @@ func ReadFolder(fsys fs.FS, dir string) (Folder, error) {
 }
 
 // MemberFiles returns the files that show the members of a sample, those whose names keep accepts.
-func MemberFiles(x *Index, s Sample, keep func(name string) bool) []File {
+func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []File {
 	var files []File
 	for row := s.Start; row < s.End; row++ {
 		if !x.InSample(row) {
