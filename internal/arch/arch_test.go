@@ -28,6 +28,7 @@ type layer struct {
 // layers are the packages, lowest first, with all that they import: of ours, each from further up in this list, and of
 // other modules. Beside them there are programs, which nothing imports.
 var layers = []layer{
+	{"internal/retry", nil, nil},
 	{"internal/store", nil, []string{"golang.org/x/sys"}},
 	{"internal/codec", nil, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
