@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -97,28 +96,6 @@ func (b *bench) fsRandom(ctx context.Context) ([]row, error) {
 	return []row{
 		versus("open a picture at random and read 4 KiB at random, 1 reader, first pass; peer: extracted", w, ours[0], peer[0], 0.1),
 		versus("the same, second pass", w, ours[1], peer[1], 0.85),
-	}, nil
-}
-
-// fsUring reads whole files of a mount that has requests from a ring, where the kernel has such.
-func (b *bench) fsUring(ctx context.Context) ([]row, error) {
-	const parameter = "/sys/module/fuse/parameters/enable_uring"
-	if has, err := os.ReadFile(parameter); err != nil || string(bytes.TrimSpace(has)) != "Y" {
-		note("fs-uring: not measured, the kernel does not allow it: %s is not Y", parameter)
-		return nil, nil
-	}
-	s, extracted, err := b.photosExtracted(ctx)
-	if err != nil {
-		return nil, err
-	}
-	pictures := s.files(1, asSample, "jpg")
-	read := pictures.reading(1)
-	ours, peer := b.mounted(s, nil, "--io-uring", "-r").do(read), extracted.do(read)
-	if err := b.interleave(ctx, "fs-uring", ours[0], peer[0]); err != nil {
-		return nil, err
-	}
-	return []row{
-		versus("read whole files with io_uring, 1 reader, first pass; peer: extracted", pictures.megabytes(), ours[0], peer[0], 0.5),
 	}, nil
 }
 

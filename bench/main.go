@@ -69,7 +69,6 @@ func run(ctx context.Context, w io.Writer) error {
 		{"fs-stat", (*bench).fsStat},
 		{"fs-create", (*bench).fsCreate},
 		{"fs-memory", (*bench).fsMemory},
-		{"fs-uring", (*bench).fsUring},
 		{"run", (*bench).run},
 		{"run-cat", (*bench).runCat},
 		{"run-start", (*bench).runStart},

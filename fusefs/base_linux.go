@@ -15,13 +15,10 @@ type base struct {
 	replier
 	set    *view.Set
 	memory lightness
-	atOnce chan struct{} // the cancel channel of whoever does not wait
 }
 
 func newBase(set *view.Set, log func(error)) *base {
-	b := &base{replier: newReplier(log), set: set, memory: lightness{relax: set.Relax}, atOnce: make(chan struct{})}
-	close(b.atOnce)
-	return b
+	return &base{replier: newReplier(log), set: set, memory: lightness{relax: set.Relax}}
 }
 
 // Lookup waits for a name that is not there as long as the shard is still being indexed, but not in the directory of a

@@ -89,15 +89,12 @@ func serveMain(args []string) error {
 
 func serveKind(scratch *overlay.Scratch, sh *shard.Shard, mountpoint, kind string) (*Server, error) {
 	o := Options{Source: scratch.Dir, AllowOther: true, ReadOnly: os.Getenv(readOnlyVariable) != "", Log: func(err error) { fmt.Println("log:", err) }}
-	o.Uring = os.Getenv(uringVariable) != ""
 	if os.Getenv(traceVariable) != "" {
 		o.Trace = func(line string) { fmt.Println("trace:", line) }
 	}
 	switch kind {
 	case shown:
 		return Show(view.One(sh), mountpoint, o)
-	case many, waiting:
-		return serveOther(sh, mountpoint, kind, o)
 	case withOverlay:
 		u, err := scratch.Upper()
 		if err != nil {

@@ -33,7 +33,6 @@ type Options struct {
 	AllowOther bool         // other users may use it
 	ReadOnly   bool         // nothing can be changed
 	Options    []string     // more mount options
-	Uring      bool         // requests come through rings shared with the kernel, or nothing is mounted; not for Change
 	Log        func(error)  // told of faults that a caller sees as EIO; nil: they are dropped
 	Trace      func(string) // told of each request, in a line; nil for nobody
 }
@@ -47,15 +46,8 @@ func (o *Options) report() func(error) {
 
 // Server serves one mount.
 type Server struct {
-	fuse       transport
+	fuse       *fuse.Server
 	mountpoint string
-}
-
-// transport is how requests come from the kernel.
-type transport interface {
-	Serve()           // answers until the end
-	WaitMount() error // waits until the mount is ready for use
-	Wait()            // waits for the end
 }
 
 // Show mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the mount is ready for
@@ -73,9 +65,6 @@ func Show(set *view.Set, mountpoint string, o Options) (*Server, error) {
 // Change mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is ready for use.
 // The process must have no umask: the kernel has applied that of whoever makes a file.
 func Change(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
-	if o.Uring {
-		return nil, fmt.Errorf("%w: only where overlayfs keeps changes, or there are none", ErrNoUring)
-	}
 	report := o.report()
 	return serve(newChanging(tree, report), mountpoint, &o, report)
 }
@@ -109,11 +98,7 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 			return fuse.EIO
 		},
 	}
-	connect := mount
-	if o.Uring {
-		connect = mountUring
-	}
-	server, err := connect(fs, mountpoint, mounted)
+	server, err := mount(fs, mountpoint, mounted)
 	asked := o.Options
 	if o.AllowOther {
 		asked = append([]string{"allow_other"}, asked...)
@@ -124,12 +109,11 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{server, mountpoint}
+	// What is asked before Serve reads it waits in the kernel, so nothing here waits for the mount, as go-fuse's WaitMount does
+	// by opening a file in it. A thread that waits for an answer of its own process cannot be killed, and holds the connection
+	// by whose end it would be released: a process that is killed then would stay for good.
 	go server.Serve()
-	if err := server.WaitMount(); err != nil {
-		return nil, errors.Join(err, s.Unmount())
-	}
-	return s, nil
+	return &Server{server, mountpoint}, nil
 }
 
 // lineWriter hands on what a logger writes.
@@ -151,7 +135,7 @@ func readAhead(mountpoint string) {
 }
 
 // mount mounts by system call where we may, and else through fusermount3.
-func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (transport, error) {
+func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (*fuse.Server, error) {
 	direct := *o
 	direct.DirectMountStrict = true
 	direct.Options = nil
@@ -162,7 +146,7 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (tran
 	}
 	server, directErr := fuse.NewServer(fs, mountpoint, &direct)
 	if directErr == nil {
-		return channel{server}, nil
+		return server, nil
 	}
 	switch {
 	case errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) || errors.Is(directErr, unix.ENXIO):
@@ -177,16 +161,8 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (tran
 	if err != nil {
 		return nil, fmt.Errorf("%w by fusermount3, which says why", errRefused)
 	}
-	return channel{server}, nil
+	return server, nil
 }
-
-// channel is a server of go-fuse.
-type channel struct{ *fuse.Server }
-
-// WaitMount need not wait: what is asked waits in the kernel until it is served. The one of go-fuse opens a file in the mount. A
-// thread that waits for an answer cannot be killed, and holds the connection, by whose end it would be told that there will be
-// none: a process that was killed while it asks itself would stay for good, and so would whoever waits for it.
-func (channel) WaitMount() error { return nil }
 
 // Wait returns when the file system is unmounted and the last request is answered.
 func (s *Server) Wait() { s.fuse.Wait() }

@@ -62,7 +62,7 @@ func exitStatus(err error) int {
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
 	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-		fusefs.ErrNoUring, overlay.ErrForeign, overlay.ErrScratch, shard.ErrNotIndex, pack.ErrSort):
+		overlay.ErrForeign, overlay.ErrScratch, shard.ErrNotIndex, pack.ErrSort):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why

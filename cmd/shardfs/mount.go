@@ -21,7 +21,6 @@ type mountOptions struct {
 	options    []string
 	overlay    string
 	scratch    string
-	uring      bool
 	from       shardFlags
 }
 
@@ -53,7 +52,6 @@ directory each, and are opened when they are used. They cannot be changed.`,
 	flags.BoolVarP(&o.readOnly, "read-only", "r", false, "allow no changes")
 	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
 	flags.StringVar(&o.overlay, "overlay", "auto", "`WHO` keeps changes: kernel (its overlayfs), fuse (shardfs), auto")
-	flags.BoolVar(&o.uring, "io-uring", false, "answer the kernel through io_uring (Linux 6.14, where root has enabled it)")
 	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
 	o.from.add(flags)
 	return cmd
@@ -62,9 +60,6 @@ directory each, and are opened when they are used. They cannot be changed.`,
 func (o *mountOptions) run(ctx context.Context, ui *ui, args []string, mountpoint string) error {
 	if o.overlay != "auto" && o.overlay != "kernel" && o.overlay != "fuse" {
 		return usagef("--overlay %s: auto, kernel or fuse", o.overlay)
-	}
-	if o.uring && o.overlay == "fuse" {
-		return usagef("--io-uring: not with --overlay fuse")
 	}
 	names, err := expandShards(args)
 	if err != nil {

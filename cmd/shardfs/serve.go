@@ -105,7 +105,7 @@ func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay
 	}
 	if may && o.overlay != "fuse" {
 		server, err := mountKernel(parent, scratch, sh, mountpoint, mounted)
-		if err == nil || o.overlay == "kernel" || errors.Is(err, fusefs.ErrNoUring) {
+		if err == nil || o.overlay == "kernel" {
 			return server, nil, err
 		}
 		ui.detail("%s: not by overlayfs: %v", mountpoint, err)
@@ -234,7 +234,7 @@ func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {
 
 // fuseOptions tells our mount options from the kernel's.
 func (o *mountOptions) fuseOptions(scratch *overlay.Scratch) fusefs.Options {
-	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly, Uring: o.uring}
+	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly}
 	for _, option := range o.options {
 		switch option {
 		case "allow_other":
