@@ -30,7 +30,8 @@ type layer struct {
 var layers = []layer{
 	{"internal/retry", nil, nil},
 	{"internal/store", nil, []string{"golang.org/x/sys"}},
-	{"internal/codec", nil, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
+	{"internal/lru", nil, nil},
+	{"internal/codec", []string{"internal/lru"}, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
 	{"index", []string{"internal/codec"}, nil},
 	{"pack", []string{"index"}, nil},

@@ -1,77 +1,39 @@
 package codec
 
-// cache keeps pieces of plain bytes by their offset, the latest used, in so much memory.
+import "github.com/shardfs/shardfs/internal/lru"
+
+// cache keeps pieces of plain bytes by their offset within so much memory, and gives the memory of evicted pieces to new
+// ones. It is not safe for concurrent use.
 type cache struct {
-	limit  int64
-	bytes  int64
-	blocks map[int64]*block
-	latest *block // head of a ring; its prev is the least recently used
+	pieces *lru.Cache[int64, []byte]
+	free   []byte // memory of the piece evicted last
 }
 
-// block is a piece of plain bytes. It belongs to a ring in order of use.
-type block struct {
-	off        int64
-	data       []byte
-	prev, next *block
+func newCache(limit int64) *cache {
+	c := new(cache)
+	c.pieces = lru.New(limit, func(b []byte) int64 { return int64(cap(b)) }, func(_ int64, b []byte) { c.free = b })
+	return c
 }
 
 // get returns the piece at off, or nil. It may be used until the next call of blank.
 func (c *cache) get(off int64) []byte {
-	b := c.blocks[off]
-	if b == nil {
-		return nil
-	}
-	c.remove(b)
-	c.add(b)
-	return b.data
+	b, _ := c.pieces.Get(off)
+	return b
 }
 
 // put keeps a piece, in place of one with the same offset.
 func (c *cache) put(off int64, data []byte) {
-	if old := c.blocks[off]; old != nil {
-		c.remove(old)
-	}
-	c.add(&block{off: off, data: data})
+	c.pieces.Add(off, data)
+	c.free = nil
 }
 
-// blank returns a buffer of size bytes for a piece; it takes those of the least recently used if there is no room.
+// blank returns a buffer of size bytes for a piece. Where there is no room for one, it evicts pieces and takes their memory.
 func (c *cache) blank(size int64) []byte {
-	var buf []byte
-	for c.latest != nil && c.bytes+size > c.limit {
-		b := c.latest.prev
-		c.remove(b)
-		buf = b.data
-	}
+	c.pieces.MakeRoom(size)
+	buf := c.free
+	c.free = nil
 	if int64(cap(buf)) >= size {
 		return buf[:size]
 	}
 	return make([]byte, size)
-}
-
-func (c *cache) add(b *block) {
-	if c.blocks == nil {
-		c.blocks = make(map[int64]*block)
-	}
-	c.blocks[b.off] = b
-	c.bytes += int64(cap(b.data))
-	if c.latest == nil {
-		b.prev, b.next = b, b
-	} else {
-		b.prev, b.next = c.latest.prev, c.latest
-		b.prev.next, b.next.prev = b, b
-	}
-	c.latest = b
-}
-
-func (c *cache) remove(b *block) {
-	delete(c.blocks, b.off)
-	c.bytes -= int64(cap(b.data))
-	if b.next == b {
-		c.latest = nil
-		return
-	}
-	b.prev.next, b.next.prev = b.next, b.prev
-	if c.latest == b {
-		c.latest = b.next
-	}
 }

@@ -1,22 +1,18 @@
 package codec
 
-import "testing"
+import (
+	"maps"
+	"slices"
+	"testing"
+)
 
 func TestCache(t *testing.T) {
-	c := cache{limit: 1000}
+	c := newCache(1000)
 	put := func(off, size int64) { c.put(off, c.blank(size)) }
 	has := func(want ...int64) {
 		t.Helper()
-		total := int64(0)
-		for _, off := range want {
-			b := c.blocks[off]
-			if b == nil {
-				t.Fatalf("no piece at %d", off)
-			}
-			total += int64(cap(b.data))
-		}
-		if len(c.blocks) != len(want) || c.bytes != total {
-			t.Fatalf("%d pieces of %d bytes, want %d of %d", len(c.blocks), c.bytes, len(want), total)
+		if got := slices.Sorted(maps.Keys(maps.Collect(c.pieces.All()))); !slices.Equal(got, want) {
+			t.Fatalf("pieces at %d, want them at %d", got, want)
 		}
 	}
 	if c.get(0) != nil {
@@ -25,9 +21,13 @@ func TestCache(t *testing.T) {
 	put(0, 400)
 	put(400, 400)
 	has(0, 400)
+	old := c.get(400)
 	c.get(0)
 	put(800, 400) // in place of the one at 400
 	has(0, 800)
+	if &c.get(800)[0] != &old[0] {
+		t.Fatal("the memory of an evicted piece was not used again")
+	}
 	put(0, 200)
 	put(0, 300) // again
 	if len(c.get(0)) != 300 {

@@ -90,7 +90,7 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	if r.run >= aheadFrom {
 		reach = max(reach, aheadSoon)
 	}
-	reach = min(reach, int64(z.ahead.workers)*aheadOfWorker, z.cache.limit/2)
+	reach = min(reach, int64(z.ahead.workers)*aheadOfWorker, z.cache.pieces.Budget()/2)
 	points := z.m.Points
 	n := points.Len()
 	for r.next+reach > r.ahead {

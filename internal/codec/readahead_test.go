@@ -36,8 +36,8 @@ func TestReadAhead(t *testing.T) {
 		if started := z.ahead.readers[0].ahead > 0; started != (o.CacheBytes != 1) {
 			t.Errorf("%+v: decoded in advance: %v", o, started)
 		}
-		if z.cache.bytes > z.cache.limit+maxCursors*passPiece {
-			t.Errorf("%+v: %d bytes cached", o, z.cache.bytes)
+		if got := z.cache.pieces.Cost(); got > max(z.cache.pieces.Budget(), passPiece) {
+			t.Errorf("%+v: %d bytes cached", o, got)
 		}
 	}
 }
@@ -56,8 +56,8 @@ func TestReadAheadWaste(t *testing.T) {
 		z.ahead.running.Wait()
 		z.Close()
 		last := int64(0)
-		for _, b := range z.cache.blocks {
-			last = max(last, b.off+int64(len(b.data)))
+		for off, data := range z.cache.pieces.All() {
+			last = max(last, off+int64(len(data)))
 		}
 		waste := last - int64(stop)
 		if waste > max(int64(stop)/aheadShare, aheadSoon)+passPiece || waste > 2*aheadOfWorker+passPiece {

@@ -58,7 +58,7 @@ type ReaderAt struct {
 	awaited map[int64]int // plain bytes that are waited for, and by how many
 	cursors []*cursor     // the least recently used first
 	history int64         // that new decoders may keep: smallHistory, or maxHistory once one has needed more
-	cache   cache
+	cache   *cache
 }
 
 // cursor is a decoder somewhere in the shard. Whoever has set busy owns the decoder; the other fields are guarded by
@@ -89,7 +89,7 @@ func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) 
 	if m.Piece <= 0 || m.Piece > maxPiece {
 		z.m.Piece, z.sums = passPiece, false
 	}
-	z.cache.limit = o.CacheBytes
+	z.cache = newCache(o.CacheBytes)
 	z.ahead.workers = o.Workers
 	z.moved.L, z.awaited = &z.mu, make(map[int64]int)
 	return z

@@ -158,8 +158,8 @@ func TestReadAtOnce(t *testing.T) {
 		running.Go(func() { readRandom(t, z, plain, 10, uint64(i)) })
 	}
 	running.Wait()
-	if len(z.cursors) > maxCursors || z.cache.bytes > z.cache.limit+maxCursors*passPiece {
-		t.Errorf("%d cursors, %d bytes cached", len(z.cursors), z.cache.bytes)
+	if got := z.cache.pieces.Cost(); len(z.cursors) > maxCursors || got > z.cache.pieces.Budget() {
+		t.Errorf("%d cursors, %d bytes cached", len(z.cursors), got)
 	}
 }
 

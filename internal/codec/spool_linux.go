@@ -7,10 +7,11 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/shardfs/shardfs/internal/lru"
 )
 
 // The pieces in which a Spool keeps plain bytes, and how many of them it holds decoded: 4 MiB.
@@ -41,7 +42,7 @@ type Spool struct {
 	size    int64 // plain bytes in pieces
 	err     error // why there are no more, io.EOF at a clean end
 	closed  bool
-	cache   []*decoded // the least recently used first
+	cache   *lru.Cache[int, *decoded] // by number of the piece
 
 	decoding sync.WaitGroup // reads of the file
 }
@@ -55,7 +56,6 @@ type spooled struct {
 
 // decoded is a piece in memory, or on its way there.
 type decoded struct {
-	piece int
 	ready chan struct{} // closed when data and err are set
 	data  []byte        // never written again
 	err   error
@@ -73,7 +73,7 @@ func NewSpool(plain io.Reader, file *os.File) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{plain: plain, file: file, zip: zip, unzip: unzip}
+	s := &Spool{plain: plain, file: file, zip: zip, unzip: unzip, cache: lru.New[int, *decoded](spoolCache, nil, nil)}
 	s.moved.L = &s.mu
 	return s, nil
 }
@@ -125,10 +125,10 @@ func (s *Spool) piece(at int64) ([]byte, error) {
 		return nil, s.err
 	}
 	i := int(at / spoolPiece)
-	d := s.cached(i)
-	if d == nil {
-		d = &decoded{piece: i, ready: make(chan struct{})}
-		s.keep(d)
+	d, ok := s.cache.Get(i)
+	if !ok {
+		d = &decoded{ready: make(chan struct{})}
+		s.cache.Add(i, d)
 		from, size := s.pieces[i], min(spoolPiece, s.size-int64(i)*spoolPiece)
 		s.decoding.Add(1)
 		s.mu.Unlock()
@@ -169,9 +169,9 @@ func (s *Spool) read() {
 	if n == 0 {
 		return
 	}
-	d := &decoded{piece: len(s.pieces), ready: make(chan struct{}), data: data}
+	d := &decoded{ready: make(chan struct{}), data: data}
 	close(d.ready)
-	s.keep(d)
+	s.cache.Add(len(s.pieces), d)
 	s.pieces = append(s.pieces, p)
 	s.end += int64(p.size)
 	s.size += int64(n)
@@ -209,26 +209,6 @@ func (s *Spool) decode(p spooled, size int) ([]byte, error) {
 	return data, nil
 }
 
-// cached returns a piece that is in memory or on its way there, or nil.
-func (s *Spool) cached(piece int) *decoded {
-	for i, d := range slices.Backward(s.cache) {
-		if d.piece == piece {
-			copy(s.cache[i:], s.cache[i+1:])
-			s.cache[len(s.cache)-1] = d
-			return d
-		}
-	}
-	return nil
-}
-
-// keep puts d in the cache.
-func (s *Spool) keep(d *decoded) {
-	if len(s.cache) == spoolCache {
-		s.cache = slices.Delete(s.cache, 0, 1)
-	}
-	s.cache = append(s.cache, d)
-}
-
 // Close makes all further reads fail with os.ErrClosed, and waits for those that are using the stream or the file; if the stream can wait for
 // long, its owner has to end it first. It closes neither.
 func (s *Spool) Close() error {
@@ -238,7 +218,7 @@ func (s *Spool) Close() error {
 	for s.reading {
 		s.moved.Wait()
 	}
-	s.cache = nil
+	s.cache.Clear()
 	s.mu.Unlock()
 	s.decoding.Wait()
 	s.unzip.Close()
