@@ -10,7 +10,8 @@ import (
 	"github.com/shardfs/shardfs/internal/shard"
 )
 
-func newCat(ui *ui) *cobra.Command {
+func newCat(g *globals) *cobra.Command {
+	u := g.UI
 	var from shardFlags
 	cmd := &cobra.Command{
 		Use:   "cat [flags] SHARD KEY[.EXT]...",
@@ -21,20 +22,20 @@ is one member, KEY all members of a sample.`,
   shardfs cat train.tgz n03788365_17158.json n03000247_49831.json`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sh, err := openShard(cmd.Context(), ui, args[0], from.options(ui))
+			sh, err := openShard(cmd.Context(), u, args[0], from.options())
 			if err != nil {
 				return err
 			}
 			defer sh.Close()
 			for _, name := range args[1:] {
-				if err := cat(ui.out, sh, name); err != nil {
+				if err := cat(u.Out, sh, name); err != nil {
 					return fmt.Errorf("%s: %s: %w", sh.Name, name, err)
 				}
 			}
 			return nil
 		},
 	}
-	from.add(cmd.Flags())
+	from.add(cmd.Flags(), g)
 	return cmd
 }
 

@@ -16,9 +16,11 @@ import (
 	"github.com/shardfs/shardfs/internal/lint"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
-func newCheck(ui *ui) *cobra.Command {
+func newCheck(g *globals) *cobra.Command {
+	u := g.UI
 	var mayBeCut bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] SHARD...",
@@ -42,9 +44,9 @@ shard is damaged or cut short.`,
 				return err
 			}
 			if first := slices.Index(names, "-"); first >= 0 && slices.Contains(names[first+1:], "-") {
-				return usagef("-: standard input can be read only once")
+				return ui.Usagef("-: standard input can be read only once")
 			}
-			return check(cmd.Context(), ui, names, mayBeCut)
+			return check(cmd.Context(), u, names, mayBeCut)
 		},
 	}
 	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "take a cut behind whole samples for a warning")
@@ -52,8 +54,8 @@ shard is damaged or cut short.`,
 }
 
 // check looks at shards as one dataset. One that cannot be read is no reason not to look at the others.
-func check(ctx context.Context, ui *ui, names []string, mayBeCut bool) error {
-	r := &findings{ui: ui}
+func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
+	r := &findings{ui: u}
 	checker := lint.New(r.add)
 	var failed []error
 	for _, name := range names {
@@ -65,8 +67,8 @@ func check(ctx context.Context, ui *ui, names []string, mayBeCut bool) error {
 			return err
 		}
 		if err != nil {
-			ui.fail(err)
-			failed = append(failed, &silent{err})
+			u.Fail(err)
+			failed = append(failed, ui.Reported(err))
 		}
 	}
 	if len(failed) > 0 {
@@ -74,11 +76,11 @@ func check(ctx context.Context, ui *ui, names []string, mayBeCut bool) error {
 	}
 	switch r.worst {
 	case lint.Damage:
-		return &silent{index.ErrDamaged}
+		return ui.Reported(index.ErrDamaged)
 	case lint.Error:
-		return &silent{errFaulty}
+		return ui.Reported(errFaulty)
 	case lint.Warning:
-		return &silent{errDoubtful}
+		return ui.Reported(errDoubtful)
 	}
 	return nil
 }

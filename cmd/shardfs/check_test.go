@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/internal/lint"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // corpus is a collection of odd and hostile tars. It is no part of the repository.
@@ -28,7 +29,7 @@ func TestCheckCorpus(t *testing.T) {
 	for _, f := range files {
 		name := filepath.Join(corpus, f.Name())
 		var out bytes.Buffer
-		r := &findings{ui: &ui{out: &out, err: io.Discard, json: true}}
+		r := &findings{ui: &ui.UI{Out: &out, Err: io.Discard, JSON: true}}
 		if err := checkShard(context.Background(), r, lint.New(r.add), name, false); err != nil {
 			t.Errorf("%v", err)
 		}
@@ -73,7 +74,7 @@ func TestCheckChanged(t *testing.T) {
 			}
 			return len(p), nil
 		})
-		r := &findings{ui: &ui{out: out, err: io.Discard, json: true}}
+		r := &findings{ui: &ui.UI{Out: out, Err: io.Discard, JSON: true}}
 		err := checkShard(context.Background(), r, lint.New(r.add), name, false)
 		if errors.Is(err, store.ErrChanged) != change || change && exitStatus(err) != exitIO || r.worst != lint.Warning {
 			t.Errorf("changed: %v; %v, worst finding %v", change, err, r.worst)

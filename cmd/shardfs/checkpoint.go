@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -73,13 +74,13 @@ func (o *runOptions) checkResume(args []string) error {
 	case !o.resume:
 		return nil
 	case o.scratch == "":
-		return usagef("--resume is for runs with --scratch")
+		return ui.Usagef("--resume is for runs with --scratch")
 	case o.output.name == "" || o.output.name == "-" || isPipe(o.output.name):
-		return usagef("--resume is for runs with -o and a file")
+		return ui.Usagef("--resume is for runs with -o and a file")
 	case len(args) == 0 || args[0] == "-" || isPipe(args[0]) || isDir(args[0]):
-		return usagef("--resume is for shards that can be read twice")
+		return ui.Usagef("--resume is for shards that can be read twice")
 	case o.output.mtime == "now":
-		return usagef("--resume: with --mtime now no two runs write the same; take @SECONDS")
+		return ui.Usagef("--resume: with --mtime now no two runs write the same; take @SECONDS")
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func (r *course) openCheckpoints(name string) error {
 	}
 	if r.scratch == "" || name == "-" || isPipe(name) || isDir(name) || r.output.mtime == "now" {
 		if store.HasPart(output) {
-			r.ui.say("hint", output+": a run to this output was stopped; --resume with its --scratch goes on")
+			r.ui.Say("hint", output+": a run to this output was stopped; --resume with its --scratch goes on")
 		}
 		return nil
 	}
@@ -105,8 +106,8 @@ func (r *course) openCheckpoints(name string) error {
 		return err
 	}
 	if k.old != nil && !r.resume {
-		r.ui.say("hint", fmt.Sprintf("%s: a run to %s was stopped after %s; --resume goes on, and it is kept until there is an output",
-			r.scratch, k.old.Output, count(k.old.Samples, "sample")))
+		r.ui.Say("hint", fmt.Sprintf("%s: a run to %s was stopped after %s; --resume goes on, and it is kept until there is an output",
+			r.scratch, k.old.Output, ui.Count(k.old.Samples, "sample")))
 		return nil
 	}
 	r.points = k
@@ -122,7 +123,7 @@ func readCheckpoint(file string) (*checkpoint, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", file, err)
 	case int(st.Uid) != os.Geteuid():
-		return nil, usagef("%s: a checkpoint of another user", file) // who could put anything into the output
+		return nil, ui.Usagef("%s: a checkpoint of another user", file) // who could put anything into the output
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -130,7 +131,7 @@ func readCheckpoint(file string) (*checkpoint, error) {
 	}
 	c := new(checkpoint)
 	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
-		return nil, usagef("%s: not a checkpoint of this version; remove it to begin anew", file)
+		return nil, ui.Usagef("%s: not a checkpoint of this version; remove it to begin anew", file)
 	}
 	part, err := store.OpenPart(c.Output, c.Part)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNoDir) {
@@ -152,7 +153,7 @@ func (r *course) goOn(ctx context.Context) error {
 	k.next.Part = r.out.file.Part()
 	if k.old == nil {
 		if r.resume {
-			r.ui.detail("%s: nothing to resume", r.scratch)
+			r.ui.Detail("%s: nothing to resume", r.scratch)
 		}
 		return nil
 	}
@@ -160,8 +161,8 @@ func (r *course) goOn(ctx context.Context) error {
 		if what == "" {
 			what = "output"
 		}
-		return hinted{usagef("%s: %w: the run that was stopped had another %s", r.scratch, errNoResume, what),
-			"remove " + k.file + " to begin anew"}
+		return ui.WithHint(ui.Usagef("%s: %w: the run that was stopped had another %s", r.scratch, errNoResume, what),
+			"remove "+k.file+" to begin anew")
 	}
 	r.from = k.old.progress
 	k.saved = k.old.Samples
@@ -172,7 +173,7 @@ func (r *course) goOn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", k.old.Output, errNoResume, err)
 	}
-	r.ui.note("%s: going on after %s", r.output.name, count(r.from.Samples, "sample"))
+	r.ui.Note("%s: going on after %s", r.output.name, ui.Count(r.from.Samples, "sample"))
 	return r.failAgain()
 }
 
@@ -289,7 +290,7 @@ func (k *checkpoints) explain(err error) error {
 	if k == nil || err == nil || k.saved == 0 {
 		return err
 	}
-	return hinted{err, fmt.Sprintf("--resume goes on after %s", count(k.saved, "sample"))}
+	return ui.WithHint(err, fmt.Sprintf("--resume goes on after %s", ui.Count(k.saved, "sample")))
 }
 
 // settings returns the options that decide on the bytes of an output.

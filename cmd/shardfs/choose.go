@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/spf13/pflag"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // choice are the flags that say which samples are taken.
@@ -61,7 +63,7 @@ func readKeys(name string) (map[string]bool, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, &ui.UsageError{Err: err}
 	}
 	defer f.Close()
 	keys := make(map[string]bool)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
-func newCompletion(ui *ui) *cobra.Command {
+func newCompletion(g *globals) *cobra.Command {
+	u := g.UI
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print a completion script for a shell",
@@ -16,15 +19,15 @@ func newCompletion(ui *ui) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch root := cmd.Root(); args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(ui.out, false)
+				return root.GenBashCompletionV2(u.Out, false)
 			case "zsh":
-				return root.GenZshCompletionNoDesc(ui.out)
+				return root.GenZshCompletionNoDesc(u.Out)
 			case "fish":
-				return root.GenFishCompletion(ui.out, false)
+				return root.GenFishCompletion(u.Out, false)
 			case "powershell":
-				return root.GenPowerShellCompletion(ui.out)
+				return root.GenPowerShellCompletion(u.Out)
 			}
-			return usagef("%s: bash, zsh, fish or powershell", args[0])
+			return ui.Usagef("%s: bash, zsh, fish or powershell", args[0])
 		},
 	}
 }

@@ -11,13 +11,14 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // course is a run on its way: it takes the results in the order of the samples, and says what becomes of each.
 type course struct {
 	*runOptions
-	ui       *ui
+	ui       *ui.UI
 	keys     map[string]bool // nil: all
 	stdout   *os.File        // for what the commands write
 	space    workspace
@@ -78,9 +79,9 @@ func (r *course) run(ctx context.Context) error {
 	}
 	switch cut := r.space.cut(); {
 	case len(r.now.Failed) > 0 && r.out == nil:
-		return &silent{errSampleFailed}
+		return ui.Reported(errSampleFailed)
 	case len(r.now.Failed) > 0:
-		return &silent{errPartly}
+		return ui.Reported(errPartly)
 	case cut != "" && r.out != nil:
 		return fmt.Errorf("%w: %s", errPartly, cut)
 	}
@@ -99,7 +100,7 @@ func (r *course) each(ctx context.Context) error {
 	if r.report != nil {
 		o.Tail = reportTail
 	}
-	if !r.worker && isTerminal(r.stdout) {
+	if !r.worker && ui.IsTerminal(r.stdout) {
 		o.Terminal = r.stdout
 	}
 	var inputErr error
@@ -153,7 +154,7 @@ func (r *course) blame(err error) error {
 	if r.onError == "stop" {
 		return failure{err}
 	}
-	r.ui.fail(err)
+	r.ui.Fail(err)
 	return nil
 }
 
@@ -227,7 +228,7 @@ func (r *course) summary(took time.Duration) error {
 		Done: r.now.Samples - failed, Failed: failed, Skipped: r.skipped, BytesIn: r.now.BytesIn, Seconds: took.Seconds(),
 		PerSecond: float64(r.now.Samples-r.from.Samples) / max(took.Seconds(), 1e-9),
 	}
-	text := fmt.Sprintf("%s done", count(s.Done, "sample"))
+	text := fmt.Sprintf("%s done", ui.Count(s.Done, "sample"))
 	if failed > 0 {
 		text += fmt.Sprintf(", %d failed", failed)
 	}
@@ -236,16 +237,16 @@ func (r *course) summary(took time.Duration) error {
 	}
 	text += fmt.Sprintf(", %.1f a second", s.PerSecond)
 	if r.out == nil {
-		if failed > 0 || r.ui.verbose {
-			r.ui.note("%s: %s", r.space.name(), text)
+		if failed > 0 || r.ui.Verbose {
+			r.ui.Note("%s: %s", r.space.name(), text)
 		}
 		return nil
 	}
 	s.Output, s.Summary = r.out.name, r.out.Summary()
-	if r.ui.json && r.out.file != nil {
-		return r.ui.print(s)
+	if r.ui.JSON && r.out.file != nil {
+		return r.ui.Print(s)
 	}
-	r.ui.note("%s; %s; %s in", r.out, text, size(s.BytesIn))
+	r.ui.Note("%s; %s; %s in", r.out, text, ui.Size(s.BytesIn))
 	return nil
 }
 
@@ -266,7 +267,7 @@ func (r *course) tooMany(all int) error {
 	if !r.limit.exceeded(len(r.now.Failed), all) {
 		return nil
 	}
-	return failure{fmt.Errorf("%s: %d of %s failed, more than --max-failed %s", r.space.name(), len(r.now.Failed), count(all, "sample"), r.maxFailed)}
+	return failure{fmt.Errorf("%s: %d of %s failed, more than --max-failed %s", r.space.name(), len(r.now.Failed), ui.Count(all, "sample"), r.maxFailed)}
 }
 
 // pack puts a sample into the output, or if it is not there, what lies around it.
@@ -305,7 +306,7 @@ func checkLogExtension(ext string) error {
 		return nil
 	}
 	if key, got, ok := index.MemberKey("key." + ext); !ok || key != "key" || got != ext {
-		return usagef("--add-log %q: not an extension", ext)
+		return ui.Usagef("--add-log %q: not an extension", ext)
 	}
 	return nil
 }

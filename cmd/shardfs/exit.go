@@ -15,6 +15,7 @@ import (
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -43,7 +44,7 @@ var (
 
 // exitStatus returns the exit status for an error. It is the only place that knows them.
 func exitStatus(err error) int {
-	var usage usageError
+	var usage *ui.UsageError
 	var signal interrupted
 	var child *exec.ExitError
 	is := func(targets ...error) bool {
@@ -83,4 +84,17 @@ func exitStatus(err error) int {
 		return exitPermission
 	}
 	return exitIO
+}
+
+// hintOf returns the way out of an error, or "".
+func hintOf(err error) string {
+	switch hint := ui.HintOf(err); {
+	case hint != "":
+		return hint
+	case errors.Is(err, index.ErrStale):
+		return "--index none does without index files"
+	case errors.Is(err, pack.ErrClash):
+		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
+	}
+	return ""
 }

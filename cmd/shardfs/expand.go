@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // maxShards is how many names a command line may stand for.
@@ -24,7 +26,7 @@ func expandShards(args []string) ([]string, error) {
 			}
 			more, err := expandBraces(arg)
 			if err != nil {
-				return nil, usageError{err}
+				return nil, &ui.UsageError{Err: err}
 			}
 			names = append(names, more...)
 			continue
@@ -36,7 +38,7 @@ func expandShards(args []string) ([]string, error) {
 		names = append(names, more...)
 	}
 	if len(names) > maxShards {
-		return nil, usagef("%d shards: at most %d", len(names), maxShards)
+		return nil, ui.Usagef("%d shards: at most %d", len(names), maxShards)
 	}
 	return names, nil
 }
@@ -57,7 +59,7 @@ func readNames(file string) (names []string, err error) {
 		more := []string{line}
 		if _, err := os.Lstat(line); err != nil {
 			if more, err = expandBraces(line); err != nil {
-				return nil, usageError{fmt.Errorf("%s: %w", file, err)}
+				return nil, &ui.UsageError{Err: fmt.Errorf("%s: %w", file, err)}
 			}
 		}
 		names = append(names, more...)
@@ -66,7 +68,7 @@ func readNames(file string) (names []string, err error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(names) == 0 {
-		return nil, usagef("%s: names no shard", file)
+		return nil, ui.Usagef("%s: names no shard", file)
 	}
 	return names, nil
 }

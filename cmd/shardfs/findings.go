@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/lint"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // maxShown is how many findings of one kind are printed of a shard.
@@ -12,7 +13,7 @@ const maxShown = 10
 
 // findings prints what is found in shards.
 type findings struct {
-	ui    *ui
+	ui    *ui.UI
 	worst lint.Severity // of all shards
 	err   error         // of printing
 
@@ -41,17 +42,17 @@ type listedFinding struct {
 }
 
 func newListedFinding(shard string, found lint.Finding) listedFinding {
-	of := newJSONText(shard)
+	of := ui.NewJSONText(shard)
 	l := listedFinding{
-		Shard: of.text, ShardHex: of.hex, Severity: found.Code.Severity().String(), Code: found.Code, Message: printable(found.Message),
+		Shard: of.Text, ShardHex: of.Hex, Severity: found.Code.Severity().String(), Code: found.Code, Message: ui.Printable(found.Message),
 	}
 	if found.Key != "" {
-		key := newJSONText(found.Key)
-		l.Key, l.KeyHex = key.text, key.hex
+		key := ui.NewJSONText(found.Key)
+		l.Key, l.KeyHex = key.Text, key.Hex
 	}
 	if found.Member != "" {
-		member := newJSONText(found.Member)
-		l.Member, l.MemberHex = member.text, member.hex
+		member := ui.NewJSONText(found.Member)
+		l.Member, l.MemberHex = member.Text, member.Hex
 	}
 	if found.Offset >= 0 {
 		l.Offset = &found.Offset
@@ -69,8 +70,8 @@ func (f *findings) add(found lint.Finding) error {
 		f.kinds = append(f.kinds, found.Code)
 	}
 	switch {
-	case f.ui.json:
-		f.err = f.ui.print(newListedFinding(f.shard, found))
+	case f.ui.JSON:
+		f.err = f.ui.Print(newListedFinding(f.shard, found))
 	case n <= maxShown:
 		f.printf(severity, "%s%s [%s]", about(found), found.Message, found.Code)
 	}
@@ -89,7 +90,7 @@ func about(found lint.Finding) string {
 }
 
 func (f *findings) printf(severity lint.Severity, format string, args ...any) {
-	_, f.err = fmt.Fprintf(f.ui.out, "%s: %v: %s\n", printable(f.shard), severity, printable(fmt.Sprintf(format, args...)))
+	_, f.err = fmt.Fprintf(f.ui.Out, "%s: %v: %s\n", ui.Printable(f.shard), severity, ui.Printable(fmt.Sprintf(format, args...)))
 }
 
 // end tells what was found in the shard that has been looked at.
@@ -98,7 +99,7 @@ func (f *findings) end(s *lint.Shard) error {
 	for _, code := range f.kinds {
 		n := f.counts[code]
 		bySeverity[code.Severity()] += n
-		if n > maxShown && !f.ui.json && f.err == nil {
+		if n > maxShown && !f.ui.JSON && f.err == nil {
 			f.printf(code.Severity(), "%d more like these [%s]", n-maxShown, code)
 		}
 	}
@@ -108,12 +109,12 @@ func (f *findings) end(s *lint.Shard) error {
 	}
 	for _, severity := range []lint.Severity{lint.Error, lint.Warning, lint.Note} {
 		if n := bySeverity[severity]; n > 0 {
-			all = append(all, count(n, severity.String()))
+			all = append(all, ui.Count(n, severity.String()))
 		}
 	}
 	if all == nil {
 		all = []string{"nothing found"}
 	}
-	f.ui.note("%s: %s, %s: %s", f.shard, count(s.Samples(), "sample"), count(s.Members(), "member"), strings.Join(all, ", "))
+	f.ui.Note("%s: %s, %s: %s", f.shard, ui.Count(s.Samples(), "sample"), ui.Count(s.Members(), "member"), strings.Join(all, ", "))
 	return f.err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/foreign"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // indexOptions are the flags of index.
@@ -28,7 +29,8 @@ type indexOptions struct {
 	hint    string // name of an index of another tool
 }
 
-func newIndex(ui *ui) *cobra.Command {
+func newIndex(g *globals) *cobra.Command {
+	u := g.UI
 	var o indexOptions
 	cmd := &cobra.Command{
 		Use:   "index [flags] SHARD...",
@@ -47,24 +49,24 @@ indexes beside the shard; --import proves one of another tool by the shard.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for flag, file := range map[string]string{"--index": o.from.index, "--import": o.hint} {
 				if file != "" && file != "none" && len(args) > 1 {
-					return usagef("%s %s: of which of the shards?", flag, file)
+					return ui.Usagef("%s %s: of which of the shards?", flag, file)
 				}
 			}
 			if _, err := exportFormats(o.export); err != nil {
 				return err
 			}
 			for i, name := range args {
-				if i > 0 && !ui.json {
-					fmt.Fprintln(ui.out)
+				if i > 0 && !u.JSON {
+					fmt.Fprintln(u.Out)
 				}
-				if err := o.run(cmd.Context(), ui, name); err != nil {
+				if err := o.run(cmd.Context(), u, name); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-	o.from.add(cmd.Flags())
+	o.from.add(cmd.Flags(), g)
 	cmd.Flags().BoolVar(&o.sidecar, "sidecar", false, "write SHARD.sfidx beside the shard")
 	cmd.Flags().StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of wds2idx, energon, hf")
 	cmd.Flags().StringVar(&o.hint, "import", "", "prove the index `FILE` of another tool")
@@ -85,20 +87,20 @@ type indexSummary struct {
 	Seconds     float64        `json:"seconds"`
 }
 
-func (o *indexOptions) run(ctx context.Context, ui *ui, name string) error {
+func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string) error {
 	begun := time.Now()
-	sh, err := openShard(ctx, ui, name, o.from.options(ui))
+	sh, err := openShard(ctx, u, name, o.from.options())
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
 	if o.hint != "" {
-		if err := importIndex(ctx, ui, sh, o.hint); err != nil {
+		if err := importIndex(ctx, u, sh, o.hint); err != nil {
 			return err
 		}
 	}
 	if o.sidecar || o.export != "" {
-		if err := writeIndexes(ctx, ui, sh, o.sidecar, o.export); err != nil {
+		if err := writeIndexes(ctx, u, sh, o.sidecar, o.export); err != nil {
 			return err
 		}
 	}
@@ -108,26 +110,26 @@ func (o *indexOptions) run(ctx context.Context, ui *ui, name string) error {
 		PlainBytes: sh.Plain(), Codec: sh.Format.String(), Checkpoints: sh.Checkpoints(), Extensions: x.Extensions(),
 		Seconds: time.Since(begun).Seconds(),
 	}
-	if ui.json {
-		return ui.print(s)
+	if u.JSON {
+		return u.Print(s)
 	}
-	fmt.Fprintf(ui.out, "shard        %s\n", printable(s.Shard))
-	fmt.Fprintf(ui.out, "samples      %d\n", s.Samples)
-	fmt.Fprintf(ui.out, "members      %d\n", s.Members)
-	fmt.Fprintf(ui.out, "others       %d\n", s.Others)
-	fmt.Fprintf(ui.out, "bytes        %d\n", s.Bytes)
-	fmt.Fprintf(ui.out, "plain bytes  %d\n", s.PlainBytes)
-	fmt.Fprintf(ui.out, "codec        %s\n", s.Codec)
-	fmt.Fprintf(ui.out, "checkpoints  %d\n", s.Checkpoints)
+	fmt.Fprintf(u.Out, "shard        %s\n", ui.Printable(s.Shard))
+	fmt.Fprintf(u.Out, "samples      %d\n", s.Samples)
+	fmt.Fprintf(u.Out, "members      %d\n", s.Members)
+	fmt.Fprintf(u.Out, "others       %d\n", s.Others)
+	fmt.Fprintf(u.Out, "bytes        %d\n", s.Bytes)
+	fmt.Fprintf(u.Out, "plain bytes  %d\n", s.PlainBytes)
+	fmt.Fprintf(u.Out, "codec        %s\n", s.Codec)
+	fmt.Fprintf(u.Out, "checkpoints  %d\n", s.Checkpoints)
 	for _, ext := range slices.Sorted(maps.Keys(s.Extensions)) {
-		fmt.Fprintf(ui.out, "extension    %-12s %d\n", printable(ext), s.Extensions[ext])
+		fmt.Fprintf(u.Out, "extension    %-12s %d\n", ui.Printable(ext), s.Extensions[ext])
 	}
-	_, err = fmt.Fprintf(ui.out, "seconds      %.3f\n", s.Seconds)
+	_, err = fmt.Fprintf(u.Out, "seconds      %.3f\n", s.Seconds)
 	return err
 }
 
 // writeIndexes writes what is to lie beside a shard: its index, and those of other tools.
-func writeIndexes(ctx context.Context, ui *ui, sh *shard.Shard, sidecar bool, export string) error {
+func writeIndexes(ctx context.Context, u *ui.UI, sh *shard.Shard, sidecar bool, export string) error {
 	if sh.Cut != "" {
 		return fmt.Errorf("%s: %w: an index of a part of it is for nobody else: %s", sh.Name, index.ErrTruncated, sh.Cut)
 	}
@@ -143,9 +145,9 @@ func writeIndexes(ctx context.Context, ui *ui, sh *shard.Shard, sidecar bool, ex
 	for _, f := range formats {
 		name := foreign.Name(f, sh.Path())
 		if name == sh.Path() {
-			return usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
+			return ui.Usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
 		}
-		if err := exportIndex(ctx, ui, sh, f, name); err != nil {
+		if err := exportIndex(ctx, u, sh, f, name); err != nil {
 			return fmt.Errorf("%s: %w", sh.Name, err)
 		}
 	}
@@ -159,13 +161,13 @@ func exportFormats(list string) ([]foreign.Format, error) {
 	}
 	formats, err := foreign.ParseFormats(list)
 	if err != nil {
-		err = usageError{fmt.Errorf("--export %s: %w", list, err)}
+		err = &ui.UsageError{Err: fmt.Errorf("--export %s: %w", list, err)}
 	}
 	return formats, err
 }
 
 // exportIndex writes the index of another tool.
-func exportIndex(ctx context.Context, ui *ui, sh *shard.Shard, f foreign.Format, name string) error {
+func exportIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, f foreign.Format, name string) error {
 	out, err := store.Create(name, store.Options{Replace: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -183,9 +185,9 @@ func exportIndex(ctx context.Context, ui *ui, sh *shard.Shard, f foreign.Format,
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if warning != "" {
-		ui.warn("%s: %s", sh.Name, warning)
+		u.Warn("%s: %s", sh.Name, warning)
 	}
-	ui.detail("%s: written", name)
+	u.Detail("%s: written", name)
 	return nil
 }
 
@@ -209,7 +211,7 @@ func (r contextReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // importIndex proves the index of another tool by the shard's own.
-func importIndex(ctx context.Context, ui *ui, sh *shard.Shard, name string) error {
+func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) error {
 	in, err := os.Open(name)
 	if err != nil {
 		return err
@@ -222,7 +224,7 @@ func importIndex(ctx context.Context, ui *ui, sh *shard.Shard, name string) erro
 	}
 	format, err := foreign.Detect(head)
 	if err != nil {
-		return usageError{fmt.Errorf("--import %s: %w", name, err)}
+		return &ui.UsageError{Err: fmt.Errorf("--import %s: %w", name, err)}
 	}
 	hint, err := foreign.Import(buffered, format, sh.Plain())
 	if err == nil {
@@ -239,6 +241,6 @@ func importIndex(ctx context.Context, ui *ui, sh *shard.Shard, name string) erro
 	if digests {
 		proof += " and every digest"
 	}
-	ui.note("%s: %s is right: %s in it", sh.Name, name, proof)
+	u.Note("%s: %s is right: %s in it", sh.Name, name, proof)
 	return nil
 }

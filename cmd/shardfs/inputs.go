@@ -12,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -32,13 +33,13 @@ type input interface {
 }
 
 // newInputs returns what names mean, which is all there.
-func newInputs(ui *ui, names []string, o shard.Options) (*inputs, error) {
+func newInputs(u *ui.UI, names []string, o shard.Options) (*inputs, error) {
 	in := new(inputs)
 	streams := 0
 	for _, name := range names {
 		if name == "-" {
 			if streams++; streams > 1 {
-				return nil, usagef("-: standard input can be read only once")
+				return nil, ui.Usagef("-: standard input can be read only once")
 			}
 		}
 		if name == "-" || isPipe(name) {
@@ -50,9 +51,9 @@ func newInputs(ui *ui, names []string, o shard.Options) (*inputs, error) {
 			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 		}
 		if file == nil {
-			in.list = append(in.list, &placeInput{ui: ui, place: name})
+			in.list = append(in.list, &placeInput{ui: u, place: name})
 		} else {
-			in.list = append(in.list, &shardInput{ui: ui, name: name, o: o})
+			in.list = append(in.list, &shardInput{ui: u, name: name, o: o})
 			in.files = append(in.files, file)
 		}
 	}
@@ -142,7 +143,7 @@ func (in *inputs) close() {
 
 // shardInput is a shard.
 type shardInput struct {
-	ui   *ui
+	ui   *ui.UI
 	name string
 	o    shard.Options
 	sh   *shard.Shard // nil: not open
@@ -178,7 +179,7 @@ func (i *shardInput) close() error {
 
 // placeInput is a mountpoint or a directory of sample directories.
 type placeInput struct {
-	ui      *ui
+	ui      *ui.UI
 	place   string
 	scratch *overlay.Scratch // of the mount; nil for a directory
 	stamp   string           // of its changes when they were packed; "" where it is not known whether all were
@@ -207,7 +208,7 @@ func (i *placeInput) open(context.Context, bool) (iter.Seq2[pack.Sample, error],
 	// What is written to a file that is mapped already need not change its times, so nobody knows then whether all has been
 	// packed. What is mapped later changes them at the first write.
 	if by := writers(i.scratch.Mountpoint()); by != "" {
-		i.ui.warn("%s: changes count as not packed, as a file is mapped by process %s", i.place, by)
+		i.ui.Warn("%s: changes count as not packed, as a file is mapped by process %s", i.place, by)
 	} else if i.stamp, err = over.Stamp(); err != nil {
 		return nil, err
 	}

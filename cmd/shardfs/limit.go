@@ -3,6 +3,8 @@ package main
 import (
 	"strconv"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // failureLimit is how many samples may fail: a number, or a part of all.
@@ -20,7 +22,7 @@ func parseLimit(text string) (failureLimit, error) {
 	number, percent := strings.CutSuffix(text, "%")
 	most, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(most >= 0) || percent && most > 100 || !percent && strings.Trim(number, "0123456789") != "" {
-		return failureLimit{}, usagef("--max-failed %s: a number, or a percentage from 0%% to 100%%", text)
+		return failureLimit{}, ui.Usagef("--max-failed %s: a number, or a percentage from 0%% to 100%%", text)
 	}
 	return failureLimit{true, percent, most}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -22,7 +23,8 @@ type lsOptions struct {
 	from   shardFlags
 }
 
-func newLs(ui *ui) *cobra.Command {
+func newLs(g *globals) *cobra.Command {
+	u := g.UI
 	var o lsOptions
 	cmd := &cobra.Command{
 		Use:   "ls [flags] SHARD|MOUNTPOINT [KEY...]",
@@ -40,28 +42,28 @@ samples with the given keys. Of a mountpoint it lists what is there now.`,
 			}
 			if scratch != nil {
 				if o.all || o.sha256 {
-					return usagef("--all and --sha256 are for shards")
+					return ui.Usagef("--all and --sha256 are for shards")
 				}
 				over, err := openOverlay(scratch)
 				if err != nil {
 					return err
 				}
 				defer over.Close()
-				return o.listFolders(ui, over, args[1:])
+				return o.listFolders(u, over, args[1:])
 			}
-			sh, err := openShard(cmd.Context(), ui, args[0], o.from.options(ui))
+			sh, err := openShard(cmd.Context(), u, args[0], o.from.options())
 			if err != nil {
 				return err
 			}
 			defer sh.Close()
-			return o.listShard(ui, sh, args[1:])
+			return o.listShard(u, sh, args[1:])
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.long, "long", "l", false, "list members with size and time")
 	flags.BoolVar(&o.all, "all", false, "with --json, list also the members outside samples")
 	flags.BoolVar(&o.sha256, "sha256", false, "with --json, add each member's SHA-256")
-	o.from.add(flags)
+	o.from.add(flags, g)
 	return cmd
 }
 
@@ -91,32 +93,32 @@ type listedSample struct {
 }
 
 func newListedSample(key string, number int) listedSample {
-	t := newJSONText(key)
-	return listedSample{Key: t.text, KeyHex: t.hex, Index: number, Members: []listedMember{}, text: key}
+	t := ui.NewJSONText(key)
+	return listedSample{Key: t.Text, KeyHex: t.Hex, Index: number, Members: []listedMember{}, text: key}
 }
 
 func newListedMember(name string, m index.Member) listedMember {
-	t := newJSONText(name)
+	t := ui.NewJSONText(name)
 	l := listedMember{
-		Name: t.text, NameHex: t.hex, Size: m.Size, Offset: &m.Data, MTime: float64(m.ModTime.UnixNano()) / 1e9,
+		Name: t.Text, NameHex: t.Hex, Size: m.Size, Offset: &m.Data, MTime: float64(m.ModTime.UnixNano()) / 1e9,
 		Mode: fmt.Sprintf("%04o", m.Mode), text: name, time: m.ModTime,
 	}
 	if m.InSample {
-		l.Ext = newJSONText(m.Ext).text
+		l.Ext = ui.NewJSONText(m.Ext).Text
 	}
 	return l
 }
 
 // listShard lists a shard.
-func (o *lsOptions) listShard(ui *ui, sh *shard.Shard, keys []string) error {
+func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 	x := sh.Index
 	row := 0
 	others := func(end int) error {
-		for ; o.all && ui.json && row < end; row++ {
+		for ; o.all && u.JSON && row < end; row++ {
 			if x.InSample(row) {
 				continue
 			}
-			if err := ui.print(newListedMember(x.OtherName(row), x.Member(row))); err != nil {
+			if err := u.Print(newListedMember(x.OtherName(row), x.Member(row))); err != nil {
 				return err
 			}
 		}
@@ -130,13 +132,13 @@ func (o *lsOptions) listShard(ui *ui, sh *shard.Shard, keys []string) error {
 		}
 		found[s.Key] = true
 		l := newListedSample(s.Key, n)
-		for row := s.Start; row < s.End && (o.long || ui.json || len(keys) > 0); row++ {
+		for row := s.Start; row < s.End && (o.long || u.JSON || len(keys) > 0); row++ {
 			if !x.InSample(row) {
 				continue
 			}
 			m := x.Member(row)
 			lm := newListedMember(s.Key+"."+m.Ext, m)
-			if o.sha256 && ui.json {
+			if o.sha256 && u.JSON {
 				sum := sha256.New()
 				if err := catRow(sum, sh, row); err != nil {
 					return fmt.Errorf("%s: %s.%s: %w", sh.Name, s.Key, m.Ext, err)
@@ -148,7 +150,7 @@ func (o *lsOptions) listShard(ui *ui, sh *shard.Shard, keys []string) error {
 		if err := others(s.Start); err != nil {
 			return err
 		}
-		if err := o.print(ui, l, len(keys) > 0); err != nil {
+		if err := o.print(u, l, len(keys) > 0); err != nil {
 			return err
 		}
 	}
@@ -159,7 +161,7 @@ func (o *lsOptions) listShard(ui *ui, sh *shard.Shard, keys []string) error {
 }
 
 // listFolders lists what a mount shows now.
-func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) error {
+func (o *lsOptions) listFolders(u *ui.UI, over *openedOverlay, keys []string) error {
 	base := baseOf(over.Shard)
 	found := make(map[string]bool)
 	n := 0
@@ -192,7 +194,7 @@ func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) erro
 				}
 				l.Members = append(l.Members, lm)
 			}
-			if err := o.print(ui, l, len(keys) > 0); err != nil {
+			if err := o.print(u, l, len(keys) > 0); err != nil {
 				return err
 			}
 		}
@@ -201,20 +203,20 @@ func (o *lsOptions) listFolders(ui *ui, over *openedOverlay, keys []string) erro
 }
 
 // print prints one sample. Members says that its members were asked for, not its key.
-func (o *lsOptions) print(ui *ui, s listedSample, members bool) error {
+func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	switch {
-	case ui.json:
-		return ui.print(s)
+	case u.JSON:
+		return u.Print(s)
 	case !o.long && !members:
-		_, err := fmt.Fprintln(ui.out, printable(s.text))
+		_, err := fmt.Fprintln(u.Out, ui.Printable(s.text))
 		return err
 	}
 	for _, m := range s.Members {
 		var err error
 		if o.long {
-			_, err = fmt.Fprintf(ui.out, "%12d %s %s\n", m.Size, m.time.UTC().Format("2006-01-02 15:04:05"), printable(m.text))
+			_, err = fmt.Fprintf(u.Out, "%12d %s %s\n", m.Size, m.time.UTC().Format("2006-01-02 15:04:05"), ui.Printable(m.text))
 		} else {
-			_, err = fmt.Fprintln(ui.out, printable(m.text))
+			_, err = fmt.Fprintln(u.Out, ui.Printable(m.text))
 		}
 		if err != nil {
 			return err

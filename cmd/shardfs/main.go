@@ -13,8 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shardfs/shardfs/index"
-	"github.com/shardfs/shardfs/pack"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 func main() {
@@ -37,26 +36,26 @@ func run(args []string) int {
 	}
 	ctx, stop := withSignals(context.Background(), signals)
 	defer stop()
-	ui := &ui{out: os.Stdout, err: os.Stderr, private: private}
-	root := newRoot(ui)
+	g := &globals{UI: &ui.UI{Out: os.Stdout, Err: os.Stderr, Hint: hintOf}, private: private}
+	root := newRoot(g)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	var said *silent
-	if cause := context.Cause(ctx); cause != nil && !errors.As(err, &said) {
-		if h := (hinted{}); errors.As(err, &h) {
-			cause = hinted{cause, h.hint}
+	var reported *ui.ReportedError
+	if cause := context.Cause(ctx); cause != nil && !errors.As(err, &reported) {
+		if hint := ui.HintOf(err); hint != "" {
+			cause = ui.WithHint(cause, hint)
 		}
-		err = cause // whatever was said while everything came down
+		err = cause // the signal is the reason, not what failed because of it
 	}
-	ui.fail(err)
+	g.Fail(err)
 	return exitStatus(err)
 }
 
 // newRoot returns the command line's root.
-func newRoot(ui *ui) *cobra.Command {
+func newRoot(g *globals) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "shardfs VERB [flags] [arguments]",
 		Short: "Mount, process and repack tar shards of training data",
@@ -71,22 +70,17 @@ shard.`,
 		SilenceUsage:          true,
 		Args:                  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return usagef("no verb: try shardfs help")
+			return ui.Usagef("no verb: try shardfs help")
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return ui.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check() },
 	}
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
-	flags := root.PersistentFlags()
-	flags.BoolVarP(&ui.quiet, "quiet", "q", false, "say nothing but errors")
-	flags.BoolVarP(&ui.verbose, "verbose", "v", false, "say what is done and why")
-	flags.BoolVar(&ui.json, "json", false, "print results as JSON, one object a line")
-	flags.StringVar(&ui.cacheDir, "cache-dir", "", "keep index files in `DIR` (default ~/.cache/shardfs)")
-	flags.StringVar(&ui.logFormat, "log-format", "text", "`FORMAT` of messages: text or json")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &ui.UsageError{Err: err} })
+	g.add(root.PersistentFlags())
 	root.AddCommand(
-		newMount(ui), newUmount(ui), newRun(ui), newPack(ui), newStatus(ui), newIndex(ui), newLs(ui), newCat(ui), newCheck(ui),
-		newCompletion(ui), newVersion(ui),
+		newMount(g), newUmount(g), newRun(g), newPack(g), newStatus(g), newIndex(g), newLs(g), newCat(g), newCheck(g),
+		newCompletion(g), newVersion(g),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
@@ -112,7 +106,7 @@ func checkArguments(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return hinted{usageError{err}, "usage: " + cmd.UseLine()}
+			return ui.WithHint(&ui.UsageError{Err: err}, "usage: "+cmd.UseLine())
 		}
 		return nil
 	}
@@ -172,35 +166,4 @@ func withSignals(parent context.Context, signals <-chan os.Signal) (context.Cont
 		close(done)
 		cancel(nil)
 	}
-}
-
-// usageError is a mistake in the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
-}
-
-// hinted is an error with a way out.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e hinted) Unwrap() error { return e.error }
-
-// hintOf returns the way out of an error, or "".
-func hintOf(err error) string {
-	var h hinted
-	switch {
-	case errors.As(err, &h):
-		return h.hint
-	case errors.Is(err, index.ErrStale):
-		return "--index none does without index files"
-	case errors.Is(err, pack.ErrClash):
-		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
-	}
-	return ""
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // mountOptions are the flags of mount.
@@ -24,7 +25,8 @@ type mountOptions struct {
 	from       shardFlags
 }
 
-func newMount(ui *ui) *cobra.Command {
+func newMount(g *globals) *cobra.Command {
+	u := g.UI
 	var o mountOptions
 	cmd := &cobra.Command{
 		Use:   "mount [flags] SHARD... MOUNTPOINT",
@@ -44,7 +46,7 @@ directory each, and are opened when they are used. They cannot be changed.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			last := len(args) - 1
-			return o.run(cmd.Context(), ui, args[:last], args[last])
+			return o.run(cmd.Context(), u, args[:last], args[last])
 		},
 	}
 	flags := cmd.Flags()
@@ -53,55 +55,55 @@ directory each, and are opened when they are used. They cannot be changed.`,
 	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
 	flags.StringVar(&o.overlay, "overlay", "auto", "`WHO` keeps changes: kernel (its overlayfs), fuse (shardfs), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
-	o.from.add(flags)
+	o.from.add(flags, g)
 	return cmd
 }
 
-func (o *mountOptions) run(ctx context.Context, ui *ui, args []string, mountpoint string) error {
+func (o *mountOptions) run(ctx context.Context, u *ui.UI, args []string, mountpoint string) error {
 	if o.overlay != "auto" && o.overlay != "kernel" && o.overlay != "fuse" {
-		return usagef("--overlay %s: auto, kernel or fuse", o.overlay)
+		return ui.Usagef("--overlay %s: auto, kernel or fuse", o.overlay)
 	}
 	names, err := expandShards(args)
 	if err != nil {
 		return err
 	}
 	if len(names) > 1 && (o.scratch != "" || o.overlay != "auto" || o.from.index != "") {
-		return usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
+		return ui.Usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
 	}
 	for _, name := range names {
 		if name == "-" {
 			return errStream
 		}
 	}
-	if mountpoint, err = o.prepare(ui, names, mountpoint); err != nil {
+	if mountpoint, err = o.prepare(u, names, mountpoint); err != nil {
 		return err
 	}
 	if !o.foreground && os.Getenv(serverVariable) == "" {
 		return startServer(ctx, os.Args[1:])
 	}
-	return o.serve(ctx, ui, names, mountpoint)
+	return o.serve(ctx, u, names, mountpoint)
 }
 
 // prepare checks the mountpoint and clears what a dead server has left there. It returns its absolute name without links.
-func (o *mountOptions) prepare(ui *ui, names []string, mountpoint string) (string, error) {
+func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (string, error) {
 	place, err := absolute(mountpoint)
 	if err != nil {
 		return "", err
 	}
-	if err := clearDead(ui, place); err != nil {
+	if err := clearDead(u, place); err != nil {
 		return "", err
 	}
 	if _, mounted, err := fusefs.At(place); err != nil {
 		return "", err
 	} else if mounted {
-		return "", usagef("%s: already mounted by shardfs", mountpoint)
+		return "", ui.Usagef("%s: already mounted by shardfs", mountpoint)
 	}
 	entries, err := os.ReadDir(place)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "", usagef("%s: no such mountpoint", mountpoint)
+		return "", ui.Usagef("%s: no such mountpoint", mountpoint)
 	case errors.Is(err, unix.ENOTDIR):
-		return "", usagef("%s: the mountpoint is not a directory", mountpoint)
+		return "", ui.Usagef("%s: the mountpoint is not a directory", mountpoint)
 	case err != nil:
 		return "", err
 	}
@@ -111,9 +113,9 @@ func (o *mountOptions) prepare(ui *ui, names []string, mountpoint string) (strin
 		case err != nil:
 			return "", err
 		case within(scratch, place):
-			return "", usagef("%s: the mountpoint would hide the scratch directory %s", mountpoint, scratch)
+			return "", ui.Usagef("%s: the mountpoint would hide the scratch directory %s", mountpoint, scratch)
 		case within(place, scratch):
-			return "", usagef("%s: the mountpoint lies in the scratch directory %s", mountpoint, scratch)
+			return "", ui.Usagef("%s: the mountpoint lies in the scratch directory %s", mountpoint, scratch)
 		}
 	}
 	for _, name := range names {
@@ -124,11 +126,11 @@ func (o *mountOptions) prepare(ui *ui, names []string, mountpoint string) (strin
 		if path, err = absolute(path); err != nil {
 			return "", err
 		} else if within(path, place) {
-			return "", usagef("%s: the mountpoint would hide the shard %s", mountpoint, path)
+			return "", ui.Usagef("%s: the mountpoint would hide the shard %s", mountpoint, path)
 		}
 	}
 	if len(entries) > 0 {
-		return "", usagef("%s: the mountpoint is not empty", mountpoint)
+		return "", ui.Usagef("%s: the mountpoint is not empty", mountpoint)
 	}
 	return place, nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // A run mounts in a namespace of its own, so that nobody else sees the mount and nothing stays mounted, however the run
@@ -88,7 +89,7 @@ func inNamespace(ctx context.Context) error {
 func saidBy(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
-		return &silent{err}
+		return ui.Reported(err)
 	}
 	return err
 }

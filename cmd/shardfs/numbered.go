@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // numbered is a text with places for a number: %d for its digits, and %0Nd for N digits with zeros in front.
@@ -43,7 +45,7 @@ func parseRekey(format string) (func(key string, number int) string, error) {
 	case format == "":
 		return nil, nil
 	case len(n.widths) == 0 && !strings.Contains(format, keyPlace):
-		return nil, usagef("--rekey %s: all samples would get one key: use %%d, %%09d or %s", format, keyPlace)
+		return nil, ui.Usagef("--rekey %s: all samples would get one key: use %%d, %%09d or %s", format, keyPlace)
 	}
 	return func(key string, number int) string {
 		return n.with(number, func(text string) string { return strings.ReplaceAll(text, keyPlace, key) })

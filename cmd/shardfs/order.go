@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -29,13 +30,13 @@ func (f *orderFlags) check(flags *pflag.FlagSet) error {
 	others := flags.Lookup("others")
 	switch {
 	case f.shuffle < 0:
-		return usagef("--shuffle %d: at least 1", f.shuffle)
+		return ui.Usagef("--shuffle %d: at least 1", f.shuffle)
 	case f.sort != "" && f.shuffle > 0:
-		return usagef("--sort and --shuffle exclude each other")
+		return ui.Usagef("--sort and --shuffle exclude each other")
 	case f.shuffle == 0 && flags.Changed("seed"):
-		return usagef("--seed is for --shuffle")
+		return ui.Usagef("--seed is for --shuffle")
 	case f.given() && others.Changed && others.Value.String() == "keep":
-		return usagef("--others keep: members outside samples have no place in another order")
+		return ui.Usagef("--others keep: members outside samples have no place in another order")
 	}
 	return nil
 }

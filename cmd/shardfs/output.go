@@ -18,6 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/foreign"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -59,11 +60,11 @@ func (o *outputOptions) addIndex(flags *pflag.FlagSet) {
 func (o *outputOptions) check() error {
 	switch {
 	case o.ifExists != "overwrite" && o.ifExists != "skip" && o.ifExists != "fail":
-		return usagef("--if-exists %s: overwrite, skip or fail", o.ifExists)
+		return ui.Usagef("--if-exists %s: overwrite, skip or fail", o.ifExists)
 	case o.others != "keep" && o.others != "drop":
-		return usagef("--others %s: keep or drop", o.others)
+		return ui.Usagef("--others %s: keep or drop", o.others)
 	case (o.name == "-" || isPipe(o.name)) && (o.writeIndex || o.export != ""):
-		return usagef("-o %s: there is no place beside it for an index", shownName(o.name))
+		return ui.Usagef("-o %s: there is no place beside it for an index", shownName(o.name))
 	case isPipe(o.name) && !o.allowPipe:
 		return errPipeAllowed(o.name)
 	}
@@ -77,7 +78,7 @@ func (o *outputOptions) check() error {
 	format, err := o.format()
 	for _, f := range exports {
 		if f != foreign.Energon && format != codec.Plain {
-			return usagef("--export %s: members of a compressed output have no place in the file", f)
+			return ui.Usagef("--export %s: members of a compressed output have no place in the file", f)
 		}
 	}
 	most := 9
@@ -85,7 +86,7 @@ func (o *outputOptions) check() error {
 		most = 19
 	}
 	if err == nil && (o.level < 1 || o.level > most) {
-		err = usagef("--level %d: from 1 to %d", o.level, most)
+		err = ui.Usagef("--level %d: from 1 to %d", o.level, most)
 	}
 	return err
 }
@@ -103,7 +104,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 	if o.name == "" || o.name == "-" || isPipe(o.name) {
 		return codec.Plain, nil
 	}
-	return codec.Plain, usagef("%s: the name of an output ends in .tar, .tar.gz, .tgz or .tar.zst", o.name)
+	return codec.Plain, ui.Usagef("%s: the name of an output ends in .tar, .tar.gz, .tgz or .tar.zst", o.name)
 }
 
 func (o *outputOptions) packOptions() (pack.Options, error) {
@@ -118,16 +119,16 @@ func (o *outputOptions) packOptions() (pack.Options, error) {
 	case fixed:
 		n, err := strconv.ParseInt(seconds, 10, 64)
 		if err != nil {
-			return p, usagef("--mtime %s: not a number of seconds", o.mtime)
+			return p, ui.Usagef("--mtime %s: not a number of seconds", o.mtime)
 		}
 		p.Times, p.Fixed = pack.FixedTime, time.Unix(n, 0)
 	default:
-		return p, usagef("--mtime %s: sample, file, now or @SECONDS", o.mtime)
+		return p, ui.Usagef("--mtime %s: sample, file, now or @SECONDS", o.mtime)
 	}
 	if o.fields != "" {
 		fields, err := pack.ParseFields(o.fields)
 		if err != nil {
-			return p, usagef("--fields %s: %w", o.fields, err)
+			return p, ui.Usagef("--fields %s: %w", o.fields, err)
 		}
 		p.Fields = fields
 	}
@@ -241,7 +242,7 @@ func (out *output) refill(ctx context.Context, part *store.Object, b pack.Base, 
 }
 
 // commit ends the tar and publishes it, and then what is to lie beside it.
-func (out *output) commit(ctx context.Context, ui *ui) error {
+func (out *output) commit(ctx context.Context, u *ui.UI) error {
 	x, err := out.finish()
 	if err != nil {
 		out.abort()
@@ -262,12 +263,12 @@ func (out *output) commit(ctx context.Context, ui *ui) error {
 	if !out.o.writeIndex && out.o.export == "" {
 		return nil
 	}
-	sh, err := shard.Open(ctx, out.name, shard.Options{Known: x, NoIndex: true, Detail: ui.detail})
+	sh, err := shard.Open(ctx, out.name, shard.Options{Known: x, NoIndex: true, Detail: u.Detail})
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
-	return writeIndexes(ctx, ui, sh, out.o.writeIndex, out.o.export)
+	return writeIndexes(ctx, u, sh, out.o.writeIndex, out.o.export)
 }
 
 // finish ends the tar and returns its index. A compressed output gets that too, so that it can be mounted without being
@@ -322,10 +323,10 @@ func (out *output) abort() {
 }
 
 // write makes an output of what fill puts into it.
-func (o *outputOptions) write(ctx context.Context, ui *ui, fill func(*pack.Writer) error) error {
+func (o *outputOptions) write(ctx context.Context, u *ui.UI, fill func(*pack.Writer) error) error {
 	out, err := o.create(ctx, false)
 	if errors.Is(err, errSkip) {
-		ui.note("%s: exists, skipped", o.name)
+		u.Note("%s: exists, skipped", o.name)
 		return nil
 	}
 	if err != nil {
@@ -338,46 +339,46 @@ func (o *outputOptions) write(ctx context.Context, ui *ui, fill func(*pack.Write
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	return out.publish(ctx, ui)
+	return out.publish(ctx, u)
 }
 
 // publish publishes an output and tells what it holds.
-func (out *output) publish(ctx context.Context, ui *ui) error {
-	if err := out.commit(ctx, ui); err != nil {
+func (out *output) publish(ctx context.Context, u *ui.UI) error {
+	if err := out.commit(ctx, u); err != nil {
 		return err
 	}
-	return ui.summary(out)
+	return out.printSummary(u)
 }
 
-// summary tells what an output holds.
-func (u *ui) summary(out *output) error {
+// printSummary says what an output holds.
+func (out *output) printSummary(u *ui.UI) error {
 	s := out.Summary()
-	if u.json && out.file != nil {
-		return u.print(struct {
+	if u.JSON && out.file != nil {
+		return u.Print(struct {
 			Output string `json:"output"`
 			pack.Summary
 			Seconds float64 `json:"seconds"`
 		}{out.name, s, time.Since(out.begun).Seconds()})
 	}
-	u.note("%s", out)
+	u.Note("%s", out)
 	return nil
 }
 
 // String says what an output holds.
 func (out *output) String() string {
 	s := out.Summary()
-	text := fmt.Sprintf("%s: %s, %s, %s", out.name, count(s.Samples, "sample"), count(s.Members, "member"), size(s.Bytes))
+	text := fmt.Sprintf("%s: %s, %s, %s", out.name, ui.Count(s.Samples, "sample"), ui.Count(s.Members, "member"), ui.Size(s.Bytes))
 	if s.LeftOut > 0 {
-		text += fmt.Sprintf("; %s left out", count(s.LeftOut, "other file"))
+		text += fmt.Sprintf("; %s left out", ui.Count(s.LeftOut, "other file"))
 	}
 	if s.Emptied > 0 {
-		text += fmt.Sprintf("; %s left out", count(s.Emptied, "emptied sample"))
+		text += fmt.Sprintf("; %s left out", ui.Count(s.Emptied, "emptied sample"))
 	}
 	if s.Lacking > 0 {
-		text += fmt.Sprintf("; %s without some of the members", count(s.Lacking, "sample"))
+		text += fmt.Sprintf("; %s without some of the members", ui.Count(s.Lacking, "sample"))
 	}
 	if s.Others > 0 {
-		text += fmt.Sprintf("; %s outside samples left out", count(s.Others, "member"))
+		text += fmt.Sprintf("; %s outside samples left out", ui.Count(s.Others, "member"))
 	}
 	return text
 }

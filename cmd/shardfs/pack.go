@@ -14,6 +14,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -27,7 +28,8 @@ type packFlags struct {
 	output outputOptions
 }
 
-func newPack(ui *ui) *cobra.Command {
+func newPack(g *globals) *cobra.Command {
+	u := g.UI
 	var o packFlags
 	cmd := &cobra.Command{
 		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|-... -o OUTPUT",
@@ -46,7 +48,7 @@ standard output.`,
 			if err := o.check(cmd.Flags()); err != nil {
 				return err
 			}
-			return o.pack(cmd.Context(), ui, args)
+			return o.pack(cmd.Context(), u, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -57,7 +59,7 @@ standard output.`,
 	flags.StringArrayVar(&o.with, "with", nil, "add the members of shard `OTHER` with the same keys")
 	o.order.add(flags)
 	o.split.add(flags)
-	o.from.add(flags)
+	o.from.add(flags, g)
 	return cmd
 }
 
@@ -65,9 +67,9 @@ standard output.`,
 func (o *packFlags) check(flags *pflag.FlagSet) error {
 	switch {
 	case o.output.name == "":
-		return usagef("-o is missing: where should the output go?")
+		return ui.Usagef("-o is missing: where should the output go?")
 	case o.count < 0 || o.skip < 0:
-		return usagef("--count and --skip: at least 0")
+		return ui.Usagef("--count and --skip: at least 0")
 	}
 	if err := o.order.check(flags); err != nil {
 		return err
@@ -78,7 +80,7 @@ func (o *packFlags) check(flags *pflag.FlagSet) error {
 	return o.output.check()
 }
 
-func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
+func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string) error {
 	names, err := expandShards(args)
 	if err != nil {
 		return err
@@ -87,13 +89,13 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 		return errPipeAllowed(names[i])
 	}
 	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
-		return usagef("--index %s: there are %d shards", o.from.index, len(names))
+		return ui.Usagef("--index %s: there are %d shards", o.from.index, len(names))
 	}
 	keys, err := readKeys(o.keys)
 	if err != nil {
 		return err
 	}
-	in, err := newInputs(ui, names, o.from.options(ui))
+	in, err := newInputs(u, names, o.from.options())
 	if err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 	if from.index != "none" {
 		from.index = "" // it is that of what is packed
 	}
-	others, err := openOthers(ctx, ui, o.with, from.options(ui))
+	others, err := openOthers(ctx, u, o.with, from.options())
 	if err != nil {
 		return err
 	}
@@ -122,14 +124,14 @@ func (o *packFlags) pack(ctx context.Context, ui *ui, args []string) error {
 	}
 	o.output.ownEnd = !in.one()
 	if o.split.given() {
-		err = o.split.write(ctx, ui, o.output, append(in.files, others.files()...), samples)
+		err = o.split.write(ctx, u, o.output, append(in.files, others.files()...), samples)
 	} else {
-		err = o.output.write(ctx, ui, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
+		err = o.output.write(ctx, u, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(others.joined(ui), in.packed())
+	return errors.Join(others.joined(u), in.packed())
 }
 
 // keyOf returns the key of a sample, if it is one.
@@ -164,7 +166,7 @@ func openTree(dir string) (*os.Root, error) {
 		return nil, fmt.Errorf("%s: %w", dir, os.ErrNotExist)
 	}
 	if errors.Is(err, unix.ENOTDIR) {
-		return nil, usagef("%s: neither a mountpoint nor a directory", dir)
+		return nil, ui.Usagef("%s: neither a mountpoint nor a directory", dir)
 	}
 	return root, err
 }

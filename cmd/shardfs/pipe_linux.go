@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // pipe:COMMAND names what a shell command writes, or where it puts what it reads. Nothing that came out of it is believed
@@ -24,7 +26,9 @@ const pipePrefix = "pipe:"
 var errPipe = errors.New("the command of the pipe failed")
 
 // errPipeAllowed refuses a pipe that nobody has allowed: what starts a command should not hide in a list of shards.
-func errPipeAllowed(name string) error { return usagef("%s: only with --allow-pipe", pipeName(name)) }
+func errPipeAllowed(name string) error {
+	return ui.Usagef("%s: only with --allow-pipe", pipeName(name))
+}
 
 func isPipe(name string) bool { return strings.HasPrefix(name, pipePrefix) }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // reportTail is how many bytes of standard error a report has of each sample.
@@ -43,7 +44,7 @@ func openReport(name string, kept int64) (*report, error) {
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--report: %w", err)}
+		return nil, &ui.UsageError{Err: fmt.Errorf("--report: %w", err)}
 	}
 	info, err := file.Stat()
 	if err == nil && info.Mode().IsRegular() {

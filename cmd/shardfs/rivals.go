@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have left.
-func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), err error) {
+func (o *runOptions) holdScratch(ctx context.Context, u *ui.UI) (release func(), err error) {
 	dir, err := os.OpenFile(o.scratch, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil, usagef("--scratch %s: no such directory", o.scratch)
+		return nil, ui.Usagef("--scratch %s: no such directory", o.scratch)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--scratch: %w", err)
@@ -29,10 +30,10 @@ func (o *runOptions) holdScratch(ctx context.Context, ui *ui) (release func(), e
 		dir.Close()
 		return nil, fmt.Errorf("--scratch %s: %w by another run", o.scratch, overlay.ErrInUse)
 	case err != nil: // as NFS says of a directory
-		ui.warn("--scratch %s: no lock keeps other runs out: %v", o.scratch, err)
+		u.Warn("--scratch %s: no lock keeps other runs out: %v", o.scratch, err)
 		alone = false
 	}
-	sweep(ui, o.scratch, alone)
+	sweep(u, o.scratch, alone)
 	return func() { dir.Close() }, nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // runOptions are the flags of run.
@@ -36,7 +38,7 @@ type runOptions struct {
 	limit failureLimit
 }
 
-func newRun(ui *ui) *cobra.Command {
+func newRun(g *globals) *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run [flags] [SHARD|DIR|-] (-c COMMAND | -- ARGV...)",
@@ -62,7 +64,7 @@ a message.`,
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				args, o.argv = args[:dash], args[dash:]
 			}
-			return o.run(cmd.Context(), ui, args)
+			return o.run(cmd.Context(), g, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -86,7 +88,7 @@ a message.`,
 	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` samples lie: fuse (mount), dir (copies), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files and for what --resume needs")
 	flags.BoolVar(&o.resume, "resume", false, "go on where a run with the same --scratch was stopped")
-	o.from.add(flags)
+	o.from.add(flags, g)
 	return cmd
 }
 
@@ -94,29 +96,29 @@ a message.`,
 func (o *runOptions) check(args []string) (err error) {
 	switch {
 	case o.command == "" && len(o.argv) == 0:
-		return usagef("-c is missing: which command should be run?")
+		return ui.Usagef("-c is missing: which command should be run?")
 	case o.command != "" && len(o.argv) > 0:
-		return usagef("-c and -- exclude each other")
+		return ui.Usagef("-c and -- exclude each other")
 	case len(args) > 1:
-		return usagef("%s: one shard at a time", strings.Join(args, " "))
+		return ui.Usagef("%s: one shard at a time", strings.Join(args, " "))
 	case o.jobs < 1:
-		return usagef("--jobs %d: at least 1", o.jobs)
+		return ui.Usagef("--jobs %d: at least 1", o.jobs)
 	case o.count < 0 || o.skip < 0 || o.timeout < 0 || o.retries < 0 || o.batch < 0:
-		return usagef("--count, --skip, --timeout, --retries and --batch: at least 0")
+		return ui.Usagef("--count, --skip, --timeout, --retries and --batch: at least 0")
 	case o.batch > 0 && o.worker:
-		return usagef("--batch and --worker exclude each other")
+		return ui.Usagef("--batch and --worker exclude each other")
 	case o.onError != "stop" && o.onError != "skip" && o.onError != "keep":
-		return usagef("--on-error %s: stop, skip or keep", o.onError)
+		return ui.Usagef("--on-error %s: stop, skip or keep", o.onError)
 	case o.maxFailed != "" && o.onError == "stop":
-		return usagef("--max-failed is for --on-error skip and keep")
+		return ui.Usagef("--max-failed is for --on-error skip and keep")
 	case o.workspace != "auto" && o.workspace != "fuse" && o.workspace != "dir":
-		return usagef("--workspace %s: auto, fuse or dir", o.workspace)
+		return ui.Usagef("--workspace %s: auto, fuse or dir", o.workspace)
 	case o.addLog != "" && o.output.name == "":
-		return usagef("--add-log is for runs with -o")
+		return ui.Usagef("--add-log is for runs with -o")
 	case o.addLog != "" && (o.batch > 0 || o.worker):
-		return usagef("--add-log: --batch and --worker have no log for each sample")
+		return ui.Usagef("--add-log: --batch and --worker have no log for each sample")
 	case o.failed == "-", o.failed != "" && o.failed == o.output.name:
-		return usagef("--failed %s: a file of its own", o.failed)
+		return ui.Usagef("--failed %s: a file of its own", o.failed)
 	}
 	if len(args) == 1 && isPipe(args[0]) && !o.output.allowPipe {
 		return errPipeAllowed(args[0])
@@ -141,37 +143,38 @@ func (o *runOptions) check(args []string) (err error) {
 	return o.output.check()
 }
 
-func (o *runOptions) run(ctx context.Context, ui *ui, args []string) (err error) {
+func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err error) {
+	u := g.UI
 	if err := o.check(args); err != nil {
 		return err
 	}
 	name := "-"
 	if len(args) == 1 {
 		name = args[0]
-	} else if isTerminal(os.Stdin) {
-		return usagef("no shard: name one, or give one on standard input")
+	} else if ui.IsTerminal(os.Stdin) {
+		return ui.Usagef("no shard: name one, or give one on standard input")
 	}
 	keys, err := readKeys(o.keys)
 	if err != nil {
 		return err
 	}
-	if !ui.private && o.wantsMount(name) {
+	if !g.private && o.wantsMount(name) {
 		if err := inNamespace(ctx); err != errNoNamespace {
 			return err
 		}
-		ui.detail("%v: the mount is private by its place only", errNoNamespace)
+		u.Detail("%v: the mount is private by its place only", errNoNamespace)
 	}
 	if !o.all(keys) {
 		o.output.others = "drop" // they belong to no sample that was chosen
 	}
 	if o.scratch != "" {
-		release, err := o.holdScratch(ctx, ui)
+		release, err := o.holdScratch(ctx, u)
 		if err != nil {
 			return err
 		}
 		defer release()
 	}
-	r := course{runOptions: o, ui: ui, keys: keys, stdout: os.Stdout}
+	r := course{runOptions: o, ui: u, keys: keys, stdout: os.Stdout}
 	if o.output.name == "-" {
 		r.stdout = os.Stderr
 	}
@@ -180,7 +183,7 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) (err error)
 	}
 	if o.output.name != "" {
 		if r.out, err = o.output.create(ctx, r.points != nil); errors.Is(err, errSkip) {
-			ui.note("%s: exists, skipped", o.output.name)
+			u.Note("%s: exists, skipped", o.output.name)
 			return nil
 		} else if err != nil {
 			return err
@@ -193,7 +196,7 @@ func (o *runOptions) run(ctx context.Context, ui *ui, args []string) (err error)
 		}
 		defer r.failures.abort()
 	}
-	if r.space, err = openWorkspace(ctx, ui, name, o); err != nil {
+	if r.space, err = openWorkspace(ctx, u, name, o); err != nil {
 		return err
 	}
 	err = r.goOn(ctx)

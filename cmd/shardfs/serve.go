@@ -17,11 +17,12 @@ import (
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/view"
 )
 
 // serve mounts shards and serves them until they are unmounted or the process is told to end.
-func (o *mountOptions) serve(ctx context.Context, ui *ui, names []string, mountpoint string) (err error) {
+func (o *mountOptions) serve(ctx context.Context, u *ui.UI, names []string, mountpoint string) (err error) {
 	signal.Ignore(unix.SIGHUP) // a mount outlives the terminal that it was made at
 	parent, err := newParentLink()
 	if err != nil {
@@ -29,28 +30,28 @@ func (o *mountOptions) serve(ctx context.Context, ui *ui, names []string, mountp
 	}
 	dir := o.scratch
 	if dir == "" {
-		sweep(ui, os.TempDir(), false)
+		sweep(u, os.TempDir(), false)
 		dir = os.TempDir()
 	}
 	scratch, err := overlay.CreateScratch(dir, o.scratch == "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, o.leave(ui, scratch)) }()
-	if err := clearStale(ui, scratch); err != nil {
+	defer func() { err = errors.Join(err, o.leave(u, scratch)) }()
+	if err := clearStale(u, scratch); err != nil {
 		return err
 	}
 	// The kernel has applied the umask of whoever makes a file, and ours must not come on top.
 	unix.Umask(0)
 	if len(names) > 1 {
-		return o.serveMany(ctx, ui, parent, scratch, names, mountpoint)
+		return o.serveMany(ctx, u, parent, scratch, names, mountpoint)
 	}
-	return o.serveOne(ctx, ui, parent, scratch, names[0], mountpoint)
+	return o.serveOne(ctx, u, parent, scratch, names[0], mountpoint)
 }
 
 // serveOne serves a shard, with the changes in the scratch directory.
-func (o *mountOptions) serveOne(ctx context.Context, ui *ui, parent *parentLink, scratch *overlay.Scratch, name, mountpoint string) error {
-	opened, err := scratch.UseIndex(o.from.options(ui))
+func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLink, scratch *overlay.Scratch, name, mountpoint string) error {
+	opened, err := scratch.UseIndex(o.from.options())
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (o *mountOptions) serveOne(ctx context.Context, ui *ui, parent *parentLink,
 	}
 	mounted := o.fuseOptions(scratch)
 	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, 200*time.Millisecond, scratch.Dir
-	sh, err := openShard(ctx, ui, name, opened)
+	sh, err := openShard(ctx, u, name, opened)
 	if err != nil {
 		return err
 	}
@@ -74,14 +75,14 @@ func (o *mountOptions) serveOne(ctx context.Context, ui *ui, parent *parentLink,
 		if errors.Is(err, index.ErrStale) {
 			sh.Forget() // now: the next mount need not wait for the end of this one to be right
 		}
-		ui.say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+		u.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
 	}
 	var server *fusefs.Server
 	if opened.Growing {
 		server, err = fusefs.Show(view.One(sh), mountpoint, mounted)
 	} else {
 		var end func() error
-		if server, end, err = o.mountChanges(ui, parent, scratch, sh, mountpoint, mounted); end != nil {
+		if server, end, err = o.mountChanges(u, parent, scratch, sh, mountpoint, mounted); end != nil {
 			defer end()
 		}
 	}
@@ -90,14 +91,14 @@ func (o *mountOptions) serveOne(ctx context.Context, ui *ui, parent *parentLink,
 	}
 	return attend(ctx, parent, scratch, server, func() {
 		if sh.Growing() {
-			indexing.Go(func() { tellOfGrown(ui, sh) })
+			indexing.Go(func() { tellOfGrown(u, sh) })
 		}
 	})
 }
 
 // mountChanges mounts a shard with its changes, by overlayfs if that is wanted or can be had. End, if not nil, is called when
 // the server has ended.
-func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
+func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
 	server *fusefs.Server, end func() error, err error) {
 	may := fusefs.MayOverlay()
 	if o.overlay == "kernel" && !may {
@@ -108,7 +109,7 @@ func (o *mountOptions) mountChanges(ui *ui, parent *parentLink, scratch *overlay
 		if err == nil || o.overlay == "kernel" {
 			return server, nil, err
 		}
-		ui.detail("%s: not by overlayfs: %v", mountpoint, err)
+		u.Detail("%s: not by overlayfs: %v", mountpoint, err)
 	}
 	over, err := overlay.New(scratch, sh)
 	if err != nil {
@@ -139,13 +140,13 @@ func mountKernel(parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, 
 }
 
 // serveMany serves many shards, which cannot be changed.
-func (o *mountOptions) serveMany(ctx context.Context, ui *ui, parent *parentLink, scratch *overlay.Scratch, names []string, mountpoint string) error {
+func (o *mountOptions) serveMany(ctx context.Context, u *ui.UI, parent *parentLink, scratch *overlay.Scratch, names []string, mountpoint string) error {
 	wd, err := os.Getwd() // which this process leaves
 	if err != nil {
 		return err
 	}
 	set, err := view.Many(names, func(ctx context.Context, name string) (*shard.Shard, error) {
-		opened := o.from.options(ui)
+		opened := o.from.options()
 		opened.SpoolDir, opened.CacheBytes = scratch.Dir, 4<<20 // some thirty are open at a time
 		path, err := store.Path(name)
 		if err != nil {
@@ -169,7 +170,7 @@ func (o *mountOptions) serveMany(ctx context.Context, ui *ui, parent *parentLink
 		return err
 	}
 	mounted := o.fuseOptions(scratch)
-	mounted.Log = func(err error) { ui.say("error", err.Error()) }
+	mounted.Log = func(err error) { u.Say("error", err.Error()) }
 	server, err := fusefs.Show(set, mountpoint, mounted)
 	if err != nil {
 		return fmt.Errorf("%s: %w", mountpoint, err)
@@ -216,7 +217,7 @@ func attend(ctx context.Context, parent *parentLink, scratch *overlay.Scratch, s
 const strayGrace = 500 * time.Millisecond
 
 // leave gives up a scratch directory and removes it if nothing in it is worth keeping.
-func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {
+func (o *mountOptions) leave(u *ui.UI, s *overlay.Scratch) error {
 	defer s.Close()
 	if !s.Temporary() {
 		return nil
@@ -227,7 +228,7 @@ func (o *mountOptions) leave(ui *ui, s *overlay.Scratch) error {
 	}
 	kept, err := removeScratch(s)
 	if kept {
-		ui.warn("%s: there are changes that were not packed: mount with --scratch %[1]s to go on with them", s.Dir)
+		u.Warn("%s: there are changes that were not packed: mount with --scratch %[1]s to go on with them", s.Dir)
 	}
 	return err
 }

@@ -2,37 +2,38 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // shardFlags say how a shard is opened.
 type shardFlags struct {
+	globals   *globals
 	index     string
 	truncated bool
 }
 
-func (f *shardFlags) add(flags *pflag.FlagSet) {
+func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
+	f.globals = g
 	flags.StringVar(&f.index, "index", "", "index `FILE`, made if it does not fit; or none")
 	flags.BoolVar(&f.truncated, "allow-truncated", false, "serve the whole samples before a cut")
 }
 
-func (f *shardFlags) options(ui *ui) shard.Options {
-	o := shard.Options{AllowTruncated: f.truncated, Detail: ui.detail}
+func (f *shardFlags) options() shard.Options {
+	o := shard.Options{AllowTruncated: f.truncated, Detail: f.globals.Detail}
 	switch f.index {
 	case "":
-		if o.CacheDir = ui.cacheDir; o.CacheDir == "" {
+		if o.CacheDir = f.globals.cacheDir; o.CacheDir == "" {
 			o.CacheDir = defaultCacheDir()
 		}
 	case "none":
@@ -53,14 +54,14 @@ func defaultCacheDir() string {
 }
 
 // errStream refuses a shard that can only be read once.
-var errStream = usagef("-: standard input can only be run over, packed and checked")
+var errStream = ui.Usagef("-: standard input can only be run over, packed and checked")
 
 // openShard opens a shard, shows on a terminal how its indexing goes on, and tells what is odd about it.
-func openShard(ctx context.Context, ui *ui, name string, o shard.Options) (*shard.Shard, error) {
+func openShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
 	if name == "-" {
 		return nil, errStream
 	}
-	show, done := ui.progress(store.Redact(name))
+	show, done := u.Progress(store.Redact(name))
 	o.Progress = show
 	sh, err := shard.Open(ctx, name, o)
 	done()
@@ -68,47 +69,36 @@ func openShard(ctx context.Context, ui *ui, name string, o shard.Options) (*shar
 		return nil, withTruncatedHint(err)
 	}
 	if !sh.Growing() {
-		warnOfShard(ui, sh.Name, sh.Saved)
+		warnOfShard(u, sh.Name, sh.Saved)
 	}
 	return sh, nil
 }
 
 // tellOfGrown tells of a shard that is being indexed, once that has ended, why there is no more of it or what is odd.
-func tellOfGrown(ui *ui, sh *shard.Shard) {
+func tellOfGrown(u *ui.UI, sh *shard.Shard) {
 	f, err := sh.Built()
 	switch {
 	case err == nil:
-		warnOfShard(ui, sh.Name, f)
+		warnOfShard(u, sh.Name, f)
 	case !errors.Is(err, shard.ErrClosed):
-		ui.say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+		u.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
 	}
 }
 
 // withTruncatedHint tells of --allow-truncated where it would help.
 func withTruncatedHint(err error) error {
 	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return hinted{err, "--allow-truncated serves the whole samples before the cut"}
+		return ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
 	}
 	return err
 }
 
 // warnOfShard tells what is odd about a shard that can be read all the same.
-func warnOfShard(ui *ui, name string, f *index.Saved) {
+func warnOfShard(u *ui.UI, name string, f *index.Saved) {
 	if f.Cut != "" {
-		ui.warn("%s: %s; %s before it can be read", name, f.Cut, count(f.Index.Samples(), "whole sample"))
+		u.Warn("%s: %s; %s before it can be read", name, f.Cut, ui.Count(f.Index.Samples(), "whole sample"))
 	}
 	if f.Trailing > 0 {
-		ui.warn("%s: %d bytes behind the compressed data are ignored", name, f.Trailing)
+		u.Warn("%s: %d bytes behind the compressed data are ignored", name, f.Trailing)
 	}
-}
-
-// jsonText is a text as it is put into JSON: as it is where it can be, and else in hexadecimal.
-type jsonText struct{ text, hex *string }
-
-func newJSONText(s string) jsonText {
-	if utf8.ValidString(s) {
-		return jsonText{text: &s}
-	}
-	h := hex.EncodeToString([]byte(s))
-	return jsonText{hex: &h}
 }

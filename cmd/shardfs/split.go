@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -34,18 +35,18 @@ func (f *splitFlags) given() bool { return f.count != 0 || f.size != "" }
 func (f *splitFlags) check(o *outputOptions) (err error) {
 	if f.size != "" {
 		if f.bytes, err = parseSize(f.size); err != nil {
-			return usagef("--split-size %s: %w", f.size, err)
+			return ui.Usagef("--split-size %s: %w", f.size, err)
 		}
 	}
 	switch {
 	case !f.given():
 		return nil
 	case f.count < 0:
-		return usagef("--split-count %d: at least 1", f.count)
+		return ui.Usagef("--split-count %d: at least 1", f.count)
 	case len(newNumbered(o.name).widths) != 1:
-		return usagef("-o %s: the name of split outputs has one place for their number, %%d or %%06d", o.name)
+		return ui.Usagef("-o %s: the name of split outputs has one place for their number, %%d or %%06d", o.name)
 	case o.ifExists == "skip":
-		return usagef("--if-exists skip: how many outputs there will be is known only in the end")
+		return ui.Usagef("--if-exists skip: how many outputs there will be is known only in the end")
 	}
 	return nil
 }
@@ -66,7 +67,7 @@ func parseSize(s string) (int64, error) {
 }
 
 // write makes outputs of samples, and publishes each when it is full. One that would replace a file that is read is refused.
-func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, read []os.FileInfo, samples iter.Seq2[pack.Sample, error]) error {
+func (f *splitFlags) write(ctx context.Context, u *ui.UI, o outputOptions, read []os.FileInfo, samples iter.Seq2[pack.Sample, error]) error {
 	names := newNumbered(o.name)
 	o.ownEnd = true // or a part could be longer than it may be
 	var part *output
@@ -80,7 +81,7 @@ func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, read []
 		o := o
 		o.name = names.with(number, func(text string) string { return text })
 		if isOne(read, o.name) {
-			return usagef("%s: it is one of the shards that are packed", o.name)
+			return ui.Usagef("%s: it is one of the shards that are packed", o.name)
 		}
 		before := part
 		if part, err = o.create(ctx, false); err != nil {
@@ -107,7 +108,7 @@ func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, read []
 			return err
 		}
 		if full {
-			if err := part.publish(ctx, ui); err != nil {
+			if err := part.publish(ctx, u); err != nil {
 				return err
 			}
 			if err := next(); err != nil {
@@ -121,7 +122,7 @@ func (f *splitFlags) write(ctx context.Context, ui *ui, o outputOptions, read []
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	return part.publish(ctx, ui)
+	return part.publish(ctx, u)
 }
 
 // full reports whether a sample has no place any more in an output.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // isDead reports whether the server of a mount is gone: it holds the scratch directory as long as it lives. A mount of the
@@ -18,7 +19,7 @@ func isDead(m fusefs.Mounted) bool { return !overlay.IsLive(m.Source) }
 
 // clearDead detaches mounts of ours at a place whose server is gone. Changes that nobody packed stay in their scratch
 // directory, and the user is told where.
-func clearDead(ui *ui, place string) error {
+func clearDead(u *ui.UI, place string) error {
 	for {
 		m, mounted, err := fusefs.At(place)
 		if err != nil || !mounted || !isDead(m) {
@@ -33,9 +34,9 @@ func clearDead(ui *ui, place string) error {
 		}
 		kept, err := removeScratch(scratch)
 		if err != nil {
-			ui.warn("%s: %v", scratch.Dir, err)
+			u.Warn("%s: %v", scratch.Dir, err)
 		} else if kept {
-			ui.warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to go on with them",
+			u.Warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to go on with them",
 				place, scratch.Dir)
 		}
 	}
@@ -43,7 +44,7 @@ func clearDead(ui *ui, place string) error {
 
 // clearStale detaches what an earlier holder of a scratch directory that this process holds has left mounted, wherever that
 // is. Nobody must write to the changes through it any more.
-func clearStale(ui *ui, scratch *overlay.Scratch) error {
+func clearStale(u *ui.UI, scratch *overlay.Scratch) error {
 	all, err := fusefs.Mounts()
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func clearStale(ui *ui, scratch *overlay.Scratch) error {
 			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", m.Mountpoint, err)
 		}
 		if m.Mountpoint != scratch.Below() {
-			ui.warn("%s: the server of this mount was gone; it is unmounted", m.Mountpoint)
+			u.Warn("%s: the server of this mount was gone; it is unmounted", m.Mountpoint)
 		}
 	}
 	return nil
@@ -115,7 +116,7 @@ func (o *openedOverlay) Close() error { return errors.Join(o.Overlay.Close(), o.
 
 // sweep removes temporary directories that killed processes of ours have left in a directory, unless they hold changes. Alone
 // says that this process alone makes them there.
-func sweep(ui *ui, in string, alone bool) {
+func sweep(u *ui.UI, in string, alone bool) {
 	dirs, err := fs.Glob(os.DirFS(in), overlay.TempPattern)
 	if err != nil {
 		return
@@ -123,7 +124,7 @@ func sweep(ui *ui, in string, alone bool) {
 	for _, dir := range dirs {
 		dir = filepath.Join(in, dir)
 		if err := overlay.Sweep(dir, alone, detach); err != nil {
-			ui.detail("%s: %v", dir, err)
+			u.Detail("%s: %v", dir, err)
 		}
 	}
 }

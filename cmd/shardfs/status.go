@@ -6,9 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
-func newStatus(ui *ui) *cobra.Command {
+func newStatus(g *globals) *cobra.Command {
+	u := g.UI
 	return &cobra.Command{
 		Use:   "status [flags] MOUNTPOINT",
 		Short: "Show what has changed in a mount",
@@ -24,7 +26,7 @@ sample, the others are files.`,
 				return err
 			}
 			if scratch == nil {
-				return usagef("%s: not mounted by shardfs", args[0])
+				return ui.Usagef("%s: not mounted by shardfs", args[0])
 			}
 			over, err := openOverlay(scratch)
 			if err != nil {
@@ -35,7 +37,7 @@ sample, the others are files.`,
 				if err != nil {
 					return err
 				}
-				if err := printChange(ui, c); err != nil {
+				if err := printChange(u, c); err != nil {
 					return err
 				}
 			}
@@ -44,9 +46,9 @@ sample, the others are files.`,
 	}
 }
 
-func printChange(ui *ui, c overlay.Difference) error {
-	if ui.json {
-		path, from := newJSONText(c.Path), newJSONText(c.From)
+func printChange(u *ui.UI, c overlay.Difference) error {
+	if u.JSON {
+		path, from := ui.NewJSONText(c.Path), ui.NewJSONText(c.From)
 		out := struct {
 			Change  string  `json:"change"`
 			Path    *string `json:"path,omitempty"`
@@ -54,20 +56,20 @@ func printChange(ui *ui, c overlay.Difference) error {
 			From    *string `json:"from,omitempty"`
 			FromHex *string `json:"from_hex,omitempty"`
 			Sample  bool    `json:"sample"`
-		}{Change: c.Kind.String(), Path: path.text, PathHex: path.hex, Sample: c.Sample}
+		}{Change: c.Kind.String(), Path: path.Text, PathHex: path.Hex, Sample: c.Sample}
 		if c.From != "" {
-			out.From, out.FromHex = from.text, from.hex
+			out.From, out.FromHex = from.Text, from.Hex
 		}
-		return ui.print(out)
+		return u.Print(out)
 	}
 	slash := ""
 	if c.Sample {
 		slash = "/"
 	}
-	text := printable(c.Path) + slash
+	text := ui.Printable(c.Path) + slash
 	if c.From != "" {
-		text = printable(c.From) + slash + " -> " + text
+		text = ui.Printable(c.From) + slash + " -> " + text
 	}
-	_, err := fmt.Fprintf(ui.out, "%c %s\n", c.Kind, text)
+	_, err := fmt.Fprintf(u.Out, "%c %s\n", c.Kind, text)
 	return err
 }

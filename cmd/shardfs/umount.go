@@ -11,9 +11,10 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
-func newUmount(ui *ui) *cobra.Command {
+func newUmount(*globals) *cobra.Command {
 	var discard bool
 	cmd := &cobra.Command{
 		Use:   "umount [flags] MOUNTPOINT...",
@@ -48,7 +49,7 @@ func umount(mountpoint string, discard bool) error {
 		return err
 	}
 	if !mounted {
-		return usagef("not mounted by shardfs")
+		return ui.Usagef("not mounted by shardfs")
 	}
 	scratch, err := overlay.OpenScratch(m.Source)
 	if errors.Is(err, os.ErrNotExist) {
@@ -69,7 +70,7 @@ func umount(mountpoint string, discard bool) error {
 			return err
 		}
 		if unpacked {
-			return hinted{errUnpacked, "pack them first, or give them up with --discard"}
+			return ui.WithHint(errUnpacked, "pack them first, or give them up with --discard")
 		}
 	}
 	if err := fusefs.Unmount(place, isDead(m)); errors.Is(err, unix.EBUSY) {

@@ -11,7 +11,8 @@ import (
 // version is set by the linker in releases.
 var version = "dev"
 
-func newVersion(ui *ui) *cobra.Command {
+func newVersion(g *globals) *cobra.Command {
+	u := g.UI
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
@@ -31,10 +32,10 @@ func newVersion(ui *ui) *cobra.Command {
 					}
 				}
 			}
-			if ui.json {
-				return ui.print(v)
+			if u.JSON {
+				return u.Print(v)
 			}
-			_, err := fmt.Fprintf(ui.out, "shardfs %s %s %s\n", v.Version, v.Go, v.Platform)
+			_, err := fmt.Fprintf(u.Out, "shardfs %s %s %s\n", v.Version, v.Go, v.Platform)
 			return err
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -21,9 +22,9 @@ type other struct {
 }
 
 // openOthers opens the shards of --with.
-func openOthers(ctx context.Context, ui *ui, names []string, o shard.Options) (list others, err error) {
+func openOthers(ctx context.Context, u *ui.UI, names []string, o shard.Options) (list others, err error) {
 	for _, name := range names {
-		sh, err := openShard(ctx, ui, name, o)
+		sh, err := openShard(ctx, u, name, o)
 		if err == nil {
 			list = append(list, &other{Other: pack.Other{Base: namedBase(sh)}, sh: sh})
 			list[len(list)-1].file, err = fileOf(name)
@@ -45,14 +46,14 @@ func (l others) join(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sampl
 }
 
 // joined tells which samples had no partner. It returns what of the shards could not be read.
-func (l others) joined(ui *ui) error {
+func (l others) joined(u *ui.UI) error {
 	var cuts []error
 	for _, o := range l {
 		if o.Alone > 0 {
-			ui.warn("%s: nothing there for %s", o.Name, count(o.Alone, "sample"))
+			u.Warn("%s: nothing there for %s", o.Name, ui.Count(o.Alone, "sample"))
 		}
 		if n := o.Unused(); n > 0 {
-			ui.warn("%s: %s added to none, and left out", o.Name, count(n, "sample"))
+			u.Warn("%s: %s added to none, and left out", o.Name, ui.Count(n, "sample"))
 		}
 		cuts = append(cuts, cutOf(o.sh))
 	}

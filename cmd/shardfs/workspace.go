@@ -18,6 +18,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -59,10 +60,10 @@ func (t *task) dropped() {
 }
 
 // openWorkspace opens the workspace for what a name means.
-func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (workspace, error) {
+func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (workspace, error) {
 	temp := o.scratch
 	if temp == "" {
-		sweep(ui, os.TempDir(), false)
+		sweep(u, os.TempDir(), false)
 		temp = os.TempDir()
 	}
 	stream := name == "-" || isPipe(name)
@@ -86,7 +87,7 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 		return s, nil
 	}
 	fuse := o.wantsMount(name)
-	opened := o.from.options(ui)
+	opened := o.from.options()
 	opened.SpoolDir = scratch.Dir
 	if fuse {
 		if opened.NoIndex { // the server gets ours all the same
@@ -96,7 +97,7 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 			return fail(err)
 		}
 	}
-	sh, err := openShard(ctx, ui, name, opened)
+	sh, err := openShard(ctx, u, name, opened)
 	if err != nil {
 		return fail(err)
 	}
@@ -106,15 +107,15 @@ func openWorkspace(ctx context.Context, ui *ui, name string, o *runOptions) (wor
 			return fail(errors.Join(dropErr, sh.Close()))
 		}
 		if err == nil {
-			ui.detail("samples in a private mount at %s", m.mountpoint)
+			u.Detail("samples in a private mount at %s", m.mountpoint)
 			return m, nil
 		}
 		if o.workspace == "fuse" || ctx.Err() != nil {
 			return fail(errors.Join(err, sh.Close()))
 		}
-		ui.warn("no mount, so samples are copied: %v", err)
+		u.Warn("no mount, so samples are copied: %v", err)
 	}
-	ui.detail("samples are copied to %s", scratch.Dir)
+	u.Detail("samples are copied to %s", scratch.Dir)
 	return &layoutSpace{scratch, layout, sh}, nil
 }
 
@@ -314,7 +315,7 @@ type streamSpace struct {
 
 func (s *streamSpace) open(ctx context.Context, name string, o *runOptions) error {
 	if o.workspace == "fuse" {
-		return usagef("--workspace fuse: %s cannot be mounted", shownName(name))
+		return ui.Usagef("--workspace fuse: %s cannot be mounted", shownName(name))
 	}
 	in, err := openStream(ctx, name, &s.pipe)
 	if err == nil {
@@ -402,10 +403,10 @@ type treeSpace struct {
 
 func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 	if o.retries > 0 || o.failed != "" || o.addLog != "" {
-		return nil, usagef("%s: --retries, --failed and --add-log are for shards; what a command did to a directory stays", place)
+		return nil, ui.Usagef("%s: --retries, --failed and --add-log are for shards; what a command did to a directory stays", place)
 	}
 	if o.output.name != "" && (o.onError == "keep" || o.count > 0 || o.skip > 0 || o.keys != "") {
-		return nil, usagef("%s: --on-error keep, --count, --skip and --keys with -o are for shards; a directory is packed as it is", place)
+		return nil, ui.Usagef("%s: --on-error keep, --count, --skip and --keys with -o are for shards; a directory is packed as it is", place)
 	}
 	absolutePlace, err := filepath.Abs(place)
 	if err != nil {

@@ -41,6 +41,7 @@ var layers = []layer{
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	{"internal/foreign", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},
+	{"internal/ui", nil, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},     // for tests only
 	{"internal/testtime", nil, nil}, // for tests only

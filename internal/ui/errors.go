@@ -1,0 +1,46 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+)
+
+// UsageError is a mistake in the command line.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usagef returns a UsageError with a formatted message.
+func Usagef(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+// HintError is an error with a way out.
+type HintError struct {
+	Err  error
+	Hint string // what the user can do, as one clause
+}
+
+func (e *HintError) Error() string { return e.Err.Error() }
+func (e *HintError) Unwrap() error { return e.Err }
+
+// WithHint returns an error with a way out.
+func WithHint(err error, hint string) error { return &HintError{err, hint} }
+
+// HintOf returns the hint of an error, or "".
+func HintOf(err error) string {
+	if h := (*HintError)(nil); errors.As(err, &h) {
+		return h.Hint
+	}
+	return ""
+}
+
+// ReportedError is an error that the user has been told already: it decides the exit status, and Fail says nothing.
+type ReportedError struct{ Err error }
+
+func (e *ReportedError) Error() string { return e.Err.Error() }
+func (e *ReportedError) Unwrap() error { return e.Err }
+
+// Reported returns an error as one that the user has been told.
+func Reported(err error) error { return &ReportedError{err} }

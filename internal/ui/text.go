@@ -1,0 +1,56 @@
+package ui
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Printable returns text without control characters and invalid UTF-8, which are escaped as in Go: names come from strangers,
+// and a terminal obeys what it is sent. Newlines at the end are dropped.
+func Printable(s string) string {
+	s = strings.TrimRight(s, "\n")
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) && r != ' ' }) < 0 {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// Count returns a number with the name of the things that are counted: "1 sample", "2 samples".
+func Count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// Size returns a number of bytes in units of powers of 1000, with one decimal: "999 bytes", "1.2 MB".
+func Size(n int64) string {
+	units := []string{"bytes", "kB", "MB", "GB", "TB"}
+	f, unit := float64(n), 0
+	for f >= 1000 && unit < len(units)-1 {
+		f, unit = f/1000, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", f, units[unit])
+}
+
+// JSONText is a text for JSON, which holds only UTF-8: exactly one of the two is set.
+type JSONText struct {
+	Text *string // the text, if it is UTF-8
+	Hex  *string // else its bytes in hexadecimal
+}
+
+// NewJSONText returns a text for JSON.
+func NewJSONText(s string) JSONText {
+	if utf8.ValidString(s) {
+		return JSONText{Text: &s}
+	}
+	h := hex.EncodeToString([]byte(s))
+	return JSONText{Hex: &h}
+}

@@ -1,0 +1,123 @@
+// Package ui is how shardfs talks to its user: results go to one stream, messages to another.
+//
+// A message has one of five levels, each with a method: Fail says why a command ends, Warn what the user should look at, Note what was
+// done, Detail why, and Print a result as JSON. The package also has the three kinds of error that are about talking: a mistake
+// in the command line (UsageError), an error with a way out of it (HintError), and one that the user has been told already
+// (ReportedError). It knows no flags and no exit statuses; the program hands in the streams.
+package ui
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// UI writes results to Out and messages to Err. Its fields are set before its first use; its methods may then be called
+// from several goroutines.
+type UI struct {
+	Out io.Writer // results
+	Err io.Writer // messages
+
+	Quiet     bool               // leave out notes and progress
+	Verbose   bool               // write details
+	JSON      bool               // print results as JSON, one object a line
+	LogFormat string             // "json" writes messages as JSON, one object a line; all else writes text
+	Hint      func(error) string // returns the way out of an error, or ""; nil: HintOf
+
+	mu sync.Mutex // guards Err
+}
+
+// Fail says why a command ends, and the way out if there is one. Joined errors get a line each. An error that was reported
+// already, or that says that no one reads the results any more, is left out.
+func (u *UI) Fail(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
+		for _, err := range joined.Unwrap() {
+			u.Fail(err)
+		}
+		return
+	}
+	var reported *ReportedError
+	if errors.As(err, &reported) || errors.Is(err, unix.EPIPE) {
+		return
+	}
+	u.Say("error", err.Error())
+	hintOf := u.Hint
+	if hintOf == nil {
+		hintOf = HintOf
+	}
+	if hint := hintOf(err); hint != "" {
+		u.Say("hint", hint)
+	}
+}
+
+// Warn says what the user should look at.
+func (u *UI) Warn(format string, args ...any) { u.Say("warning", fmt.Sprintf(format, args...)) }
+
+// Note says what was done, unless Quiet.
+func (u *UI) Note(format string, args ...any) {
+	if !u.Quiet {
+		u.Say("", fmt.Sprintf(format, args...))
+	}
+}
+
+// Detail says what is done and why, if Verbose.
+func (u *UI) Detail(format string, args ...any) {
+	if u.Verbose {
+		u.Say("", fmt.Sprintf(format, args...))
+	}
+}
+
+// Say writes a message of one line. Level is its prefix: "error", "hint", "warning", or "" for information.
+func (u *UI) Say(level, text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.LogFormat == "json" {
+		if level == "" {
+			level = "info"
+		}
+		json.NewEncoder(u.Err).Encode(struct {
+			Level   string `json:"level"`
+			Message string `json:"message"`
+		}{level, text})
+		return
+	}
+	if level != "" {
+		level += ": "
+	}
+	fmt.Fprintf(u.Err, "shardfs: %s%s\n", level, Printable(text))
+}
+
+// Progress returns a function that shows how far a shard has been indexed, in bytes, and one that erases that line. Show is
+// nil where Err is no terminal or Quiet is set; done is never nil.
+func (u *UI) Progress(name string) (show func(read, size int64), done func()) {
+	if f, ok := u.Err.(*os.File); u.Quiet || !ok || !IsTerminal(f) {
+		return nil, func() {}
+	}
+	const delay, step = 500 * time.Millisecond, 100 * time.Millisecond
+	next, shown := time.Now().Add(delay), false
+	show = func(read, size int64) {
+		if now := time.Now(); now.After(next) {
+			fmt.Fprintf(u.Err, "\r\x1b[Kshardfs: indexing %s: %d %%", Printable(name), 100*read/max(size, 1))
+			next, shown = now.Add(step), true
+		}
+	}
+	return show, func() {
+		if shown {
+			fmt.Fprint(u.Err, "\r\x1b[K")
+		}
+	}
+}
+
+// Print writes a result as one line of JSON.
+func (u *UI) Print(v any) error {
+	e := json.NewEncoder(u.Out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
