@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/foreign"
+	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -73,10 +73,10 @@ func exitStatus(err error) int {
 		return exitFailed
 	case is(overlay.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
-	case is(foreign.ErrUnsuited, foreign.ErrUnknownFormat):
+	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat):
 		return exitUsage
 	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit, codec.ErrFormat,
-		foreign.ErrMalformed, foreign.ErrDiffers, io.ErrUnexpectedEOF):
+		indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
 		return exitDamaged
 	case is(errNoSample, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard

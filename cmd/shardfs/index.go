@@ -15,7 +15,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/foreign"
+	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -143,7 +143,7 @@ func writeIndexes(ctx context.Context, u *ui.UI, sh *shard.Shard, sidecar bool, 
 		return err
 	}
 	for _, f := range formats {
-		name := foreign.Name(f, sh.Path())
+		name := indexformat.Name(f, sh.Path())
 		if name == sh.Path() {
 			return ui.Usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
 		}
@@ -155,11 +155,11 @@ func writeIndexes(ctx context.Context, u *ui.UI, sh *shard.Shard, sidecar bool, 
 }
 
 // exportFormats returns the formats that --export names.
-func exportFormats(list string) ([]foreign.Format, error) {
+func exportFormats(list string) ([]indexformat.Format, error) {
 	if list == "" {
 		return nil, nil
 	}
-	formats, err := foreign.ParseFormats(list)
+	formats, err := indexformat.ParseFormats(list)
 	if err != nil {
 		err = &ui.UsageError{Err: fmt.Errorf("--export %s: %w", list, err)}
 	}
@@ -167,14 +167,14 @@ func exportFormats(list string) ([]foreign.Format, error) {
 }
 
 // exportIndex writes the index of another tool.
-func exportIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, f foreign.Format, name string) error {
+func exportIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, f indexformat.Format, name string) error {
 	out, err := store.Create(name, store.Options{Replace: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer out.Abort()
 	buffered := bufio.NewWriterSize(out, 1<<18)
-	warning, err := foreign.Export(buffered, f, foreignShard(ctx, sh))
+	warning, err := indexformat.Export(buffered, f, exportedShard(ctx, sh))
 	if err == nil {
 		err = errors.Join(sh.Index.Err(), buffered.Flush())
 	}
@@ -191,8 +191,8 @@ func exportIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, f foreign.Forma
 	return nil
 }
 
-func foreignShard(ctx context.Context, sh *shard.Shard) foreign.Shard {
-	return foreign.Shard{
+func exportedShard(ctx context.Context, sh *shard.Shard) indexformat.Shard {
+	return indexformat.Shard{
 		Index: sh.Index, Plain: contextReaderAt{ctx, sh}, Size: sh.Plain(), Compressed: sh.Format != codec.Plain,
 	}
 }
@@ -222,11 +222,11 @@ func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) er
 	if err != nil && err != io.EOF {
 		return err
 	}
-	format, err := foreign.Detect(head)
+	format, err := indexformat.Detect(head)
 	if err != nil {
 		return &ui.UsageError{Err: fmt.Errorf("--import %s: %w", name, err)}
 	}
-	hint, err := foreign.Import(buffered, format, sh.Plain())
+	hint, err := indexformat.Import(buffered, format, sh.Plain())
 	if err == nil {
 		err = hint.Check(sh.Index)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/foreign"
+	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -77,7 +77,7 @@ func (o *outputOptions) check() error {
 	}
 	format, err := o.format()
 	for _, f := range exports {
-		if f != foreign.Energon && format != codec.Plain {
+		if f != indexformat.Energon && format != codec.Plain {
 			return ui.Usagef("--export %s: members of a compressed output have no place in the file", f)
 		}
 	}

@@ -39,7 +39,7 @@ var layers = []layer{
 	{"internal/view", []string{"index", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
-	{"internal/foreign", []string{"index"}, nil},
+	{"internal/indexformat", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},
 	{"internal/ui", nil, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},

@@ -1,9 +1,9 @@
-// Package foreign reads and writes the index formats of other tools, so that a shard indexed once serves them all.
+// Package indexformat reads and writes the index formats of other tools, so that a shard indexed once serves them all.
 //
 // [Export] writes an index that was built from a shard. [Import] reads one that another tool made, and what it returns is a
 // [Hint]: nothing is served on its word. [Hint.Check] compares it with an index built from the shard itself, and
 // [Hint.Verify] its digests with the shard's bytes.
-package foreign
+package indexformat
 
 import (
 	"encoding/binary"
