@@ -14,6 +14,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/lint"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -128,7 +129,7 @@ type pass struct {
 // openPass opens a shard by its name. What can be skipped of a plain one is not read.
 func openPass(ctx context.Context, name string) (*pass, error) {
 	if name == "-" {
-		in := bufio.NewReaderSize(interruptible{ctx, os.Stdin}, 256<<10)
+		in := bufio.NewReaderSize(pipe.NewReader(ctx, os.Stdin), 256<<10)
 		head, err := in.Peek(index.BlockSize)
 		if err != nil && err != io.EOF {
 			return nil, err
@@ -140,7 +141,7 @@ func openPass(ctx context.Context, name string) (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := io.NewSectionReader(contextReaderAt{ctx, object}, 0, object.Size())
+	in := io.NewSectionReader(pipe.NewReaderAt(ctx, object), 0, object.Size())
 	p := &pass{object: object}
 	if p.format, err = codec.DetectAt(in); err == nil {
 		head := make([]byte, 10)

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -75,9 +76,9 @@ func (o *runOptions) checkResume(args []string) error {
 		return nil
 	case o.scratch == "":
 		return ui.Usagef("--resume is for runs with --scratch")
-	case o.output.name == "" || o.output.name == "-" || isPipe(o.output.name):
+	case o.output.name == "" || o.output.name == "-" || pipe.Is(o.output.name):
 		return ui.Usagef("--resume is for runs with -o and a file")
-	case len(args) == 0 || args[0] == "-" || isPipe(args[0]) || isDir(args[0]):
+	case len(args) == 0 || args[0] == "-" || pipe.Is(args[0]) || isDir(args[0]):
 		return ui.Usagef("--resume is for shards that can be read twice")
 	case o.output.mtime == "now":
 		return ui.Usagef("--resume: with --mtime now no two runs write the same; take @SECONDS")
@@ -87,14 +88,14 @@ func (o *runOptions) checkResume(args []string) error {
 
 // openCheckpoints looks for what an earlier run has left, and readies the checkpoints of this one if it can have any.
 func (r *course) openCheckpoints(name string) error {
-	if r.output.name == "" || r.output.name == "-" || isPipe(r.output.name) {
+	if r.output.name == "" || r.output.name == "-" || pipe.Is(r.output.name) {
 		return nil
 	}
 	output, err := filepath.Abs(r.output.name)
 	if err != nil {
 		return err
 	}
-	if r.scratch == "" || name == "-" || isPipe(name) || isDir(name) || r.output.mtime == "now" {
+	if r.scratch == "" || name == "-" || pipe.Is(name) || isDir(name) || r.output.mtime == "now" {
 		if store.HasPart(output) {
 			r.ui.Say("hint", output+": a run to this output was stopped; --resume with its --scratch goes on")
 		}

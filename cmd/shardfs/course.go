@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -121,7 +122,7 @@ func (r *course) settle(ctx context.Context, res runner.Result) error {
 	if err := r.space.broken(); err != nil {
 		return err
 	}
-	if _, err := res.Output.WriteTo(abandonable{ctx, r.stdout}); err != nil {
+	if _, err := res.Output.WriteTo(pipe.NewWriter(ctx, r.stdout)); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	group := res.Tag.([]*task)

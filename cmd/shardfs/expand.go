@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -77,7 +78,7 @@ func readNames(file string) (names []string, err error) {
 func expandBraces(name string) ([]string, error) {
 	before, rest, ok := strings.Cut(name, "{")
 	inner, after, closed := strings.Cut(rest, "}")
-	if !ok || !closed || isPipe(name) {
+	if !ok || !closed || pipe.Is(name) {
 		return []string{name}, nil
 	}
 	alternatives, err := alternatives(inner)

@@ -16,6 +16,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -193,21 +194,8 @@ func exportIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, f indexformat.F
 
 func exportedShard(ctx context.Context, sh *shard.Shard) indexformat.Shard {
 	return indexformat.Shard{
-		Index: sh.Index, Plain: contextReaderAt{ctx, sh}, Size: sh.Plain(), Compressed: sh.Format != codec.Plain,
+		Index: sh.Index, Plain: pipe.NewReaderAt(ctx, sh), Size: sh.Plain(), Compressed: sh.Format != codec.Plain,
 	}
-}
-
-// contextReaderAt reads until its context is done.
-type contextReaderAt struct {
-	ctx context.Context
-	io.ReaderAt
-}
-
-func (r contextReaderAt) ReadAt(p []byte, off int64) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.ReaderAt.ReadAt(p, off)
 }
 
 // importIndex proves the index of another tool by the shard's own.
@@ -232,7 +220,7 @@ func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) er
 	}
 	digests := false
 	if err == nil && sh.Format == codec.Plain {
-		digests, err = hint.Verify(contextReaderAt{ctx, sh})
+		digests, err = hint.Verify(pipe.NewReaderAt(ctx, sh))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", sh.Name, name, err)

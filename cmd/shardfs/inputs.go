@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -42,7 +43,7 @@ func newInputs(u *ui.UI, names []string, o shard.Options) (*inputs, error) {
 				return nil, ui.Usagef("-: standard input can be read only once")
 			}
 		}
-		if name == "-" || isPipe(name) {
+		if name == "-" || pipe.Is(name) {
 			in.list = append(in.list, &streamInput{name: name})
 			continue
 		}
@@ -251,7 +252,7 @@ func (i *placeInput) close() error {
 // streamInput is standard input, or what comes out of a pipe.
 type streamInput struct {
 	name   string
-	pipe   *pipe         // nil: standard input, or not open
+	pipe   *pipe.Command // nil: standard input, or not open
 	stream *shard.Stream // nil: not open
 }
 
@@ -260,7 +261,7 @@ func (i *streamInput) open(ctx context.Context, kept bool) (iter.Seq2[pack.Sampl
 	if err != nil {
 		return nil, err
 	}
-	if i.stream, err = shard.NewStream(in, shownName(i.name), os.TempDir()); err != nil {
+	if i.stream, err = shard.NewStream(in, pipe.Shown(i.name), os.TempDir()); err != nil {
 		return nil, err
 	}
 	return i.samples, nil
@@ -296,7 +297,7 @@ func (*streamInput) packed(bool) error { return nil }
 
 func (i *streamInput) close() error {
 	if i.pipe != nil {
-		i.pipe.abandon()
+		i.pipe.Abort()
 	}
 	stream := i.stream
 	if i.stream = nil; stream == nil {

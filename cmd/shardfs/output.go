@@ -16,6 +16,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -63,9 +64,9 @@ func (o *outputOptions) check() error {
 		return ui.Usagef("--if-exists %s: overwrite, skip or fail", o.ifExists)
 	case o.others != "keep" && o.others != "drop":
 		return ui.Usagef("--others %s: keep or drop", o.others)
-	case (o.name == "-" || isPipe(o.name)) && (o.writeIndex || o.export != ""):
-		return ui.Usagef("-o %s: there is no place beside it for an index", shownName(o.name))
-	case isPipe(o.name) && !o.allowPipe:
+	case (o.name == "-" || pipe.Is(o.name)) && (o.writeIndex || o.export != ""):
+		return ui.Usagef("-o %s: there is no place beside it for an index", pipe.Shown(o.name))
+	case pipe.Is(o.name) && !o.allowPipe:
 		return errPipeAllowed(o.name)
 	}
 	exports, err := exportFormats(o.export)
@@ -101,7 +102,7 @@ func (o *outputOptions) format() (codec.Format, error) {
 			return f.format, nil
 		}
 	}
-	if o.name == "" || o.name == "-" || isPipe(o.name) {
+	if o.name == "" || o.name == "-" || pipe.Is(o.name) {
 		return codec.Plain, nil
 	}
 	return codec.Plain, ui.Usagef("%s: the name of an output ends in .tar, .tar.gz, .tgz or .tar.zst", o.name)
@@ -137,6 +138,11 @@ func (o *outputOptions) packOptions() (pack.Options, error) {
 	return p, err
 }
 
+// errPipeAllowed refuses a pipe without --allow-pipe: a list of shards should not start commands unasked.
+func errPipeAllowed(name string) error {
+	return ui.Usagef("%s: only with --allow-pipe", pipe.Shown(name))
+}
+
 // output is a tar in the making.
 type output struct {
 	*pack.Writer
@@ -145,7 +151,7 @@ type output struct {
 	name    string
 	o       *outputOptions
 	file    *store.Output // nil: standard output or a pipe
-	pipe    *pipe         // nil: standard output or a file
+	pipe    *pipe.Command // nil: standard output or a file
 	coded   encoder       // nil: not compressed
 	tap     *indexTap     // nil: not compressed
 	begun   time.Time
@@ -171,11 +177,11 @@ func (o *outputOptions) create(ctx context.Context, lasting bool) (*output, erro
 		return nil, err
 	}
 	out := &output{name: o.name, o: o, begun: time.Now()}
-	var sink io.Writer = abandonable{ctx, os.Stdout}
+	var sink io.Writer = pipe.NewWriter(ctx, os.Stdout)
 	switch {
-	case isPipe(o.name):
-		out.name = pipeName(o.name)
-		if out.pipe, err = openPipe(ctx, o.name, true); err != nil {
+	case pipe.Is(o.name):
+		out.name = pipe.Shown(o.name)
+		if out.pipe, err = pipe.OpenWriter(ctx, o.name, os.Stderr); err != nil {
 			return nil, fmt.Errorf("%s: %w", out.name, err)
 		}
 		sink = out.pipe
@@ -228,7 +234,7 @@ func (out *output) refill(ctx context.Context, part *store.Object, b pack.Base, 
 		err = out.file.CopyRange(part, 0, c.Mark.Bytes)
 	} else {
 		var r *codec.Reader
-		in := io.NewSectionReader(contextReaderAt{ctx, part}, 0, part.Size())
+		in := io.NewSectionReader(pipe.NewReaderAt(ctx, part), 0, part.Size())
 		if r, err = codec.NewReader(format, in, codec.Options{}); err == nil {
 			written := io.LimitReader(r, c.Mark.Bytes-int64(len(c.Tail)))
 			_, err = io.CopyN(out.sink, io.MultiReader(written, bytes.NewReader(c.Tail)), c.Mark.Bytes)
@@ -249,7 +255,7 @@ func (out *output) commit(ctx context.Context, u *ui.UI) error {
 		return fmt.Errorf("%s: %w", out.name, err)
 	}
 	if out.pipe != nil {
-		if err := out.pipe.finish(); err != nil {
+		if err := out.pipe.Finish(); err != nil {
 			return fmt.Errorf("%s: %w", out.name, err)
 		}
 		return nil
@@ -299,7 +305,7 @@ func (out *output) finish() (*index.Index, error) {
 const embedShare = 400
 
 // feeds reports whether a process is the command that takes the output.
-func (out *output) feeds(pid int) bool { return out != nil && out.pipe.is(pid) }
+func (out *output) feeds(pid int) bool { return out != nil && out.pipe.Owns(pid) }
 
 // abort gives the output up. After commit it does nothing.
 func (out *output) abort() {
@@ -311,7 +317,7 @@ func (out *output) abort() {
 		out.coded = nil
 	}
 	if out.pipe != nil {
-		out.pipe.abandon()
+		out.pipe.Abort()
 	}
 	switch {
 	case out.file == nil:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -85,7 +86,7 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string) error {
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(names, isPipe); i >= 0 && !o.output.allowPipe {
+	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !o.output.allowPipe {
 		return errPipeAllowed(names[i])
 	}
 	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/ui"
@@ -77,7 +79,7 @@ a message.`,
 	flags.BoolVar(&o.worker, "worker", false, "keep the commands, and tell them of one sample a line")
 	o.output.add(flags)
 	o.choice.add(flags)
-	flags.StringVar(&o.shell, "shell", defaultShell, "shell for -c: its `PATH`")
+	flags.StringVar(&o.shell, "shell", runner.DefaultShell, "shell for -c: its `PATH`")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, as 90s or 5m")
 	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more, each time in a fresh directory")
 	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` if a command fails: stop, skip, keep the sample")
@@ -120,7 +122,7 @@ func (o *runOptions) check(args []string) (err error) {
 	case o.failed == "-", o.failed != "" && o.failed == o.output.name:
 		return ui.Usagef("--failed %s: a file of its own", o.failed)
 	}
-	if len(args) == 1 && isPipe(args[0]) && !o.output.allowPipe {
+	if len(args) == 1 && pipe.Is(args[0]) && !o.output.allowPipe {
 		return errPipeAllowed(args[0])
 	}
 	if err := o.checkResume(args); err != nil {
@@ -138,7 +140,7 @@ func (o *runOptions) check(args []string) (err error) {
 		}
 	}
 	if len(o.argv) == 0 {
-		o.argv = commandLine(o.shell, o.command, o.batch > 0)
+		o.argv = runner.CommandLine(o.shell, o.command, o.batch > 0)
 	}
 	return o.output.check()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -66,7 +67,7 @@ func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (w
 		sweep(u, os.TempDir(), false)
 		temp = os.TempDir()
 	}
-	stream := name == "-" || isPipe(name)
+	stream := name == "-" || pipe.Is(name)
 	if !stream && isDir(name) {
 		return openTreeSpace(name, temp, o)
 	}
@@ -121,7 +122,7 @@ func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (w
 
 // wantsMount reports whether the samples of what a name means shall lie in a mount of the run's own.
 func (o *runOptions) wantsMount(name string) bool {
-	if name == "-" || isPipe(name) || isDir(name) {
+	if name == "-" || pipe.Is(name) || isDir(name) {
 		return false
 	}
 	return o.workspace == "fuse" || o.workspace == "auto" && canMount()
@@ -308,28 +309,28 @@ func (l *layoutSpace) close() error { return errors.Join(l.sh.Close(), l.scratch
 type streamSpace struct {
 	scratch *overlay.Scratch
 	layout  *overlay.Layout
-	pipe    *pipe // that the stream comes from; nil: standard input
+	pipe    *pipe.Command // that the stream comes from; nil: standard input
 	stream  *shard.Stream
 	last    *index.Index // of the last piece; nil before the first
 }
 
 func (s *streamSpace) open(ctx context.Context, name string, o *runOptions) error {
 	if o.workspace == "fuse" {
-		return ui.Usagef("--workspace fuse: %s cannot be mounted", shownName(name))
+		return ui.Usagef("--workspace fuse: %s cannot be mounted", pipe.Shown(name))
 	}
 	in, err := openStream(ctx, name, &s.pipe)
 	if err == nil {
-		s.stream, err = shard.NewStream(in, shownName(name), s.scratch.Dir)
+		s.stream, err = shard.NewStream(in, pipe.Shown(name), s.scratch.Dir)
 	}
 	return err
 }
 
 // openStream opens standard input or, noting it, a pipe.
-func openStream(ctx context.Context, name string, p **pipe) (in io.Reader, err error) {
-	if !isPipe(name) {
-		return interruptible{ctx, os.Stdin}, nil
+func openStream(ctx context.Context, name string, p **pipe.Command) (in io.Reader, err error) {
+	if !pipe.Is(name) {
+		return pipe.NewReader(ctx, os.Stdin), nil
 	}
-	*p, err = openPipe(ctx, name, false)
+	*p, err = pipe.OpenReader(ctx, name, os.Stderr)
 	return *p, err
 }
 
@@ -338,7 +339,7 @@ func (s *streamSpace) dir() string         { return s.scratch.Dir }
 func (s *streamSpace) cut() string         { return "" }
 func (s *streamSpace) shard() *shard.Shard { return nil }
 func (s *streamSpace) samples() int        { return 0 }
-func (s *streamSpace) serves(pid int) bool { return s.pipe.is(pid) }
+func (s *streamSpace) serves(pid int) bool { return s.pipe.Owns(pid) }
 func (*streamSpace) broken() error         { return nil }
 
 func (s *streamSpace) tasks() iter.Seq2[*task, error] {
@@ -380,7 +381,7 @@ func (s *streamSpace) rest(_ context.Context, w *pack.Writer) error {
 
 func (s *streamSpace) close() error {
 	if s.pipe != nil {
-		s.pipe.abandon()
+		s.pipe.Abort()
 	}
 	var err error
 	if s.stream != nil {

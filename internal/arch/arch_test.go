@@ -42,6 +42,7 @@ var layers = []layer{
 	{"internal/indexformat", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},
 	{"internal/ui", nil, []string{"golang.org/x/sys"}},
+	{"internal/pipe", nil, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},     // for tests only
 	{"internal/testtime", nil, nil}, // for tests only

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"bytes"
@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// commandLine returns the argument list that runs a command's text: the shell's, or the command's own where the shell
-// would do nothing but start it. Starting a shell first costs as much as starting a program. Arguments that are to follow are
-// the shell's, "$@" in the text.
-func commandLine(shell, text string, arguments bool) []string {
+// CommandLine returns the argument list that runs a command given as text: that of the shell or, where the shell would only
+// start a program, that of the program, because starting a shell first doubles the cost. With arguments, more of them will
+// be appended, and the text refers to them as "$@".
+func CommandLine(shell, text string, arguments bool) []string {
 	if arguments {
 		return []string{shell, "-c", text, shell}
 	}
-	if shell == defaultShell {
+	if shell == DefaultShell {
 		if words := plainWords(text); words != nil && isProgram(words[0]) {
 			return words
 		}
@@ -24,19 +24,20 @@ func commandLine(shell, text string, arguments bool) []string {
 	return []string{shell, "-c", text}
 }
 
-const defaultShell = "/bin/sh"
+// DefaultShell is the path of the shell that every system has.
+const DefaultShell = "/bin/sh"
 
-// plainBytes are those that mean themselves to a shell, whatever stands around them.
+// plainBytes are the bytes that stand for themselves in a shell's input, in any context.
 const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:@/%"
 
-// shellWords are the words that are a command of the shell's own, or of its syntax. True and false without arguments are
-// not among them: there the programs do the same.
+// shellWords are the shell's built-in commands and reserved words. True and false are missing: without arguments the programs
+// of these names do the same.
 const shellWords = `. : alias bg bind break builtin caller case cd chdir command compgen complete continue coproc declare dirs
 disown do done echo elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in jobs
 kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source suspend
 test then time times trap type typeset ulimit umask unalias unset until wait while`
 
-// plainWords splits a text that has no meaning to a shell but to start a program; it returns nil for any other.
+// plainWords splits a text that only makes a shell start a program; it returns nil for any other text.
 func plainWords(text string) []string {
 	words := strings.Fields(text)
 	if len(words) == 0 || strings.ContainsAny(text, "\n\r\v\f") {
@@ -55,8 +56,8 @@ func plainWords(text string) []string {
 	return words
 }
 
-// isProgram reports whether the kernel can start a command. What it cannot, such as a script without a first line that
-// says what runs it, the shell reads itself, and of what is not there it says so in its own way.
+// isProgram reports whether the kernel can start a command. The shell interprets scripts without an interpreter line itself,
+// and has its own message and exit status for a command that does not exist.
 func isProgram(name string) bool {
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"os"
@@ -38,17 +38,17 @@ func TestCommandLine(t *testing.T) {
 		{"no-interpreter", false},
 		{"", false},
 	} {
-		argv := commandLine(defaultShell, tt.text, false)
-		if shell := []string{defaultShell, "-c", tt.text}; slices.Equal(argv, shell) == tt.direct {
-			t.Errorf("commandLine(%q) = %q", tt.text, argv)
+		argv := CommandLine(DefaultShell, tt.text, false)
+		if shell := []string{DefaultShell, "-c", tt.text}; slices.Equal(argv, shell) == tt.direct {
+			t.Errorf("CommandLine(%q) = %q", tt.text, argv)
 		}
 		// Either way means the same.
-		want, wantErr := exec.Command(defaultShell, "-c", tt.text).CombinedOutput()
+		want, wantErr := exec.Command(DefaultShell, "-c", tt.text).CombinedOutput()
 		if got, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); string(got) != string(want) || (err == nil) != (wantErr == nil) {
 			t.Errorf("%q: %q, %v, by a shell %q, %v", tt.text, got, err, want, wantErr)
 		}
 	}
-	if argv := commandLine("/bin/bash", "true", false); argv[0] != "/bin/bash" {
+	if argv := CommandLine("/bin/bash", "true", false); argv[0] != "/bin/bash" {
 		t.Errorf("another shell was asked for, and %q is run", argv)
 	}
 }
