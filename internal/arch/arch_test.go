@@ -36,6 +36,7 @@ var layers = []layer{
 	{"index", []string{"internal/codec"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
+	{"internal/shardtest", []string{"index", "internal/shard"}, nil},
 	{"internal/view", []string{"index", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},

@@ -1,0 +1,79 @@
+// Package shardtest helps tests to make shards and to look at what became of them. Only tests import it.
+package shardtest
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// Check ends the test at an error, which it reports with the line of its caller.
+func Check(t testing.TB, err error) {
+	if err == nil {
+		return
+	}
+	t.Helper()
+	_, file, line, _ := runtime.Caller(1)
+	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
+}
+
+// NeedRoot skips the test where it does not run as root.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+	}
+}
+
+// ModTime is the modification time of all members that Write writes.
+func ModTime() time.Time { return time.Unix(1700000000, 0) }
+
+// Write makes a shard of members, each of which holds its own name, in a directory of the test, and returns its name.
+func Write(t testing.TB, members ...string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "shard.tar")
+	f, err := os.Create(name)
+	Check(t, err)
+	w := tar.NewWriter(f)
+	for _, m := range members {
+		Check(t, w.WriteHeader(&tar.Header{Name: m, Size: int64(len(m)), Mode: 0o644, ModTime: ModTime()}))
+		_, err := io.WriteString(w, m)
+		Check(t, err)
+	}
+	Check(t, errors.Join(w.Close(), f.Close()))
+	return name
+}
+
+// Open makes a shard as Write does and opens it until the test ends.
+func Open(t testing.TB, members ...string) *shard.Shard {
+	t.Helper()
+	sh, err := shard.Open(t.Context(), Write(t, members...), shard.Options{})
+	Check(t, err)
+	t.Cleanup(func() { sh.Close() })
+	return sh
+}
+
+// FolderText describes a directory of the view: path and row of each file in it and below, sorted, in one line.
+func FolderText(f index.Folder) string {
+	var all []string
+	for _, file := range f.Files {
+		all = append(all, fmt.Sprintf("%s:%d", path.Join(f.Path, file.Name), file.Row))
+	}
+	for _, sub := range f.Folders {
+		all = append(all, FolderText(sub))
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
