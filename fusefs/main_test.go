@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/view"
 )
@@ -61,7 +62,7 @@ func TestMain(m *testing.M) {
 // serveMain serves a mount until its standard input ends.
 func serveMain(args []string) error {
 	unix.Umask(0)
-	scratch, err := overlay.CreateScratch(args[1], false)
+	scratch, err := scratch.Create(args[1])
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func serveMain(args []string) error {
 	return nil
 }
 
-func serveKind(scratch *overlay.Scratch, sh *shard.Shard, mountpoint, kind string) (*Server, error) {
+func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind string) (*Server, error) {
 	o := Options{Source: scratch.Dir, AllowOther: true, ReadOnly: os.Getenv(readOnlyVariable) != "", Log: func(err error) { fmt.Println("log:", err) }}
 	if os.Getenv(traceVariable) != "" {
 		o.Trace = func(line string) { fmt.Println("trace:", line) }
@@ -96,11 +97,11 @@ func serveKind(scratch *overlay.Scratch, sh *shard.Shard, mountpoint, kind strin
 	case shown:
 		return Show(view.One(sh), mountpoint, o)
 	case withOverlay:
-		u, err := scratch.Upper()
+		userXattr, err := overlay.PrepareUpper(scratch)
 		if err != nil {
 			return nil, err
 		}
-		return Overlay(view.One(sh), Upper{Dir: u.Dir, Work: u.Work, Below: u.Below, UserMarks: u.UserMarks}, mountpoint, o)
+		return Overlay(view.One(sh), Upper{Dir: scratch.Upper(), Work: scratch.Work(), Below: scratch.Lower(), UserMarks: userXattr}, mountpoint, o)
 	}
 	over, err := overlay.New(scratch, sh)
 	if err != nil {
@@ -303,12 +304,12 @@ func (m *mounted) leftInWork() []string {
 // overlay opens the changes for reading, as pack does.
 func (m *mounted) overlay() *overlay.Overlay {
 	m.t.Helper()
-	scratch, err := overlay.OpenScratch(m.scratch)
+	scratch, err := scratch.Open(m.scratch)
 	check(m.t, err)
 	return openOverlay(m.t, scratch)
 }
 
-func openOverlay(t testing.TB, scratch *overlay.Scratch) *overlay.Overlay {
+func openOverlay(t testing.TB, scratch *scratch.Scratch) *overlay.Overlay {
 	t.Helper()
 	sh, err := scratch.OpenShard(t.Context())
 	check(t, err)

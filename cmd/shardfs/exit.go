@@ -12,7 +12,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
-	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -63,7 +63,7 @@ func exitStatus(err error) int {
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
 	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-		overlay.ErrForeign, overlay.ErrScratch, shard.ErrNotIndex, pack.ErrSort):
+		scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why
@@ -71,7 +71,7 @@ func exitStatus(err error) int {
 		return exitPartly
 	case is(errSampleFailed, errUnpacked, errFaulty, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
 		return exitFailed
-	case is(overlay.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
+	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
 	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat):
 		return exitUsage

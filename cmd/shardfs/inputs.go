@@ -9,8 +9,8 @@ import (
 	"os"
 
 	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -182,7 +182,7 @@ func (i *shardInput) close() error {
 type placeInput struct {
 	ui      *ui.UI
 	place   string
-	scratch *overlay.Scratch // of the mount; nil for a directory
+	scratch *scratch.Scratch // of the mount; nil for a directory
 	stamp   string           // of its changes when they were packed; "" where it is not known whether all were
 	cut     error
 	opened  io.Closer // nil: not open

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -174,7 +174,7 @@ func openTree(dir string) (*os.Root, error) {
 
 // scratchOf returns the scratch directory of a mount of ours, dead or alive, with all that was written to it; nil where
 // none is mounted, or many shards are, which are like any other directory.
-func scratchOf(place string) (*overlay.Scratch, error) {
+func scratchOf(place string) (*scratch.Scratch, error) {
 	place, err := absolute(place)
 	if err != nil {
 		return nil, err
@@ -186,12 +186,12 @@ func scratchOf(place string) (*overlay.Scratch, error) {
 	if err := syncMount(m); err != nil {
 		return nil, err
 	}
-	s, err := overlay.OpenScratch(m.Source)
-	if err == nil && s.Many() {
+	s, err := scratch.Open(m.Source)
+	if err == nil && s.Kind() == scratch.Many {
 		return nil, nil
 	}
 	if err == nil && s.Mountpoint() != place {
-		err = fmt.Errorf("%s: %w: it is mounted elsewhere", m.Source, overlay.ErrScratch)
+		err = fmt.Errorf("%s: %w: it is mounted elsewhere", m.Source, scratch.ErrNotScratch)
 	}
 	return s, err
 }

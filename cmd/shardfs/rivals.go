@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -28,7 +28,7 @@ func (o *runOptions) holdScratch(ctx context.Context, u *ui.UI) (release func(),
 	switch err := patiently(ctx, unix.EWOULDBLOCK, func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); {
 	case err == unix.EWOULDBLOCK:
 		dir.Close()
-		return nil, fmt.Errorf("--scratch %s: %w by another run", o.scratch, overlay.ErrInUse)
+		return nil, fmt.Errorf("--scratch %s: %w by another run", o.scratch, scratch.ErrInUse)
 	case err != nil: // as NFS says of a directory
 		u.Warn("--scratch %s: no lock keeps other runs out: %v", o.scratch, err)
 		alone = false

@@ -15,6 +15,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -33,7 +34,11 @@ func (o *mountOptions) serve(ctx context.Context, u *ui.UI, names []string, moun
 		sweep(u, os.TempDir(), false)
 		dir = os.TempDir()
 	}
-	scratch, err := overlay.CreateScratch(dir, o.scratch == "")
+	create := scratch.Create
+	if o.scratch == "" {
+		create = scratch.CreateTemp
+	}
+	scratch, err := create(dir)
 	if err != nil {
 		return err
 	}
@@ -50,7 +55,7 @@ func (o *mountOptions) serve(ctx context.Context, u *ui.UI, names []string, moun
 }
 
 // serveOne serves a shard, with the changes in the scratch directory.
-func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLink, scratch *overlay.Scratch, name, mountpoint string) error {
+func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLink, scratch *scratch.Scratch, name, mountpoint string) error {
 	opened, err := scratch.UseIndex(o.from.options())
 	if err != nil {
 		return err
@@ -98,7 +103,7 @@ func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLin
 
 // mountChanges mounts a shard with its changes, by overlayfs if that is wanted or can be had. End, if not nil, is called when
 // the server has ended.
-func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
+func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *scratch.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
 	server *fusefs.Server, end func() error, err error) {
 	may := fusefs.MayOverlay()
 	if o.overlay == "kernel" && !may {
@@ -116,7 +121,7 @@ func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *overl
 		return nil, nil, err
 	}
 	// overlayfs may have closed it to others, which is for the mount's options here.
-	if err := os.Chmod(filepath.Join(scratch.Dir, "upper"), 0o755); err != nil {
+	if err := os.Chmod(scratch.Upper(), 0o755); err != nil {
 		return nil, over.Close, err
 	}
 	tree, err := overlay.NewTree(over)
@@ -129,18 +134,18 @@ func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *overl
 }
 
 // mountKernel mounts a shard with its changes by overlayfs.
-func mountKernel(parent *parentLink, scratch *overlay.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (*fusefs.Server, error) {
-	upper, err := scratch.Upper()
+func mountKernel(parent *parentLink, scratch *scratch.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (*fusefs.Server, error) {
+	userXattr, err := overlay.PrepareUpper(scratch)
 	if err != nil {
 		return nil, err
 	}
 	return fusefs.Overlay(view.One(sh), fusefs.Upper{
-		Dir: upper.Dir, Work: upper.Work, Below: upper.Below, UserMarks: upper.UserMarks, Volatile: parent.kind == "run",
+		Dir: scratch.Upper(), Work: scratch.Work(), Below: scratch.Lower(), UserMarks: userXattr, Volatile: parent.kind == "run",
 	}, mountpoint, mounted)
 }
 
 // serveMany serves many shards, which cannot be changed.
-func (o *mountOptions) serveMany(ctx context.Context, u *ui.UI, parent *parentLink, scratch *overlay.Scratch, names []string, mountpoint string) error {
+func (o *mountOptions) serveMany(ctx context.Context, u *ui.UI, parent *parentLink, scratch *scratch.Scratch, names []string, mountpoint string) error {
 	wd, err := os.Getwd() // which this process leaves
 	if err != nil {
 		return err
@@ -179,7 +184,7 @@ func (o *mountOptions) serveMany(ctx context.Context, u *ui.UI, parent *parentLi
 }
 
 // attend says that a mount is ready, and waits for its end or brings it about.
-func attend(ctx context.Context, parent *parentLink, scratch *overlay.Scratch, server *fusefs.Server, ready func()) error {
+func attend(ctx context.Context, parent *parentLink, scratch *scratch.Scratch, server *fusefs.Server, ready func()) error {
 	done := make(chan struct{})
 	go func() {
 		server.Wait()
@@ -217,12 +222,12 @@ func attend(ctx context.Context, parent *parentLink, scratch *overlay.Scratch, s
 const strayGrace = 500 * time.Millisecond
 
 // leave gives up a scratch directory and removes it if nothing in it is worth keeping.
-func (o *mountOptions) leave(u *ui.UI, s *overlay.Scratch) error {
+func (o *mountOptions) leave(u *ui.UI, s *scratch.Scratch) error {
 	defer s.Close()
 	if !s.Temporary() {
 		return nil
 	}
-	s, err := overlay.OpenScratch(s.Dir) // pack may have noted since that it has what there is
+	s, err := scratch.Open(s.Dir) // pack may have noted since that it has what there is
 	if err != nil {
 		return nil // removed by umount
 	}
@@ -234,7 +239,7 @@ func (o *mountOptions) leave(u *ui.UI, s *overlay.Scratch) error {
 }
 
 // fuseOptions tells our mount options from the kernel's.
-func (o *mountOptions) fuseOptions(scratch *overlay.Scratch) fusefs.Options {
+func (o *mountOptions) fuseOptions(scratch *scratch.Scratch) fusefs.Options {
 	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly}
 	for _, option := range o.options {
 		switch option {

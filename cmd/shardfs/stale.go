@@ -10,12 +10,13 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // isDead reports whether the server of a mount is gone: it holds the scratch directory as long as it lives. A mount of the
 // kernel's overlayfs outlives it, and shows what has been read before, and what was changed.
-func isDead(m fusefs.Mounted) bool { return !overlay.IsLive(m.Source) }
+func isDead(m fusefs.Mounted) bool { return !scratch.IsLive(m.Source) }
 
 // clearDead detaches mounts of ours at a place whose server is gone. Changes that nobody packed stay in their scratch
 // directory, and the user is told where.
@@ -28,7 +29,7 @@ func clearDead(u *ui.UI, place string) error {
 		if err := fusefs.Unmount(place, true); err != nil {
 			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", place, err)
 		}
-		scratch, err := overlay.OpenScratch(m.Source)
+		scratch, err := scratch.Open(m.Source)
 		if err != nil {
 			continue // nothing of it is left
 		}
@@ -44,7 +45,7 @@ func clearDead(u *ui.UI, place string) error {
 
 // clearStale detaches what an earlier holder of a scratch directory that this process holds has left mounted, wherever that
 // is. Nobody must write to the changes through it any more.
-func clearStale(u *ui.UI, scratch *overlay.Scratch) error {
+func clearStale(u *ui.UI, scratch *scratch.Scratch) error {
 	all, err := fusefs.Mounts()
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func clearStale(u *ui.UI, scratch *overlay.Scratch) error {
 		if err := fusefs.Unmount(m.Mountpoint, true); err != nil {
 			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", m.Mountpoint, err)
 		}
-		if m.Mountpoint != scratch.Below() {
+		if m.Mountpoint != scratch.Lower() {
 			u.Warn("%s: the server of this mount was gone; it is unmounted", m.Mountpoint)
 		}
 	}
@@ -70,7 +71,7 @@ func clearStale(u *ui.UI, scratch *overlay.Scratch) error {
 }
 
 // removeScratch removes a temporary scratch directory without a server, unless it holds changes that were not packed.
-func removeScratch(s *overlay.Scratch) (kept bool, err error) {
+func removeScratch(s *scratch.Scratch) (kept bool, err error) {
 	if !s.Temporary() {
 		return false, nil
 	}
@@ -82,7 +83,7 @@ func removeScratch(s *overlay.Scratch) (kept bool, err error) {
 }
 
 // hasUnpacked reports whether a scratch directory holds changes that were not packed.
-func hasUnpacked(s *overlay.Scratch) (bool, error) {
+func hasUnpacked(s *scratch.Scratch) (bool, error) {
 	changed, err := s.HasChanges()
 	if err != nil || !changed {
 		return false, err
@@ -97,7 +98,7 @@ func hasUnpacked(s *overlay.Scratch) (bool, error) {
 }
 
 // openOverlay opens the shard and the changes of a scratch directory.
-func openOverlay(s *overlay.Scratch) (*openedOverlay, error) {
+func openOverlay(s *scratch.Scratch) (*openedOverlay, error) {
 	sh, err := s.OpenShard(context.Background())
 	if err != nil {
 		return nil, err
@@ -117,13 +118,13 @@ func (o *openedOverlay) Close() error { return errors.Join(o.Overlay.Close(), o.
 // sweep removes temporary directories that killed processes of ours have left in a directory, unless they hold changes. Alone
 // says that this process alone makes them there.
 func sweep(u *ui.UI, in string, alone bool) {
-	dirs, err := fs.Glob(os.DirFS(in), overlay.TempPattern)
+	dirs, err := fs.Glob(os.DirFS(in), scratch.TempPattern)
 	if err != nil {
 		return
 	}
 	for _, dir := range dirs {
 		dir = filepath.Join(in, dir)
-		if err := overlay.Sweep(dir, alone, detach); err != nil {
+		if err := scratch.Sweep(dir, alone, detach); err != nil {
 			u.Detail("%s: %v", dir, err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -51,7 +51,7 @@ func umount(mountpoint string, discard bool) error {
 	if !mounted {
 		return ui.Usagef("not mounted by shardfs")
 	}
-	scratch, err := overlay.OpenScratch(m.Source)
+	scratch, err := scratch.Open(m.Source)
 	if errors.Is(err, os.ErrNotExist) {
 		return fusefs.Unmount(place, true) // of a dead server, swept since
 	}
@@ -91,11 +91,11 @@ func umount(mountpoint string, discard bool) error {
 }
 
 // awaitServer returns when the server that holds a scratch directory has ended.
-func awaitServer(s *overlay.Scratch) error {
+func awaitServer(s *scratch.Scratch) error {
 	const patience = 10 * time.Second
 	for start := time.Now(); s.InUse(); time.Sleep(5 * time.Millisecond) {
 		if time.Since(start) > patience {
-			return fmt.Errorf("%s: %w: unmounted, but its server has not ended", s.Dir, overlay.ErrInUse)
+			return fmt.Errorf("%s: %w: unmounted, but its server has not ended", s.Dir, scratch.ErrInUse)
 		}
 	}
 	return nil

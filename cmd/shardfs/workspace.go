@@ -18,8 +18,10 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
+	ws "github.com/shardfs/shardfs/internal/workspace"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -71,12 +73,12 @@ func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (w
 	if !stream && isDir(name) {
 		return openTreeSpace(name, temp, o)
 	}
-	scratch, err := overlay.CreateScratch(temp, true)
+	scratch, err := scratch.CreateTemp(temp)
 	if err != nil {
 		return nil, err
 	}
 	fail := func(err error) (workspace, error) { return nil, errors.Join(err, scratch.Remove()) }
-	layout, err := overlay.NewLayout(scratch.Dir)
+	layout, err := ws.NewExtractor(scratch.Dir)
 	if err != nil {
 		return fail(err)
 	}
@@ -165,21 +167,21 @@ func shardTasks(sh *shard.Shard, complete func(*task, index.Sample)) iter.Seq2[*
 
 // mountSpace is a private mount of a shard, served by a process of its own.
 type mountSpace struct {
-	scratch    *overlay.Scratch
+	scratch    *scratch.Scratch
 	sh         *shard.Shard
 	over       *overlay.Overlay
 	server     *server
 	mountpoint string
-	mounted    *os.Root        // of a mount of the kernel's overlayfs; nil for another
-	layout     *overlay.Layout // for further attempts: a mount does not show again what was changed in it
+	mounted    *os.Root      // of a mount of the kernel's overlayfs; nil for another
+	layout     *ws.Extractor // for further attempts: a mount does not show again what was changed in it
 }
 
-func openMountSpace(ctx context.Context, scratch *overlay.Scratch, layout *overlay.Layout, sh *shard.Shard, name string, o shard.Options) (*mountSpace, error) {
-	m := &mountSpace{scratch: scratch, layout: layout, sh: sh, mountpoint: filepath.Join(scratch.Dir, "mnt")}
+func openMountSpace(ctx context.Context, outer *scratch.Scratch, layout *ws.Extractor, sh *shard.Shard, name string, o shard.Options) (*mountSpace, error) {
+	m := &mountSpace{scratch: outer, layout: layout, sh: sh, mountpoint: filepath.Join(outer.Dir, "mnt")}
 	if err := os.Mkdir(m.mountpoint, 0o700); err != nil {
 		return nil, err
 	}
-	inner := filepath.Join(scratch.Dir, "scratch")
+	inner := filepath.Join(outer.Dir, "scratch")
 	args := []string{"mount", "--foreground", "--quiet", "--scratch", inner}
 	if o.IndexFile != "" {
 		args = append(args, "--index", o.IndexFile)
@@ -194,7 +196,7 @@ func openMountSpace(ctx context.Context, scratch *overlay.Scratch, layout *overl
 		return nil, err
 	}
 	m.server.watch()
-	changes, err := overlay.OpenScratch(inner)
+	changes, err := scratch.Open(inner)
 	if err == nil {
 		m.over, err = overlay.New(changes, sh)
 	}
@@ -258,8 +260,8 @@ func (m *mountSpace) close() error {
 
 // layoutSpace copies the samples of a shard to real directories.
 type layoutSpace struct {
-	scratch *overlay.Scratch
-	layout  *overlay.Layout
+	scratch *scratch.Scratch
+	layout  *ws.Extractor
 	sh      *shard.Shard
 }
 
@@ -278,8 +280,8 @@ func (l *layoutSpace) tasks() iter.Seq2[*task, error] {
 }
 
 // layOut gives a task a directory of its own.
-func (t *task) layOut(layout *overlay.Layout, x *index.Index, plain io.ReaderAt, s index.Sample) {
-	var laid *overlay.Laid
+func (t *task) layOut(layout *ws.Extractor, x *index.Index, plain io.ReaderAt, s index.Sample) {
+	var laid *ws.SampleDir
 	remove := func() error {
 		if laid == nil {
 			return nil
@@ -292,7 +294,7 @@ func (t *task) layOut(layout *overlay.Layout, x *index.Index, plain io.ReaderAt,
 		if err := remove(); err != nil { // of the attempt before
 			return "", err
 		}
-		if laid, err = layout.Lay(x, plain, t.source, s); err != nil {
+		if laid, err = layout.Extract(x, plain, t.source, s); err != nil {
 			return "", err
 		}
 		return laid.Dir, nil
@@ -307,8 +309,8 @@ func (l *layoutSpace) close() error { return errors.Join(l.sh.Close(), l.scratch
 
 // streamSpace copies the samples of standard input to real directories as they arrive.
 type streamSpace struct {
-	scratch *overlay.Scratch
-	layout  *overlay.Layout
+	scratch *scratch.Scratch
+	layout  *ws.Extractor
 	pipe    *pipe.Command // that the stream comes from; nil: standard input
 	stream  *shard.Stream
 	last    *index.Index // of the last piece; nil before the first
@@ -398,7 +400,7 @@ type treeSpace struct {
 	source  pack.Source
 	base    pack.Base
 	closer  io.Closer
-	scratch *overlay.Scratch // of the mount that place is; nil where it is none
+	scratch *scratch.Scratch // of the mount that place is; nil where it is none
 	skipped map[string]bool  // paths of the samples that are left out
 }
 

@@ -36,9 +36,11 @@ var layers = []layer{
 	{"index", []string{"internal/codec"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/shardtest", []string{"index", "internal/shard"}, nil},
+	{"internal/shardtest", []string{"internal/shard", "pack"}, nil}, // for tests only
 	{"internal/view", []string{"index", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/overlay", []string{"index", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
+	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
+	{"internal/workspace", []string{"index", "internal/scratch", "pack"}, []string{"golang.org/x/sys"}},
+	{"internal/overlay", []string{"index", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	{"internal/indexformat", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},

@@ -591,7 +591,7 @@ func (t *Tree) put(v vacancy, isDir bool, build func(dir int, base string) error
 		}
 		return err
 	}
-	if err = u.setMarkTemp(temp, "opaque", "y"); err == nil {
+	if err = u.setTempXattr(temp, "opaque", "y"); err == nil {
 		err = u.at(v.at, func(dir int, base string) error {
 			return unix.Renameat2(work, temp, dir, base, unix.RENAME_EXCHANGE)
 		})
@@ -842,10 +842,10 @@ func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, ne
 // markMoved marks a directory of the upper tree so that, at its new place, it lies over what it lay over before.
 func (t *Tree) markMoved(n *node, at string, newParent view.Ino, newName string) error {
 	if n.over {
-		return t.o.upper.setMark(at, "redirect", "/"+t.o.Shard.Index.Path(n.base))
+		return t.o.upper.setXattr(at, "redirect", "/"+t.o.Shard.Index.Path(n.base))
 	}
 	if t.inBase(newParent, newName) {
-		return t.o.upper.setMark(at, "opaque", "y")
+		return t.o.upper.setXattr(at, "opaque", "y")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 )
 
@@ -45,7 +46,7 @@ func TestForget(t *testing.T) {
 	sh, err := shard.Open(t.Context(), name, shard.Options{})
 	check(err)
 	defer sh.Close()
-	s, err := overlay.CreateScratch(filepath.Join(dir, "scratch"), false)
+	s, err := scratch.Create(filepath.Join(dir, "scratch"))
 	check(err)
 	defer s.Close()
 	check(s.Bind(sh, ""))

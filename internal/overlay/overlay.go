@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -27,12 +28,12 @@ type Overlay struct {
 	Shard *shard.Shard
 	upper *upper
 
-	scratch *Scratch
+	scratch *scratch.Scratch
 }
 
 // New returns the overlay of a scratch directory over its shard.
-func New(s *Scratch, sh *shard.Shard) (*Overlay, error) {
-	u, err := openUpper(s.Dir, s.lock != nil)
+func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
+	u, err := openUpper(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}
@@ -110,8 +111,8 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	var files []pack.File // that belong to no sample
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
-		if isLockedMode(&e.stat) { // to read it will change its mode and so the stamp
-			o.upper.unlock(name)
+		if isLocked(&e.stat) { // to read it will change its mode and so the stamp
+			o.upper.grant(name)
 			if e.stat, err = o.upper.stat(name); err != nil {
 				return err
 			}

@@ -2,14 +2,13 @@ package overlay
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/shardfs/shardfs/pack"
+	"github.com/shardfs/shardfs/internal/shardtest"
 )
 
 // describe tells all changes of an overlay, a line each.
@@ -17,7 +16,7 @@ func describe(t *testing.T, o *Overlay) []string {
 	t.Helper()
 	var all []string
 	for d, err := range o.Changes() {
-		check(t, err)
+		shardtest.Check(t, err)
 		line := fmt.Sprintf("%c %s", d.Kind, d.Path)
 		if d.Sample {
 			line += "/"
@@ -104,44 +103,31 @@ func TestChanges(t *testing.T) {
 		{"a link and a pipe", func(h *hand) {
 			b := h.ino("b")
 			_, err := h.Symlink(b, "link", "sample.x", me)
-			check(h.t, err)
+			shardtest.Check(h.t, err)
 			_, err = h.Mknod(b, "pipe", 0o10644, 0, me)
-			check(h.t, err)
+			shardtest.Check(h.t, err)
 		}, "A b/link,A b/pipe"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHand(t, newShard(t, members...))
+			h := newHand(t, shardtest.Open(t, members...))
 			before, err := h.o.Stamp()
-			check(t, err)
+			shardtest.Check(t, err)
 			tt.do(h)
 			if got := strings.Join(describe(t, h.o), ","); got != tt.want {
 				t.Errorf("the changes are\n%q, want\n%q", got, tt.want)
 			}
 			after, err := h.o.Stamp()
-			check(t, err)
+			shardtest.Check(t, err)
 			if tt.want != "" && after == before {
 				t.Error("the stamp is what it was")
 			}
 			again, err := h.o.Stamp()
-			check(t, err)
+			shardtest.Check(t, err)
 			if again != after {
 				t.Error("the stamp is another, and nothing was changed")
 			}
 		})
 	}
-}
-
-// folderText describes a folder: its files, and those in the folders in it.
-func folderText(f pack.Folder) string {
-	var all []string
-	for _, file := range f.Files {
-		all = append(all, fmt.Sprintf("%s:%d", path.Join(f.Path, file.Name), file.Row))
-	}
-	for _, sub := range f.Folders {
-		all = append(all, folderText(sub))
-	}
-	slices.Sort(all)
-	return strings.Join(all, " ")
 }
 
 // Folder tells of one sample, at its own path, what a run needs to know.
@@ -167,11 +153,11 @@ func TestFolder(t *testing.T) {
 		{"a file in its place", func(h *hand) { h.rm("d/a"); h.write("d/a", "") }, false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHand(t, newShard(t, "d.x", "d/a.x", "d/a.y", "b.x"))
+			h := newHand(t, shardtest.Open(t, "d.x", "d/a.x", "d/a.y", "b.x"))
 			tt.do(h)
 			f, there, err := h.o.Folder(1)
-			check(t, err)
-			got := folderText(f)
+			shardtest.Check(t, err)
+			got := shardtest.FolderText(f)
 			if f.Untouched {
 				got = "untouched"
 			}
@@ -184,18 +170,18 @@ func TestFolder(t *testing.T) {
 
 // Free removes what was changed in one sample, and nothing of the samples in its directory.
 func TestFree(t *testing.T) {
-	h := newHand(t, newShard(t, "a.x", "a/in.x", "b.x"))
+	h := newHand(t, shardtest.Open(t, "a.x", "a/in.x", "b.x"))
 	h.write("a/sample.x", "changed")
 	h.mkdir("a/new")
 	h.write("a/in/sample.x", "changed in")
 	h.write("b/sample.x", "changed b")
-	check(t, h.o.Free(0, nil))
-	check(t, h.o.Free(2, nil))
+	shardtest.Check(t, h.o.Free(0, nil))
+	shardtest.Check(t, h.o.Free(2, nil))
 	if got := describe(t, h.o); !slices.Equal(got, []string{"M a/in/sample.x"}) {
 		t.Errorf("after a and b were freed, the changes are %q", got)
 	}
-	check(t, h.o.Free(1, nil))
-	check(t, h.o.Free(1, nil))
+	shardtest.Check(t, h.o.Free(1, nil))
+	shardtest.Check(t, h.o.Free(1, nil))
 	if got := describe(t, h.o); len(got) > 0 {
 		t.Errorf("after all were freed, the changes are %q", got)
 	}
@@ -203,16 +189,16 @@ func TestFree(t *testing.T) {
 
 // A sample that was deleted is freed with its whiteout, unless that stands for samples in it, too.
 func TestFreeDeleted(t *testing.T) {
-	h := newHand(t, newShard(t, "a.x", "a/in.x", "b.x"))
+	h := newHand(t, shardtest.Open(t, "a.x", "a/in.x", "b.x"))
 	h.rm("a")
 	h.rm("b")
 	deleted := describe(t, h.o)
-	check(t, h.o.Free(0, nil))
-	check(t, h.o.Free(1, nil))
+	shardtest.Check(t, h.o.Free(0, nil))
+	shardtest.Check(t, h.o.Free(1, nil))
 	if got := describe(t, h.o); !slices.Equal(got, deleted) {
 		t.Errorf("after a and a/in were freed, the changes are %q, want %q", got, deleted)
 	}
-	check(t, h.o.Free(2, nil))
+	shardtest.Check(t, h.o.Free(2, nil))
 	if got := describe(t, h.o); len(got) == 0 || slices.Equal(got, deleted) {
 		t.Errorf("after b was freed, too, the changes are %q", got)
 	}
@@ -224,10 +210,10 @@ func TestReadWhileChanging(t *testing.T) {
 	for i := range 40 {
 		members = append(members, fmt.Sprintf("d%d/s%02d.x", i%4, i))
 	}
-	h := newHand(t, newShard(t, members...))
+	h := newHand(t, shardtest.Open(t, members...))
 	h.write("d1/s01/sample.x", "changed, and then in peace")
 	reader, err := New(h.scratch, h.o.Shard)
-	check(t, err)
+	shardtest.Check(t, err)
 	defer reader.Close()
 	stop := make(chan struct{})
 	var rounds atomic.Int64
@@ -255,12 +241,12 @@ func TestReadWhileChanging(t *testing.T) {
 	for reads := 0; (reads < 300 || rounds.Load() < 50) && !t.Failed(); reads++ {
 		peaceful := 0
 		for f, err := range reader.Folders() {
-			check(t, err)
+			shardtest.Check(t, err)
 			if f.Sample == nil || f.Sample.Number%2 == 0 {
 				continue
 			}
 			peaceful++
-			if changed := f.Sample.Number == 1; f.Untouched == changed || f.Moved || changed && folderText(f) != "d1/s01/sample.x:-1" {
+			if changed := f.Sample.Number == 1; f.Untouched == changed || f.Moved || changed && shardtest.FolderText(f) != "d1/s01/sample.x:-1" {
 				t.Fatalf("sample %d, left in peace, is shown as %+v", f.Sample.Number, f)
 			}
 		}
@@ -268,6 +254,6 @@ func TestReadWhileChanging(t *testing.T) {
 			t.Fatalf("%d samples in peace, want 20", peaceful)
 		}
 		_, _, err := reader.Folder(2)
-		check(t, err)
+		shardtest.Check(t, err)
 	}
 }

@@ -62,14 +62,14 @@ func NewTree(o *Overlay) (*Tree, error) {
 	if err := o.upper.prepare(); err != nil {
 		return nil, err
 	}
-	if err := o.scratch.noteMarks(o.upper.marks); err != nil {
+	if err := recordPrefix(o.scratch, o.upper.xattrPrefix); err != nil {
 		return nil, err
 	}
 	t := &Tree{
 		o: o, view: view.New(o.Shard),
 		nodes: make(map[view.Ino]*node), opens: make(map[view.Ino]int), gone: make(map[view.Ino]*view.Attr), byInode: make(map[uint64]*node),
 		next: view.FirstOther,
-		note: sync.OnceValue(func() error { return syncNote(o.scratch.Dir) }),
+		note: sync.OnceValue(o.scratch.Sync),
 	}
 	t.nodes[view.Root] = &node{ino: view.Root, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
 	return t, nil

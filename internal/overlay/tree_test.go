@@ -1,60 +1,30 @@
 package overlay
 
 import (
-	"archive/tar"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/shardtest"
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// check ends a test at an error.
-func check(t testing.TB, err error) {
-	if err == nil {
-		return
-	}
-	t.Helper()
-	_, file, line, _ := runtime.Caller(1)
-	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
-}
-
 // me makes files.
 var me = Owner{uint32(os.Geteuid()), uint32(os.Getegid())}
-
-// newShard makes a shard of members, each of which holds its own name, and opens it.
-func newShard(t testing.TB, members ...string) *shard.Shard {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "shard.tar")
-	f, err := os.Create(name)
-	check(t, err)
-	w := tar.NewWriter(f)
-	for _, m := range members {
-		check(t, w.WriteHeader(&tar.Header{Name: m, Size: int64(len(m)), Mode: 0o644, ModTime: time.Unix(1700000000, 0)}))
-		_, err := io.WriteString(w, m)
-		check(t, err)
-	}
-	check(t, errors.Join(w.Close(), f.Close()))
-	sh, err := shard.Open(t.Context(), name, shard.Options{})
-	check(t, err)
-	t.Cleanup(func() { sh.Close() })
-	return sh
-}
 
 // hand works in a tree by paths, as the kernel would on behalf of a command.
 type hand struct {
 	t testing.TB
 	*Tree
-	scratch *Scratch
+	scratch *scratch.Scratch
 }
 
 // newHand returns a hand in the tree of a shard over a new scratch directory.
@@ -65,13 +35,13 @@ func newHand(t testing.TB, sh *shard.Shard) *hand {
 
 func newHandIn(t testing.TB, sh *shard.Shard, dir string) *hand {
 	t.Helper()
-	s, err := CreateScratch(dir, false)
-	check(t, err)
-	check(t, s.Bind(sh, ""))
+	s, err := scratch.Create(dir)
+	shardtest.Check(t, err)
+	shardtest.Check(t, s.Bind(sh, ""))
 	o, err := New(s, sh)
-	check(t, err)
+	shardtest.Check(t, err)
 	tree, err := NewTree(o)
-	check(t, err)
+	shardtest.Check(t, err)
 	h := &hand{t, tree, s}
 	t.Cleanup(h.close)
 	return h
@@ -79,7 +49,7 @@ func newHandIn(t testing.TB, sh *shard.Shard, dir string) *hand {
 
 func (h *hand) close() {
 	if h.Tree != nil {
-		check(h.t, errors.Join(h.Tree.Close(), h.o.Close(), h.scratch.Close()))
+		shardtest.Check(h.t, errors.Join(h.Tree.Close(), h.o.Close(), h.scratch.Close()))
 		h.Tree = nil
 	}
 }
@@ -120,20 +90,20 @@ func (h *hand) write(path, content string) {
 	} else if err == nil {
 		err = h.Open(a.Ino, true, true)
 	}
-	check(h.t, err)
+	shardtest.Check(h.t, err)
 	_, err = h.WriteAt(a.Ino, []byte(content), 0)
-	check(h.t, err)
+	shardtest.Check(h.t, err)
 	h.Release(a.Ino)
 }
 
 func (h *hand) read(path string) string {
 	h.t.Helper()
 	ino := h.ino(path)
-	check(h.t, h.Open(ino, false, false))
+	shardtest.Check(h.t, h.Open(ino, false, false))
 	defer h.Release(ino)
 	buf := make([]byte, 1000)
 	n, err := h.ReadAt(ino, buf, 0)
-	check(h.t, err)
+	shardtest.Check(h.t, err)
 	return string(buf[:n])
 }
 
@@ -141,14 +111,14 @@ func (h *hand) mkdir(path string) {
 	h.t.Helper()
 	dir, name := h.find(path)
 	_, err := h.Mkdir(dir, name, 0o755, me)
-	check(h.t, err)
+	shardtest.Check(h.t, err)
 }
 
 func (h *hand) mv(from, to string) {
 	h.t.Helper()
 	fromDir, fromName := h.find(from)
 	toDir, toName := h.find(to)
-	check(h.t, h.Rename(fromDir, fromName, toDir, toName, false))
+	shardtest.Check(h.t, h.Rename(fromDir, fromName, toDir, toName, false))
 }
 
 // rm deletes a file or directory, with all that is in it.
@@ -156,28 +126,28 @@ func (h *hand) rm(path string) {
 	h.t.Helper()
 	dir, name := h.find(path)
 	a, err := h.Lookup(dir, name)
-	check(h.t, err)
+	shardtest.Check(h.t, err)
 	if a.Mode&unix.S_IFMT != unix.S_IFDIR {
-		check(h.t, h.Unlink(dir, name))
+		shardtest.Check(h.t, h.Unlink(dir, name))
 		return
 	}
 	var in []string
-	check(h.t, h.List(a.Ino).Entries(0, func(e view.DirEntry) bool {
+	shardtest.Check(h.t, h.List(a.Ino).Entries(0, func(e view.DirEntry) bool {
 		in = append(in, e.Name)
 		return true
 	}))
 	for _, e := range in {
 		h.rm(path + "/" + e)
 	}
-	check(h.t, h.Rmdir(dir, name))
+	shardtest.Check(h.t, h.Rmdir(dir, name))
 }
 
 // A name is not renamed over another name of the same file: both stay.
 func TestRenameToItself(t *testing.T) {
-	h := newHand(t, newShard(t, "a.x"))
+	h := newHand(t, shardtest.Open(t, "a.x"))
 	dir := h.ino("a")
 	_, err := h.Link(h.ino("a/sample.x"), dir, "b")
-	check(t, err)
+	shardtest.Check(t, err)
 	h.mv("a/b", "a/sample.x")
 	h.mv("a/sample.x", "a/sample.x")
 	if got := h.read("a/sample.x") + h.read("a/b"); got != "a.xa.x" {
@@ -190,10 +160,10 @@ func TestRenameToItself(t *testing.T) {
 
 // A file of the shard that is open for reading shows what others write to it, and what it held when it is deleted.
 func TestOpenFiles(t *testing.T) {
-	h := newHand(t, newShard(t, "a.x", "a.y", "b.x"))
+	h := newHand(t, shardtest.Open(t, "a.x", "a.y", "b.x"))
 	changed, deleted := h.ino("a/sample.x"), h.ino("a/sample.y")
-	check(t, h.Open(changed, false, false))
-	check(t, h.Open(deleted, false, false))
+	shardtest.Check(t, h.Open(changed, false, false))
+	shardtest.Check(t, h.Open(deleted, false, false))
 	h.write("a/sample.x", "changed")
 	h.rm("a/sample.y")
 	h.write("a/sample.y", "another")
@@ -208,9 +178,9 @@ func TestOpenFiles(t *testing.T) {
 		t.Errorf("a deleted file has %d links, %v", a.Nlink, err)
 	}
 	// Opened again, as through /proc, it can be changed, and nobody sees it but its users.
-	check(t, h.Open(deleted, true, false))
+	shardtest.Check(t, h.Open(deleted, true, false))
 	_, err := h.WriteAt(deleted, []byte("b"), 0)
-	check(t, err)
+	shardtest.Check(t, err)
 	buf := make([]byte, 100)
 	if n, err := h.ReadAt(deleted, buf, 0); err != nil || string(buf[:n]) != "b.y" {
 		t.Errorf("a deleted file that was changed holds %q, %v", buf[:n], err)
@@ -231,18 +201,18 @@ func TestOpenFiles(t *testing.T) {
 
 // A file that another process may not write to is opened again when it may be.
 func TestReopenForWriting(t *testing.T) {
-	h := newHand(t, newShard(t, "a.x"))
+	h := newHand(t, shardtest.Open(t, "a.x"))
 	h.write("a/new", "old content")
 	ino := h.ino("a/new")
-	check(t, h.Open(ino, false, false))
+	shardtest.Check(t, h.Open(ino, false, false))
 	n := h.nodes[ino]
 	fd, err := h.o.upper.open("a/new", unix.O_RDONLY, 0) // what root never gets of itself
-	check(t, err)
-	check(t, errors.Join(unix.Dup3(fd, int(n.file.Fd()), unix.O_CLOEXEC), unix.Close(fd)))
+	shardtest.Check(t, err)
+	shardtest.Check(t, errors.Join(unix.Dup3(fd, int(n.file.Fd()), unix.O_CLOEXEC), unix.Close(fd)))
 	n.readOnly = true
-	check(t, h.Open(ino, true, false))
+	shardtest.Check(t, h.Open(ino, true, false))
 	_, err = h.WriteAt(ino, []byte("NEW"), 0)
-	check(t, err)
+	shardtest.Check(t, err)
 	h.Release(ino)
 	h.Release(ino)
 	if got := h.read("a/new"); got != "NEW content" {
@@ -252,10 +222,10 @@ func TestReopenForWriting(t *testing.T) {
 
 // A copy of the shard's file that comes to nothing leaves nothing.
 func TestFailedChange(t *testing.T) {
-	sh := newShard(t, "a.x", "b.x")
+	sh := shardtest.Open(t, "a.x", "b.x")
 	h := newHand(t, sh)
 	ino := h.ino("b/sample.x")
-	check(t, os.Truncate(sh.Name, 512))
+	shardtest.Check(t, os.Truncate(sh.Name, 512))
 	if err := h.Open(ino, true, false); !errors.Is(err, view.ErrShard) {
 		t.Errorf("open a file whose content is lost: %v, want view.ErrShard", err)
 	}
@@ -270,22 +240,22 @@ func TestFailedChange(t *testing.T) {
 	}
 	for _, dir := range []string{"upper", "work"} {
 		left, err := os.ReadDir(filepath.Join(h.scratch.Dir, dir))
-		check(t, err)
+		shardtest.Check(t, err)
 		if len(left) > 0 {
 			t.Errorf("%s holds %v", dir, left)
 		}
 	}
-	check(t, h.Open(ino, true, true)) // the old content is not asked for
+	shardtest.Check(t, h.Open(ino, true, true)) // the old content is not asked for
 	h.Release(ino)
 }
 
 // Nobody can make the server follow a link out of the scratch directory, even if he can put one there.
 func TestNoLinkIsFollowed(t *testing.T) {
-	h := newHand(t, newShard(t, "a.x", "d/b.x"))
+	h := newHand(t, shardtest.Open(t, "a.x", "d/b.x"))
 	outside := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(outside, "f"), []byte("outside"), 0o644))
-	check(t, os.Symlink(outside, filepath.Join(h.scratch.Dir, "upper", "d")))
-	check(t, os.Symlink(filepath.Join(outside, "f"), filepath.Join(h.scratch.Dir, "upper", "link")))
+	shardtest.Check(t, os.WriteFile(filepath.Join(outside, "f"), []byte("outside"), 0o644))
+	shardtest.Check(t, os.Symlink(outside, filepath.Join(h.scratch.Dir, "upper", "d")))
+	shardtest.Check(t, os.Symlink(filepath.Join(outside, "f"), filepath.Join(h.scratch.Dir, "upper", "link")))
 	d := view.DirIno(h.o.Shard.Index.DirOf(1))
 	if _, err := h.Create(d, "new", 0o644, me); err == nil {
 		t.Error("a file was made behind a link")
@@ -299,7 +269,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	h.rm("link")
 	h.rm("d")
 	st, err := os.Stat(filepath.Join(outside, "f"))
-	check(t, err)
+	shardtest.Check(t, err)
 	content, err := os.ReadFile(filepath.Join(outside, "f"))
 	if err != nil || st.Mode() != 0o644 || string(content) != "outside" {
 		t.Errorf("the file outside is %v and holds %q, %v", st.Mode(), content, err)
@@ -316,7 +286,7 @@ func BenchmarkWalk(b *testing.B) {
 	for i := range members {
 		members[i] = fmt.Sprintf("%06d.x", i)
 	}
-	h := newHand(b, newShard(b, members...))
+	h := newHand(b, shardtest.Open(b, members...))
 	heap := func() float64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -325,12 +295,12 @@ func BenchmarkWalk(b *testing.B) {
 	}
 	before := heap()
 	for b.Loop() {
-		check(b, h.List(view.Root).Entries(0, func(e view.DirEntry) bool {
+		shardtest.Check(b, h.List(view.Root).Entries(0, func(e view.DirEntry) bool {
 			a, err := h.Lookup(view.Root, e.Name)
-			check(b, err)
+			shardtest.Check(b, err)
 			for _, name := range []string{"__key__", "sample.x"} {
 				_, err = h.Lookup(a.Ino, name)
-				check(b, err)
+				shardtest.Check(b, err)
 			}
 			return true
 		}))

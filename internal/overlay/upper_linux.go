@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/scratch"
 )
 
 // upper is a tree of changes in the layout of an overlayfs upper directory: what was added or changed lies at its path,
@@ -19,33 +21,28 @@ import (
 //
 // Paths are slash-separated and relative to the tree; "" is its root. No link is ever followed.
 type upper struct {
-	dir   *os.File // the tree
-	work  *os.File // a directory in the same file system, for what is not yet in its place
-	marks string   // prefix of the marks' names: "trusted.overlay." or "user.overlay."
-	temps atomic.Uint64
-	blank string // name of a whiteout in work; "" for none yet
+	dir         *os.File // the tree
+	work        *os.File // a directory in the same file system, for what is not yet in its place
+	xattrPrefix string   // "trusted.overlay." or "user.overlay."; "" before prepare
+	temps       atomic.Uint64
+	blank       string // name of a whiteout in work; "" for none yet
 }
 
-// markPrefixes are where overlayfs keeps its marks: as root, and in a user's own mount.
-var markPrefixes = []string{"trusted.overlay.", userMarks}
-
-const userMarks = "user.overlay."
-
-// openUpper opens the tree in the directory scratch, which may be made new.
-func openUpper(scratch string, create bool) (*upper, error) {
-	if create {
-		for _, name := range []string{"upper", "work"} {
-			if err := os.Mkdir(path.Join(scratch, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+// openUpper opens the upper tree of a scratch directory. It makes it where this process holds the directory.
+func openUpper(s *scratch.Scratch) (*upper, error) {
+	if s.Held() {
+		for _, name := range []string{s.Upper(), s.Work()} {
+			if err := os.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 				return nil, err
 			}
 		}
 	}
 	u := &upper{}
 	var err error
-	if u.dir, err = openDir(path.Join(scratch, "upper")); err != nil {
+	if u.dir, err = openDir(s.Upper()); err != nil {
 		return nil, err
 	}
-	if u.work, err = openDir(path.Join(scratch, "work")); err != nil {
+	if u.work, err = openDir(s.Work()); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	return u, nil
@@ -53,44 +50,6 @@ func openUpper(scratch string, create bool) (*upper, error) {
 
 func openDir(name string) (*os.File, error) {
 	return os.OpenFile(name, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_RDONLY, 0)
-}
-
-// prepare readies the tree for changes: it clears what a killed process left unfinished and finds out how marks are
-// kept here. It fails where the file system cannot keep them.
-func (u *upper) prepare() error {
-	if err := removeContents(u.work); err != nil {
-		return err
-	}
-	work, err := os.OpenRoot(u.work.Name())
-	if err != nil {
-		return err
-	}
-	defer work.Close()
-	if err := work.Mkdir("probe", 0o700); err != nil {
-		return err
-	}
-	defer work.RemoveAll("probe")
-	probe, err := work.Open("probe")
-	if err != nil {
-		return err
-	}
-	defer probe.Close()
-	for _, prefix := range markPrefixes {
-		if err = unix.Fsetxattr(int(probe.Fd()), prefix+"opaque", []byte("y"), 0); err == nil {
-			u.marks = prefix
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("this file system keeps no extended attributes: %w", err)
-	}
-	if err := unix.Mknodat(int(probe.Fd()), "whiteout", unix.S_IFCHR, 0); err != nil {
-		return fmt.Errorf("this file system keeps no whiteouts: %w", err)
-	}
-	if err := unix.Renameat2(int(probe.Fd()), "whiteout", int(probe.Fd()), "other", unix.RENAME_WHITEOUT); err != nil {
-		return fmt.Errorf("this file system does not rename and leave a whiteout: %w", err)
-	}
-	return nil
 }
 
 func (u *upper) close() error {
@@ -107,7 +66,7 @@ func (u *upper) close() error {
 func (u *upper) open(name string, flags int, mode uint32) (int, error) {
 	fd, err := u.openOnce(name, flags, mode)
 	if err == unix.EACCES {
-		u.unlock(name)
+		u.grant(name)
 		fd, err = u.openOnce(name, flags, mode)
 	}
 	return fd, err
@@ -182,58 +141,6 @@ func isWhiteout(st *unix.Stat_t) bool {
 
 func isDir(st *unix.Stat_t) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFDIR
-}
-
-// mark returns a mark of a directory; "" where it has none.
-func (u *upper) mark(name, mark string) (string, error) {
-	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return "", err
-	}
-	defer unix.Close(fd)
-	for _, prefix := range markPrefixes {
-		value := make([]byte, unix.PathMax)
-		n, err := unix.Fgetxattr(fd, prefix+mark, value)
-		if err == nil {
-			return string(value[:n]), nil
-		}
-		if err != unix.ENODATA && err != unix.ENOTSUP && err != unix.EPERM {
-			return "", err
-		}
-	}
-	return "", nil
-}
-
-// setMark marks a directory.
-func (u *upper) setMark(name, mark, value string) error {
-	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Fsetxattr(fd, u.marks+mark, []byte(value), 0)
-}
-
-// setMarkTemp marks a directory in the work directory.
-func (u *upper) setMarkTemp(temp, mark, value string) error {
-	fd, err := unix.Openat(int(u.work.Fd()), temp, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Fsetxattr(fd, u.marks+mark, []byte(value), 0)
-}
-
-// isOpaque reports whether a directory hides the one below it.
-func (u *upper) isOpaque(name string) (bool, error) {
-	value, err := u.mark(name, "opaque")
-	return value == "y", err
-}
-
-// redirect returns the mark of a directory that lies over another one than that of its own path: "/" and the other's
-// path, or its name in the directory that the parent lies over. "" where there is no such mark.
-func (u *upper) redirect(name string) (string, error) {
-	return u.mark(name, "redirect")
 }
 
 // temp returns a new name in the work directory.
@@ -333,7 +240,7 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 			// holds whiteouts, or a whiteout. They change places, and what was in the way goes from the old place. Opaque,
 			// it is as empty there as it was, even if nobody comes to remove it.
 			if isDir(&st) {
-				if err := u.setMark(to, "opaque", "y"); err != nil {
+				if err := u.setXattr(to, "opaque", "y"); err != nil {
 					return err
 				}
 			}
@@ -380,7 +287,7 @@ type entry struct {
 func (u *upper) list(name string) ([]entry, error) {
 	entries, err := u.listOnce(name)
 	if err == unix.EACCES { // it may be read, but not looked into
-		u.unlock(name)
+		u.grant(name)
 		entries, err = u.listOnce(name)
 	}
 	return entries, err

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // Check ends the test at an error, which it reports with the line of its caller.
@@ -66,7 +66,7 @@ func Open(t testing.TB, members ...string) *shard.Shard {
 }
 
 // FolderText describes a directory of the view: path and row of each file in it and below, sorted, in one line.
-func FolderText(f index.Folder) string {
+func FolderText(f pack.Folder) string {
 	var all []string
 	for _, file := range f.Files {
 		all = append(all, fmt.Sprintf("%s:%d", path.Join(f.Path, file.Name), file.Row))

@@ -1,4 +1,8 @@
-package overlay
+// Package workspace provides a directory for each sample of a source.
+//
+// An [Extractor] copies samples into real directories, for commands that run without a mount, and says afterwards what
+// the commands have done to them.
+package workspace
 
 import (
 	"errors"
@@ -8,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,32 +21,33 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Layout lays samples out in real directories, for commands that run without a mount. It is safe for concurrent use.
-type Layout struct {
+// Extractor copies samples of shards into real directories. It is safe for concurrent use.
+type Extractor struct {
 	dir string
 }
 
-// NewLayout returns a Layout in a directory of its own in dir.
-func NewLayout(dir string) (*Layout, error) {
+// NewExtractor returns an Extractor in a new directory in dir, which stays empty once all samples are removed.
+func NewExtractor(dir string) (*Extractor, error) {
 	dir = filepath.Join(dir, "samples")
-	return &Layout{dir}, os.Mkdir(dir, 0o700)
+	return &Extractor{dir}, os.Mkdir(dir, 0o700)
 }
 
-// Laid is one sample laid out.
-type Laid struct {
-	Dir    string // where its files lie
+// SampleDir is the directory of one extracted sample. It is not safe for concurrent use.
+type SampleDir struct {
+	Dir    string // of the sample's files
 	root   string // what Remove removes
 	index  *index.Index
 	sample index.Sample
-	files  map[string]identity
-	opened *os.Root // root, once Folder was called, until Remove
+	files  map[string]identity // of the files as they were written
+	opened *os.Root            // root, once Folder was called, until Remove
 }
 
-// identity tells whether a file is still what was laid out. The modification time is the member's own, so that a write
-// is seen even if it comes within one tick of the file system's clock; the change time tells whoever sets it back.
+// identity tells whether a file is still the one that was written. The modification time is the member's own, so that a
+// write is noticed even within one tick of the file system's clock; the change time shows that it was set back.
 type identity struct {
 	inode        uint64
 	size         int64
@@ -49,17 +55,17 @@ type identity struct {
 	row          int
 }
 
-// Lay lays out one sample of the shard with this index and these plain bytes.
-func (l *Layout) Lay(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*Laid, error) {
-	root := filepath.Join(l.dir, strconv.Itoa(sample.Number))
-	d := &Laid{Dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
-	if err := d.lay(plain, source); err != nil {
+// Extract copies one sample of the shard with this index and these plain bytes. Source is what __source__ will hold.
+func (e *Extractor) Extract(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*SampleDir, error) {
+	root := filepath.Join(e.dir, strconv.Itoa(sample.Number))
+	d := &SampleDir{Dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
+	if err := d.extract(plain, source); err != nil {
 		return nil, errors.Join(err, d.Remove())
 	}
 	return d, nil
 }
 
-func (d *Laid) lay(plain io.ReaderAt, source string) error {
+func (d *SampleDir) extract(plain io.ReaderAt, source string) error {
 	if err := os.MkdirAll(d.Dir, 0o755); err != nil {
 		return err
 	}
@@ -69,17 +75,17 @@ func (d *Laid) lay(plain io.ReaderAt, source string) error {
 	}
 	defer unix.Close(dir)
 	d.files = make(map[string]identity, d.sample.End-d.sample.Start+2)
-	made := d.index.ModTime(d.sample.Start)
+	mtime := d.index.ModTime(d.sample.Start)
 	put := func(name string, row int, mtime time.Time, r io.Reader, size int64) error {
-		id, err := layFile(dir, name, mtime, r, size)
+		id, err := writeFile(dir, name, mtime, r, size)
 		id.row = row
 		d.files[name] = id
 		return err
 	}
-	if err := put(index.KeyFile, pack.Changed, made, strings.NewReader(d.sample.Key), int64(len(d.sample.Key))); err != nil {
+	if err := put(index.KeyFile, pack.Changed, mtime, strings.NewReader(d.sample.Key), int64(len(d.sample.Key))); err != nil {
 		return err
 	}
-	if err := put(index.SourceFile, pack.Changed, made, strings.NewReader(source), int64(len(source))); err != nil {
+	if err := put(index.SourceFile, pack.Changed, mtime, strings.NewReader(source), int64(len(source))); err != nil {
 		return err
 	}
 	for row := d.sample.Start; row < d.sample.End; row++ {
@@ -97,8 +103,8 @@ func (d *Laid) lay(plain io.ReaderAt, source string) error {
 	return nil
 }
 
-// layFile writes one file into a directory.
-func layFile(dir int, name string, mtime time.Time, r io.Reader, size int64) (identity, error) {
+// writeFile writes one file into a directory.
+func writeFile(dir int, name string, mtime time.Time, r io.Reader, size int64) (identity, error) {
 	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return identity{}, fmt.Errorf("%s: %w", name, err)
@@ -129,12 +135,12 @@ func identityOf(info fs.FileInfo) identity {
 	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// Folder returns what has become of the sample; false where its directory is gone. Its files can be opened until Remove.
-func (d *Laid) Folder() (pack.Folder, bool, error) {
+// Folder returns the sample's directory as it is now; false where it is gone. Its files can be opened until Remove.
+func (d *SampleDir) Folder() (pack.Folder, bool, error) {
 	f := pack.Folder{Path: d.sample.Path, Sample: &d.sample}
 	now, err := d.read()
 	if errors.Is(err, fs.ErrPermission) {
-		unlock(d.opened, ".")
+		scratch.GrantAll(d.opened, ".")
 		now, err = d.read()
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -153,7 +159,7 @@ func (d *Laid) Folder() (pack.Folder, bool, error) {
 			is.row = was.row
 			if is == was {
 				if was.row == pack.Changed {
-					continue // the sample's two own files
+					continue // KeyFile or SourceFile
 				}
 				file.Row, file.Open = was.row, nil
 			}
@@ -161,14 +167,14 @@ func (d *Laid) Folder() (pack.Folder, bool, error) {
 		f.Files = append(f.Files, file)
 	}
 	f.Folders = now.Folders
-	if isLocked(f) { // looked at last: a changed mode changes what tells a file that was laid out
-		unlock(d.opened, ".")
+	if isLocked(f) { // last, as a changed mode changes the identity of a file
+		scratch.GrantAll(d.opened, ".")
 	}
 	return f, true, nil
 }
 
-// read reads the sample's directory. One that is a link now, or lies behind one, is not there.
-func (d *Laid) read() (f pack.Folder, err error) {
+// read reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
+func (d *SampleDir) read() (f pack.Folder, err error) {
 	if d.opened == nil {
 		if d.opened, err = os.OpenRoot(d.root); err != nil {
 			return f, err
@@ -184,10 +190,20 @@ func (d *Laid) read() (f pack.Folder, err error) {
 	return pack.ReadFolder(pack.RootFS(d.opened), d.sample.Path)
 }
 
-// Remove removes what is left of the sample.
-func (d *Laid) Remove() error {
+// Remove removes the rest of the sample.
+func (d *SampleDir) Remove() error {
 	if d.opened != nil {
 		d.opened.Close()
 	}
-	return removeTree(d.root)
+	return scratch.RemoveAll(d.root)
+}
+
+// isLocked reports whether the owner of a file in a directory, or in one below, may not read it.
+func isLocked(f pack.Folder) bool {
+	for _, file := range f.Files {
+		if file.Mode.IsRegular() && file.Mode&0o400 == 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(f.Folders, isLocked)
 }

@@ -1,0 +1,62 @@
+package overlay
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// Changes are there when another process opens the scratch directory again, and what it left unfinished is not.
+func TestContinue(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scratch")
+	sh := shardtest.Open(t, "a.x", "b.x", "c/d.x")
+	h := newHandIn(t, sh, dir)
+	if changed, err := h.scratch.HasChanges(); changed || err != nil {
+		t.Errorf("a new scratch has changes: %v, %v", changed, err)
+	}
+	h.write("a/sample.x", "changed")
+	h.rm("b")
+	h.mv("c", "moved")
+	h.close()
+	shardtest.Check(t, os.WriteFile(filepath.Join(dir, "work", "leftover"), nil, 0o000))
+	shardtest.Check(t, os.MkdirAll(filepath.Join(dir, "work", "left", "over"), 0o700))
+	h = newHandIn(t, sh, dir)
+	if got := h.read("a/sample.x") + " " + h.read("moved/d/sample.x"); got != "changed c/d.x" {
+		t.Errorf("opened again, the files hold %q", got)
+	}
+	if _, err := h.Lookup(view.Root, "b"); err != unix.ENOENT {
+		t.Errorf("opened again, b is there: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "work")); err != nil || len(left) > 0 {
+		t.Errorf("left in the work directory: %v, %v", left, err)
+	}
+}
+
+// A file system without what overlayfs needs is refused, and the error says why.
+func TestFileSystemWithoutXattrs(t *testing.T) {
+	shardtest.NeedRoot(t)
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "ramfs", 0, ""); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %s mounts a ramfs: %v", t.Name(), err)
+	}
+	defer unix.Unmount(dir, 0)
+	s, err := scratch.Create(filepath.Join(dir, "scratch"))
+	shardtest.Check(t, err)
+	defer s.Close()
+	sh := shardtest.Open(t, "a.x")
+	shardtest.Check(t, s.Bind(sh, ""))
+	o, err := New(s, sh)
+	shardtest.Check(t, err)
+	defer o.Close()
+	if _, err := NewTree(o); !errors.Is(err, unix.ENOTSUP) || !strings.Contains(err.Error(), "extended attributes") {
+		t.Errorf("NewTree: %v", err)
+	}
+}

@@ -1,0 +1,92 @@
+package scratch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// Bind records which shard the changes are over and where they will be mounted; "" for nowhere. The error is
+// ErrOtherShard where the directory holds changes over a different shard, or over the shard as it was before.
+func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
+	changed, err := s.HasChanges()
+	if err != nil {
+		return err
+	}
+	if changed && !s.manifest.origin.Same(sh.Origin) {
+		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrOtherShard, s.manifest.name)
+	}
+	s.manifest.shard, s.manifest.name, s.manifest.origin = sh.Path(), sh.Name, sh.Origin
+	s.manifest.mountpoint = mountpoint
+	return s.writeManifest()
+}
+
+// BindMany records where many shards are mounted, which makes the kind Many.
+func (s *Scratch) BindMany(mountpoint string) error {
+	s.manifest.kind, s.manifest.mountpoint = Many, mountpoint
+	return s.writeManifest()
+}
+
+// Mountpoint returns where the changes are or were mounted; "" for nowhere.
+func (s *Scratch) Mountpoint() string { return s.manifest.mountpoint }
+
+// UseIndex records how the shard is opened, now and by OpenShard later. Where o would keep no index that OpenShard could
+// use, one is kept in the scratch directory. It returns the options to open the shard with; Bind writes them down.
+func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
+	var err error
+	s.manifest.index, s.manifest.cache, s.manifest.truncated = "", "", o.AllowTruncated
+	if o.NoIndex {
+		return o, nil
+	}
+	if o.IndexFile == "" && !shard.CanKeep(o.CacheDir) {
+		o.IndexFile, o.CacheDir = s.path(indexFile), ""
+	}
+	if o.IndexFile != "" {
+		o.IndexFile, err = filepath.Abs(o.IndexFile)
+	} else {
+		o.CacheDir, err = filepath.Abs(o.CacheDir)
+	}
+	s.manifest.index, s.manifest.cache = o.IndexFile, o.CacheDir
+	return o, err
+}
+
+// OpenShard opens the shard that the changes are over. It refuses a shard that was changed since Bind.
+func (s *Scratch) OpenShard(ctx context.Context) (*shard.Shard, error) {
+	m := &s.manifest
+	sh, err := shard.Open(ctx, m.shard, shard.Options{
+		IndexFile: m.index, CacheDir: m.cache, NoIndex: m.index == "" && m.cache == "", AllowTruncated: m.truncated,
+	})
+	if err != nil {
+		return nil, err
+	}
+	sh.Name = m.name
+	if !sh.Origin.Same(m.origin) {
+		return nil, errors.Join(fmt.Errorf("%s: the shard was changed since it was mounted", m.shard), sh.Close())
+	}
+	return sh, nil
+}
+
+// MarkPacked records that the changes with this stamp were packed. It reads the manifest again first, as the process that
+// holds the directory may have written to it.
+func (s *Scratch) MarkPacked(stamp string) error {
+	if err := s.readManifest(); err != nil {
+		return err
+	}
+	s.manifest.packed = stamp
+	return s.writeManifest()
+}
+
+// Packed reports whether the changes with this stamp were packed.
+func (s *Scratch) Packed(stamp string) bool { return s.manifest.packed == stamp }
+
+// XattrPrefix returns what SetXattrPrefix recorded last; "" for nothing.
+func (s *Scratch) XattrPrefix() string { return s.manifest.xattrPrefix }
+
+// SetXattrPrefix records with which prefix the extended attributes of overlayfs are kept in the upper directory.
+func (s *Scratch) SetXattrPrefix(prefix string) error {
+	s.manifest.xattrPrefix = prefix
+	return s.writeManifest()
+}

@@ -1,0 +1,127 @@
+package scratch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// Kind says how long a scratch directory lives and what is mounted with it.
+type Kind int
+
+const (
+	Kept      Kind = iota // named by the user; it outlives its mount
+	Temporary             // removed with its mount or run, unless it holds changes of a mount that were not packed
+	Many                  // temporary, of a mount of many shards, which has no changes
+)
+
+// manifest is what a scratch directory says about itself.
+type manifest struct {
+	shard       string       // local path of the shard, absolute; "" as long as there is none
+	name        string       // of the shard, as the user gave it
+	origin      index.Origin // of the shard
+	index       string       // path of the index file; "" for none
+	cache       string       // directory of index files; without it and index, the shard is indexed whenever it is opened
+	truncated   bool         // the shard may be cut short
+	mountpoint  string       // "" for none
+	kind        Kind
+	packed      string // stamp of the changes that were packed last
+	xattrPrefix string // of overlayfs's attributes in the upper directory
+}
+
+// manifestFile is the name of the manifest.
+const manifestFile = "note.json"
+
+const manifestVersion = 1
+
+// manifestJSON is a manifest as it is written.
+type manifestJSON struct {
+	Version    int          `json:"version"`
+	Shard      string       `json:"shard"`
+	Name       string       `json:"name"`
+	Origin     index.Origin `json:"origin"`
+	Index      string       `json:"index,omitempty"`
+	Cache      string       `json:"cache,omitempty"`
+	Truncated  bool         `json:"truncated"`
+	Mountpoint string       `json:"mountpoint"`
+	Temporary  bool         `json:"temporary"`
+	Packed     string       `json:"packed,omitempty"`
+	Many       bool         `json:"many,omitempty"`
+	Marks      string       `json:"marks,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (m manifest) MarshalJSON() ([]byte, error) {
+	return json.Marshal(manifestJSON{
+		Version: manifestVersion, Shard: m.shard, Name: m.name, Origin: m.origin, Index: m.index, Cache: m.cache,
+		Truncated: m.truncated, Mountpoint: m.mountpoint, Temporary: m.kind != Kept, Packed: m.packed,
+		Many: m.kind == Many, Marks: m.xattrPrefix,
+	})
+}
+
+// errVersion says that a manifest was written by another version of this program.
+var errVersion = errors.New("manifest of another version")
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *manifest) UnmarshalJSON(b []byte) error {
+	var j manifestJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	if j.Version != manifestVersion {
+		return errVersion
+	}
+	*m = manifest{
+		shard: j.Shard, name: j.Name, origin: j.Origin, index: j.Index, cache: j.Cache, truncated: j.Truncated,
+		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks,
+	}
+	switch {
+	case j.Many:
+		m.kind = Many
+	case j.Temporary:
+		m.kind = Temporary
+	}
+	return nil
+}
+
+func (s *Scratch) readManifest() error {
+	b, err := os.ReadFile(s.path(manifestFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &s.manifest); err != nil {
+		return fmt.Errorf("%s: %w of this version", s.Dir, ErrNotScratch)
+	}
+	return nil
+}
+
+// writeManifest replaces the manifest at once.
+func (s *Scratch) writeManifest() error {
+	b, err := json.Marshal(s.manifest)
+	if err != nil {
+		return err
+	}
+	temp := s.path(manifestFile + ".new")
+	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, s.path(manifestFile))
+}
+
+// Sync makes the manifest durable, without which nothing else in the directory is of use after a power cut.
+func (s *Scratch) Sync() error {
+	for _, name := range []string{filepath.Join(s.Dir, manifestFile), s.Dir} {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

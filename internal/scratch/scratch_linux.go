@@ -1,0 +1,221 @@
+// Package scratch keeps the scratch directories of mounts and runs.
+//
+// A scratch directory holds what belongs to one mount or run: the changes over a shard, in the layout of an overlayfs
+// upper directory (see internal/overlay), an index where none is kept elsewhere, a log, and a manifest that says which
+// shard the changes are over and where they are mounted. The process that uses it holds its lock, so no two processes
+// change it; any process may open it to read. A temporary scratch directory is removed with its mount or run, and
+// [Sweep] removes those of killed processes, but never one that holds changes of a mount.
+//
+// The manifest is the file note.json. The history of its format:
+//
+//   - version 1: version, shard, name, origin, index, truncated, mountpoint, temporary
+//   - packed, cache, many and marks came later; a manifest without them is valid
+//   - hex: the bytes, in hexadecimal, of those texts that are not UTF-8, by field
+//
+// A reader ignores the fields that it does not know, so the number 1 has stayed.
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// What can be wrong with a scratch directory.
+var (
+	ErrInUse      = errors.New("scratch directory in use")
+	ErrOtherShard = errors.New("scratch directory of another shard")
+	ErrNotScratch = errors.New("not a scratch directory")
+)
+
+// Scratch is an opened scratch directory. The directory is private to the user. A Scratch is not safe for concurrent use.
+type Scratch struct {
+	Dir      string   // absolute
+	lock     *os.File // nil where it was opened for reading
+	manifest manifest
+}
+
+// TempPattern matches the base names of temporary scratch directories.
+const TempPattern = "shardfs-*"
+
+// The names of the files and directories in a scratch directory.
+const (
+	lockFile  = "lock"
+	indexFile = "index"
+	logFile   = "log"
+	upperDir  = "upper"
+	workDir   = "work"
+	lowerDir  = "below"
+)
+
+// Create makes the scratch directory dir, or continues an existing one, and locks it until Close. Its kind is Kept from
+// now on, also if it was temporary. The error is ErrInUse where another process holds it, and ErrNotScratch where dir
+// holds something else.
+func Create(dir string) (*Scratch, error) {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		if err = checkReusable(dir); err == nil {
+			err = os.Chmod(dir, 0o700)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return lockDir(dir, Kept)
+}
+
+// CreateTemp makes a temporary scratch directory with a new name in the directory in, and locks it until Close.
+func CreateTemp(in string) (*Scratch, error) {
+	dir, err := os.MkdirTemp(in, TempPattern)
+	if err != nil {
+		return nil, err
+	}
+	s, err := lockDir(dir, Temporary)
+	if err != nil {
+		return nil, err
+	}
+	// With a manifest, Sweep recognizes the directory.
+	if err := s.writeManifest(); err != nil {
+		return nil, errors.Join(err, s.Remove())
+	}
+	return s, nil
+}
+
+// lockDir locks a scratch directory and reads its manifest, if there is one yet.
+func lockDir(dir string, kind Kind) (*Scratch, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	// The mounts of a scratch directory are found by its name, so it must have one name only.
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, err
+	}
+	s := &Scratch{Dir: dir}
+	if s.lock, err = os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		s.lock.Close()
+		return nil, fmt.Errorf("%s: %w", dir, ErrInUse)
+	}
+	if err := s.readManifest(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.lock.Close()
+		return nil, err
+	}
+	s.manifest.kind = kind
+	return s, nil
+}
+
+// Open opens a scratch directory for reading, also while another process holds it.
+func Open(dir string) (*Scratch, error) {
+	if err := checkOwner(dir); err != nil {
+		return nil, err
+	}
+	s := &Scratch{Dir: dir}
+	return s, s.readManifest()
+}
+
+// checkReusable refuses a directory that is neither a scratch directory nor empty, or is not the user's own.
+func checkReusable(dir string) error {
+	if err := checkOwner(dir); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(dir, lockFile)); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s: %w: it is not empty", dir, ErrNotScratch)
+	}
+	return nil
+}
+
+// checkOwner refuses a scratch directory that another user could have prepared.
+func checkOwner(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("%s: %w: it is no directory", dir, ErrNotScratch)
+	case int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%s: %w: it belongs to another user", dir, ErrNotScratch)
+	}
+	return nil
+}
+
+// Kind returns what kind of scratch directory it is.
+func (s *Scratch) Kind() Kind { return s.manifest.kind }
+
+// Temporary reports whether the scratch directory is removed with its mount or run.
+func (s *Scratch) Temporary() bool { return s.manifest.kind != Kept }
+
+// Held reports whether this Scratch holds the lock, and so may change what is in the directory.
+func (s *Scratch) Held() bool { return s.lock != nil }
+
+// IsLive reports whether a process holds the scratch directory of that name.
+func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
+
+// InUse reports whether a process holds the scratch directory.
+func (s *Scratch) InUse() bool {
+	// It may be another user's.
+	f, err := os.OpenFile(s.path(lockFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
+}
+
+// HasChanges reports whether there is anything in the upper directory.
+func (s *Scratch) HasChanges() (bool, error) {
+	f, err := os.Open(s.Upper())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if _, err = f.Readdirnames(1); err == io.EOF {
+		return false, nil
+	}
+	return true, err
+}
+
+// Upper returns the directory of the changes, which internal/overlay makes.
+func (s *Scratch) Upper() string { return s.path(upperDir) }
+
+// Work returns the directory in the same file system as Upper for what is not yet in its place.
+func (s *Scratch) Work() string { return s.path(workDir) }
+
+// Lower returns the directory on which the shard is mounted until overlayfs holds it.
+func (s *Scratch) Lower() string { return s.path(lowerDir) }
+
+// LogFile returns the name of the file for the messages of a server in the background.
+func (s *Scratch) LogFile() string { return s.path(logFile) }
+
+// Close unlocks the scratch directory, which stays.
+func (s *Scratch) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// Remove removes the scratch directory and unlocks it.
+func (s *Scratch) Remove() error {
+	return errors.Join(removeScratch(s.Dir), s.Close())
+}
+
+func (s *Scratch) path(name string) string { return filepath.Join(s.Dir, name) }

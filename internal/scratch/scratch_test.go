@@ -1,0 +1,233 @@
+package scratch
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/shardtest"
+)
+
+// create makes or continues a scratch directory and closes it when the test ends.
+func create(t testing.TB, dir string) *Scratch {
+	t.Helper()
+	s, err := Create(dir)
+	shardtest.Check(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// change makes a change in a scratch directory.
+func change(t testing.TB, s *Scratch) {
+	t.Helper()
+	shardtest.Check(t, os.MkdirAll(filepath.Join(s.Upper(), "a"), 0o755))
+}
+
+// A scratch directory says of itself what was recorded, also while another process holds it.
+func TestRecord(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scratch")
+	sh := shardtest.Open(t, "a.x")
+	held := create(t, dir)
+	if changed, err := held.HasChanges(); changed || err != nil {
+		t.Errorf("a new scratch directory has changes: %v, %v", changed, err)
+	}
+	shardtest.Check(t, held.Bind(sh, "/mnt"))
+	change(t, held)
+	if changed, err := held.HasChanges(); !changed || err != nil {
+		t.Errorf("a change is not seen: %v, %v", changed, err)
+	}
+	s, err := Open(dir)
+	shardtest.Check(t, err)
+	if !s.InUse() || !IsLive(dir) || s.Held() || s.Kind() != Kept || s.Mountpoint() != "/mnt" || s.manifest.name != sh.Name {
+		t.Errorf("the manifest is %+v, in use %v, held %v", s.manifest, s.InUse(), s.Held())
+	}
+	shardtest.Check(t, s.MarkPacked("stamp"))
+	shardtest.Check(t, held.Close())
+	if s, err = Open(dir); err != nil || s.InUse() || !s.Packed("stamp") || s.Packed("other") {
+		t.Errorf("closed: the manifest is %+v, in use %v, %v", s.manifest, s.InUse(), err)
+	}
+}
+
+// Create refuses a directory that it must not change, or not now, and leaves what is in it.
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		prepare func(t *testing.T, dir string)
+		want    error
+		text    string
+	}{
+		{"in use", func(t *testing.T, dir string) { create(t, dir) }, ErrInUse, ""},
+		{"not empty", func(t *testing.T, dir string) {
+			shardtest.Check(t, os.MkdirAll(filepath.Join(dir, "precious"), 0o755))
+		}, ErrNotScratch, "not empty"},
+		{"another user's", func(t *testing.T, dir string) {
+			shardtest.NeedRoot(t)
+			shardtest.Check(t, os.Mkdir(dir, 0o777))
+			shardtest.Check(t, os.Chown(dir, 1234, 1234))
+		}, ErrNotScratch, "another user"},
+		{"another user's scratch", func(t *testing.T, dir string) {
+			shardtest.NeedRoot(t)
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.Chown(dir, 1234, 1234))
+		}, ErrNotScratch, "another user"},
+		{"a file", func(t *testing.T, dir string) { shardtest.Check(t, os.WriteFile(dir, nil, 0o600)) }, ErrNotScratch, "no directory"},
+		{"a link", func(t *testing.T, dir string) { shardtest.Check(t, os.Symlink(t.TempDir(), dir)) }, ErrNotScratch, "no directory"},
+		{"of another version", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.WriteFile(filepath.Join(dir, "note.json"), []byte(`{"version":99}`), 0o600))
+		}, ErrNotScratch, "version"},
+		{"with a lock that is a link", func(t *testing.T, dir string) {
+			shardtest.Check(t, os.Mkdir(dir, 0o700))
+			shardtest.Check(t, os.Symlink("/dev/null", filepath.Join(dir, "lock")))
+		}, unix.ELOOP, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "scratch")
+			tt.prepare(t, dir)
+			s, err := Create(dir)
+			if err == nil {
+				s.Close()
+			}
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("Create: %v, want %v: %s", err, tt.want, tt.text)
+			}
+		})
+	}
+}
+
+// Changes over one shard are not changes over another.
+func TestOtherShard(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scratch")
+	sh, other := shardtest.Open(t, "a.x"), shardtest.Open(t, "b.x", "c.x")
+	s := create(t, dir)
+	shardtest.Check(t, s.Bind(sh, ""))
+	shardtest.Check(t, s.Bind(other, "")) // there are no changes yet
+	change(t, s)
+	shardtest.Check(t, s.Close())
+	s = create(t, dir)
+	if err := s.Bind(sh, ""); !errors.Is(err, ErrOtherShard) {
+		t.Errorf("another shard: %v, want ErrOtherShard", err)
+	}
+	shardtest.Check(t, s.Bind(other, ""))
+	// The shard itself, rewritten, is another one too.
+	shardtest.Check(t, os.WriteFile(other.Name, []byte("rewritten"), 0o644))
+	if _, err := s.OpenShard(t.Context()); err == nil {
+		t.Error("a rewritten shard was opened")
+	}
+}
+
+func TestPrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scratch")
+	shardtest.Check(t, os.Mkdir(dir, 0o777))
+	shardtest.Check(t, os.Chmod(dir, 0o777))
+	create(t, dir)
+	if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("the scratch directory is %v, %v", st.Mode(), err)
+	}
+}
+
+// Sweep removes the temporary directories of dead processes, but none with changes of a mount, and none of a living one.
+func TestSweep(t *testing.T) {
+	sh := shardtest.Open(t, "a.x")
+	temp := t.TempDir()
+	bound := func() *Scratch {
+		s, err := CreateTemp(temp)
+		shardtest.Check(t, err)
+		shardtest.Check(t, s.Bind(sh, ""))
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	living, changed, empty, many := bound(), bound(), bound(), bound()
+	change(t, changed)
+	shardtest.Check(t, changed.Close())
+	shardtest.Check(t, empty.Close())
+	shardtest.Check(t, many.BindMany("/mnt"))
+	shardtest.Check(t, many.Close())
+	unbound, err := CreateTemp(temp)
+	shardtest.Check(t, err)
+	shardtest.Check(t, unbound.Close())
+	for _, tt := range []struct {
+		name  string
+		s     *Scratch
+		stays bool
+	}{
+		{"living", living, true}, {"changed", changed, true}, {"empty", empty, false}, {"many", many, false},
+		{"unbound", unbound, false},
+	} {
+		detached := false
+		err := Sweep(tt.s.Dir, false, func(dir string) error {
+			detached = dir == tt.s.Dir
+			return nil
+		})
+		_, statErr := os.Stat(tt.s.Dir)
+		if err != nil || (statErr == nil) != tt.stays || detached == tt.stays {
+			t.Errorf("%s: Sweep: %v, and then %v, detached %v", tt.name, err, statErr, detached)
+		}
+	}
+}
+
+// What a process left that was killed while it made a scratch directory is removed after a while, and nothing else is.
+func TestSweepUnfinished(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		mode  os.FileMode
+		files []string
+		age   time.Duration
+		stays bool
+	}{
+		{"shardfs-1", 0o700, []string{"lock"}, time.Hour, false},
+		{"shardfs-1", 0o700, []string{"lock", "note.json.new"}, time.Hour, false},
+		{"shardfs-1", 0o700, []string{"lock"}, 0, true}, // a process may be making it just now
+		{"shardfs-2933110", 0o700, nil, time.Hour, false},
+		{"shardfs-2933110", 0o700, nil, 0, true},
+		{"shardfs-2933110", 0o755, nil, time.Hour, true},
+		{"shardfs-results", 0o700, nil, time.Hour, true},
+		{"shardfs-2026", 0o700, nil, time.Hour, true},
+		{"shardfs-1", 0o700, []string{"lock", "mine.txt"}, time.Hour, true},
+		{"shardfs-1", 0o700, []string{"lock", "upper"}, time.Hour, true},
+	} {
+		dir := filepath.Join(t.TempDir(), tt.name)
+		shardtest.Check(t, os.Mkdir(dir, tt.mode))
+		for _, name := range tt.files {
+			shardtest.Check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		}
+		then := time.Now().Add(-tt.age)
+		shardtest.Check(t, os.Chtimes(dir, then, then))
+		Sweep(dir, false, func(string) error { return nil })
+		if _, err := os.Stat(dir); (err == nil) != tt.stays {
+			t.Errorf("%s with %q, %v old: %v", tt.name, tt.files, tt.age, err)
+		}
+	}
+}
+
+// However far the removal of a scratch directory came, the rest is recognized: the manifest is removed last.
+func TestRemoveManifestLast(t *testing.T) {
+	s, err := CreateTemp(t.TempDir())
+	shardtest.Check(t, err)
+	for name := range strings.FieldsSeq("a upper zz") {
+		shardtest.Check(t, os.MkdirAll(filepath.Join(s.Dir, name, "sub"), 0o700))
+	}
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	shardtest.Check(t, err)
+	defer unix.Close(watch)
+	_, err = unix.InotifyAddWatch(watch, s.Dir, unix.IN_DELETE)
+	shardtest.Check(t, err)
+	shardtest.Check(t, s.Remove())
+	events := make([]byte, 4096)
+	n, err := unix.Read(watch, events)
+	shardtest.Check(t, err)
+	for name := range strings.FieldsSeq("a upper zz") {
+		if before, _, ok := bytes.Cut(events[:n], []byte("note.json")); !ok || !bytes.Contains(before, []byte(name+"\x00")) {
+			t.Errorf("%s is not removed before the manifest: %q", name, events[:n])
+		}
+	}
+	if _, err := os.Stat(s.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,66 @@
+package scratch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sweep removes a temporary scratch directory whose process is gone, unless it holds changes of a mount. It calls detach
+// first, to unmount what is mounted in it. Alone says that no other process is making scratch directories beside it just
+// now. A directory that is not to be removed is left alone without an error.
+func Sweep(dir string, alone bool, detach func(dir string) error) error {
+	if err := checkOwner(dir); err != nil {
+		return err
+	}
+	s, err := Open(dir)
+	unfinished := errors.Is(err, fs.ErrNotExist) && isUnfinished(dir, alone)
+	if err != nil && !unfinished || err == nil && s.Kind() == Kept {
+		return err
+	}
+	if s.lock, err = os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+		return err
+	}
+	defer s.lock.Close()
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil // in use
+	}
+	// A directory that was never bound to a shard belongs to a run, or to a mount that was never finished.
+	if s.manifest.shard != "" {
+		if changed, err := s.HasChanges(); err != nil || changed {
+			return err
+		}
+	}
+	if err := detach(dir); err != nil {
+		return err
+	}
+	return removeScratch(dir)
+}
+
+// isUnfinished reports whether a directory without a manifest was left by a process that was killed while it made or
+// removed a temporary scratch directory: it holds only what such a directory begins with, and no process works on it. An
+// empty one is recognized by its name and mode, which are those of [os.MkdirTemp].
+func isUnfinished(dir string, alone bool) bool {
+	info, err := os.Stat(dir)
+	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {
+		return false
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != lockFile && e.Name() != manifestFile+".new" {
+			return false
+		}
+	}
+	return err == nil && (len(entries) > 0 || isTempDir(dir, info))
+}
+
+// isTempDir reports whether name and mode of a directory are those that os.MkdirTemp gives.
+func isTempDir(dir string, info fs.FileInfo) bool {
+	number := strings.TrimPrefix(filepath.Base(dir), strings.TrimSuffix(TempPattern, "*"))
+	return len(number) > 4 && strings.Trim(number, "0123456789") == "" && info.Mode().Perm() == 0o700
+}

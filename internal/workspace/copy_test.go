@@ -1,0 +1,170 @@
+package workspace
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// A SampleDir says what a command has done to the sample.
+func TestExtract(t *testing.T) {
+	in := func(d *SampleDir, name string) string { return filepath.Join(d.Dir, name) }
+	rewrite := func(t *testing.T, d *SampleDir) { // in place, with as many bytes
+		f, err := os.OpenFile(in(d, "sample.x"), os.O_WRONLY, 0)
+		shardtest.Check(t, err)
+		_, err = f.WriteAt([]byte("K/K"), 0)
+		shardtest.Check(t, err)
+		shardtest.Check(t, f.Close())
+	}
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, d *SampleDir)
+		want string // files and their rows; "" for a directory that is gone
+	}{
+		{"untouched", func(t *testing.T, d *SampleDir) {}, "k/k/sample.x:0 k/k/sample.y:1"},
+		{"read", func(t *testing.T, d *SampleDir) {
+			b, err := os.ReadFile(in(d, "sample.x"))
+			if err != nil || string(b) != "k/k.x" {
+				t.Errorf("sample.x holds %q, %v", b, err)
+			}
+		}, "k/k/sample.x:0 k/k/sample.y:1"},
+		{"rewritten within a tick", rewrite, "k/k/sample.x:-1 k/k/sample.y:1"},
+		{"rewritten, and the time set back", func(t *testing.T, d *SampleDir) {
+			st, err := os.Stat(in(d, "sample.x"))
+			shardtest.Check(t, err)
+			rewrite(t, d)
+			shardtest.Check(t, os.Chtimes(in(d, "sample.x"), st.ModTime(), st.ModTime()))
+		}, "k/k/sample.x:-1 k/k/sample.y:1"},
+		{"replaced by a copy", func(t *testing.T, d *SampleDir) {
+			st, err := os.Stat(in(d, "sample.x"))
+			shardtest.Check(t, err)
+			shardtest.Check(t, os.WriteFile(in(d, "t"), []byte("k/k.x"), 0o644))
+			shardtest.Check(t, os.Chtimes(in(d, "t"), st.ModTime(), st.ModTime()))
+			shardtest.Check(t, os.Rename(in(d, "t"), in(d, "sample.x")))
+		}, "k/k/sample.x:-1 k/k/sample.y:1"},
+		{"changed places", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.Rename(in(d, "sample.x"), in(d, "t")))
+			shardtest.Check(t, os.Rename(in(d, "sample.y"), in(d, "sample.x")))
+			shardtest.Check(t, os.Rename(in(d, "t"), in(d, "sample.y")))
+		}, "k/k/sample.x:-1 k/k/sample.y:-1"},
+		{"touched", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.Chtimes(in(d, "sample.y"), time.Now(), time.Now()))
+		}, "k/k/sample.x:0 k/k/sample.y:-1"},
+		{"deleted", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.Remove(in(d, "sample.x"))) }, "k/k/sample.y:1"},
+		{"added", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.WriteFile(in(d, "sample.z"), nil, 0o644))
+		}, "k/k/sample.x:0 k/k/sample.y:1 k/k/sample.z:-1"},
+		{"new key", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.WriteFile(in(d, "__key__"), []byte("new"), 0o644))
+		}, "k/k/__key__:-1 k/k/sample.x:0 k/k/sample.y:1"},
+		{"split", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.MkdirAll(in(d, "1/2"), 0o755))
+			shardtest.Check(t, os.Rename(in(d, "sample.x"), in(d, "1/2/sample.x")))
+		}, "k/k/1/2/sample.x:-1 k/k/sample.y:1"},
+		{"no rights", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.MkdirAll(in(d, "1/2"), 0o755))
+			shardtest.Check(t, os.WriteFile(in(d, "1/2/sample.x"), nil, 0o000))
+			shardtest.Check(t, os.Chmod(in(d, "sample.x"), 0o000))
+			shardtest.Check(t, os.Chmod(in(d, "1"), 0o000))
+			if os.Geteuid() != 0 {
+				shardtest.Check(t, os.Chmod(in(d, "1"), 0o500)) // else it could not be read
+			}
+		}, "k/k/1/2/sample.x:-1 k/k/sample.x:-1 k/k/sample.y:1"},
+		{"links", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.Symlink("/", in(d, "root")))
+			shardtest.Check(t, os.Remove(in(d, "sample.x")))
+			shardtest.Check(t, os.Symlink("/etc/passwd", in(d, "sample.x")))
+		}, "k/k/root:-1 k/k/sample.x:-1 k/k/sample.y:1"},
+		{"directory removed", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.RemoveAll(d.Dir)) }, ""},
+		{"all removed", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.RemoveAll(filepath.Join(d.Dir, "../.."))) }, ""},
+		{"directory made again", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.RemoveAll(d.Dir))
+			shardtest.Check(t, os.Mkdir(d.Dir, 0o755))
+			shardtest.Check(t, os.WriteFile(in(d, "sample.z"), nil, 0o644))
+		}, "k/k/sample.z:-1"},
+		{"directory moved away", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.Rename(d.Dir, d.Dir+"2")) }, ""},
+		{"a link in its place", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.Rename(d.Dir, d.Dir+"2"))
+			shardtest.Check(t, os.Symlink("k2", d.Dir))
+		}, ""},
+		{"a link above", func(t *testing.T, d *SampleDir) {
+			above := filepath.Dir(d.Dir)
+			shardtest.Check(t, os.Rename(above, above+"2"))
+			shardtest.Check(t, os.Symlink("k2", above))
+		}, ""},
+		{"a file in its place", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.RemoveAll(d.Dir))
+			shardtest.Check(t, os.WriteFile(d.Dir, nil, 0o644))
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sh := shardtest.Open(t, "k/k.x", "k/k.y", "other.x")
+			temp := t.TempDir()
+			e, err := NewExtractor(temp)
+			shardtest.Check(t, err)
+			d, err := e.Extract(sh.Index, sh, "the source", sh.Index.Sample(0))
+			shardtest.Check(t, err)
+			if b, err := os.ReadFile(in(d, "__source__")); err != nil || string(b) != "the source" {
+				t.Errorf("__source__ holds %q, %v", b, err)
+			}
+			tt.do(t, d)
+			for range 2 {
+				f, there, err := d.Folder()
+				if err != nil || there != (tt.want != "") || there && shardtest.FolderText(f) != tt.want {
+					t.Errorf("Folder = %q, %v, %v, want %q", shardtest.FolderText(f), there, err, tt.want)
+				}
+				for _, file := range f.Files {
+					if file.Row != pack.Changed && file.Open != nil || file.Row == pack.Changed && file.Open == nil {
+						t.Errorf("%s is row %d and can be opened: %v", file.Name, file.Row, file.Open != nil)
+					}
+					if file.Name == "sample.x" && file.Open != nil && file.Mode.Type() != 0 {
+						if opened, err := file.Open(); err == nil {
+							b, _ := io.ReadAll(opened)
+							t.Errorf("a link out of the directory was followed, to %.20q", b)
+						}
+					}
+				}
+			}
+			shardtest.Check(t, d.Remove())
+			if left, err := os.ReadDir(filepath.Join(temp, "samples")); err != nil || len(left) > 0 {
+				t.Errorf("left after Remove: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// A sample that cannot be extracted leaves nothing.
+func TestExtractFails(t *testing.T) {
+	sh := shardtest.Open(t, "a.x", "a.y")
+	temp := t.TempDir()
+	e, err := NewExtractor(temp)
+	shardtest.Check(t, err)
+	if _, err := e.Extract(sh.Index, strings.NewReader(strings.Repeat("x", 600)), "", sh.Index.Sample(0)); err == nil {
+		t.Error("a sample was extracted from a shard that is too short")
+	}
+	if left, err := os.ReadDir(filepath.Join(temp, "samples")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	shardtest.NeedRoot(t)
+	full := t.TempDir()
+	if err := unix.Mount("none", full, "tmpfs", 0, "nr_inodes=6"); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %s mounts a tmpfs: %v", t.Name(), err)
+	}
+	defer unix.Unmount(full, 0)
+	e, err = NewExtractor(full)
+	shardtest.Check(t, err)
+	if _, err := e.Extract(sh.Index, sh, "", sh.Index.Sample(0)); err == nil || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("Extract on a full disk: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Join(full, "samples")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
