@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // halfDone is a command that fails in some samples, in the middle of its work.
@@ -84,7 +86,7 @@ func TestFailingCommands(t *testing.T) {
 				} else if got := membersOf(t, out); !slices.EqualFunc(got, kept[tt.policy], member.equal) {
 					t.Errorf("%d members, want %d, or they differ", len(got), len(kept[tt.policy]))
 				}
-				for _, left := range leftovers(p.dir) {
+				for _, left := range leftovers(p.dir, p.patient) {
 					t.Errorf("left behind: %s", left)
 				}
 			})
@@ -151,7 +153,7 @@ func TestHostileCommands(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if os.Geteuid() != 0 && tt.needs == "root" {
-				t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+				skip.Without(t, "root")
 			}
 			for _, workspace := range workspaces(t) {
 				t.Run(workspace, func(t *testing.T) { hostile(t, workspace, tt.command, tt.statuses) })
@@ -207,7 +209,7 @@ func hostile(t *testing.T, workspace, command string, statuses []int) {
 		}
 	}
 	cleanUp(p.dir)
-	for _, left := range leftovers(p.dir) {
+	for _, left := range leftovers(p.dir, p.patient) {
 		t.Errorf("left behind: %s", left)
 	}
 }

@@ -4,13 +4,15 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // TestRandomKills kills, at any moment, one of a run's own processes or the server of its mount.
 func TestRandomKills(t *testing.T) {
 	verbs := []string{"run", "mount"}
 	if !canMount() {
-		t.Log("SKIPPED, NOT TESTED: TestRandomKills of a server needs /dev/fuse")
+		skip.Part(t, "/dev/fuse for killing a server")
 		verbs = verbs[:1]
 	}
 	r := rand.New(rand.NewPCG(1, 2))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // limited runs under `ulimit -n 64`: what a system gives a process by default is hardly ever less.
@@ -46,7 +48,7 @@ func (w *swept) cleanAfter(r result) {
 	if r.status == 0 {
 		w.clean(w.tree)
 	}
-	for _, left := range leftovers(w.dir) {
+	for _, left := range leftovers(w.dir, w.patient) {
 		w.t.Errorf("left behind: %s", left)
 	}
 }
@@ -70,7 +72,7 @@ func TestScratchLimits(t *testing.T) {
 				w.reset(map[string][]byte{s.out: []byte("before")})
 				w.must(os.MkdirAll(w.path("small"), 0o700))
 				if err := unix.Mount("none", w.path("small"), "tmpfs", tt.flags, tt.options); err != nil {
-					t.Skipf("SKIPPED, NOT TESTED: %s needs a tmpfs: %v", t.Name(), err)
+					skip.Without(t, "a tmpfs: %v", err)
 				}
 				r := w.run(fault{}, w.command("--scratch", w.path("small"))...)
 				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, before: []byte("before"), statuses: tt.statuses})
@@ -126,7 +128,7 @@ func TestOutputDirectoryGone(t *testing.T) {
 			w.reset(nil)
 			gone := make(chan error)
 			go func() {
-				for start := time.Now(); time.Since(start) < patience; time.Sleep(time.Millisecond) {
+				for start := time.Now(); time.Since(start) < w.patient; time.Sleep(time.Millisecond) {
 					if _, err := os.Lstat(w.path("started")); err == nil {
 						gone <- os.RemoveAll(w.path("out"))
 						return
@@ -144,7 +146,7 @@ func TestOutputDirectoryGone(t *testing.T) {
 			if bytes.Contains([]byte(r.stderr), []byte("\nshardfs: error")) {
 				t.Errorf("more than one error: %s", r.stderr)
 			}
-			for _, left := range leftovers(w.dir) {
+			for _, left := range leftovers(w.dir, w.patient) {
 				t.Errorf("left behind: %s", left)
 			}
 		})

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // disk is an ext4 of its own in a file, whose power can be cut.
@@ -60,7 +62,7 @@ func inNamespaceOfItsOwn(t *testing.T) {
 		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	}
 	if err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs a mount namespace: %v", t.Name(), err)
+		skip.Without(t, "a mount namespace: %v", err)
 	}
 }
 
@@ -88,10 +90,10 @@ func TestPowerCut(t *testing.T) {
 		p.must(os.WriteFile(d.image, nil, 0o600))
 		p.must(os.Truncate(d.image, 64<<20))
 		if out, err := exec.Command("mkfs.ext4", "-q", "-F", d.image).CombinedOutput(); err != nil {
-			t.Skipf("SKIPPED, NOT TESTED: %s needs mkfs.ext4: %v %s", t.Name(), err, out)
+			skip.Without(t, "mkfs.ext4: %v %s", err, out)
 		}
 		if err := d.mount(); err != nil {
-			t.Skipf("SKIPPED, NOT TESTED: %s needs loop devices: %v", t.Name(), err)
+			skip.Without(t, "loop devices: %v", err)
 		}
 		// Every other output is put in the place of the one before.
 		acknowledged, last := map[string]bool{}, ""

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // TestEveryCut gives run a shard that is cut, between blocks and inside them, as a file and as a stream. No cut is accepted.
@@ -140,10 +142,9 @@ func TestStream(t *testing.T) {
 	needsRoot(t)
 	size := int64(manyOrFew(10_000, 300)) << 20
 	p := newPlace(t, nil)
-	p.patient = 20 * time.Minute
 	p.must(os.Mkdir(p.path("small"), 0o700))
 	if err := unix.Mount("none", p.path("small"), "tmpfs", 0, "size=256m"); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs a tmpfs: %v", t.Name(), err)
+		skip.Without(t, "a tmpfs: %v", err)
 	}
 	defer unix.Unmount(p.path("small"), unix.MNT_DETACH)
 	stream, sum := endless(size)
@@ -187,7 +188,7 @@ func TestStreamReaderGone(t *testing.T) {
 	if r.hung || r.status != 128+int(unix.SIGPIPE) || r.stderr != "" {
 		t.Errorf("exit status %d: %q", r.status, r.stderr)
 	}
-	for _, left := range leftovers(p.dir) {
+	for _, left := range leftovers(p.dir, p.patient) {
 		t.Errorf("left behind: %s", left)
 	}
 }

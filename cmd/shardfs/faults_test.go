@@ -22,6 +22,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
 // The tests in faults_*_test.go break runs in every way that we know, and hold them to one promise: the output's name is
@@ -86,7 +89,7 @@ var impossible = regexp.MustCompile(`(?m)^.*<(anon_inode|pipe):.*\(INJECTED\).*$
 func needsStrace(t *testing.T) {
 	t.Helper()
 	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs strace: %v %s", t.Name(), err, out)
+		skip.Without(t, "strace: %v %s", err, out)
 	}
 }
 
@@ -94,7 +97,7 @@ func needsStrace(t *testing.T) {
 func needsRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+		skip.Without(t, "root")
 	}
 }
 
@@ -102,7 +105,7 @@ func needsRoot(t *testing.T) {
 func workspaces(t *testing.T) []string {
 	t.Helper()
 	if !canMount() {
-		t.Logf("SKIPPED, NOT TESTED: %s with --workspace fuse needs /dev/fuse", t.Name())
+		skip.Part(t, "/dev/fuse for --workspace fuse")
 		return []string{"dir"}
 	}
 	return []string{"dir", "fuse"}
@@ -131,7 +134,7 @@ type place struct {
 	t       *testing.T
 	dir     string
 	program string
-	patient time.Duration // how long a run may take
+	patient time.Duration // how long a run, and what it leaves to end by itself, may take
 }
 
 // newPlace makes a place for runs over a shard.
@@ -141,7 +144,7 @@ func newPlace(t *testing.T, shard []byte) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{t, t.TempDir(), program, 30 * time.Second}
+	p := &place{t, t.TempDir(), program, testtime.Limit(t, 30*time.Second)}
 	p.must(os.WriteFile(p.path("in.tar"), shard, 0o666))
 	p.reset(nil)
 	t.Cleanup(func() { cleanUp(p.dir) })
@@ -318,11 +321,7 @@ func (p *place) age() {
 // gone waits until no process of a run is there any more.
 func (p *place) gone() {
 	p.t.Helper()
-	for start := time.Now(); len(processes(p.dir)) > 0; time.Sleep(time.Millisecond) {
-		if time.Since(start) > patience {
-			p.t.Fatalf("left behind: %v", processes(p.dir))
-		}
-	}
+	testtime.Eventually(p.t, "the end of all processes of a run", func() bool { return len(processes(p.dir)) == 0 })
 }
 
 // tree lists what is in placeDirs.
@@ -344,7 +343,7 @@ func (p *place) clean(want string) {
 	if got := p.tree(); got != want {
 		p.t.Errorf("left behind:\n%s\nwant\n%s", got, want)
 	}
-	for _, left := range leftovers(p.dir) {
+	for _, left := range leftovers(p.dir, p.patient) {
 		p.t.Errorf("left behind: %s", left)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
 // statusVariable names the file that a shardfs of a story leaves its exit status in.
@@ -65,6 +66,8 @@ func TestStories(t *testing.T) {
 }
 
 func setUp(env *testscript.Env) error {
+	limit := testtime.Limit(env.T().(testtime.Deadliner), time.Minute)
+	env.Values[limitKey{}] = limit
 	env.Values[gateKey{}] = new(gate)
 	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
 	examples, err := filepath.Abs("../../examples")
@@ -89,11 +92,11 @@ func setUp(env *testscript.Env) error {
 		}
 	}
 	t := env.T().(testing.TB)
-	watchdog := time.AfterFunc(time.Minute, func() { cleanUp(env.WorkDir) }) // what hangs fails then
+	watchdog := time.AfterFunc(limit, func() { cleanUp(env.WorkDir) }) // what hangs fails then
 	env.Defer(func() {
 		watchdog.Stop()
 		if !t.Failed() && !t.Skipped() {
-			for _, left := range leftovers(env.WorkDir) {
+			for _, left := range leftovers(env.WorkDir, limit) {
 				t.Errorf("left behind: %s", left)
 			}
 		}
@@ -102,9 +105,9 @@ func setUp(env *testscript.Env) error {
 	return nil
 }
 
-// leftovers returns what a story has left behind, when that has had a little time to go away by itself.
-func leftovers(work string) (all []string) {
-	for range 100 {
+// leftovers returns what a story has left behind that does not go away by itself within a limit.
+func leftovers(work string, limit time.Duration) (all []string) {
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		all = nil
 		for _, p := range processes(work) {
 			all = append(all, fmt.Sprintf("process %d: %s", p.pid, strings.Join(p.args, " ")))
@@ -120,12 +123,10 @@ func leftovers(work string) (all []string) {
 			}
 			return nil
 		})
-		if len(all) == 0 {
-			return nil
+		if len(all) == 0 || time.Since(start) > limit {
+			return all
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	return all
 }
 
 // cleanUp ends what is left of a story, however it ended.

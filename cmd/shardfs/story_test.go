@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -13,8 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a story waits for something that should happen soon.
-const patience = 20 * time.Second
+// limitKey is where a story keeps the time.Duration after which its watchdog ends what it has started.
+type limitKey struct{}
+
+// waitFor polls until cond holds, for half of what the watchdog allows, so that a story that waits in vain says for what.
+func waitFor(ts *testscript.TestScript, cond func() bool, what string, args ...any) {
+	limit := ts.Value(limitKey{}).(time.Duration) / 2
+	for start := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > limit {
+			ts.Fatalf("waited %v for %s", limit.Round(time.Second), fmt.Sprintf(what, args...))
+		}
+	}
+}
 
 // status checks the exit status of the shardfs that ended last:
 //
@@ -39,15 +50,9 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: [!] eventually COMMAND [ARG...]")
 	}
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		err := ts.Exec(args[0], args[1:]...)
-		if (err != nil) == neg {
-			return
-		}
-		if time.Since(start) > patience {
-			ts.Fatalf("not within %v: %v", patience, err)
-		}
-	}
+	waitFor(ts, func() bool {
+		return (ts.Exec(args[0], args[1:]...) != nil) == neg
+	}, "%q; is to fail: %t", args, neg)
 }
 
 // running returns the shardfs processes of the story that run a verb. The server of a mount is one that runs mount.
@@ -90,10 +95,8 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(unix.Kill(p.pid, unix.SignalNum("SIG"+args[0])))
 	}
 	for _, p := range found {
-		for start := time.Now(); args[0] == "KILL" && !p.dead(); time.Sleep(time.Millisecond) {
-			if time.Since(start) > patience {
-				ts.Fatalf("process %d does not end", p.pid)
-			}
+		if args[0] == "KILL" {
+			waitFor(ts, p.dead, "the end of process %d", p.pid)
 		}
 	}
 }
@@ -105,11 +108,7 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: ended VERB")
 	}
-	for start := time.Now(); len(running(ts, args[0])) > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Since(start) > patience {
-			ts.Fatalf("not within %v: %v", patience, running(ts, args[0]))
-		}
-	}
+	waitFor(ts, func() bool { return len(running(ts, args[0])) == 0 }, "the end of every shardfs %s", args[0])
 }
 
 // jsonLines checks that a file holds JSON objects, one a line, and that each has these fields:
