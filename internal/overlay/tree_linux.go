@@ -2,14 +2,11 @@ package overlay
 
 import (
 	"errors"
-	"io"
 	"maps"
 	"os"
 	"path"
 	"slices"
 	"sync"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -285,254 +282,11 @@ func (t *Tree) path(ino view.Ino) (string, error) {
 	return path.Join(parent, l.name), err
 }
 
-// Stat describes a file or directory.
-func (t *Tree) Stat(ino view.Ino) (view.Attr, error) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.attr(ino)
-}
-
-func (t *Tree) attr(ino view.Ino) (view.Attr, error) {
-	n := t.nodes[ino]
-	if n == nil {
-		if ino.IsOther() {
-			return view.Attr{}, unix.ESTALE
-		}
-		if a := t.gone[ino]; a != nil {
-			return *a, nil
-		}
-		a := t.view.Attr(ino)
-		if t.hidden(ino) {
-			a.Nlink = 0
-		}
-		return a, nil
+func (t *Tree) isDir(ino view.Ino) bool {
+	if n := t.nodes[ino]; n != nil {
+		return n.dir
 	}
-	var st unix.Stat_t
-	var err error
-	switch {
-	case n.file != nil:
-		err = unix.Fstat(int(n.file.Fd()), &st)
-	case n.last != nil:
-		return *n.last, nil
-	default:
-		var at string
-		if at, err = t.path(ino); err == nil {
-			st, err = t.o.upper.stat(at)
-		}
-	}
-	if err != nil {
-		return view.Attr{}, err
-	}
-	a := attrOf(ino, &st)
-	if n.over && t.view.DirLinks(n.base) == 1 {
-		a.Nlink = 1
-	}
-	return a, nil
-}
-
-// attrOf describes something of the upper tree.
-func attrOf(ino view.Ino, st *unix.Stat_t) view.Attr {
-	return view.Attr{
-		Ino: ino, Mode: st.Mode, Size: st.Size, Blocks: st.Blocks, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
-		Rdev: uint32(st.Rdev), BlkSize: uint32(st.Blksize),
-		Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
-	}
-}
-
-// hidden reports whether something that is as the shard has it has lost its name, to a whiteout or to something else.
-func (t *Tree) hidden(ino view.Ino) bool {
-	if ino == view.Root {
-		return false
-	}
-	l, err := t.location(ino)
-	if err != nil || t.nodes[l.parent] == nil && t.gone[l.parent] == nil {
-		return false // in an unchanged directory nothing is
-	}
-	at, err := t.path(l.parent)
-	if err == nil {
-		_, err = t.o.upper.stat(path.Join(at, l.name))
-	}
-	return err != unix.ENOENT
-}
-
-// ReadAt reads the content of a file. One that was changed is better open.
-func (t *Tree) ReadAt(ino view.Ino, p []byte, off int64) (int, error) {
-	t.mu.RLock()
-	n := t.nodes[ino]
-	t.mu.RUnlock()
-	if n == nil {
-		return t.view.ReadAt(ino, p, off)
-	}
-	f, err := t.openedFile(n)
-	if err == unix.EBADF {
-		if f, err = t.openForRead(ino); err == nil {
-			defer f.Close()
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	m, err := f.ReadAt(p, off)
-	if err == io.EOF {
-		err = nil
-	}
-	return m, err
-}
-
-// openForRead opens a file of the upper tree for one call.
-func (t *Tree) openForRead(ino view.Ino) (*os.File, error) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	at, err := t.path(ino)
-	if err != nil {
-		return nil, err
-	}
-	fd, err := t.o.upper.open(at, unix.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), at), nil
-}
-
-// Readlink returns where a symbolic link leads.
-func (t *Tree) Readlink(ino view.Ino) (string, error) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if t.nodes[ino] == nil {
-		return "", unix.EINVAL
-	}
-	at, err := t.path(ino)
-	if err != nil {
-		return "", err
-	}
-	target := make([]byte, unix.PathMax)
-	var n int
-	err = t.o.upper.at(at, func(dir int, base string) error {
-		n, err = unix.Readlinkat(dir, base, target)
-		return err
-	})
-	return string(target[:max(n, 0)]), err
-}
-
-// Listing is an open directory. What the shard shows in it is listed in tar order, what was added after it by name, both
-// as they were when the listing began. It is safe for concurrent use.
-type Listing struct {
-	t   *Tree
-	ino view.Ino
-
-	mu    sync.Mutex // guards the fields below
-	begun bool
-	base  index.Dir
-	over  bool                     // base holds
-	upper map[string]view.DirEntry // what lies in the upper tree, by name; without a mode where it is a whiteout
-	added []string                 // those names that the shard does not show here
-}
-
-// List opens a directory.
-func (t *Tree) List(ino view.Ino) *Listing {
-	return &Listing{t: t, ino: ino}
-}
-
-// read notes what is in the directory.
-func (l *Listing) read() error {
-	t := l.t
-	l.begun, l.upper, l.added = true, nil, nil
-	l.base, l.over = t.base(l.ino)
-	dir := t.nodes[l.ino]
-	if dir == nil {
-		return nil
-	}
-	at, err := t.path(l.ino)
-	if err != nil {
-		return err
-	}
-	entries, err := t.o.upper.list(at)
-	if err != nil || len(entries) == 0 {
-		return err
-	}
-	l.upper = make(map[string]view.DirEntry, len(entries))
-	files := l.files()
-	for _, e := range entries {
-		if isWhiteout(&e.stat) {
-			l.upper[e.name] = view.DirEntry{}
-			continue
-		}
-		entry := view.DirEntry{Name: e.name, Mode: e.stat.Mode & unix.S_IFMT}
-		if n := dir.children[e.name]; n != nil {
-			entry.Ino = n.ino
-		}
-		l.upper[e.name] = entry
-		if files[e.name] {
-			continue
-		}
-		if _, ok := t.o.Shard.Index.Child(l.base, e.name); !ok || !l.over {
-			l.added = append(l.added, e.name)
-		}
-	}
-	return nil
-}
-
-// files returns the names of the files that the shard shows in the directory.
-func (l *Listing) files() map[string]bool {
-	x := l.t.o.Shard.Index
-	number, ok := x.SampleIn(l.base)
-	if !ok || !l.over {
-		return nil
-	}
-	sample := x.Sample(number)
-	files := map[string]bool{index.KeyFile: true, index.SourceFile: true}
-	for row := sample.Start; row < sample.End; row++ {
-		if x.InSample(row) {
-			files[x.FileName(row)] = true
-		}
-	}
-	return files
-}
-
-// Entries yields the entries from a place on, without "." and "..". The listing begins anew at place 0.
-func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if from == 0 || !l.begun {
-		l.t.mu.RLock()
-		err := l.read()
-		l.t.mu.RUnlock()
-		if err != nil {
-			return err
-		}
-	}
-	l.entries(from, yield)
-	return nil
-}
-
-// entries yields the entries from a place on, as they were read.
-func (l *Listing) entries(from uint64, yield func(view.DirEntry) bool) {
-	as := func(e view.DirEntry) bool {
-		upper, ok := l.upper[e.Name]
-		if !ok {
-			return yield(e)
-		}
-		if upper.Mode == 0 {
-			return true // deleted
-		}
-		upper.Next = e.Next
-		return yield(upper)
-	}
-	if l.over && !l.t.view.Entries(l.base, from, as) {
-		return
-	}
-	const atAdded = view.AfterAll // positions in Listing.added
-	i := 0
-	if from >= atAdded {
-		i = int(from-atAdded) + 1
-	}
-	for ; i < len(l.added); i++ {
-		e := l.upper[l.added[i]]
-		e.Next = atAdded + uint64(i)
-		if !yield(e) {
-			return
-		}
-	}
+	return ino.IsDir()
 }
 
 // Err says that the index of the shard has turned out to be false. What the tree has told since may be wrong.
@@ -564,10 +318,4 @@ func (t *Tree) Close() error {
 	}
 	t.nodes = nil
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
-}
-
-// Statfs describes the file system that changes are written to.
-func (t *Tree) Statfs() (st syscall.Statfs_t, err error) {
-	err = syscall.Fstatfs(int(t.o.upper.dir.Fd()), &st)
-	return st, err
 }

@@ -1,0 +1,183 @@
+package overlay
+
+import (
+	"io"
+	"os"
+	"path"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// copied is a copy of a file of the shard in the work directory, under a temporary name.
+type copied struct {
+	file  *os.File // nil once it is a node's
+	temp  string
+	inode uint64
+}
+
+// copyOut copies a file of the shard that has not been changed, for copyUp to put in place; nil for anything else. It is
+// called without the lock, as the file may be large, and what it returns is given to discard in the end.
+func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
+	t.mu.RLock()
+	n := t.nodes[ino]
+	t.mu.RUnlock()
+	if n != nil || ino.IsDir() || ino.IsOther() {
+		return nil, nil
+	}
+	return t.copyFile(ino, true)
+}
+
+// copyFile makes a copy of a file of the shard, or an empty file in its likeness.
+func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
+	a := t.view.Attr(ino)
+	c := &copied{temp: t.o.upper.temp()}
+	work := int(t.o.upper.work.Fd())
+	fd, err := unix.Openat(work, c.temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, a.Mode&0o7777)
+	if err != nil {
+		return nil, err
+	}
+	c.file = os.NewFile(uintptr(fd), c.temp)
+	if content {
+		_, err = io.Copy(c.file, io.NewSectionReader(readerAt(func(p []byte, off int64) (int, error) {
+			return t.view.ReadAt(ino, p, off)
+		}), 0, a.Size))
+	}
+	var st unix.Stat_t
+	if err == nil {
+		err = setTimes(work, c.temp, a.Mtime)
+	}
+	if err == nil {
+		err = unix.Fstat(fd, &st)
+	}
+	if err != nil {
+		t.discard(c)
+		return nil, err
+	}
+	c.inode = st.Ino
+	return c, nil
+}
+
+// discard removes a copy that is not in its place.
+func (t *Tree) discard(c *copied) {
+	if c == nil {
+		return
+	}
+	if c.temp != "" {
+		unix.Unlinkat(int(t.o.upper.work.Fd()), c.temp, 0)
+	}
+	if c.file != nil {
+		c.file.Close()
+	}
+}
+
+// copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. A file is what c holds, or
+// empty where c is nil. Under its name it is whole or not there.
+func (t *Tree) copyUp(ino view.Ino, c *copied) (*node, error) {
+	if n := t.nodes[ino]; n != nil {
+		return n, nil
+	}
+	n, err := t.copyToItsPlace(ino, c)
+	if err == unix.ESTALE && t.opens[ino] > 0 {
+		return t.copyForUsers(ino, c)
+	}
+	return n, err
+}
+
+// copyForUsers gives a node to a file of the shard that has lost its name and is still open: a copy without one.
+func (t *Tree) copyForUsers(ino view.Ino, c *copied) (*node, error) {
+	if c == nil {
+		var err error
+		if c, err = t.copyFile(ino, false); err != nil {
+			return nil, err
+		}
+	}
+	if err := unix.Unlinkat(int(t.o.upper.work.Fd()), c.temp, 0); err != nil {
+		return nil, err
+	}
+	n := &node{ino: ino, inode: c.inode, opens: t.opens[ino], file: c.file}
+	c.temp, c.file = "", nil
+	delete(t.opens, ino)
+	t.nodes[ino] = n
+	return n, nil
+}
+
+func (t *Tree) copyToItsPlace(ino view.Ino, c *copied) (*node, error) {
+	l, err := t.location(ino)
+	if err != nil {
+		return nil, err
+	}
+	parent, err := t.copyUp(l.parent, nil)
+	if err != nil {
+		return nil, err
+	}
+	at, err := t.path(l.parent)
+	if err != nil {
+		return nil, err
+	}
+	at = path.Join(at, l.name)
+	if ino.IsDir() {
+		return t.copyUpDir(ino, parent, l.name, at)
+	}
+	if c == nil {
+		if c, err = t.copyFile(ino, false); err != nil {
+			return nil, err
+		}
+		defer t.discard(c)
+	}
+	err = t.o.upper.publish(c.temp, at, unix.RENAME_NOREPLACE)
+	if err == unix.EEXIST {
+		return nil, unix.ESTALE // the file was deleted or replaced, and is only still open
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.temp = ""
+	n := &node{ino: ino, links: []link{l}, inode: c.inode}
+	if opens := t.opens[ino]; opens > 0 {
+		n.opens, n.file, c.file = opens, c.file, nil
+		delete(t.opens, ino)
+	}
+	t.nodes[ino], t.byInode[n.inode], parent.children[l.name] = n, n, n
+	return n, nil
+}
+
+func (t *Tree) copyUpDir(ino view.Ino, parent *node, name, at string) (*node, error) {
+	a := t.view.Attr(ino)
+	err := t.o.upper.at(at, func(dir int, base string) error {
+		if err := unix.Mkdirat(dir, base, a.Mode&0o7777); err != nil {
+			return err
+		}
+		return setTimes(dir, base, a.Mtime)
+	})
+	if err != nil {
+		return nil, err
+	}
+	d, _ := t.base(ino)
+	return t.dirNode(d, parent, name), nil
+}
+
+// inUpper readies a directory for changes and returns where a name in it lies in the upper tree.
+func (t *Tree) inUpper(parent view.Ino, name string) (*node, string, error) {
+	p, err := t.copyUp(parent, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	at, err := t.path(parent)
+	return p, path.Join(at, name), err
+}
+
+// readerAt is a function that reads at an offset.
+type readerAt func(p []byte, off int64) (int, error)
+
+func (f readerAt) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
+
+func setTimes(dir int, base string, mtime time.Time) error {
+	ts, err := unix.TimeToTimespec(mtime)
+	if err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(dir, base, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+}

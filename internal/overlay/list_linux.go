@@ -1,0 +1,131 @@
+package overlay
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// Listing is an open directory. What the shard shows in it is listed in tar order, what was added after it by name, both
+// as they were when the listing began. It is safe for concurrent use.
+type Listing struct {
+	t   *Tree
+	ino view.Ino
+
+	mu    sync.Mutex // guards the fields below
+	begun bool
+	base  index.Dir
+	over  bool                     // base holds
+	upper map[string]view.DirEntry // what lies in the upper tree, by name; without a mode where it is a whiteout
+	added []string                 // those names that the shard does not show here
+}
+
+// List opens a directory.
+func (t *Tree) List(ino view.Ino) *Listing {
+	return &Listing{t: t, ino: ino}
+}
+
+// read notes what is in the directory.
+func (l *Listing) read() error {
+	t := l.t
+	l.begun, l.upper, l.added = true, nil, nil
+	l.base, l.over = t.base(l.ino)
+	dir := t.nodes[l.ino]
+	if dir == nil {
+		return nil
+	}
+	at, err := t.path(l.ino)
+	if err != nil {
+		return err
+	}
+	entries, err := t.o.upper.list(at)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	l.upper = make(map[string]view.DirEntry, len(entries))
+	files := l.files()
+	for _, e := range entries {
+		if isWhiteout(&e.stat) {
+			l.upper[e.name] = view.DirEntry{}
+			continue
+		}
+		entry := view.DirEntry{Name: e.name, Mode: e.stat.Mode & unix.S_IFMT}
+		if n := dir.children[e.name]; n != nil {
+			entry.Ino = n.ino
+		}
+		l.upper[e.name] = entry
+		if files[e.name] {
+			continue
+		}
+		if _, ok := t.o.Shard.Index.Child(l.base, e.name); !ok || !l.over {
+			l.added = append(l.added, e.name)
+		}
+	}
+	return nil
+}
+
+// files returns the names of the files that the shard shows in the directory.
+func (l *Listing) files() map[string]bool {
+	x := l.t.o.Shard.Index
+	number, ok := x.SampleIn(l.base)
+	if !ok || !l.over {
+		return nil
+	}
+	sample := x.Sample(number)
+	files := map[string]bool{index.KeyFile: true, index.SourceFile: true}
+	for row := sample.Start; row < sample.End; row++ {
+		if x.InSample(row) {
+			files[x.FileName(row)] = true
+		}
+	}
+	return files
+}
+
+// Entries yields the entries from a place on, without "." and "..". The listing begins anew at place 0.
+func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if from == 0 || !l.begun {
+		l.t.mu.RLock()
+		err := l.read()
+		l.t.mu.RUnlock()
+		if err != nil {
+			return err
+		}
+	}
+	l.entries(from, yield)
+	return nil
+}
+
+// entries yields the entries from a place on, as they were read.
+func (l *Listing) entries(from uint64, yield func(view.DirEntry) bool) {
+	as := func(e view.DirEntry) bool {
+		upper, ok := l.upper[e.Name]
+		if !ok {
+			return yield(e)
+		}
+		if upper.Mode == 0 {
+			return true // deleted
+		}
+		upper.Next = e.Next
+		return yield(upper)
+	}
+	if l.over && !l.t.view.Entries(l.base, from, as) {
+		return
+	}
+	const atAdded = view.AfterAll // positions in Listing.added
+	i := 0
+	if from >= atAdded {
+		i = int(from-atAdded) + 1
+	}
+	for ; i < len(l.added); i++ {
+		e := l.upper[l.added[i]]
+		e.Next = atAdded + uint64(i)
+		if !yield(e) {
+			return
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package overlay
+
+import (
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// Overlay is a shard and the changes over it, as they are at the moment of each call. It is safe for concurrent use, and
+// works beside a [Tree] that is changing the same scratch.
+type Overlay struct {
+	Shard *shard.Shard
+	upper *upper
+
+	scratch *scratch.Scratch
+}
+
+// New returns the overlay of a scratch directory over its shard.
+func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
+	u, err := openUpper(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Dir, err)
+	}
+	return &Overlay{Shard: sh, upper: u, scratch: s}, nil
+}
+
+// Close releases the overlay; the shard stays open.
+func (o *Overlay) Close() error { return o.upper.close() }
+
+// Folders yields the directories of the samples as they are now: those of the shard in tar order, then those that were
+// added, by path.
+func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
+	return func(yield func(pack.Folder, error) bool) {
+		c, err := o.walk()
+		if err != nil {
+			yield(pack.Folder{}, err)
+			return
+		}
+		for n := range o.Shard.Index.Samples() {
+			folder, ok, err := o.folder(c, n)
+			if err != nil {
+				err = settled(func() error {
+					if c, err = o.walk(); err == nil {
+						folder, ok, err = o.folder(c, n)
+					}
+					return err
+				})
+			}
+			if (ok || err != nil) && !yield(folder, err) || err != nil {
+				return
+			}
+		}
+		for _, f := range append(c.added, pack.Folder{Files: c.strays}) {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// folder returns the directory of one sample, wherever it is; false where it was deleted.
+func (o *Overlay) folder(c *changes, number int) (pack.Folder, bool, error) {
+	x := o.Shard.Index
+	p, ok := o.where(c, x.DirOf(number))
+	if !ok {
+		return pack.Folder{}, false, nil
+	}
+	sample := x.Sample(number)
+	folder := pack.Folder{Path: p.path, Sample: &sample, Moved: p.path != sample.Path, Untouched: true}
+	if _, changed := c.places[x.DirOf(number)]; !changed {
+		return folder, true, nil
+	}
+	folder, err := o.read(folder, p.opaque, c.moved)
+	return folder, true, err
+}
+
+// Folder returns the directory of one sample as it is now, at the sample's own path; false where it is not there.
+func (o *Overlay) Folder(number int) (f pack.Folder, there bool, err error) {
+	err = settled(func() error {
+		f, there, err = o.atItsPath(number)
+		return err
+	})
+	return f, there, err
+}
+
+// atItsPath is one attempt at Folder.
+func (o *Overlay) atItsPath(number int) (pack.Folder, bool, error) {
+	x := o.Shard.Index
+	sample := x.Sample(number)
+	folder := pack.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
+	var dirs []index.Dir
+	for d := x.DirOf(number); d != index.Root; d = x.Parent(d) {
+		dirs = append(dirs, d)
+	}
+	at, opaque := "", false
+	for _, d := range slices.Backward(dirs) {
+		if opaque {
+			return pack.Folder{}, false, nil // deleted with a directory above it
+		}
+		at = path.Join(at, x.Name(d))
+		st, err := o.upper.stat(at)
+		if err == unix.ENOENT {
+			return folder, true, nil
+		}
+		if err != nil {
+			return pack.Folder{}, false, err
+		}
+		if !isDir(&st) {
+			return pack.Folder{}, false, nil
+		}
+		var is index.Dir
+		var over bool
+		if is, over, opaque, err = o.baseOf(at, x.Parent(d), true, nil); err != nil || !over || is != d {
+			return pack.Folder{}, false, err
+		}
+	}
+	folder, err := o.read(folder, opaque, nil)
+	return folder, true, err
+}
+
+// read completes the folder of a sample of the shard that has a directory in the upper tree.
+func (o *Overlay) read(f pack.Folder, opaque bool, moved map[index.Dir]bool) (pack.Folder, error) {
+	entries, err := o.upper.list(f.Path)
+	if err != nil {
+		return f, err
+	}
+	x := o.Shard.Index
+	f.Untouched = false
+	hidden := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		hidden[e.name] = true
+		name := path.Join(f.Path, e.name)
+		switch {
+		case isWhiteout(&e.stat):
+		case isDir(&e.stat):
+			_, over, _, err := o.baseOf(name, x.DirOf(f.Sample.Number), !opaque, moved)
+			if err != nil {
+				return f, err
+			}
+			if over {
+				continue // another sample of the shard, or the way to one
+			}
+			sub, err := o.added(name)
+			if err != nil {
+				return f, err
+			}
+			f.Folders = append(f.Folders, sub)
+		default:
+			f.Files = append(f.Files, o.file(name, &e.stat))
+		}
+	}
+	if !opaque {
+		f.Files = append(f.Files, pack.MemberFiles(x, *f.Sample, func(name string) bool { return !hidden[name] })...)
+	}
+	return f, nil
+}
+
+// added reads a directory of the upper tree that is not the shard's, without the directories of the shard that were
+// moved into it.
+func (o *Overlay) added(dir string) (pack.Folder, error) {
+	f := pack.Folder{Path: dir}
+	entries, err := o.upper.list(dir)
+	if err != nil {
+		return f, err
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.name)
+		switch {
+		case isWhiteout(&e.stat):
+		case isDir(&e.stat):
+			_, over, _, err := o.baseOf(name, 0, false, nil)
+			if err != nil {
+				return f, err
+			}
+			if over {
+				continue
+			}
+			sub, err := o.added(name)
+			if err != nil {
+				return f, err
+			}
+			f.Folders = append(f.Folders, sub)
+		default:
+			f.Files = append(f.Files, o.file(name, &e.stat))
+		}
+	}
+	return f, nil
+}
+
+// file describes a file of the upper tree.
+func (o *Overlay) file(name string, st *unix.Stat_t) pack.File {
+	return pack.File{
+		Name: path.Base(name), Row: pack.Changed, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Mode: fileMode(st.Mode),
+		Open: func() (fs.File, error) {
+			fd, err := o.upper.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a FIFO by now
+			if err != nil {
+				return nil, err
+			}
+			return os.NewFile(uintptr(fd), name), nil
+		},
+	}
+}
+
+// fileMode returns the type and permissions of a file.
+func fileMode(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		m |= fs.ModeDir
+	case unix.S_IFLNK:
+		m |= fs.ModeSymlink
+	default:
+		m |= fs.ModeIrregular
+	}
+	return m
+}
+
+// Stamp returns a text that is another one whenever anything was changed since.
+func (o *Overlay) Stamp() (string, error) {
+	c, err := o.walk()
+	if err != nil {
+		return "", err
+	}
+	return c.stamp, nil
+}
