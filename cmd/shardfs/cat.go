@@ -8,6 +8,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 )
 
 func newCat(g *globals) *cobra.Command {
@@ -22,7 +23,7 @@ is one member, KEY all members of a sample.`,
   shardfs cat train.tgz n03788365_17158.json n03000247_49831.json`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sh, err := openShard(cmd.Context(), u, args[0], from.options())
+			sh, err := source.OpenShard(cmd.Context(), u, args[0], from.options())
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -90,7 +91,7 @@ type indexSummary struct {
 
 func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string) error {
 	begun := time.Now()
-	sh, err := openShard(ctx, u, name, o.from.options())
+	sh, err := source.OpenShard(ctx, u, name, o.from.options())
 	if err != nil {
 		return err
 	}

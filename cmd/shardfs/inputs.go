@@ -12,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -157,7 +158,7 @@ func (i *shardInput) open(ctx context.Context, kept bool) (iter.Seq2[pack.Sample
 	if kept {
 		o.CacheBytes = keptCacheBytes
 	}
-	if i.sh, err = openShard(ctx, i.ui, i.name, o); err != nil {
+	if i.sh, err = source.OpenShard(ctx, i.ui, i.name, o); err != nil {
 		return nil, err
 	}
 	i.cut = cutOf(i.sh)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -51,7 +52,7 @@ samples with the given keys. Of a mountpoint it lists what is there now.`,
 				defer over.Close()
 				return o.listFolders(u, over, args[1:])
 			}
-			sh, err := openShard(cmd.Context(), u, args[0], o.from.options())
+			sh, err := source.OpenShard(cmd.Context(), u, args[0], o.from.options())
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -72,7 +73,7 @@ func (o *mountOptions) run(ctx context.Context, u *ui.UI, args []string, mountpo
 	}
 	for _, name := range names {
 		if name == "-" {
-			return errStream
+			return source.ErrOnce
 		}
 	}
 	if mountpoint, err = o.prepare(u, names, mountpoint); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/view"
@@ -66,7 +67,7 @@ func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLin
 	}
 	mounted := o.fuseOptions(scratch)
 	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, 200*time.Millisecond, scratch.Dir
-	sh, err := openShard(ctx, u, name, opened)
+	sh, err := source.OpenShard(ctx, u, name, opened)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLin
 	}
 	return attend(ctx, parent, scratch, server, func() {
 		if sh.Growing() {
-			indexing.Go(func() { tellOfGrown(u, sh) })
+			indexing.Go(func() { source.WarnWhenIndexed(u, sh) })
 		}
 	})
 }

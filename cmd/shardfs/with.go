@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -24,7 +25,7 @@ type other struct {
 // openOthers opens the shards of --with.
 func openOthers(ctx context.Context, u *ui.UI, names []string, o shard.Options) (list others, err error) {
 	for _, name := range names {
-		sh, err := openShard(ctx, u, name, o)
+		sh, err := source.OpenShard(ctx, u, name, o)
 		if err == nil {
 			list = append(list, &other{Other: pack.Other{Base: namedBase(sh)}, sh: sh})
 			list[len(list)-1].file, err = fileOf(name)

@@ -20,6 +20,7 @@ import (
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	ws "github.com/shardfs/shardfs/internal/workspace"
 	"github.com/shardfs/shardfs/pack"
@@ -100,7 +101,7 @@ func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (w
 			return fail(err)
 		}
 	}
-	sh, err := openShard(ctx, u, name, opened)
+	sh, err := source.OpenShard(ctx, u, name, opened)
 	if err != nil {
 		return fail(err)
 	}

@@ -45,6 +45,7 @@ var layers = []layer{
 	{"internal/indexformat", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},
 	{"internal/ui", nil, []string{"golang.org/x/sys"}},
+	{"internal/source", []string{"index", "internal/shard", "internal/store", "internal/ui"}, nil},
 	{"internal/pipe", nil, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},     // for tests only

@@ -1,0 +1,61 @@
+// Package source opens what a name on the command line stands for.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// ErrOnce says that standard input cannot be opened as a shard, because it can be read only once.
+var ErrOnce = ui.Usagef("-: standard input can only be run over, packed and checked")
+
+// OpenShard opens a shard. On a terminal it shows the progress of the indexing, and it warns of what is odd about the shard. An
+// error that o.AllowTruncated would avoid has that as its hint.
+func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
+	if name == "-" {
+		return nil, ErrOnce
+	}
+	show, done := u.Progress(store.Redact(name))
+	o.Progress = show
+	sh, err := shard.Open(ctx, name, o)
+	done()
+	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !sh.Growing() {
+		warn(u, sh.Name, sh.Saved)
+	}
+	return sh, nil
+}
+
+// WarnWhenIndexed waits until a shard that was opened while its index is built is indexed, or closed, and says what is odd
+// about it, or why the index ends early.
+func WarnWhenIndexed(u *ui.UI, sh *shard.Shard) {
+	f, err := sh.Built()
+	switch {
+	case err == nil:
+		warn(u, sh.Name, f)
+	case !errors.Is(err, shard.ErrClosed):
+		u.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+	}
+}
+
+// warn says what is odd about a shard that can be read nevertheless.
+func warn(u *ui.UI, name string, f *index.Saved) {
+	if f.Cut != "" {
+		u.Warn("%s: %s; %s before it can be read", name, f.Cut, ui.Count(f.Index.Samples(), "whole sample"))
+	}
+	if f.Trailing > 0 {
+		u.Warn("%s: %d bytes after the compressed data are ignored", name, f.Trailing)
+	}
+}
