@@ -85,7 +85,7 @@ func timeGzip(w io.Writer, name string, level, workers int) (float64, error) {
 	}
 	defer f.Close()
 	start := time.Now()
-	z, err := codec.NewGzipWriter(w, level, workers)
+	z, err := codec.Gzip.NewWriter(w, level, workers)
 	if err != nil {
 		return 0, err
 	}

@@ -291,7 +291,7 @@ func packCheckpoints(points codec.Points) *checkpoints {
 	}
 	for i := range points.Len() {
 		cp := points.At(i)
-		start := uint64(cp.Bit)
+		start := uint64(cp.State)
 		if cp.Member {
 			start |= memberStart
 		}
@@ -320,7 +320,7 @@ func (p *checkpoints) Out(i int) int64 { return int64(p.out.get(i)) }
 func (p *checkpoints) At(i int) codec.Checkpoint {
 	start := p.start.get(i)
 	cp := codec.Checkpoint{
-		Out: int64(p.out.get(i)), In: int64(p.in.get(i)), Bit: uint8(start & 7), Member: start&memberStart != 0,
+		Out: int64(p.out.get(i)), In: int64(p.in.get(i)), State: uint8(start & 7), Member: start&memberStart != 0,
 	}
 	if w := p.windows.get(i); len(w) > 0 {
 		cp.Window = w

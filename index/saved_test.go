@@ -35,8 +35,8 @@ func savedOf(t testing.TB) *Saved {
 		Cut:      "a reason",
 		Map: codec.Map{Plain: 1 << 41, Piece: 1 << 15, Points: pointList{
 			{Out: 0, In: 0, Member: true, Sums: []uint32{1, 2, 3}},
-			{Out: 1 << 33, In: 1 << 32, Bit: 7, Window: []byte("window"), Sums: []uint32{1 << 31}},
-			{Out: 1 << 34, In: 1 << 33, Bit: 0, Window: []byte("another")},
+			{Out: 1 << 33, In: 1 << 32, State: 7, Window: []byte("window"), Sums: []uint32{1 << 31}},
+			{Out: 1 << 34, In: 1 << 33, State: 0, Window: []byte("another")},
 		}},
 		Index: b.Finish(6 * 2048),
 	}

@@ -41,8 +41,8 @@ type outputOptions struct {
 }
 
 func (o *outputOptions) add(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: .tar, .tgz, .tar.gz, .tar.zst, or - for stdout")
-	flags.IntVar(&o.level, "level", 1, "compression level `N`, 1 to 9, of zstd to 19")
+	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: "+strings.Join(outputSuffixes(), ", ")+", or - for stdout")
+	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
 	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
 	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
 	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "let shards and outputs be pipe:COMMAND, for the shell")
@@ -82,30 +82,40 @@ func (o *outputOptions) check() error {
 			return ui.Usagef("--export %s: members of a compressed output have no place in the file", f)
 		}
 	}
-	most := 9
-	if format == codec.Zstd {
-		most = 19
-	}
-	if err == nil && (o.level < 1 || o.level > most) {
-		err = ui.Usagef("--level %d: from 1 to %d", o.level, most)
+	if lowest, highest := format.Levels(); err == nil && (o.level < lowest || o.level > highest) {
+		err = ui.Usagef("--level %d: from %d to %d", o.level, lowest, highest)
 	}
 	return err
 }
 
 // format tells by the output's name how it is to be compressed.
 func (o *outputOptions) format() (codec.Format, error) {
-	for _, f := range []struct {
-		suffix string
-		format codec.Format
-	}{{".tar", codec.Plain}, {".tar.gz", codec.Gzip}, {".tgz", codec.Gzip}, {".tar.zst", codec.Zstd}, {".tzst", codec.Zstd}} {
-		if strings.HasSuffix(o.name, f.suffix) {
-			return f.format, nil
+	format, ok := codec.FormatOf(o.name)
+	if ok || o.name == "" || o.name == "-" || pipe.Is(o.name) {
+		return format, nil
+	}
+	suffixes := outputSuffixes()
+	last := len(suffixes) - 1
+	return format, ui.Usagef("%s: the name of an output ends in %s or %s", o.name, strings.Join(suffixes[:last], ", "), suffixes[last])
+}
+
+// outputSuffixes returns what the names of outputs end in.
+func outputSuffixes() (list []string) {
+	for _, f := range codec.Outputs() {
+		list = append(list, f.Suffixes()...)
+	}
+	return list
+}
+
+// outputLevels returns the compression levels of each format, for help.
+func outputLevels() string {
+	var list []string
+	for _, f := range codec.Outputs() {
+		if lowest, highest := f.Levels(); f != codec.Plain {
+			list = append(list, fmt.Sprintf("%d to %d for %s", lowest, highest, f))
 		}
 	}
-	if o.name == "" || o.name == "-" || pipe.Is(o.name) {
-		return codec.Plain, nil
-	}
-	return codec.Plain, ui.Usagef("%s: the name of an output ends in .tar, .tar.gz, .tgz or .tar.zst", o.name)
+	return strings.Join(list, ", ")
 }
 
 func (o *outputOptions) packOptions() (pack.Options, error) {
@@ -152,19 +162,12 @@ type output struct {
 	o       *outputOptions
 	file    *store.Output // nil: standard output or a pipe
 	pipe    *pipe.Command // nil: standard output or a file
-	coded   encoder       // nil: not compressed
+	coded   codec.Encoder // nil: not compressed
 	tap     *indexTap     // nil: not compressed
 	begun   time.Time
 
 	tail      *tail // nil: not compressed, or not lasting
 	resumable bool  // a checkpoint names the temporary file
-}
-
-// encoder compresses an output.
-type encoder interface {
-	io.WriteCloser
-	SetExtra(b []byte) // to be kept beside the data, for ReadMap
-	Written() int64    // plain bytes that can be decoded from what has been written
 }
 
 // errSkip says that the output exists and nothing need be done.
@@ -200,11 +203,8 @@ func (o *outputOptions) create(ctx context.Context, lasting bool) (*output, erro
 	}
 	format, err := o.format()
 	if err == nil {
-		switch format {
-		case codec.Gzip:
-			out.coded, err = codec.NewGzipWriter(sink, o.level, 0)
-		case codec.Zstd:
-			out.coded, err = codec.NewZstdWriter(sink, o.level, 0)
+		if format != codec.Plain {
+			out.coded, err = format.NewWriter(sink, o.level, 0)
 		}
 	}
 	if err != nil {

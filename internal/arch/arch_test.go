@@ -37,7 +37,7 @@ var layers = []layer{
 	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/shardtest", []string{"internal/shard", "pack"}, nil}, // for tests only
-	{"internal/view", []string{"index", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
+	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
 	{"internal/workspace", []string{"index", "internal/scratch", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},

@@ -108,7 +108,7 @@ func BenchmarkGzipWriter(b *testing.B) {
 				b.SetBytes(int64(len(plain)))
 				b.ReportAllocs()
 				for b.Loop() {
-					w, err := NewGzipWriter(io.Discard, level, workers)
+					w, err := newGzipWriter(io.Discard, level, workers)
 					if err != nil {
 						b.Fatal(err)
 					}

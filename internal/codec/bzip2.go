@@ -84,15 +84,16 @@ func (d *bzip2Decoder) begin() error {
 		}
 		return d.advance(0)
 	}
-	if c.Bit > 7 {
-		return locate(c.In, fmt.Errorf("checkpoint at bit %d of a byte", c.Bit))
+	bit, err := c.bit()
+	if err != nil {
+		return locate(c.In, err)
 	}
 	d.seen, d.first, d.whole, d.crc, d.level = true, true, false, 0, '9'
-	if c.Bit > 0 {
+	if bit > 0 {
 		if _, err := d.feed.ReadByte(); err != nil {
 			return locate(c.In, err)
 		}
-		d.feed.lag = 8 - uint(c.Bit)
+		d.feed.lag = 8 - uint(bit)
 	}
 	return d.advance(0)
 }
@@ -121,6 +122,17 @@ func (d *bzip2Decoder) openStream() error {
 		return locate(start, err)
 	}
 	return io.EOF
+}
+
+// beginsBzip2 reports whether a shard's first bytes are those of a bzip2 stream.
+func beginsBzip2(head []byte) bool {
+	return len(head) >= 10 && string(head[:3]) == "BZh" && '1' <= head[3] && head[3] <= '9' && isBzip2Block(head[4:10])
+}
+
+// isBzip2Block reports whether magic begins a bzip2 block or ends a bzip2 stream. The three letters before it are not
+// enough: they can be the name of the first member of a plain tar.
+func isBzip2Block(magic []byte) bool {
+	return string(magic) == "\x31\x41\x59\x26\x53\x59" || string(magic) == "\x17\x72\x45\x38\x50\x90"
 }
 
 // Bits that begin a block and that end a stream, followed by the checksum of either, and of both the size.
@@ -169,7 +181,7 @@ func (d *bzip2Decoder) border(slack uint) (end bool, err error) {
 		if magic == bzip2Block {
 			d.crc = bits.RotateLeft32(d.crc, 1) ^ crc
 			if !d.first || !d.whole {
-				d.next = Checkpoint{In: off - 2 + int64(at/8), Bit: uint8(at % 8)}
+				d.next = Checkpoint{In: off - 2 + int64(at/8), State: uint8(at % 8)}
 			}
 			if d.first {
 				d.feed.made = append(d.feed.made, 'B', 'Z', 'h', d.level)

@@ -59,7 +59,7 @@ func TestBzip2Streams(t *testing.T) {
 func TestBzip2WrongCheckpoint(t *testing.T) {
 	data := pipe(t, text(10_000, 1), "bzip2", "-c")
 	for bit := range uint8(10) {
-		_, _, _, err := unpack(Bzip2, data, Checkpoint{In: 100, Bit: bit})
+		_, _, _, err := unpack(Bzip2, data, Checkpoint{In: 100, State: bit})
 		if err == nil || err == io.EOF {
 			t.Errorf("bit %d: no error", bit)
 		}

@@ -100,10 +100,10 @@ func compressStd(t testing.TB, data []byte, level int) []byte {
 	return finish(t, &b, w, data)
 }
 
-// compressOwn returns data as GzipWriter writes it.
+// compressOwn returns data as gzipWriter writes it.
 func compressOwn(t testing.TB, data []byte, level, workers int) []byte {
 	var b bytes.Buffer
-	w, err := NewGzipWriter(&b, level, workers)
+	w, err := newGzipWriter(&b, level, workers)
 	if err != nil {
 		t.Fatal(err)
 	}

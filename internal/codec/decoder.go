@@ -33,17 +33,8 @@ type decoder interface {
 // at every place where decoding could start again. The Window of the checkpoint is raw and lent for the call; it is always
 // the plain bytes before Out. The decoder may be ahead of what Read has returned.
 func newDecoder(f Format, history int64, offer func(Checkpoint)) (decoder, error) {
-	switch f {
-	case Gzip:
-		return newGzipDecoder(offer), nil
-	case Zstd:
-		return newZstdDecoder(history, offer), nil
-	case Bzip2:
-		return newBzip2Decoder(offer), nil
-	case XZ:
-		return newXZDecoder(history, offer), nil
-	case LZ4:
-		return newLZ4Decoder(offer), nil
+	if start := f.row().decoder; start != nil {
+		return start(history, offer), nil
 	}
 	return nil, fmt.Errorf("%w: %s", ErrFormat, f)
 }

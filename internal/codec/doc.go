@@ -3,7 +3,7 @@
 // A shard is a stream of plain bytes, a tar, in some compressed Format. Compressed bytes can only be decoded from the
 // front, so one pass over them makes a Map: checkpoints, places where a decoder can start again, and sums of the plain bytes
 // between them. With it, any plain byte costs at most one checkpoint distance of decoding. Reader is that pass, ReaderAt
-// the random access. GzipWriter and ZstdWriter write what every tool reads as one stream and what says of itself where its
+// the random access. gzipWriter and zstdWriter write what every tool reads as one stream and what says of itself where its
 // checkpoints are, so that it needs no pass; ReadMap finds that.
 //
 // What is read is verified, in a pass as far as the format allows it, and at random by the sums of the map. Truncated input

@@ -189,7 +189,7 @@ func testResume(t *testing.T, p packed, data []byte, points []Checkpoint) {
 			}
 			got, err := io.ReadAll(io.LimitReader(d, n))
 			if err != nil {
-				t.Fatalf("from %d, %d.%d: %v", c.Out, c.In, c.Bit, err)
+				t.Fatalf("from %d, %d.%d: %v", c.Out, c.In, c.State, err)
 			}
 			same(t, got, p.plain[c.Out:][:min(n, int64(len(p.plain))-c.Out)])
 		}

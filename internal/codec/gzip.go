@@ -48,12 +48,21 @@ func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 	}
 	d.members++
 	d.whole = false
-	if c.Bit > 7 { // flate does not check it, and panics later
-		d.err = d.locate(fmt.Errorf("checkpoint at bit %d of a byte", c.Bit))
+	bit, err := c.bit() // flate does not check it, and panics later
+	if err != nil {
+		d.err = d.locate(err)
 	} else {
-		d.err = d.inflate(flate.InflateCheckpoint{CompressedOffset: c.In, BitOffset: c.Bit, Window: c.Window})
+		d.err = d.inflate(flate.InflateCheckpoint{CompressedOffset: c.In, BitOffset: bit, Window: c.Window})
 	}
 	return d.err
+}
+
+// bit returns the State of a checkpoint of gzip or bzip2: how many bits of the byte at In are used already.
+func (c Checkpoint) bit() (uint8, error) {
+	if c.State > 7 {
+		return 0, fmt.Errorf("checkpoint at bit %d of a byte", c.State)
+	}
+	return c.State, nil
 }
 
 // trailing implements decoder.
@@ -141,7 +150,7 @@ func (d *gzipDecoder) inflate(c flate.InflateCheckpoint) error {
 func (d *gzipDecoder) blockEnd(c flate.InflateCheckpoint) {
 	in := d.drift.correct(c, d.in.offset())
 	if !c.Final {
-		d.offer(Checkpoint{Out: c.UncompressedOffset, In: in, Bit: c.BitOffset, Window: c.Window})
+		d.offer(Checkpoint{Out: c.UncompressedOffset, In: in, State: c.BitOffset, Window: c.Window})
 	}
 }
 

@@ -55,7 +55,7 @@ func testGzipResume(t *testing.T, gz, plain []byte) {
 	t.Helper()
 	d := newGzipDecoder(nil)
 	for _, c := range offered(t, gz) {
-		if c.Member != (c.Window == nil) || c.Member && (c.Bit != 0 || Detect(gz[c.In:]) != Gzip) {
+		if c.Member != (c.Window == nil) || c.Member && (c.State != 0 || Detect(gz[c.In:]) != Gzip) {
 			t.Fatalf("at %d, %d: member %v with a window of %d bytes", c.Out, c.In, c.Member, len(c.Window))
 		}
 		if !bytes.HasSuffix(plain[:c.Out], c.Window) {
@@ -64,7 +64,7 @@ func testGzipResume(t *testing.T, gz, plain []byte) {
 		d.start(bytes.NewReader(gz[c.In:]), c)
 		got, err := io.ReadAll(d)
 		if err != nil {
-			t.Fatalf("from %d, %d.%d: %v", c.Out, c.In, c.Bit, err)
+			t.Fatalf("from %d, %d.%d: %v", c.Out, c.In, c.State, err)
 		}
 		same(t, got, plain[c.Out:])
 	}
@@ -109,7 +109,7 @@ func checkMapOf(t *testing.T, m Map, gz, plain []byte, cut bool) {
 		d.start(bytes.NewReader(gz[c.In:]), c)
 		part := make([]byte, end-c.Out)
 		if _, err := io.ReadFull(d, part); err != nil {
-			t.Fatalf("checkpoint %d at %d, %d.%d: %v", i, c.Out, c.In, c.Bit, err)
+			t.Fatalf("checkpoint %d at %d, %d.%d: %v", i, c.Out, c.In, c.State, err)
 		}
 		same(t, part, plain[c.Out:end])
 	}

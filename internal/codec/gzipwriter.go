@@ -3,7 +3,6 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"io"
 
@@ -14,15 +13,15 @@ import (
 // give the same compressed bytes.
 const segmentSize = 1 << 20
 
-// GzipWriter compresses to gzip that every reader of gzip can read, and in which decoding can start at each MiB.
+// gzipWriter compresses to gzip that every reader of gzip can read, and in which decoding can start at each MiB.
 //
 // It writes one gzip member, because Python's tarfile in stream mode, which WebDataset uses, stops behind the first one
 // without an error. The data is cut into segments that do not refer to each other. Behind the member stand empty ones
 // that carry in their headers the table of the segments; see seekTable.
 //
 // Segments are compressed in parallel and written in order; the output does not depend on the number of workers. A
-// GzipWriter is not safe for concurrent use.
-type GzipWriter struct {
+// gzipWriter is not safe for concurrent use.
+type gzipWriter struct {
 	segments *pipeline
 	table    seekTable
 	crc      uint32 // of all segments
@@ -31,16 +30,9 @@ type GzipWriter struct {
 	err      error // of Close
 }
 
-// NewGzipWriter returns a writer that compresses with so many workers to w. level is 1 to 9, from fast to small; 0 means
-// 1, because JPEG and the like, most of a shard, hardly get smaller with more effort. 0 workers mean GOMAXPROCS. Each
-// worker needs about 3 MiB.
-func NewGzipWriter(w io.Writer, level, workers int) (*GzipWriter, error) {
-	if level == 0 {
-		level = 1
-	}
-	if level < 1 || level > 9 {
-		return nil, fmt.Errorf("gzip level %d: want 1 to 9", level)
-	}
+// newGzipWriter returns a writer that compresses with so many workers to w, at a level from 1 to 9. 0 workers mean
+// GOMAXPROCS. Each worker needs about 3 MiB.
+func newGzipWriter(w io.Writer, level, workers int) (*gzipWriter, error) {
 	worker := func() func(*piece) {
 		fw, _ := flate.NewWriter(nil, level) // only a wrong level is an error
 		return func(p *piece) {
@@ -54,7 +46,7 @@ func NewGzipWriter(w io.Writer, level, workers int) (*GzipWriter, error) {
 			p.out, p.crc = out.Bytes(), crc32.ChecksumIEEE(p.plain)
 		}
 	}
-	z := new(GzipWriter)
+	z := new(gzipWriter)
 	wrote := func(p *piece) {
 		z.table.add(len(p.plain), len(p.out), p.crc)
 		z.crc = crc32.Update(z.crc, crc32.IEEETable, p.plain)
@@ -65,18 +57,18 @@ func NewGzipWriter(w io.Writer, level, workers int) (*GzipWriter, error) {
 }
 
 // Write takes plain bytes. An error is that of an earlier write to the underlying writer.
-func (z *GzipWriter) Write(p []byte) (int, error) { return z.segments.Write(p) }
+func (z *gzipWriter) Write(p []byte) (int, error) { return z.segments.Write(p) }
 
 // Written returns how many plain bytes can be decoded from what the underlying writer has been given. Any goroutine may ask.
-func (z *GzipWriter) Written() int64 { return z.segments.written.Load() }
+func (z *gzipWriter) Written() int64 { return z.segments.written.Load() }
 
 // SetExtra keeps b beside the data, where ReadMap finds it and every other reader skips it; more than maxExtra bytes are left
 // out. b is not copied and must not change before Close has returned.
-func (z *GzipWriter) SetExtra(b []byte) { z.extra = b }
+func (z *gzipWriter) SetExtra(b []byte) { z.extra = b }
 
 // Close writes what is left, ends the member and writes the seek table. It must be called, even after an error, to end
 // the goroutines of z; it does not close the underlying writer. Later calls return the same error.
-func (z *GzipWriter) Close() error {
+func (z *gzipWriter) Close() error {
 	if !z.closed {
 		z.closed = true
 		z.err = z.segments.finish(func() []byte {

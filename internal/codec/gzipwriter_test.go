@@ -42,7 +42,7 @@ func TestGzipWriterPieces(t *testing.T) {
 	want := compressOwn(t, plain, 1, 2)
 	for _, size := range []int{10_000, 99_999, segmentSize} {
 		var b bytes.Buffer
-		w, err := NewGzipWriter(&b, 1, 2)
+		w, err := newGzipWriter(&b, 1, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestSeekTableParts(t *testing.T) {
 
 func TestGzipWriterArguments(t *testing.T) {
 	for _, tt := range []struct{ level, workers int }{{-1, 1}, {10, 1}, {1, -1}} {
-		if _, err := NewGzipWriter(io.Discard, tt.level, tt.workers); err == nil {
+		if _, err := Gzip.NewWriter(io.Discard, tt.level, tt.workers); err == nil {
 			t.Errorf("level %d, %d workers: no error", tt.level, tt.workers)
 		}
 	}
@@ -190,7 +190,7 @@ func TestGzipWriterError(t *testing.T) {
 	size := len(compressOwn(t, slices.Concat(plain, plain, plain), 1, 1))
 	for _, n := range []int{0, 5, 10, 1 << 20, 2 << 20, size - 50, size - 1} {
 		synctest.Test(t, func(t *testing.T) {
-			w, err := NewGzipWriter(&limited{n, full}, 1, 2)
+			w, err := newGzipWriter(&limited{n, full}, 1, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +211,7 @@ func TestGzipWriterError(t *testing.T) {
 	}
 
 	// Write itself reports the error at last, so that a caller with much data stops.
-	w, err := NewGzipWriter(&limited{0, nil}, 1, 2) // writes nothing and says nothing
+	w, err := newGzipWriter(&limited{0, nil}, 1, 2) // writes nothing and says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestGzipWriterError(t *testing.T) {
 	}
 }
 
-// Other programs read what GzipWriter writes: all bytes, and as a tar all members. The extra bytes look like gzip and like a
+// Other programs read what gzipWriter writes: all bytes, and as a tar all members. The extra bytes look like gzip and like a
 // tar to those who look.
 func TestOtherReaders(t *testing.T) {
 	plain := sampleTar(t, 2<<20)
@@ -237,7 +237,7 @@ func TestOtherReaders(t *testing.T) {
 		{"", nil},
 		{"with extra", slices.Concat(compress(t, plain[:500_000], 1), plain[:500_000])},
 	} {
-		t.Run("GzipWriter "+tt.name, func(t *testing.T) { testOtherReaders(t, plain, withExtra(t, plain, tt.extra)) })
+		t.Run("gzipWriter "+tt.name, func(t *testing.T) { testOtherReaders(t, plain, withExtra(t, plain, tt.extra)) })
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // can start at each, else only at the frame. It verifies the checksums of the blocks, and the checksum and the length of a
 // frame which it decodes from its start, where they are stated. As with lz4 itself, anything else behind a frame is damage.
 //
-// A checkpoint at a block keeps in Bit what the header of the frame says about its blocks; see lz4Frame.
+// A checkpoint at a block keeps in its State what the header of the frame says about its blocks; see lz4Frame.
 type lz4Decoder struct {
 	in    input
 	offer func(Checkpoint)
@@ -58,23 +58,32 @@ func (d *lz4Decoder) start(r io.Reader, c Checkpoint) error {
 	if c.Member || c.In == 0 {
 		return nil
 	}
-	if c.Bit > 7 {
-		d.err = locate(c.In, fmt.Errorf("checkpoint with lz4 flags %x", c.Bit))
+	frame, err := c.lz4Header()
+	if err != nil {
+		d.err = locate(c.In, err)
 		return d.err
 	}
-	d.frame = lz4Frame{blockSum: c.Bit&1 != 0, frameSum: c.Bit&2 != 0, big: c.Bit&4 != 0}
+	d.frame = frame
 	d.open, d.seen, d.whole = true, true, false
 	return nil
 }
 
-// flags returns what checkpoints keep of f.
-func (f *lz4Frame) flags() (bit uint8) {
+// lz4Header returns the State of a checkpoint at an lz4 block: what is known of the header of its frame.
+func (c Checkpoint) lz4Header() (lz4Frame, error) {
+	if c.State > 7 {
+		return lz4Frame{}, fmt.Errorf("checkpoint with lz4 flags %x", c.State)
+	}
+	return lz4Frame{blockSum: c.State&1 != 0, frameSum: c.State&2 != 0, big: c.State&4 != 0}, nil
+}
+
+// state returns what Checkpoint.lz4Header reads.
+func (f *lz4Frame) state() (state uint8) {
 	for i, set := range []bool{f.blockSum, f.frameSum, f.big} {
 		if set {
-			bit |= 1 << i
+			state |= 1 << i
 		}
 	}
-	return bit
+	return state
 }
 
 // maxBlock returns the most that a block of f may hold.
@@ -199,7 +208,7 @@ func (d *lz4Decoder) readBlock() error {
 	}
 	if d.offer != nil && (d.point.Member || !d.frame.linked) {
 		if !d.point.Member {
-			d.point = Checkpoint{In: start, Bit: d.frame.flags()}
+			d.point = Checkpoint{In: start, State: d.frame.state()}
 		}
 		d.point.Out = d.out
 		d.offer(d.point)

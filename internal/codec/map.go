@@ -6,7 +6,7 @@ import "io"
 type Checkpoint struct {
 	Out    int64 // offset in the plain bytes
 	In     int64 // offset of the compressed byte that holds the next bit
-	Bit    uint8 // bits of that byte already used, 0-7; of xz and lz4, what the stream's header says about its blocks
+	State  uint8 // 0 to 7: what the decoder has to know to start there, other for each format: bit, xzCheck, lz4Header
 	Member bool  // In is where a gzip member, a frame or a stream begins, with its header
 
 	// Sums are the CRC-32 (IEEE) of the plain bytes from Out on, of each Map.Piece of them. The last piece ends at the next
@@ -34,24 +34,14 @@ type Map struct {
 	Points Points
 }
 
-// ReadMap finds what a shard of size compressed bytes says of itself, without decoding it: the seek table of GzipWriter,
+// ReadMap finds what a shard of size compressed bytes says of itself, without decoding it: the seek table of gzipWriter,
 // the block sizes of BGZF, a zstd seek table, the index of xz. extra is what our writers put in beside it, nil if there is none. Where ok
 // is false, a pass is needed.
 //
 // A shard that is wrong about itself gives ErrDamaged when it is read by the map.
 func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
-	switch f {
-	case Gzip:
-		if m, extra, ok = readSeekTable(r, size); ok {
-			return m, extra, true
-		}
-		m, ok = readBGZF(r, size)
-		return m, nil, ok
-	case Zstd:
-		return readZstdMap(r, size)
-	case XZ:
-		m, ok = readXZMap(r, size)
-		return m, nil, ok
+	if read := f.row().readMap; read != nil {
+		return read(r, size)
 	}
 	return Map{}, nil, false
 }

@@ -43,7 +43,7 @@ const maxJobs = 4
 
 func newMapper(f Format) *mapper {
 	m := &mapper{place: placement{spacing: narrowSpacing, free: freeSpacing}, narrow: narrowSpacing, wide: wideSpacing}
-	if f == Gzip {
+	if f.row().windows {
 		m.stored = new(history)
 	}
 	m.points.add(Checkpoint{Member: true})
@@ -165,7 +165,7 @@ func (m *mapper) sparsify(j windowJob) {
 	done := make(chan int, 1)
 	m.jobs = append(m.jobs, done)
 	go func() {
-		kept := s.sparse(j.window, stored, j.at.Bit, plain)
+		kept := s.sparse(j.window, stored, j.at.State, plain)
 		m.points.setWindow(j.point, kept)
 		done <- len(kept)
 	}()

@@ -95,7 +95,7 @@ func TestMapDeterministic(t *testing.T) {
 	}
 	for i := range first.Points.Len() {
 		a, b := first.Points.At(i), second.Points.At(i)
-		if a.Out != b.Out || a.In != b.In || a.Bit != b.Bit || !bytes.Equal(a.Window, b.Window) || !slices.Equal(a.Sums, b.Sums) {
+		if a.Out != b.Out || a.In != b.In || a.State != b.State || !bytes.Equal(a.Window, b.Window) || !slices.Equal(a.Sums, b.Sums) {
 			t.Fatalf("checkpoint %d: %d and %d", i, a.Out, b.Out)
 		}
 	}

@@ -16,9 +16,9 @@ import (
 // about 130 KiB, one of another format some MiB and the history that the shard asks for. Where that is more than
 // smallHistory, as after zstd --ultra, there is one decoder.
 const (
-	maxCursors      = 16
-	maxLargeCursors = 4
-	smallHistory    = 16 << 20
+	maxDecoders      = 16
+	maxLargeDecoders = 4
+	smallHistory     = 16 << 20
 )
 
 // maxPiece bounds the memory of a piece. Maps with larger ones are read without their sums.
@@ -244,12 +244,9 @@ func (z *ReaderAt) borrow(want extent) (*cursor, error) {
 
 // spare returns a cursor for a new place: a new one, the one that has been idle for longest, or nil if all are busy.
 func (z *ReaderAt) spare() *cursor {
-	most := maxCursors
-	switch {
-	case z.history > smallHistory:
+	most := z.format.row().decoders
+	if z.history > smallHistory {
 		most = 1
-	case z.format != Gzip:
-		most = maxLargeCursors
 	}
 	if len(z.cursors) < most {
 		c := new(cursor)

@@ -154,11 +154,11 @@ func TestReadAtOnce(t *testing.T) {
 	gz := members(t, plain, 300_000)
 	z := openAt(t, bytes.NewReader(gz), len(gz), mapOf(t, gz, 512<<10))
 	var running sync.WaitGroup
-	for i := range 2 * maxCursors { // more than can decode at the same time
+	for i := range 2 * maxDecoders { // more than can decode at the same time
 		running.Go(func() { readRandom(t, z, plain, 10, uint64(i)) })
 	}
 	running.Wait()
-	if got := z.cache.pieces.Cost(); len(z.cursors) > maxCursors || got > z.cache.pieces.Budget() {
+	if got := z.cache.pieces.Cost(); len(z.cursors) > maxDecoders || got > z.cache.pieces.Budget() {
 		t.Errorf("%d cursors, %d bytes cached", len(z.cursors), got)
 	}
 }
@@ -237,9 +237,9 @@ func TestReadAtBadMap(t *testing.T) {
 	gz := compress(t, plain, 6)
 	for _, c := range []Checkpoint{
 		{In: -1},
-		{In: 20, Bit: 8},
-		{In: 20, Bit: 255},
-		{In: 1 << 62, Bit: 1},
+		{In: 20, State: 8},
+		{In: 20, State: 255},
+		{In: 1 << 62, State: 1},
 		{In: int64(len(gz)), Member: true},
 		{In: 20, Member: true},
 		{In: 10, Window: []byte("no zstd frame")},

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// seekTable collects the segments of a GzipWriter. It is written as empty gzip members behind the data member, which
+// seekTable collects the segments of a gzipWriter. It is written as empty gzip members behind the data member, which
 // decode to nothing and hold the table in their header, RFC 1952 section 2.3.1.1, as the extra subfield "SX":
 //
 //	1f 8b 08 04 00000000 00 ff | XLEN = LEN+4 | 'S' 'X' | LEN | payload of LEN bytes | 03 00 | 00000000 | 00000000

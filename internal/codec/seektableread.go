@@ -9,9 +9,18 @@ import (
 	"io"
 )
 
+// readGzipMap finds the checkpoints of a gzip shard that says where they are.
+func readGzipMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
+	if m, extra, ok = readSeekTable(r, size); ok {
+		return m, extra, true
+	}
+	m, ok = readBGZF(r, size)
+	return m, nil, ok
+}
+
 var errSeekTable = errors.New("no seek table")
 
-// readSeekTable makes the map of a shard that GzipWriter has written, out of its seek table. extra is nil unless it is whole.
+// readSeekTable makes the map of a shard that gzipWriter has written, out of its seek table. extra is nil unless it is whole.
 //
 // The table must be that of all the file: a file that was appended to, cut, or put together of several is told by the
 // distance in the last bytes, the lengths in the table and the trailer of the data member. It is still gzip, but needs a pass.
@@ -40,7 +49,7 @@ func readSeekTable(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	return points.mapOf(false), extra, true
 }
 
-// isDataMember reports whether a shard begins with a gzip member as GzipWriter writes it, of so many bytes.
+// isDataMember reports whether a shard begins with a gzip member as gzipWriter writes it, of so many bytes.
 func isDataMember(r io.ReaderAt, size, plain int64) bool {
 	head, end := make([]byte, len(gzipHeader)), make([]byte, dataMemberEnd)
 	if readAt(r, head, 0) != nil || string(head) != gzipHeader {

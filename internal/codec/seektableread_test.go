@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// withExtra returns data as GzipWriter writes it, with extra.
+// withExtra returns data as gzipWriter writes it, with extra.
 func withExtra(t testing.TB, data, extra []byte) []byte {
 	var b bytes.Buffer
-	w, err := NewGzipWriter(&b, 1, 2)
+	w, err := newGzipWriter(&b, 1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestReadSeekTable(t *testing.T) {
 	}
 }
 
-// A file that is not as GzipWriter left it has no map of its own: it is cut, appended to, put together or changed. Damage of
+// A file that is not as gzipWriter left it has no map of its own: it is cut, appended to, put together or changed. Damage of
 // the compressed data is found by the sums.
 func TestReadSeekTableRefuses(t *testing.T) {
 	words := text(2<<20, 1)

@@ -31,7 +31,7 @@ func TestSparse(t *testing.T) {
 				continue
 			}
 			behind := plain[c.Out:min(int(c.Out)+sparseLook, len(plain))]
-			kept := s.sparse(c.Window, tt.gz[c.In:], c.Bit, behind)
+			kept := s.sparse(c.Window, tt.gz[c.In:], c.State, behind)
 			total += len(kept)
 			windows++
 			w, err := unpack.window(kept)
@@ -83,16 +83,16 @@ func TestSparseKeepsAll(t *testing.T) {
 		{"nothing", nil, plain[c.Out:][:sparseLook]},
 		{"damaged", slices.Concat(gz[c.In:][:1000], noise(50_000, 1)), plain[c.Out:][:sparseLook]},
 	} {
-		got, err := unpack.window(s.sparse(c.Window, tt.stored, c.Bit, tt.plain))
+		got, err := unpack.window(s.sparse(c.Window, tt.stored, c.State, tt.plain))
 		if err != nil {
 			t.Fatal(err)
 		}
 		same(t, got, c.Window)
 	}
-	s.sparse(c.Window, gz[c.In:], c.Bit, noise(maxWindow, 1)) // whatever comes out, there is no panic
+	s.sparse(c.Window, gz[c.In:], c.State, noise(maxWindow, 1)) // whatever comes out, there is no panic
 	short := c
 	short.Window = c.Window[:100]
-	s.sparse(short.Window, gz[c.In:], c.Bit, plain[c.Out:][:sparseLook])
+	s.sparse(short.Window, gz[c.In:], c.State, plain[c.Out:][:sparseLook])
 }
 
 func TestUnrawWindow(t *testing.T) {

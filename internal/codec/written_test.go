@@ -20,10 +20,10 @@ func TestWritten(t *testing.T) {
 		create func(io.Writer) (progressWriter, error)
 	}{
 		{Gzip, func(w io.Writer) (progressWriter, error) {
-			return NewGzipWriter(w, 1, 2)
+			return newGzipWriter(w, 1, 2)
 		}},
 		{Zstd, func(w io.Writer) (progressWriter, error) {
-			return NewZstdWriter(w, 1, 2)
+			return newZstdWriter(w, 1, 2)
 		}},
 	} {
 		t.Run(tt.format.String(), func(t *testing.T) {

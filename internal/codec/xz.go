@@ -17,7 +17,7 @@ import (
 // xz.Reader decodes. It would run across the borders of blocks without telling where they are, so each block is given to it
 // as a stream of its own. What stands between the blocks is read here.
 //
-// A checkpoint at a block keeps in Bit which check the blocks of its stream have, as a place in xzChecks, because only the
+// A checkpoint at a block keeps in its State which check the blocks of its stream have, as a place in xzChecks, because only the
 // header of the stream says it.
 type xzDecoder struct {
 	in    input
@@ -67,13 +67,22 @@ func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
 	if c.Member || c.In == 0 {
 		return nil
 	}
-	if int(c.Bit) >= len(xzChecks) {
-		d.err = locate(c.In, fmt.Errorf("checkpoint with xz check %d", c.Bit))
+	check, err := c.xzCheck()
+	if err != nil {
+		d.err = locate(c.In, err)
 		return d.err
 	}
-	d.state, d.check = atXZBlock, int(c.Bit)
+	d.state, d.check = atXZBlock, check
 	d.seen, d.whole, d.index = true, false, xzIndex{}
 	return nil
+}
+
+// xzCheck returns the State of a checkpoint at an xz block: which check the blocks of its stream have, a place in xzChecks.
+func (c Checkpoint) xzCheck() (int, error) {
+	if int(c.State) >= len(xzChecks) {
+		return 0, fmt.Errorf("checkpoint with xz check %d", c.State)
+	}
+	return int(c.State), nil
 }
 
 // trailing implements decoder.
@@ -197,7 +206,7 @@ func (d *xzDecoder) closeBlock(err error) error {
 		return locate(d.in.offset(), damaged("%w", err))
 	}
 	d.index.add(d.block.unpadded, d.block.plain)
-	d.point = Checkpoint{In: d.in.offset(), Bit: uint8(d.check)}
+	d.point = Checkpoint{In: d.in.offset(), State: uint8(d.check)}
 	d.state = atXZBlock
 	return nil
 }

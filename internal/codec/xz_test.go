@@ -69,7 +69,7 @@ func TestXZCheckpointChecks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(points) != 5 || int(points[4].Bit) != i {
+		if len(points) != 5 || int(points[4].State) != i {
 			t.Errorf("%s: %v", check, points)
 		}
 		if i == 0 {
@@ -81,7 +81,7 @@ func TestXZCheckpointChecks(t *testing.T) {
 			t.Errorf("%s: %v", check, err)
 		}
 	}
-	if _, _, _, err := unpack(XZ, nil, Checkpoint{Bit: 4, In: 0}); err == nil {
+	if _, _, _, err := unpack(XZ, nil, Checkpoint{State: 4, In: 0}); err == nil {
 		t.Error("no error")
 	}
 }

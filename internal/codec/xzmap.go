@@ -18,7 +18,7 @@ type xzRecord struct{ unpadded, plain uint64 }
 
 // readXZMap finds the blocks of a shard by the indexes at the ends of its streams. An index is believed where the headers of
 // the blocks state the same sizes, as those do which xz writes with more than one thread: the decoder verifies them.
-func readXZMap(r io.ReaderAt, size int64) (m Map, ok bool) {
+func readXZMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	type stream struct {
 		start  int64
 		check  int
@@ -28,11 +28,11 @@ func readXZMap(r io.ReaderAt, size int64) (m Map, ok bool) {
 	total := 0
 	for end := size; end > 0; {
 		if end = skipXZPaddingBefore(r, end); end < 0 {
-			return Map{}, false
+			return Map{}, nil, false
 		}
 		start, check, blocks, ok := readXZStreamBefore(r, end)
 		if total += len(blocks); !ok || total > maxXZBlocks {
-			return Map{}, false
+			return Map{}, nil, false
 		}
 		streams = append(streams, stream{start, check, blocks})
 		end = start
@@ -42,21 +42,21 @@ func readXZMap(r io.ReaderAt, size int64) (m Map, ok bool) {
 		in := s.start + xzHeaderSize
 		for i, b := range s.blocks {
 			if !statesXZSizes(r, in, b, s.check) {
-				return Map{}, false
+				return Map{}, nil, false
 			}
-			c := Checkpoint{Out: m.Plain, In: in, Bit: uint8(s.check)}
+			c := Checkpoint{Out: m.Plain, In: in, State: uint8(s.check)}
 			if i == 0 {
 				c = Checkpoint{Out: m.Plain, In: s.start, Member: true}
 			}
 			points = append(points, c)
 			in += int64(b.unpadded+3) &^ 3
 			if m.Plain += int64(b.plain); m.Plain < 0 {
-				return Map{}, false
+				return Map{}, nil, false
 			}
 		}
 	}
 	m.Points = points
-	return m, len(points) > 0
+	return m, nil, len(points) > 0
 }
 
 // skipXZPaddingBefore returns where a stream ends that zeros may follow up to end, or -1.

@@ -33,7 +33,7 @@ func TestXZMap(t *testing.T) {
 		{"zeros", make([]byte, 100), 0},
 		{"nothing", nil, 0},
 	} {
-		m, ok := readXZMap(bytes.NewReader(tt.data), int64(len(tt.data)))
+		m, _, ok := readXZMap(bytes.NewReader(tt.data), int64(len(tt.data)))
 		if ok != (tt.blocks > 0) || ok && m.Points.Len() != tt.blocks {
 			t.Errorf("%s: %v, %v", tt.name, m, ok)
 			continue
@@ -46,7 +46,7 @@ func TestXZMap(t *testing.T) {
 			t.Fatalf("%s: map of %d plain bytes, not %d; %v", tt.name, m.Plain, len(got), err)
 		}
 		for i, c := range points {
-			if p := m.Points.At(i); p.Out != c.Out || p.In != c.In || p.Bit != c.Bit || p.Member != c.Member {
+			if p := m.Points.At(i); p.Out != c.Out || p.In != c.In || p.State != c.State || p.Member != c.Member {
 				t.Errorf("%s: block %d at %v, want %v", tt.name, i, p, c)
 			}
 		}
@@ -62,7 +62,7 @@ func TestXZMapDamaged(t *testing.T) {
 	for range 300 {
 		bad := bytes.Clone(data)
 		bad[len(bad)-1-r.IntN(index)] ^= 1 << r.IntN(8)
-		if _, ok := readXZMap(bytes.NewReader(bad), int64(len(bad))); ok {
+		if _, _, ok := readXZMap(bytes.NewReader(bad), int64(len(bad))); ok {
 			t.Fatal("a damaged index is believed")
 		}
 	}
@@ -72,7 +72,7 @@ func FuzzXZMap(f *testing.F) {
 	head := appendXZHeader(nil, 0)
 	f.Add(appendXZFooter(append(head, appendXZIndex(nil, 30, 3)...), 8, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, ok := readXZMap(bytes.NewReader(data), int64(len(data)))
+		m, _, ok := readXZMap(bytes.NewReader(data), int64(len(data)))
 		if !ok {
 			return
 		}

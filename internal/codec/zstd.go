@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -109,6 +110,13 @@ func (d *zstdDecoder) closeFrame(err error) error {
 		return locate(d.in.offset(), damaged("zstd frame is not used up"))
 	}
 	return nil
+}
+
+// beginsZstd reports whether a shard's first bytes are those of a frame, or of a skippable one. LZ4 has skippable frames too,
+// but only zstd tools write them first.
+func beginsZstd(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")) ||
+		len(head) >= 4 && head[0]&0xf0 == 0x50 && string(head[1:4]) == "\x2a\x4d\x18"
 }
 
 // zstdHeaderSize is the most that a frame header takes.

@@ -12,7 +12,7 @@ import (
 // little-endian:
 //
 // Notes are ours. Together they hold the CRC32 of the plain bytes of each frame, u32 each, and behind these what
-// ZstdWriter.SetExtra was given. Each is
+// zstdWriter.SetExtra was given. Each is
 //
 //	5d 2a 4d 18 | size u32 | "SFZSTIDX" | part u32 | parts u32 | up to 16 MiB of that | CRC32 of the payload so far
 //

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"fmt"
 	"hash/crc32"
 	"io"
 	"runtime"
@@ -9,16 +8,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdFrameSize is how many plain bytes a frame of ZstdWriter holds. It is part of the output: the same plain bytes always
+// zstdFrameSize is how many plain bytes a frame of zstdWriter holds. It is part of the output: the same plain bytes always
 // give the same compressed bytes.
 const zstdFrameSize = 1 << 20
 
-// ZstdWriter compresses to zstd that every reader of zstd can read, and in which decoding can start at each MiB.
+// zstdWriter compresses to zstd that every reader of zstd can read, and in which decoding can start at each MiB.
 //
 // It writes a frame for each MiB, with its size and a checksum, and behind the data a table of the frames in the seekable
 // format that zstd documents; see zstdTable. Frames are compressed in parallel and written in order; the output does not
-// depend on the number of workers. A ZstdWriter is not safe for concurrent use.
-type ZstdWriter struct {
+// depend on the number of workers. A zstdWriter is not safe for concurrent use.
+type zstdWriter struct {
 	pieces *pipeline
 	table  zstdTable
 	extra  []byte
@@ -26,16 +25,9 @@ type ZstdWriter struct {
 	err    error // of Close
 }
 
-// NewZstdWriter returns a writer that compresses with so many workers to w. level is 1 to 19 as for the command zstd, of
-// which four grades are told apart; 0 means 1, because JPEG and the like, most of a shard, hardly get smaller with more
-// effort. 0 workers mean GOMAXPROCS. Each worker needs about 5 MiB, above level 9 some times as much.
-func NewZstdWriter(w io.Writer, level, workers int) (*ZstdWriter, error) {
-	if level == 0 {
-		level = 1
-	}
-	if level < 1 || level > 19 {
-		return nil, fmt.Errorf("zstd level %d: want 1 to 19", level)
-	}
+// newZstdWriter returns a writer that compresses with so many workers to w, at a level from 1 to 19, which are in fact
+// four different ones. 0 workers mean GOMAXPROCS. Each worker needs about 5 MiB, above level 9 some times as much.
+func newZstdWriter(w io.Writer, level, workers int) (*zstdWriter, error) {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
@@ -51,25 +43,25 @@ func NewZstdWriter(w io.Writer, level, workers int) (*ZstdWriter, error) {
 		p.out = e.EncodeAll(p.plain, p.out[:0])
 		p.crc = crc32.ChecksumIEEE(p.plain)
 	}
-	z := new(ZstdWriter)
+	z := new(zstdWriter)
 	wrote := func(p *piece) { z.table.add(len(p.plain), len(p.out), p.crc) }
 	z.pieces, err = newPipeline(w, Zstd, zstdFrameSize, workers, func() func(*piece) { return compress }, wrote)
 	return z, err
 }
 
 // Write takes plain bytes. An error is that of an earlier write to the underlying writer.
-func (z *ZstdWriter) Write(p []byte) (int, error) { return z.pieces.Write(p) }
+func (z *zstdWriter) Write(p []byte) (int, error) { return z.pieces.Write(p) }
 
 // Written returns how many plain bytes can be decoded from what the underlying writer has been given. Any goroutine may ask.
-func (z *ZstdWriter) Written() int64 { return z.pieces.written.Load() }
+func (z *zstdWriter) Written() int64 { return z.pieces.written.Load() }
 
 // SetExtra keeps b beside the data, where ReadMap finds it and every other reader skips it; more than maxZstdExtra bytes are
 // left out. b is not copied and must not change before Close has returned.
-func (z *ZstdWriter) SetExtra(b []byte) { z.extra = b }
+func (z *zstdWriter) SetExtra(b []byte) { z.extra = b }
 
 // Close writes what is left and the table. It must be called, even after an error, to end the goroutines of z; it does not
 // close the underlying writer. Later calls return the same error.
-func (z *ZstdWriter) Close() error {
+func (z *zstdWriter) Close() error {
 	if !z.closed {
 		z.closed = true
 		z.err = z.pieces.finish(func() []byte {

@@ -16,11 +16,11 @@ import (
 	"testing/synctest"
 )
 
-// packZstd returns plain as ZstdWriter writes it.
+// packZstd returns plain as zstdWriter writes it.
 func packZstd(t testing.TB, plain []byte, level, workers int, extra []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	z, err := NewZstdWriter(&b, level, workers)
+	z, err := newZstdWriter(&b, level, workers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestZstdWriterPieces(t *testing.T) {
 	want := packZstd(t, plain, 1, 2, nil)
 	for _, size := range []int{10_000, 99_999, zstdFrameSize} {
 		var b bytes.Buffer
-		z, err := NewZstdWriter(&b, 1, 2)
+		z, err := newZstdWriter(&b, 1, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestZstdWriterPieces(t *testing.T) {
 	}
 }
 
-// Other tools read the tar that ZstdWriter has compressed.
+// Other tools read the tar that zstdWriter has compressed.
 func TestZstdWriterTools(t *testing.T) {
 	plain := sampleTar(t, 2_500_000)
 	var names []string
@@ -139,11 +139,11 @@ func TestZstdWriterTools(t *testing.T) {
 
 func TestZstdWriterErrors(t *testing.T) {
 	for _, tt := range []struct{ level, workers int }{{-1, 1}, {20, 1}, {1, -1}} {
-		if _, err := NewZstdWriter(io.Discard, tt.level, tt.workers); err == nil {
+		if _, err := Zstd.NewWriter(io.Discard, tt.level, tt.workers); err == nil {
 			t.Errorf("level %d, %d workers: no error", tt.level, tt.workers)
 		}
 	}
-	z, err := NewZstdWriter(io.Discard, 0, 0)
+	z, err := newZstdWriter(io.Discard, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestZstdWriterErrors(t *testing.T) {
 func TestZstdWriterFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("disk full")
-		z, err := NewZstdWriter(&fullWriter{room: 3 << 20, err: full}, 1, 3)
+		z, err := newZstdWriter(&fullWriter{room: 3 << 20, err: full}, 1, 3)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -85,7 +85,7 @@ func WhyNotTar(r io.ReaderAt, size int64, err error) error {
 		return err
 	}
 	n, _ := io.ReadFull(in, head)
-	name := codec.Other(head[:n])
+	name := codec.UnsupportedName(head[:n])
 	if inner := codec.Detect(head[:n]); name == "" && inner != codec.Plain {
 		name = inner.String()
 	}

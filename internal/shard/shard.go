@@ -252,7 +252,7 @@ func (s *Shard) Close() error {
 func (s *Shard) mustSpool() bool {
 	const most = 16 << 20
 	if s.Map.Plain == math.MaxInt64 { // not known yet
-		return s.Format != codec.Gzip && s.Format != codec.Bzip2
+		return !s.Format.Dense()
 	}
 	last := int64(0)
 	for i := range s.Checkpoints() {

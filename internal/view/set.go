@@ -7,13 +7,13 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 )
@@ -89,20 +89,7 @@ func Many(names []string, open func(ctx context.Context, name string) (*shard.Sh
 }
 
 // dirName returns the name of a shard's directory: its base name without what says that it is a tar, and how compressed.
-func dirName(shard string) string {
-	base := path.Base(store.Redact(shard))
-	for name := base; ; {
-		ext := path.Ext(name)
-		stem := strings.TrimSuffix(name, ext)
-		if !slices.Contains(extensions, ext) || strings.Trim(stem, ".") == "" {
-			return name // what is left would be no name, or "." or ".."
-		}
-		name = stem
-	}
-}
-
-// extensions are those that a shard's name ends in.
-var extensions = []string{".tar", ".tgz", ".gz", ".tzst", ".zst", ".zstd", ".tbz", ".tbz2", ".bz2", ".txz", ".xz", ".tlz4", ".lz4"}
+func dirName(shard string) string { return codec.TrimSuffix(path.Base(store.Redact(shard))) }
 
 // Only returns the view of a set's only shard; nil where there are many.
 func (s *Set) Only() *View { return s.only }

@@ -5,51 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 )
-
-// input is buffered compressed input that knows its offset.
-type input struct {
-	br  *bufio.Reader
-	r   io.Reader
-	end int64 // offset in the compressed bytes behind what br holds
-}
-
-// inputBuffer is the most that is read at once, and so what a start at a checkpoint reads too much at most.
-const inputBuffer = 64 << 10
-
-// reset makes in read r, whose first byte has the compressed offset off.
-func (in *input) reset(r io.Reader, off int64) {
-	in.r, in.end = r, off
-	if in.br == nil {
-		in.br = bufio.NewReaderSize(in, inputBuffer)
-	} else {
-		in.br.Reset(in)
-	}
-}
-
-// Read fills the buffer br and counts.
-func (in *input) Read(p []byte) (int, error) {
-	n, err := in.r.Read(p)
-	in.end += int64(n)
-	return n, err
-}
-
-// offset returns the compressed offset of the next byte.
-func (in *input) offset() int64 { return in.end - int64(in.br.Buffered()) }
-
-// skipZeros skips padding. At the end of the input it returns io.EOF.
-func (in *input) skipZeros() error {
-	for {
-		c, err := in.br.ReadByte()
-		if err != nil {
-			return err
-		}
-		if c != 0 {
-			return in.br.UnreadByte()
-		}
-	}
-}
 
 // Header flags, RFC 1952 section 2.3.1. FTEXT (1) changes nothing.
 const (
@@ -113,4 +69,22 @@ func (in *input) skipHeader() error {
 		}
 	}
 	return nil
+}
+
+// skipZeros skips padding. At the end of the input it returns io.EOF.
+func (in *input) skipZeros() error {
+	for {
+		c, err := in.br.ReadByte()
+		if err != nil {
+			return err
+		}
+		if c != 0 {
+			return in.br.UnreadByte()
+		}
+	}
+}
+
+// HasExtra reports whether the first header of a gzip shard has an extra field, by the shard's first bytes.
+func HasExtra(head []byte) bool {
+	return len(head) >= 4 && Detect(head) == Gzip && head[3]&flagExtra != 0
 }

@@ -1,0 +1,36 @@
+package codec
+
+import (
+	"bufio"
+	"io"
+)
+
+// input is buffered compressed input that knows its offset.
+type input struct {
+	br  *bufio.Reader
+	r   io.Reader
+	end int64 // offset in the compressed bytes behind what br holds
+}
+
+// inputBuffer is the most that is read at once, and so what a start at a checkpoint reads too much at most.
+const inputBuffer = 64 << 10
+
+// reset makes in read r, whose first byte has the compressed offset off.
+func (in *input) reset(r io.Reader, off int64) {
+	in.r, in.end = r, off
+	if in.br == nil {
+		in.br = bufio.NewReaderSize(in, inputBuffer)
+	} else {
+		in.br.Reset(in)
+	}
+}
+
+// Read fills the buffer br and counts.
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.r.Read(p)
+	in.end += int64(n)
+	return n, err
+}
+
+// offset returns the compressed offset of the next byte.
+func (in *input) offset() int64 { return in.end - int64(in.br.Buffered()) }
