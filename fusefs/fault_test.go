@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/testtime"
 	"golang.org/x/sys/unix"
 )
 
@@ -115,40 +117,17 @@ func testShardChanged(t *testing.T, kind string) {
 
 func TestLogOnce(t *testing.T) {
 	var heard []string
-	log := onceEvery(50*time.Millisecond, func(err error) { heard = append(heard, err.Error()) })
-	for range 10 {
+	synctest.Test(t, func(t *testing.T) {
+		log := onceEvery(time.Minute, func(err error) { heard = append(heard, err.Error()) })
+		for range 60 {
+			log(errors.New("a"))
+			log(errors.New("b"))
+			time.Sleep(time.Second) // of the bubble's clock
+		}
 		log(errors.New("a"))
-		log(errors.New("b"))
-	}
-	time.Sleep(60 * time.Millisecond)
-	log(errors.New("a"))
+	})
 	if got := strings.Join(heard, ""); got != "aba" {
-		t.Errorf("the log has heard %q", got)
-	}
-}
-
-func TestMounts(t *testing.T) { withChanges(t, testMounts) }
-
-func testMounts(t *testing.T, kind string) {
-	needFUSE(t)
-	// A name that mountinfo has to escape.
-	dir := filepath.Join(t.TempDir(), "a b\tc\\d\ne")
-	check(t, os.Mkdir(dir, 0o755))
-	name := filepath.Join(t.TempDir(), "shard.tar")
-	writeShard(t, name, samples(1))
-	m := &mounted{t: t, shard: name, scratch: filepath.Join(t.TempDir(), "scratch"), dir: dir, kind: kind}
-	if _, ok, err := At(dir); ok || err != nil {
-		t.Errorf("before it is mounted: %v, %v", ok, err)
-	}
-	m.start()
-	if at, ok, err := At(dir); !ok || err != nil || at.Source != m.scratch {
-		t.Errorf("At(%q) = %v, %v, %v", dir, at, ok, err)
-	}
-	m.cmd.Process.Kill()
-	<-m.done
-	check(t, Unmount(dir, true))
-	if _, ok, err := At(dir); ok || err != nil {
-		t.Errorf("after it was unmounted: %v, %v", ok, err)
+		t.Errorf("the log has got %q, want aba", got)
 	}
 }
 
@@ -160,15 +139,7 @@ func testUnmountInUse(t *testing.T, kind string) {
 	f, err := os.OpenFile(m.path("000000/new"), os.O_CREATE|os.O_RDWR, 0o644)
 	check(t, err)
 	m.stdin.Close()
-	for range 500 {
-		if _, mounted, err := At(m.dir); err != nil || !mounted {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if got := names(t, m.dir); len(got) > 0 {
-		t.Errorf("after it was unmounted, the mountpoint holds %q", got)
-	}
+	testtime.Eventually(t, "the unmount", func() bool { return len(names(t, m.dir)) == 0 })
 	_, err = f.WriteString("still open")
 	check(t, errors.Join(err, f.Close()))
 	<-m.done

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/view"
@@ -88,20 +89,28 @@ func serveMain(args []string) error {
 	return nil
 }
 
-func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind string) (*Server, error) {
-	o := Options{Source: scratch.Dir, AllowOther: true, ReadOnly: os.Getenv(readOnlyVariable) != "", Log: func(err error) { fmt.Println("log:", err) }}
+func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind string) (overlayfs.Lower, error) {
+	o := Options{Source: scratch.Dir, Log: func(err error) { fmt.Println("log:", err) }}
+	o.AllowOther, o.ReadOnly = true, os.Getenv(readOnlyVariable) != ""
 	if os.Getenv(traceVariable) != "" {
-		o.Trace = func(line string) { fmt.Println("trace:", line) }
+		o.trace = func(line string) { fmt.Println("trace:", line) }
 	}
 	switch kind {
 	case shown:
-		return Show(view.One(sh), mountpoint, o)
+		return MountReadOnly(view.One(sh), mountpoint, o)
 	case withOverlay:
 		userXattr, err := overlay.PrepareUpper(scratch)
 		if err != nil {
 			return nil, err
 		}
-		return Overlay(view.One(sh), Upper{Dir: scratch.Upper(), Work: scratch.Work(), Below: scratch.Lower(), UserMarks: userXattr}, mountpoint, o)
+		flags, err := o.Flags()
+		if err != nil {
+			return nil, err
+		}
+		return overlayfs.MountOver(func(dir string) (*Server, error) { return MountReadOnly(view.One(sh), dir, o) },
+			mountpoint, overlayfs.Options{
+				Lower: scratch.Lower(), Upper: scratch.Upper(), Work: scratch.Work(), Source: scratch.Dir, Flags: flags, AllowOther: true, UserXattr: userXattr,
+			})
 	}
 	over, err := overlay.New(scratch, sh)
 	if err != nil {
@@ -111,7 +120,7 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 	if err != nil {
 		return nil, err
 	}
-	return Change(tree, mountpoint, o)
+	return MountWritable(tree, mountpoint, o)
 }
 
 // readOnlyVariable, set, makes a server mount so that nothing can be changed any more.
@@ -330,7 +339,7 @@ func needFUSE(t testing.TB) {
 
 func needOverlay(t testing.TB) {
 	t.Helper()
-	if !MayOverlay() {
+	if !overlayfs.MayMount() {
 		t.Skipf("SKIPPED, NOT TESTED: %s mounts overlayfs, which only root may", t.Name())
 	}
 }

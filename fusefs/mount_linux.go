@@ -18,23 +18,17 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Why a file system is not mounted.
-var (
-	ErrOption  = errors.New("mount options refused")
-	errRefused = errors.New("mount refused")
-)
-
 // Type is the type of the mounts in /proc/self/mountinfo.
 const Type = "fuse.shardfs"
 
-// Options configures a mount. The zero value is a private one.
+// Options configures a mount. The zero value is a mount for its owner that logs nothing.
 type Options struct {
-	Source     string       // what the mount is said to be of: the scratch directory
-	AllowOther bool         // other users may use it
-	ReadOnly   bool         // nothing can be changed
-	Options    []string     // more mount options
-	Log        func(error)  // told of faults that a caller sees as EIO; nil: they are dropped
-	Trace      func(string) // told of each request, in a line; nil for nobody
+	MountOptions
+	Source string      // what /proc/self/mountinfo names as the source; "" for "shardfs"
+	Log    func(error) // gets faults that a caller sees as EIO, the same one once a minute; nil drops them
+
+	passthrough bool         // the kernel may read and write opened files itself
+	trace       func(string) // gets a line for each request and reply; nil for none
 }
 
 func (o *Options) report() func(error) {
@@ -50,9 +44,9 @@ type Server struct {
 	mountpoint string
 }
 
-// Show mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the mount is ready for
-// use.
-func Show(set *view.Set, mountpoint string, o Options) (*Server, error) {
+// MountReadOnly mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the mount is
+// ready for use. Other file systems may be stacked on the mount.
+func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error) {
 	o.ReadOnly = true
 	report := o.report()
 	s, err := serve(newBase(set, report), mountpoint, &o, report)
@@ -62,56 +56,43 @@ func Show(set *view.Set, mountpoint string, o Options) (*Server, error) {
 	return s, err
 }
 
-// Change mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is ready for use.
-// The process must have no umask: the kernel has applied that of whoever makes a file.
-func Change(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
+// MountWritable mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is ready for
+// use. The process must have no umask: the kernel has applied that of the process that makes a file.
+func MountWritable(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
+	o.passthrough = true
 	report := o.report()
 	return serve(newChanging(tree, report), mountpoint, &o, report)
 }
 
 // serve mounts a file system and starts to answer.
 func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(error)) (*Server, error) {
-	// The kernel checks permissions; every open file system object is ours to refuse otherwise.
-	options := append([]string{"default_permissions"}, o.Options...)
-	var flags uintptr = unix.MS_NOSUID | unix.MS_NODEV
-	if o.ReadOnly {
-		options = append(options, "ro")
-		flags |= unix.MS_RDONLY
-	}
 	logger := log.New(io.Discard, "", 0)
-	if o.Trace != nil {
-		logger = log.New(lineWriter(o.Trace), "", 0)
+	if o.trace != nil {
+		logger = log.New(lineWriter(o.trace), "", 0)
 	}
 	var disabled uint64
-	if _, changes := fs.(*changing); !changes {
-		disabled = fuse.CAP_PASSTHROUGH // so that overlayfs finds nothing stacked below it
+	if !o.passthrough {
+		disabled = fuse.CAP_PASSTHROUGH // with it, the kernel lets no other file system be stacked on this one
 	}
-	mounted := &fuse.MountOptions{
-		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther, Options: options,
-		DirectMountFlags: flags, MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
-		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC, // else what is truncated as it is opened would be copied first
+	server, err := mount(fs, mountpoint, o, fuse.MountOptions{
+		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther,
+		MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
+		// Without atomic O_TRUNC, a file that is truncated as it is opened would be copied up with its content first.
+		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC,
 		DisabledCapabilities: disabled,
 		DisableSplice:        true, // tried first for every reply, and never the faster way for bytes from memory
-		Logger:               logger, Debug: o.Trace != nil,
+		Logger:               logger, Debug: o.trace != nil,
 		PanicHandler: func(fault any) fuse.Status {
 			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))
 			return fuse.EIO
 		},
-	}
-	server, err := mount(fs, mountpoint, mounted)
-	asked := o.Options
-	if o.AllowOther {
-		asked = append([]string{"allow_other"}, asked...)
-	}
-	if errors.Is(err, errRefused) && len(asked) > 0 {
-		return nil, fmt.Errorf("%w: %s: %w", ErrOption, strings.Join(asked, ","), err)
-	}
+	})
 	if err != nil {
 		return nil, err
 	}
-	// What is asked before Serve reads it waits in the kernel, so nothing here waits for the mount, as go-fuse's WaitMount does
-	// by opening a file in it. A thread that waits for an answer of its own process cannot be killed, and holds the connection
-	// by whose end it would be released: a process that is killed then would stay for good.
+	// Requests that come before Serve reads them wait in the kernel, so nothing here waits for the mount, as go-fuse's WaitMount
+	// does by opening a file in it. A thread that waits for an answer of its own process cannot be killed, and holds the
+	// connection by whose end it would be released: a process that is killed at that moment would stay for good.
 	go server.Serve()
 	return &Server{server, mountpoint}, nil
 }
@@ -134,32 +115,35 @@ func readAhead(mountpoint string) {
 	}
 }
 
-// mount mounts by system call where we may, and else through fusermount3.
-func mount(fs fuse.RawFileSystem, mountpoint string, o *fuse.MountOptions) (*fuse.Server, error) {
-	direct := *o
-	direct.DirectMountStrict = true
-	direct.Options = nil
-	for _, option := range o.Options {
-		if option != "ro" { // a flag of the system call
-			direct.Options = append(direct.Options, option)
-		}
+// mount mounts by system call where we may, and else by fusermount3.
+func mount(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (*fuse.Server, error) {
+	options := append([]string{"default_permissions"}, o.fuse...) // the kernel checks permissions
+	direct := common
+	direct.Options, direct.DirectMountStrict = options, true
+	if direct.DirectMountFlags = o.flags(); direct.DirectMountFlags == 0 {
+		direct.DirectMountFlags = unix.MS_RELATIME // the kernel's own default; go-fuse takes 0 for nosuid and nodev
 	}
 	server, directErr := fuse.NewServer(fs, mountpoint, &direct)
-	if directErr == nil {
-		return server, nil
-	}
 	switch {
+	case directErr == nil:
+		return server, nil
 	case errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) || errors.Is(directErr, unix.ENXIO):
 		return nil, fmt.Errorf("/dev/fuse: %w", directErr)
 	case errors.Is(directErr, unix.EINVAL) && os.Geteuid() == 0:
-		return nil, fmt.Errorf("%w: %w", errRefused, directErr)
+		return nil, o.refused(directErr)
 	}
-	server, err := fuse.NewServer(fs, mountpoint, o)
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, unix.ENOENT) {
-		return nil, fmt.Errorf("mount: %w, and there is no fusermount3", directErr)
+	dev, err := mountByHelper(mountpoint, append(options, o.helperOptions(&common)...))
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, fmt.Errorf("mount: %w, and there is no %s", directErr, fusermount)
+	case errors.Is(err, errHelper):
+		return nil, o.refused(err)
+	case err != nil:
+		return nil, err
 	}
+	server, err = fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", dev), &common)
 	if err != nil {
-		return nil, fmt.Errorf("%w by fusermount3, which says why", errRefused)
+		return nil, errors.Join(err, Unmount(mountpoint, true))
 	}
 	return server, nil
 }
@@ -178,29 +162,4 @@ func (s *Server) Unmount() error {
 		return nil
 	}
 	return err
-}
-
-// Unmount unmounts what is mounted at a mountpoint. Lazy detaches it even if it is in use.
-func Unmount(mountpoint string, lazy bool) error {
-	flags := unix.UMOUNT_NOFOLLOW
-	arg := "-u"
-	if lazy {
-		flags |= unix.MNT_DETACH
-		arg = "-uz"
-	}
-	err := unix.Unmount(mountpoint, flags)
-	if err != unix.EPERM {
-		return err
-	}
-	out, runErr := exec.Command("fusermount3", arg, "--", mountpoint).CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case runErr == nil:
-		return nil
-	case !errors.As(runErr, &exit):
-		return fmt.Errorf("%w, and there is no fusermount3", err)
-	case strings.Contains(string(out), "busy"):
-		return unix.EBUSY
-	}
-	return errors.New(strings.TrimSpace(string(out)))
 }

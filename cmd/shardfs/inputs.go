@@ -8,7 +8,7 @@ import (
 	"iter"
 	"os"
 
-	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -76,7 +76,7 @@ func fileOf(name string) (os.FileInfo, error) {
 		return info, nil
 	}
 	if place, placeErr := absolute(path); placeErr == nil {
-		if _, mounted, mountErr := fusefs.At(place); mountErr == nil && mounted {
+		if _, mounted, mountErr := mounts.At(place); mountErr == nil && mounted {
 			return nil, nil // its server is gone
 		}
 	}

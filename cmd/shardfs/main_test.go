@@ -11,10 +11,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
-
-	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/testtime"
+	"golang.org/x/sys/unix"
 )
 
 // statusVariable names the file that a shardfs of a story leaves its exit status in.
@@ -112,7 +111,7 @@ func leftovers(work string, limit time.Duration) (all []string) {
 		for _, p := range processes(work) {
 			all = append(all, fmt.Sprintf("process %d: %s", p.pid, strings.Join(p.args, " ")))
 		}
-		for _, m := range mounts(work) {
+		for _, m := range mountpoints(work) {
 			all = append(all, "mount "+m)
 		}
 		temps, _ := filepath.Glob(filepath.Join(work, ".tmp", "shardfs-*"))
@@ -134,14 +133,14 @@ func cleanUp(work string) {
 	for _, p := range processes(work) {
 		unix.Kill(p.pid, unix.SIGKILL)
 	}
-	for _, m := range mounts(work) {
-		fusefs.Unmount(m, true)
+	for _, m := range mountpoints(work) {
+		mounts.Unmount(m, true)
 	}
 }
 
-// mounts returns the mountpoints in a directory, the last one mounted first.
-func mounts(work string) (all []string) {
-	mounted, _ := fusefs.Mounts()
+// mountpoints returns the mountpoints in a directory, the last one mounted first.
+func mountpoints(work string) (all []string) {
+	mounted, _ := mounts.List()
 	for _, m := range mounted {
 		if within(m.Mountpoint, work) {
 			all = append([]string{m.Mountpoint}, all...)

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -94,7 +94,7 @@ func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (str
 	if err := clearDead(u, place); err != nil {
 		return "", err
 	}
-	if _, mounted, err := fusefs.At(place); err != nil {
+	if _, mounted, err := mounts.At(place); err != nil {
 		return "", err
 	} else if mounted {
 		return "", ui.Usagef("%s: already mounted by shardfs", mountpoint)

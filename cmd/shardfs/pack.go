@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -179,7 +180,7 @@ func scratchOf(place string) (*scratch.Scratch, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, mounted, err := fusefs.At(place)
+	m, mounted, err := mounts.At(place)
 	if err != nil || !mounted {
 		return nil, err
 	}
@@ -198,7 +199,7 @@ func scratchOf(place string) (*scratch.Scratch, error) {
 
 // syncMount has the kernel write what it holds back of a mount's files. Of a dead mount it has nothing, and what overlayfs
 // holds are the files of the upper directory themselves.
-func syncMount(m fusefs.Mounted) error {
+func syncMount(m mounts.Mount) error {
 	if m.Type != fusefs.Type {
 		return nil
 	}

@@ -14,7 +14,9 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
@@ -83,9 +85,9 @@ func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLin
 		}
 		u.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
 	}
-	var server *fusefs.Server
+	var server mountServer
 	if opened.Growing {
-		server, err = fusefs.Show(view.One(sh), mountpoint, mounted)
+		server, err = fusefs.MountReadOnly(view.One(sh), mountpoint, mounted)
 	} else {
 		var end func() error
 		if server, end, err = o.mountChanges(u, parent, scratch, sh, mountpoint, mounted); end != nil {
@@ -105,15 +107,18 @@ func (o *mountOptions) serveOne(ctx context.Context, u *ui.UI, parent *parentLin
 // mountChanges mounts a shard with its changes, by overlayfs if that is wanted or can be had. End, if not nil, is called when
 // the server has ended.
 func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *scratch.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (
-	server *fusefs.Server, end func() error, err error) {
-	may := fusefs.MayOverlay()
+	server mountServer, end func() error, err error) {
+	may := overlayfs.MayMount()
 	if o.overlay == "kernel" && !may {
 		return nil, nil, fmt.Errorf("--overlay kernel: %w", unix.EPERM)
 	}
 	if may && o.overlay != "fuse" {
 		server, err := mountKernel(parent, scratch, sh, mountpoint, mounted)
-		if err == nil || o.overlay == "kernel" {
-			return server, nil, err
+		if err == nil {
+			return server, nil, nil
+		}
+		if o.overlay == "kernel" {
+			return nil, nil, err
 		}
 		u.Detail("%s: not by overlayfs: %v", mountpoint, err)
 	}
@@ -130,19 +135,35 @@ func (o *mountOptions) mountChanges(u *ui.UI, parent *parentLink, scratch *scrat
 		return nil, over.Close, fmt.Errorf("%s: %w", scratch.Dir, err)
 	}
 	end = func() error { return errors.Join(tree.Close(), over.Close()) }
-	server, err = fusefs.Change(tree, mountpoint, mounted)
+	server, err = fusefs.MountWritable(tree, mountpoint, mounted)
 	return server, end, err
 }
 
 // mountKernel mounts a shard with its changes by overlayfs.
-func mountKernel(parent *parentLink, scratch *scratch.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (*fusefs.Server, error) {
+func mountKernel(parent *parentLink, scratch *scratch.Scratch, sh *shard.Shard, mountpoint string, mounted fusefs.Options) (mountServer, error) {
 	userXattr, err := overlay.PrepareUpper(scratch)
 	if err != nil {
 		return nil, err
 	}
-	return fusefs.Overlay(view.One(sh), fusefs.Upper{
-		Dir: scratch.Upper(), Work: scratch.Work(), Below: scratch.Lower(), UserMarks: userXattr, Volatile: parent.kind == "run",
-	}, mountpoint, mounted)
+	flags, err := mounted.Flags()
+	if err != nil {
+		return nil, err
+	}
+	// The base is for overlayfs alone, which lets in whom it wants to.
+	base := fusefs.Options{Source: mounted.Source, Log: mounted.Log}
+	base.AllowOther = true
+	return overlayfs.MountOver(func(dir string) (*fusefs.Server, error) {
+		return fusefs.MountReadOnly(view.One(sh), dir, base)
+	}, mountpoint, overlayfs.Options{
+		Lower: scratch.Lower(), Upper: scratch.Upper(), Work: scratch.Work(), Source: mounts.Source(scratch.Dir), Flags: flags,
+		AllowOther: mounted.AllowOther, UserXattr: userXattr, Volatile: parent.kind == "run",
+	})
+}
+
+// mountServer serves a mount.
+type mountServer interface {
+	Unmount() error
+	Wait()
 }
 
 // serveMany serves many shards, which cannot be changed.
@@ -177,7 +198,7 @@ func (o *mountOptions) serveMany(ctx context.Context, u *ui.UI, parent *parentLi
 	}
 	mounted := o.fuseOptions(scratch)
 	mounted.Log = func(err error) { u.Say("error", err.Error()) }
-	server, err := fusefs.Show(set, mountpoint, mounted)
+	server, err := fusefs.MountReadOnly(set, mountpoint, mounted)
 	if err != nil {
 		return fmt.Errorf("%s: %w", mountpoint, err)
 	}
@@ -185,7 +206,7 @@ func (o *mountOptions) serveMany(ctx context.Context, u *ui.UI, parent *parentLi
 }
 
 // attend says that a mount is ready, and waits for its end or brings it about.
-func attend(ctx context.Context, parent *parentLink, scratch *scratch.Scratch, server *fusefs.Server, ready func()) error {
+func attend(ctx context.Context, parent *parentLink, scratch *scratch.Scratch, server mountServer, ready func()) error {
 	done := make(chan struct{})
 	go func() {
 		server.Wait()
@@ -205,7 +226,7 @@ func attend(ctx context.Context, parent *parentLink, scratch *scratch.Scratch, s
 	}
 	err := server.Unmount()
 	if errors.Is(err, os.ErrNotExist) { // a directory above it was renamed
-		err = detachMounts(func(m fusefs.Mounted) bool { return m.Source == scratch.Dir })
+		err = detachMounts(func(m mounts.Mount) bool { return m.Source == scratch.Dir })
 	}
 	if err != nil {
 		return err // without a way to end the mount, the end of the server is
@@ -239,19 +260,9 @@ func (o *mountOptions) leave(u *ui.UI, s *scratch.Scratch) error {
 	return err
 }
 
-// fuseOptions tells our mount options from the kernel's.
+// fuseOptions returns the options to mount with.
 func (o *mountOptions) fuseOptions(scratch *scratch.Scratch) fusefs.Options {
-	mounted := fusefs.Options{Source: scratch.Dir, ReadOnly: o.readOnly}
-	for _, option := range o.options {
-		switch option {
-		case "allow_other":
-			mounted.AllowOther = true
-		case "ro":
-			mounted.ReadOnly = true
-		case "rw", "":
-		default:
-			mounted.Options = append(mounted.Options, option)
-		}
-	}
+	mounted := fusefs.Options{MountOptions: fusefs.ParseMountOptions(o.options), Source: scratch.Dir}
+	mounted.ReadOnly = mounted.ReadOnly || o.readOnly
 	return mounted
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -16,17 +16,17 @@ import (
 
 // isDead reports whether the server of a mount is gone: it holds the scratch directory as long as it lives. A mount of the
 // kernel's overlayfs outlives it, and shows what has been read before, and what was changed.
-func isDead(m fusefs.Mounted) bool { return !scratch.IsLive(m.Source) }
+func isDead(m mounts.Mount) bool { return !scratch.IsLive(m.Source) }
 
 // clearDead detaches mounts of ours at a place whose server is gone. Changes that nobody packed stay in their scratch
 // directory, and the user is told where.
 func clearDead(u *ui.UI, place string) error {
 	for {
-		m, mounted, err := fusefs.At(place)
+		m, mounted, err := mounts.At(place)
 		if err != nil || !mounted || !isDead(m) {
 			return err
 		}
-		if err := fusefs.Unmount(place, true); err != nil {
+		if err := mounts.Unmount(place, true); err != nil {
 			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", place, err)
 		}
 		scratch, err := scratch.Open(m.Source)
@@ -46,7 +46,7 @@ func clearDead(u *ui.UI, place string) error {
 // clearStale detaches what an earlier holder of a scratch directory that this process holds has left mounted, wherever that
 // is. Nobody must write to the changes through it any more.
 func clearStale(u *ui.UI, scratch *scratch.Scratch) error {
-	all, err := fusefs.Mounts()
+	all, err := mounts.List()
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func clearStale(u *ui.UI, scratch *scratch.Scratch) error {
 				continue
 			}
 		}
-		if err := fusefs.Unmount(m.Mountpoint, true); err != nil {
+		if err := mounts.Unmount(m.Mountpoint, true); err != nil {
 			return fmt.Errorf("%s: detach the mount of a server that is gone: %w", m.Mountpoint, err)
 		}
 		if m.Mountpoint != scratch.Lower() {
@@ -132,18 +132,18 @@ func sweep(u *ui.UI, in string, alone bool) {
 
 // detach unmounts what is mounted in a directory that is to be removed.
 func detach(dir string) error {
-	return detachMounts(func(m fusefs.Mounted) bool { return within(m.Mountpoint, dir) })
+	return detachMounts(func(m mounts.Mount) bool { return within(m.Mountpoint, dir) })
 }
 
 // detachMounts unmounts those of our mounts that which says, even if they are in use.
-func detachMounts(which func(fusefs.Mounted) bool) error {
-	all, err := fusefs.Mounts()
+func detachMounts(which func(mounts.Mount) bool) error {
+	all, err := mounts.List()
 	if err != nil {
 		return err
 	}
 	for _, m := range all {
 		if m.Ours && which(m) {
-			err = errors.Join(err, fusefs.Unmount(m.Mountpoint, true))
+			err = errors.Join(err, mounts.Unmount(m.Mountpoint, true))
 		}
 	}
 	return err

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -44,7 +44,7 @@ func umount(mountpoint string, discard bool) error {
 	if err != nil {
 		return err
 	}
-	m, mounted, err := fusefs.At(place)
+	m, mounted, err := mounts.At(place)
 	if err != nil {
 		return err
 	}
@@ -53,13 +53,13 @@ func umount(mountpoint string, discard bool) error {
 	}
 	scratch, err := scratch.Open(m.Source)
 	if errors.Is(err, os.ErrNotExist) {
-		return fusefs.Unmount(place, true) // of a dead server, swept since
+		return mounts.Unmount(place, true) // of a dead server, swept since
 	}
 	if err != nil {
 		return err
 	}
 	if scratch.Mountpoint() != place { // another name of a mount, as by mount --bind
-		return fusefs.Unmount(place, isDead(m))
+		return mounts.Unmount(place, isDead(m))
 	}
 	if scratch.Temporary() && !discard {
 		if err := syncMount(m); err != nil {
@@ -73,7 +73,7 @@ func umount(mountpoint string, discard bool) error {
 			return ui.WithHint(errUnpacked, "pack them first, or give them up with --discard")
 		}
 	}
-	if err := fusefs.Unmount(place, isDead(m)); errors.Is(err, unix.EBUSY) {
+	if err := mounts.Unmount(place, isDead(m)); errors.Is(err, unix.EBUSY) {
 		if by := holders(place); by != "" {
 			return fmt.Errorf("%w: process %s", err, by)
 		}

@@ -16,7 +16,9 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -145,7 +147,7 @@ func canMount() bool {
 	}
 	unix.Close(fd)
 	_, err = exec.LookPath("fusermount3")
-	return err == nil || os.Geteuid() == 0 || fusefs.MayOverlay()
+	return err == nil || os.Geteuid() == 0 || overlayfs.MayMount()
 }
 
 // shardTasks yields a task for each sample of a shard, with what can be told from the index.
@@ -202,8 +204,8 @@ func openMountSpace(ctx context.Context, outer *scratch.Scratch, layout *ws.Extr
 		m.over, err = overlay.New(changes, sh)
 	}
 	if err == nil {
-		var at fusefs.Mounted
-		if at, _, err = fusefs.At(m.mountpoint); err == nil && at.Type != fusefs.Type {
+		var at mounts.Mount
+		if at, _, err = mounts.At(m.mountpoint); err == nil && at.Type != fusefs.Type {
 			m.mounted, err = os.OpenRoot(m.mountpoint)
 		}
 	}

@@ -58,7 +58,7 @@ func TestForget(t *testing.T) {
 	defer tree.Close()
 	mnt := filepath.Join(dir, "mnt")
 	check(os.Mkdir(mnt, 0o755))
-	server, err := fusefs.Change(tree, mnt, fusefs.Options{})
+	server, err := fusefs.MountWritable(tree, mnt, fusefs.Options{})
 	check(err)
 	defer func() {
 		check(server.Unmount())

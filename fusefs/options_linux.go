@@ -1,0 +1,118 @@
+package fusefs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// ErrOption says that mount options were refused.
+var ErrOption = errors.New("mount options refused")
+
+// MountOptions are options as users give them to mount -o. The zero value is a mount for its owner only, with neither set-user-ID
+// programs nor devices.
+type MountOptions struct {
+	AllowOther bool // users other than the one who mounts may enter
+	ReadOnly   bool // nothing can be changed
+
+	set, clear uintptr  // flags of mount(2), beside those of the zero value
+	fuse       []string // options that only FUSE has
+	given      []string // all, as they were given
+}
+
+// generalFlags are the options that every file system has.
+var generalFlags = map[string]struct{ set, clear uintptr }{
+	"nosuid":     {set: unix.MS_NOSUID},
+	"suid":       {clear: unix.MS_NOSUID},
+	"nodev":      {set: unix.MS_NODEV},
+	"dev":        {clear: unix.MS_NODEV},
+	"noexec":     {set: unix.MS_NOEXEC},
+	"exec":       {clear: unix.MS_NOEXEC},
+	"noatime":    {set: unix.MS_NOATIME},
+	"nodiratime": {set: unix.MS_NODIRATIME},
+	"relatime":   {set: unix.MS_RELATIME},
+	"sync":       {set: unix.MS_SYNCHRONOUS},
+	"dirsync":    {set: unix.MS_DIRSYNC},
+
+	"default_permissions": {}, // always on
+}
+
+// ParseMountOptions sorts options, one a string. A later one overrides an earlier one that says the opposite. Options that are
+// not known here are taken for those of FUSE, which refuses what it does not know when it is mounted.
+func ParseMountOptions(options []string) MountOptions {
+	var o MountOptions
+	for _, option := range options {
+		switch option {
+		case "", "rw":
+			continue
+		case "ro":
+			o.ReadOnly = true
+			continue
+		case "allow_other":
+			o.AllowOther = true
+			continue
+		}
+		o.given = append(o.given, option)
+		if flags, ok := generalFlags[option]; ok {
+			o.set = o.set&^flags.clear | flags.set
+			o.clear = o.clear&^flags.set | flags.clear
+		} else {
+			o.fuse = append(o.fuse, option)
+		}
+	}
+	return o
+}
+
+// Flags returns the flags of mount(2), for a file system that has no options of FUSE. If there is one, the error is an
+// ErrOption that names it.
+func (o *MountOptions) Flags() (uintptr, error) {
+	if len(o.fuse) > 0 {
+		return 0, fmt.Errorf("%w: %s: only FUSE has this option", ErrOption, o.fuse[0])
+	}
+	return o.flags(), nil
+}
+
+// flags returns the flags of mount(2).
+func (o *MountOptions) flags() uintptr {
+	flags := (unix.MS_NOSUID|unix.MS_NODEV)&^o.clear | o.set
+	if o.ReadOnly {
+		flags |= unix.MS_RDONLY
+	}
+	return flags
+}
+
+// refused returns the error for options that the kernel or fusermount3 has refused for a reason. Without any options it is the
+// mount that was refused.
+func (o *MountOptions) refused(reason error) error {
+	given := o.given
+	if o.AllowOther {
+		given = append([]string{"allow_other"}, given...)
+	}
+	if len(given) == 0 {
+		return fmt.Errorf("mount refused: %w", reason)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrOption, strings.Join(given, ","), reason)
+}
+
+// helperOptions returns the options for fusermount3, but for those that only FUSE has.
+func (o *MountOptions) helperOptions(common *fuse.MountOptions) []string {
+	options := []string{"subtype=" + common.Name, fmt.Sprintf("max_read=%d", common.MaxWrite)}
+	if common.FsName != "" {
+		options = append(options, "fsname="+common.FsName)
+	}
+	if o.AllowOther {
+		options = append(options, "allow_other")
+	}
+	if o.ReadOnly {
+		options = append(options, "ro")
+	}
+	for _, option := range o.given {
+		if _, ok := generalFlags[option]; ok {
+			options = append(options, option)
+		}
+	}
+	return options
+}

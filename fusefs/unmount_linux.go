@@ -1,0 +1,36 @@
+package fusefs
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unmount unmounts what is mounted last at a mountpoint, by fusermount3 where the system call is not permitted. Lazy detaches
+// it even while it is in use; else the error is EBUSY then. It is EINVAL if nothing is mounted there.
+func Unmount(mountpoint string, lazy bool) error {
+	flags := unix.UMOUNT_NOFOLLOW
+	arg := "-u"
+	if lazy {
+		flags |= unix.MNT_DETACH
+		arg = "-uz"
+	}
+	err := unix.Unmount(mountpoint, flags)
+	if err != unix.EPERM {
+		return err
+	}
+	out, runErr := exec.Command(fusermount, arg, "--", mountpoint).CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case runErr == nil:
+		return nil
+	case !errors.As(runErr, &exit):
+		return fmt.Errorf("%w, and there is no %s", err, fusermount)
+	case strings.Contains(string(out), "busy"):
+		return unix.EBUSY
+	}
+	return errors.New(strings.TrimSpace(string(out)))
+}

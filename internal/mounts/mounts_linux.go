@@ -1,0 +1,92 @@
+// Package mounts finds the mounts that shardfs has made, whether anything still serves them or not, and ends them.
+//
+// A mount is recognized in /proc/self/mountinfo by its type, where that is ours, or by the prefix of its source. The rest of
+// the source is the absolute path of the scratch directory that the mount was made with, so whatever else there is to know
+// about a mount is found there.
+package mounts
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/overlayfs"
+)
+
+// Mount is a line of /proc/self/mountinfo.
+type Mount struct {
+	Mountpoint string
+	Type       string // of its file system, as "fuse.shardfs" or "overlay"
+	Source     string // the scratch directory, if the mount is Ours
+	Ours       bool   // shardfs made it
+}
+
+// sourcePrefix begins the sources of our mounts of types that others use as well, in front of the scratch directory.
+const sourcePrefix = "shardfs:"
+
+// Source returns the source to mount a file system of such a type with, so that List recognizes it.
+func Source(scratchDir string) string { return sourcePrefix + scratchDir }
+
+// List returns everything that is mounted, in the order of mounting.
+func List() ([]Mount, error) {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	return parse(string(table)), nil
+}
+
+// At returns the mount at a mountpoint, which is an absolute path without links; of several stacked ones the last, which
+// hides the others. Ok says that it is there and ours.
+func At(mountpoint string) (m Mount, ok bool, err error) {
+	all, err := List()
+	for _, candidate := range all {
+		if candidate.Mountpoint == mountpoint {
+			m = candidate
+		}
+	}
+	return m, m.Ours, err
+}
+
+// Unmount unmounts the last of our mounts at a mountpoint. Lazy detaches it even while it is used: it is gone from its place,
+// and serves its users until they have left. Without lazy, the error is EBUSY then.
+func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpoint, lazy) }
+
+// parse reads a table of mounts. It passes over lines that it does not understand: they are not ours.
+func parse(table string) (all []Mount) {
+	for line := range strings.Lines(table) {
+		// 36 35 98:0 /root /mountpoint rw,noatime shared:1 - type source rw
+		before, after, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
+		place, what := strings.Split(before, " "), strings.Split(after, " ")
+		if len(place) < 5 || len(what) < 2 {
+			continue
+		}
+		m := Mount{Mountpoint: unescape(place[4]), Type: what[0], Source: unescape(what[1])}
+		switch m.Type {
+		case fusefs.Type:
+			m.Ours = true
+		case overlayfs.Type:
+			m.Source, m.Ours = strings.CutPrefix(m.Source, sourcePrefix)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// unescape undoes the octal escapes of mountinfo, such as \040 for a space. All other bytes stay as they are, whether they
+// are valid UTF-8 or not.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,140 @@
+package mounts
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+func TestParse(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		want []Mount
+	}{
+		{`36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw`, []Mount{{"/mnt", "ext4", "/dev/sda1", false}}},
+		{`36 35 0:50 / /mnt rw - fuse.shardfs /tmp/s rw`, []Mount{{"/mnt", "fuse.shardfs", "/tmp/s", true}}},
+		{`36 35 0:50 / /mnt rw a:1 b:2 - overlay shardfs:/tmp/s rw`, []Mount{{"/mnt", "overlay", "/tmp/s", true}}},
+		{`36 35 0:50 / /mnt rw - overlay overlay rw`, []Mount{{"/mnt", "overlay", "overlay", false}}},
+		{`36 35 0:50 / /mnt rw - nfs4 shardfs:/export rw`, []Mount{{"/mnt", "nfs4", "shardfs:/export", false}}},
+		{`36 35 0:50 / /mnt rw - tmpfs  rw`, []Mount{{"/mnt", "tmpfs", "", false}}},
+		{`36 35 0:50 / /a\040b\011c\012d\134e\043f rw - tmpfs - rw`, []Mount{{"/a b\tc\nd\\e#f", "tmpfs", "-", false}}},
+		{`36 35 0:50 / /\134040 rw - tmpfs none rw`, []Mount{{`/\040`, "tmpfs", "none", false}}},
+		{`36 35 0:50 / /a\9 rw - tmpfs none rw`, []Mount{{`/a\9`, "tmpfs", "none", false}}},
+		{"36 35 0:50 / /\xff\xfe\u00e9 rw - tmpfs \x80 rw", []Mount{{"/\xff\xfe\u00e9", "tmpfs", "\x80", false}}},
+		{`36 35 0:50 / /mnt rw - overlay none rw,lowerdir=` + strings.Repeat("x", 1<<20), []Mount{{"/mnt", "overlay", "none", false}}},
+		{`36 35 0:50 /`, nil},
+		{``, nil},
+	} {
+		const before, after = "1 0 0:1 / / rw - tmpfs none rw\n", "\n2 0 0:1 / /after rw - tmpfs none rw\n"
+		want := slices.Concat([]Mount{{"/", "tmpfs", "none", false}}, tt.want, []Mount{{"/after", "tmpfs", "none", false}})
+		if got := parse(before + tt.line + after); !slices.Equal(got, want) {
+			t.Errorf("%.100q is %+v, want %+v", tt.line, got, want)
+		}
+	}
+}
+
+// The kernel and At agree on names of every kind.
+func TestAt(t *testing.T) {
+	for _, name := range []string{
+		"plain", "a b", "a\tb", "a\nb", `a\b`, `\040`, `a\`, "a#b", "\xff\xfe", "\u00e9", "a\rb", " - ", strings.Repeat("\n", 255),
+	} {
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir = filepath.Join(dir, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if m, ok, err := At(dir); m != (Mount{}) || ok || err != nil {
+			t.Errorf("before it is mounted, At(%q) = %+v, %v, %v", name, m, ok, err)
+		}
+		if err := unix.Mount(name, dir, "tmpfs", 0, ""); err != nil {
+			skip.Without(t, "the right to mount: %v", err)
+		}
+		m, ok, err := At(dir)
+		if want := (Mount{dir, "tmpfs", name, false}); m != want || ok || err != nil {
+			t.Errorf("At(%q) = %+v, %v, %v", name, m, ok, err)
+		}
+		if err := Unmount(dir, false); err != nil {
+			t.Error(err)
+		}
+		if m, ok, err := At(dir); m != (Mount{}) || ok || err != nil {
+			t.Errorf("after it was unmounted, At(%q) = %+v, %v, %v", name, m, ok, err)
+		}
+	}
+}
+
+// A mount of ours is found by its mountpoint, with its scratch directory, whatever their names are.
+func TestOurs(t *testing.T) {
+	shardName := filepath.Join(t.TempDir(), "shard.tar")
+	if err := os.WriteFile(shardName, make([]byte, 1024), 0o644); err != nil { // an empty tar
+		t.Fatal(err)
+	}
+	sh, err := shard.Open(t.Context(), shardName, shard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sh.Close()
+	const odd = "a b\tc\\d\ne"
+	in := t.TempDir()
+	scratch := filepath.Join(in, "scratch "+odd)
+	base := func(dir string) (*fusefs.Server, error) {
+		return fusefs.MountReadOnly(view.One(sh), dir, fusefs.Options{Source: scratch})
+	}
+	for name, mount := range map[string]func(dir string) (overlayfs.Lower, error){
+		fusefs.Type: func(dir string) (overlayfs.Lower, error) { return base(dir) },
+		overlayfs.Type: func(dir string) (overlayfs.Lower, error) {
+			o := overlayfs.Options{
+				Lower: filepath.Join(in, "lower"), Upper: filepath.Join(in, "upper"), Work: filepath.Join(in, "work"), Source: Source(scratch),
+			}
+			for _, dir := range []string{o.Lower, o.Upper, o.Work} {
+				if err := os.Mkdir(dir, 0o755); err != nil {
+					return nil, err
+				}
+			}
+			return overlayfs.MountOver(base, dir, o)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == overlayfs.Type && !overlayfs.MayMount() {
+				skip.Without(t, "the right to mount")
+			}
+			if _, err := os.Stat("/dev/fuse"); err != nil {
+				skip.Without(t, "FUSE: %v", err)
+			}
+			dir := filepath.Join(in, name, odd)
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			server, err := mount(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, ok, err := At(dir)
+			if want := (Mount{dir, name, scratch, true}); m != want || !ok || err != nil {
+				t.Errorf("At = %+v, %v, %v, want %+v", m, ok, err, want)
+			}
+			if err := Unmount(dir, false); err != nil {
+				t.Error(err)
+			}
+			server.Wait()
+			if _, ok, err := At(dir); ok || err != nil {
+				t.Errorf("after it was unmounted: %v, %v", ok, err)
+			}
+			if err := server.Unmount(); err != nil {
+				t.Errorf("unmount again: %v", err)
+			}
+		})
+	}
+}
