@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,10 +26,10 @@ import (
 
 // indexOptions are the flags of index.
 type indexOptions struct {
-	from    shardFlags
-	sidecar bool
-	export  string
-	hint    string // name of an index of another tool
+	from     shardFlags
+	sidecar  bool
+	export   string
+	imported string // name of an index of another tool
 }
 
 func newIndex(g *globals) *cobra.Command {
@@ -49,7 +50,7 @@ indexes beside the shard; --import proves one of another tool by the shard.`,
   shardfs index --index none train-0000.tgz       # read it all once more`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for flag, file := range map[string]string{"--index": o.from.index, "--import": o.hint} {
+			for flag, file := range map[string]string{"--index": o.from.index, "--import": o.imported} {
 				if file != "" && file != "none" && len(args) > 1 {
 					return ui.Usagef("%s %s: of which of the shards?", flag, file)
 				}
@@ -70,8 +71,8 @@ indexes beside the shard; --import proves one of another tool by the shard.`,
 	}
 	o.from.add(cmd.Flags(), g)
 	cmd.Flags().BoolVar(&o.sidecar, "sidecar", false, "write SHARD.sfidx beside the shard")
-	cmd.Flags().StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of wds2idx, energon, hf")
-	cmd.Flags().StringVar(&o.hint, "import", "", "prove the index `FILE` of another tool")
+	cmd.Flags().StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+strings.Join(indexformat.Names(), ", "))
+	cmd.Flags().StringVar(&o.imported, "import", "", "prove the index `FILE` of another tool")
 	return cmd
 }
 
@@ -96,8 +97,8 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string) error {
 		return err
 	}
 	defer sh.Close()
-	if o.hint != "" {
-		if err := importIndex(ctx, u, sh, o.hint); err != nil {
+	if o.imported != "" {
+		if err := importIndex(ctx, u, sh, o.imported); err != nil {
 			return err
 		}
 	}
@@ -215,13 +216,13 @@ func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) er
 	if err != nil {
 		return &ui.UsageError{Err: fmt.Errorf("--import %s: %w", name, err)}
 	}
-	hint, err := indexformat.Import(buffered, format, sh.Plain())
+	imported, err := indexformat.Import(buffered, format, sh.Plain())
 	if err == nil {
-		err = hint.Check(sh.Index)
+		err = imported.Check(sh.Index)
 	}
 	digests := false
 	if err == nil && sh.Format == codec.Plain {
-		digests, err = hint.Verify(pipe.NewReaderAt(ctx, sh))
+		digests, err = imported.Verify(pipe.NewReaderAt(ctx, sh))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", sh.Name, name, err)

@@ -54,7 +54,7 @@ func (o *outputOptions) add(flags *pflag.FlagSet) {
 // addIndex adds the flags for what is written beside the output.
 func (o *outputOptions) addIndex(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.writeIndex, "write-index", false, "write an index file beside the output")
-	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of wds2idx, energon, hf")
+	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+strings.Join(indexformat.Names(), ", "))
 }
 
 // check refuses values that mean nothing, before any work is done.
@@ -78,8 +78,8 @@ func (o *outputOptions) check() error {
 	}
 	format, err := o.format()
 	for _, f := range exports {
-		if f != indexformat.Energon && format != codec.Plain {
-			return ui.Usagef("--export %s: members of a compressed output have no place in the file", f)
+		if f.NeedsPlain() && format != codec.Plain {
+			return ui.Usagef("--export %s: needs a plain output: members of a compressed one have no offsets in the file", f)
 		}
 	}
 	if lowest, highest := format.Levels(); err == nil && (o.level < lowest || o.level > highest) {

@@ -30,14 +30,23 @@ func exportEnergon(w io.Writer, x *index.Index) error {
 	return out.Flush()
 }
 
-func (h *Hint) importEnergon(r io.Reader) error {
+// beginsEnergon reports whether the first two numbers can be offsets of samples.
+func beginsEnergon(head []byte) bool {
+	if len(head) < 16 {
+		return false
+	}
+	first, second := binary.LittleEndian.Uint64(head), binary.LittleEndian.Uint64(head[8:])
+	return first < second && first%index.BlockSize == 0 && second%index.BlockSize == 0 && second < 1<<62
+}
+
+func (im *Imported) readEnergon(r io.Reader) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var buf [8]byte
 	before := int64(-1)
 	for n := 0; ; n++ {
 		switch _, err := io.ReadFull(in, buf[:]); {
 		case err == io.EOF && n >= 2:
-			h.samples = n - 1
+			im.samples = n - 1
 			return nil
 		case err == io.EOF:
 			return fmt.Errorf("%w: %d offsets are of no sample", ErrMalformed, n)
@@ -48,30 +57,30 @@ func (h *Hint) importEnergon(r io.Reader) error {
 		}
 		offset := binary.LittleEndian.Uint64(buf[:])
 		switch {
-		case offset > uint64(h.size):
-			return fmt.Errorf("%w: offset %d is %d, behind the shard's %d bytes", ErrMalformed, n, offset, h.size)
+		case offset > uint64(im.size):
+			return fmt.Errorf("%w: offset %d is %d, behind the shard's %d bytes", ErrMalformed, n, offset, im.size)
 		case offset%index.BlockSize != 0:
 			return fmt.Errorf("%w: offset %d is %d, no multiple of %d", ErrMalformed, n, offset, index.BlockSize)
 		case int64(offset) <= before:
 			return fmt.Errorf("%w: offset %d is %d, not behind %d", ErrMalformed, n, offset, before)
 		}
 		before = int64(offset)
-		h.starts = append(h.starts, before)
+		im.starts = append(im.starts, before)
 	}
 }
 
 // checkStarts compares the offsets of samples.
-func (h *Hint) checkStarts(x *index.Index) error {
-	for number := range min(h.samples, x.Samples()) {
+func (im *Imported) checkStarts(x *index.Index) error {
+	for number := range min(im.samples, x.Samples()) {
 		s := x.Sample(number)
-		if theirs, ours := h.starts[number], x.Offset(s.Start); theirs != ours {
+		if theirs, ours := im.starts[number], x.Offset(s.Start); theirs != ours {
 			return fmt.Errorf("%w: sample %d %q: theirs starts at byte %d, ours at %d", ErrDiffers, number, s.Key, theirs, ours)
 		}
 	}
-	if h.samples != x.Samples() {
-		return fmt.Errorf("%w: %d samples, ours are %d", ErrDiffers, h.samples, x.Samples())
+	if im.samples != x.Samples() {
+		return fmt.Errorf("%w: %d samples, ours are %d", ErrDiffers, im.samples, x.Samples())
 	}
-	if theirs, ours := h.starts[h.samples], x.End(); theirs != ours {
+	if theirs, ours := im.starts[im.samples], x.End(); theirs != ours {
 		return fmt.Errorf("%w: the end marker: theirs at byte %d, ours at %d", ErrDiffers, theirs, ours)
 	}
 	return nil

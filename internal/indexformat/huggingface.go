@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/shardfs/shardfs/index"
@@ -148,7 +149,24 @@ func appendPython(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-func (h *Hint) importHuggingFace(r io.Reader) error {
+func beginsHuggingFace(head []byte) bool {
+	return strings.HasPrefix(strings.TrimLeft(string(head), " \t\r\n"), "{")
+}
+
+// hasLater reports whether the index has the name of a member for one that follows later in the tar: a name stands in it
+// once, for the last of its members.
+func (im *Imported) hasLater(_ *index.Index, e entry) bool {
+	if im.last == nil {
+		im.last = make(map[string]int64, len(im.members))
+		for _, m := range im.members {
+			im.last[m.name] = m.offset
+		}
+	}
+	last, ok := im.last[readable(e.name)]
+	return ok && last > e.Data
+}
+
+func (im *Imported) readHuggingFace(r io.Reader) error {
 	d := json.NewDecoder(r)
 	found := false
 	err := object(d, func(key string) error {
@@ -158,17 +176,17 @@ func (h *Hint) importHuggingFace(r io.Reader) error {
 			if err := d.Decode(&size); err != nil {
 				return malformedJSON(err)
 			}
-			if size != h.size {
-				return fmt.Errorf("%w: it is of a shard of %d bytes, this one has %d", ErrDiffers, size, h.size)
+			if size != im.size {
+				return fmt.Errorf("%w: it is of a shard of %d bytes, this one has %d", ErrDiffers, size, im.size)
 			}
 			return nil
 		case "hash":
-			return decodeDigest(d, &h.blob, sha1.Size)
+			return decodeDigest(d, &im.blob, sha1.Size)
 		case "hash_lfs":
-			return decodeDigest(d, &h.whole, sha256.Size)
+			return decodeDigest(d, &im.whole, sha256.Size)
 		case "files":
 			found = true
-			return object(d, func(name string) error { return h.importFile(d, name) })
+			return object(d, func(name string) error { return im.readFile(d, name) })
 		default:
 			var ignored json.RawMessage
 			return malformedJSON(d.Decode(&ignored))
@@ -184,15 +202,15 @@ func (h *Hint) importHuggingFace(r io.Reader) error {
 		return fmt.Errorf(`%w: it has no "files"`, ErrMalformed)
 	}
 	// A name that came again has the place of the first and says where the last is.
-	list := h.members
+	list := im.members
 	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.offset, b.offset) })
-	h.members = list[:0]
+	im.members = list[:0]
 	for _, m := range list {
-		if err := h.add(m); err != nil {
+		if err := im.add(m); err != nil {
 			return fmt.Errorf("%q: %w", m.name, err)
 		}
 	}
-	h.named = true
+	im.named = true
 	return nil
 }
 
@@ -229,7 +247,7 @@ func malformedJSON(err error) error {
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }
 
-func (h *Hint) importFile(d *json.Decoder, name string) error {
+func (im *Imported) readFile(d *json.Decoder, name string) error {
 	var file struct {
 		Offset, Size *int64
 		SHA256       json.RawMessage
@@ -248,7 +266,7 @@ func (h *Hint) importFile(d *json.Decoder, name string) error {
 		}
 		m.sum = (*[sha256.Size]byte)(sum)
 	}
-	h.members = append(h.members, m)
+	im.members = append(im.members, m)
 	return nil
 }
 

@@ -21,6 +21,20 @@ const (
 // whiteSpace is what separates words for the readers of the format.
 const whiteSpace = " \t\n\v\f\r"
 
+// fileWDS2IDX returns the name of an index. The first dot counts, wherever it is: a-1.0.tar has a-1.idx, and shares it with
+// a-1.1.tar.
+func fileWDS2IDX(base string) string {
+	if dot := strings.IndexByte(base[1:], '.'); dot >= 0 {
+		base = base[:dot+1]
+	}
+	return base + ".idx"
+}
+
+func beginsWDS2IDX(head []byte) bool {
+	text := strings.TrimLeft(string(head), " \t\r\n")
+	return len(text) > 2 && text[0] == 'v' && text[1] >= '0' && text[1] <= '9'
+}
+
 // hidden reports whether the format leaves a sample out: a directory's hidden files, which take it as their key.
 func hidden(key string) bool { return strings.HasSuffix(key, "/") }
 
@@ -120,7 +134,7 @@ func (w *words) malformed(format string, args ...any) error {
 	return fmt.Errorf("line %d: %w: %s", w.line, ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-func (h *Hint) importWDS2IDX(r io.Reader) error {
+func (im *Imported) readWDS2IDX(r io.Reader) error {
 	w := &words{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 	if err := w.next(); err != nil {
 		return err
@@ -142,23 +156,23 @@ func (h *Hint) importWDS2IDX(r io.Reader) error {
 	if len(w.word) > 0 {
 		return w.malformed("%.20q after the number of samples", w.word)
 	}
-	h.named, h.grouped = version == wds2idxVersion, true
+	im.named, im.grouped = version == wds2idxVersion, true
 	exts := make(map[string]string) // one copy of each
-	for h.samples = 0; int64(h.samples) < samples; h.samples++ {
+	for im.samples = 0; int64(im.samples) < samples; im.samples++ {
 		w.line, w.ends = w.line+1, false
 		for n := 0; ; n++ {
-			m, err := w.member(h.named, exts)
+			m, err := w.member(im.named, exts)
 			if err == errNoWord && n > 0 {
 				break
 			}
 			if err == errNoWord {
-				return w.malformed("no members of sample %d of %d", h.samples, samples)
+				return w.malformed("no members of sample %d of %d", im.samples, samples)
 			}
 			if err != nil {
 				return err
 			}
-			m.sample = h.samples
-			if err := h.add(m); err != nil {
+			m.sample = im.samples
+			if err := im.add(m); err != nil {
 				return fmt.Errorf("line %d: %w", w.line, err)
 			}
 		}

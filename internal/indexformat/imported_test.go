@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-func mustImport(t testing.TB, f Format, text string, size int64) *Hint {
+func mustImport(t testing.TB, f Format, text string, size int64) *Imported {
 	t.Helper()
 	h, err := Import(strings.NewReader(text), f, size)
 	if err != nil {
