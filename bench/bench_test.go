@@ -16,6 +16,9 @@ import (
 	opened "github.com/shardfs/shardfs/internal/shard"
 )
 
+// benchIn returns a bench without a binary.
+func benchIn(dir string) *bench { return &bench{dir: dir, work: dir} }
+
 func TestShards(t *testing.T) {
 	for _, s := range []shard{photos(5), thumbs(5), texts(5), jpegs(2), prose(5)} {
 		var a, b bytes.Buffer
@@ -33,7 +36,7 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// What gzip makes of the shards that it is measured with is what it makes of true pictures and texts.
+// gzip makes the shards that it is measured with about as small as real pictures and texts.
 func TestCompressible(t *testing.T) {
 	for _, tt := range []struct {
 		shard       shard
@@ -57,7 +60,7 @@ func TestCompressible(t *testing.T) {
 }
 
 func TestExtractAndRead(t *testing.T) {
-	b, s := &bench{dir: t.TempDir()}, thumbs(5)
+	b, s := benchIn(t.TempDir()), thumbs(5)
 	if _, err := b.draw(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -76,30 +79,6 @@ func TestExtractAndRead(t *testing.T) {
 	}
 	if err := s.sameText(root, 4); err == nil {
 		t.Error("no error for a changed sample")
-	}
-}
-
-// A server is known by its command line.
-func TestServerOf(t *testing.T) {
-	script := filepath.Join(t.TempDir(), "mount")
-	if err := os.WriteFile(script, []byte("cat"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command("sh", script, "--foreground", "shard.tar", "/no/mountpoint")
-	stdin, err := server.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := serverOf("/no/mountpoint"); err == nil {
-		t.Error("a server before there is one")
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer server.Wait()
-	defer stdin.Close()
-	if pid, err := serverOf("/no/mountpoint"); err != nil || pid != server.Process.Pid {
-		t.Errorf("serverOf = %d, %v, want %d", pid, err, server.Process.Pid)
 	}
 }
 
@@ -172,9 +151,9 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// The gzip that is timed is right, and a wrong length is noticed.
+// The gzip that is timed decodes to the right bytes, and a wrong length is noticed.
 func TestCheckGzip(t *testing.T) {
-	b, s := &bench{dir: t.TempDir()}, prose(300)
+	b, s := benchIn(t.TempDir()), prose(300)
 	name, err := b.draw(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -187,9 +166,9 @@ func TestCheckGzip(t *testing.T) {
 	}
 }
 
-// Reads of a shard are compared with its tar, and a shard of which there is only an index can be opened by that.
+// Reads of a shard are compared with its tar.
 func TestReads(t *testing.T) {
-	b, s := &bench{dir: t.TempDir()}, jpegs(4)
+	b, s := benchIn(t.TempDir()), jpegs(4)
 	name, err := b.compressed(t.Context(), s)
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("SKIPPED: %v", err)
@@ -202,7 +181,7 @@ func TestReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sh.Close()
-	plain, err := os.Open(b.path(s.name))
+	plain, err := os.Open(b.shared(s.name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +227,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// The measure of the picture job expects of its output what the job makes.
+// asPPM lists the members that the picture job makes.
 func TestAsPPM(t *testing.T) {
 	got := asPPM("a.cls 1\na.jpg 70000\na.json 40\nb.cls 2\nb.jpg 80000\nb.json 41\n")
 	if want := "a.cls 1\na.json 40\na.ppm 921615\nb.cls 2\nb.json 41\nb.ppm 921615\n"; got != want {
@@ -256,7 +235,7 @@ func TestAsPPM(t *testing.T) {
 	}
 }
 
-// What a program used while it ran, and was gone before it was asked for, is noticed.
+// A file that exists only for a moment is noticed.
 func TestPeakOf(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
@@ -277,14 +256,14 @@ func TestPeakOf(t *testing.T) {
 	}
 }
 
-// The processor time of a side is that of the programs that it starts.
+// The processor time of a trial is that of the programs that it starts.
 func TestMetered(t *testing.T) {
-	s := command("sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
-	m := metered(s)
-	if _, err := s.run(t.Context()); err != nil {
+	m := metered(command(timed("a", work{}), "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"), timed("a/cpu", work{}))
+	values, err := m.run(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.took) != 1 || m.took[0] <= 0 {
-		t.Errorf("metered = %v", m.took)
+	if len(values) != 2 || values[1] <= 0 {
+		t.Errorf("values = %v", values)
 	}
 }

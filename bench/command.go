@@ -13,22 +13,26 @@ import (
 	"time"
 )
 
-// command is a side that runs a program. What the program prints is read and dropped.
-func command(argv ...string) *side {
-	return &side{
-		command: quote(argv),
-		run: func(ctx context.Context) (float64, error) {
-			seconds, _, err := execute(ctx, "", argv...)
-			return seconds, err
-		},
-	}
+// command is a trial that runs a program. What the program prints is read and dropped.
+func command(f *figure, argv ...string) *trial {
+	return measured(f, quote(argv), func(ctx context.Context) (float64, error) {
+		seconds, _, err := execute(ctx, "", argv...)
+		return seconds, err
+	})
 }
 
-// unread is a side that runs a program which prints to /dev/null.
-func unread(argv ...string) *side {
-	s := command(slices.Concat([]string{"sh", "-c", `exec "$@" >/dev/null`, "sh"}, argv)...)
-	s.command = quote(argv) + " >/dev/null"
-	return s
+// command is a trial that runs shardfs.
+func (b *bench) command(f *figure, args ...string) *trial {
+	t := command(f, append([]string{b.shardfs}, args...)...)
+	t.program = true
+	return t
+}
+
+// unread is a trial that runs a program which prints to /dev/null.
+func unread(f *figure, argv ...string) *trial {
+	t := command(f, slices.Concat([]string{"sh", "-c", `exec "$@" >/dev/null`, "sh"}, argv)...)
+	t.command = quote(argv) + " >/dev/null"
+	return t
 }
 
 // execute runs a program in dir to its end and returns the seconds it took and its greatest resident size in bytes. The
@@ -59,7 +63,7 @@ func execute(ctx context.Context, dir string, argv ...string) (seconds float64, 
 
 // build compiles a program of the repository, whose directory dir is, into the bench's.
 func (b *bench) build(ctx context.Context, dir string) (binary string, err error) {
-	binary = b.path(filepath.Base(dir))
+	binary = b.shared(filepath.Base(dir))
 	// With go's usual cache: in the bench's own it would compile all of the standard library.
 	argv := []string{"env", "-u", "XDG_CACHE_HOME", "go", "build", "-C", dir, "-o", binary, "."}
 	if _, _, err := execute(ctx, "", argv...); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -13,11 +14,11 @@ import (
 	"time"
 )
 
-// The measures of the filesystem do the same work in a mount and in the same files extracted, on the same disk. A mount is
-// made anew for each round, so what is done in it first finds nothing in the kernel's caches but the shard itself; what is
-// done again finds all that the kernel kept. The extracted files are always in the page cache.
+// The measures of the filesystem do the same work in a mount and in the same files extracted, on the same disk. Each round
+// mounts afresh, so a first pass finds nothing in the kernel's caches but the shard itself, and a second one everything
+// that the kernel kept. The extracted files are always in the page cache.
 
-// photosExtracted draws the shard behind most of the measures, 1 GB, and gives the place where its files lie extracted.
+// photosExtracted draws the shard that most of the measures use, 1 GB, and returns the directory with its files extracted.
 func (b *bench) photosExtracted(ctx context.Context) (shard, place, error) {
 	s := photos(10_000)
 	if _, err := b.draw(ctx, s); err != nil {
@@ -29,72 +30,80 @@ func (b *bench) photosExtracted(ctx context.Context) (shard, place, error) {
 
 // A place is where the files of a shard can be reached.
 type place struct {
-	root  string // a directory
-	made  string // how, as the report prints it; empty if it is there anyway
-	enter func(context.Context) (leave func() error, err error)
+	root    string // a directory
+	made    string // how, as the report prints it; empty if it is there already
+	program bool   // the shardfs binary makes it
+	enter   func(context.Context) (leave func() (memory, error), err error)
 }
 
-// A task is work on the files below a directory. It says how many seconds it took.
+// A task is work on the files below a directory. It returns how many seconds it took.
 type task struct {
 	what string // as the report prints it, before the directory
 	run  func(ctx context.Context, root string) (float64, error)
 }
 
-// do gives a side for each task. They are done in one visit to the place, one after the other, when the first side runs;
-// the others have their seconds from that and are not for interleave.
-func (p place) do(tasks ...task) []*side {
-	sides := make([]*side, len(tasks))
-	command := p.made
-	for i, t := range tasks {
-		command += "\n" + t.what + " " + p.root
-		sides[i] = &side{command: command}
+// A step is a task whose time is a figure.
+type step struct {
+	figure *figure
+	task   task
+}
+
+// visit returns a trial of some tasks, done one after the other in one visit to the place.
+func (p place) visit(steps ...step) *trial { return p.weighed(nil, steps...) }
+
+// weighed is visit with one more figure, unless it is nil: the peak of the bytes that the place's server had resident.
+func (p place) weighed(peak *figure, steps ...step) *trial {
+	t := &trial{command: p.made, program: p.program}
+	for _, s := range steps {
+		t.command += "\n" + s.task.what + " " + p.root
+		t.figures = append(t.figures, s.figure)
 	}
-	sides[0].run = func(ctx context.Context) (first float64, err error) {
+	if peak != nil {
+		t.figures = append(t.figures, peak)
+	}
+	t.run = func(ctx context.Context) (values []float64, err error) {
 		leave, err := p.enter(ctx)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		defer func() { err = errors.Join(err, leave()) }()
-		for i, t := range tasks {
-			took, err := t.run(ctx, p.root)
-			if err != nil {
-				return 0, err
+		for _, s := range steps {
+			took, taskErr := s.task.run(ctx, p.root)
+			if taskErr != nil {
+				_, err := leave()
+				return nil, errors.Join(taskErr, err)
 			}
-			if i == 0 {
-				first = took
-			} else {
-				sides[i].took = append(sides[i].took, took)
-			}
+			values = append(values, took)
 		}
-		return first, nil
+		weight, err := leave()
+		if peak != nil {
+			values = append(values, weight.peak)
+		}
+		return values, err
 	}
-	return sides
+	return t
 }
 
-// directory is a place that is there anyway.
+// directory is a place that is there already.
 func directory(root string) place {
-	stay := func() error { return nil }
-	return place{root: root, enter: func(context.Context) (func() error, error) { return stay, nil }}
+	stay := func() (memory, error) { return memory{}, nil }
+	return place{root: root, enter: func(context.Context) (func() (memory, error), error) { return stay, nil }}
 }
 
-// mounted is a place that is mounted for each visit. When a visit ends, the last sample is compared with what was drawn, and
-// what the server has in memory is noted in mem unless that is nil.
-func (b *bench) mounted(s shard, mem *[]memory, flags ...string) place {
-	name := b.path(s.name)
+// mounted is a place that is mounted for each visit. When a visit ends, the last sample is compared with what was drawn.
+func (b *bench) mounted(s shard, flags ...string) place {
+	name := b.shared(s.name)
 	return place{
-		root: b.path("mnt"),
-		made: quote(b.mounting(name, flags...)),
-		enter: func(ctx context.Context) (func() error, error) {
+		root:    b.path("mnt"),
+		made:    quote(b.mounting(name, flags...)),
+		program: true,
+		enter: func(ctx context.Context) (func() (memory, error), error) {
 			m, err := b.mount(ctx, name, flags...)
 			if err != nil {
 				return nil, err
 			}
-			return func() error {
+			return func() (memory, error) {
 				weight, err := m.memory()
-				if mem != nil {
-					*mem = append(*mem, weight)
-				}
-				return errors.Join(err, s.sameText(m.dir, s.samples-1), m.close())
+				return weight, errors.Join(err, s.sameText(m.dir, s.samples-1), m.close())
 			}, nil
 		},
 	}
@@ -107,29 +116,25 @@ func (b *bench) archivemounted(s shard) (p place, ok bool) {
 		note("without archivemount as a peer: %v", err)
 		return place{}, false
 	}
-	m := &mount{dir: b.path("mnt")}
-	argv := []string{"archivemount", "-o", "readonly", b.path(s.name), m.dir}
-	leave := func() error {
+	m := &mount{dir: b.path("archivemnt")}
+	argv := []string{"archivemount", "-o", "readonly", b.shared(s.name), m.dir}
+	leave := func() (memory, error) {
 		out, err := exec.Command("fusermount", "-u", m.dir).CombinedOutput()
 		if err != nil {
 			m.detach()
-			return fmt.Errorf("fusermount -u %s: %w\n%s", m.dir, err, bytes.TrimSpace(out))
+			return memory{}, fmt.Errorf("fusermount -u %s: %w\n%s", m.dir, err, bytes.TrimSpace(out))
 		}
-		return nil
+		return memory{}, nil
 	}
-	enter := func(ctx context.Context) (func() error, error) {
+	enter := func(ctx context.Context) (func() (memory, error), error) {
 		m.detach()
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+			return nil, err
+		}
 		_, _, err := execute(ctx, "", argv...)
 		return leave, err
 	}
 	return place{root: m.dir, made: quote(argv), enter: enter}, true
-}
-
-// once runs the sides for one round. It is for what takes long.
-func (b *bench) once(ctx context.Context, name string, sides ...*side) error {
-	one := *b
-	one.rounds = 1
-	return one.interleave(ctx, name, sides...)
 }
 
 // A layout says what a file is called below the directory that shows its shard.
@@ -144,14 +149,14 @@ type files struct {
 	sizes []int64
 }
 
-// files are those with one of the extensions, of one sample in every so many.
-func (s shard) files(every int, called layout, exts ...string) files {
+// files returns those with one of the extensions, of every n-th sample.
+func (s shard) files(n int, called layout, exts ...string) files {
 	wanted := make(map[string]bool)
 	for _, ext := range exts {
 		wanted[ext] = true
 	}
 	var f files
-	for i := 0; i < s.samples; i += every {
+	for i := 0; i < s.samples; i += n {
 		for _, m := range s.members(i) {
 			if wanted[m.ext] {
 				f.names = append(f.names, called(fmt.Sprintf("%06d", i), m.ext))
@@ -226,7 +231,7 @@ func share(ctx context.Context, workers, count int, work func(i int, buf []byte)
 // bufferSize is more than any file that is read has.
 const bufferSize = 256 << 10
 
-// An answer is what a task found in a place. The first place says what is right, and all others must agree.
+// An answer is what a task found in a place. The first place decides what is right, and all others must agree.
 type answer struct {
 	known bool
 	sum   int
@@ -242,8 +247,8 @@ func (a *answer) check(root string, sum int) error {
 	return nil
 }
 
-// openFile opens a file. It and its kin are system calls, not package os, which asks each file whether it can be polled: a
-// question more for a server than for a disk.
+// openFile opens a file. Like the functions below it uses system calls and not package os, which asks of each file whether it
+// can be polled: one more question to a server than to a disk.
 func openFile(name string, flags int) (fd int, err error) {
 	fd, err = again(func() (int, error) { return syscall.Open(name, flags|syscall.O_CLOEXEC, 0o644) })
 	if err != nil {

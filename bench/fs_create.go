@@ -12,34 +12,38 @@ import (
 
 // fsCreate compares creating files in the samples of a writable mount, by either kind of overlay, with creating them in
 // directories. All of them are written to a tmpfs.
-func (b *bench) fsCreate(ctx context.Context) (rows []row, err error) {
-	const samples, memory = 2_000, "/dev/shm"
-	if _, err := os.Stat(memory); err != nil {
-		note("fs-create: not measured, there is no tmpfs: %v", err)
-		return nil, nil
+func (b *bench) fsCreate(ctx context.Context) (*plan, error) {
+	const samples, tmpfs = 2_000, "/dev/shm"
+	if _, err := os.Stat(tmpfs); err != nil {
+		note("FSCreate: not measured, there is no tmpfs: %v", err)
+		return &plan{}, nil
 	}
 	s := photos(10_000)
 	if _, err := b.draw(ctx, s); err != nil {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp(memory, "shardfs-bench-")
+	tmp, err := os.MkdirTemp(tmpfs, "shardfs-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	p := new(plan)
+	p.later(func() error { return os.RemoveAll(tmp) })
 	scratch, dirs := filepath.Join(tmp, "scratch"), filepath.Join(tmp, "samples")
 
 	fresh := func(ext string) files {
 		return s.files(1, func(key, _ string) string { return asSample(key, ext) }, "jpg").first(samples)
 	}
-	create := []task{fresh("new").creating(8), fresh("newer").creating(8)}
-	overlaid := func(kind string) []*side {
-		made := b.mounted(s, nil, "--overlay", kind, "--scratch", scratch).do(create...)
-		made[0].prepare = func() error { return os.RemoveAll(scratch) }
-		return made
+	w := work{samples, "files"}
+	steps := func(in string) []step {
+		return []step{{timed("file=first/in="+in, w), fresh("new").creating(8)}, {timed("file=second/in="+in, w), fresh("newer").creating(8)}}
 	}
-	kernel, fuse, peer := overlaid("kernel"), overlaid("fuse"), directory(dirs).do(create...)
-	peer[0].prepare = func() error {
+	for _, kind := range []string{"kernel", "fuse"} {
+		t := b.mounted(s, "--overlay", kind, "--scratch", scratch).visit(steps("overlay-" + kind)...)
+		t.prepare = func() error { return os.RemoveAll(scratch) }
+		p.trials = append(p.trials, t)
+	}
+	peer := directory(dirs).visit(steps("directory")...)
+	peer.prepare = func() error {
 		if err := os.RemoveAll(dirs); err != nil {
 			return err
 		}
@@ -50,16 +54,8 @@ func (b *bench) fsCreate(ctx context.Context) (rows []row, err error) {
 		}
 		return nil
 	}
-	if err := b.interleave(ctx, "fs-create", kernel[0], peer[0], fuse[0]); err != nil {
-		return nil, err
-	}
-	w := work{samples, "files"}
-	return []row{
-		versus("create a first file of 4 KiB in each of 2 000 samples, 8 writers, kernel's overlay; peer: directories on tmpfs", w, kernel[0], peer[0], 0),
-		versus("and then another one", w, kernel[1], peer[1], 0.3),
-		versus("the first, overlay by FUSE", w, fuse[0], peer[0], 0),
-		versus("and then another one", w, fuse[1], peer[1], 0.12),
-	}, nil
+	p.trials = append(p.trials, peer)
+	return p, nil
 }
 
 // creating is the task to create each file, write a page and close it. Writers take the files in turn. What was written is

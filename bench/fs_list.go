@@ -6,38 +6,15 @@ import (
 	"syscall"
 )
 
-// fsList compares listing a mount with listing the same files extracted. The mount shows two files more in each sample.
-func (b *bench) fsList(ctx context.Context) ([]row, error) {
+// fsList compares listing a mount with listing the same files extracted. The mount shows two more files in each sample.
+func (b *bench) fsList(ctx context.Context) (*plan, error) {
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
 		return nil, err
 	}
-	readOnly := b.mounted(s, nil, "-r")
-	find, ls := listing("find"), listing("ls", "-lR")
-	ours, peer := readOnly.do(find, find), extracted.do(find, find)
-	oursLong, peerLong := readOnly.do(ls, ls), extracted.do(ls, ls)
-	if err := b.interleave(ctx, "fs-list", ours[0], peer[0], oursLong[0], peerLong[0]); err != nil {
-		return nil, err
-	}
 	w := work{float64(s.samples), "samples"}
-	rows := []row{
-		versus("find in 10 000 samples, first time; peer: extracted", w, ours[0], peer[0], 0),
-		versus("the same, second time", w, ours[1], peer[1], 1.0),
-		versus("ls -lR of 10 000 samples, first time; peer: extracted", w, oursLong[0], peerLong[0], 0.33),
-		versus("the same, second time", w, oursLong[1], peerLong[1], 0.83),
-	}
-	flat, ok := b.archivemounted(s)
-	if !ok {
-		return rows, nil
-	}
-	other, otherLong := flat.do(find, find), flat.do(ls, ls)
-	if err := b.once(ctx, "fs-list with archivemount", other[0], otherLong[0]); err != nil {
-		return nil, err
-	}
-	return append(rows,
-		versus("find, second time; peer: archivemount, all members in one directory, one round", w, ours[1], other[1], 0),
-		versus("ls -lR, first time; peer: archivemount, all members in one directory, one round", w, oursLong[0], otherLong[0], 0),
-	), nil
+	find := b.twice(s, extracted, "find", w, listing("find"))
+	return &plan{trials: append(find, b.twice(s, extracted, "ls-lR", w, listing("ls", "-lR"))...)}, nil
 }
 
 // listing is the task to run a program on a directory. What it prints is read and dropped.
@@ -48,24 +25,22 @@ func listing(argv ...string) task {
 	}}
 }
 
-// fsStat compares asking for the attributes of files that were asked for before with the same of files extracted.
-func (b *bench) fsStat(ctx context.Context) ([]row, error) {
-	const samples, times = 2_000, 10
+// fsStat compares asking for the attributes of files, once and again, with the same of files extracted.
+func (b *bench) fsStat(ctx context.Context) (*plan, error) {
+	const samples, passes = 2_000, 10
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
 		return nil, err
 	}
 	some := s.files(1, asSample, "cls", "jpg", "json").first(3 * samples)
-	first, more := some.statting(1), some.statting(times)
-	ours, peer := b.mounted(s, nil, "-r").do(first, more), extracted.do(first, more)
-	if err := b.interleave(ctx, "fs-stat", ours[0], peer[0]); err != nil {
-		return nil, err
-	}
 	n := float64(len(some.names))
-	return []row{
-		versus("lstat every file of 2 000 samples, first pass; peer: extracted", work{n, "files"}, ours[0], peer[0], 0),
-		versus("the same, 10 passes more", work{n * times, "files"}, ours[1], peer[1], 0.8),
-	}, nil
+	steps := func(in string) []step {
+		return []step{
+			{timed("lstat/pass=1/in="+in, work{n, "files"}), some.statting(1)},
+			{timed("lstat/pass=2to11/in="+in, work{n * passes, "files"}), some.statting(passes)},
+		}
+	}
+	return &plan{trials: []*trial{b.mounted(s, "-r").visit(steps("mount")...), extracted.visit(steps("directory")...)}}, nil
 }
 
 // statting is the task to lstat each file, in order, some times over.

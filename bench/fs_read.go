@@ -12,91 +12,82 @@ import (
 )
 
 // fsRead compares reading files of a fresh mount, and reading them again, with reading the same files extracted.
-func (b *bench) fsRead(ctx context.Context) ([]row, error) {
-	const asked = 64 << 20
+func (b *bench) fsRead(ctx context.Context) (*plan, error) {
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var mem []memory
 	pictures := s.files(1, asSample, "jpg")
+	w, all := pictures.megabytes(), work{float64(s.bodies()) / 1e6, "MB"}
 	one, eight, walk := pictures.reading(1), pictures.reading(8), walking(s.bodies())
-	readOnly, writable := b.mounted(s, &mem, "-r"), b.mounted(s, &mem)
+	passes := func(in string) []step {
+		return []step{{timed("pictures/readers=1/pass=1/in="+in, w), one}, {timed("pictures/readers=1/pass=2/in="+in, w), one}}
+	}
+	byEight := func(in string) step { return step{timed("pictures/readers=8/pass=1/in="+in, w), eight} }
+	inOrder := func(in string) step { return step{timed("all/readers=1/pass=1/in="+in, all), walk} }
+	readOnly, writable := b.mounted(s, "-r"), b.mounted(s)
+	p := &plan{trials: []*trial{
+		readOnly.visit(passes("mount")...), extracted.visit(passes("directory")...), writable.visit(passes("writable")...),
+		readOnly.visit(byEight("mount")), extracted.visit(byEight("directory")),
+		readOnly.weighed(quantity("server/peak", "B"), inOrder("mount")), extracted.visit(inOrder("directory")),
+	}}
+	return p, nil
+}
 
-	ours, changeable, peer := readOnly.do(one, one), writable.do(one, one), extracted.do(one, one)
-	oursEight, peerEight := readOnly.do(eight), extracted.do(eight)
-	oursWalk, peerWalk := readOnly.do(walk), extracted.do(walk)
-	err = b.interleave(ctx, "fs-read", ours[0], peer[0], changeable[0], oursEight[0], peerEight[0], oursWalk[0], peerWalk[0])
+// fsArchive does some of that with archivemount, which searches for each file from the start of the shard: a hundredth of it.
+func (b *bench) fsArchive(ctx context.Context) (*plan, error) {
+	s, _, err := b.photosExtracted(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var peaks []float64
-	for _, m := range mem {
-		peaks = append(peaks, m.peak)
-	}
-	w, all := pictures.megabytes(), work{float64(s.bodies()) / 1e6, "MB"}
-	rows := []row{
-		versus("read whole files, the pictures of 10 000 samples, 1 reader, first pass; peer: extracted", w, ours[0], peer[0], 0.3),
-		versus("the same, 8 readers", w, oursEight[0], peerEight[0], 0.4),
-		versus("the same, 1 reader, second pass", w, ours[1], peer[1], 0.85),
-		versus("the same, mounted writable, first pass", w, changeable[0], peer[0], 0),
-		versus("the same, mounted writable, second pass", w, changeable[1], peer[1], 0),
-		versus("read all 30 000 files in order, first pass; peer: extracted", all, oursWalk[0], peerWalk[0], 0.45),
-		atMost("memory of the server after any of that", peaks, asked, mebibytes, "VmHWM in /proc/PID/status of the server"),
-	}
 	slow, ok := b.archivemounted(s)
 	if !ok {
-		return rows, nil
+		return &plan{}, nil
 	}
-	// It searches for each file from the start of the shard.
 	const every = 100
-	some := slow.do(times(every, s.files(every, asMember, "jpg").reading(1)))
-	someOfAll := slow.do(times(every, s.files(every, asMember, "cls", "jpg", "json").reading(1)))
-	if err := b.once(ctx, "fs-read with archivemount", some[0], someOfAll[0]); err != nil {
-		return nil, err
-	}
-	return append(rows,
-		versus("whole files, 1 reader, first pass; peer: archivemount, 100 times every 100th sample, one round", w, ours[0], some[0], 0),
-		versus("all files in order; peer: archivemount, 100 times every 100th sample, one round", all, oursWalk[0], someOfAll[0], 0),
-	), nil
+	pictures, all := s.files(every, asMember, "jpg"), s.files(every, asMember, "cls", "jpg", "json")
+	ours, oursAll := s.files(every, asSample, "jpg"), s.files(every, asSample, "cls", "jpg", "json")
+	readOnly := b.mounted(s, "-r")
+	w, wAll, samples := pictures.megabytes(), all.megabytes(), work{float64(s.samples), "samples"}
+	ls := listing("ls", "-lR")
+	return &plan{once: true, trials: []*trial{
+		readOnly.visit(step{timed("pictures/in=mount", w), ours.reading(1)}),
+		slow.visit(step{timed("pictures/in=archivemount", w), pictures.reading(1)}),
+		readOnly.visit(step{timed("all/in=mount", wAll), oursAll.reading(1)}),
+		slow.visit(step{timed("all/in=archivemount", wAll), all.reading(1)}),
+		readOnly.visit(step{timed("ls/in=mount", samples), ls}),
+		slow.visit(step{timed("ls/in=archivemount", samples), ls}),
+	}}, nil
 }
 
-// fsSmall does the same with the small files only.
-func (b *bench) fsSmall(ctx context.Context) ([]row, error) {
+// twice returns the trials of a task done twice in a mount and in the extracted files.
+func (b *bench) twice(s shard, extracted place, name string, w work, t task) []*trial {
+	steps := func(in string) []step {
+		return []step{{timed(name+"/pass=1/in="+in, w), t}, {timed(name+"/pass=2/in="+in, w), t}}
+	}
+	return []*trial{b.mounted(s, "-r").visit(steps("mount")...), extracted.visit(steps("directory")...)}
+}
+
+// fsSmall reads the small files only.
+func (b *bench) fsSmall(ctx context.Context) (*plan, error) {
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
 		return nil, err
 	}
 	small := s.files(1, asSample, "cls", "json")
-	read := small.reading(1)
-	ours, peer := b.mounted(s, nil, "-r").do(read, read), extracted.do(read, read)
-	if err := b.interleave(ctx, "fs-small", ours[0], peer[0]); err != nil {
-		return nil, err
-	}
 	w := work{float64(len(small.names)), "files"}
-	return []row{
-		versus("read 20 000 small files, by known names, first pass; peer: extracted", w, ours[0], peer[0], 0.12),
-		versus("the same, second pass", w, ours[1], peer[1], 0.75),
-	}, nil
+	return &plan{trials: b.twice(s, extracted, "files", w, small.reading(1))}, nil
 }
 
-// fsRandom does the same with a page of each file, at random.
-func (b *bench) fsRandom(ctx context.Context) ([]row, error) {
+// fsRandom reads a page of a file, both at random.
+func (b *bench) fsRandom(ctx context.Context) (*plan, error) {
 	const reads = 10_000
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
 		return nil, err
 	}
 	read := s.files(1, asSample, "jpg").readingPages(reads)
-	ours, peer := b.mounted(s, nil, "-r").do(read, read), extracted.do(read, read)
-	if err := b.interleave(ctx, "fs-random", ours[0], peer[0]); err != nil {
-		return nil, err
-	}
-	w := work{reads, "reads"}
-	return []row{
-		versus("open a picture at random and read 4 KiB at random, 1 reader, first pass; peer: extracted", w, ours[0], peer[0], 0.1),
-		versus("the same, second pass", w, ours[1], peer[1], 0.85),
-	}, nil
+	return &plan{trials: b.twice(s, extracted, "4KiB", work{reads, "reads"}, read)}, nil
 }
 
 // reading is the task to open each file, read it with one read and close it. Readers take the files in turn.
@@ -172,14 +163,6 @@ func readPage(name string, buf []byte, off int64) (int, error) {
 	return int(buf[0]) + int(buf[n-1]), nil
 }
 
-// times counts a task so many times: it is done with a part of the files, as an example of all.
-func times(n int, t task) task {
-	return task{t.what, func(ctx context.Context, root string) (float64, error) {
-		seconds, err := t.run(ctx, root)
-		return float64(n) * seconds, err
-	}}
-}
-
 // walking is readTree as a task. Any other number of bytes than wanted is an error.
 func walking(want int64) task {
 	return task{"# list each directory and read its files sample.*, below", func(ctx context.Context, root string) (float64, error) {
@@ -194,7 +177,7 @@ func walking(want int64) task {
 }
 
 // readTree reads the files sample.* of every directory below root, one after the other, and returns how many bytes they
-// have. It goes by name, which in our shards is the order in the tar.
+// have. It goes by name, which in the bench's shards is the order in the tar.
 func readTree(ctx context.Context, root string) (int64, error) {
 	samples, err := os.ReadDir(root)
 	if err != nil {

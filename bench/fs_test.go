@@ -25,7 +25,7 @@ func TestFiles(t *testing.T) {
 
 // Each task can be done in the extracted files, and notices when they are not what they were.
 func TestTasks(t *testing.T) {
-	b, s := &bench{dir: t.TempDir()}, photos(5)
+	b, s := benchIn(t.TempDir()), photos(5)
 	if _, err := b.draw(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestCreating(t *testing.T) {
 	}
 }
 
-// Whoever shares work does each part once, and stops at an error.
+// Workers do each part once, and stop at an error.
 func TestShare(t *testing.T) {
 	number := func(i int, _ []byte) (int, error) { return i, nil }
 	for _, workers := range []int{1, 3, 20} {
@@ -94,31 +94,33 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// A place is entered once for all that is done in it, and left whatever happens there.
-func TestDo(t *testing.T) {
+// A place is entered once for everything that is done in it, and left even if a task fails.
+func TestVisit(t *testing.T) {
 	var visits, left int
-	p := place{root: "/mnt", made: "mount", enter: func(context.Context) (func() error, error) {
+	p := place{root: "/mnt", made: "mount", enter: func(context.Context) (func() (memory, error), error) {
 		visits++
-		return func() error { left++; return nil }, nil
+		return func() (memory, error) { left++; return memory{peak: 7}, nil }, nil
 	}}
-	taking := func(seconds float64, err error) task {
-		return task{"# work below", func(context.Context, string) (float64, error) { return seconds, err }}
+	taking := func(name string, seconds float64, err error) step {
+		return step{timed(name, work{}), task{"# work below", func(context.Context, string) (float64, error) { return seconds, err }}}
 	}
-	sides := p.do(taking(2, nil), taking(1, nil))
-	if err := (&bench{rounds: 3}).interleave(t.Context(), "test", sides[0]); err != nil {
+	visit := p.weighed(quantity("peak", "B"), taking("first", 2, nil), taking("second", 1, nil))
+	if err := rounds(t.Context(), "test", 3, &plan{trials: []*trial{visit}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if visits != 3 || left != 3 {
 		t.Errorf("entered %d and left %d times, want 3", visits, left)
 	}
-	if !slices.Equal(sides[0].took, []float64{2, 2, 2}) || !slices.Equal(sides[1].took, []float64{1, 1, 1}) {
-		t.Errorf("took %v and %v", sides[0].took, sides[1].took)
+	for i, want := range [][]float64{{2, 2, 2}, {1, 1, 1}, {7, 7, 7}} {
+		if got := visit.figures[i].values; !slices.Equal(got, want) {
+			t.Errorf("figure %d = %v, want %v", i, got, want)
+		}
 	}
-	if got, want := sides[1].command, "mount\n# work below /mnt\n# work below /mnt"; got != want {
+	if got, want := visit.command, "mount\n# work below /mnt\n# work below /mnt"; got != want {
 		t.Errorf("command = %q, want %q", got, want)
 	}
 	bad := errors.New("bad")
-	if _, err := p.do(taking(0, bad))[0].run(t.Context()); !errors.Is(err, bad) || left != 4 {
+	if _, err := p.visit(taking("bad", 0, bad)).run(t.Context()); !errors.Is(err, bad) || left != 4 {
 		t.Errorf("run = %v, left %d times, want %v, 4", err, left, bad)
 	}
 }

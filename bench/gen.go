@@ -65,7 +65,7 @@ func texts(samples int) shard {
 	}}
 }
 
-// jpegs is a shard like photos of true JPEG files, which gzip makes hardly smaller. They come again, but further apart than
+// jpegs is a shard like photos but of real JPEG files, which gzip hardly makes smaller. They repeat, but further apart than
 // gzip can see.
 func jpegs(samples int) shard {
 	files := drawJPEGs(min(samples, 8))
@@ -78,7 +78,7 @@ func jpegs(samples int) shard {
 	}}
 }
 
-// prose is a shard of texts of 5 KB, which also come again far apart.
+// prose is a shard of texts of 5 KB, which also repeat far apart.
 func prose(samples int) shard {
 	texts := drawProse(64, 5_000)
 	return shard{fmt.Sprintf("prose-%d.tar", samples), samples, func(i int) []member {
@@ -143,7 +143,7 @@ func (s shard) write(ctx context.Context, w io.Writer) error {
 
 // draw makes the shard's file unless an earlier run left it, reads it into the page cache and returns its path.
 func (b *bench) draw(ctx context.Context, s shard) (string, error) {
-	name := b.path(s.name)
+	name := b.shared(s.name)
 	if info, err := os.Stat(name); err != nil || info.Size() != s.size() {
 		note("drawing %s, %s bytes", name, group(float64(s.size())))
 		if err := create(name, func(w io.Writer) error { return s.write(ctx, w) }); err != nil {
@@ -177,10 +177,10 @@ func create(name string, write func(io.Writer) error) error {
 	return os.Rename(f.Name(), name)
 }
 
-// extract lays a shard out as a mount shows it, KEY/sample.EXT, unless an earlier run left that. It returns the
-// directory, in the page cache.
+// extract extracts a shard to directories as a mount shows it, KEY/sample.EXT, unless an earlier run left them. It returns
+// the directory above them; its files are in the page cache.
 func (b *bench) extract(ctx context.Context, s shard) (string, error) {
-	root := b.path(strings.TrimSuffix(s.name, ".tar"))
+	root := b.shared(strings.TrimSuffix(s.name, ".tar"))
 	if n, err := readTree(ctx, root); err == nil && n == s.bodies() {
 		return root, nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -190,7 +190,7 @@ func (b *bench) extract(ctx context.Context, s shard) (string, error) {
 	if err := os.RemoveAll(root); err != nil {
 		return "", err
 	}
-	if err := extract(ctx, b.path(s.name), root); err != nil {
+	if err := extract(ctx, b.shared(s.name), root); err != nil {
 		return "", err
 	}
 	_, err := readTree(ctx, root)

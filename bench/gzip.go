@@ -18,30 +18,24 @@ import (
 	opened "github.com/shardfs/shardfs/internal/shard"
 )
 
-// pictures is the shard behind the measures of gzip, 250 MB.
+// pictures is the shard that the measures of gzip use, 250 MB.
 func pictures() shard { return jpegs(3_000) }
 
-// gzipPass compares the first pass over a .tgz, which finds its members and where decoding can start, with decoding it.
-func (b *bench) gzipPass(ctx context.Context) ([]row, error) {
+// gzipPass compares the first pass over a .tgz, which finds its members and the places where decoding can start, with
+// decoding it.
+func (b *bench) gzipPass(ctx context.Context) (*plan, error) {
 	s := pictures()
 	name, err := b.compressed(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	ours := command(b.shardfs, "index", "--index", "none", name)
-	decoder := &side{
-		command: "# gzip.Reader of klauspost/compress, 256 KiB at a time, of " + name,
-		run:     func(context.Context) (float64, error) { return timeDecode(name, s.size()) },
-	}
-	peer := unread("gzip", "-dc", name)
-	if err := b.interleave(ctx, "gzip-pass", ours, decoder, peer); err != nil {
-		return nil, err
-	}
 	w := work{float64(s.size()) / 1e6, "MB"}
-	return []row{
-		versus("index a .tgz of pictures, 250 MB; peer: klauspost/compress decodes it", w, ours, decoder, 0.95),
-		versus("the same; peer: gzip -dc >/dev/null", w, ours, peer, 1.2),
-	}, nil
+	decoder := "# gzip.Reader of klauspost/compress, 256 KiB at a time, of " + name
+	return &plan{trials: []*trial{
+		b.command(timed("by=shardfs", w), "index", "--index", "none", name),
+		measured(timed("by=klauspost", w), decoder, func(context.Context) (float64, error) { return timeDecode(name, s.size()) }),
+		unread(timed("by=gzip", w), "gzip", "-dc", name),
+	}}, nil
 }
 
 // timeDecode decodes a file with a plain decoder, as one who reads the tar in it does.
@@ -65,50 +59,49 @@ func timeDecode(name string, want int64) (float64, error) {
 	return seconds, err
 }
 
-// gzipRandom says how long it takes to read at a random place of a .tgz whose index is known, and how long that index is.
+// gzipRandom reports how long it takes to read at a random place of a .tgz whose index is known, and how long that index is.
 // Nothing is read twice, so no cache of decoded bytes helps.
-func (b *bench) gzipRandom(ctx context.Context) (rows []row, err error) {
+func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 	const reads, length = 400, 100 << 10
 	s := pictures()
 	sh, err := b.indexed(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, sh.Close()) }()
-	plain, err := os.Open(b.path(s.name))
+	plain, err := os.Open(b.shared(s.name))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, sh.Close())
 	}
-	defer plain.Close()
-
-	var middle, slow []float64 // seconds a read, by round
-	ours := &side{run: func(context.Context) (float64, error) {
-		took, err := timeReads(sh, plain, reads, length)
-		middle, slow = append(middle, quantile(took, 0.5)), append(slow, quantile(took, 0.99))
-		return median(took), err
+	p := new(plan)
+	p.later(func() error { return errors.Join(sh.Close(), plain.Close()) })
+	share, err := checkpointShare(sh)
+	if err != nil {
+		return nil, errors.Join(err, p.end())
+	}
+	p.trials = []*trial{{
+		command: fmt.Sprintf("# codec.ReaderAt, %d reads of 100 KiB at random offsets of %s", reads, sh.Name),
+		figures: []*figure{timed("read=100KiB/p=50", work{}), timed("read=100KiB/p=99", work{}), quantity("checkpoints", "%")},
+		run: func(context.Context) ([]float64, error) {
+			took, err := timeReads(sh, plain, reads, length)
+			if err != nil {
+				return nil, err
+			}
+			return []float64{quantile(took, 0.5), quantile(took, 0.99), 100 * share}, nil
+		},
 	}}
-	if err := b.interleave(ctx, "gzip-random", ours); err != nil {
-		return nil, err
-	}
+	return p, nil
+}
+
+// checkpointShare is how long the checkpoints in a shard's index file are, as a share of its plain bytes.
+func checkpointShare(sh *opened.Shard) (float64, error) {
 	whole, err := written(sh.Saved)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	members := *sh.Saved
 	members.Format, members.Map = codec.Plain, codec.Map{Plain: sh.Plain()}
 	alone, err := written(&members)
-	if err != nil {
-		return nil, err
-	}
-	part := func(n int64) float64 { return float64(n) / float64(sh.Plain()) }
-	did := fmt.Sprintf("# codec.ReaderAt, %d reads of 100 KiB at random offsets of %s", reads, sh.Name)
-	return []row{
-		atMost("read 100 KiB at a random place of an indexed .tgz of pictures, nothing decoded before: half of the reads",
-			middle, 1.2e-3, milliseconds, did),
-		atMost("the same: 99 of 100 reads", slow, 5e-3, milliseconds, did),
-		atMost("where decoding can start, in the index file, of the plain bytes", []float64{part(whole - alone)}, 0.0015, percent,
-			fmt.Sprintf("# the index file of %s, %d bytes, without that of its tar, %d bytes", sh.Name, whole, alone)),
-	}, nil
+	return float64(whole-alone) / float64(sh.Plain()), err
 }
 
 // timeReads returns the seconds that each of some reads at random took, and compares what was read with the plain shard.
@@ -139,30 +132,24 @@ func timeReads(sh *opened.Shard, plain io.ReaderAt, reads, length int) (took []f
 }
 
 // gzipWorkers compares reading an indexed .tgz in order by two workers with doing so by one.
-func (b *bench) gzipWorkers(ctx context.Context) (rows []row, err error) {
+func (b *bench) gzipWorkers(ctx context.Context) (*plan, error) {
 	s := pictures()
 	sh, err := b.indexed(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, sh.Close()) }()
-	in := func(workers int) *side {
-		return &side{
-			command: fmt.Sprintf("# codec.ReaderAt with %d workers, 128 KiB at a time, of %s", workers, sh.Name),
-			run:     func(context.Context) (float64, error) { return timeInOrder(sh, workers) },
-		}
-	}
-	two, one := in(2), in(1)
-	if err := b.interleave(ctx, "gzip-workers", two, one); err != nil {
-		return nil, err
-	}
+	p := new(plan)
+	p.later(sh.Close)
 	w := work{float64(s.size()) / 1e6, "MB"}
-	return []row{
-		versus("read an indexed .tgz of pictures in order, 2 workers; peer: 1 worker", w, two, one, 1.8),
-	}, nil
+	for _, workers := range []int{2, 1} {
+		p.trials = append(p.trials, measured(timed(fmt.Sprintf("workers=%d", workers), w),
+			fmt.Sprintf("# codec.ReaderAt with %d workers, 128 KiB at a time, of %s", workers, sh.Name),
+			func(context.Context) (float64, error) { return timeInOrder(sh, workers) }))
+	}
+	return p, nil
 }
 
-// timeInOrder reads all plain bytes of a shard. Whether they are right the reader knows by its sums.
+// timeInOrder reads all plain bytes of a shard. The reader compares them with its checksums.
 func timeInOrder(sh *opened.Shard, workers int) (seconds float64, err error) {
 	z, done, err := decoded(sh, codec.ReaderAtOptions{Workers: workers})
 	if err != nil {
@@ -199,7 +186,7 @@ func (b *bench) indexed(ctx context.Context, s shard) (*opened.Shard, error) {
 	if _, _, err := execute(ctx, "", b.shardfs, "index", name); err != nil {
 		return nil, err
 	}
-	sh, err := opened.Open(ctx, name, opened.Options{CacheDir: b.path("cache/shardfs")})
+	sh, err := opened.Open(ctx, name, opened.Options{CacheDir: b.shared("cache/shardfs")})
 	if err == nil && sh.Indexed {
 		err = errors.Join(fmt.Errorf("%s: not opened by its index file", name), sh.Close())
 	}

@@ -15,69 +15,55 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// gzipWrite compares how fast and how small our gzip, in which decoding can start at each MiB, is written with pgzip, in
+// gzipWrite compares how fast and how small pack's gzip, in which decoding can start at each MiB, is written with pgzip, in
 // which it cannot.
-func (b *bench) gzipWrite(ctx context.Context) ([]row, error) {
-	const workers, larger = 2, 0.007
+func (b *bench) gzipWrite(ctx context.Context) (*plan, error) {
+	const workers = 2
 	peerBinary, err := b.build(ctx, "bench/pgzip")
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(peerBinary)
-	var rows []row
+	p := new(plan)
 	for _, set := range []struct {
 		what  string
 		shard shard
-	}{{"pictures, 250 MB", pictures()}, {"texts, 130 MB", prose(20_000)}} {
+	}{{"pictures", pictures()}, {"texts", prose(20_000)}} {
 		name, err := b.draw(ctx, set.shard)
 		if err != nil {
 			return nil, err
 		}
+		w := work{float64(set.shard.size()) / 1e6, "MB"}
 		for _, level := range []int{1, 6} {
 			if err := checkGzip(name, level, workers, set.shard.size()); err != nil {
 				return nil, err
 			}
-			var ourBytes, peerBytes []float64
-			ours := &side{
-				command: fmt.Sprintf("# codec.GzipWriter at level %d with %d workers, of %s", level, workers, name),
-				run: func(context.Context) (float64, error) {
-					var n counter
-					seconds, err := timeGzip(&n, name, level, workers)
-					ourBytes = append(ourBytes, float64(n))
-					return seconds, err
-				},
+			figures := func(by string) []*figure {
+				base := fmt.Sprintf("of=%s/level=%d/by=%s", set.what, level, by)
+				return []*figure{timed(base, w), quantity(base+"/length", "bytes")}
 			}
 			argv := []string{peerBinary, strconv.Itoa(level), strconv.Itoa(workers), name}
-			peer := &side{
-				command: quote(argv),
-				run: func(ctx context.Context) (float64, error) {
-					seconds, n, err := runPgzip(ctx, argv)
-					peerBytes = append(peerBytes, n)
-					return seconds, err
+			p.trials = append(p.trials, &trial{
+				command: fmt.Sprintf("# codec.GzipWriter at level %d with %d workers, of %s", level, workers, name),
+				figures: figures("shardfs"),
+				run: func(context.Context) ([]float64, error) {
+					var n counter
+					seconds, err := timeGzip(&n, name, level, workers)
+					return []float64{seconds, float64(n)}, err
 				},
-			}
-			if err := b.interleave(ctx, fmt.Sprintf("gzip-write: level %d of %s", level, set.what), ours, peer); err != nil {
-				return nil, err
-			}
-			more := median(ourBytes)/median(peerBytes) - 1
-			rows = append(rows,
-				versus(fmt.Sprintf("write .tgz, level %d, 2 workers, of %s; peer: pgzip", level, set.what),
-					work{float64(set.shard.size()) / 1e6, "MB"}, ours, peer, 1.0),
-				row{
-					measure:  "its length",
-					ours:     fmt.Sprintf("%s bytes, %s more", group(median(ourBytes)), percent(more)),
-					peer:     group(median(peerBytes)) + " bytes",
-					ratio:    1 / (1 + more),
-					asked:    fmt.Sprintf("<= %s more", percent(larger)),
-					ok:       more <= larger,
-					commands: []string{ours.command, peer.command},
-				})
+			}, &trial{
+				command: quote(argv),
+				figures: figures("pgzip"),
+				run: func(ctx context.Context) ([]float64, error) {
+					seconds, n, err := runPgzip(ctx, argv)
+					return []float64{seconds, n}, err
+				},
+			})
 		}
 	}
-	return rows, nil
+	return p, nil
 }
 
-// timeGzip compresses a file as pack would, and says how long that took.
+// timeGzip compresses a file as pack would and returns the seconds that took.
 func timeGzip(w io.Writer, name string, level, workers int) (float64, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -15,43 +15,26 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// indexFile says how long an index file is, and how long it takes to open a shard by one, however many members that has.
-func (b *bench) indexFile(ctx context.Context) (rows []row, err error) {
-	const asked = 40
+// indexFile reports how long an index file is, and how long it takes to open a shard by one, however many members that has.
+func (b *bench) indexFile(ctx context.Context) (*plan, error) {
 	dir := b.path("indexed")
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil { // index files that others could change are not mapped
+	if err := os.MkdirAll(dir, 0o700); err != nil { // index files that others could change are not mapped
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var sides []*side
-	var each []row
+	p := new(plan)
+	p.later(func() error { return os.RemoveAll(dir) })
 	for _, members := range []int{1_000, 1_000_000, 10_000_000} {
-		note("index-file: indexing %s members", group(float64(members)))
+		note("IndexFile: indexing %s members", group(float64(members)))
 		h, err := newHollow(fmt.Sprintf("%s/%d.tar", dir, members), members)
 		if err != nil {
 			return nil, err
 		}
-		info, err := os.Stat(h.index)
-		if err != nil {
-			return nil, err
-		}
-		sides = append(sides, h.opening())
-		length := float64(info.Size())
-		each = append(each, atMost(fmt.Sprintf("index file, by member, of %s", group(float64(members))),
-			[]float64{length / float64(members)}, asked, func(x float64) string { return fmt.Sprintf("%.3g bytes", x) },
-			"# as `shardfs index --index FILE` writes it, names such as 000000.jpg and 000000.cls"))
+		p.trials = append(p.trials, h.opening())
 	}
-	if err := b.interleave(ctx, "index-file", sides...); err != nil {
-		return nil, err
-	}
-	few, million, many := sides[0], sides[1], sides[2]
-	return append(each[1:], // of a thousand, the fixed part counts most
-		against("open a shard of 1 000 000 members by it; peer: of 1 000", milliseconds, million, few, 0),
-		against("the same, of 10 000 000", milliseconds, many, few, 0.5),
-	), nil
+	return p, nil
 }
 
 // A hollow is a shard of which there is only the index: its file has the length of the tar, and is a hole.
@@ -113,21 +96,27 @@ func (h *hollow) bind(saved *index.Saved) error {
 	return err
 }
 
-// opening is a side that opens the shard by its index file. It does so some times, because once is too short to be timed.
-func (h *hollow) opening() *side {
+// opening is a trial that opens the shard by its index file, several times, because once is too short to be timed.
+func (h *hollow) opening() *trial {
 	const times = 20
-	return &side{
+	name := fmt.Sprintf("members=%d", h.members)
+	return &trial{
 		command: fmt.Sprintf("# shard.Open with an index file, of %s members", group(float64(h.members))),
-		run: func(ctx context.Context) (float64, error) {
+		figures: []*figure{timed("open/"+name, work{}), quantity("bytes/"+name, "B/member")},
+		run: func(ctx context.Context) ([]float64, error) {
 			var took []float64
 			for range times {
 				seconds, err := h.open(ctx)
 				if err != nil {
-					return 0, err
+					return nil, err
 				}
 				took = append(took, seconds)
 			}
-			return median(took), nil
+			info, err := os.Stat(h.index)
+			if err != nil {
+				return nil, err
+			}
+			return []float64{median(took), float64(info.Size()) / float64(h.members)}, nil
 		},
 	}
 }

@@ -1,20 +1,24 @@
-// Command bench measures shardfs beside what one would use without it, and prints the figures as a Markdown table.
+// Command bench measures shardfs beside the programs that do the same without it.
 //
-//	go run ./bench -shardfs bin/shardfs
+//	go run ./bench -shardfs bin/shardfs -o bench/results/DATE-COMMIT.txt
+//	go run ./bench -table docs/performance.md bench/results/*.txt
+//	go run ./bench -shardfs bin/shardfs -base OTHER/shardfs -only FS    # compare two builds
 //
-// Every measure runs both sides in turn (A B A B ...) on the same shards and the same disk with the page cache warm; a
-// figure is the median of the rounds, a ratio the median of the rounds' own ratios, so what slows one round slows both
-// sides of it. Above 1 shardfs is faster. The commands are printed below the table. Outputs are checked: a fast wrong
-// answer ends the bench.
+// The first writes lines in the Go benchmark format, one for each figure and round; benchstat reads them. The second makes
+// the table of docs/performance.md from such files: each row shows the newest measurement, with its date and commit. With
+// -base, what runs the shardfs binary is also run with another one, in the same rounds; a comparison of the two follows at
+// the end, and the lines of the other one stand under "build: base".
 //
-// The shards (about 7 GB with what is made of them) are drawn once and kept in DIR/shardfs-bench for the next run;
+// Every measure runs its trials in turn (A B A B ...) on the same shards and the same disk with the page cache warm. The
+// table shows medians of the rounds, and as a ratio the median of the rounds' own ratios, so what slows one round slows
+// both sides of it; above 1 shardfs is faster. Outputs are checked: a fast wrong answer ends the bench.
+//
+// The shards (about 7 GB with everything made of them) are drawn once and kept in DIR/shardfs-bench for the next run;
 // -clean removes them. On ext4 without a journal wait some minutes between runs, or use a tmpfs as DIR: such a file
 // system takes seconds to create files where many were deleted lately.
 //
-// The peer of gzip-write is a module of its own, bench/pgzip, which the go command downloads and builds for it. A peer of
-// fs-read and fs-list, archivemount, is left out where it is not installed. What fs-create writes goes to /dev/shm.
-//
-// The exit status is 1 if a figure misses what is asked of it.
+// The peer of GzipWrite is a module of its own, bench/pgzip, which the go command downloads and builds. The peer
+// archivemount is left out where it is not installed. FSCreate writes to /dev/shm.
 package main
 
 import (
@@ -34,126 +38,145 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
-	if err := run(ctx, os.Stdout); err != nil {
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: error:", err)
 		os.Exit(1)
 	}
 }
 
-var errMissed = errors.New("a figure misses what is asked of it")
-
 // bench is what the measures share.
 type bench struct {
 	shardfs string // the binary measured
-	dir     string // where shards, mounts and outputs lie
-	rounds  int
+	dir     string // holds shards, mounts and outputs
+	work    string // the directory in dir for what one binary makes: mountpoint, outputs, cache
 }
 
-// A measure compares shardfs with its peers at one task and gives some lines of the table.
-type measure struct {
-	name string
-	run  func(*bench, context.Context) ([]row, error)
-}
-
-func run(ctx context.Context, w io.Writer) error {
-	measures := []measure{
-		{"index", (*bench).index},
-		{"index-million", (*bench).indexMillion}, // before those for which the bench itself needs memory; see execute
-		{"index-file", (*bench).indexFile},
-		{"mount-million", (*bench).mountMillion},
-		{"mount-packed", (*bench).mountPacked},
-		{"fs-read", (*bench).fsRead},
-		{"fs-small", (*bench).fsSmall},
-		{"fs-random", (*bench).fsRandom},
-		{"fs-list", (*bench).fsList},
-		{"fs-stat", (*bench).fsStat},
-		{"fs-create", (*bench).fsCreate},
-		{"fs-memory", (*bench).fsMemory},
-		{"run", (*bench).run},
-		{"run-cat", (*bench).runCat},
-		{"run-start", (*bench).runStart},
-		{"run-worker", (*bench).runWorker},
-		{"run-convert", (*bench).runConvert},
-		{"run-scratch", (*bench).runScratch},
-		{"pack", (*bench).pack},
-		{"gzip-pass", (*bench).gzipPass},
-		{"gzip-random", (*bench).gzipRandom},
-		{"gzip-workers", (*bench).gzipWorkers},
-		{"gzip-write", (*bench).gzipWrite},
+// measures are all of them, in the order in which they run.
+func measures() []measure {
+	return []measure{
+		{"Index", (*bench).index},
+		{"IndexMillion", (*bench).indexMillion}, // before those for which the bench itself needs memory; see execute
+		{"IndexFile", (*bench).indexFile},
+		{"MountMillion", (*bench).mountMillion},
+		{"MountPacked", (*bench).mountPacked},
+		{"FSRead", (*bench).fsRead},
+		{"FSSmall", (*bench).fsSmall},
+		{"FSRandom", (*bench).fsRandom},
+		{"FSList", (*bench).fsList},
+		{"FSStat", (*bench).fsStat},
+		{"FSCreate", (*bench).fsCreate},
+		{"FSMemory", (*bench).fsMemory},
+		{"FSArchive", (*bench).fsArchive},
+		{"RunTrue", (*bench).runTrue},
+		{"RunCat", (*bench).runCat},
+		{"RunStart", (*bench).runStart},
+		{"RunWorker", (*bench).runWorker},
+		{"RunConvert", (*bench).runConvert},
+		{"RunScratch", (*bench).runScratch},
+		{"Pack", (*bench).pack},
+		{"GzipPass", (*bench).gzipPass},
+		{"GzipRandom", (*bench).gzipRandom},
+		{"GzipWorkers", (*bench).gzipWorkers},
+		{"GzipWrite", (*bench).gzipWrite},
 	}
+}
+
+func run(ctx context.Context) (err error) {
 	var names []string
-	for _, m := range measures {
+	for _, m := range measures() {
 		names = append(names, m.name)
 	}
 	binary := flag.String("shardfs", "bin/shardfs", "the `binary` to measure")
+	other := flag.String("base", "", "another `binary`, to compare with")
 	dir := flag.String("dir", os.TempDir(), "`directory` for the shards; they are kept in its subdirectory shardfs-bench")
 	only := flag.String("only", "", "run only the measures that match `regexp`: "+strings.Join(names, ", "))
-	rounds := flag.Int("rounds", 5, "run each side `N` times")
+	count := flag.Int("rounds", 5, "run each trial `N` times")
+	output := flag.String("o", "", "write the results to `FILE` too")
+	table := flag.String("table", "", "write the table of `DOCUMENT` from the results files that are named, oldest first, and exit")
 	clean := flag.Bool("clean", false, "remove the shards of earlier runs and exit")
 	flag.Parse()
 
-	b := &bench{rounds: max(*rounds, 1)}
-	var err error
-	if b.dir, err = filepath.Abs(filepath.Join(*dir, "shardfs-bench")); err != nil {
+	if *table != "" {
+		return updateTable(*table, flag.Args())
+	}
+	top, err := filepath.Abs(filepath.Join(*dir, "shardfs-bench"))
+	if err != nil {
 		return err
 	}
 	if *clean {
-		return os.RemoveAll(b.dir)
+		return os.RemoveAll(top)
 	}
-	if b.shardfs, err = filepath.Abs(*binary); err != nil {
+	b, err := newBench(*binary, top, "new")
+	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(b.shardfs); err != nil {
-		return err
+	var base *bench
+	if *other != "" {
+		if base, err = newBench(*other, top, "base"); err != nil {
+			return err
+		}
 	}
 	match, err := regexp.Compile(*only)
 	if err != nil {
 		return err
 	}
-	if err := b.keepInside(); err != nil {
+	var w io.Writer = os.Stdout
+	if *output != "" {
+		file, err := os.Create(*output)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		w = io.MultiWriter(os.Stdout, file)
+	}
+	if err := b.writeHeader(ctx, w); err != nil {
 		return err
 	}
-
-	where, err := machine(ctx, b.dir)
-	if err != nil {
-		return err
-	}
-	t := table{w: w}
-	t.open(fmt.Sprintf("%s · medians of %d rounds", where, b.rounds))
-	for _, m := range measures {
+	var all comparison
+	for _, m := range measures() {
 		if !match.MatchString(m.name) {
 			continue
 		}
-		rows, err := m.run(b, ctx)
-		if err != nil {
+		if err := all.measure(ctx, w, m, max(*count, 1), b, base); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		t.add(rows)
 	}
-	t.close()
-	if t.missed {
-		return errMissed
-	}
-	return nil
+	return all.write(w)
 }
 
-// keepInside lets shardfs, and whatever else the bench starts, keep temporary files and caches in the bench's own
-// directory: all sides write to one disk, and nothing is left elsewhere.
-func (b *bench) keepInside() error {
-	for name, value := range map[string]string{"TMPDIR": b.path("tmp"), "XDG_CACHE_HOME": b.path("cache")} {
+// newBench returns a bench of one binary, which keeps temporary files and caches in the bench's own directory: all sides
+// write to one disk, and nothing is left elsewhere.
+func newBench(binary, dir, name string) (*bench, error) {
+	b := &bench{dir: dir, work: filepath.Join(dir, name)}
+	var err error
+	if b.shardfs, err = filepath.Abs(binary); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(b.shardfs); err != nil {
+		return nil, err
+	}
+	for name, value := range b.environment() {
 		if err := os.MkdirAll(value, 0o755); err != nil {
-			return err
+			return nil, err
 		}
 		if err := os.Setenv(name, value); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return b, nil
 }
 
-func (b *bench) path(name string) string {
-	return filepath.Join(b.dir, name)
+// environment are the variables by which programs find a place for temporary files and caches. Two builds share them: each
+// makes the other's index files anew where it cannot use them.
+func (b *bench) environment() map[string]string {
+	return map[string]string{"TMPDIR": b.shared("tmp"), "XDG_CACHE_HOME": b.shared("cache")}
 }
+
+// shared is a file that does not depend on the binary, such as a shard.
+func (b *bench) shared(name string) string { return filepath.Join(b.dir, name) }
+
+// path is a file of this binary's own, such as an output.
+func (b *bench) path(name string) string { return filepath.Join(b.work, name) }
 
 // note tells a waiting user what is going on.
 func note(format string, args ...any) {

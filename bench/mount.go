@@ -27,7 +27,7 @@ type mount struct {
 // mount mounts a shard, with flags, and returns when it can be listed. The caller closes it.
 func (b *bench) mount(ctx context.Context, shard string, flags ...string) (*mount, error) {
 	m := &mount{dir: b.path("mnt"), shardfs: b.shardfs, ended: make(chan error, 1)}
-	m.detach() // what a bench that was killed left
+	m.detach() // left by a bench that was killed
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// pack compares packing a mount nobody changed with copying the shard. Pack syncs its output to the disk before it gives
-// it its name; cp alone leaves it in the page cache.
-func (b *bench) pack(ctx context.Context) (rows []row, err error) {
+// pack compares packing an unchanged mount with copying the shard. Pack syncs its output to the disk before it gives it its
+// name; cp alone leaves it in the page cache.
+func (b *bench) pack(ctx context.Context) (*plan, error) {
 	s := photos(10_000)
 	name, err := b.draw(ctx, s)
 	if err != nil {
@@ -22,36 +22,30 @@ func (b *bench) pack(ctx context.Context) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	p := new(plan)
+	p.later(m.close)
 	out := b.path("out.tar")
-	defer os.Remove(out)
-
-	ours := command(b.shardfs, "pack", m.dir, "-o", out)
-	copied := command("cp", name, out)
-	synced := command("sh", "-c", `cp "$1" "$2" && sync -f "$2"`, "sh", name, out)
-	sides := []*side{ours, copied, synced}
-	for _, s := range sides {
-		withOutput(s, out, func() error { return sameBytes(out, name) })
-		remove := s.prepare
-		s.prepare = func() error {
-			// Nobody waits for what another has written, or finds its unwritten pages free.
-			syscall.Sync()
+	p.later(func() error { return os.RemoveAll(out) })
+	w := work{float64(s.size()) / 1e6, "MB"}
+	p.trials = []*trial{
+		b.command(timed("by=shardfs", w), "pack", m.dir, "-o", out),
+		command(timed("by=cp", w), "cp", name, out),
+		command(timed("by=cp-sync", w), "sh", "-c", `cp "$1" "$2" && sync -f "$2"`, "sh", name, out),
+	}
+	for _, t := range p.trials {
+		withOutput(t, out, func() error { return sameBytes(out, name) })
+		remove := t.prepare
+		t.prepare = func() error {
+			syscall.Sync() // no trial waits for the unwritten pages of the one before, or finds them free
 			err := remove()
 			syscall.Sync()
 			return err
 		}
 	}
-	if err := b.interleave(ctx, "pack", sides...); err != nil {
-		return nil, err
-	}
-	w := work{float64(s.size()) / 1e6, "MB"}
-	return []row{
-		versus("pack 1 GB, unchanged, synced to disk; peer: cp, not synced", w, ours, copied, 0.7),
-		versus("the same; peer: cp, synced", w, ours, synced, 0),
-	}, nil
+	return p, nil
 }
 
-// sameBytes says whether two files are equal.
+// sameBytes checks that two files are equal.
 func sameBytes(got, want string) error {
 	a, err := os.Open(got)
 	if err != nil {

@@ -10,78 +10,58 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
+	"strings"
 )
 
-// mountMillion says how long it takes to mount a shard of a million members that was indexed before, until the first line
-// of a listing is there, and what the server then has in memory.
-func (b *bench) mountMillion(ctx context.Context) ([]row, error) {
+// mountMillion reports how long it takes to mount a shard of a million members that was indexed before, until the first
+// line of a listing is there, and what the server then has in memory.
+func (b *bench) mountMillion(ctx context.Context) (*plan, error) {
 	s := texts(500_000)
-	name, err := b.draw(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	if _, _, err := execute(ctx, "", b.shardfs, "index", name); err != nil { // into the cache
+	if err := b.indexInCache(ctx, s); err != nil {
 		return nil, err
 	}
 	mnt := b.path("mnt")
-	var resident []float64
-	weigh := func() error {
+	resident := func() (float64, error) {
 		server, err := serverOf(mnt)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		mem, err := memoryOf(server)
-		resident = append(resident, mem.now)
-		return err
+		return mem.now, err
 	}
-	ours := b.inBackground(s, weigh, "sh", "-ec", `"$1" mount -r "$2" "$3"; ls -U "$3" | head -1`, "sh", b.shardfs, name, mnt)
-	if err := b.interleave(ctx, "mount-million", ours); err != nil {
-		return nil, err
-	}
-	return []row{
-		atMost("mount 1 000 000 members, indexed before, to the first line of ls", ours.took, 30e-3, milliseconds, ours.command),
-		atMost("memory of the server after that", resident, 24<<20, mebibytes, "VmRSS in /proc/PID/status of the server"),
-	}, nil
+	t := b.inBackground(s, timed("first-line", work{}), resident,
+		"sh", "-ec", `"$1" mount -r "$2" "$3"; ls -U "$3" | head -1`, "sh", b.shardfs, b.shared(s.name), mnt)
+	t.figures = append(t.figures, quantity("server/resident", "B"))
+	return &plan{trials: []*trial{t}}, nil
 }
 
-// mountPacked says how long it takes to mount what pack has compressed, where no index file is kept, until mount returns.
-func (b *bench) mountPacked(ctx context.Context) ([]row, error) {
-	const asked = 50e-3
+// mountPacked reports how long it takes to mount what pack has compressed, without an index file, until mount returns.
+func (b *bench) mountPacked(ctx context.Context) (*plan, error) {
 	s := photos(10_000)
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	var sides []*side
-	var measures []string
+	p := new(plan)
 	for _, suffix := range []string{".tar.gz", ".tar.zst"} {
 		packed := b.path("packed" + suffix)
-		defer os.Remove(packed)
+		p.later(func() error { return os.Remove(packed) })
 		if err := b.packTo(ctx, name, packed); err != nil {
-			return nil, err
+			return nil, errors.Join(err, p.end())
 		}
-		writable, readOnly := b.mountingAnew(s, packed), b.mountingAnew(s, packed, "-r")
-		sides = append(sides, writable, readOnly)
-		measures = append(measures, "mount 1 GB that pack wrote as "+suffix+", without an index file", "the same, read-only")
+		p.trials = append(p.trials,
+			b.mountingAfresh(s, timed("format="+suffix[5:]+"/mount=writable", work{}), packed),
+			b.mountingAfresh(s, timed("format="+suffix[5:]+"/mount=read-only", work{}), packed, "-r"))
 	}
-	if err := b.interleave(ctx, "mount-packed", sides...); err != nil {
-		return nil, err
-	}
-	var rows []row
-	for i, s := range sides {
-		rows = append(rows, atMost(measures[i], s.took, asked, milliseconds, s.command))
-	}
-	return rows, nil
+	return p, nil
 }
 
-// mountingAnew is a side that mounts a shard with an empty cache.
-func (b *bench) mountingAnew(s shard, name string, flags ...string) *side {
-	nothing := func() error { return nil }
-	mounting := b.inBackground(s, nothing, slices.Concat([]string{b.shardfs, "mount"}, flags, []string{name, b.path("mnt")})...)
-	prepare := mounting.prepare
-	mounting.prepare = func() error { return errors.Join(prepare(), os.RemoveAll(b.path("cache/shardfs"))) }
-	return mounting
+// mountingAfresh is a trial that mounts a shard with an empty cache.
+func (b *bench) mountingAfresh(s shard, f *figure, name string, flags ...string) *trial {
+	t := b.inBackground(s, f, nil, slices.Concat([]string{b.shardfs, "mount"}, flags, []string{name, b.path("mnt")})...)
+	prepare := t.prepare
+	t.prepare = func() error { return errors.Join(prepare(), os.RemoveAll(b.shared("cache/shardfs"))) }
+	return t
 }
 
 // packTo packs a shard as it is.
@@ -96,31 +76,37 @@ func (b *bench) packTo(ctx context.Context, shard, out string) (err error) {
 	return err
 }
 
-// inBackground is a side that runs a command which leaves a shard mounted. After it look is called, and the last sample is
-// compared with what was drawn; then the shard is unmounted. Nothing of that is timed.
-func (b *bench) inBackground(s shard, look func() error, argv ...string) *side {
+// inBackground is a trial that runs a command which leaves a shard mounted. After it the weight, if not nil, is taken as one
+// more value, and the last sample is compared with what was drawn; then the shard is unmounted. Only the command is timed.
+func (b *bench) inBackground(s shard, f *figure, weight func() (float64, error), argv ...string) *trial {
 	m := &mount{dir: b.path("mnt"), shardfs: b.shardfs}
-	return &side{
-		command: quote(argv),
+	return &trial{
+		command: quote(argv), program: true, figures: []*figure{f},
 		prepare: func() error {
-			m.detach() // what a bench that was killed left
+			m.detach() // left by a bench that was killed
 			return os.MkdirAll(m.dir, 0o755)
 		},
-		run: func(ctx context.Context) (float64, error) {
+		run: func(ctx context.Context) (values []float64, err error) {
 			seconds, _, err := execute(ctx, "", argv...)
+			values = append(values, seconds)
+			if err == nil && weight != nil {
+				var x float64
+				x, err = weight()
+				values = append(values, x)
+			}
 			if err == nil {
-				err = errors.Join(look(), s.sameText(m.dir, s.samples-1))
+				err = s.sameText(m.dir, s.samples-1)
 			}
 			if out, failed := exec.Command(b.shardfs, "umount", m.dir).CombinedOutput(); failed != nil {
 				err = errors.Join(err, fmt.Errorf("umount %s: %w\n%s", m.dir, failed, bytes.TrimSpace(out)))
 				m.detach()
 			}
-			return seconds, err
+			return values, err
 		},
 	}
 }
 
-// sameText says whether the text files of a sample are as they were drawn, in a directory that shows the shard.
+// sameText checks that the text files of a sample are as they were drawn, in a directory that shows the shard.
 func (s shard) sameText(root string, i int) error {
 	for _, m := range s.members(i) {
 		if m.random > 0 {
@@ -136,24 +122,22 @@ func (s shard) sameText(root string, i int) error {
 	return nil
 }
 
-// serverOf returns the process that serves a mount.
+// serverOf returns the process that serves a mount: the one that holds the lock of its scratch directory, which is named as
+// the mount's source.
 func serverOf(mountpoint string) (pid int, err error) {
-	names, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	source, err := exec.Command("findmnt", "-n", "-o", "SOURCE", "--mountpoint", mountpoint).Output()
+	if err != nil {
+		return 0, fmt.Errorf("findmnt %s: %w", mountpoint, err)
+	}
+	scratch := strings.TrimPrefix(string(bytes.TrimSpace(source)), "shardfs:")
+	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
 	if err != nil {
 		return 0, err
 	}
-	for _, name := range names {
-		line, err := os.ReadFile(name)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has ended
-		}
-		if err != nil {
-			return 0, err
-		}
-		argv := bytes.Split(bytes.TrimSuffix(line, []byte{0}), []byte{0})
-		if len(argv) > 2 && slices.Equal(argv[2], []byte("--foreground")) && string(argv[len(argv)-1]) == mountpoint {
-			return strconv.Atoi(filepath.Base(filepath.Dir(name)))
+	for _, link := range links {
+		if target, _ := os.Readlink(link); target == filepath.Join(scratch, "lock") {
+			return strconv.Atoi(strings.Split(link, "/")[2])
 		}
 	}
-	return 0, fmt.Errorf("nobody serves %s", mountpoint)
+	return 0, fmt.Errorf("no process serves %s", mountpoint)
 }

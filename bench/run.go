@@ -44,92 +44,82 @@ xargs -P2 -n1 SHELL -ec 'cd "$1"; COMMAND' SHELL <keys
 tar tf "$1" | sed 's,\.,/sample.,' | tar cf "$2" --transform 's,/sample\.,.,' -T -`
 )
 
-// run compares a command that does nothing, over every sample and packed again, with the same by hand.
-func (b *bench) run(ctx context.Context) ([]row, error) {
-	return b.byScript(ctx, thumbs(10_000), scriptedJob{what: "`true`", shell: "sh", text: "true", renamed: "true", asked: 4.0})
+// runTrue compares a command that does nothing, over every sample and packed again, with the same by hand.
+func (b *bench) runTrue(ctx context.Context) (*plan, error) {
+	return b.byScript(ctx, thumbs(10_000), scriptedJob{shell: "sh", text: "true", renamed: "true"})
 }
 
-// runCat is run with a command that reads a file, and bash in the peers. The scripts take long, so there are fewer samples.
-func (b *bench) runCat(ctx context.Context) ([]row, error) {
+// runCat is runTrue with a command that reads a file, and bash in the peers. The scripts take long, so there are fewer samples.
+func (b *bench) runCat(ctx context.Context) (*plan, error) {
 	return b.byScript(ctx, thumbs(2_000), scriptedJob{
-		what: "`cat` by a shell", shell: "bash", text: "cat sample.cls >/dev/null", renamed: `cat "$1.cls" >/dev/null`, asked: 8.0,
+		shell: "bash", text: "cat sample.cls >/dev/null", renamed: `cat "$1.cls" >/dev/null`,
 	})
 }
 
 // A scriptedJob is a command that run and scripts are to run in every sample.
 type scriptedJob struct {
-	what    string  // as the report calls it
-	shell   string  // of the scripts
-	text    string  // the command
-	renamed string  // the command where files have their members' own names and $1 is the key
-	asked   float64 // ratio to the script that does the same
+	shell   string // of the scripts
+	text    string // the command
+	renamed string // the command where files have their members' own names and $1 is the key
 }
 
 // byScript compares a command over every sample of a shard, packed again, with the same by hand.
-func (b *bench) byScript(ctx context.Context, s shard, j scriptedJob) (rows []row, err error) {
+func (b *bench) byScript(ctx context.Context, s shard, j scriptedJob) (*plan, error) {
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	// The scripts' files stay until all is measured: deleting many slows their creation in the next round down.
-	dirs := b.path("scripts")
-	if err := errors.Join(os.RemoveAll(dirs), os.Mkdir(dirs, 0o755)); err != nil {
+	// The scripts' files stay until everything is measured: deleting many slows their creation in the next round down.
+	dirs, out := b.path("scripts"), b.path("out.tar")
+	if err := errors.Join(os.RemoveAll(dirs), os.MkdirAll(dirs, 0o755)); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dirs)) }()
-	out := b.path("out.tar")
-	defer os.Remove(out)
-
-	ours := command(b.shardfs, "run", "-j", "2", "-c", j.text, "-o", out, name)
-	peer := func(script, text string) *side {
-		return scripted(strings.NewReplacer("SHELL", j.shell, "COMMAND", text).Replace(script), dirs, name, out)
-	}
-	rename, move, transform := peer(renameScript, j.text), peer(moveScript, j.renamed), peer(transformScript, j.text)
-	sides := []*side{ours, rename, move, transform}
-	for _, s := range sides {
-		withOutput(s, out, func() error { return sameNames(out, name) })
-	}
-	if err := b.interleave(ctx, "run "+j.text, sides...); err != nil {
-		return nil, err
-	}
+	p := new(plan)
+	p.later(func() error { return errors.Join(os.RemoveAll(dirs), os.RemoveAll(out)) })
 	w := work{float64(s.samples), "samples"}
-	return []row{
-		versus(fmt.Sprintf("run %s in %s samples and pack; peer: tar, xargs and %s, the same directories", j.what, group(w.amount), j.shell),
-			w, ours, rename, j.asked),
-		versus("the same; peer: directories with the members' own names", w, ours, move, 0),
-		versus("the same; peer: directories made by tar --transform", w, ours, transform, 0),
-	}, nil
-}
-
-// scripted is a side that runs a shell script in a new directory below dirs.
-func scripted(text, dirs, shard, out string) *side {
-	return &side{
-		command: fmt.Sprintf("# in an empty directory, with $1 = %s and $2 = %s:%s", shard, out, text),
-		run: func(ctx context.Context) (float64, error) {
-			dir, err := os.MkdirTemp(dirs, "")
-			if err != nil {
-				return 0, err
-			}
-			seconds, _, err := execute(ctx, dir, "sh", "-euc", text, "sh", shard, out)
-			return seconds, err
-		},
+	peer := func(by, script, text string) *trial {
+		text = strings.NewReplacer("SHELL", j.shell, "COMMAND", text).Replace(script)
+		return scripted(timed("by="+by, w), text, dirs, name, out)
 	}
+	p.trials = []*trial{
+		b.command(timed("by=shardfs", w), "run", "-j", "2", "-c", j.text, "-o", out, name),
+		peer("tar-xargs", renameScript, j.text),
+		peer("tar-xargs-own-names", moveScript, j.renamed),
+		peer("tar-transform-xargs", transformScript, j.text),
+	}
+	for _, t := range p.trials {
+		withOutput(t, out, func() error { return sameNames(out, name) })
+	}
+	return p, nil
 }
 
-// withOutput lets a side start without its output, and checks the output after it, neither timed.
-func withOutput(s *side, out string, check func() error) {
-	s.prepare = func() error { return os.RemoveAll(out) }
-	run := s.run
-	s.run = func(ctx context.Context) (float64, error) {
-		seconds, err := run(ctx)
+// scripted is a trial that runs a shell script in a new directory below dirs.
+func scripted(f *figure, text, dirs, shard, out string) *trial {
+	command := fmt.Sprintf("# in an empty directory, with $1 = %s and $2 = %s:%s", shard, out, text)
+	return measured(f, command, func(ctx context.Context) (float64, error) {
+		dir, err := os.MkdirTemp(dirs, "")
 		if err != nil {
 			return 0, err
 		}
-		return seconds, check()
+		seconds, _, err := execute(ctx, dir, "sh", "-euc", text, "sh", shard, out)
+		return seconds, err
+	})
+}
+
+// withOutput lets a trial start without its output and checks the output after it; neither is timed.
+func withOutput(t *trial, out string, check func() error) {
+	t.prepare = func() error { return os.RemoveAll(out) }
+	run := t.run
+	t.run = func(ctx context.Context) ([]float64, error) {
+		values, err := run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return values, check()
 	}
 }
 
-// sameNames says whether two shards have members of the same names and sizes in the same order.
+// sameNames checks that two shards have members of the same names and sizes in the same order.
 func sameNames(got, want string) error {
 	a, err := list(got)
 	if err != nil {

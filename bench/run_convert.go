@@ -12,121 +12,108 @@ import (
 
 // runConvert compares what shardfs was made for, pictures converted from JPEG to PPM in every sample and packed, with the most
 // that two processors can do: twice what the same commands do on one of them, one after the other, in directories.
-func (b *bench) runConvert(ctx context.Context) (rows []row, err error) {
+func (b *bench) runConvert(ctx context.Context) (*plan, error) {
 	s := jpegs(500)
 	binary, err := b.build(ctx, "examples/jpg2ppm")
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(binary)
-	converters := []struct{ what, text string }{{"our jpg2ppm", quote([]string{binary}) + " sample.jpg sample.ppm"}}
+	p := new(plan)
+	converters := []struct{ by, text string }{{"jpg2ppm", quote([]string{binary}) + " sample.jpg sample.ppm"}}
 	if path, err := exec.LookPath("djpeg"); err == nil {
-		converters = append(converters, struct{ what, text string }{"djpeg", quote([]string{path}) + " -outfile sample.ppm sample.jpg"})
+		converters = append(converters, struct{ by, text string }{"djpeg", quote([]string{path}) + " -outfile sample.ppm sample.jpg"})
 	} else {
-		note("run-convert: without djpeg: %v", err)
+		note("RunConvert: without djpeg: %v", err)
 	}
 	for _, c := range converters {
-		more, err := b.converting(ctx, s, c.what, c.text)
-		if err != nil {
-			return nil, err
+		if err := b.converting(ctx, p, s, c.by, c.text); err != nil {
+			return nil, errors.Join(err, p.end())
 		}
-		rows = append(rows, more...)
 	}
-	return rows, nil
+	return p, nil
 }
 
-// converting is runConvert for one converter.
-func (b *bench) converting(ctx context.Context, s shard, what, text string) (rows []row, err error) {
+// converting adds the trials of one converter.
+func (b *bench) converting(ctx context.Context, p *plan, s shard, by, text string) error {
 	plain, err := b.draw(ctx, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	packed, err := b.compressed(ctx, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	want, err := list(plain)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	want = asPPM(want)
-	out := b.path("out.tar")
-	defer os.Remove(out)
+	out, root := b.path("out.tar"), b.path("pictures")
+	p.later(func() error { return errors.Join(os.RemoveAll(out), os.RemoveAll(root)) })
+	w := work{float64(s.samples), "samples"}
+	took := func(what string) *figure { return timed("converter="+by+"/"+what, w) }
 	job := text + " && rm sample.jpg"
-	ours := func(name string) *side {
-		made := command(b.shardfs, "run", "-j", "2", "-c", job, "-o", out, name)
-		withOutput(made, out, func() error {
+	ours := func(what, name string) *trial {
+		t := metered(b.command(took(what), "run", "-j", "2", "-c", job, "-o", out, name), took(what+"/cpu"))
+		withOutput(t, out, func() error {
 			got, err := list(out)
 			if err == nil && got != want {
 				err = fmt.Errorf("%s does not hold the pictures as PPM", out)
 			}
 			return err
 		})
-		return made
+		return t
 	}
-	root := b.path("pictures")
-	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
-	anew := func(s *side) *side {
-		s.prepare = func() error { return errors.Join(os.RemoveAll(root), extract(ctx, plain, root)) }
-		return s
+	fresh := func(t *trial) *trial {
+		t.prepare = func() error { return errors.Join(os.RemoveAll(root), extract(ctx, plain, root)) }
+		return t
 	}
-	ofPlain, ofPacked := ours(plain), ours(packed)
-	limit, alone, loop := anew(onOneCore(root, job)), anew(onOneCore(root, text)), anew(looping(s, root, 2, "sh", "-c", job))
-	ourTime, bareTime := metered(ofPlain), metered(limit)
-	if err := b.interleave(ctx, "run-convert: "+what, ofPlain, limit, ofPacked, alone, loop); err != nil {
-		return nil, err
-	}
-	w := work{float64(s.samples), "samples"}
-	return []row{
-		versus(fmt.Sprintf("JPEG to PPM by %s and rm, 500 samples, 2 at a time, and pack; peer: twice the same on one core in directories", what),
-			w, ofPlain, limit, 0.95),
-		versus("its processor time", w, ourTime, bareTime, 0),
-		versus("the same from a .tgz", w, ofPacked, limit, 0),
-		versus("the first; peer: twice the converter on one core, and no rm", w, ofPlain, alone, 0),
-		versus("the first; peer: the same 2 at a time in directories, by a loop in Go", w, ofPlain, loop, 0),
-	}, nil
+	p.trials = append(p.trials,
+		ours("by=shardfs", plain),
+		fresh(metered(onOneCore(took("by=one-core-twice"), root, job), took("by=one-core-twice/cpu"))),
+		ours("by=shardfs-tgz", packed),
+		fresh(onOneCore(took("by=one-core-twice-without-rm"), root, text)),
+		fresh(looping(took("by=go-loop"), s, root, 2, "sh", "-c", job)),
+	)
+	return nil
 }
 
-// onOneCore is a side that runs a command in each directory in root, one after the other, on one processor. It is given half
+// onOneCore is a trial that runs a command in each directory in root, one after the other, on one processor. It is given half
 // the time that it takes: what two processors would take if they did not disturb each other.
-func onOneCore(root, text string) *side {
+func onOneCore(f *figure, root, text string) *trial {
 	argv := []string{"taskset", "-c", "0", "sh", "-euc", `for dir in "$1"/*; do cd "$dir"; ` + text + `; done`, "sh", root}
-	return &side{
-		command: quote(argv) + " # half of its time",
-		run: func(ctx context.Context) (float64, error) {
-			seconds, _, err := execute(ctx, "", argv...)
-			return seconds / 2, err
-		},
-	}
+	return measured(f, quote(argv)+" # half of its time", func(ctx context.Context) (float64, error) {
+		seconds, _, err := execute(ctx, "", argv...)
+		return seconds / 2, err
+	})
 }
 
-// metered returns what is to be compared with others in place of a side: the processor time of all that it started, which other
-// work on the machine changes less than the time it takes.
-func metered(s *side) *side {
+// metered adds a figure to a trial: the processor time of everything that it starts, which other work on the machine changes
+// less than the time it takes.
+func metered(t *trial, cpu *figure) *trial {
 	used := func() (float64, error) {
 		var u syscall.Rusage
 		err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u)
 		return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, err
 	}
-	m := &side{command: "# processor time of: " + s.command}
-	run := s.run
-	s.run = func(ctx context.Context) (float64, error) {
+	run := t.run
+	t.figures = append(t.figures, cpu)
+	t.run = func(ctx context.Context) ([]float64, error) {
 		before, err := used()
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		seconds, err := run(ctx)
+		values, err := run(ctx)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		after, err := used()
-		m.took = append(m.took, after-before)
-		return seconds, err
+		return append(values, after-before), err
 	}
-	return m
+	return t
 }
 
-// asPPM is a list of members in which each picture of 640 x 480 has become a PPM, which as a new one comes last.
+// asPPM is a list of members in which each picture of 640 x 480 has become a PPM, which comes last as a new member.
 func asPPM(list string) string {
 	var b strings.Builder
 	for line := range strings.Lines(list) {

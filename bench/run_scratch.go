@@ -5,69 +5,53 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// runScratch says how much of a scratch directory a run needs that changes the largest file of every sample. The directory is a
-// file system of its own, so that what has no name is counted, too.
-func (b *bench) runScratch(ctx context.Context) (rows []row, err error) {
+// runScratch reports how much of a scratch directory a run needs that changes the largest file of every sample. The directory
+// is a file system of its own, so that files without a name are counted, too.
+func (b *bench) runScratch(ctx context.Context) (*plan, error) {
 	const jobs = 8
 	s := photos(10_000)
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	dir := b.path("scratch")
+	dir, out := b.path("scratch"), b.path("out.tar")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1g"); err != nil {
-		note("run-scratch: not measured, no file system can be mounted at %s: %v", dir, err)
-		return nil, nil
+		note("RunScratch: not measured, no file system can be mounted at %s: %v", dir, err)
+		return &plan{}, nil
 	}
-	defer func() { err = errors.Join(err, syscall.Unmount(dir, 0), os.Remove(dir)) }()
-	out := b.path("out.tar")
-	defer os.Remove(out)
-
-	asked := 2 * jobs * float64(slices.Max(s.files(1, asMember, "jpg").sizes))
-	var sides []*side
-	var peaks [4][]float64
-	for i, how := range []struct{ workspace, text string }{
-		{"fuse", "printf . >>sample.jpg"},
-		{"dir", "printf . >>sample.jpg"},
-		{"fuse", "cp sample.jpg sample.png"},
-		{"dir", "cp sample.jpg sample.png"},
+	p := &plan{once: true}
+	p.later(func() error { return errors.Join(syscall.Unmount(dir, 0), os.Remove(dir), os.RemoveAll(out)) })
+	for _, how := range []struct{ name, workspace, text string }{
+		{"appended/in=mount", "fuse", "printf . >>sample.jpg"},
+		{"appended/in=copies", "dir", "printf . >>sample.jpg"},
+		{"copied/in=mount", "fuse", "cp sample.jpg sample.png"},
+		{"copied/in=copies", "dir", "cp sample.jpg sample.png"},
 	} {
-		argv := []string{b.shardfs, "run", "-j", fmt.Sprint(jobs), "--workspace", how.workspace, "--scratch", dir, "-c", how.text, "-o", out, name}
-		sides = append(sides, &side{
-			command: quote(argv),
-			run: func(ctx context.Context) (seconds float64, err error) {
+		argv := []string{
+			b.shardfs, "run", "-j", fmt.Sprint(jobs), "--workspace", how.workspace, "--scratch", dir, "-c", how.text, "-o", out, name,
+		}
+		p.trials = append(p.trials, &trial{
+			command: quote(argv), program: true,
+			figures: []*figure{timed(how.name, work{float64(s.samples), "samples"}), quantity(how.name+"/peak", "B")},
+			run: func(ctx context.Context) ([]float64, error) {
+				var seconds float64
 				peak, err := peakOf(dir, func() (err error) {
 					seconds, _, err = execute(ctx, "", argv...)
 					return err
 				})
-				peaks[i] = append(peaks[i], peak)
-				return seconds, err
+				return []float64{seconds, peak}, err
 			},
 		})
 	}
-	if err := b.once(ctx, "run-scratch", sides...); err != nil {
-		return nil, err
-	}
-	for i, what := range []string{"a byte appended to", "the same, samples copied to directories", "a copy made of", "the same, samples copied to directories"} {
-		if !strings.HasPrefix(what, "the same") {
-			what = fmt.Sprintf("scratch in use at its peak, %d at a time, 1 GB, %s every picture, one round", jobs, what)
-		}
-		rows = append(rows, atMost(what, peaks[i], asked, kilobytes, sides[i].command))
-	}
-	return rows, nil
+	return p, nil
 }
-
-// kilobytes writes bytes as such.
-func kilobytes(bytes float64) string { return group(bytes/1e3) + " kB" }
 
 // peakOf returns how many bytes of the file system at dir were in use at most while work went on, more than before.
 func peakOf(dir string, work func() error) (peak float64, err error) {

@@ -15,8 +15,8 @@ for line in sys.stdin:
     print("ok", flush=True)
 `
 
-// runWorker compares workers that are told of one sample after the other with an interpreter started for each.
-func (b *bench) runWorker(ctx context.Context) ([]row, error) {
+// runWorker compares workers that are given one sample after the other with an interpreter started for each.
+func (b *bench) runWorker(ctx context.Context) (*plan, error) {
 	s := thumbs(1_000)
 	name, err := b.draw(ctx, s)
 	if err != nil {
@@ -36,17 +36,13 @@ func (b *bench) runWorker(ctx context.Context) ([]row, error) {
 	if err := os.WriteFile(worker, []byte(answering), 0o644); err != nil {
 		return nil, err
 	}
-	defer os.Remove(worker)
-
-	ours := command(b.shardfs, "run", "--worker", "-j", "2", name, "--", python, worker)
-	started := command(b.shardfs, "run", "-j", "2", name, "--", python, "-c", "pass")
-	xargs := command("sh", "-euc", `cd "$1"; ls | xargs -P2 -I{} sh -c 'cd "$1"; exec "$0" -c pass' "$2" {}`, "sh", root, python)
-	if err := b.interleave(ctx, "run-worker", ours, started, xargs); err != nil {
-		return nil, err
-	}
+	p := new(plan)
+	p.later(func() error { return os.Remove(worker) })
 	w := work{float64(s.samples), "samples"}
-	return []row{
-		versus("2 workers in Python that do nothing, 1 000 samples; peer: python3 started by run for each", w, ours, started, 10),
-		versus("the same; peer: python3 started by xargs in existing directories", w, ours, xargs, 10),
-	}, nil
+	p.trials = []*trial{
+		b.command(timed("by=worker", w), "run", "--worker", "-j", "2", name, "--", python, worker),
+		b.command(timed("by=run", w), "run", "-j", "2", name, "--", python, "-c", "pass"),
+		command(timed("by=xargs", w), "sh", "-euc", `cd "$1"; ls | xargs -P2 -I{} sh -c 'cd "$1"; exec "$0" -c pass' "$2" {}`, "sh", root, python),
+	}
+	return p, nil
 }

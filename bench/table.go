@@ -1,112 +1,226 @@
 package main
 
 import (
-	"bytes"
-	"context"
+	"bufio"
+	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"os/exec"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// A row is one line of the table.
-type row struct {
-	measure    string
-	ours, peer string // the figures; no peer when a quantity is measured, not a speed
-	ratio      float64
-	asked      string // empty when nothing is asked: for information
-	ok         bool
-	commands   []string // what was run, ours first
+// The table of docs/performance.md is made from results files and from figures.txt, which says what each row compares and
+// what is asked of it. So neither titles nor limits are in the code, and a row always shows a value that was measured.
+
+//go:embed figures.txt
+var figuresFile string
+
+// results are the values of figures by name, from one file.
+type results struct {
+	commit, date string
+	values       map[string]map[string][]float64 // by name (without Benchmark) and unit
 }
 
-// table prints rows as they come, and at the end the commands behind them.
-type table struct {
-	w      io.Writer
-	rows   []row
-	missed bool // some row is not as asked
-}
-
-func (t *table) open(machine string) {
-	fmt.Fprintf(t.w, "%s\n\n| measure | ours | peer | ratio | asked | ok |\n|---|--:|--:|--:|--:|---|\n", machine)
-}
-
-func (t *table) add(rows []row) {
-	for _, r := range rows {
-		peer, ratio, asked, ok := "–", "–", "–", "–"
-		if r.peer != "" {
-			peer, ratio = r.peer, fmt.Sprintf("%.2f", r.ratio)
+// readResults reads what the bench wrote. Only lines of build: new count; the others are those of -base.
+func readResults(r io.Reader) (results, error) {
+	res := results{values: make(map[string]map[string][]float64)}
+	build := "new"
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		if name, ok := strings.CutPrefix(line, "Benchmark"); ok {
+			words := strings.Fields(name)
+			for i := 2; i+1 < len(words) && build == "new"; i += 2 {
+				x, err := strconv.ParseFloat(words[i], 64)
+				if err != nil {
+					return res, fmt.Errorf("%q: %w", line, err)
+				}
+				if res.values[words[0]] == nil {
+					res.values[words[0]] = make(map[string][]float64)
+				}
+				unit := words[i+1]
+				res.values[words[0]][unit] = append(res.values[words[0]][unit], x)
+			}
+			continue
 		}
-		if r.asked != "" {
-			asked, ok = r.asked, "yes"
-			if !r.ok {
-				ok = "**no**"
-				t.missed = true
+		switch key, value, _ := strings.Cut(line, ": "); key {
+		case "build":
+			build = value
+		case "commit":
+			res.commit = value
+		case "date":
+			res.date = value
+		}
+	}
+	return res, lines.Err()
+}
+
+// measured returns a name's times in seconds, or its values in another unit.
+func (r results) measured(name string) (values []float64, unit string) {
+	units := r.values[name]
+	if ns := units["ns/op"]; len(ns) > 0 {
+		for _, x := range ns {
+			values = append(values, x/1e9)
+		}
+		return values, seconds
+	}
+	for _, unit := range slices.Sorted(maps.Keys(units)) {
+		return units[unit], unit
+	}
+	return nil, ""
+}
+
+// speed returns the rate that a name was measured at, such as 579 MB/s; "" where there is none.
+func (r results) speed(name string) string {
+	for _, unit := range slices.Sorted(maps.Keys(r.values[name])) {
+		if strings.HasSuffix(unit, "/s") {
+			return group(median(r.values[name][unit])) + " " + unit
+		}
+	}
+	return ""
+}
+
+// A row is one line of figures.txt: four columns, separated by |.
+type row struct {
+	figure string // ours
+	peer   string // "" where a quantity is reported, not a speed
+	asked  string // as >= 0.3 (a ratio) or <= 64 MiB (a value); "" for information
+	title  string
+}
+
+// parseRows reads figures.txt. A line without | starts a table of its own, with that heading.
+func parseRows(text string) (rows []row, err error) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		cells := strings.Split(line, "|")
+		if len(cells) == 1 {
+			rows = append(rows, row{title: line})
+			continue
+		}
+		if len(cells) != 4 {
+			return nil, fmt.Errorf("figures.txt: %d columns in %q, want 4", len(cells), line)
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, row{cells[0], cells[1], cells[2], cells[3]})
+	}
+	return rows, nil
+}
+
+// writeTable writes the rows of figures.txt with the newest values of each. all are sorted, the newest last.
+func writeTable(w io.Writer, all []results) error {
+	rows, err := parseRows(figuresFile)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.figure == "" {
+			fmt.Fprintf(w, "\n**%s**\n\n| measure | shardfs | peer | ratio | asked | measured |\n|---|--:|--:|--:|--:|---|\n", r.title)
+			continue
+		}
+		line := fmt.Sprintf("| %s | – | – | – | %s | not yet |", r.title, orDash(r.asked))
+		for _, res := range slices.Backward(all) {
+			text, ok, err := r.text(res)
+			if err != nil {
+				return err
+			}
+			if ok {
+				line = text
+				break
 			}
 		}
-		fmt.Fprintf(t.w, "| %s | %s | %s | %s | %s | %s |\n", r.measure, r.ours, peer, ratio, asked, ok)
+		fmt.Fprintln(w, line)
 	}
-	t.rows = append(t.rows, rows...)
+	return nil
 }
 
-func (t *table) close() {
-	for _, r := range t.rows {
-		fmt.Fprintf(t.w, "\n%s:\n\n", r.measure)
-		for _, c := range r.commands {
-			fmt.Fprintf(t.w, "    %s\n", strings.ReplaceAll(strings.TrimSpace(c), "\n", "\n    "))
+// text returns the row with the values of one results file, if that has them.
+func (r row) text(res results) (text string, ok bool, err error) {
+	ours, unit := res.measured(r.figure)
+	if len(ours) == 0 {
+		return "", false, nil
+	}
+	shown := value(median(ours), unit, res.speed(r.figure))
+	compared := median(ours)
+	peer, ratio := "–", "–"
+	if r.peer != "" {
+		theirs, peerUnit := res.measured(r.peer)
+		if len(theirs) == 0 {
+			return "", false, nil
 		}
+		compared = medianRatio(theirs, ours)
+		peer, ratio = value(median(theirs), peerUnit, res.speed(r.peer)), fmt.Sprintf("%.2f", compared)
 	}
-}
-
-// work is what one round of a measure gets done.
-type work struct {
-	amount float64
-	unit   string
-}
-
-// versus is the line that compares our speed with a peer's. It is ok if the ratio is at least asked; 0 asks nothing.
-func versus(measure string, w work, ours, peer *side, asked float64) row {
-	return against(measure, w.speed, ours, peer, asked)
-}
-
-// against is versus for whatever is written of the seconds that a side took.
-func against(measure string, write func(seconds float64) string, ours, peer *side, asked float64) row {
-	r := row{
-		measure:  measure,
-		ours:     write(median(ours.took)),
-		peer:     write(median(peer.took)),
-		ratio:    medianRatio(peer.took, ours.took),
-		commands: []string{ours.command, peer.command},
+	met, err := meets(r.asked, compared)
+	switch {
+	case err != nil:
+		return "", false, err
+	case !met && r.peer != "":
+		ratio = "**" + ratio + "**"
+	case !met:
+		shown = "**" + shown + "**"
 	}
-	if asked > 0 {
-		r.asked = fmt.Sprintf(">= %g", asked)
-		r.ok = r.ratio >= asked
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s %s |",
+		r.title, shown, peer, ratio, orDash(r.asked), res.date, res.commit), true, nil
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "–"
 	}
-	return r
+	return s
 }
 
-// atMost is the line of a quantity, of which less is better. It is ok if the median of the rounds is at most asked.
-func atMost(measure string, rounds []float64, asked float64, write func(float64) string, commands ...string) row {
-	x := median(rounds)
-	return row{measure: measure, ours: write(x), asked: "<= " + write(asked), ok: x <= asked, commands: commands}
+// value writes a median for reading.
+func value(x float64, unit, speed string) string {
+	switch {
+	case unit == seconds && speed != "":
+		return fmt.Sprintf("%.3g s, %s", x, speed)
+	case unit == seconds && x < 0.1:
+		return fmt.Sprintf("%.3g ms", x*1e3)
+	case unit == seconds:
+		return fmt.Sprintf("%.3g s", x)
+	case unit == "B" && x >= 10<<20:
+		return fmt.Sprintf("%.0f MiB", x/(1<<20))
+	case unit == "B":
+		return fmt.Sprintf("%s kB", group(x/1e3))
+	case unit == "%":
+		return fmt.Sprintf("%.2f %%", x)
+	}
+	return fmt.Sprintf("%.3g %s", x, unit)
 }
 
-// milliseconds writes seconds as such.
-func milliseconds(seconds float64) string { return fmt.Sprintf("%.3g ms", seconds*1e3) }
+// scales are the units of figures.txt in those of the results.
+var scales = map[string]float64{"ms": 1e-3, "s": 1, "kB": 1e3, "MiB": 1 << 20}
 
-// mebibytes writes bytes as such.
-func mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<20)) }
-
-// percent writes a part of 1 as such.
-func percent(part float64) string { return fmt.Sprintf("%.2f %%", part*100) }
-
-func (w work) speed(seconds float64) string {
-	return fmt.Sprintf("%.2f s, %s %s/s", seconds, group(w.amount/seconds), w.unit)
+// meets reports whether a value is as asked: ">= RATIO", "<= RATIO" or "<= LIMIT UNIT".
+func meets(asked string, x float64) (bool, error) {
+	if asked == "" {
+		return true, nil
+	}
+	relation, rest, _ := strings.Cut(asked, " ")
+	number, unit, _ := strings.Cut(rest, " ")
+	limit, err := strconv.ParseFloat(number, 64)
+	if err != nil || relation != "<=" && relation != ">=" {
+		return false, fmt.Errorf("figures.txt: %q is neither >= N nor <= N", asked)
+	}
+	if scale, ok := scales[unit]; ok {
+		limit *= scale
+	}
+	if relation == "<=" {
+		return x <= limit, nil
+	}
+	return x >= limit, nil
 }
 
-// group writes a number with thin groups of three digits, as in 12 345.
+// group writes a number with groups of three digits, as in 12 345.
 func group(x float64) string {
 	s := strconv.FormatFloat(x, 'f', 0, 64)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -115,44 +229,41 @@ func group(x float64) string {
 	return s
 }
 
-// machine describes where the figures come from.
-func machine(ctx context.Context, dir string) (string, error) {
-	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "", err
-	}
-	fstype, err := lastLine(ctx, "df", "--output=fstype", dir)
-	if err != nil {
-		return "", err
-	}
-	tar, err := exec.CommandContext(ctx, "tar", "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("tar --version: %w", err)
-	}
-	tarVersion, _, _ := bytes.Cut(tar, []byte("\n"))
-	return fmt.Sprintf("%s, %d cores · Linux %s · %s · %s · %s on %s",
-		cpuModel(), runtime.NumCPU(), bytes.TrimSpace(kernel), runtime.Version(), tarVersion, dir, fstype), nil
-}
+// The table stands between these lines of a document.
+const (
+	tableBegin = "<!-- made by go run ./bench -table; edit bench/figures.txt -->"
+	tableEnd   = "<!-- end of the table -->"
+)
 
-func lastLine(ctx context.Context, argv ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", quote(argv), err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1], nil
-}
-
-// cpuModel is the processor's name, or its architecture where the kernel does not say (arm64).
-func cpuModel() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(model)
+// updateTable replaces the table in a document by that of results files, given from the oldest to the newest.
+func updateTable(doc string, files []string) error {
+	var all []results
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
 		}
+		res, err := readResults(f)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		all = append(all, res)
 	}
-	return runtime.GOARCH
+	old, err := os.ReadFile(doc)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(old), tableBegin)
+	_, after, closed := strings.Cut(rest, tableEnd)
+	if !ok || !closed {
+		return fmt.Errorf("%s: no place for the table: %s ... %s", doc, tableBegin, tableEnd)
+	}
+	var b strings.Builder
+	fmt.Fprint(&b, before, tableBegin, "\n")
+	if err := writeTable(&b, all); err != nil {
+		return err
+	}
+	fmt.Fprint(&b, "\n", tableEnd, after)
+	return os.WriteFile(doc, []byte(b.String()), 0o644)
 }
