@@ -3,7 +3,7 @@
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
-# make bench      measure against the tools that do the same; needs a quiet machine and some minutes
+# make bench      measure against the tools that do the same, keep the results; needs a quiet machine and an hour
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -46,7 +46,9 @@ demo: build
 	SHARDFS=bin/shardfs sh examples/demo.sh
 
 bench: build
-	$(GO) run ./bench -shardfs bin/shardfs
+	mkdir -p bench/results
+	$(GO) run ./bench -shardfs bin/shardfs -o bench/results/$(shell date -u +%F)-$(shell git rev-parse --short HEAD).txt
+	$(GO) run ./bench -table docs/performance.md bench/results/*.txt
 
 install: build
 	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs
