@@ -17,10 +17,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
-	"github.com/shardfs/shardfs/pack"
 )
 
 // A run with --scratch notes there, at borders of samples, how much of its output is on disk. If it does not come to its end,
@@ -39,11 +39,9 @@ var errNoResume = errors.New("cannot be resumed")
 type checkpoint struct {
 	Version int      `json:"version"`
 	Output  string   `json:"output"` // absolute
-	Part    string   `json:"part"`   // temporary file that holds the beginning of the output
 	Run     settings `json:"run"`
 	progress
-	Mark pack.Mark `json:"mark"` // of the output
-	Tail []byte    `json:"tail"` // plain bytes before the mark that the encoder has not written yet
+	output.Position
 }
 
 // settings are what decides, in a run, on the bytes of its output: names and values.
@@ -91,18 +89,18 @@ func (r *course) openCheckpoints(name string) error {
 	if r.output.name == "" || r.output.name == "-" || pipe.Is(r.output.name) {
 		return nil
 	}
-	output, err := filepath.Abs(r.output.name)
+	file, err := filepath.Abs(r.output.name)
 	if err != nil {
 		return err
 	}
 	if r.scratch == "" || name == "-" || pipe.Is(name) || isDir(name) || r.output.mtime == "now" {
-		if store.HasPart(output) {
-			r.ui.Say("hint", output+": a run to this output was stopped; --resume with its --scratch goes on")
+		if output.IsInterrupted(file) {
+			r.ui.Say("hint", file+": a run to this output was stopped; --resume with its --scratch goes on")
 		}
 		return nil
 	}
 	k := &checkpoints{file: filepath.Join(r.scratch, checkpointFile)}
-	k.next = checkpoint{Version: checkpointVersion, Output: output}
+	k.next = checkpoint{Version: checkpointVersion, Output: file}
 	if k.old, err = readCheckpoint(k.file); err != nil {
 		return err
 	}
@@ -134,14 +132,14 @@ func readCheckpoint(file string) (*checkpoint, error) {
 	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
 		return nil, ui.Usagef("%s: not a checkpoint of this version; remove it to begin anew", file)
 	}
-	part, err := store.OpenPart(c.Output, c.Part)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNoDir) {
-		return nil, nil
-	}
+	exists, err := output.IsResumable(c.Output, c.Part)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Output, err)
 	}
-	return c, part.Close()
+	if !exists {
+		return nil, nil
+	}
+	return c, nil
 }
 
 // goOn goes on with what an earlier run has left, if it shall.
@@ -151,7 +149,6 @@ func (r *course) goOn(ctx context.Context) error {
 		return nil
 	}
 	k.next.Run = r.settings()
-	k.next.Part = r.out.file.Part()
 	if k.old == nil {
 		if r.resume {
 			r.ui.Detail("%s: nothing to resume", r.scratch)
@@ -167,11 +164,7 @@ func (r *course) goOn(ctx context.Context) error {
 	}
 	r.from = k.old.progress
 	k.saved = k.old.Samples
-	part, err := store.OpenPart(k.old.Output, k.old.Part)
-	if err == nil {
-		err = errors.Join(r.out.refill(ctx, part, baseOf(r.space.shard()), k.old), part.Close())
-	}
-	if err != nil {
+	if err := r.out.Resume(ctx, k.old.Position, baseOf(r.space.shard())); err != nil {
 		return fmt.Errorf("%s: %w: %w", k.old.Output, errNoResume, err)
 	}
 	r.ui.Note("%s: going on after %s", r.output.name, ui.Count(r.from.Samples, "sample"))
@@ -237,11 +230,7 @@ func (k *checkpoints) reached(r *course) error {
 func (k *checkpoints) write(r *course) (err error) {
 	c := k.next
 	c.progress = r.now
-	if c.Mark, err = r.out.Mark(); err != nil {
-		return err
-	}
-	c.Tail = r.out.tail.unwritten()
-	if err := r.out.file.Sync(); err != nil {
+	if c.Position, err = r.out.Position(); err != nil {
 		return err
 	}
 	if c.Report, err = r.report.sync(); err != nil {
@@ -258,7 +247,8 @@ func (k *checkpoints) write(r *course) (err error) {
 	if err != nil {
 		return err
 	}
-	k.saved, r.out.resumable = c.Samples, true
+	k.saved = c.Samples
+	r.out.Keep()
 	return nil
 }
 
@@ -292,11 +282,6 @@ func (k *checkpoints) explain(err error) error {
 		return err
 	}
 	return ui.WithHint(err, fmt.Sprintf("--resume goes on after %s", ui.Count(k.saved, "sample")))
-}
-
-// settings returns the options that decide on the bytes of an output.
-func (o *outputOptions) settings() string {
-	return fmt.Sprintf("%d %s %s %q %q", o.level, o.others, o.mtime, o.fields, o.rekey)
 }
 
 // keysDigest stands for the chosen keys.

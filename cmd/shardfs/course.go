@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -23,11 +24,11 @@ type course struct {
 	keys     map[string]bool // nil: all
 	stdout   *os.File        // for what the commands write
 	space    workspace
-	out      *output      // nil: nothing is packed
-	failures *output      // the samples that failed; nil: nobody wants them
-	report   *report      // nil: nobody wants it
-	points   *checkpoints // nil: the run cannot be resumed
-	from     progress     // what an earlier run had done
+	out      *output.Output // nil: nothing is packed
+	failures *output.Output // the samples that failed; nil: nobody wants them
+	report   *report        // nil: nobody wants it
+	points   *checkpoints   // nil: the run cannot be resumed
+	from     progress       // what an earlier run had done
 	now      progress
 	skipped  int // samples that were not chosen; valid when the run is over
 }
@@ -49,7 +50,7 @@ func (r *course) run(ctx context.Context) error {
 		err = r.tooMany(r.now.Samples)
 	}
 	if errors.Is(err, errSampleFailed) && r.failures != nil {
-		return errors.Join(err, r.failures.commit(ctx, r.ui))
+		return errors.Join(err, r.failures.Commit(ctx))
 	}
 	if err != nil {
 		return err
@@ -63,12 +64,12 @@ func (r *course) run(ctx context.Context) error {
 		return err
 	}
 	if r.failures != nil {
-		if err := r.failures.commit(ctx, r.ui); err != nil {
+		if err := r.failures.Commit(ctx); err != nil {
 			return err
 		}
 	}
 	if r.out != nil {
-		if err := r.out.commit(ctx, r.ui); err != nil {
+		if err := r.out.Commit(ctx); err != nil {
 			return err
 		}
 		if err := r.points.done(); err != nil {
@@ -96,7 +97,7 @@ func (r *course) each(ctx context.Context) error {
 	o := runner.Options{
 		Argv: r.argv, Env: append(os.Environ(), "SHARD="+r.space.name()), Jobs: r.jobs, Retries: r.retries, Timeout: r.timeout,
 		Stderr: os.Stderr, Spill: r.space.dir(), Log: r.addLog != "", Worker: r.worker,
-		Spare: func(pid int) bool { return r.space.serves(pid) || r.out.feeds(pid) || r.failures.feeds(pid) },
+		Spare: func(pid int) bool { return r.space.serves(pid) || r.out.Owns(pid) || r.failures.Owns(pid) },
 	}
 	if r.report != nil {
 		o.Tail = reportTail
@@ -243,8 +244,8 @@ func (r *course) summary(took time.Duration) error {
 		}
 		return nil
 	}
-	s.Output, s.Summary = r.out.name, r.out.Summary()
-	if r.ui.JSON && r.out.file != nil {
+	s.Output, s.Summary = r.out.Name, r.out.Summary()
+	if r.ui.JSON && r.out.IsFile() {
 		return r.ui.Print(s)
 	}
 	r.ui.Note("%s; %s; %s in", r.out, text, ui.Size(s.BytesIn))

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,13 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -55,14 +53,15 @@ indexes beside the shard; --import proves one of another tool by the shard.`,
 					return ui.Usagef("%s %s: of which of the shards?", flag, file)
 				}
 			}
-			if _, err := exportFormats(o.export); err != nil {
+			exports, err := exportFormats(o.export)
+			if err != nil {
 				return err
 			}
 			for i, name := range args {
 				if i > 0 && !u.JSON {
 					fmt.Fprintln(u.Out)
 				}
-				if err := o.run(cmd.Context(), u, name); err != nil {
+				if err := o.run(cmd.Context(), u, name, exports); err != nil {
 					return err
 				}
 			}
@@ -90,7 +89,7 @@ type indexSummary struct {
 	Seconds     float64        `json:"seconds"`
 }
 
-func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string) error {
+func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports []indexformat.Format) error {
 	begun := time.Now()
 	sh, err := source.OpenShard(ctx, u, name, o.from.options())
 	if err != nil {
@@ -102,8 +101,8 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string) error {
 			return err
 		}
 	}
-	if o.sidecar || o.export != "" {
-		if err := writeIndexes(ctx, u, sh, o.sidecar, o.export); err != nil {
+	if o.sidecar || len(exports) > 0 {
+		if err := output.WriteIndexes(ctx, sh, o.sidecar, exports, u); err != nil {
 			return err
 		}
 	}
@@ -131,32 +130,6 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string) error {
 	return err
 }
 
-// writeIndexes writes what is to lie beside a shard: its index, and those of other tools.
-func writeIndexes(ctx context.Context, u *ui.UI, sh *shard.Shard, sidecar bool, export string) error {
-	if sh.Cut != "" {
-		return fmt.Errorf("%s: %w: an index of a part of it is for nobody else: %s", sh.Name, index.ErrTruncated, sh.Cut)
-	}
-	if sidecar {
-		if err := sh.Save(sh.Path() + shard.SidecarSuffix); err != nil {
-			return err
-		}
-	}
-	formats, err := exportFormats(export)
-	if err != nil {
-		return err
-	}
-	for _, f := range formats {
-		name := indexformat.Name(f, sh.Path())
-		if name == sh.Path() {
-			return ui.Usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
-		}
-		if err := exportIndex(ctx, u, sh, f, name); err != nil {
-			return fmt.Errorf("%s: %w", sh.Name, err)
-		}
-	}
-	return nil
-}
-
 // exportFormats returns the formats that --export names.
 func exportFormats(list string) ([]indexformat.Format, error) {
 	if list == "" {
@@ -167,37 +140,6 @@ func exportFormats(list string) ([]indexformat.Format, error) {
 		err = &ui.UsageError{Err: fmt.Errorf("--export %s: %w", list, err)}
 	}
 	return formats, err
-}
-
-// exportIndex writes the index of another tool.
-func exportIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, f indexformat.Format, name string) error {
-	out, err := store.Create(name, store.Options{Replace: true})
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	defer out.Abort()
-	buffered := bufio.NewWriterSize(out, 1<<18)
-	warning, err := indexformat.Export(buffered, f, exportedShard(ctx, sh))
-	if err == nil {
-		err = errors.Join(sh.Index.Err(), buffered.Flush())
-	}
-	if err != nil {
-		return err
-	}
-	if err := out.Commit(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if warning != "" {
-		u.Warn("%s: %s", sh.Name, warning)
-	}
-	u.Detail("%s: written", name)
-	return nil
-}
-
-func exportedShard(ctx context.Context, sh *shard.Shard) indexformat.Shard {
-	return indexformat.Shard{
-		Index: sh.Index, Plain: pipe.NewReaderAt(ctx, sh), Size: sh.Plain(), Compressed: sh.Format != codec.Plain,
-	}
 }
 
 // importIndex proves the index of another tool by the shard's own.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -27,7 +28,7 @@ type packFlags struct {
 	order  orderFlags
 	split  splitFlags
 	from   shardFlags
-	output outputOptions
+	output outputFlags
 }
 
 func newPack(g *globals) *cobra.Command {
@@ -50,7 +51,15 @@ standard output.`,
 			if err := o.check(cmd.Flags()); err != nil {
 				return err
 			}
-			return o.pack(cmd.Context(), u, args)
+			out, err := o.output.options(u)
+			if err != nil {
+				return err
+			}
+			split, err := o.split.split(&out)
+			if err != nil {
+				return err
+			}
+			return o.pack(cmd.Context(), u, args, out, split)
 		},
 	}
 	flags := cmd.Flags()
@@ -73,16 +82,10 @@ func (o *packFlags) check(flags *pflag.FlagSet) error {
 	case o.count < 0 || o.skip < 0:
 		return ui.Usagef("--count and --skip: at least 0")
 	}
-	if err := o.order.check(flags); err != nil {
-		return err
-	}
-	if err := o.split.check(&o.output); err != nil {
-		return err
-	}
-	return o.output.check()
+	return o.order.check(flags)
 }
 
-func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string) error {
+func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out output.Options, split output.Split) error {
 	names, err := expandShards(args)
 	if err != nil {
 		return err
@@ -116,19 +119,19 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string) error {
 	in.partly = o.output.fields != ""
 	if !o.all(keys) {
 		in.partly = true
-		o.output.others = "drop" // they belong to no sample that was chosen
+		out.Pack.DropOthers = true // they belong to no sample that was chosen
 		samples = choose(&o.choice, samples, keys, keyOf, free)
 	}
 	samples = others.join(samples)
 	if o.order.given() {
-		in.kept, o.output.anyOrder = true, true
+		in.kept, out.Pack.Reordered = true, true
 		samples = o.order.apply(samples)
 	}
-	o.output.ownEnd = !in.one()
-	if o.split.given() {
-		err = o.split.write(ctx, u, o.output, append(in.files, others.files()...), samples)
+	out.Pack.OwnEnd = !in.one()
+	if split.Given() {
+		err = split.Write(ctx, out, append(in.files, others.files()...), samples)
 	} else {
-		err = o.output.write(ctx, u, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
+		err = output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
 	}
 	if err != nil {
 		return err

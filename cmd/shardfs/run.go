@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ type runOptions struct {
 	scratch   string
 	resume    bool
 	from      shardFlags
-	output    outputOptions
+	output    outputFlags
 
 	argv  []string
 	limit failureLimit
@@ -135,14 +136,15 @@ func (o *runOptions) check(args []string) (err error) {
 		return err
 	}
 	if o.failed != "" {
-		if err := o.failedOptions().check(); err != nil {
+		if _, err := o.failedFlags().options(nil); err != nil {
 			return err
 		}
 	}
 	if len(o.argv) == 0 {
 		o.argv = runner.CommandLine(o.shell, o.command, o.batch > 0)
 	}
-	return o.output.check()
+	_, err = o.output.options(nil)
+	return err
 }
 
 func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err error) {
@@ -184,19 +186,28 @@ func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err er
 		return err
 	}
 	if o.output.name != "" {
-		if r.out, err = o.output.create(ctx, r.points != nil); errors.Is(err, errSkip) {
+		out, err := o.output.options(u)
+		if err != nil {
+			return err
+		}
+		out.Resumable = r.points != nil
+		if r.out, err = output.Create(ctx, out); errors.Is(err, output.ErrSkip) {
 			u.Note("%s: exists, skipped", o.output.name)
 			return nil
 		} else if err != nil {
 			return err
 		}
-		defer r.out.abort()
+		defer r.out.Abort()
 	}
 	if o.failed != "" {
-		if r.failures, err = o.failedOptions().create(ctx, false); err != nil {
+		out, err := o.failedFlags().options(u)
+		if err != nil {
 			return err
 		}
-		defer r.failures.abort()
+		if r.failures, err = output.Create(ctx, out); err != nil {
+			return err
+		}
+		defer r.failures.Abort()
 	}
 	if r.space, err = openWorkspace(ctx, u, name, o); err != nil {
 		return err
@@ -211,9 +222,9 @@ func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err er
 	return r.points.explain(errors.Join(err, r.space.close()))
 }
 
-// failedOptions returns the options of the output of failed samples.
-func (o *runOptions) failedOptions() *outputOptions {
-	return &outputOptions{name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe}
+// failedFlags returns the flags of the output of failed samples.
+func (o *runOptions) failedFlags() *outputFlags {
+	return &outputFlags{name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe}
 }
 
 // sampleError says which sample an error is of.

@@ -47,8 +47,10 @@ var layers = []layer{
 	{"internal/indexformat", []string{"index"}, nil},
 	{"internal/lint", []string{"index"}, nil},
 	{"internal/ui", nil, []string{"golang.org/x/sys"}},
-	{"internal/source", []string{"index", "internal/shard", "internal/store", "internal/ui"}, nil},
 	{"internal/pipe", nil, []string{"golang.org/x/sys"}},
+	{"internal/source", []string{"index", "internal/shard", "internal/store", "internal/ui"}, nil},
+	{"internal/output", []string{"index", "internal/codec", "internal/indexformat", "internal/pipe", "internal/retry", "internal/shard",
+		"internal/store", "internal/ui", "pack"}, nil},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},     // for tests only
 	{"internal/testtime", nil, nil}, // for tests only

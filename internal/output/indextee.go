@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"io"
@@ -6,8 +6,8 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// indexTap indexes a tar on its way to a writer.
-type indexTap struct {
+// indexTee indexes a tar on its way to a writer.
+type indexTee struct {
 	w     io.Writer
 	copy  *io.PipeWriter
 	done  chan struct{}
@@ -15,20 +15,20 @@ type indexTap struct {
 	err   error
 }
 
-func newIndexTap(w io.Writer) *indexTap {
+func newIndexTee(w io.Writer) *indexTee {
 	r, copy := io.Pipe()
-	t := &indexTap{w: w, copy: copy, done: make(chan struct{})}
+	t := &indexTee{w: w, copy: copy, done: make(chan struct{})}
 	go func() {
 		defer close(t.done)
 		if t.index, t.err = index.Build(r, nil); t.err == nil {
-			_, t.err = io.Copy(io.Discard, r) // zeros behind the end marker
+			_, t.err = io.Copy(io.Discard, r) // zeros after the end marker
 		}
 		r.CloseWithError(t.err)
 	}()
 	return t
 }
 
-func (t *indexTap) Write(p []byte) (int, error) {
+func (t *indexTee) Write(p []byte) (int, error) {
 	if _, err := t.copy.Write(p); err != nil {
 		return 0, err
 	}
@@ -36,7 +36,7 @@ func (t *indexTap) Write(p []byte) (int, error) {
 }
 
 // close ends the tar and returns its index. Later calls return the same.
-func (t *indexTap) close() (*index.Index, error) {
+func (t *indexTee) close() (*index.Index, error) {
 	t.copy.Close()
 	<-t.done
 	return t.index, t.err

@@ -1,6 +1,11 @@
-package main
+package output
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/ui"
+)
 
 func TestRekey(t *testing.T) {
 	for _, tt := range []struct{ format, key, want string }{
@@ -14,7 +19,7 @@ func TestRekey(t *testing.T) {
 		{"100%-%d", "a", "100%-12"},
 		{"%5d%d", "a", "%5d12"},
 	} {
-		rekey, err := parseRekey(tt.format)
+		rekey, err := ParseRekey(tt.format)
 		if err != nil {
 			t.Errorf("%s: %v", tt.format, err)
 			continue
@@ -24,7 +29,7 @@ func TestRekey(t *testing.T) {
 		}
 	}
 	for _, format := range []string{"x", "%", "%5d", "%0d", "%s", "{KEY}", "key"} {
-		if _, err := parseRekey(format); exitStatus(err) != exitUsage {
+		if _, err := ParseRekey(format); !errors.As(err, new(*ui.UsageError)) {
 			t.Errorf("%s: %v, want a mistake in the command line", format, err)
 		}
 	}

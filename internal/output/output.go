@@ -1,0 +1,214 @@
+// Package output writes samples to a tar and publishes it.
+//
+// An [Output] is a tar in the making: a file that gets its name only when it is complete and durable, standard output, or
+// a command that reads it. It embeds the [pack.Writer] that samples are given to, compresses what that writes as the name
+// says, and indexes it on the way, so that Commit can write the index beside it, or into it, without reading it again.
+// [Split] spreads samples over numbered outputs.
+//
+// An interrupted run can continue a resumable output: [Output.Position] makes durable what was written, and
+// [Output.Resume] starts another output with the same bytes. They are compressed again, because an encoder cannot be stopped
+// in the middle of a block and continued in another process.
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/retry"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// ErrSkip says that the output exists and is left as it is.
+var ErrSkip = errors.New("the output exists")
+
+// Output is a tar in the making. Abort must be called when it is not needed any more. It is not safe for concurrent use.
+type Output struct {
+	*pack.Writer
+	Name string // for messages
+
+	o       Options
+	sink    io.Writer     // what the Writer writes to
+	file    *store.Output // nil: a stream
+	command *pipe.Command // that reads the output; nil: none
+	encoder codec.Encoder // nil: not compressed
+	tee     *indexTee     // nil: not compressed
+	begun   time.Time
+
+	unwritten *unwritten // nil: not compressed, or not resumable
+	keep      bool       // the temporary file is to stay, see Keep
+}
+
+// Create begins an output. The error is ErrSkip if it exists and is to be skipped.
+func Create(ctx context.Context, o Options) (*Output, error) {
+	format, err := o.Format()
+	if err != nil {
+		return nil, err
+	}
+	out := &Output{Name: pipe.Shown(o.Name), o: o, begun: time.Now()}
+	var sink io.Writer
+	switch {
+	case pipe.Is(o.Name):
+		if out.command, err = pipe.OpenWriter(ctx, o.Name, o.Stderr); err != nil {
+			return nil, fmt.Errorf("%s: %w", out.Name, err)
+		}
+		sink = out.command
+	case o.Name == Stdout:
+		sink = pipe.NewWriter(ctx, o.Stdout)
+	default:
+		if err := out.create(ctx); err != nil {
+			return nil, err
+		}
+		sink = out.file
+	}
+	if format != codec.Plain {
+		if out.encoder, err = format.NewWriter(sink, o.Level, 0); err != nil {
+			out.Abort()
+			return nil, err
+		}
+		out.tee = newIndexTee(out.encoder)
+		sink = out.tee
+		if o.Resumable {
+			out.unwritten = &unwritten{w: sink, written: out.encoder.Written}
+			sink = out.unwritten
+		}
+	}
+	out.sink = sink
+	out.Writer = pack.NewWriter(sink, o.Pack)
+	return out, nil
+}
+
+// create creates the file. A run that was just killed takes a moment to let go of it.
+func (out *Output) create(ctx context.Context) error {
+	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
+		out.file, err = store.Create(out.o.Name, store.Options{
+			Replace: out.o.IfExists == Overwrite, Lasting: out.o.Resumable,
+		})
+		return err
+	})
+	if errors.Is(err, store.ErrExists) && out.o.IfExists == Skip {
+		return ErrSkip
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", out.o.Name, err)
+	}
+	return nil
+}
+
+// Write makes an output of what fill puts into it, publishes it, and says what it holds. An output that exists and is to be
+// skipped is no error.
+func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error {
+	out, err := Create(ctx, o)
+	if errors.Is(err, ErrSkip) {
+		o.UI.Note("%s: exists, skipped", o.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if err := fill(out.Writer); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return out.publish(ctx)
+}
+
+// publish commits an output and says what it holds.
+func (out *Output) publish(ctx context.Context) error {
+	if err := out.Commit(ctx); err != nil {
+		return err
+	}
+	return out.report()
+}
+
+// Commit ends the tar, publishes it, and writes the indexes that belong beside it.
+func (out *Output) Commit(ctx context.Context) error {
+	x, err := out.finish()
+	if err != nil {
+		out.Abort()
+		return fmt.Errorf("%s: %w", out.Name, err)
+	}
+	if out.command != nil {
+		if err := out.command.Finish(); err != nil {
+			return fmt.Errorf("%s: %w", out.Name, err)
+		}
+		return nil
+	}
+	if out.file == nil {
+		return nil
+	}
+	if err := out.file.Commit(); err != nil {
+		return fmt.Errorf("%s: %w", out.Name, err)
+	}
+	if !out.o.Sidecar && len(out.o.Exports) == 0 {
+		return nil
+	}
+	sh, err := shard.Open(ctx, out.Name, shard.Options{Known: x, NoIndex: true, Detail: out.o.UI.Detail})
+	if err != nil {
+		return err
+	}
+	defer sh.Close()
+	return WriteIndexes(ctx, sh, out.o.Sidecar, out.o.Exports, out.o.UI)
+}
+
+// finish ends the tar and returns its index. A compressed output also carries the index itself, so that it can be mounted
+// without being decoded; indexing a plain one is as fast as reading an index.
+func (out *Output) finish() (*index.Index, error) {
+	err := out.Writer.Close()
+	if out.tee == nil {
+		return nil, err
+	}
+	x, teeErr := out.tee.close()
+	if err = errors.Join(err, teeErr); err == nil {
+		x.Settle()
+		var saved bytes.Buffer
+		f := index.Saved{Index: x}
+		f.Map.Plain = out.Summary().Bytes
+		err = f.Write(&saved)
+		if int64(saved.Len()) <= f.Map.Plain/embedShare {
+			out.encoder.SetExtra(saved.Bytes())
+		}
+	}
+	err = errors.Join(err, out.encoder.Close())
+	out.encoder = nil
+	return x, err
+}
+
+// embedShare is how many bytes an output must have for each byte of the index in it. Where members are so small that it has
+// fewer, the index would make the shard larger than it is worth.
+const embedShare = 400
+
+// Owns reports whether a process is the command that reads the output. A nil Output owns none.
+func (out *Output) Owns(pid int) bool { return out != nil && out.command.Owns(pid) }
+
+// Abort discards the output, unless Keep was called. After Commit it does nothing.
+func (out *Output) Abort() {
+	if out.tee != nil {
+		out.tee.close()
+	}
+	if out.encoder != nil {
+		out.encoder.Close()
+		out.encoder = nil
+	}
+	if out.command != nil {
+		out.command.Abort()
+	}
+	switch {
+	case out.file == nil:
+	case out.keep:
+		out.file.Leave()
+	default:
+		out.file.Abort()
+	}
+}

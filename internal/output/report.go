@@ -1,0 +1,47 @@
+package output
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// report says what a published output holds: as JSON if that is wanted and standard output is not the tar's, else as a note.
+func (out *Output) report() error {
+	if out.o.UI.JSON && out.file != nil {
+		return out.o.UI.Print(struct {
+			Output string `json:"output"`
+			pack.Summary
+			Seconds float64 `json:"seconds"`
+		}{out.Name, out.Summary(), time.Since(out.begun).Seconds()})
+	}
+	out.o.UI.Note("%s", out)
+	return nil
+}
+
+// IsFile reports whether the output is a file.
+func (out *Output) IsFile() bool { return out.file != nil }
+
+// String says what an output holds.
+func (out *Output) String() string {
+	s := out.Summary()
+	text := fmt.Sprintf("%s: %s, %s, %s", out.Name, ui.Count(s.Samples, "sample"), ui.Count(s.Members, "member"), ui.Size(s.Bytes))
+	for _, less := range []struct {
+		n           int
+		thing, what string
+	}{
+		{s.LeftOut, "other file", "left out"},
+		{s.Emptied, "emptied sample", "left out"},
+		{s.Lacking, "sample", "without some of the members"},
+	} {
+		if less.n > 0 {
+			text += "; " + ui.Count(less.n, less.thing) + " " + less.what
+		}
+	}
+	if s.Others > 0 {
+		text += fmt.Sprintf("; %s outside samples left out", ui.Count(s.Others, "member"))
+	}
+	return text
+}

@@ -1,0 +1,145 @@
+package output
+
+import (
+	"context"
+	"errors"
+
+	"iter"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// Split says how samples are spread over several outputs. The zero value means one output.
+type Split struct {
+	Count int   // samples in each; 0: any number
+	Bytes int64 // of plain tar in each; 0: any number
+}
+
+// Given reports whether there is to be more than one output.
+func (s Split) Given() bool { return s.Count != 0 || s.Bytes != 0 }
+
+// Check refuses outputs whose name has no place for a number, or that are to be skipped where they exist.
+func (s Split) Check(o *Options) error {
+	switch {
+	case !s.Given():
+		return nil
+	case s.Count < 0:
+		return ui.Usagef("--split-count %d: at least 1", s.Count)
+	case len(parseTemplate(o.Name).widths) != 1:
+		return ui.Usagef("-o %s: the name of split outputs has one place for their number, %%d or %%06d", o.Name)
+	case o.IfExists == Skip:
+		return ui.Usagef("--if-exists skip: how many outputs there will be is known only in the end")
+	}
+	return nil
+}
+
+// ParseSize reads a number of bytes: with k, M or G in powers of 1000, with Ki, Mi or Gi in powers of 1024.
+func ParseSize(s string) (int64, error) {
+	m := regexp.MustCompile(`^([0-9]{1,9})(?:([kMG])|([KMG])i)?$`).FindStringSubmatch(s)
+	if m == nil {
+		return 0, errors.New("not a number of bytes, as 500M or 1Gi")
+	}
+	n, _ := strconv.ParseInt(m[1], 10, 64)
+	if n == 0 {
+		return 0, errors.New("at least 1")
+	}
+	powers := map[string]int64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+	binary := map[string]int64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+	return n * powers[m[2]] * binary[m[3]], nil
+}
+
+// Write makes outputs of samples, and publishes each when it is full. Inputs are the files that are read; an output that
+// would replace one of them is refused.
+func (s Split) Write(ctx context.Context, o Options, inputs []os.FileInfo, samples iter.Seq2[pack.Sample, error]) error {
+	o.Pack.OwnEnd = true // or a part could be longer than it may be
+	p := parts{o: o, names: parseTemplate(o.Name), inputs: inputs}
+	defer p.abort()
+	if err := p.next(ctx); err != nil {
+		return err
+	}
+	for sample, err := range samples {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		full, err := s.full(p.now.Writer, sample)
+		if err != nil {
+			return err
+		}
+		if full {
+			if err := p.now.publish(ctx); err != nil {
+				return err
+			}
+			if err := p.next(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.now.Write(sample); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return p.now.publish(ctx)
+}
+
+// full reports whether an output has no room for a sample.
+func (s Split) full(w *pack.Writer, sample pack.Sample) (bool, error) {
+	size, samples := w.Size(), w.Summary().Samples
+	if size == 0 || s.Bytes == 0 && samples < s.Count {
+		return false, nil
+	}
+	after, err := w.Measure(sample)
+	if err != nil || after.Bytes == size {
+		return false, err
+	}
+	return s.Count > 0 && after.Samples > s.Count || s.Bytes > 0 && pack.Closed(after.Bytes) > s.Bytes, nil
+}
+
+// parts are the outputs of a split, one after the other.
+type parts struct {
+	o      Options
+	names  template
+	inputs []os.FileInfo
+	number int     // of the next one
+	now    *Output // nil before the first
+}
+
+// next begins the next output, which continues where the last one ended.
+func (p *parts) next(ctx context.Context) error {
+	o := p.o
+	o.Name = p.names.with(p.number, func(text string) string { return text })
+	if isAmong(p.inputs, o.Name) {
+		return ui.Usagef("%s: it is one of the shards that are packed", o.Name)
+	}
+	out, err := Create(ctx, o)
+	if err != nil {
+		return err
+	}
+	if p.now != nil {
+		out.Continue(p.now.Writer)
+	}
+	p.now = out
+	p.number++
+	return nil
+}
+
+func (p *parts) abort() {
+	if p.now != nil {
+		p.now.Abort()
+	}
+}
+
+// isAmong reports whether the file of a name is one of others.
+func isAmong(files []os.FileInfo, name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && slices.ContainsFunc(files, func(f os.FileInfo) bool { return os.SameFile(f, info) })
+}
