@@ -28,15 +28,8 @@ type upper struct {
 	blank       string // name of a whiteout in work; "" for none yet
 }
 
-// openUpper opens the upper tree of a scratch directory. It makes it where this process holds the directory.
+// openUpper opens the upper tree of a scratch directory.
 func openUpper(s *scratch.Scratch) (*upper, error) {
-	if s.Held() {
-		for _, name := range []string{s.Upper(), s.Work()} {
-			if err := os.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-				return nil, err
-			}
-		}
-	}
 	u := &upper{}
 	var err error
 	if u.dir, err = openDir(s.Upper()); err != nil {

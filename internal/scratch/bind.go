@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/shardfs/shardfs/internal/shard"
 )
 
 // Bind records which shard the changes are over and where they will be mounted; "" for nowhere. The error is
-// ErrOtherShard where the directory holds changes over a different shard, or over the shard as it was before.
+// ErrOtherShard where the directory holds changes over a different shard, or over the shard as it was before. It makes the directories of
+// the changes, also for a read-only mount: its readers then find none.
 func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	changed, err := s.HasChanges()
 	if err != nil {
@@ -21,6 +24,11 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	}
 	s.manifest.shard, s.manifest.name, s.manifest.origin = sh.Path(), sh.Name, sh.Origin
 	s.manifest.mountpoint = mountpoint
+	for _, dir := range []string{s.Upper(), s.Work()} {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
 	return s.writeManifest()
 }
 
