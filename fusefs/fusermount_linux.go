@@ -13,12 +13,12 @@ import (
 // fusermount is the program that mounts and unmounts for users who may not.
 const fusermount = "fusermount3"
 
-// errHelper is what fusermount3 has against a mount.
+// errHelper says that fusermount3 refused.
 var errHelper = errors.New(fusermount)
 
-// mountByHelper has fusermount3 mount FUSE, and returns the connection: an open /dev/fuse. The error is exec.ErrNotFound where
-// there is no such program, and errHelper with its own words where it refuses.
-func mountByHelper(mountpoint string, options []string) (dev int, err error) {
+// runHelper has fusermount3 mount FUSE, and returns the connection: an open /dev/fuse. The error is exec.ErrNotFound where there
+// is no such program, and errHelper with its own words where it refuses.
+func runHelper(mountpoint string, options []string) (dev int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socketpair", err)

@@ -115,33 +115,44 @@ func readAhead(mountpoint string) {
 	}
 }
 
-// mount mounts by system call where we may, and else by fusermount3.
+// mount mounts by system call where this process may, and else by fusermount3.
 func mount(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (*fuse.Server, error) {
-	options := append([]string{"default_permissions"}, o.fuse...) // the kernel checks permissions
-	direct := common
-	direct.Options, direct.DirectMountStrict = options, true
-	if direct.DirectMountFlags = o.flags(); direct.DirectMountFlags == 0 {
-		direct.DirectMountFlags = unix.MS_RELATIME // the kernel's own default; go-fuse takes 0 for nosuid and nodev
-	}
-	server, directErr := fuse.NewServer(fs, mountpoint, &direct)
+	server, err := mountDirect(fs, mountpoint, o, common)
 	switch {
-	case directErr == nil:
+	case err == nil:
 		return server, nil
-	case errors.Is(directErr, unix.ENOENT) || errors.Is(directErr, unix.ENODEV) || errors.Is(directErr, unix.ENXIO):
-		return nil, fmt.Errorf("/dev/fuse: %w", directErr)
-	case errors.Is(directErr, unix.EINVAL) && os.Geteuid() == 0:
-		return nil, o.refused(directErr)
-	}
-	dev, err := mountByHelper(mountpoint, append(options, o.helperOptions(&common)...))
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return nil, fmt.Errorf("mount: %w, and there is no %s", directErr, fusermount)
-	case errors.Is(err, errHelper):
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO):
+		return nil, fmt.Errorf("/dev/fuse: %w", err)
+	case errors.Is(err, unix.EINVAL) && os.Geteuid() == 0:
 		return nil, o.refused(err)
-	case err != nil:
+	}
+	server, helperErr := mountByHelper(fs, mountpoint, o, common)
+	switch {
+	case errors.Is(helperErr, exec.ErrNotFound):
+		return nil, fmt.Errorf("mount: %w, and there is no %s", err, fusermount)
+	case errors.Is(helperErr, errHelper):
+		return nil, o.refused(helperErr)
+	}
+	return server, helperErr
+}
+
+// mountDirect mounts by system call.
+func mountDirect(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (*fuse.Server, error) {
+	common.DirectMountStrict = true
+	common.Options = o.fuseOptions()
+	if common.DirectMountFlags = o.flags(); common.DirectMountFlags == 0 {
+		common.DirectMountFlags = unix.MS_RELATIME // the kernel's own default; go-fuse takes 0 for nosuid and nodev
+	}
+	return fuse.NewServer(fs, mountpoint, &common)
+}
+
+// mountByHelper has fusermount3 mount, and serves the connection that it opens.
+func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (*fuse.Server, error) {
+	dev, err := runHelper(mountpoint, append(o.fuseOptions(), o.helperOptions(&common)...))
+	if err != nil {
 		return nil, err
 	}
-	server, err = fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", dev), &common)
+	server, err := fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", dev), &common) // as go-fuse is given a connection
 	if err != nil {
 		return nil, errors.Join(err, Unmount(mountpoint, true))
 	}

@@ -97,7 +97,12 @@ func (o *MountOptions) refused(reason error) error {
 	return fmt.Errorf("%w: %s: %w", ErrOption, strings.Join(given, ","), reason)
 }
 
-// helperOptions returns the options for fusermount3, but for those that only FUSE has.
+// fuseOptions returns the options that only FUSE has.
+func (o *MountOptions) fuseOptions() []string {
+	return append([]string{"default_permissions"}, o.fuse...) // the kernel checks permissions
+}
+
+// helperOptions returns the options for fusermount3, except those that only FUSE has.
 func (o *MountOptions) helperOptions(common *fuse.MountOptions) []string {
 	options := []string{"subtype=" + common.Name, fmt.Sprintf("max_read=%d", common.MaxWrite)}
 	if common.FsName != "" {

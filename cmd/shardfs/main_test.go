@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/testtime"
-	"golang.org/x/sys/unix"
 )
 
 // statusVariable names the file that a shardfs of a story leaves its exit status in.
