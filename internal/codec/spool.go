@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"math"
-	"os"
+	"io/fs"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -27,7 +26,7 @@ const (
 // others wait for it. In the file lie pieces of 256 KiB, each compressed fast by zstd, or as it is where that does not
 // help. A Spool is safe for concurrent use.
 type Spool struct {
-	file *os.File
+	file spoolFile
 	zip  *zstd.Encoder // used by whoever reads the stream
 	raw  []byte        // the same
 
@@ -47,6 +46,12 @@ type Spool struct {
 	decoding sync.WaitGroup // reads of the file
 }
 
+// spoolFile is what a Spool needs of its file.
+type spoolFile interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
 // spooled is a piece in the file. It holds spoolPiece plain bytes, the last one may hold fewer.
 type spooled struct {
 	off  int64
@@ -63,7 +68,7 @@ type decoded struct {
 
 // NewSpool returns a spool of plain that writes to file, an empty one. Both belong to the caller, and must not be used by
 // others until Close has returned.
-func NewSpool(plain io.Reader, file *os.File) (*Spool, error) {
+func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(spoolPiece), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
@@ -76,17 +81,6 @@ func NewSpool(plain io.Reader, file *os.File) (*Spool, error) {
 	s := &Spool{plain: plain, file: file, zip: zip, unzip: unzip, cache: lru.New[int, *decoded](spoolCache, nil, nil)}
 	s.moved.L = &s.mu
 	return s, nil
-}
-
-// Reader returns a reader of the plain bytes from the front. A pass that reads through it and reads at other offsets share
-// one reading of the stream.
-func (s *Spool) Reader() io.Reader { return io.NewSectionReader(s, 0, math.MaxInt64) }
-
-// Size returns how many plain bytes there are, and whether it is known yet that there are no more.
-func (s *Spool) Size() (int64, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.size, s.err != nil
 }
 
 // ReadAt reads plain bytes, after waiting until they have come out of the stream. What came before an error of the stream,
@@ -119,7 +113,7 @@ func (s *Spool) piece(at int64) ([]byte, error) {
 	switch {
 	case s.closed:
 		s.mu.Unlock()
-		return nil, os.ErrClosed
+		return nil, fs.ErrClosed
 	case s.size <= at:
 		s.mu.Unlock()
 		return nil, s.err
@@ -209,7 +203,7 @@ func (s *Spool) decode(p spooled, size int) ([]byte, error) {
 	return data, nil
 }
 
-// Close makes all further reads fail with os.ErrClosed, and waits for those that are using the stream or the file; if the stream can wait for
+// Close makes all further reads fail with fs.ErrClosed, and waits for those that are using the stream or the file; if the stream can wait for
 // long, its owner has to end it first. It closes neither.
 func (s *Spool) Close() error {
 	s.mu.Lock()
