@@ -104,7 +104,7 @@ func TestWeReadOverlayfs(t *testing.T) {
 		if c.Sample {
 			slash = "/"
 		}
-		changes = append(changes, fmt.Sprintf("%c %s%s %s", c.Kind, c.From, slash, c.Path))
+		changes = append(changes, fmt.Sprintf("%c %s%s %s", c.Letter(), c.From, slash, c.Path))
 	}
 	t.Log(strings.Join(changes, "\n"))
 	check(t, unix.Mount("none", dir, "tmpfs", 0, "")) // for the cleanup to unmount

@@ -56,7 +56,7 @@ func printChange(u *ui.UI, c overlay.Difference) error {
 			From    *string `json:"from,omitempty"`
 			FromHex *string `json:"from_hex,omitempty"`
 			Sample  bool    `json:"sample"`
-		}{Change: c.Kind.String(), Path: path.Text, PathHex: path.Hex, Sample: c.Sample}
+		}{Change: c.Kind, Path: path.Text, PathHex: path.Hex, Sample: c.Sample}
 		if c.From != "" {
 			out.From, out.FromHex = from.Text, from.Hex
 		}
@@ -70,6 +70,6 @@ func printChange(u *ui.UI, c overlay.Difference) error {
 	if c.From != "" {
 		text = ui.Printable(c.From) + slash + " -> " + text
 	}
-	_, err := fmt.Fprintf(u.Out, "%c %s\n", c.Kind, text)
+	_, err := fmt.Fprintf(u.Out, "%c %s\n", c.Letter(), text)
 	return err
 }

@@ -40,7 +40,7 @@ var layers = []layer{
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
 	{"internal/workspace", []string{"index", "internal/scratch", "pack"}, []string{"golang.org/x/sys"}},
-	{"internal/overlay", []string{"index", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
+	{"internal/overlay", []string{"index", "internal/retry", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/overlayfs", nil, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	{"internal/mounts", []string{"fusefs", "internal/overlayfs"}, nil},

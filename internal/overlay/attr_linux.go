@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Stat describes a file or directory.
+// Stat returns the attributes of a file or directory.
 func (t *Tree) Stat(ino view.Ino) (view.Attr, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -38,8 +38,8 @@ func (t *Tree) attr(ino view.Ino) (view.Attr, error) {
 	switch {
 	case n.file != nil:
 		err = unix.Fstat(int(n.file.Fd()), &st)
-	case n.last != nil:
-		return *n.last, nil
+	case n.lastAttr != nil:
+		return *n.lastAttr, nil
 	default:
 		var at string
 		if at, err = t.path(ino); err == nil {
@@ -56,7 +56,7 @@ func (t *Tree) attr(ino view.Ino) (view.Attr, error) {
 	return a, nil
 }
 
-// attrOf describes something of the upper tree.
+// attrOf returns the attributes of a file or directory of the upper tree.
 func attrOf(ino view.Ino, st *unix.Stat_t) view.Attr {
 	return view.Attr{
 		Ino: ino, Mode: st.Mode, Size: st.Size, Blocks: st.Blocks, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
@@ -65,14 +65,14 @@ func attrOf(ino view.Ino, st *unix.Stat_t) view.Attr {
 	}
 }
 
-// hidden reports whether something that is as the shard has it has lost its name, to a whiteout or to something else.
+// hidden reports whether a file or directory without a node has lost its name, to a whiteout or to something new.
 func (t *Tree) hidden(ino view.Ino) bool {
 	if ino == view.Root {
 		return false
 	}
 	l, err := t.location(ino)
 	if err != nil || t.nodes[l.parent] == nil && t.gone[l.parent] == nil {
-		return false // in an unchanged directory nothing is
+		return false // nothing in an unchanged directory is
 	}
 	at, err := t.path(l.parent)
 	if err == nil {
@@ -81,9 +81,9 @@ func (t *Tree) hidden(ino view.Ino) bool {
 	return err != unix.ENOENT
 }
 
-// last returns what Stat shall tell of something that is about to lose a name, should it be the last: who has it open or
-// works in it can still ask. It is nil for what has no node.
-func (t *Tree) last(ino view.Ino) *view.Attr {
+// lastAttr returns the attributes that Stat will return for what is about to lose a name, should it be its last: a
+// process that has it open, or has it as its working directory, can still ask. It is nil for what has no node.
+func (t *Tree) lastAttr(ino view.Ino) *view.Attr {
 	if t.nodes[ino] == nil {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (t *Tree) last(ino view.Ino) *view.Attr {
 	return &a
 }
 
-// Change is what SetAttr sets; nil and zero fields leave a thing as it is.
+// Change says what SetAttr sets. A nil field leaves an attribute as it is.
 type Change struct {
 	Size  *int64
 	Mode  *uint32
@@ -107,7 +107,7 @@ type Change struct {
 	Mtime *unix.Timespec
 }
 
-// SetAttr changes what Stat tells.
+// SetAttr changes attributes of a file or directory and returns them all.
 func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 	var c *copied
 	if change.Size == nil || *change.Size > 0 {
@@ -119,7 +119,7 @@ func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.gone[ino]; a != nil { // only somebody who is in it still knows
+	if a := t.gone[ino]; a != nil { // only processes that work in it know it
 		change.apply(a)
 		return *a, nil
 	}
@@ -133,34 +133,42 @@ func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 	return t.attr(ino)
 }
 
+// setAttr sets attributes of a node, in the upper tree or, once its last name is deleted, in memory.
 func (t *Tree) setAttr(n *node, c Change) error {
-	if n.file == nil && n.last != nil {
-		c.apply(n.last)
+	switch {
+	case n.file != nil && !n.readOnly:
+		fd := int(n.file.Fd())
+		if c.Size != nil { // through the open file, as its mode may no longer allow it
+			if err := ignoringEINTR(func() error { return unix.Ftruncate(fd, *c.Size) }); err != nil {
+				return err
+			}
+			c.Size = nil
+		}
+		return c.set(fd)
+	case n.file != nil:
+		return c.set(int(n.file.Fd()))
+	case n.lastAttr != nil:
+		c.apply(n.lastAttr)
 		return nil
 	}
-	fd := -1
-	if n.file != nil {
-		fd = int(n.file.Fd())
-	} else {
-		at, err := t.path(n.ino)
-		if err != nil {
-			return err
-		}
-		if fd, err = t.o.upper.open(at, unix.O_PATH, 0); err != nil {
-			return err
-		}
-		defer unix.Close(fd)
+	at, err := t.path(n.ino)
+	if err != nil {
+		return err
 	}
-	// Through /proc a descriptor that may only be a path serves every call alike.
+	fd, err := t.o.upper.open(at, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return c.set(fd)
+}
+
+// set sets attributes of a file or directory of the upper tree.
+func (c Change) set(fd int) error {
+	// By its name in /proc, every call takes a descriptor, also one that was opened as a path.
 	self := fmt.Sprintf("/proc/self/fd/%d", fd)
 	if c.Size != nil {
-		err := ignoringEINTR(func() error {
-			if n.file != nil && !n.readOnly {
-				return unix.Ftruncate(fd, *c.Size) // also where the file's mode does not allow it any more
-			}
-			return unix.Truncate(self, *c.Size)
-		})
-		if err != nil {
+		if err := ignoringEINTR(func() error { return unix.Truncate(self, *c.Size) }); err != nil {
 			return err
 		}
 	}
@@ -181,31 +189,31 @@ func (t *Tree) setAttr(n *node, c Change) error {
 			return err
 		}
 	}
-	if c.Atime != nil || c.Mtime != nil {
-		times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_OMIT}}
-		if c.Atime != nil {
-			times[0] = *c.Atime
-		}
-		if c.Mtime != nil {
-			times[1] = *c.Mtime
-		}
-		return unix.UtimesNanoAt(fd, "", times, unix.AT_EMPTY_PATH)
+	if c.Atime == nil && c.Mtime == nil {
+		return nil
 	}
-	return nil
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_OMIT}}
+	if c.Atime != nil {
+		times[0] = *c.Atime
+	}
+	if c.Mtime != nil {
+		times[1] = *c.Mtime
+	}
+	return unix.UtimesNanoAt(fd, "", times, unix.AT_EMPTY_PATH)
 }
 
-// apply applies a change to what is told of something that is gone and only still open.
-func (c Change) apply(l *view.Attr) {
+// apply applies a change to the attributes of what is deleted and only still open.
+func (c Change) apply(a *view.Attr) {
 	if c.Mode != nil {
-		l.Mode = l.Mode&unix.S_IFMT | *c.Mode&0o7777
+		a.Mode = a.Mode&unix.S_IFMT | *c.Mode&0o7777
 	}
 	if c.Uid != nil {
-		l.Uid = *c.Uid
+		a.Uid = *c.Uid
 	}
 	if c.Gid != nil {
-		l.Gid = *c.Gid
+		a.Gid = *c.Gid
 	}
-	for at, to := range map[*time.Time]*unix.Timespec{&l.Atime: c.Atime, &l.Mtime: c.Mtime} {
+	for at, to := range map[*time.Time]*unix.Timespec{&a.Atime: c.Atime, &a.Mtime: c.Mtime} {
 		switch {
 		case to == nil || to.Nsec == unix.UTIME_OMIT:
 		case to.Nsec == unix.UTIME_NOW:
@@ -216,7 +224,7 @@ func (c Change) apply(l *view.Attr) {
 	}
 }
 
-// Readlink returns where a symbolic link leads.
+// Readlink returns the target of a symbolic link.
 func (t *Tree) Readlink(ino view.Ino) (string, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -10,35 +10,33 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Kind is what has happened to a sample or file, as the letter that stands for it.
-type Kind byte
-
+// The kinds of a Difference.
 const (
-	Added    Kind = 'A'
-	Modified Kind = 'M'
-	Deleted  Kind = 'D'
-	Renamed  Kind = 'R'
+	added    = "added"
+	modified = "modified"
+	deleted  = "deleted"
+	renamed  = "renamed"
 )
 
-func (k Kind) String() string {
-	return map[Kind]string{Added: "added", Modified: "modified", Deleted: "deleted", Renamed: "renamed"}[k]
-}
-
-// Difference is one difference between the shard and what is there now.
+// Difference is one difference between the shard and its samples as they are now.
 type Difference struct {
-	Kind   Kind
-	Path   string // where it is now, or was
+	Kind   string // "added", "modified", "deleted" or "renamed"
+	Path   string // where the sample or file is now; of a deleted one, where it was
 	From   string // where a renamed sample was; else ""
-	Sample bool   // a sample's directory; else a file
+	Sample bool   // the directory of a sample, not a file
 }
 
-// Changes yields what differs from the shard: sample by sample in tar order, then what was added.
+// Letter returns the letter that stands for the kind: A, M, D or R.
+func (d Difference) Letter() byte { return d.Kind[0] - 'a' + 'A' }
+
+// Changes yields the differences from the shard: sample by sample in tar order, then what was added. It ends with the
+// first error.
 func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
-		next := 0 // number of the sample that comes next if none is gone
-		gone := func(end int) bool {
+		next := 0 // number of the next sample of the shard
+		yieldDeleted := func(end int) bool {
 			for ; next < end; next++ {
-				if !yield(Difference{Kind: Deleted, Path: o.Shard.Index.Sample(next).Path, Sample: true}, nil) {
+				if !yield(Difference{Kind: deleted, Path: o.Shard.Index.Sample(next).Path, Sample: true}, nil) {
 					return false
 				}
 			}
@@ -53,7 +51,7 @@ func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 			if f.Sample != nil {
 				end = f.Sample.Number
 			}
-			if !gone(end) {
+			if !yieldDeleted(end) {
 				return
 			}
 			if f.Sample != nil {
@@ -65,18 +63,18 @@ func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 				}
 			}
 		}
-		gone(o.Shard.Index.Samples())
+		yieldDeleted(o.Shard.Index.Samples())
 	}
 }
 
-// differences returns what differs in one directory.
+// differences returns the differences in one directory.
 func (o *Overlay) differences(f pack.Folder) []Difference {
 	var all []Difference
 	switch {
 	case f.Sample == nil && f.Path != "":
-		all = append(all, Difference{Kind: Added, Path: f.Path, Sample: true})
+		all = append(all, Difference{Kind: added, Path: f.Path, Sample: true})
 	case f.Moved:
-		all = append(all, Difference{Kind: Renamed, Path: f.Path, From: f.Sample.Path, Sample: true})
+		all = append(all, Difference{Kind: renamed, Path: f.Path, From: f.Sample.Path, Sample: true})
 	}
 	if f.Untouched {
 		return all
@@ -92,20 +90,20 @@ func (o *Overlay) differences(f pack.Folder) []Difference {
 	}
 	files := slices.Clone(f.Files)
 	slices.SortFunc(files, func(a, b pack.File) int { return strings.Compare(a.Name, b.Name) })
-	there := make(map[string]bool, len(files))
+	present := make(map[string]bool, len(files))
 	for _, file := range files {
-		there[file.Name] = true
+		present[file.Name] = true
 		switch {
 		case file.Row != pack.Changed:
 		case shard[file.Name]:
-			all = append(all, Difference{Kind: Modified, Path: path.Join(f.Path, file.Name)})
+			all = append(all, Difference{Kind: modified, Path: path.Join(f.Path, file.Name)})
 		default:
-			all = append(all, Difference{Kind: Added, Path: path.Join(f.Path, file.Name)})
+			all = append(all, Difference{Kind: added, Path: path.Join(f.Path, file.Name)})
 		}
 	}
 	for _, m := range members {
-		if !there[m.Name] {
-			all = append(all, Difference{Kind: Deleted, Path: path.Join(f.Path, m.Name)})
+		if !present[m.Name] {
+			all = append(all, Difference{Kind: deleted, Path: path.Join(f.Path, m.Name)})
 		}
 	}
 	for _, sub := range f.Folders {

@@ -11,15 +11,15 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// copied is a copy of a file of the shard in the work directory, under a temporary name.
+// copied is a copy of a file of the shard under a temporary name in the work directory.
 type copied struct {
-	file  *os.File // nil once it is a node's
-	temp  string
+	file  *os.File // nil once it belongs to a node
+	temp  string   // "" once it is not there any more
 	inode uint64
 }
 
-// copyOut copies a file of the shard that has not been changed, for copyUp to put in place; nil for anything else. It is
-// called without the lock, as the file may be large, and what it returns is given to discard in the end.
+// copyOut copies a file of the shard that was not changed yet, for copyUp; it returns nil for anything else. It is
+// called without the lock, as the file may be large. The caller must discard the copy in the end.
 func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
@@ -30,7 +30,7 @@ func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
 	return t.copyFile(ino, true)
 }
 
-// copyFile makes a copy of a file of the shard, or an empty file in its likeness.
+// copyFile copies a file of the shard; without content, only its attributes.
 func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	a := t.view.Attr(ino)
 	c := &copied{temp: t.o.upper.temp()}
@@ -60,7 +60,7 @@ func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	return c, nil
 }
 
-// discard removes a copy that is not in its place.
+// discard removes a copy, unless copyUp has put it in its place.
 func (t *Tree) discard(c *copied) {
 	if c == nil {
 		return
@@ -73,21 +73,21 @@ func (t *Tree) discard(c *copied) {
 	}
 }
 
-// copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. A file is what c holds, or
-// empty where c is nil. Under its name it is whole or not there.
+// copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. The file is the copy c, or
+// empty where c is nil. It appears under its name when it is whole.
 func (t *Tree) copyUp(ino view.Ino, c *copied) (*node, error) {
 	if n := t.nodes[ino]; n != nil {
 		return n, nil
 	}
-	n, err := t.copyToItsPlace(ino, c)
+	n, err := t.copyUpAt(ino, c)
 	if err == unix.ESTALE && t.opens[ino] > 0 {
-		return t.copyForUsers(ino, c)
+		return t.copyUpUnlinked(ino, c)
 	}
 	return n, err
 }
 
-// copyForUsers gives a node to a file of the shard that has lost its name and is still open: a copy without one.
-func (t *Tree) copyForUsers(ino view.Ino, c *copied) (*node, error) {
+// copyUpUnlinked is copyUp for a file of the shard that was deleted and is still open: its copy has no name.
+func (t *Tree) copyUpUnlinked(ino view.Ino, c *copied) (*node, error) {
 	if c == nil {
 		var err error
 		if c, err = t.copyFile(ino, false); err != nil {
@@ -104,7 +104,8 @@ func (t *Tree) copyForUsers(ino view.Ino, c *copied) (*node, error) {
 	return n, nil
 }
 
-func (t *Tree) copyToItsPlace(ino view.Ino, c *copied) (*node, error) {
+// copyUpAt is copyUp for what still has its name. The error is ESTALE for a file that has lost it.
+func (t *Tree) copyUpAt(ino view.Ino, c *copied) (*node, error) {
 	l, err := t.location(ino)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func (t *Tree) copyToItsPlace(ino view.Ino, c *copied) (*node, error) {
 	}
 	err = t.o.upper.publish(c.temp, at, unix.RENAME_NOREPLACE)
 	if err == unix.EEXIST {
-		return nil, unix.ESTALE // the file was deleted or replaced, and is only still open
+		return nil, unix.ESTALE // the file was deleted or replaced
 	}
 	if err != nil {
 		return nil, err
@@ -144,6 +145,7 @@ func (t *Tree) copyToItsPlace(ino view.Ino, c *copied) (*node, error) {
 	return n, nil
 }
 
+// copyUpDir makes a directory of the shard in the upper tree, at the path at.
 func (t *Tree) copyUpDir(ino view.Ino, parent *node, name, at string) (*node, error) {
 	a := t.view.Attr(ino)
 	err := t.o.upper.at(at, func(dir int, base string) error {
@@ -159,7 +161,7 @@ func (t *Tree) copyUpDir(ino view.Ino, parent *node, name, at string) (*node, er
 	return t.dirNode(d, parent, name), nil
 }
 
-// inUpper readies a directory for changes and returns where a name in it lies in the upper tree.
+// inUpper copies up a directory and returns it with the path of a name in it in the upper tree.
 func (t *Tree) inUpper(parent view.Ino, name string) (*node, string, error) {
 	p, err := t.copyUp(parent, nil)
 	if err != nil {

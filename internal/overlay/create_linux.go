@@ -9,10 +9,10 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Owner is who asks for a new file or directory.
+// Owner is the owner of a new file or directory.
 type Owner struct{ Uid, Gid uint32 }
 
-// Create makes a file that is not there, open as by Open.
+// Create makes a file under a free name, and opens it as Open does.
 func (t *Tree) Create(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
 	var f *os.File
 	a, err := t.create(parent, name, mode, owner, func(dir int, base string, mode uint32) error {
@@ -28,7 +28,7 @@ func (t *Tree) Create(parent view.Ino, name string, mode uint32, owner Owner) (v
 	return a, err
 }
 
-// Mknod makes a file, FIFO, socket or device. A whiteout is refused, as by overlayfs.
+// Mknod makes a file, FIFO, socket or device under a free name. It refuses a whiteout, as overlayfs does.
 func (t *Tree) Mknod(parent view.Ino, name string, mode, device uint32, owner Owner) (view.Attr, error) {
 	if mode&unix.S_IFMT == unix.S_IFCHR && device == 0 {
 		return view.Attr{}, unix.EPERM
@@ -38,42 +38,43 @@ func (t *Tree) Mknod(parent view.Ino, name string, mode, device uint32, owner Ow
 	}, func(*node) {})
 }
 
-// Symlink makes a symbolic link.
+// Symlink makes a symbolic link under a free name.
 func (t *Tree) Symlink(parent view.Ino, name, target string, owner Owner) (view.Attr, error) {
 	return t.create(parent, name, 0, owner, func(dir int, base string, _ uint32) error {
 		return unix.Symlinkat(target, dir, base)
 	}, func(*node) {})
 }
 
-// Mkdir makes a directory. Over a deleted one of the shard it is opaque.
+// Mkdir makes a directory under a free name. In the place of a deleted one of the shard it is opaque.
 func (t *Tree) Mkdir(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
 	return t.create(parent, name, mode&0o7777|unix.S_IFDIR, owner, func(dir int, base string, mode uint32) error {
 		return unix.Mkdirat(dir, base, mode&0o7777)
 	}, func(n *node) { n.dir, n.children = true, make(map[string]*node) })
 }
 
-// create makes something under a name that is free: build makes it, and note completes its node.
+// create makes something under a free name. Build makes it, with the mode that it is given, and complete fills in its
+// node.
 func (t *Tree) create(parent view.Ino, name string, mode uint32, owner Owner,
-	build func(dir int, base string, mode uint32) error, note func(*node)) (view.Attr, error) {
+	build func(dir int, base string, mode uint32) error, complete func(*node)) (view.Attr, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v, err := t.vacant(parent, name)
+	free, err := t.checkFree(parent, name)
 	if err != nil {
 		return view.Attr{}, err
 	}
 	isDir := mode&unix.S_IFMT == unix.S_IFDIR
-	if v.dir.Mode&unix.S_ISGID != 0 {
-		owner.Gid = v.dir.Gid
+	if free.dir.Mode&unix.S_ISGID != 0 {
+		owner.Gid = free.dir.Gid
 		if isDir {
 			mode |= unix.S_ISGID
 		}
 	}
 	var st unix.Stat_t
-	err = t.put(v, isDir, func(dir int, base string) error {
+	err = t.fill(free, isDir, func(dir int, base string) error {
 		if err := build(dir, base, mode); err != nil {
 			return err
 		}
-		err := t.own(dir, base, mode, owner)
+		err := t.chown(dir, base, mode, owner)
 		if err == nil {
 			err = unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
 		}
@@ -85,58 +86,58 @@ func (t *Tree) create(parent view.Ino, name string, mode uint32, owner Owner,
 	if err != nil {
 		return view.Attr{}, err
 	}
-	n := t.newNode(v.parent, name)
+	n := t.newNode(free.parent, name)
 	n.lookups = 1
-	note(n)
+	complete(n)
 	if !isDir {
 		n.inode, t.byInode[st.Ino] = st.Ino, n
 	}
 	return attrOf(n.ino, &st), nil
 }
 
-// vacancy is a name that is free, in a directory that can be changed.
-type vacancy struct {
-	parent *node
-	dir    unix.Stat_t // of the directory
-	at     string
-	hidden bool // a whiteout lies there
+// freeName is a free name in a directory that was copied up.
+type freeName struct {
+	parent   *node
+	dir      unix.Stat_t // of the directory
+	at       string      // path in the upper tree
+	whiteout bool        // there is a whiteout
 }
 
-// vacant readies a directory for something new under a name that must be free.
-func (t *Tree) vacant(parent view.Ino, name string) (v vacancy, err error) {
-	if v.parent, err = t.copyUp(parent, nil); err != nil {
-		return v, err
+// checkFree copies up a directory for something new under a name. The error is EEXIST where the name is not free.
+func (t *Tree) checkFree(parent view.Ino, name string) (f freeName, err error) {
+	if f.parent, err = t.copyUp(parent, nil); err != nil {
+		return f, err
 	}
-	if !v.parent.dir {
-		return v, unix.ENOTDIR
+	if !f.parent.dir {
+		return f, unix.ENOTDIR
 	}
-	if v.at, err = t.path(parent); err != nil {
-		return v, err
+	if f.at, err = t.path(parent); err != nil {
+		return f, err
 	}
-	v.at = path.Join(v.at, name)
+	f.at = path.Join(f.at, name)
 	var st unix.Stat_t
-	err = t.o.upper.at(v.at, func(dir int, base string) error {
-		if err := unix.Fstat(dir, &v.dir); err != nil {
+	err = t.o.upper.at(f.at, func(dir int, base string) error {
+		if err := unix.Fstat(dir, &f.dir); err != nil {
 			return err
 		}
 		return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	})
 	switch {
 	case err == unix.ENOENT && t.inBase(parent, name), err == nil && !isWhiteout(&st):
-		return v, unix.EEXIST
+		return f, unix.EEXIST
 	case err != nil && err != unix.ENOENT:
-		return v, err
+		return f, err
 	}
-	v.hidden = err == nil
-	return v, nil
+	f.whiteout = err == nil
+	return f, nil
 }
 
-// put lets build make something in a vacancy. In the place of a whiteout it appears at once, so that the shard's own is
-// never seen again in between. A directory is opaque there.
-func (t *Tree) put(v vacancy, isDir bool, build func(dir int, base string) error) error {
+// fill lets build make something under a free name. It replaces a whiteout in one step, so that what the shard has
+// under the name is never visible in between. A directory in the place of a whiteout is opaque.
+func (t *Tree) fill(f freeName, isDir bool, build func(dir int, base string) error) error {
 	u := t.o.upper
-	if !v.hidden {
-		return u.at(v.at, build)
+	if !f.whiteout {
+		return u.at(f.at, build)
 	}
 	work, temp := int(u.work.Fd()), u.temp()
 	err := build(work, temp)
@@ -144,13 +145,13 @@ func (t *Tree) put(v vacancy, isDir bool, build func(dir int, base string) error
 		return err
 	}
 	if !isDir {
-		if err = u.publish(temp, v.at, 0); err != nil {
+		if err = u.publish(temp, f.at, 0); err != nil {
 			remove(work, temp, false)
 		}
 		return err
 	}
 	if err = u.setTempXattr(temp, "opaque", "y"); err == nil {
-		err = u.at(v.at, func(dir int, base string) error {
+		err = u.at(f.at, func(dir int, base string) error {
 			return unix.Renameat2(work, temp, dir, base, unix.RENAME_EXCHANGE)
 		})
 	}
@@ -158,8 +159,8 @@ func (t *Tree) put(v vacancy, isDir bool, build func(dir int, base string) error
 	return err
 }
 
-// own gives what has just been made to who asked for it.
-func (t *Tree) own(dir int, base string, mode uint32, owner Owner) error {
+// chown gives what has just been made its owner and mode.
+func (t *Tree) chown(dir int, base string, mode uint32, owner Owner) error {
 	if owner.Uid != t.view.Uid || owner.Gid != t.view.Gid {
 		if err := unix.Fchownat(dir, base, int(owner.Uid), int(owner.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
@@ -168,10 +169,10 @@ func (t *Tree) own(dir int, base string, mode uint32, owner Owner) error {
 	if mode&(unix.S_ISUID|unix.S_ISGID) == 0 {
 		return nil
 	}
-	return unix.Fchmodat(dir, base, mode&0o7777, 0) // a new owner, or mkdir, has taken these bits away
+	return unix.Fchmodat(dir, base, mode&0o7777, 0) // chown and mkdir clear these bits
 }
 
-// Link gives a file another name.
+// Link gives a file another name, which must be free.
 func (t *Tree) Link(ino, parent view.Ino, name string) (view.Attr, error) {
 	c, err := t.copyOut(ino)
 	if err != nil {
@@ -184,7 +185,7 @@ func (t *Tree) Link(ino, parent view.Ino, name string) (view.Attr, error) {
 	if err != nil {
 		return view.Attr{}, err
 	}
-	v, err := t.vacant(parent, name)
+	free, err := t.checkFree(parent, name)
 	if err != nil {
 		return view.Attr{}, err
 	}
@@ -192,7 +193,7 @@ func (t *Tree) Link(ino, parent view.Ino, name string) (view.Attr, error) {
 	if err != nil {
 		return view.Attr{}, err
 	}
-	err = t.put(v, false, func(dir int, base string) error {
+	err = t.fill(free, false, func(dir int, base string) error {
 		return t.o.upper.at(from, func(fromDir int, fromBase string) error {
 			return unix.Linkat(fromDir, fromBase, dir, base, 0)
 		})
@@ -202,6 +203,6 @@ func (t *Tree) Link(ino, parent view.Ino, name string) (view.Attr, error) {
 	}
 	n.links = append(n.links, link{parent, name})
 	n.lookups++
-	v.parent.children[name] = n
+	free.parent.children[name] = n
 	return t.attr(ino)
 }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Free removes the changes of one sample, which nobody looks at any more. Those of samples in its directory stay. Mounted, if
-// not nil, is the root of a mount of the kernel's overlayfs: it holds on to files that it has shown, and to their space, until
-// they are removed through it.
+// Free removes the changes of one sample, which are no longer needed, to save space. Those of other samples in its
+// directory stay. Mounted, if not nil, is the root of a mount by the kernel's overlayfs, which keeps the files that it
+// has shown, and their space, until they are removed through it.
 func (o *Overlay) Free(number int, mounted *os.Root) error {
 	x := o.Shard.Index
 	d := x.DirOf(number)
@@ -20,7 +20,7 @@ func (o *Overlay) Free(number int, mounted *os.Root) error {
 	switch {
 	case err == unix.ENOENT: // nothing was changed
 		return nil
-	case err == unix.ENOTDIR && shared: // deleted, and the samples in it, too
+	case err == unix.ENOTDIR && shared: // deleted with the samples in it
 		return nil
 	case err != nil && err != unix.ENOTDIR:
 		return err

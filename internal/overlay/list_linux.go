@@ -9,8 +9,8 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Listing is an open directory. What the shard shows in it is listed in tar order, what was added after it by name, both
-// as they were when the listing began. It is safe for concurrent use.
+// Listing is an open directory. It lists what the shard has in tar order and then what was added by name, both as they
+// were when it was last read from the start. It is safe for concurrent use.
 type Listing struct {
 	t   *Tree
 	ino view.Ino
@@ -18,9 +18,9 @@ type Listing struct {
 	mu    sync.Mutex // guards the fields below
 	begun bool
 	base  index.Dir
-	over  bool                     // base holds
-	upper map[string]view.DirEntry // what lies in the upper tree, by name; without a mode where it is a whiteout
-	added []string                 // those names that the shard does not show here
+	over  bool                     // base is valid
+	upper map[string]view.DirEntry // entries of the upper tree by name; a whiteout has no mode
+	added []string                 // names in upper that the shard does not have here, sorted
 }
 
 // List opens a directory.
@@ -28,7 +28,7 @@ func (t *Tree) List(ino view.Ino) *Listing {
 	return &Listing{t: t, ino: ino}
 }
 
-// read notes what is in the directory.
+// read reads what is in the directory. The caller holds t.mu.
 func (l *Listing) read() error {
 	t := l.t
 	l.begun, l.upper, l.added = true, nil, nil
@@ -67,7 +67,7 @@ func (l *Listing) read() error {
 	return nil
 }
 
-// files returns the names of the files that the shard shows in the directory.
+// files returns the names of the files that the shard has in the directory.
 func (l *Listing) files() map[string]bool {
 	x := l.t.o.Shard.Index
 	number, ok := x.SampleIn(l.base)
@@ -84,7 +84,8 @@ func (l *Listing) files() map[string]bool {
 	return files
 }
 
-// Entries yields the entries from a place on, without "." and "..". The listing begins anew at place 0.
+// Entries yields the entries from a position on, without "." and "..", until yield returns false. The position of the
+// next entry is in each entry; from 0, the directory is read again.
 func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,9 +101,9 @@ func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
 	return nil
 }
 
-// entries yields the entries from a place on, as they were read.
+// entries yields the entries from a position on, as they were read.
 func (l *Listing) entries(from uint64, yield func(view.DirEntry) bool) {
-	as := func(e view.DirEntry) bool {
+	replace := func(e view.DirEntry) bool {
 		upper, ok := l.upper[e.Name]
 		if !ok {
 			return yield(e)
@@ -113,7 +114,7 @@ func (l *Listing) entries(from uint64, yield func(view.DirEntry) bool) {
 		upper.Next = e.Next
 		return yield(upper)
 	}
-	if l.over && !l.t.view.Entries(l.base, from, as) {
+	if l.over && !l.t.view.Entries(l.base, from, replace) {
 		return
 	}
 	const atAdded = view.AfterAll // positions in Listing.added

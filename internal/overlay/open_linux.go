@@ -10,7 +10,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Open opens a file. Write says that it may be changed. Each Open is ended by a Release.
+// Open opens a file, which must be released once for each Open. Write says that it may be changed.
 func (t *Tree) Open(ino view.Ino, write, truncate bool) error {
 	var c *copied
 	if write && !truncate {
@@ -44,8 +44,8 @@ func (t *Tree) Open(ino view.Ino, write, truncate bool) error {
 	return nil
 }
 
-// use counts one more use of a node's file and opens it for the first. One file serves all who have it open, so it is
-// open for writing wherever its mode lets us: the kernel has asked for the permissions of each of them.
+// use counts one more use of a node's file, and opens it for the first one. All users share one open file, so it is
+// opened for writing where its mode allows that: the kernel has checked the permissions of each user.
 func (t *Tree) use(n *node, write bool) error {
 	if n.dir {
 		return unix.EISDIR
@@ -86,7 +86,7 @@ func (t *Tree) unuse(n *node) {
 	t.release(n)
 }
 
-// Release ends an Open.
+// Release takes back one Open.
 func (t *Tree) Release(ino view.Ino) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,7 +100,8 @@ func (t *Tree) Release(ino view.Ino) {
 	t.unuse(n)
 }
 
-// File returns the file of the upper tree that an open file is; nil where it is the shard's.
+// File returns the open file of the upper tree that an open file is; nil for a file of the shard. It is valid until the
+// file is released.
 func (t *Tree) File(ino view.Ino) *os.File {
 	f, err := t.changed(ino)
 	if err != nil {
@@ -109,7 +110,7 @@ func (t *Tree) File(ino view.Ino) *os.File {
 	return f
 }
 
-// openedFile returns the file of a node that is open.
+// openedFile returns the open file of a node.
 func (t *Tree) openedFile(n *node) (*os.File, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -119,7 +120,7 @@ func (t *Tree) openedFile(n *node) (*os.File, error) {
 	return n.file, nil
 }
 
-// changed returns the open file of a file that is not as the shard has it.
+// changed returns the open file of a file that has a node. The error is EBADF for any other.
 func (t *Tree) changed(ino view.Ino) (*os.File, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
@@ -130,7 +131,8 @@ func (t *Tree) changed(ino view.Ino) (*os.File, error) {
 	return t.openedFile(n)
 }
 
-// ReadAt reads the content of a file. One that was changed is better open.
+// ReadAt reads the content of a file. At its end it returns fewer bytes and no error. A changed file should be open, as
+// it is opened for each call otherwise.
 func (t *Tree) ReadAt(ino view.Ino, p []byte, off int64) (int, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
@@ -169,7 +171,7 @@ func (t *Tree) openForRead(ino view.Ino) (*os.File, error) {
 	return os.NewFile(uintptr(fd), at), nil
 }
 
-// WriteAt changes the content of a file that is open for writing.
+// WriteAt writes to a file that is open for writing.
 func (t *Tree) WriteAt(ino view.Ino, p []byte, off int64) (int, error) {
 	f, err := t.changed(ino)
 	if err != nil {
@@ -182,21 +184,21 @@ func (t *Tree) WriteAt(ino view.Ino, p []byte, off int64) (int, error) {
 func (t *Tree) Sync(ino view.Ino) error {
 	f, err := t.changed(ino)
 	if err == unix.EBADF {
-		return nil // the shard's own
+		return nil // of the shard
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), t.note())
+	return errors.Join(f.Sync(), t.syncManifest())
 }
 
-// SyncDir makes the names in a directory durable.
+// SyncDir makes the names of what is in a directory durable.
 func (t *Tree) SyncDir(ino view.Ino) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	n := t.nodes[ino]
 	if n == nil || len(n.links) == 0 && ino != view.Root {
-		return nil // the shard's own, or gone and only still open
+		return nil // of the shard, or deleted and only still open
 	}
 	at, err := t.path(ino)
 	if err != nil {
@@ -207,7 +209,7 @@ func (t *Tree) SyncDir(ino view.Ino) error {
 		return err
 	}
 	defer unix.Close(fd)
-	return errors.Join(ignoringEINTR(func() error { return unix.Fsync(fd) }), t.note())
+	return errors.Join(ignoringEINTR(func() error { return unix.Fsync(fd) }), t.syncManifest())
 }
 
 // Allocate is fallocate(2) on a file that is open for writing.

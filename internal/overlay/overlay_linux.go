@@ -17,16 +17,16 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Overlay is a shard and the changes over it, as they are at the moment of each call. It is safe for concurrent use, and
-// works beside a [Tree] that is changing the same scratch.
+// Overlay is a shard and the changes over it, as they are at the moment of each call. It is safe for concurrent use,
+// and works beside a [Tree] that changes the same scratch directory, also one in another process.
 type Overlay struct {
 	Shard *shard.Shard
-	upper *upper
 
+	upper   *upper
 	scratch *scratch.Scratch
 }
 
-// New returns the overlay of a scratch directory over its shard.
+// New returns the overlay of a scratch directory over its shard, neither of which it owns.
 func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
 	u, err := openUpper(s)
 	if err != nil {
@@ -35,11 +35,11 @@ func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
 	return &Overlay{Shard: sh, upper: u, scratch: s}, nil
 }
 
-// Close releases the overlay; the shard stays open.
+// Close releases the overlay. The shard and the scratch directory stay open.
 func (o *Overlay) Close() error { return o.upper.close() }
 
 // Folders yields the directories of the samples as they are now: those of the shard in tar order, then those that were
-// added, by path.
+// added, by path, and last the root with the files that were added there. It ends with the first error.
 func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
 	return func(yield func(pack.Folder, error) bool) {
 		c, err := o.walk()
@@ -49,9 +49,9 @@ func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
 		}
 		for n := range o.Shard.Index.Samples() {
 			folder, ok, err := o.folder(c, n)
-			if err != nil {
-				err = settled(func() error {
-					if c, err = o.walk(); err == nil {
+			if err != nil { // perhaps it was moved since
+				err = retryIfMoved(func() error {
+					if c, err = o.walkOnce(); err == nil {
 						folder, ok, err = o.folder(c, n)
 					}
 					return err
@@ -61,7 +61,7 @@ func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
 				return
 			}
 		}
-		for _, f := range append(c.added, pack.Folder{Files: c.strays}) {
+		for _, f := range append(c.added, pack.Folder{Files: c.rootFiles}) {
 			if !yield(f, nil) {
 				return
 			}
@@ -69,7 +69,7 @@ func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
 	}
 }
 
-// folder returns the directory of one sample, wherever it is; false where it was deleted.
+// folder returns the directory of one sample at its place; false where it was deleted.
 func (o *Overlay) folder(c *changes, number int) (pack.Folder, bool, error) {
 	x := o.Shard.Index
 	p, ok := o.where(c, x.DirOf(number))
@@ -85,17 +85,18 @@ func (o *Overlay) folder(c *changes, number int) (pack.Folder, bool, error) {
 	return folder, true, err
 }
 
-// Folder returns the directory of one sample as it is now, at the sample's own path; false where it is not there.
-func (o *Overlay) Folder(number int) (f pack.Folder, there bool, err error) {
-	err = settled(func() error {
-		f, there, err = o.atItsPath(number)
+// Folder returns the directory of one sample as it is now, at the sample's own path; false where it was deleted or
+// moved away. It takes time for this sample only.
+func (o *Overlay) Folder(number int) (f pack.Folder, ok bool, err error) {
+	err = retryIfMoved(func() error {
+		f, ok, err = o.folderAtPath(number)
 		return err
 	})
-	return f, there, err
+	return f, ok, err
 }
 
-// atItsPath is one attempt at Folder.
-func (o *Overlay) atItsPath(number int) (pack.Folder, bool, error) {
+// folderAtPath is one attempt at Folder.
+func (o *Overlay) folderAtPath(number int) (pack.Folder, bool, error) {
 	x := o.Shard.Index
 	sample := x.Sample(number)
 	folder := pack.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
@@ -103,9 +104,9 @@ func (o *Overlay) atItsPath(number int) (pack.Folder, bool, error) {
 	for d := x.DirOf(number); d != index.Root; d = x.Parent(d) {
 		dirs = append(dirs, d)
 	}
-	at, opaque := "", false
+	at, lower := "", lowerDir{dir: index.Root, ok: true}
 	for _, d := range slices.Backward(dirs) {
-		if opaque {
+		if lower.opaque {
 			return pack.Folder{}, false, nil // deleted with a directory above it
 		}
 		at = path.Join(at, x.Name(d))
@@ -119,13 +120,11 @@ func (o *Overlay) atItsPath(number int) (pack.Folder, bool, error) {
 		if !isDir(&st) {
 			return pack.Folder{}, false, nil
 		}
-		var is index.Dir
-		var over bool
-		if is, over, opaque, err = o.baseOf(at, x.Parent(d), true, nil); err != nil || !over || is != d {
+		if lower, err = o.lowerOf(at, lower, nil); err != nil || !lower.ok || lower.dir != d {
 			return pack.Folder{}, false, err
 		}
 	}
-	folder, err := o.read(folder, opaque, nil)
+	folder, err := o.read(folder, lower.opaque, nil)
 	return folder, true, err
 }
 
@@ -137,60 +136,51 @@ func (o *Overlay) read(f pack.Folder, opaque bool, moved map[index.Dir]bool) (pa
 	}
 	x := o.Shard.Index
 	f.Untouched = false
+	f, err = o.readEntries(f, entries, lowerDir{dir: x.DirOf(f.Sample.Number), ok: true, opaque: opaque}, moved)
+	if err != nil || opaque {
+		return f, err
+	}
 	hidden := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		hidden[e.name] = true
-		name := path.Join(f.Path, e.name)
-		switch {
-		case isWhiteout(&e.stat):
-		case isDir(&e.stat):
-			_, over, _, err := o.baseOf(name, x.DirOf(f.Sample.Number), !opaque, moved)
-			if err != nil {
-				return f, err
-			}
-			if over {
-				continue // another sample of the shard, or the way to one
-			}
-			sub, err := o.added(name)
-			if err != nil {
-				return f, err
-			}
-			f.Folders = append(f.Folders, sub)
-		default:
-			f.Files = append(f.Files, o.file(name, &e.stat))
-		}
 	}
-	if !opaque {
-		f.Files = append(f.Files, pack.MemberFiles(x, *f.Sample, func(name string) bool { return !hidden[name] })...)
-	}
+	unchanged := pack.MemberFiles(x, *f.Sample, func(name string) bool { return !hidden[name] })
+	f.Files = append(f.Files, unchanged...)
 	return f, nil
 }
 
-// added reads a directory of the upper tree that is not the shard's, without the directories of the shard that were
-// moved into it.
+// added reads a directory of the upper tree that is not the shard's.
 func (o *Overlay) added(dir string) (pack.Folder, error) {
 	f := pack.Folder{Path: dir}
 	entries, err := o.upper.list(dir)
 	if err != nil {
 		return f, err
 	}
+	return o.readEntries(f, entries, lowerDir{}, nil)
+}
+
+// readEntries adds the entries of a directory of the upper tree to its folder, without the directories that take the
+// place of the shard's: they show other samples, or lead to some.
+func (o *Overlay) readEntries(
+	f pack.Folder, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Folder, error) {
+
 	for _, e := range entries {
-		name := path.Join(dir, e.name)
+		name := path.Join(f.Path, e.name)
 		switch {
 		case isWhiteout(&e.stat):
 		case isDir(&e.stat):
-			_, over, _, err := o.baseOf(name, 0, false, nil)
+			sub, err := o.lowerOf(name, lower, moved)
 			if err != nil {
 				return f, err
 			}
-			if over {
+			if sub.ok {
 				continue
 			}
-			sub, err := o.added(name)
+			folder, err := o.added(name)
 			if err != nil {
 				return f, err
 			}
-			f.Folders = append(f.Folders, sub)
+			f.Folders = append(f.Folders, folder)
 		default:
 			f.Files = append(f.Files, o.file(name, &e.stat))
 		}
@@ -201,7 +191,8 @@ func (o *Overlay) added(dir string) (pack.Folder, error) {
 // file describes a file of the upper tree.
 func (o *Overlay) file(name string, st *unix.Stat_t) pack.File {
 	return pack.File{
-		Name: path.Base(name), Row: pack.Changed, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Mode: fileMode(st.Mode),
+		Name: path.Base(name), Row: pack.Changed, Size: st.Size, Mode: fileMode(st.Mode),
+		ModTime: time.Unix(st.Mtim.Unix()),
 		Open: func() (fs.File, error) {
 			fd, err := o.upper.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a FIFO by now
 			if err != nil {
@@ -227,7 +218,7 @@ func fileMode(mode uint32) fs.FileMode {
 	return m
 }
 
-// Stamp returns a text that is another one whenever anything was changed since.
+// Stamp returns a text that differs whenever anything was changed since.
 func (o *Overlay) Stamp() (string, error) {
 	c, err := o.walk()
 	if err != nil {

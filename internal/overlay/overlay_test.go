@@ -17,7 +17,7 @@ func describe(t *testing.T, o *Overlay) []string {
 	var all []string
 	for d, err := range o.Changes() {
 		shardtest.Check(t, err)
-		line := fmt.Sprintf("%c %s", d.Kind, d.Path)
+		line := fmt.Sprintf("%c %s", d.Letter(), d.Path)
 		if d.Sample {
 			line += "/"
 		}
@@ -41,29 +41,57 @@ func TestChanges(t *testing.T) {
 		{"file changed", func(h *hand) { h.write("a/sample.x", "new") }, "M a/sample.x"},
 		{"file added", func(h *hand) { h.write("a/sample.z", "new") }, "A a/sample.z"},
 		{"file deleted", func(h *hand) { h.rm("a/sample.x") }, "D a/sample.x"},
-		{"file deleted and made anew", func(h *hand) { h.rm("a/sample.x"); h.write("a/sample.x", "n") }, "M a/sample.x"},
+		{"file deleted and made again", func(h *hand) {
+			h.rm("a/sample.x")
+			h.write("a/sample.x", "n")
+		}, "M a/sample.x"},
 		{"file renamed", func(h *hand) { h.mv("a/sample.x", "a/sample.z") }, "A a/sample.z,D a/sample.x"},
 		{"file to another sample", func(h *hand) { h.mv("a/sample.x", "b/sample.y") }, "D a/sample.x,A b/sample.y"},
 		{"file away and back", func(h *hand) { h.mv("a/sample.x", "a/t"); h.mv("a/t", "a/sample.x") }, "M a/sample.x"},
 		{"added and deleted", func(h *hand) { h.write("a/t", ""); h.rm("a/t") }, ""},
 		{"key changed", func(h *hand) { h.write("b/__key__", "other") }, "M b/__key__"},
-		{"directory for a file", func(h *hand) { h.rm("b/sample.x"); h.mkdir("b/sample.x") }, "D b/sample.x,A b/sample.x/"},
+		{"directory for a file", func(h *hand) {
+			h.rm("b/sample.x")
+			h.mkdir("b/sample.x")
+		}, "D b/sample.x,A b/sample.x/"},
 		{"sample deleted", func(h *hand) { h.rm("b") }, "D b/"},
 		{"sample with one nested in it deleted", func(h *hand) { h.rm("a") }, "D a/,D a/in/"},
 		{"last sample deleted", func(h *hand) { h.rm("f") }, "D f/"},
-		{"all deleted", func(h *hand) { h.rm("a"); h.rm("b"); h.rm("d"); h.rm("f") }, "D a/,D a/in/,D b/,D d/c/,D d/e/,D f/"},
+		{"all deleted", func(h *hand) {
+			h.rm("a")
+			h.rm("b")
+			h.rm("d")
+			h.rm("f")
+		}, "D a/,D a/in/,D b/,D d/c/,D d/e/,D f/"},
 		{"sample emptied", func(h *hand) { h.rm("b/sample.x") }, "D b/sample.x"},
-		{"sample deleted and made anew", func(h *hand) { h.rm("b"); h.mkdir("b"); h.write("b/sample.z", "") }, "A b/sample.z,D b/sample.x"},
+		{"sample deleted and made again", func(h *hand) {
+			h.rm("b")
+			h.mkdir("b")
+			h.write("b/sample.z", "")
+		}, "A b/sample.z,D b/sample.x"},
 		{"sample renamed", func(h *hand) { h.mv("b", "g") }, "R g/ from b"},
-		{"sample renamed and changed", func(h *hand) { h.mv("b", "g"); h.write("g/sample.x", "") }, "R g/ from b,M g/sample.x"},
+		{"sample renamed and changed", func(h *hand) {
+			h.mv("b", "g")
+			h.write("g/sample.x", "")
+		}, "R g/ from b,M g/sample.x"},
 		{"sample away and back", func(h *hand) { h.mv("b", "g"); h.mv("g", "b") }, ""},
-		{"samples changed places", func(h *hand) { h.mv("b", "t"); h.mv("f", "b"); h.mv("t", "f") }, "R f/ from b,R b/ from f"},
+		{"samples changed places", func(h *hand) {
+			h.mv("b", "t")
+			h.mv("f", "b")
+			h.mv("t", "f")
+		}, "R f/ from b,R b/ from f"},
 		{"another in its old place", func(h *hand) { h.mv("b", "g"); h.mkdir("b"); h.write("b/sample.z", "") },
 			"R g/ from b,A b/,A b/sample.z"},
-		{"another in its old place, and it earlier in the alphabet", func(h *hand) { h.mv("b", "aa"); h.mkdir("b"); h.write("b/sample.z", "") },
-			"R aa/ from b,A b/,A b/sample.z"},
-		{"a nested one moved out, and another in its place", func(h *hand) { h.mv("a/in", "0"); h.mkdir("a/in"); h.write("a/in/sample.z", "") },
-			"A a/in/,A a/in/sample.z,R 0/ from a/in"},
+		{"another in its old place, and it earlier in the alphabet", func(h *hand) {
+			h.mv("b", "aa")
+			h.mkdir("b")
+			h.write("b/sample.z", "")
+		}, "R aa/ from b,A b/,A b/sample.z"},
+		{"a nested one moved out, and another in its place", func(h *hand) {
+			h.mv("a/in", "0")
+			h.mkdir("a/in")
+			h.write("a/in/sample.z", "")
+		}, "A a/in/,A a/in/sample.z,R 0/ from a/in"},
 		{"nested one in the renamed", func(h *hand) { h.mv("a", "g") }, "R g/ from a,R g/in/ from a/in"},
 		{"nested one moved out", func(h *hand) { h.mv("a/in", "out") }, "R out/ from a/in"},
 		{"moved into a new directory", func(h *hand) { h.mkdir("new"); h.mv("b", "new/b") }, "R new/b/ from b,A new/"},
@@ -75,16 +103,30 @@ func TestChanges(t *testing.T) {
 			h.mv("b", "f")
 		}, "R f/ from b,D f/"},
 		{"directory above renamed", func(h *hand) { h.mv("d", "g") }, "R g/c/ from d/c,R g/e/ from d/e"},
-		{"directory above renamed twice", func(h *hand) { h.mv("d", "g"); h.mkdir("n"); h.mv("g", "n/g"); h.mv("n", "m") },
-			"R m/g/c/ from d/c,R m/g/e/ from d/e,A m/"},
+		{"directory above renamed twice", func(h *hand) {
+			h.mv("d", "g")
+			h.mkdir("n")
+			h.mv("g", "n/g")
+			h.mv("n", "m")
+		}, "R m/g/c/ from d/c,R m/g/e/ from d/e,A m/"},
 		{"directory above deleted", func(h *hand) { h.rm("d") }, "D d/c/,D d/e/"},
-		{"directory above deleted and made anew", func(h *hand) { h.rm("d"); h.mkdir("d"); h.mkdir("d/c"); h.write("d/c/sample.z", "") },
-			"D d/c/,D d/e/,A d/c/,A d/c/sample.z"},
-		{"one out of a directory that is renamed", func(h *hand) { h.mv("d/c", "c"); h.mv("d", "g") }, "R c/ from d/c,R g/e/ from d/e"},
+		{"directory above deleted and made again", func(h *hand) {
+			h.rm("d")
+			h.mkdir("d")
+			h.mkdir("d/c")
+			h.write("d/c/sample.z", "")
+		}, "D d/c/,D d/e/,A d/c/,A d/c/sample.z"},
+		{"one out of a directory that is renamed", func(h *hand) {
+			h.mv("d/c", "c")
+			h.mv("d", "g")
+		}, "R c/ from d/c,R g/e/ from d/e"},
 		{"file for a sample", func(h *hand) { h.rm("b"); h.write("b", "") }, "D b/,A b"},
 		{"file for the directory above", func(h *hand) { h.rm("d"); h.write("d", "") }, "D d/c/,D d/e/,A d"},
 		{"new sample", func(h *hand) { h.mkdir("n"); h.write("n/sample.x", "") }, "A n/,A n/sample.x"},
-		{"new sample in a directory above others", func(h *hand) { h.mkdir("d/n"); h.write("d/n/sample.x", "") }, "A d/n/,A d/n/sample.x"},
+		{"new sample in a directory above others", func(h *hand) {
+			h.mkdir("d/n")
+			h.write("d/n/sample.x", "")
+		}, "A d/n/,A d/n/sample.x"},
 		{"new files in a directory above samples", func(h *hand) { h.write("d/sample.x", "") }, "A d/,A d/sample.x"},
 		{"one sample becomes many", func(h *hand) {
 			h.mkdir("b/1")
@@ -93,7 +135,7 @@ func TestChanges(t *testing.T) {
 			h.mkdir("b/2/3")
 			h.write("b/2/3/sample.x", "")
 		}, "A b/1/,A b/1/sample.x,A b/2/,A b/2/3/,A b/2/3/sample.x"},
-		{"in a sample that was deleted and made anew", func(h *hand) {
+		{"in a sample that was deleted and made again", func(h *hand) {
 			h.rm("b")
 			h.mkdir("b")
 			h.mkdir("b/1")
@@ -141,12 +183,22 @@ func TestFolder(t *testing.T) {
 		{"nothing", func(h *hand) {}, true, "untouched"},
 		{"another is changed", func(h *hand) { h.rm("b") }, true, "untouched"},
 		{"the one above is changed", func(h *hand) { h.rm("d/sample.x") }, true, "untouched"},
-		{"changed", func(h *hand) { h.rm("d/a/sample.x"); h.write("d/a/sample.z", "") }, true, "d/a/sample.y:2 d/a/sample.z:-1"},
-		{"split", func(h *hand) { h.mkdir("d/a/1"); h.write("d/a/1/sample.x", "") }, true, "d/a/1/sample.x:-1 d/a/sample.x:1 d/a/sample.y:2"},
+		{"changed", func(h *hand) {
+			h.rm("d/a/sample.x")
+			h.write("d/a/sample.z", "")
+		}, true, "d/a/sample.y:2 d/a/sample.z:-1"},
+		{"split", func(h *hand) {
+			h.mkdir("d/a/1")
+			h.write("d/a/1/sample.x", "")
+		}, true, "d/a/1/sample.x:-1 d/a/sample.x:1 d/a/sample.y:2"},
 		{"deleted", func(h *hand) { h.rm("d/a") }, false, ""},
 		{"deleted with the one above", func(h *hand) { h.rm("d") }, false, ""},
-		{"and that made anew", func(h *hand) { h.rm("d"); h.mkdir("d") }, false, ""},
-		{"made anew", func(h *hand) { h.rm("d/a"); h.mkdir("d/a"); h.write("d/a/sample.z", "") }, true, "d/a/sample.z:-1"},
+		{"and that one made again", func(h *hand) { h.rm("d"); h.mkdir("d") }, false, ""},
+		{"made again", func(h *hand) {
+			h.rm("d/a")
+			h.mkdir("d/a")
+			h.write("d/a/sample.z", "")
+		}, true, "d/a/sample.z:-1"},
 		{"moved", func(h *hand) { h.mv("d/a", "d/c") }, false, ""},
 		{"moved with the one above", func(h *hand) { h.mv("d", "c") }, false, ""},
 		{"another in its place", func(h *hand) { h.mv("d/a", "t"); h.mv("b", "d/a") }, false, ""},
@@ -246,7 +298,8 @@ func TestReadWhileChanging(t *testing.T) {
 				continue
 			}
 			peaceful++
-			if changed := f.Sample.Number == 1; f.Untouched == changed || f.Moved || changed && shardtest.FolderText(f) != "d1/s01/sample.x:-1" {
+			changed := f.Sample.Number == 1
+			if f.Untouched == changed || f.Moved || changed && shardtest.FolderText(f) != "d1/s01/sample.x:-1" {
 				t.Fatalf("sample %d, left in peace, is shown as %+v", f.Sample.Number, f)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Unlink deletes a name of a file.
+// Unlink deletes a name of a file, which stays open for its users.
 func (t *Tree) Unlink(parent view.Ino, name string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -19,13 +19,13 @@ func (t *Tree) Unlink(parent view.Ino, name string) error {
 	if t.isDir(ino) {
 		return unix.EISDIR
 	}
-	last := t.last(ino)
+	last := t.lastAttr(ino)
 	p, at, err := t.inUpper(parent, name)
 	if err != nil {
 		return err
 	}
 	if t.inBase(parent, name) {
-		err = t.o.upper.whiteout(at)
+		err = t.o.upper.hide(at)
 	} else {
 		err = t.o.upper.at(at, func(dir int, base string) error { return unix.Unlinkat(dir, base, 0) })
 	}
@@ -47,12 +47,12 @@ func (t *Tree) Rmdir(parent view.Ino, name string) error {
 	if err := t.checkEmpty(ino); err != nil {
 		return err
 	}
-	last := t.last(ino)
+	last := t.lastAttr(ino)
 	p, at, err := t.inUpper(parent, name)
 	if err != nil {
 		return err
 	}
-	// An empty one lies in the upper tree: what the shard shows in a directory can only be hidden there.
+	// An empty directory has been copied up: entries of the shard can only be hidden in the upper tree.
 	if err := t.o.upper.discard(at, t.inBase(parent, name)); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (t *Tree) Rmdir(parent view.Ino, name string) error {
 	return nil
 }
 
-// checkEmpty returns an error for what is no directory or has entries.
+// checkEmpty returns ENOTDIR for what is no directory, and ENOTEMPTY for one with entries.
 func (t *Tree) checkEmpty(ino view.Ino) error {
 	if !t.isDir(ino) {
 		return unix.ENOTDIR
@@ -80,7 +80,7 @@ func (t *Tree) checkEmpty(ino view.Ino) error {
 	return nil
 }
 
-// unlinked takes note that a name is gone.
+// unlinked updates the nodes after a name was deleted or replaced. Last is what lastAttr returned before.
 func (t *Tree) unlinked(parent *node, name string, last *view.Attr) {
 	n := parent.children[name]
 	if n == nil {
@@ -89,7 +89,7 @@ func (t *Tree) unlinked(parent *node, name string, last *view.Attr) {
 	delete(parent.children, name)
 	n.links = slices.DeleteFunc(n.links, func(l link) bool { return l == link{parent.ino, name} })
 	if len(n.links) == 0 {
-		n.last = last
+		n.lastAttr = last
 		if (last == nil || last.Nlink == 0) && t.byInode[n.inode] == n {
 			delete(t.byInode, n.inode) // the file system may give the number to another file
 		}

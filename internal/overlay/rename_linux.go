@@ -6,7 +6,8 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Rename moves a file or directory, in place of another one unless noReplace is set.
+// Rename moves a file or directory. It replaces a file or an empty directory that has the new name; with noReplace, the
+// error is EEXIST instead.
 func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, newName string, noReplace bool) error {
 	t.mu.Lock()
 	ino, err := t.lookup(oldParent, oldName)
@@ -22,65 +23,79 @@ func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, ne
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if again, err := t.lookup(oldParent, oldName); err != nil || again != ino {
-		return unix.ESTALE // the kernel locks both directories, so this is not its doing
+		return unix.ESTALE // the kernel locks both directories, so it did not do this
 	}
-	target, err := t.lookup(newParent, newName)
-	if err != nil && err != unix.ENOENT {
+	var last *view.Attr // of what is replaced
+	switch target, err := t.lookup(newParent, newName); {
+	case err == unix.ENOENT:
+	case err != nil:
 		return err
-	}
-	var last *view.Attr
-	if err == nil {
-		switch {
-		case noReplace:
-			return unix.EEXIST
-		case target == ino:
-			return nil
-		case t.isDir(ino):
-			if err := t.checkEmpty(target); err != nil {
-				return err
-			}
-		case t.isDir(target):
-			return unix.EISDIR
+	case target == ino && !noReplace:
+		return nil
+	default:
+		if err := t.checkReplace(ino, target, noReplace); err != nil {
+			return err
 		}
-		last = t.last(target)
+		last = t.lastAttr(target)
 	}
 	n, err := t.copyUp(ino, c)
 	if err != nil {
 		return err
 	}
-	oldDir, from, err := t.inUpper(oldParent, oldName)
+	from, to := link{oldParent, oldName}, link{newParent, newName}
+	newDir, err := t.move(n, from, to)
 	if err != nil {
-		return err
-	}
-	newDir, to, err := t.inUpper(newParent, newName)
-	if err != nil {
-		return err
-	}
-	if n.dir {
-		if err := t.markMoved(n, from, newParent, newName); err != nil {
-			return err
-		}
-	}
-	if err := t.o.upper.move(from, to, n.dir, t.inBase(oldParent, oldName)); err != nil {
 		return err
 	}
 	t.unlinked(newDir, newName, last)
-	delete(oldDir.children, oldName)
+	delete(t.nodes[oldParent].children, oldName)
 	for i, l := range n.links {
-		if l == (link{oldParent, oldName}) {
-			n.links[i] = link{newParent, newName}
+		if l == from {
+			n.links[i] = to
 		}
 	}
 	newDir.children[newName] = n
 	return nil
 }
 
-// markMoved marks a directory of the upper tree so that, at its new place, it lies over what it lay over before.
-func (t *Tree) markMoved(n *node, at string, newParent view.Ino, newName string) error {
+// checkReplace returns an error where a file or directory must not replace another one.
+func (t *Tree) checkReplace(ino, target view.Ino, noReplace bool) error {
+	switch {
+	case noReplace:
+		return unix.EEXIST
+	case t.isDir(ino):
+		return t.checkEmpty(target)
+	case t.isDir(target):
+		return unix.EISDIR
+	}
+	return nil
+}
+
+// move moves what a node stands for in the upper tree, and returns the node of the new directory.
+func (t *Tree) move(n *node, from, to link) (newDir *node, err error) {
+	_, fromPath, err := t.inUpper(from.parent, from.name)
+	if err != nil {
+		return nil, err
+	}
+	newDir, toPath, err := t.inUpper(to.parent, to.name)
+	if err != nil {
+		return nil, err
+	}
+	if n.dir {
+		if err := t.markMoved(n, fromPath, to); err != nil {
+			return nil, err
+		}
+	}
+	return newDir, t.o.upper.move(fromPath, toPath, n.dir, t.inBase(from.parent, from.name))
+}
+
+// markMoved marks a directory of the upper tree so that at its new place it shows the same of the shard as before: the
+// directory that it takes the place of, or nothing.
+func (t *Tree) markMoved(n *node, at string, to link) error {
 	if n.over {
 		return t.o.upper.setXattr(at, "redirect", "/"+t.o.Shard.Index.Path(n.base))
 	}
-	if t.inBase(newParent, newName) {
+	if t.inBase(to.parent, to.name) {
 		return t.o.upper.setXattr(at, "opaque", "y")
 	}
 	return nil

@@ -14,47 +14,51 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Tree is the view with its changes as a file system sees it: a tree of numbered files and directories that can be read
-// and changed. Changes go to the upper directory at once. It is safe for concurrent use.
+// Tree is the view of a shard with its changes as a file system needs it: numbered files and directories that can be
+// read and changed. Its errors are those of system calls, and [view.ErrShard] where the shard cannot be read. Changes
+// are in the upper directory as soon as a method returns. A Tree is safe for concurrent use.
+//
+// What is as in the shard has the number that the view gives it, and costs no memory. What was changed or added is a
+// node; a node of the shard keeps the view's number.
 type Tree struct {
-	o    *Overlay
-	view *view.View   // what the shard shows
-	note func() error // makes the scratch directory's note durable, once
+	o            *Overlay
+	view         *view.View   // of the shard
+	syncManifest func() error // makes the manifest of the scratch directory durable, once
 
 	mu      sync.RWMutex // guards all below
 	nodes   map[view.Ino]*node
 	opens   map[view.Ino]int        // how often each file without a node is open
-	gone    map[view.Ino]*view.Attr // directories of the shard that were deleted, as they were
-	byInode map[uint64]*node        // files of the upper tree by their number there, so that a file with two names is one node
+	gone    map[view.Ino]*view.Attr // directories of the shard that were deleted, with their last attributes
+	byInode map[uint64]*node        // files by their inode in the upper tree, so that a file with two names is one node
 	next    view.Ino
 }
 
 // node is what was changed or added. Its fields are guarded by Tree.mu.
 type node struct {
 	ino     view.Ino
-	links   []link // where it is; empty once it is deleted
-	lookups uint64 // how often the kernel was told of it and has not yet forgotten it
-	inode   uint64 // number in the upper tree, of a file
+	links   []link // its names; none once it is deleted
+	lookups uint64 // lookups by the kernel that it has not yet taken back by Forget
+	inode   uint64 // of a file, in the upper tree
 
 	dir      bool
-	base     index.Dir // the directory of the shard that it lies over
-	over     bool      // base holds
+	base     index.Dir // the directory of the shard that it takes the place of
+	over     bool      // base is valid
 	children map[string]*node
 
 	opens    int      // how often a file is open
 	file     *os.File // nil while opens is 0
 	readOnly bool     // file is open for reading only
 
-	last *view.Attr // what it was when its last name was deleted
+	lastAttr *view.Attr // its attributes when its last name was deleted
 }
 
-// link is one name of a node.
+// link is a name of a node.
 type link struct {
 	parent view.Ino
 	name   string
 }
 
-// NewTree returns the tree of an overlay whose scratch directory this process holds.
+// NewTree returns the tree of an overlay whose scratch directory this process holds. There must be only one at a time.
 func NewTree(o *Overlay) (*Tree, error) {
 	if err := o.upper.prepare(); err != nil {
 		return nil, err
@@ -64,15 +68,19 @@ func NewTree(o *Overlay) (*Tree, error) {
 	}
 	t := &Tree{
 		o: o, view: view.New(o.Shard),
-		nodes: make(map[view.Ino]*node), opens: make(map[view.Ino]int), gone: make(map[view.Ino]*view.Attr), byInode: make(map[uint64]*node),
-		next: view.FirstOther,
-		note: sync.OnceValue(o.scratch.Sync),
+		nodes: make(map[view.Ino]*node), opens: make(map[view.Ino]int), gone: make(map[view.Ino]*view.Attr),
+		byInode:      make(map[uint64]*node),
+		next:         view.FirstOther,
+		syncManifest: sync.OnceValue(o.scratch.Sync),
 	}
-	t.nodes[view.Root] = &node{ino: view.Root, dir: true, base: index.Root, over: true, children: make(map[string]*node)}
+	t.nodes[view.Root] = &node{
+		ino: view.Root, dir: true, base: index.Root, over: true, children: make(map[string]*node),
+	}
 	return t, nil
 }
 
-// Lookup returns the file or directory of that name in a directory. The caller must Forget it once for each Lookup.
+// Lookup returns the attributes of what has that name in a directory. Each successful Lookup, Create, Mknod, Symlink,
+// Mkdir and Link must be taken back by Forget.
 func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 	if len(name) > unix.NAME_MAX {
 		return view.Attr{}, unix.ENAMETOOLONG
@@ -84,7 +92,7 @@ func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 		if err != nil {
 			return view.Attr{}, err
 		}
-		return t.view.Attr(ino), nil // in an unchanged directory everything is
+		return t.view.Attr(ino), nil // nothing in an unchanged directory is changed
 	}
 	t.mu.RUnlock()
 	t.mu.Lock()
@@ -103,10 +111,10 @@ func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 	return attr, err
 }
 
-// Forget takes back n times that the caller was told of a file or directory.
+// Forget takes back n lookups of a file or directory.
 func (t *Tree) Forget(ino view.Ino, n uint64) {
 	if !ino.IsOther() {
-		return // computed, or kept: earlier lookups of it were not counted
+		return // a number of the view needs no node, or its node is kept: see release
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,20 +126,20 @@ func (t *Tree) Forget(ino view.Ino, n uint64) {
 	t.release(nd)
 }
 
-// release drops a node that nobody uses and that can be made again, or never will be. A file or directory of the shard
-// that holds a change keeps its node as long as it has a name: the kernel may still know its number from a time when
-// there was no node to count with.
+// release drops a node that is not in use, unless it will be needed again. A file or directory of the shard that was
+// changed keeps its node as long as it has a name: the kernel may know its number from a time when there was no node to
+// count lookups.
 func (t *Tree) release(n *node) {
-	ours := !n.ino.IsOther()
+	ofShard := !n.ino.IsOther()
 	switch {
 	case n.opens > 0 || len(n.children) > 0:
 		return
-	case !ours && n.lookups > 0, ours && len(n.links) > 0, n.ino == view.Root:
+	case !ofShard && n.lookups > 0, ofShard && len(n.links) > 0, n.ino == view.Root:
 		return
 	}
-	if ours && n.dir {
-		// Its number must not stand for what the shard has.
-		if t.gone[n.ino] = n.last; n.last == nil {
+	if ofShard && n.dir {
+		// Its number must not stand for the directory of the shard any more.
+		if t.gone[n.ino] = n.lastAttr; n.lastAttr == nil {
 			a := t.view.Attr(n.ino)
 			a.Nlink, t.gone[n.ino] = 0, &a
 		}
@@ -148,7 +156,7 @@ func (t *Tree) release(n *node) {
 	}
 }
 
-// lookup finds a name in a directory: what was changed first, then what the shard has.
+// lookup finds a name in a directory: among the nodes, in the upper tree and in the shard, in this order.
 func (t *Tree) lookup(parent view.Ino, name string) (view.Ino, error) {
 	p := t.nodes[parent]
 	if p == nil {
@@ -180,11 +188,11 @@ func (t *Tree) lookup(parent view.Ino, name string) (view.Ino, error) {
 	return n.ino, nil
 }
 
-// adopt makes a node of what lies in the upper tree.
+// adopt makes a node for a file or directory of the upper tree, which is at the path at.
 func (t *Tree) adopt(parent *node, name, at string, st *unix.Stat_t) (*node, error) {
 	if !isDir(st) {
 		if n := t.byInode[st.Ino]; n != nil {
-			n.links, n.last = append(n.links, link{parent.ino, name}), nil
+			n.links, n.lastAttr = append(n.links, link{parent.ino, name}), nil
 			parent.children[name] = n
 			return n, nil
 		}
@@ -193,16 +201,16 @@ func (t *Tree) adopt(parent *node, name, at string, st *unix.Stat_t) (*node, err
 		t.byInode[st.Ino] = n
 		return n, nil
 	}
-	d, over, opaque, err := t.o.baseOf(at, parent.base, parent.over, nil)
+	lower, err := t.o.lowerOf(at, lowerDir{dir: parent.base, ok: parent.over}, nil)
 	if err != nil {
 		return nil, err
 	}
-	if !over || opaque {
+	if !lower.ok || lower.opaque {
 		n := t.newNode(parent, name)
 		n.dir, n.children = true, make(map[string]*node)
 		return n, nil
 	}
-	return t.dirNode(d, parent, name), nil
+	return t.dirNode(lower.dir, parent, name), nil
 }
 
 // newNode makes a node with a new number.
@@ -214,17 +222,18 @@ func (t *Tree) newNode(parent *node, name string) *node {
 	return n
 }
 
-// dirNode makes a node of a directory of the shard.
+// dirNode makes a node for a directory of the shard.
 func (t *Tree) dirNode(d index.Dir, parent *node, name string) *node {
 	n := &node{
-		ino: view.DirIno(d), links: []link{{parent.ino, name}}, dir: true, base: d, over: true, children: make(map[string]*node),
+		ino: view.DirIno(d), links: []link{{parent.ino, name}}, dir: true, base: d, over: true,
+		children: make(map[string]*node),
 	}
 	t.nodes[n.ino] = n
 	parent.children[name] = n
 	return n
 }
 
-// base returns the directory of the shard that a directory lies over, if any.
+// base returns the directory of the shard whose entries are visible in a directory, if any.
 func (t *Tree) base(ino view.Ino) (index.Dir, bool) {
 	if n := t.nodes[ino]; n != nil {
 		return n.base, n.over
@@ -254,7 +263,7 @@ func (t *Tree) inBase(parent view.Ino, name string) bool {
 	return err == nil
 }
 
-// location returns the directory and name at which a file or directory is.
+// location returns the directory and the name of a file or directory.
 func (t *Tree) location(ino view.Ino) (link, error) {
 	if n := t.nodes[ino]; n != nil {
 		if len(n.links) == 0 {
@@ -269,7 +278,7 @@ func (t *Tree) location(ino view.Ino) (link, error) {
 	return link{dir, name}, nil
 }
 
-// path returns where a file or directory lies, or would lie, in the upper tree.
+// path returns the path of a file or directory in the upper tree, also if it is not there yet.
 func (t *Tree) path(ino view.Ino) (string, error) {
 	if ino == view.Root {
 		return "", nil
@@ -289,7 +298,7 @@ func (t *Tree) isDir(ino view.Ino) bool {
 	return ino.IsDir()
 }
 
-// Err says that the index of the shard has turned out to be false. What the tree has told since may be wrong.
+// Err returns an error once the index of the shard has turned out to be wrong. Results since then may be wrong, too.
 func (t *Tree) Err() error { return t.view.Err() }
 
 // Dirs returns how many directories the shard shows.

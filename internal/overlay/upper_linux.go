@@ -15,17 +15,17 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// upper is a tree of changes in the layout of an overlayfs upper directory: what was added or changed lies at its path,
-// a character device 0:0 (a whiteout) stands for what was deleted, a directory marked opaque hides the one below it, and
-// one marked with a redirect lies over the directory of that path.
+// upper is a tree of changes in the layout of an overlayfs upper directory: a file that was added or changed is at its
+// path, a character device 0:0 (a whiteout) stands for what was deleted, a directory with the attribute opaque hides
+// the one of its path in the shard, and one with the attribute redirect takes the place of the directory of that path.
 //
-// Paths are slash-separated and relative to the tree; "" is its root. No link is ever followed.
+// Paths are slash-separated and relative to the tree; "" is its root. No symbolic link is ever followed.
 type upper struct {
 	dir         *os.File // the tree
 	work        *os.File // a directory in the same file system, for what is not yet in its place
 	xattrPrefix string   // "trusted.overlay." or "user.overlay."; "" before prepare
 	temps       atomic.Uint64
-	blank       string // name of a whiteout in work; "" for none yet
+	whiteout    string // name of a whiteout in work; "" for none yet
 }
 
 // openUpper opens the upper tree of a scratch directory.
@@ -55,7 +55,7 @@ func (u *upper) close() error {
 	return errors.Join(errs...)
 }
 
-// open opens what lies at a path.
+// open opens the file or directory at a path.
 func (u *upper) open(name string, flags int, mode uint32) (int, error) {
 	fd, err := u.openOnce(name, flags, mode)
 	if err == unix.EACCES {
@@ -67,7 +67,7 @@ func (u *upper) open(name string, flags int, mode uint32) (int, error) {
 
 func (u *upper) openOnce(name string, flags int, mode uint32) (int, error) {
 	dir := int(u.dir.Fd())
-	for len(name) >= unix.PathMax { // longer than a system call takes, as a user in a deep directory can make them
+	for len(name) >= unix.PathMax { // a user can make paths that are too long for a system call
 		cut := strings.LastIndexByte(name[:unix.PathMax-1], '/')
 		if cut < 0 {
 			return -1, unix.ENAMETOOLONG
@@ -82,7 +82,7 @@ func (u *upper) openOnce(name string, flags int, mode uint32) (int, error) {
 	return openBeneath(dir, name, flags, mode)
 }
 
-// openBeneath opens what lies at a path in a directory.
+// openBeneath opens the file or directory at a path in a directory, and nothing outside.
 func openBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 	if name == "" {
 		name = "."
@@ -103,7 +103,7 @@ func openBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 	}
 }
 
-// at calls f with an open directory and the name in it that a path means.
+// at calls f with the directory of a path, opened, and its base name.
 func (u *upper) at(name string, f func(dir int, base string) error) error {
 	parent, base := path.Split(name)
 	if parent == "" {
@@ -117,7 +117,7 @@ func (u *upper) at(name string, f func(dir int, base string) error) error {
 	return f(dir, base)
 }
 
-// stat describes what lies at a path, links included.
+// stat describes the file, directory or link at a path.
 func (u *upper) stat(name string) (st unix.Stat_t, err error) {
 	err = u.at(name, func(dir int, base string) error {
 		if base == "" {
@@ -141,9 +141,8 @@ func (u *upper) temp() string {
 	return fmt.Sprintf("%d.%d", os.Getpid(), u.temps.Add(1))
 }
 
-// whiteout puts a whiteout at a path, in place of a file that may be there. The caller sees to it that no other call
-// comes meanwhile.
-func (u *upper) whiteout(name string) error {
+// hide puts a whiteout at a path, also in place of a file. The caller prevents concurrent calls.
+func (u *upper) hide(name string) error {
 	return u.at(name, func(dir int, base string) error {
 		err := u.linkWhiteout(dir, base)
 		if err != unix.EEXIST {
@@ -160,33 +159,33 @@ func (u *upper) whiteout(name string) error {
 	})
 }
 
-// linkWhiteout puts a whiteout where nothing is. All are names of a few files: to make a new one costs a file system much
-// more.
+// linkWhiteout puts a whiteout under a free name. It is a link to one of a few files, as making a file takes much
+// longer.
 func (u *upper) linkWhiteout(dir int, base string) error {
 	work := int(u.work.Fd())
-	if u.blank != "" {
-		err := unix.Linkat(work, u.blank, dir, base, 0)
+	if u.whiteout != "" {
+		err := unix.Linkat(work, u.whiteout, dir, base, 0)
 		if err != unix.EMLINK {
 			return err
 		}
 	}
-	blank := u.temp()
-	if err := unix.Mknodat(work, blank, unix.S_IFCHR, 0); err != nil {
+	whiteout := u.temp()
+	if err := unix.Mknodat(work, whiteout, unix.S_IFCHR, 0); err != nil {
 		return err
 	}
-	u.blank = blank
-	return unix.Linkat(work, blank, dir, base, 0)
+	u.whiteout = whiteout
+	return unix.Linkat(work, whiteout, dir, base, 0)
 }
 
-// publish moves what lies in the work directory under a temporary name to a path.
+// publish moves a file from its temporary name in the work directory to a path.
 func (u *upper) publish(temp, name string, flags uint) error {
 	return u.at(name, func(dir int, base string) error {
 		return unix.Renameat2(int(u.work.Fd()), temp, dir, base, flags)
 	})
 }
 
-// discard removes a directory, which may hold whiteouts, at once: whatever a reader sees of it is all or nothing.
-// Where whiteout is true it leaves one.
+// discard removes a directory, which may hold whiteouts, in one step: a reader sees all of it or nothing. Whiteout says
+// that a whiteout takes its place.
 func (u *upper) discard(name string, whiteout bool) error {
 	work, temp := int(u.work.Fd()), u.temp()
 	var flags uint
@@ -204,13 +203,13 @@ func (u *upper) discard(name string, whiteout bool) error {
 		return err
 	}
 	if unix.Unlinkat(work, temp, unix.AT_REMOVEDIR) != nil {
-		removeAll(u.work, temp) // what cannot be removed is out of sight
+		removeAll(u.work, temp) // what cannot be removed is no longer visible
 	}
 	return nil
 }
 
-// move moves a file or directory of the tree, in place of a file, an empty directory or a whiteout that may be there.
-// Where whiteout is true it leaves one.
+// move moves a file or directory of the tree, also in place of a file, an empty directory or a whiteout. Whiteout says
+// that a whiteout takes its old place.
 func (u *upper) move(from, to string, dir, whiteout bool) error {
 	return u.at(from, func(fromDir int, fromBase string) error {
 		return u.at(to, func(toDir int, toBase string) error {
@@ -229,9 +228,9 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 			if err != nil {
 				return err
 			}
-			// A directory takes the place of an empty one, or of nothing. Both may be something here: a directory that
-			// holds whiteouts, or a whiteout. They change places, and what was in the way goes from the old place. Opaque,
-			// it is as empty there as it was, even if nobody comes to remove it.
+			// The target is an empty directory, which here may hold whiteouts, or nothing, which may be a whiteout. It
+			// is exchanged with the source and then removed. If this process is killed before that, the directory is
+			// still empty at its new place, as it is opaque.
 			if isDir(&st) {
 				if err := u.setXattr(to, "opaque", "y"); err != nil {
 					return err
@@ -246,12 +245,12 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 			case !whiteout:
 				return unix.Unlinkat(fromDir, fromBase, 0)
 			}
-			return nil // the whiteout is where one has to be
+			return nil // a whiteout has taken the old place
 		})
 	})
 }
 
-// remove removes a file or an empty directory that nobody has seen.
+// remove removes a file or an empty directory that was not visible yet.
 func remove(dir int, base string, isDir bool) {
 	var flags int
 	if isDir {
@@ -260,7 +259,7 @@ func remove(dir int, base string, isDir bool) {
 	unix.Unlinkat(dir, base, flags)
 }
 
-// removeAll removes what lies under a path in a directory, or nothing where there is nothing. It follows no links.
+// removeAll removes the file or directory at a path in a directory, if there is one, with everything in it.
 func removeAll(dir *os.File, name string) error {
 	root, err := os.OpenRoot(dir.Name())
 	if err != nil {
@@ -270,16 +269,16 @@ func removeAll(dir *os.File, name string) error {
 	return root.RemoveAll(name)
 }
 
-// entry is what lies under one name of a directory.
+// entry is an entry of a directory.
 type entry struct {
 	name string
 	stat unix.Stat_t
 }
 
-// list returns what lies in a directory of the tree, whiteouts included, by name.
+// list returns the entries of a directory of the tree by name, whiteouts included.
 func (u *upper) list(name string) ([]entry, error) {
 	entries, err := u.listOnce(name)
-	if err == unix.EACCES { // it may be read, but not looked into
+	if err == unix.EACCES { // it may be listed, but not entered
 		u.grant(name)
 		entries, err = u.listOnce(name)
 	}

@@ -1,76 +1,106 @@
 package overlay
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // place is where a directory of the shard is now.
 type place struct {
 	path   string
-	opaque bool // nothing of the shard's own is seen in it
+	opaque bool // nothing of the shard's own is visible in it
 }
 
-// changes is what a walk over the upper directory finds.
+// changes is what a walk over the upper tree finds.
 type changes struct {
-	places map[index.Dir]place // directories that have one of their own there
-	gone   map[index.Dir]bool  // directories of the shard that were deleted or moved away
-	moved  map[index.Dir]bool  // those in whose old place there is another now: found in one turn, used in the next
-	added  []pack.Folder       // directories outside the shard's samples that are not the shard's or hold what was added
-	strays []pack.File         // files in the root
-	stamp  string              // changes when anything does
+	places    map[index.Dir]place // of the directories of the shard that have one in the upper tree
+	gone      map[index.Dir]bool  // directories of the shard that were deleted or moved away
+	moved     map[index.Dir]bool  // directories in whose old place there is another one now
+	added     []pack.Folder       // directories outside the shard's samples that are new or hold new files
+	rootFiles []pack.File         // new files in the root
+	stamp     string              // differs whenever anything was changed
 }
 
-// walk reads the upper directory. It looks at what was changed only.
+// walk reads the upper tree, and so takes time for what was changed only.
 func (o *Overlay) walk() (c *changes, err error) {
-	err = settled(func() error {
-		moved := make(map[index.Dir]bool)
-		sum := sha256.New()
-		for known := -1; known < len(moved); {
-			known = len(moved)
-			c = &changes{places: make(map[index.Dir]place), gone: make(map[index.Dir]bool), moved: moved}
-			sum.Reset()
-			if err := o.walkDir(c, sum, upperDir{base: index.Root, hasBase: true}); err != nil {
-				return err
-			}
-		}
-		for d := range c.places {
-			delete(c.gone, d) // moved, not deleted
-		}
-		pack.SortFolders(c.added)
-		c.stamp = hex.EncodeToString(sum.Sum(nil))
-		return nil
+	err = retryIfMoved(func() error {
+		c, err = o.walkOnce()
+		return err
 	})
 	return c, err
 }
 
-// settled calls f again, within reason, if a directory was moved or deleted before f had come to it.
-func settled(f func() error) (err error) {
-	const patience = 1000
-	for range patience {
-		if err = f(); !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
-			break
+// walkOnce is one attempt at walk. That a directory was moved may turn out only after its old place was read, so it
+// reads the tree until it finds no further one.
+func (o *Overlay) walkOnce() (*changes, error) {
+	var c *changes
+	moved := make(map[index.Dir]bool)
+	sum := sha256.New()
+	for known := -1; known < len(moved); {
+		known = len(moved)
+		c = &changes{places: make(map[index.Dir]place), gone: make(map[index.Dir]bool), moved: moved}
+		sum.Reset()
+		root := upperDir{lower: lowerDir{dir: index.Root, ok: true}}
+		if err := o.walkDir(c, sum, root); err != nil {
+			return nil, err
 		}
+	}
+	for d := range c.places {
+		delete(c.gone, d) // moved, not deleted
+	}
+	pack.SortFolders(c.added)
+	c.stamp = hex.EncodeToString(sum.Sum(nil))
+	return c, nil
+}
+
+// retryIfMoved calls f again, for up to two seconds, while a directory that f wanted to read is moved or deleted
+// before.
+func retryIfMoved(f func() error) error {
+	policy := retry.Policy{Limit: 2 * time.Second}
+	isMoved := retry.Is(unix.ENOENT, unix.ENOTDIR)
+	tries := 0
+	err := retry.While(context.Background(), policy, isMoved, func() error {
+		tries++
+		return f()
+	})
+	if err != nil && isMoved(err) {
+		return fmt.Errorf("directories were renamed or deleted during each of %d attempts to read them: %w", tries, err)
 	}
 	return err
 }
 
 // upperDir is a directory of the upper tree.
 type upperDir struct {
-	path    string
-	base    index.Dir // the directory of the shard that it lies over
-	hasBase bool      // base holds, and shows through
-	owned   bool      // what is added in it belongs to a sample or an added folder
+	path  string
+	lower lowerDir
+	owned bool // what is added in it belongs to a sample or to an added folder
+}
+
+// lowerDir is the directory of the shard that a directory of the upper tree takes the place of.
+type lowerDir struct {
+	dir    index.Dir
+	ok     bool // there is one
+	opaque bool // nothing of it is visible
+}
+
+// child returns the directory of the shard that is visible under a name in a directory.
+func (o *Overlay) child(l lowerDir, name string) (index.Dir, bool) {
+	if !l.ok || l.opaque {
+		return 0, false
+	}
+	return o.Shard.Index.Child(l.dir, name)
 }
 
 // walkDir reads one directory of the upper tree and those in it.
@@ -79,93 +109,92 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	if err != nil {
 		return err
 	}
-	x := o.Shard.Index
 	var files []pack.File // that belong to no sample
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
-		if isLocked(&e.stat) { // to read it will change its mode and so the stamp
+		if isLocked(&e.stat) { // to read it will change its mode, and so the stamp
 			o.upper.grant(name)
 			if e.stat, err = o.upper.stat(name); err != nil {
 				return err
 			}
 		}
 		fmt.Fprintf(stamp, "%q %o %d %d %d\n", name, e.stat.Mode, e.stat.Size, e.stat.Ino, e.stat.Ctim.Nano())
-		child, below := index.Dir(0), false
-		if dir.hasBase {
-			child, below = x.Child(dir.base, e.name)
-		}
-		if !isDir(&e.stat) {
-			if below {
-				c.gone[child] = true
-			}
-			if !dir.owned && !isWhiteout(&e.stat) {
-				files = append(files, o.file(name, &e.stat))
+		if isDir(&e.stat) {
+			if err := o.walkSubdir(c, stamp, dir, name); err != nil {
+				return err
 			}
 			continue
 		}
-		d, over, opaque, err := o.baseOf(name, dir.base, dir.hasBase, c.moved)
-		if err != nil {
-			return err
-		}
-		if below && (!over || d != child) {
+		if child, ok := o.child(dir.lower, e.name); ok {
 			c.gone[child] = true
 		}
-		sub := upperDir{path: name, owned: true}
-		if over {
-			if _, two := c.places[d]; two {
-				c.moved[d] = true
-			}
-			c.places[d] = place{name, opaque}
-			_, sample := x.SampleIn(d)
-			sub = upperDir{path: name, base: d, hasBase: !opaque, owned: sample}
-		} else if !dir.owned {
-			folder, err := o.added(name)
-			if err != nil {
-				return err
-			}
-			c.added = append(c.added, folder)
-		}
-		if err := o.walkDir(c, stamp, sub); err != nil {
-			return err
+		if !dir.owned && !isWhiteout(&e.stat) {
+			files = append(files, o.file(name, &e.stat))
 		}
 	}
 	switch {
 	case dir.path == "":
-		c.strays = files
+		c.rootFiles = files
 	case len(files) > 0:
 		c.added = append(c.added, pack.Folder{Path: dir.path, Files: files})
 	}
 	return nil
 }
 
-// baseOf returns the directory of the shard that the upper directory at name, whose parent lies over parent, takes the
-// place of. An opaque one takes the place of the directory of its own name and shows nothing of it; if that one is among
-// those that were moved, it is a directory that was added.
-func (o *Overlay) baseOf(name string, parent index.Dir, parentHasBase bool, moved map[index.Dir]bool) (
-	d index.Dir, over, opaque bool, err error) {
-	x := o.Shard.Index
-	redirect, err := o.upper.redirect(name)
+// walkSubdir reads the directory at name, which is in dir.
+func (o *Overlay) walkSubdir(c *changes, stamp io.Writer, dir upperDir, name string) error {
+	lower, err := o.lowerOf(name, dir.lower, c.moved)
 	if err != nil {
-		return 0, false, false, err
+		return err
 	}
+	if child, ok := o.child(dir.lower, path.Base(name)); ok && (!lower.ok || lower.dir != child) {
+		c.gone[child] = true
+	}
+	sub := upperDir{path: name, lower: lower, owned: true}
 	switch {
-	case strings.HasPrefix(redirect, "/"):
-		d, over = x.Find(redirect[1:])
-		return d, over, false, nil
-	case !parentHasBase:
-		return 0, false, false, nil
-	case redirect != "":
-		d, over = x.Child(parent, redirect)
-		return d, over, false, nil
+	case lower.ok:
+		if _, twice := c.places[lower.dir]; twice {
+			c.moved[lower.dir] = true
+		}
+		c.places[lower.dir] = place{name, lower.opaque}
+		_, sub.owned = o.Shard.Index.SampleIn(lower.dir)
+	case !dir.owned:
+		folder, err := o.added(name)
+		if err != nil {
+			return err
+		}
+		c.added = append(c.added, folder)
 	}
-	if opaque, err = o.upper.isOpaque(name); err != nil {
-		return 0, false, false, err
-	}
-	d, over = x.Child(parent, path.Base(name))
-	return d, over && !(opaque && moved[d]), opaque, nil
+	return o.walkDir(c, stamp, sub)
 }
 
-// where returns the path at which a directory of the shard is now; false where it was deleted.
+// lowerOf returns the directory of the shard that the upper directory at name takes the place of; parent is that of its
+// parent. An opaque one takes the place of the directory of its own name, unless that is in moved: then it was added.
+func (o *Overlay) lowerOf(name string, parent lowerDir, moved map[index.Dir]bool) (lowerDir, error) {
+	redirect, err := o.upper.redirect(name)
+	if err != nil {
+		return lowerDir{}, err
+	}
+	if strings.HasPrefix(redirect, "/") {
+		d, ok := o.Shard.Index.Find(redirect[1:])
+		return lowerDir{dir: d, ok: ok}, nil
+	}
+	if !parent.ok || parent.opaque {
+		return lowerDir{}, nil
+	}
+	if redirect != "" {
+		d, ok := o.child(parent, redirect)
+		return lowerDir{dir: d, ok: ok}, nil
+	}
+	opaque, err := o.upper.isOpaque(name)
+	if err != nil {
+		return lowerDir{}, err
+	}
+	d, ok := o.child(parent, path.Base(name))
+	return lowerDir{dir: d, ok: ok && !(opaque && moved[d]), opaque: opaque}, nil
+}
+
+// where returns the place of a directory of the shard; false where it was deleted.
 func (o *Overlay) where(c *changes, d index.Dir) (place, bool) {
 	if d == index.Root {
 		return place{}, true

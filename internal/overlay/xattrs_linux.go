@@ -11,8 +11,8 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// ErrXattrs says that overlayfs would not understand the changes in a scratch directory here.
-var ErrXattrs = errors.New("changes that overlayfs cannot continue here")
+// errXattrs says that overlayfs would not understand the changes in a scratch directory here.
+var errXattrs = errors.New("changes that overlayfs cannot continue here")
 
 // The prefixes with which overlayfs names its extended attributes: as root, and in a user's own mount.
 const (
@@ -23,10 +23,10 @@ const (
 // mixedPrefix records that an upper directory has attributes with both prefixes, which overlayfs does not read.
 const mixedPrefix = "mixed"
 
-// PrepareUpper prepares the upper directory of a scratch directory that this process holds to be mounted by overlayfs, and
-// makes its Lower directory. UserXattr says that the attributes there begin with user.overlay, which overlayfs has to be
-// told. The manifest is made durable, without which it is of no use that overlayfs makes files durable. The error is
-// ErrXattrs where overlayfs cannot continue with the changes that there are.
+// PrepareUpper prepares the upper directory of a scratch directory that this process holds to be mounted by overlayfs,
+// and makes its Lower directory. UserXattr says that the attributes there begin with user.overlay, which overlayfs has
+// to be told. The manifest is made durable, without which it is of no use that overlayfs makes files durable. The error
+// is errXattrs where overlayfs cannot continue with the changes that there are.
 func PrepareUpper(s *scratch.Scratch) (userXattr bool, err error) {
 	u, err := openUpper(s)
 	if err != nil {
@@ -44,8 +44,9 @@ func PrepareUpper(s *scratch.Scratch) (userXattr bool, err error) {
 		return false, err
 	}
 	userXattr = u.xattrPrefix == userPrefix
-	if changed && (s.XattrPrefix() == mixedPrefix || userXattr) { // with the user's prefix, overlayfs follows no redirects
-		return false, ErrXattrs
+	// With the user's prefix, overlayfs does not follow redirects.
+	if changed && (s.XattrPrefix() == mixedPrefix || userXattr) {
+		return false, errXattrs
 	}
 	if err := os.Mkdir(s.Lower(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, err
@@ -68,8 +69,8 @@ func recordPrefix(s *scratch.Scratch, prefix string) error {
 	return s.SetXattrPrefix(prefix)
 }
 
-// prepare prepares the tree for changes: it clears what a killed process left unfinished and finds out with which prefix
-// attributes can be set here. It fails where the file system does not support what overlayfs needs.
+// prepare prepares the tree for changes: it clears what a killed process left unfinished and finds out with which
+// prefix attributes can be set here. It fails where the file system does not support what overlayfs needs.
 func (u *upper) prepare() error {
 	if err := removeContents(u.work); err != nil {
 		return err
@@ -152,8 +153,8 @@ func (u *upper) isOpaque(name string) (bool, error) {
 	return value == "y", err
 }
 
-// redirect returns which directory a directory of another name or place is merged with: "/" and its path, or its name in
-// the directory that the parent is merged with. It is "" where the directory was not renamed.
+// redirect returns which directory a directory of another name or place is merged with: "/" and its path, or its name
+// in the directory that the parent is merged with. It is "" where the directory was not renamed.
 func (u *upper) redirect(name string) (string, error) {
 	return u.xattr(name, "redirect")
 }

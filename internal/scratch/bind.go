@@ -41,8 +41,9 @@ func (s *Scratch) BindMany(mountpoint string) error {
 // Mountpoint returns where the changes are or were mounted; "" for nowhere.
 func (s *Scratch) Mountpoint() string { return s.manifest.mountpoint }
 
-// UseIndex records how the shard is opened, now and by OpenShard later. Where o would keep no index that OpenShard could
-// use, one is kept in the scratch directory. It returns the options to open the shard with; Bind writes them down.
+// UseIndex records how the shard is opened, now and by OpenShard later. Where o would keep no index that OpenShard
+// could use, one is kept in the scratch directory. It returns the options to open the shard with; Bind writes them
+// down.
 func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
 	var err error
 	s.manifest.index, s.manifest.cache, s.manifest.truncated = "", "", o.AllowTruncated
@@ -77,8 +78,8 @@ func (s *Scratch) OpenShard(ctx context.Context) (*shard.Shard, error) {
 	return sh, nil
 }
 
-// MarkPacked records that the changes with this stamp were packed. It reads the manifest again first, as the process that
-// holds the directory may have written to it.
+// MarkPacked records that the changes with this stamp were packed. It reads the manifest again first, as the process
+// that holds the directory may have written to it.
 func (s *Scratch) MarkPacked(stamp string) error {
 	if err := s.readManifest(); err != nil {
 		return err

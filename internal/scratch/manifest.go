@@ -25,7 +25,7 @@ type manifest struct {
 	name        string       // of the shard, as the user gave it
 	origin      index.Origin // of the shard
 	index       string       // path of the index file; "" for none
-	cache       string       // directory of index files; without it and index, the shard is indexed whenever it is opened
+	cache       string       // directory of index files; "" for none
 	truncated   bool         // the shard may be cut short
 	mountpoint  string       // "" for none
 	kind        Kind

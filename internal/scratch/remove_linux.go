@@ -9,10 +9,11 @@ import (
 )
 
 // A command may take away the rights to its files even from their owner. They still belong to its sample and to this
-// user, so they are given back: the mode of a file is not packed, and a directory that cannot be read cannot be removed.
+// user, so they are given back: the mode of a file is not packed, and a directory that cannot be read cannot be
+// removed.
 
-// Grant gives the owner of a file the right to read it, and the owner of a directory all rights. Anything else stays as it
-// is. There is no error: the operation that needs the right returns one.
+// Grant gives the owner of a file the right to read it, and the owner of a directory all rights. Anything else stays as
+// it is. There is no error: the operation that needs the right returns one.
 func Grant(root *os.Root, name string) {
 	info, err := root.Lstat(name)
 	if err != nil {

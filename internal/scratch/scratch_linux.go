@@ -33,7 +33,8 @@ var (
 	ErrNotScratch = errors.New("not a scratch directory")
 )
 
-// Scratch is an opened scratch directory. The directory is private to the user. A Scratch is not safe for concurrent use.
+// Scratch is an opened scratch directory. The directory is private to the user. A Scratch is not safe for concurrent
+// use.
 type Scratch struct {
 	Dir      string   // absolute
 	lock     *os.File // nil where it was opened for reading

@@ -44,7 +44,8 @@ func TestRecord(t *testing.T) {
 	}
 	s, err := Open(dir)
 	shardtest.Check(t, err)
-	if !s.InUse() || !IsLive(dir) || s.Held() || s.Kind() != Kept || s.Mountpoint() != "/mnt" || s.manifest.name != sh.Name {
+	if !s.InUse() || !IsLive(dir) || s.Held() || s.Kind() != Kept || s.Mountpoint() != "/mnt" ||
+		s.manifest.name != sh.Name {
 		t.Errorf("the manifest is %+v, in use %v, held %v", s.manifest, s.InUse(), s.Held())
 	}
 	shardtest.Check(t, s.MarkPacked("stamp"))
@@ -76,8 +77,12 @@ func TestRefused(t *testing.T) {
 			shardtest.Check(t, create(t, dir).Close())
 			shardtest.Check(t, os.Chown(dir, 1234, 1234))
 		}, ErrNotScratch, "another user"},
-		{"a file", func(t *testing.T, dir string) { shardtest.Check(t, os.WriteFile(dir, nil, 0o600)) }, ErrNotScratch, "no directory"},
-		{"a link", func(t *testing.T, dir string) { shardtest.Check(t, os.Symlink(t.TempDir(), dir)) }, ErrNotScratch, "no directory"},
+		{"a file", func(t *testing.T, dir string) {
+			shardtest.Check(t, os.WriteFile(dir, nil, 0o600))
+		}, ErrNotScratch, "no directory"},
+		{"a link", func(t *testing.T, dir string) {
+			shardtest.Check(t, os.Symlink(t.TempDir(), dir))
+		}, ErrNotScratch, "no directory"},
 		{"of another version", func(t *testing.T, dir string) {
 			shardtest.Check(t, create(t, dir).Close())
 			shardtest.Check(t, os.WriteFile(filepath.Join(dir, "note.json"), []byte(`{"version":99}`), 0o600))
@@ -132,7 +137,8 @@ func TestPrivate(t *testing.T) {
 	}
 }
 
-// Sweep removes the temporary directories of dead processes, but none with changes of a mount, and none of a living one.
+// Sweep removes the temporary directories of dead processes, but none with changes of a mount, and none of a living
+// one.
 func TestSweep(t *testing.T) {
 	sh := shardtest.Open(t, "a.x")
 	temp := t.TempDir()
@@ -223,7 +229,8 @@ func TestRemoveManifestLast(t *testing.T) {
 	n, err := unix.Read(watch, events)
 	shardtest.Check(t, err)
 	for name := range strings.FieldsSeq("a upper zz") {
-		if before, _, ok := bytes.Cut(events[:n], []byte("note.json")); !ok || !bytes.Contains(before, []byte(name+"\x00")) {
+		before, _, ok := bytes.Cut(events[:n], []byte(manifestFile))
+		if !ok || !bytes.Contains(before, []byte(name+"\x00")) {
 			t.Errorf("%s is not removed before the manifest: %q", name, events[:n])
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sweep removes a temporary scratch directory whose process is gone, unless it holds changes of a mount. It calls detach
-// first, to unmount what is mounted in it. Alone says that no other process is making scratch directories beside it just
-// now. A directory that is not to be removed is left alone without an error.
+// Sweep removes a temporary scratch directory whose process is gone, unless it holds changes of a mount. It calls
+// detach first, to unmount what is mounted in it. Alone says that no other process is making scratch directories beside
+// it just now. A directory that is not to be removed is left alone without an error.
 func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err := checkOwner(dir); err != nil {
 		return err
@@ -43,8 +43,8 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 }
 
 // isUnfinished reports whether a directory without a manifest was left by a process that was killed while it made or
-// removed a temporary scratch directory: it holds only what such a directory begins with, and no process works on it. An
-// empty one is recognized by its name and mode, which are those of [os.MkdirTemp].
+// removed a temporary scratch directory: it holds only what such a directory begins with, and no process works on it.
+// An empty one is recognized by its name and mode, which are those of [os.MkdirTemp].
 func isUnfinished(dir string, alone bool) bool {
 	info, err := os.Stat(dir)
 	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {

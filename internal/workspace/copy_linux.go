@@ -76,16 +76,19 @@ func (d *SampleDir) extract(plain io.ReaderAt, source string) error {
 	defer unix.Close(dir)
 	d.files = make(map[string]identity, d.sample.End-d.sample.Start+2)
 	mtime := d.index.ModTime(d.sample.Start)
-	put := func(name string, row int, mtime time.Time, r io.Reader, size int64) error {
+	write := func(name string, row int, mtime time.Time, r io.Reader, size int64) error {
 		id, err := writeFile(dir, name, mtime, r, size)
 		id.row = row
 		d.files[name] = id
 		return err
 	}
-	if err := put(index.KeyFile, pack.Changed, mtime, strings.NewReader(d.sample.Key), int64(len(d.sample.Key))); err != nil {
+	writeText := func(name, text string) error {
+		return write(name, pack.Changed, mtime, strings.NewReader(text), int64(len(text)))
+	}
+	if err := writeText(index.KeyFile, d.sample.Key); err != nil {
 		return err
 	}
-	if err := put(index.SourceFile, pack.Changed, mtime, strings.NewReader(source), int64(len(source))); err != nil {
+	if err := writeText(index.SourceFile, source); err != nil {
 		return err
 	}
 	for row := d.sample.Start; row < d.sample.End; row++ {
@@ -96,7 +99,7 @@ func (d *SampleDir) extract(plain io.ReaderAt, source string) error {
 		if err != nil {
 			return err
 		}
-		if err := put(d.index.FileName(row), row, d.index.ModTime(row), content, content.Size()); err != nil {
+		if err := write(d.index.FileName(row), row, d.index.ModTime(row), content, content.Size()); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,9 @@ func TestExtract(t *testing.T) {
 		{"touched", func(t *testing.T, d *SampleDir) {
 			shardtest.Check(t, os.Chtimes(in(d, "sample.y"), time.Now(), time.Now()))
 		}, "k/k/sample.x:0 k/k/sample.y:-1"},
-		{"deleted", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.Remove(in(d, "sample.x"))) }, "k/k/sample.y:1"},
+		{"deleted", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.Remove(in(d, "sample.x")))
+		}, "k/k/sample.y:1"},
 		{"added", func(t *testing.T, d *SampleDir) {
 			shardtest.Check(t, os.WriteFile(in(d, "sample.z"), nil, 0o644))
 		}, "k/k/sample.x:0 k/k/sample.y:1 k/k/sample.z:-1"},
@@ -84,13 +86,17 @@ func TestExtract(t *testing.T) {
 			shardtest.Check(t, os.Symlink("/etc/passwd", in(d, "sample.x")))
 		}, "k/k/root:-1 k/k/sample.x:-1 k/k/sample.y:1"},
 		{"directory removed", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.RemoveAll(d.Dir)) }, ""},
-		{"all removed", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.RemoveAll(filepath.Join(d.Dir, "../.."))) }, ""},
+		{"all removed", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.RemoveAll(filepath.Join(d.Dir, "../..")))
+		}, ""},
 		{"directory made again", func(t *testing.T, d *SampleDir) {
 			shardtest.Check(t, os.RemoveAll(d.Dir))
 			shardtest.Check(t, os.Mkdir(d.Dir, 0o755))
 			shardtest.Check(t, os.WriteFile(in(d, "sample.z"), nil, 0o644))
 		}, "k/k/sample.z:-1"},
-		{"directory moved away", func(t *testing.T, d *SampleDir) { shardtest.Check(t, os.Rename(d.Dir, d.Dir+"2")) }, ""},
+		{"directory moved away", func(t *testing.T, d *SampleDir) {
+			shardtest.Check(t, os.Rename(d.Dir, d.Dir+"2"))
+		}, ""},
 		{"a link in its place", func(t *testing.T, d *SampleDir) {
 			shardtest.Check(t, os.Rename(d.Dir, d.Dir+"2"))
 			shardtest.Check(t, os.Symlink("k2", d.Dir))
@@ -161,7 +167,8 @@ func TestExtractFails(t *testing.T) {
 	defer unix.Unmount(full, 0)
 	e, err = NewExtractor(full)
 	shardtest.Check(t, err)
-	if _, err := e.Extract(sh.Index, sh, "", sh.Index.Sample(0)); err == nil || !strings.Contains(err.Error(), "no space") {
+	_, err = e.Extract(sh.Index, sh, "", sh.Index.Sample(0))
+	if err == nil || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("Extract on a full disk: %v", err)
 	}
 	if left, err := os.ReadDir(filepath.Join(full, "samples")); err != nil || len(left) > 0 {
