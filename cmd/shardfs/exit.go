@@ -12,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -37,7 +38,6 @@ var (
 	errSampleFailed = errors.New("a sample failed")
 	errPartly       = errors.New("published without the failed samples")
 	errNoSample     = errors.New("no such sample")
-	errUnpacked     = errors.New("there are changes that were not packed")
 	errFaulty       = errors.New("there are errors in the shards")
 	errDoubtful     = errors.New("there are warnings of the shards")
 )
@@ -63,13 +63,13 @@ func exitStatus(err error) int {
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
 	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-		scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
+		mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why
 	case is(errPartly, errDoubtful):
 		return exitPartly
-	case is(errSampleFailed, errUnpacked, errFaulty, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
+	case is(errSampleFailed, mounts.ErrUnpacked, errFaulty, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
 		return exitFailed
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary

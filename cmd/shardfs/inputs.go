@@ -10,7 +10,6 @@ import (
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
-	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
@@ -75,7 +74,7 @@ func fileOf(name string) (os.FileInfo, error) {
 		}
 		return info, nil
 	}
-	if place, placeErr := absolute(path); placeErr == nil {
+	if place, placeErr := mounts.Absolute(path); placeErr == nil {
 		if _, mounted, mountErr := mounts.At(place); mountErr == nil && mounted {
 			return nil, nil // its server is gone
 		}
@@ -183,18 +182,16 @@ func (i *shardInput) close() error {
 type placeInput struct {
 	ui      *ui.UI
 	place   string
-	scratch *scratch.Scratch // of the mount; nil for a directory
-	stamp   string           // of its changes when they were packed; "" where it is not known whether all were
+	changes *mounts.Changes // of the mount; nil for a directory
+	stamp   string          // of its changes when they were packed; "" where it is not known whether all were
 	cut     error
 	opened  io.Closer // nil: not open
 }
 
-func (i *placeInput) open(context.Context, bool) (iter.Seq2[pack.Sample, error], error) {
+func (i *placeInput) open(ctx context.Context, _ bool) (iter.Seq2[pack.Sample, error], error) {
 	var err error
-	if i.scratch, err = scratchOf(i.place); err != nil {
-		return nil, err
-	}
-	if i.scratch == nil {
+	i.changes, err = mounts.Open(ctx, i.place)
+	if errors.Is(err, mounts.ErrNotMounted) {
 		root, err := openTree(i.place)
 		if err != nil {
 			return nil, err
@@ -202,19 +199,18 @@ func (i *placeInput) open(context.Context, bool) (iter.Seq2[pack.Sample, error],
 		i.opened = root
 		return i.notNone(pack.All(pack.Base{Name: i.place}, pack.Tree{FS: pack.RootFS(root)})), nil
 	}
-	over, err := openOverlay(i.scratch)
 	if err != nil {
 		return nil, err
 	}
-	i.opened, i.cut = over, cutOf(over.Shard)
+	i.opened, i.cut = i.changes, cutOf(i.changes.Shard)
 	// What is written to a file that is mapped already need not change its times, so nobody knows then whether all has been
 	// packed. What is mapped later changes them at the first write.
-	if by := writers(i.scratch.Mountpoint()); by != "" {
+	if by := mounts.WritableMappings(i.changes.Scratch.Mountpoint()); by != "" {
 		i.ui.Warn("%s: changes count as not packed, as a file is mapped by process %s", i.place, by)
-	} else if i.stamp, err = over.Stamp(); err != nil {
+	} else if i.stamp, err = i.changes.Stamp(); err != nil {
 		return nil, err
 	}
-	return pack.All(namedBase(over.Shard), over), nil
+	return pack.All(namedBase(i.changes.Shard), i.changes), nil
 }
 
 // notNone refuses a directory in which there is nothing to be packed.
@@ -235,7 +231,7 @@ func (i *placeInput) notNone(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pa
 
 func (i *placeInput) packed(all bool) error {
 	if all && i.stamp != "" {
-		if err := i.scratch.MarkPacked(i.stamp); err != nil {
+		if err := i.changes.Scratch.MarkPacked(i.stamp); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -37,20 +39,16 @@ samples with the given keys. Of a mountpoint it lists what is there now.`,
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			scratch, err := scratchOf(args[0])
-			if err != nil {
-				return err
-			}
-			if scratch != nil {
+			changes, err := mounts.Open(cmd.Context(), args[0])
+			if err == nil {
+				defer changes.Close()
 				if o.all || o.sha256 {
 					return ui.Usagef("--all and --sha256 are for shards")
 				}
-				over, err := openOverlay(scratch)
-				if err != nil {
-					return err
-				}
-				defer over.Close()
-				return o.listFolders(u, over, args[1:])
+				return o.listFolders(u, changes, args[1:])
+			}
+			if !errors.Is(err, mounts.ErrNotMounted) {
+				return err
 			}
 			sh, err := source.OpenShard(cmd.Context(), u, args[0], o.from.options())
 			if err != nil {
@@ -162,7 +160,7 @@ func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 }
 
 // listFolders lists what a mount shows now.
-func (o *lsOptions) listFolders(u *ui.UI, over *openedOverlay, keys []string) error {
+func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) error {
 	base := baseOf(over.Shard)
 	found := make(map[string]bool)
 	n := 0

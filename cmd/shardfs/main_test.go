@@ -143,7 +143,7 @@ func cleanUp(work string) {
 func mountpoints(work string) (all []string) {
 	mounted, _ := mounts.List()
 	for _, m := range mounted {
-		if within(m.Mountpoint, work) {
+		if mounts.Within(m.Mountpoint, work) {
 			all = append([]string{m.Mountpoint}, all...)
 		}
 	}

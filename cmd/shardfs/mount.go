@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -87,11 +85,20 @@ func (o *mountOptions) run(ctx context.Context, u *ui.UI, args []string, mountpo
 
 // prepare checks the mountpoint and clears what a dead server has left there. It returns its absolute name without links.
 func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (string, error) {
-	place, err := absolute(mountpoint)
+	place, err := mounts.Absolute(mountpoint)
 	if err != nil {
 		return "", err
 	}
-	if err := clearDead(u, place); err != nil {
+	left, err := mounts.ClearStale(context.Background(), place)
+	for _, l := range left {
+		if l.Err != nil {
+			u.Warn("%s: %v", l.Dir, l.Err)
+		} else {
+			u.Warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to go on with them",
+				place, l.Dir)
+		}
+	}
+	if err != nil {
 		return "", err
 	}
 	if _, mounted, err := mounts.At(place); err != nil {
@@ -109,13 +116,13 @@ func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (str
 		return "", err
 	}
 	if o.scratch != "" {
-		scratch, err := absolute(o.scratch)
+		scratch, err := mounts.Absolute(o.scratch)
 		switch {
 		case err != nil:
 			return "", err
-		case within(scratch, place):
+		case mounts.Within(scratch, place):
 			return "", ui.Usagef("%s: the mountpoint would hide the scratch directory %s", mountpoint, scratch)
-		case within(place, scratch):
+		case mounts.Within(place, scratch):
 			return "", ui.Usagef("%s: the mountpoint lies in the scratch directory %s", mountpoint, scratch)
 		}
 	}
@@ -124,9 +131,9 @@ func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (str
 		if err != nil {
 			return "", err
 		}
-		if path, err = absolute(path); err != nil {
+		if path, err = mounts.Absolute(path); err != nil {
 			return "", err
-		} else if within(path, place) {
+		} else if mounts.Within(path, place) {
 			return "", ui.Usagef("%s: the mountpoint would hide the shard %s", mountpoint, path)
 		}
 	}
@@ -134,28 +141,4 @@ func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (str
 		return "", ui.Usagef("%s: the mountpoint is not empty", mountpoint)
 	}
 	return place, nil
-}
-
-// within reports whether path is dir or lies in it; both are absolute.
-func within(path, dir string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
-}
-
-// absolute returns a name as an absolute path without links. What does not exist yet is taken as it is, and so is a mount
-// whose server is gone.
-func absolute(name string) (string, error) {
-	name, err := filepath.Abs(name)
-	if err != nil {
-		return "", err
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
-	if err != nil {
-		return name, nil
-	}
-	path := filepath.Join(dir, filepath.Base(name))
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real, nil
-	}
-	return path, nil
 }

@@ -11,11 +11,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
-	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -174,45 +171,4 @@ func openTree(dir string) (*os.Root, error) {
 		return nil, ui.Usagef("%s: neither a mountpoint nor a directory", dir)
 	}
 	return root, err
-}
-
-// scratchOf returns the scratch directory of a mount of ours, dead or alive, with all that was written to it; nil where
-// none is mounted, or many shards are, which are like any other directory.
-func scratchOf(place string) (*scratch.Scratch, error) {
-	place, err := absolute(place)
-	if err != nil {
-		return nil, err
-	}
-	m, mounted, err := mounts.At(place)
-	if err != nil || !mounted {
-		return nil, err
-	}
-	if err := syncMount(m); err != nil {
-		return nil, err
-	}
-	s, err := scratch.Open(m.Source)
-	if err == nil && s.Kind() == scratch.Many {
-		return nil, nil
-	}
-	if err == nil && s.Mountpoint() != place {
-		err = fmt.Errorf("%s: %w: it is mounted elsewhere", m.Source, scratch.ErrNotScratch)
-	}
-	return s, err
-}
-
-// syncMount has the kernel write what it holds back of a mount's files. Of a dead mount it has nothing, and what overlayfs
-// holds are the files of the upper directory themselves.
-func syncMount(m mounts.Mount) error {
-	if m.Type != fusefs.Type {
-		return nil
-	}
-	dir, err := unix.Open(m.Mountpoint, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOTCONN || err == unix.ECONNABORTED { // gone, or just going
-		return nil
-	}
-	if err != nil {
-		return &os.PathError{Op: "open", Path: m.Mountpoint, Err: err}
-	}
-	defer unix.Close(dir)
-	return unix.Syncfs(dir)
 }

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/shardfs/shardfs/internal/output"
+
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
-	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/ui"
 )

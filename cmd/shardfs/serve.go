@@ -34,7 +34,7 @@ func (o *mountOptions) serve(ctx context.Context, u *ui.UI, names []string, moun
 	}
 	dir := o.scratch
 	if dir == "" {
-		sweep(u, os.TempDir(), false)
+		mounts.Sweep(os.TempDir(), false, func(err error) { u.Detail("%v", err) })
 		dir = os.TempDir()
 	}
 	create := scratch.Create
@@ -46,7 +46,11 @@ func (o *mountOptions) serve(ctx context.Context, u *ui.UI, names []string, moun
 		return err
 	}
 	defer func() { err = errors.Join(err, o.leave(u, scratch)) }()
-	if err := clearStale(u, scratch); err != nil {
+	places, err := mounts.ClearOthers(scratch)
+	for _, place := range places {
+		u.Warn("%s: the server of this mount was gone; it is unmounted", place)
+	}
+	if err != nil {
 		return err
 	}
 	// The kernel has applied the umask of whoever makes a file, and ours must not come on top.
@@ -226,7 +230,7 @@ func attend(ctx context.Context, parent *parentLink, scratch *scratch.Scratch, s
 	}
 	err := server.Unmount()
 	if errors.Is(err, os.ErrNotExist) { // a directory above it was renamed
-		err = detachMounts(func(m mounts.Mount) bool { return m.Source == scratch.Dir })
+		err = mounts.DetachAll(scratch.Dir)
 	}
 	if err != nil {
 		return err // without a way to end the mount, the end of the server is
@@ -253,7 +257,7 @@ func (o *mountOptions) leave(u *ui.UI, s *scratch.Scratch) error {
 	if err != nil {
 		return nil // removed by umount
 	}
-	kept, err := removeScratch(s)
+	kept, err := mounts.RemovePacked(context.Background(), s)
 	if kept {
 		u.Warn("%s: there are changes that were not packed: mount with --scratch %[1]s to go on with them", s.Dir)
 	}

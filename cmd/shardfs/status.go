@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -21,19 +22,12 @@ sample, the others are files.`,
   shardfs status --json mnt | jq -r .path`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			scratch, err := scratchOf(args[0])
+			changes, err := mounts.Open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if scratch == nil {
-				return ui.Usagef("%s: not mounted by shardfs", args[0])
-			}
-			over, err := openOverlay(scratch)
-			if err != nil {
-				return err
-			}
-			defer over.Close()
-			for c, err := range over.Changes() {
+			defer changes.Close()
+			for c, err := range changes.Changes() {
 				if err != nil {
 					return err
 				}

@@ -69,12 +69,12 @@ func (t *task) dropped() {
 func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (workspace, error) {
 	temp := o.scratch
 	if temp == "" {
-		sweep(u, os.TempDir(), false)
+		mounts.Sweep(os.TempDir(), false, func(err error) { u.Detail("%v", err) })
 		temp = os.TempDir()
 	}
 	stream := name == "-" || pipe.Is(name)
 	if !stream && isDir(name) {
-		return openTreeSpace(name, temp, o)
+		return openTreeSpace(ctx, name, temp, o)
 	}
 	scratch, err := scratch.CreateTemp(temp)
 	if err != nil {
@@ -256,7 +256,7 @@ func (m *mountSpace) close() error {
 	}
 	err := m.server.stop()
 	if died {
-		err = detach(m.scratch.Dir)
+		err = mounts.DetachIn(m.scratch.Dir)
 	}
 	return errors.Join(err, m.over.Close(), m.sh.Close(), m.scratch.Remove())
 }
@@ -403,11 +403,11 @@ type treeSpace struct {
 	source  pack.Source
 	base    pack.Base
 	closer  io.Closer
-	scratch *scratch.Scratch // of the mount that place is; nil where it is none
-	skipped map[string]bool  // paths of the samples that are left out
+	changes *mounts.Changes // of the mount that place is; nil where it is none
+	skipped map[string]bool // paths of the samples that are left out
 }
 
-func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
+func openTreeSpace(ctx context.Context, place, temp string, o *runOptions) (workspace, error) {
 	if o.retries > 0 || o.failed != "" || o.addLog != "" {
 		return nil, ui.Usagef("%s: --retries, --failed and --add-log are for shards; what a command did to a directory stays", place)
 	}
@@ -419,11 +419,8 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 		return nil, err
 	}
 	t := &treeSpace{place: absolutePlace, temp: temp, skipped: make(map[string]bool)}
-	scratch, err := scratchOf(place)
-	if err != nil {
-		return nil, err
-	}
-	if scratch == nil {
+	changes, err := mounts.Open(ctx, place)
+	if errors.Is(err, mounts.ErrNotMounted) {
 		root, err := openTree(place)
 		if err != nil {
 			return nil, err
@@ -431,11 +428,10 @@ func openTreeSpace(place, temp string, o *runOptions) (workspace, error) {
 		t.source, t.closer = pack.Tree{FS: pack.RootFS(root)}, root
 		return t, nil
 	}
-	over, err := openOverlay(scratch)
 	if err != nil {
 		return nil, err
 	}
-	t.source, t.base, t.closer, t.scratch = over, baseOf(over.Shard), over, scratch
+	t.source, t.base, t.closer, t.changes = changes, baseOf(changes.Shard), changes, changes
 	return t, nil
 }
 
@@ -448,7 +444,7 @@ func (t *treeSpace) serves(int) bool     { return false }
 
 // broken tells of a mount whose server is gone.
 func (t *treeSpace) broken() error {
-	if t.scratch != nil && !t.scratch.InUse() {
+	if t.changes != nil && !t.changes.Alive() {
 		return fmt.Errorf("%s: the server of the mount has ended", t.place)
 	}
 	return nil
@@ -469,7 +465,7 @@ func (t *treeSpace) tasks() iter.Seq2[*task, error] {
 				number++
 			}
 		}
-		if number == 0 && t.scratch == nil {
+		if number == 0 && t.changes == nil {
 			yield(nil, noSamples(t.place))
 		}
 	}

@@ -23,7 +23,7 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrOtherShard, s.manifest.name)
 	}
 	s.manifest.shard, s.manifest.name, s.manifest.origin = sh.Path(), sh.Name, sh.Origin
-	s.manifest.mountpoint = mountpoint
+	s.manifest.mountpoint, s.manifest.kernel = mountpoint, false
 	for _, dir := range []string{s.Upper(), s.Work()} {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -34,12 +34,22 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 
 // BindMany records where many shards are mounted, which makes the kind Many.
 func (s *Scratch) BindMany(mountpoint string) error {
-	s.manifest.kind, s.manifest.mountpoint = Many, mountpoint
+	s.manifest.kind, s.manifest.mountpoint, s.manifest.kernel = Many, mountpoint, false
 	return s.writeManifest()
 }
 
 // Mountpoint returns where the changes are or were mounted; "" for nowhere.
 func (s *Scratch) Mountpoint() string { return s.manifest.mountpoint }
+
+// SetServedByKernel records, after Bind, that the kernel alone serves the mount: it is alive although no process holds the
+// scratch directory.
+func (s *Scratch) SetServedByKernel() error {
+	s.manifest.kernel = true
+	return s.writeManifest()
+}
+
+// ServedByKernel reports whether the mount needs no process.
+func (s *Scratch) ServedByKernel() bool { return s.manifest.kernel }
 
 // UseIndex records how the shard is opened, now and by OpenShard later. Where o would keep no index that OpenShard
 // could use, one is kept in the scratch directory. It returns the options to open the shard with; Bind writes them

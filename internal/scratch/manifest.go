@@ -31,6 +31,7 @@ type manifest struct {
 	kind        Kind
 	packed      string // stamp of the changes that were packed last
 	xattrPrefix string // of overlayfs's attributes in the upper directory
+	kernel      bool   // the mount needs no process
 }
 
 // manifestFile is the name of the manifest.
@@ -52,6 +53,7 @@ type manifestJSON struct {
 	Packed     string       `json:"packed,omitempty"`
 	Many       bool         `json:"many,omitempty"`
 	Marks      string       `json:"marks,omitempty"`
+	Kernel     bool         `json:"kernel,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -59,7 +61,7 @@ func (m manifest) MarshalJSON() ([]byte, error) {
 	return json.Marshal(manifestJSON{
 		Version: manifestVersion, Shard: m.shard, Name: m.name, Origin: m.origin, Index: m.index, Cache: m.cache,
 		Truncated: m.truncated, Mountpoint: m.mountpoint, Temporary: m.kind != Kept, Packed: m.packed,
-		Many: m.kind == Many, Marks: m.xattrPrefix,
+		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel,
 	})
 }
 
@@ -77,7 +79,7 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	}
 	*m = manifest{
 		shard: j.Shard, name: j.Name, origin: j.Origin, index: j.Index, cache: j.Cache, truncated: j.Truncated,
-		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks,
+		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks, kernel: j.Kernel,
 	}
 	switch {
 	case j.Many:

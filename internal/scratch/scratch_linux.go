@@ -11,6 +11,7 @@
 //   - version 1: version, shard, name, origin, index, truncated, mountpoint, temporary
 //   - packed, cache, many and marks came later; a manifest without them is valid
 //   - hex: the bytes, in hexadecimal, of those texts that are not UTF-8, by field
+//   - kernel: the mount needs no process; left out where it does
 //
 // A reader ignores the fields that it does not know, so the number 1 has stayed.
 package scratch

@@ -48,6 +48,17 @@ func TestRecord(t *testing.T) {
 		s.manifest.name != sh.Name {
 		t.Errorf("the manifest is %+v, in use %v, held %v", s.manifest, s.InUse(), s.Held())
 	}
+	if s.ServedByKernel() {
+		t.Error("a mount is served by the kernel before that is recorded")
+	}
+	shardtest.Check(t, held.SetServedByKernel())
+	if s, err = Open(dir); err != nil || !s.ServedByKernel() {
+		t.Errorf("not served by the kernel after that was recorded: %v", err)
+	}
+	shardtest.Check(t, held.Bind(sh, "/mnt"))
+	if s, err = Open(dir); err != nil || s.ServedByKernel() {
+		t.Errorf("served by the kernel after it was bound again: %v", err)
+	}
 	shardtest.Check(t, s.MarkPacked("stamp"))
 	shardtest.Check(t, held.Close())
 	if s, err = Open(dir); err != nil || s.InUse() || !s.Packed("stamp") || s.Packed("other") {

@@ -1,0 +1,83 @@
+package mounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/retry"
+	"github.com/shardfs/shardfs/internal/scratch"
+)
+
+// ErrUnpacked says that changes would be lost that were not packed.
+var ErrUnpacked = errors.New("there are changes that were not packed")
+
+// End unmounts the mount at a place, waits for the end of its server, and removes a temporary scratch directory. It refuses
+// with ErrUnpacked if that has changes that were not packed, unless discard is set. If the mount is in use, the error is
+// EBUSY and names the processes.
+func End(ctx context.Context, place string, discard bool) error {
+	place, err := Absolute(place)
+	if err != nil {
+		return err
+	}
+	m, mounted, err := At(place)
+	if err != nil {
+		return err
+	}
+	if !mounted {
+		return ErrNotMounted
+	}
+	s, err := scratch.Open(m.Source)
+	if errors.Is(err, os.ErrNotExist) {
+		return Unmount(place, true) // its server is gone, and the scratch directory was swept
+	}
+	if err != nil {
+		return err
+	}
+	gone := serverGone(m)
+	if s.Mountpoint() != place { // another place of a mount, as by mount --bind
+		return Unmount(place, gone)
+	}
+	temporary := s.Kind() != scratch.Kept
+	if temporary && !discard {
+		if err := flush(m); err != nil {
+			return err
+		}
+		unpacked, err := hasUnpacked(ctx, s)
+		if err != nil {
+			return err
+		}
+		if unpacked {
+			return ErrUnpacked
+		}
+	}
+	if err := Unmount(place, gone); errors.Is(err, unix.EBUSY) {
+		if by := mountUsers(place); by != "" {
+			return fmt.Errorf("%w: process %s", err, by)
+		}
+		return err
+	} else if err != nil {
+		return err
+	}
+	if err := awaitServer(ctx, s); err != nil {
+		return err
+	}
+	if temporary {
+		return s.Remove()
+	}
+	return nil
+}
+
+// awaitServer returns when no process holds a scratch directory any more.
+func awaitServer(ctx context.Context, s *scratch.Scratch) error {
+	return retry.While(ctx, retry.Policy{Limit: 10 * time.Second, Most: 10 * time.Millisecond}, retry.Is(scratch.ErrInUse), func() error {
+		if s.InUse() {
+			return fmt.Errorf("%s: %w: unmounted, but its server has not ended", s.Dir, scratch.ErrInUse)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,52 @@
+package mounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/retry"
+	"github.com/shardfs/shardfs/internal/scratch"
+)
+
+// ErrNoDir says that the directory for scratch directories is missing.
+var ErrNoDir = errors.New("no such directory")
+
+// ErrNoLock says that a file system cannot lock a directory.
+var ErrNoLock = errors.New("no lock keeps other runs out")
+
+// Hold keeps other runs out of a directory in which runs make temporary scratch directories, until release is called. If
+// another run has it, that is waited for a little: a run that was just killed takes a moment to end. Then the error
+// is scratch.ErrInUse. With ErrNoLock, as NFS may say of directories, release is not nil and the directory can be used.
+func Hold(ctx context.Context, name string) (release func(), err error) {
+	dir, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, ErrNoDir
+	}
+	if err != nil {
+		return nil, err
+	}
+	lock := func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+	err = retry.While(ctx, retry.Policy{Limit: 2 * time.Second, First: 5 * time.Millisecond}, retry.Is(unix.EWOULDBLOCK), lock)
+	release = func() { dir.Close() }
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		release()
+		return nil, fmt.Errorf("%w by another run", scratch.ErrInUse)
+	case ctx.Err() != nil:
+		release()
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return release, fmt.Errorf("%w: %w", ErrNoLock, err)
+	}
+	return release, nil
+}
+
+// IsTempDir reports whether a directory is the one in which mounts make their temporary scratch directories too.
+func IsTempDir(name string) bool { return filepath.Clean(name) == filepath.Clean(os.TempDir()) }
