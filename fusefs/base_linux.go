@@ -9,22 +9,22 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// base answers from shards that nobody changes. It keeps nothing: node numbers are those of the view. What the kernel has
-// been told once it need not ask again, and it is not asked to open or close anything.
+// base serves shards, which never change. It keeps no state: node numbers are those of the view. The kernel caches each
+// answer for good, and does not ask to open or close anything.
 type base struct {
 	replier
 	set    *view.Set
-	memory lightness
+	memory mapTrimmer
 }
 
 func newBase(set *view.Set, log func(error)) *base {
-	return &base{replier: newReplier(log), set: set, memory: lightness{relax: set.Relax}}
+	return &base{replier: newReplier(log), set: set, memory: mapTrimmer{trim: set.Relax}}
 }
 
-// Lookup waits for a name that is not there as long as the shard is still being indexed, but not in the directory of a
-// sample: there it would be that of another one, which hardly ever comes.
+// Lookup waits for a name that is missing while the shard is still being indexed. It does not wait in the directory of
+// a sample, which could only get the name from a nested sample, and that is rare.
 func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	b.memory.answered()
+	b.memory.onRequest()
 	dir := view.Ino(in.NodeId)
 	if b.set.IsTop(dir) {
 		if a, ok := b.set.Part(name); ok {
@@ -51,7 +51,7 @@ func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, ou
 		a.Ino = e.Global(a.Ino)
 		return b.entry(a, err, out)
 	case growing:
-		return fuse.OK // without a NodeId: there is no such name, but there may be one
+		return fuse.OK // without a NodeId: the name is missing, but may come, so the kernel must not cache that
 	}
 	return b.missing(out)
 }
@@ -81,10 +81,11 @@ func (b *base) stat(cancel <-chan struct{}, ino view.Ino) (a view.Attr, err erro
 	return a, err
 }
 
-// Open is not needed. Told so once, the kernel does not ask any more, and keeps what it has read.
+// Open is not needed. After one ENOSYS the kernel opens files without asking, and keeps the pages that it has read.
 func (b *base) Open(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status { return fuse.ENOSYS }
 
-// OpenDir is not needed either, but that is said only when the shard is whole: from then on the kernel keeps listings.
+// OpenDir is not needed either. The kernel caches listings from the first ENOSYS on, so it gets one only when the index
+// is complete.
 func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status {
 	if only := b.set.Only(); only != nil && only.Growing() {
 		return fuse.OK
@@ -92,11 +93,11 @@ func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status
 	return fuse.ENOSYS
 }
 
-// Flush is not needed: nothing is held back.
+// Flush is not needed: there are no writes.
 func (b *base) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
 
 func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	b.memory.answered()
+	b.memory.onRequest()
 	e, err := b.set.Use(cancel, view.Ino(in.NodeId))
 	if err != nil {
 		return nil, b.status(err)
@@ -104,7 +105,7 @@ func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.R
 	defer e.Release()
 	n, err := e.View.ReadAt(e.Ino, buf, int64(in.Offset))
 	if err != nil {
-		return nil, b.status(err) // with a result, the server would take it for a success
+		return nil, b.status(err) // go-fuse takes any result for a success
 	}
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
@@ -113,8 +114,8 @@ func (b *base) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 	return b.list(cancel, in, func(e fuse.DirEntry, _ func() view.Attr) bool { return out.AddDirEntry(e) })
 }
 
-// ReadDirPlus lists a directory with the attributes of its entries. In a large directory that only leads to samples it
-// leaves them out: each would take the kernel 1 KB and us a reply, whether anybody asks for it or not.
+// ReadDirPlus lists a directory with the attributes of its entries. It leaves them out of a large directory of
+// directories: each entry would take 1 KB of the kernel's memory, whether its attributes are needed or not.
 func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return b.list(cancel, in, func(e fuse.DirEntry, attr func() view.Attr) bool {
 		entry := out.AddDirLookupEntry(e)
@@ -125,11 +126,14 @@ func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 	})
 }
 
-// list adds entries until add reports that there is no more room. Attr gives an entry's attributes; it is nil where they
-// are not worth having. As long as the shard is still being indexed, list waits for the first entry, though not in the
-// directory of a sample; see Lookup.
-func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.DirEntry, attr func() view.Attr) bool) fuse.Status {
-	b.memory.answered()
+// addEntry adds an entry to a listing, or reports that there is no more room. Attr returns the attributes of the entry; it
+// is nil for one that is listed without them.
+type addEntry func(e fuse.DirEntry, attr func() view.Attr) bool
+
+// list adds entries until there is no more room. While the shard is still being indexed, it waits for the first entry, but
+// not in the directory of a sample; see Lookup.
+func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.Status {
+	b.memory.onRequest()
 	added := 0
 	addDot := func(e fuse.DirEntry) bool {
 		added++
@@ -139,7 +143,8 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.Dir
 	if b.set.IsTop(dir) {
 		if dots(in, addDot) {
 			b.set.Parts(max(in.Offset, 2)-2, func(e view.DirEntry) bool {
-				return add(fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next + 2}, func() view.Attr {
+				e.Next += 2 // after the dots
+				return add(fuseEntry(e), func() view.Attr {
 					a, _ := b.set.PartRoot(e.Ino)
 					return a
 				})
@@ -161,16 +166,18 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.Dir
 			return true
 		}
 		plus := e.View.Dirs() <= largeView || e.View.IsSample(e.Ino)
-		full := !e.View.Entries(d, behindDots(in.Offset), func(entry view.DirEntry) bool {
+		full := !e.View.Entries(d, afterDots(in.Offset), func(entry view.DirEntry) bool {
+			ino := entry.Ino // in its shard
+			entry.Ino = e.Global(ino)
 			var attr func() view.Attr
 			if plus {
 				attr = func() view.Attr {
-					a := e.View.Attr(entry.Ino)
+					a := e.View.Attr(ino)
 					a.Ino = e.Global(a.Ino)
 					return a
 				}
 			}
-			ok := add(fuse.DirEntry{Name: entry.Name, Ino: uint64(e.Global(entry.Ino)), Mode: entry.Mode, Off: entry.Next}, attr)
+			ok := add(fuseEntry(entry), attr)
 			if ok {
 				added++
 			}
@@ -184,7 +191,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.Dir
 	return b.status(lookErr)
 }
 
-// StatFs tells of a file system that is full, as it takes nothing.
+// StatFs describes a full file system of the shard's uncompressed size, as nothing can be written.
 func (b *base) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	*out = fuse.StatfsOut{Bsize: 4096, Frsize: 4096, NameLen: unix.NAME_MAX}
 	if only := b.set.Only(); only != nil {

@@ -110,8 +110,8 @@ func TestLocksAndSpace(t *testing.T) {
 	})
 }
 
-// A file that is open as the shard's stays with us until it is closed, whatever becomes of it; from then on the kernel reads
-// and writes it without asking.
+// A file that is open as the shard's stays with us until it is closed, whatever becomes of it; from then on the kernel
+// reads and writes it without asking.
 func TestPassthrough(t *testing.T) {
 	needRoot(t)
 	t.Setenv(traceVariable, "1")

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A shard that is damaged while it is mounted gives errors or what it held, never other bytes; and the log is told once.
+// A shard that is damaged while it is mounted gives errors or what it held, never other bytes; and the log is told
+// once.
 func TestShardChanged(t *testing.T) { withChanges(t, testShardChanged) }
 
 func testShardChanged(t *testing.T, kind string) {

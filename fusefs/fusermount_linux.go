@@ -16,8 +16,8 @@ const fusermount = "fusermount3"
 // errHelper says that fusermount3 refused.
 var errHelper = errors.New(fusermount)
 
-// runHelper has fusermount3 mount FUSE, and returns the connection: an open /dev/fuse. The error is exec.ErrNotFound where there
-// is no such program, and errHelper with its own words where it refuses.
+// runHelper has fusermount3 mount FUSE, and returns the connection: an open /dev/fuse. The error is exec.ErrNotFound
+// where there is no such program, and errHelper with its own words where it refuses.
 func runHelper(mountpoint string, options []string) (dev int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

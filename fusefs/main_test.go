@@ -109,7 +109,8 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 		}
 		return overlayfs.MountOver(func(dir string) (*Server, error) { return MountReadOnly(view.One(sh), dir, o) },
 			mountpoint, overlayfs.Options{
-				Lower: scratch.Lower(), Upper: scratch.Upper(), Work: scratch.Work(), Source: scratch.Dir, Flags: flags, AllowOther: true, UserXattr: userXattr,
+				Lower: scratch.Lower(), Upper: scratch.Upper(), Work: scratch.Work(),
+				Source: scratch.Dir, Flags: flags, AllowOther: true, UserXattr: userXattr,
 			})
 	}
 	over, err := overlay.New(scratch, sh)

@@ -7,28 +7,28 @@ import (
 	"sync/atomic"
 )
 
-// lightness keeps what a server has in memory of index files small. Pages of a mapped file stay with the process that has
-// looked at them until somebody else needs the memory, and whoever lists all of a large shard looks at all; but the kernel
-// keeps them as well, so to let go of them costs next to nothing.
-type lightness struct {
+// mapTrimmer limits the resident memory that a server has for mapped index files. A page of a mapped file counts as the
+// process's own from the first access until memory is short, and a listing of a large shard touches all pages of its
+// index. The page cache holds the same pages, so to unmap one costs next to nothing.
+type mapTrimmer struct {
 	requests atomic.Uint32
-	relax    func() // lets go of all mapped pages
+	trim     func() // drops all mapped pages
 }
 
 const (
-	weighEvery = 16       // requests; each can look at a MiB of an index, and to weigh takes a few microseconds
-	mostMapped = 24 << 20 // bytes
+	checkEvery = 16       // requests; each can touch a MiB of an index, and a check takes a few microseconds
+	maxMapped  = 24 << 20 // bytes
 )
 
-// answered is called for each request.
-func (l *lightness) answered() {
-	if l.requests.Add(1)%weighEvery == 0 && mapped() > mostMapped {
-		l.relax()
+// onRequest is called at the start of a request, by any number of goroutines.
+func (t *mapTrimmer) onRequest() {
+	if t.requests.Add(1)%checkEvery == 0 && residentMapped() > maxMapped {
+		t.trim()
 	}
 }
 
-// mapped returns how many bytes of files this process has in memory; 0 where that is not known.
-func mapped() int {
+// residentMapped returns how many bytes of mapped files are in the memory of this process; 0 if that is not known.
+func residentMapped() int {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0

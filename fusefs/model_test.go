@@ -379,8 +379,8 @@ func (m *model) compareFolders(mount *mounted) error {
 	return nil
 }
 
-// Random operations have the results that a simple model has, in the mount, in what pack sees, after mounting again and,
-// which shows that the changes are in its format, when the kernel's overlayfs mounts them over the shard.
+// Random operations have the results that a simple model has, in the mount, in what pack sees, after mounting again
+// and, which shows that the changes are in its format, when the kernel's overlayfs mounts them over the shard.
 func TestRandom(t *testing.T) { withChanges(t, testRandom) }
 
 func testRandom(t *testing.T, kind string) {

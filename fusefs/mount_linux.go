@@ -44,8 +44,8 @@ type Server struct {
 	mountpoint string
 }
 
-// MountReadOnly mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the mount is
-// ready for use. Other file systems may be stacked on the mount.
+// MountReadOnly mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the
+// mount is ready for use. Other file systems may be stacked on the mount.
 func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error) {
 	o.ReadOnly = true
 	report := o.report()
@@ -56,8 +56,8 @@ func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error)
 	return s, err
 }
 
-// MountWritable mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is ready for
-// use. The process must have no umask: the kernel has applied that of the process that makes a file.
+// MountWritable mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is
+// ready for use. The process must have no umask: the kernel has applied that of the process that makes a file.
 func MountWritable(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
 	o.passthrough = true
 	report := o.report()
@@ -90,14 +90,15 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	if err != nil {
 		return nil, err
 	}
-	// Requests that come before Serve reads them wait in the kernel, so nothing here waits for the mount, as go-fuse's WaitMount
-	// does by opening a file in it. A thread that waits for an answer of its own process cannot be killed, and holds the
-	// connection by whose end it would be released: a process that is killed at that moment would stay for good.
+	// Requests that come before Serve reads them wait in the kernel, so nothing here waits for the mount, as go-fuse's
+	// WaitMount does by opening a file in it. A thread that waits for an answer of its own process cannot be killed,
+	// and holds the connection by whose end it would be released: a process that is killed at that moment would stay
+	// for good.
 	go server.Serve()
 	return &Server{server, mountpoint}, nil
 }
 
-// lineWriter hands on what a logger writes.
+// lineWriter passes on what a logger writes, line by line.
 type lineWriter func(string)
 
 func (w lineWriter) Write(p []byte) (int, error) {
@@ -105,11 +106,12 @@ func (w lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// readAhead lets the kernel read 1 MiB ahead, as much as it takes in one reply, in place of its 128 KiB: most samples then
-// come in one request. Only root may, and not in every container; without, nothing is amiss but speed.
+// readAhead raises the kernel's readahead from 128 KiB to 1 MiB, the largest reply, so that most samples are read in
+// one request. Only root may, and not in every container; if it fails, reads are slower, and that is all.
 func readAhead(mountpoint string) {
 	var st unix.Statx_t
-	if unix.Statx(unix.AT_FDCWD, mountpoint, unix.AT_STATX_DONT_SYNC, 0, &st) == nil { // asks nobody, least of all ourselves
+	// This flag spares a request, which this process would have to answer.
+	if unix.Statx(unix.AT_FDCWD, mountpoint, unix.AT_STATX_DONT_SYNC, 0, &st) == nil {
 		name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", st.Dev_major, st.Dev_minor)
 		os.WriteFile(name, []byte("1024"), 0)
 	}
@@ -147,7 +149,8 @@ func mountDirect(fs fuse.RawFileSystem, mountpoint string, o *Options, common fu
 }
 
 // mountByHelper has fusermount3 mount, and serves the connection that it opens.
-func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (*fuse.Server, error) {
+func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (
+	*fuse.Server, error) {
 	dev, err := runHelper(mountpoint, append(o.fuseOptions(), o.helperOptions(&common)...))
 	if err != nil {
 		return nil, err
@@ -162,8 +165,8 @@ func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common 
 // Wait returns when the file system is unmounted and the last request is answered.
 func (s *Server) Wait() { s.fuse.Wait() }
 
-// Unmount unmounts the file system, at once if nobody uses it, and else lazily: it is gone from its place, and served
-// until the last user has left. If it is not mounted any more, that is no error.
+// Unmount unmounts the file system: at once if it is not in use, and else lazily, so that it is gone from its
+// mountpoint and served until its last user has left. If it is not mounted any more, that is no error.
 func (s *Server) Unmount() error {
 	err := Unmount(s.mountpoint, false)
 	if err == unix.EBUSY {

@@ -12,8 +12,8 @@ import (
 // ErrOption says that mount options were refused.
 var ErrOption = errors.New("mount options refused")
 
-// MountOptions are options as users give them to mount -o. The zero value is a mount for its owner only, with neither set-user-ID
-// programs nor devices.
+// MountOptions are options as users give them to mount -o. The zero value is a mount for its owner only, with neither
+// set-user-ID programs nor devices.
 type MountOptions struct {
 	AllowOther bool // users other than the one who mounts may enter
 	ReadOnly   bool // nothing can be changed
@@ -40,8 +40,8 @@ var generalFlags = map[string]struct{ set, clear uintptr }{
 	"default_permissions": {}, // always on
 }
 
-// ParseMountOptions sorts options, one a string. A later one overrides an earlier one that says the opposite. Options that are
-// not known here are taken for those of FUSE, which refuses what it does not know when it is mounted.
+// ParseMountOptions sorts options, one a string. A later one overrides an earlier one that says the opposite. Options
+// that are not known here are taken for those of FUSE, which refuses what it does not know when it is mounted.
 func ParseMountOptions(options []string) MountOptions {
 	var o MountOptions
 	for _, option := range options {
@@ -84,8 +84,8 @@ func (o *MountOptions) flags() uintptr {
 	return flags
 }
 
-// refused returns the error for options that the kernel or fusermount3 has refused for a reason. Without any options it is the
-// mount that was refused.
+// refused returns the error for options that the kernel or fusermount3 has refused for a reason. Without any options it
+// is the mount that was refused.
 func (o *MountOptions) refused(reason error) error {
 	given := o.given
 	if o.AllowOther {

@@ -3,6 +3,7 @@ package fusefs
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,11 +61,11 @@ func TestHelperRefuses(t *testing.T) {
 	t.Setenv("PATH", bin)
 	dir := t.TempDir()
 	var o Options
-	if _, err := mountByHelper(nil, dir, &o, fuse.MountOptions{}); err == nil || !strings.Contains(err.Error(), "executable file not found") {
+	if _, err := mountByHelper(nil, dir, &o, fuse.MountOptions{}); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("without the program: %v", err)
 	}
 	for _, tt := range []struct{ script, want string }{
-		{"echo fusermount3: option allow_other only allowed if .. >&2; exit 1", "fusermount3: option allow_other only allowed if .."},
+		{"echo fusermount3: only allowed if >&2; exit 1", "fusermount3: only allowed if"},
 		{"echo fusermount3: one >&2; echo fusermount3: two >&2; exit 1", "fusermount3: one; two"},
 		{"exit 3", "fusermount3: exit status 3"},
 		{"exit 0", "fusermount3: it has sent no connection"},
@@ -76,7 +77,8 @@ func TestHelperRefuses(t *testing.T) {
 		}
 	}
 	o.MountOptions = ParseMountOptions([]string{"noatime", "allow_other"})
-	if err := o.refused(errHelper); !errors.Is(err, ErrOption) || err.Error() != "mount options refused: allow_other,noatime: fusermount3" {
+	err := o.refused(errHelper)
+	if !errors.Is(err, ErrOption) || err.Error() != "mount options refused: allow_other,noatime: fusermount3" {
 		t.Error(err)
 	}
 }
@@ -88,7 +90,8 @@ func TestHelper(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `a,b\c d`)
 	check(t, os.Mkdir(dir, 0o755))
 	o := Options{MountOptions: ParseMountOptions([]string{"noexec", "ro"})}
-	server, err := mountByHelper(emptyFS{fuse.NewDefaultRawFileSystem()}, dir, &o, fuse.MountOptions{Name: "shardfs", FsName: `x,y\z`})
+	fs := emptyFS{fuse.NewDefaultRawFileSystem()}
+	server, err := mountByHelper(fs, dir, &o, fuse.MountOptions{Name: "shardfs", FsName: `x,y\z`})
 	check(t, err)
 	go server.Serve()
 	var st unix.Statfs_t

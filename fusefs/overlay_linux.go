@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// changing answers from a tree that can be changed.
+// changing serves a tree that can be changed.
 type changing struct {
 	replier
 	tree  *overlay.Tree
@@ -150,7 +150,7 @@ func (f *changing) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 func (f *changing) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	n, err := f.tree.ReadAt(ino(&in.InHeader), buf, int64(in.Offset))
 	if err != nil {
-		return nil, f.status(err) // with a result, the server would take it for a success
+		return nil, f.status(err) // go-fuse takes any result for a success
 	}
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
@@ -158,12 +158,13 @@ func (f *changing) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.Re
 func (f *changing) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	n, err := f.tree.WriteAt(ino(&in.InHeader), data, int64(in.Offset))
 	if n > 0 {
-		err = nil // what is left comes again, and then its error
+		err = nil // the caller writes the rest again, and gets the error then
 	}
 	return uint32(n), f.status(err)
 }
 
-// Flush is not needed: nothing is held back. Told so once, the kernel does not ask any more when a file is closed.
+// Flush is not needed: no written data is held back. After one ENOSYS the kernel does not ask again when a file is
+// closed.
 func (f *changing) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
 
 func (f *changing) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
@@ -203,8 +204,8 @@ func (f *changing) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntr
 	return f.list(in, func(e fuse.DirEntry) bool { return out.AddDirEntry(e) })
 }
 
-// ReadDirPlus lists a directory with the attributes of its entries. In a large directory that only leads to samples it
-// leaves them out: each would take the kernel 1 KB and us a reply, whether anybody asks for it or not.
+// ReadDirPlus lists a directory with the attributes of its entries, except in a large directory of directories; see
+// base.ReadDirPlus.
 func (f *changing) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	dir := ino(&in.InHeader)
 	return f.list(in, func(e fuse.DirEntry) bool {
@@ -240,8 +241,8 @@ func (f *changing) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.Stat
 	if !dots(in, add) {
 		return fuse.OK
 	}
-	err := l.Entries(behindDots(in.Offset), func(e view.DirEntry) bool {
-		return add(fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next})
+	err := l.Entries(afterDots(in.Offset), func(e view.DirEntry) bool {
+		return add(fuseEntry(e))
 	})
 	return f.status(errors.Join(err, f.tree.Err()))
 }

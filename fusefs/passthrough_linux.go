@@ -9,23 +9,24 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// passthrough lets the kernel read and write changed files without us, where we may: with the right to mount, which the kernel
-// asks for. A file is so for all who have it open, or for none: the kernel refuses a mixture.
+// passthrough lets the kernel read and write changed files itself, where this process has the right to mount, which the
+// kernel requires for that. A file is passed through for all its opens or for none: the kernel refuses a mixture.
 type passthrough struct {
 	server *fuse.Server
 
 	mu     sync.Mutex // guards the fields below
-	never  bool       // the kernel has refused
+	never  bool       // the kernel has refused once, and is not asked again
 	opened map[view.Ino]*backing
 }
 
-// backing is a file that is open.
+// backing is an open file.
 type backing struct {
-	id    int32 // by which the kernel knows the file that it reads and writes; 0: it asks us
-	users int
+	id    int32 // the kernel's number for the file that it reads and writes itself; 0 if it asks us instead
+	users int   // opens
 }
 
-// open notes that a file was opened, and tells the kernel how to use it. File is what lies behind it, nil if that is a shard.
+// open counts an open of a file, and sets in out how the kernel uses it. File holds the content, and is nil while that
+// is the shard's.
 func (p *passthrough) open(ino view.Ino, file *os.File, out *fuse.OpenOut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,16 +11,16 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// largeView is the number of directories up to which a listing brings their attributes along, which spares whoever goes on
-// into them a request each. A listing of that many takes 60 ms instead of 10.
+// largeView is the number of directories up to which a listing includes their attributes, so that a walk into them
+// takes one request less for each. A listing of that many takes 60 ms instead of 10.
 const largeView = 1 << 14
 
-// cached is for how long the kernel may keep what it is told: in effect for as long as it is mounted.
+// cached is how long the kernel may cache an answer: in effect until the file system is unmounted.
 const cached = 365 * 24 * 3600 // seconds
 
-// replier puts what it is told into replies to the kernel.
+// replier fills in replies to the kernel.
 type replier struct {
-	fuse.RawFileSystem // answers that a request is not implemented
+	fuse.RawFileSystem // answers ENOSYS
 	log                func(error)
 }
 
@@ -28,8 +28,8 @@ func newReplier(log func(error)) replier { return replier{fuse.NewDefaultRawFile
 
 func (replier) String() string { return "shardfs" }
 
-// status turns an error into what the kernel is told. It is the only place that does. A fault in the shard, and an error
-// that is no errno, which is a fault of ours, is EIO to the caller, and the log gets the cause.
+// status turns an error into the status of a reply. It is the only function that does. A damaged shard is EIO to the
+// caller, and so is an error without an errno, which is a bug; the log gets the cause.
 func (r *replier) status(err error) fuse.Status {
 	var errno syscall.Errno
 	switch {
@@ -50,7 +50,7 @@ func (r *replier) fillAttr(a *view.Attr, out *fuse.Attr) {
 	out.SetTimes(&a.Atime, &a.Mtime, &a.Ctime)
 }
 
-// entry answers with a file or directory that the kernel may keep.
+// entry answers with a file or directory, which the kernel may cache.
 func (r *replier) entry(a view.Attr, err error, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return r.status(err)
@@ -70,33 +70,39 @@ func (r *replier) attr(a view.Attr, err error, out *fuse.AttrOut) fuse.Status {
 	return fuse.OK
 }
 
-// missing answers that there is no such name, which the kernel may keep too.
+// missing answers that there is no such name, which the kernel may cache as well.
 func (r *replier) missing(out *fuse.EntryOut) fuse.Status {
 	out.EntryValid = cached // and no NodeId
 	return fuse.OK
 }
 
-// dots adds the entries "." and ".." of a directory from a place on, which are at places 0 and 1; what else is in it starts
-// at 2. It returns false where there was no more room.
+// dots adds the entries "." and "..", which are at the offsets 0 and 1 of a directory, starting at in.Offset. All other
+// entries start at 2. It returns false if there was no more room.
 func dots(in *fuse.ReadIn, add func(fuse.DirEntry) bool) bool {
 	for i, name := range []string{".", ".."} {
-		if in.Offset <= uint64(i) && !add(fuse.DirEntry{Name: name, Ino: in.NodeId, Mode: syscall.S_IFDIR, Off: uint64(i) + 1}) {
+		e := fuse.DirEntry{Name: name, Ino: in.NodeId, Mode: syscall.S_IFDIR, Off: uint64(i) + 1}
+		if in.Offset <= uint64(i) && !add(e) {
 			return false
 		}
 	}
 	return true
 }
 
-// behindDots returns where a listing goes on behind the dots.
-func behindDots(offset uint64) uint64 {
+// fuseEntry returns an entry as go-fuse takes it.
+func fuseEntry(e view.DirEntry) fuse.DirEntry {
+	return fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next}
+}
+
+// afterDots returns the offset that a listing continues at, for the entries after the dots: 0 for the first of them.
+func afterDots(offset uint64) uint64 {
 	if offset <= 2 {
 		return 0
 	}
 	return offset
 }
 
-// onceEvery returns a log that passes an error on at most once in a while, so that a damaged shard that is read again and
-// again does not fill a disk with the news.
+// onceEvery returns a function that passes each error to log at most once in the time d, so that repeated reads of a
+// damaged shard do not fill the disk with messages.
 func onceEvery(d time.Duration, log func(error)) func(error) {
 	var mu sync.Mutex
 	last := make(map[string]time.Time)

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How many requests the kernel sends for what a user does is the same on every machine, and nearly all of what it costs. So
-// these counts are held exactly: whoever changes them has made a mount slower, or faster and shall say so here. What there is
-// one of is asked once and answered that it is not needed.
+// How many requests the kernel sends for what a user does is the same on every machine, and nearly all of what it
+// costs. So these counts are held exactly: whoever changes them has made a mount slower, or faster and shall say so
+// here. What there is one of is asked once and answered that it is not needed.
 func TestRequests(t *testing.T) {
 	const dirs = 10
 	each := func(m *mounted, do func(dir string)) {
@@ -126,8 +126,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// requests returns how many requests of each kind have come since it was last called. Some that come in their own time, or
-// that nobody waits for, are left out.
+// requests returns how many requests of each kind have come since it was last called. Some that come in their own time,
+// or that nobody waits for, are left out.
 func (m *mounted) requests() string {
 	// What is asked for now comes last: the server is told of requests in order.
 	m.t.Helper()

@@ -83,8 +83,8 @@ type opening struct {
 }
 
 // fileExercise does random operations with a file: reads, writes within it and beyond its end, truncates, holes, syncs,
-// and new opens, and, if mapped, reads and writes of its memory. Every read must find what has been written. The file may
-// exist already, and then holds content. What it holds in the end is returned.
+// and new opens, and, if mapped, reads and writes of its memory. Every read must find what has been written. The file
+// may exist already, and then holds content. What it holds in the end is returned.
 func fileExercise(t testing.TB, name, content string, seed uint64, operations int, mapped bool) []byte {
 	t.Helper()
 	x := &fileExerciser{
@@ -638,9 +638,9 @@ func (w *treeWorker) work(operations int, stop *atomic.Bool) (err error) {
 	return nil
 }
 
-// treeExercise lets workers do random operations in a directory, this many each. They get in each other's way, and so what
-// they are told may vary, but only within reason; and what is there in the end makes sense, and can be removed. What is
-// there at first takes part in it.
+// treeExercise lets workers do random operations in a directory, this many each. They get in each other's way, and so
+// what they are told may vary, but only within reason; and what is there in the end makes sense, and can be removed.
+// What is there at first takes part in it.
 func treeExercise(t testing.TB, dir string, seed uint64, operations, workers int) {
 	t.Helper()
 	first := map[string][]byte{}

@@ -1,8 +1,8 @@
 // Package mounts finds the mounts that shardfs has made, whether anything still serves them or not, and ends them.
 //
-// A mount is recognized in /proc/self/mountinfo by its type, where that is ours, or by the prefix of its source. The rest of
-// the source is the absolute path of the scratch directory that the mount was made with, so whatever else there is to know
-// about a mount is found there.
+// A mount is recognized in /proc/self/mountinfo by its type, where that is ours, or by the prefix of its source. The
+// rest of the source is the absolute path of the scratch directory that the mount was made with, so whatever else there
+// is to know about a mount is found there.
 package mounts
 
 import (
@@ -37,8 +37,8 @@ func List() ([]Mount, error) {
 	return parse(string(table)), nil
 }
 
-// At returns the mount at a mountpoint, which is an absolute path without links; of several stacked ones the last, which
-// hides the others. Ok says that it is there and ours.
+// At returns the mount at a mountpoint, which is an absolute path without links; of several stacked ones the last,
+// which hides the others. Ok says that it is there and ours.
 func At(mountpoint string) (m Mount, ok bool, err error) {
 	all, err := List()
 	for _, candidate := range all {
@@ -49,8 +49,8 @@ func At(mountpoint string) (m Mount, ok bool, err error) {
 	return m, m.Ours, err
 }
 
-// Unmount unmounts the last of our mounts at a mountpoint. Lazy detaches it even while it is used: it is gone from its place,
-// and serves its users until they have left. Without lazy, the error is EBUSY then.
+// Unmount unmounts the last of our mounts at a mountpoint. Lazy detaches it even while it is used: it is gone from its
+// place, and serves its users until they have left. Without lazy, the error is EBUSY then.
 func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpoint, lazy) }
 
 // parse reads a table of mounts. It passes over lines that it does not understand: they are not ours.
@@ -74,8 +74,8 @@ func parse(table string) (all []Mount) {
 	return all
 }
 
-// unescape undoes the octal escapes of mountinfo, such as \040 for a space. All other bytes stay as they are, whether they
-// are valid UTF-8 or not.
+// unescape undoes the octal escapes of mountinfo, such as \040 for a space. All other bytes stay as they are, whether
+// they are valid UTF-8 or not.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
 	for _, tt := range []struct {
 		line string
 		want []Mount
@@ -31,7 +32,7 @@ func TestParse(t *testing.T) {
 		{`36 35 0:50 / /\134040 rw - tmpfs none rw`, []Mount{{`/\040`, "tmpfs", "none", false}}},
 		{`36 35 0:50 / /a\9 rw - tmpfs none rw`, []Mount{{`/a\9`, "tmpfs", "none", false}}},
 		{"36 35 0:50 / /\xff\xfe\u00e9 rw - tmpfs \x80 rw", []Mount{{"/\xff\xfe\u00e9", "tmpfs", "\x80", false}}},
-		{`36 35 0:50 / /mnt rw - overlay none rw,lowerdir=` + strings.Repeat("x", 1<<20), []Mount{{"/mnt", "overlay", "none", false}}},
+		{`36 35 0:50 / /mnt rw - overlay none rw,lowerdir=` + long, []Mount{{"/mnt", "overlay", "none", false}}},
 		{`36 35 0:50 /`, nil},
 		{``, nil},
 	} {
@@ -96,7 +97,8 @@ func TestOurs(t *testing.T) {
 		fusefs.Type: func(dir string) (overlayfs.Lower, error) { return base(dir) },
 		overlayfs.Type: func(dir string) (overlayfs.Lower, error) {
 			o := overlayfs.Options{
-				Lower: filepath.Join(in, "lower"), Upper: filepath.Join(in, "upper"), Work: filepath.Join(in, "work"), Source: Source(scratch),
+				Lower: filepath.Join(in, "lower"), Upper: filepath.Join(in, "upper"), Work: filepath.Join(in, "work"),
+				Source: Source(scratch),
 			}
 			for _, dir := range []string{o.Lower, o.Upper, o.Work} {
 				if err := os.Mkdir(dir, 0o755); err != nil {

@@ -8,8 +8,10 @@ import (
 
 // Lower is a mounted file system.
 type Lower interface {
-	Unmount() error // unmounts it; if it is in use, it ends with its last user. If it is not mounted any more, that is no error
-	Wait()          // returns when it has ended
+	// Unmount unmounts it. If it is in use, it ends with its last user; if it is not mounted any more, that is no error.
+	Unmount() error
+	// Wait returns when it has ended.
+	Wait()
 }
 
 // Stack is an overlayfs mount over a file system that is mounted for it alone.
@@ -19,8 +21,8 @@ type Stack struct {
 }
 
 // MountOver mounts a lower file system by a function that is given the directory o.Lower, which must be empty, mounts
-// overlayfs over that at a mountpoint, and detaches the lower file system from its directory: overlayfs alone holds it then.
-// If anything fails, nothing stays mounted.
+// overlayfs over that at a mountpoint, and detaches the lower file system from its directory: overlayfs alone holds it
+// then. If anything fails, nothing stays mounted.
 func MountOver[L Lower](mountLower func(dir string) (L, error), mountpoint string, o Options) (*Stack, error) {
 	lower, err := mountLower(o.Lower)
 	if err != nil {
@@ -36,8 +38,8 @@ func MountOver[L Lower](mountLower func(dir string) (L, error), mountpoint strin
 	return s, nil
 }
 
-// Unmount unmounts overlayfs: at once if it is not in use, and else lazily, so that it is gone from its mountpoint and ends
-// with its last user. The lower file system ends with it. If overlayfs is not mounted any more, that is no error.
+// Unmount unmounts overlayfs: at once if it is not in use, and else lazily, so that it is gone from its mountpoint and
+// ends with its last user. The lower file system ends with it. If overlayfs is not mounted any more, that is no error.
 func (s *Stack) Unmount() error {
 	err := unix.Unmount(s.mountpoint, unix.UMOUNT_NOFOLLOW)
 	if err == unix.EBUSY {

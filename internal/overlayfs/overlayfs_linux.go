@@ -1,11 +1,12 @@
-// Package overlayfs mounts the kernel's overlayfs: an upper directory, in which changes are kept, over a lower one, which
-// stays as it is. The lower directory may be of any file system.
+// Package overlayfs mounts the kernel's overlayfs: an upper directory, in which changes are kept, over a lower one,
+// which stays as it is. The lower directory may be of any file system.
 //
-// [Mount] is one such mount. [MountOver] mounts a lower file system as well, for overlayfs alone: it has no place in the tree
-// of names, and ends with the overlayfs mount.
+// [Mount] is one such mount. [MountOver] mounts a lower file system as well, for overlayfs alone: it has no place in
+// the tree of names, and ends with the overlayfs mount.
 //
-// What overlayfs writes to the upper directory, and what it finds there when it is mounted again, is fixed by the options that
-// this package chooses: renamed directories are marked with where they were, and each changed file is there as a whole.
+// What overlayfs writes to the upper directory, and what it finds there when it is mounted again, is fixed by the
+// options that this package chooses: renamed directories are marked with where they were, and each changed file is
+// there as a whole.
 package overlayfs
 
 import (
@@ -28,7 +29,7 @@ type Options struct {
 	Source     string  // what /proc/self/mountinfo names as the source; "" for "overlay"
 	Flags      uintptr // of mount(2): unix.MS_RDONLY and others; 0 for none
 	AllowOther bool    // users other than the owner of the upper directory may enter; else its mode keeps them out
-	UserXattr  bool    // marks are extended attributes user.overlay.*, not trusted.overlay.*; directories cannot be renamed then
+	UserXattr  bool    // marks are attributes user.overlay.*, not trusted.overlay.*; no directory can be renamed then
 	Volatile   bool    // nothing need be on disk after a sync or the unmount: the upper directory will be thrown away
 }
 
@@ -76,9 +77,9 @@ func Mount(mountpoint string, o Options) error {
 
 // flagOptions returns the options of overlayfs that name no directory.
 func (o *Options) flagOptions() []string {
-	// Without metacopy, a file whose attributes were changed is copied with its content, so that the upper directory has whole
-	// files. With xino, inode numbers would be unique over both layers, but overlayfs would look up each entry of each listing,
-	// which takes minutes in a root of millions.
+	// Without metacopy, a file whose attributes were changed is copied with its content, so that the upper directory
+	// has whole files. With xino, inode numbers would be unique over both layers, but overlayfs would look up each
+	// entry of each listing, which takes minutes in a root of millions.
 	options := []string{"index=off", "metacopy=off", "xino=off"}
 	if o.UserXattr {
 		options = append(options, "userxattr") // which excludes redirect_dir

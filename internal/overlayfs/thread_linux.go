@@ -12,9 +12,9 @@ import (
 
 // withoutConnections calls f on a thread of its own that does not hold the process's connections to the kernel's FUSE.
 //
-// Overlayfs asks the lower file system when it is mounted. If this process serves that one and is killed at that moment, a
-// thread that waits for an answer cannot be killed; if it also held the connection, the kernel would not learn that no answer
-// will come, and the process would stay for good.
+// Overlayfs asks the lower file system when it is mounted. If this process serves that one and is killed at that
+// moment, a thread that waits for an answer cannot be killed; if it also held the connection, the kernel would not
+// learn that no answer will come, and the process would stay for good.
 func withoutConnections(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
