@@ -1,34 +1,20 @@
 package index
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/corpus"
 )
-
-// corpus is a collection of odd and hostile tars, with what four readers make of each. It is no part of the repository.
-const corpus = "../../shared/corpus"
-
-// corpusFile is one tar of the corpus.
-type corpusFile struct {
-	File    string
-	Layers  [][]any // of compression
-	Agree   int     // how many of the four readers agree on the regular members
-	Regular int     // how many regular members that are
-	Digest  string  // of these members' names and contents
-}
 
 // Tars that most readers agree on and that are damaged for us, behind the members that all see, and why.
 var corpusDamaged = map[string]string{
@@ -43,29 +29,15 @@ var corpusDamaged = map[string]string{
 // Every tar that most readers agree on has the same members for us. It is refused if, behind them, it lacks what a whole
 // shard ends with, and for no other reason. What they do not agree on, or take for no tar, is read without harm.
 func TestCorpus(t *testing.T) {
-	list, err := os.Open(filepath.Join(corpus, "expect.jsonl"))
-	if err != nil {
-		t.Skipf("SKIPPED: the corpus of odd tars is missing: %v", err)
-	}
-	defer list.Close()
-	lines := bufio.NewScanner(list)
-	lines.Buffer(nil, 1<<20)
 	files, bar, whole := 0, 0, 0
-	for lines.Scan() {
-		var f corpusFile
-		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
-			t.Fatal(err)
-		}
-		plain, err := os.ReadFile(filepath.Join(corpus, "files", f.File))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range corpus.Archives(t) {
+		plain := f.Content
 		files++
 		var x *Index
 		var buildErr error
-		checkCost(t, f.File, func() { x, buildErr = Build(bytes.NewReader(plain), nil) })
+		checkCost(t, f.Name, func() { x, buildErr = Build(bytes.NewReader(plain), nil) })
 		if buildErr != nil && !errors.Is(buildErr, ErrNotTar) && !errors.Is(buildErr, ErrTruncated) && !errors.Is(buildErr, ErrDamaged) {
-			t.Errorf("%s: %v", f.File, buildErr)
+			t.Errorf("%s: %v", f.Name, buildErr)
 		}
 		if x != nil {
 			checkRows(t, x, plain)
@@ -73,33 +45,51 @@ func TestCorpus(t *testing.T) {
 		}
 		members, err := scanAll(t, plain)
 		if (err == nil) != (buildErr == nil) {
-			t.Errorf("%s: Build: %v, Scanner: %v", f.File, buildErr, err)
+			t.Errorf("%s: Build: %v, Scanner: %v", f.Name, buildErr, err)
+		}
+		if f.Ours && f.Plain() && (outcome(err) != f.Want || digest(members) != f.Digest) {
+			t.Errorf("%s: %d members, %v, want %d members, %q", f.Name, len(members), err, f.Regular, f.Want)
 		}
 		if f.Agree >= 3 && f.Regular == 0 && err == nil && digest(members) != f.Digest {
-			t.Errorf("%s: %v; most readers have no members", f.File, members)
+			t.Errorf("%s: %v; most readers have no members", f.Name, members)
 		}
 		if f.Agree < 3 || f.Regular == 0 || len(f.Layers) > 0 {
 			continue
 		}
 		bar++
 		if digest(members) != f.Digest {
-			t.Errorf("%s: %d members, %v; most readers have %d others", f.File, len(members), err, f.Regular)
+			t.Errorf("%s: %d members, %v; most readers have %d others", f.Name, len(members), err, f.Regular)
 		}
 		if err == nil {
 			whole++
 		}
-		if reason := corpusDamaged[f.File]; errors.Is(err, ErrDamaged) != (reason != "") {
-			t.Errorf("%s: %v, known damage: %q", f.File, err, reason)
+		if f.Ours {
+			continue
+		}
+		if reason := corpusDamaged[f.Name]; errors.Is(err, ErrDamaged) != (reason != "") {
+			t.Errorf("%s: %v, known damage: %q", f.Name, err, reason)
 		}
 		if errors.Is(err, ErrTruncated) && hasEnd(plain) {
-			t.Errorf("%s: %v, though it has its end marker", f.File, err)
+			t.Errorf("%s: %v, though it has its end marker", f.Name, err)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	t.Logf("%d files; of %d plain tars that most readers agree on all have the same members, %d of them an end marker",
 		files, bar, whole)
+}
+
+// outcome returns what of a corpus.Archive's Want an error says.
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return corpus.Whole
+	case errors.Is(err, ErrNotTar):
+		return corpus.NotTar
+	case errors.Is(err, ErrTruncated):
+		return corpus.Truncated
+	case errors.Is(err, ErrDamaged):
+		return corpus.Damaged
+	}
+	return err.Error()
 }
 
 // checkRows checks that each row of an index is what a Scanner finds in the tar, with the same content in a sample's members.

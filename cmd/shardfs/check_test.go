@@ -10,24 +10,20 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/shardfs/shardfs/internal/corpus"
 	"github.com/shardfs/shardfs/internal/lint"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// corpus is a collection of odd and hostile tars. It is no part of the repository.
-const corpus = "../../../shared/corpus/files"
-
 // Check finds damage in those files that cannot be opened, and in no others; whatever they are, it has no other trouble.
 func TestCheckCorpus(t *testing.T) {
-	files, err := os.ReadDir(corpus)
-	if err != nil {
-		t.Skipf("SKIPPED: the corpus of odd tars is missing: %v", err)
-	}
 	damaged := 0
-	for _, f := range files {
-		name := filepath.Join(corpus, f.Name())
+	dir := t.TempDir()
+	archives := corpus.Archives(t)
+	for _, f := range archives {
+		name := f.File(t, dir)
 		var out bytes.Buffer
 		r := &findings{ui: &ui.UI{Out: &out, Err: io.Discard, JSON: true}}
 		if err := checkShard(context.Background(), r, lint.New(r.add), name, false); err != nil {
@@ -37,13 +33,16 @@ func TestCheckCorpus(t *testing.T) {
 		if (err != nil) != (r.worst == lint.Damage) {
 			t.Errorf("%s: %s; opened: %v", name, out.String(), err)
 		}
+		if f.Ours && (err != nil) != (f.Want != corpus.Whole) {
+			t.Errorf("%s: %v, want %q", f.Name, err, f.Want)
+		}
 		if err != nil {
 			damaged++
 		} else if err := sh.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	t.Logf("%d files, %d of them damaged", len(files), damaged)
+	t.Logf("%d files, %d of them damaged", len(archives), damaged)
 }
 
 // writerFunc is a writer that calls a function.

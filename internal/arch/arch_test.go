@@ -53,8 +53,9 @@ var layers = []layer{
 	{"internal/output", []string{"index", "internal/codec", "internal/indexformat", "internal/pipe", "internal/retry", "internal/shard",
 		"internal/store", "internal/ui", "pack"}, nil},
 	{"internal/arch", nil, nil},
-	{"internal/skip", nil, nil},     // for tests only
-	{"internal/testtime", nil, nil}, // for tests only
+	{"internal/skip", nil, nil},                         // for tests only
+	{"internal/corpus", []string{"internal/skip"}, nil}, // for tests only
+	{"internal/testtime", nil, nil},                     // for tests only
 }
 
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.

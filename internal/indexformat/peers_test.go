@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/corpus"
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // python runs testdata/peers.py.
@@ -23,7 +24,7 @@ func python(t *testing.T, args ...string) string {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skip("SKIPPED: there is no python3 to compare with")
+		skip.Without(t, "python3, to compare with")
 	}
 	if err != nil {
 		t.Fatalf("%q: %v\n%s", args, err, stderr.String())
@@ -101,20 +102,13 @@ func found(f Format, s Shard) string {
 	return b.String()
 }
 
-// corpus is a collection of odd and hostile tars. It is no part of the repository.
-const corpus = "../../../shared/corpus"
-
 // Whatever tar can be indexed: an export is refused for a reason, or what is exported is true.
 func TestCorpus(t *testing.T) {
-	names, err := filepath.Glob(filepath.Join(corpus, "files", "*.tar"))
-	if _, statErr := os.Stat(corpus); errors.Is(statErr, fs.ErrNotExist) || err != nil {
-		t.Skip("SKIPPED: the corpus of odd tars is missing")
-	}
 	exported, refused := 0, 0
-	for _, name := range names {
-		plain, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	for _, a := range corpus.Archives(t) {
+		name, plain := a.Name, a.Content
+		if !a.Plain() {
+			continue
 		}
 		x, err := index.Build(bytes.NewReader(plain), nil)
 		if err != nil {
@@ -125,25 +119,25 @@ func TestCorpus(t *testing.T) {
 			var b bytes.Buffer
 			if _, err := Export(&b, f, s); err != nil {
 				if !errors.Is(err, ErrUnsuited) {
-					t.Errorf("%s: %v", filepath.Base(name), err)
+					t.Errorf("%s: %v", name, err)
 				}
 				refused++
 				continue
 			}
 			exported++
 			if f == HuggingFace && !json.Valid(b.Bytes()) {
-				t.Errorf("%s: %q is not JSON", filepath.Base(name), b.Bytes())
+				t.Errorf("%s: %q is not JSON", name, b.Bytes())
 			}
 			h, err := Import(&b, f, s.Size)
 			if err != nil {
-				t.Errorf("%s: %v", filepath.Base(name), err)
+				t.Errorf("%s: %v", name, err)
 				continue
 			}
 			if err := h.Check(x); err != nil {
-				t.Errorf("%s: %v", filepath.Base(name), err)
+				t.Errorf("%s: %v", name, err)
 			}
 			if _, err := h.Verify(s.Plain); err != nil {
-				t.Errorf("%s: %v", filepath.Base(name), err)
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}

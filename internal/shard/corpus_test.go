@@ -2,12 +2,10 @@ package shard
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +20,8 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/corpus"
 )
-
-// corpus is a collection of odd and hostile tars, with what four readers make of each. It is no part of the repository.
-const corpus = "../../../shared/corpus"
 
 // Shards that most readers agree on and that are damaged for us as compressed data, and why.
 var corpusDamaged = map[string]string{
@@ -62,27 +58,12 @@ var corpusUnread = []string{
 // Every shard of the corpus that most readers agree on has the same members for us, however it is compressed, unless it is
 // compressed in a way that is not read. Every other file can be opened, or not, without harm.
 func TestCorpus(t *testing.T) {
-	list, err := os.Open(filepath.Join(corpus, "expect.jsonl"))
-	if err != nil {
-		t.Skipf("SKIPPED: the corpus of odd tars is missing: %v", err)
-	}
-	defer list.Close()
-	lines := bufio.NewScanner(list)
-	lines.Buffer(nil, 1<<20)
 	bar, same := 0, 0
-	for lines.Scan() {
-		var f struct {
-			File    string
-			Agree   int
-			Regular int
-			Digest  string
-		}
-		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Join(corpus, "files", f.File)
-		got := ""
-		checkCost(t, f.File, func() {
+	dir := t.TempDir()
+	for _, f := range corpus.Archives(t) {
+		name := f.File(t, dir)
+		got, err := "", error(nil)
+		checkCost(t, f.Name, func() {
 			var s *Shard
 			if s, err = Open(t.Context(), name, Options{AllowTruncated: true}); err == nil {
 				got = digest(s)
@@ -92,19 +73,29 @@ func TestCorpus(t *testing.T) {
 			}
 		})
 		if !clean(err) {
-			t.Errorf("%s: %v", f.File, err)
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		if f.Ours {
+			s, err := Open(t.Context(), name, Options{})
+			if err == nil {
+				err = s.Close()
+			}
+			if outcome(err) != f.Want || got != f.Digest && (f.Plain() && f.Want != corpus.NotTar || f.Want == corpus.Whole) {
+				t.Errorf("%s: %v, want %q, with all members: %t", f.Name, err, f.Want, got == f.Digest)
+			}
+			continue
 		}
 		if f.Agree < 3 || f.Regular == 0 {
 			continue
 		}
 		bar++
-		if unread := slices.Contains(corpusUnread, f.File); unread != errors.Is(err, codec.ErrFormat) {
-			t.Errorf("%s: %v, on the list of the unread: %t", f.File, err, unread)
+		if unread := slices.Contains(corpusUnread, f.Name); unread != errors.Is(err, codec.ErrFormat) {
+			t.Errorf("%s: %v, on the list of the unread: %t", f.Name, err, unread)
 		} else if unread {
 			continue
 		}
 		if got != f.Digest {
-			t.Errorf("%s: %v; most readers have other members", f.File, err)
+			t.Errorf("%s: %v; most readers have other members", f.Name, err)
 			continue
 		}
 		same++
@@ -112,17 +103,29 @@ func TestCorpus(t *testing.T) {
 		if err == nil {
 			err = s.Close()
 		}
-		if reason := corpusDamaged[f.File]; errors.Is(err, codec.ErrDamaged) != (reason != "") {
-			t.Errorf("%s: %v, known damage: %q", f.File, err, reason)
+		if reason := corpusDamaged[f.Name]; errors.Is(err, codec.ErrDamaged) != (reason != "") {
+			t.Errorf("%s: %v, known damage: %q", f.Name, err, reason)
 		}
 		if err != nil && !errors.Is(err, index.ErrTruncated) && !errors.Is(err, index.ErrDamaged) && !errors.Is(err, codec.ErrDamaged) {
-			t.Errorf("%s: %v", f.File, err)
+			t.Errorf("%s: %v", f.Name, err)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
 	t.Logf("of %d shards that most readers agree on, %d have the same members", bar, same)
+}
+
+// outcome returns what of a corpus.Archive's Want an error says.
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return corpus.Whole
+	case errors.Is(err, index.ErrNotTar):
+		return corpus.NotTar
+	case errors.Is(err, index.ErrTruncated):
+		return corpus.Truncated
+	case errors.Is(err, index.ErrDamaged), errors.Is(err, codec.ErrDamaged):
+		return corpus.Damaged
+	}
+	return err.Error()
 }
 
 // clean reports whether an error says what is wrong with a shard.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/store"
 )
 
@@ -409,7 +410,7 @@ func TestOpenReal(t *testing.T) {
 	} {
 		name := filepath.Join(data, tt.name)
 		if _, err := os.Stat(name); err != nil {
-			t.Skipf("SKIPPED: the real shards are missing: %v", err)
+			skip.Without(t, "the shards in use, which are no part of the repository: %v", err)
 		}
 		s := mustOpen(t, name, Options{})
 		sample := s.Index.Sample(0)
