@@ -12,12 +12,15 @@ import (
 )
 
 // Bind records which shard the changes are over and where they will be mounted; "" for nowhere. The error is
-// ErrOtherShard where the directory holds changes over a different shard, or over the shard as it was before. It makes the directories of
-// the changes, also for a read-only mount: its readers then find none.
+// ErrOtherShard where the directory holds changes over a different shard, or over the shard as it was before. It makes
+// the directories of the changes, also for a read-only mount: its readers then find none.
 func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	changed, err := s.HasChanges()
 	if err != nil {
 		return err
+	}
+	if changed && s.manifest.shard == "" {
+		return fmt.Errorf("%s: %w: it holds changes, and its %s is lost", s.Dir, ErrNotScratch, manifestFile)
 	}
 	if changed && !s.manifest.origin.Same(sh.Origin) {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrOtherShard, s.manifest.name)

@@ -1,11 +1,14 @@
 package scratch
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/shardfs/shardfs/index"
 )
@@ -54,15 +57,30 @@ type manifestJSON struct {
 	Many       bool         `json:"many,omitempty"`
 	Marks      string       `json:"marks,omitempty"`
 	Kernel     bool         `json:"kernel,omitempty"`
+
+	Hex map[string]string `json:"hex,omitempty"`
+}
+
+// paths returns the fields that hold paths, by their JSON names. Paths are bytes, and JSON keeps only UTF-8.
+func (j *manifestJSON) paths() map[string]*string {
+	return map[string]*string{
+		"shard": &j.Shard, "name": &j.Name, "index": &j.Index, "cache": &j.Cache, "mountpoint": &j.Mountpoint,
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
 func (m manifest) MarshalJSON() ([]byte, error) {
-	return json.Marshal(manifestJSON{
+	j := manifestJSON{
 		Version: manifestVersion, Shard: m.shard, Name: m.name, Origin: m.origin, Index: m.index, Cache: m.cache,
 		Truncated: m.truncated, Mountpoint: m.mountpoint, Temporary: m.kind != Kept, Packed: m.packed,
-		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel,
-	})
+		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel, Hex: make(map[string]string),
+	}
+	for name, path := range j.paths() {
+		if !utf8.ValidString(*path) {
+			j.Hex[name] = hex.EncodeToString([]byte(*path))
+		}
+	}
+	return json.Marshal(j)
 }
 
 // errVersion says that a manifest was written by another version of this program.
@@ -77,6 +95,15 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	if j.Version != manifestVersion {
 		return errVersion
 	}
+	for name, path := range j.paths() {
+		if text, ok := j.Hex[name]; ok {
+			b, err := hex.DecodeString(text)
+			if err != nil {
+				return err
+			}
+			*path = string(b)
+		}
+	}
 	*m = manifest{
 		shard: j.Shard, name: j.Name, origin: j.Origin, index: j.Index, cache: j.Cache, truncated: j.Truncated,
 		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks, kernel: j.Kernel,
@@ -90,13 +117,18 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// readManifest reads the manifest. The error is fs.ErrNotExist where there is none, or where it is empty, as a power cut
+// can leave it.
 func (s *Scratch) readManifest() error {
 	b, err := os.ReadFile(s.path(manifestFile))
 	if err != nil {
 		return err
 	}
+	if len(b) == 0 {
+		return fmt.Errorf("%s is empty: %w", s.path(manifestFile), fs.ErrNotExist)
+	}
 	if err := json.Unmarshal(b, &s.manifest); err != nil {
-		return fmt.Errorf("%s: %w of this version", s.Dir, ErrNotScratch)
+		return fmt.Errorf("%s: %w of this version: %s: %w", s.Dir, ErrNotScratch, manifestFile, err)
 	}
 	return nil
 }

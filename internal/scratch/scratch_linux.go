@@ -162,9 +162,6 @@ func (s *Scratch) Kind() Kind { return s.manifest.kind }
 // Temporary reports whether the scratch directory is removed with its mount or run.
 func (s *Scratch) Temporary() bool { return s.manifest.kind != Kept }
 
-// Held reports whether this Scratch holds the lock, and so may change what is in the directory.
-func (s *Scratch) Held() bool { return s.lock != nil }
-
 // IsLive reports whether a process holds the scratch directory of that name.
 func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/shardtest"
 )
 
@@ -44,9 +45,9 @@ func TestRecord(t *testing.T) {
 	}
 	s, err := Open(dir)
 	shardtest.Check(t, err)
-	if !s.InUse() || !IsLive(dir) || s.Held() || s.Kind() != Kept || s.Mountpoint() != "/mnt" ||
+	if !s.InUse() || !IsLive(dir) || s.Kind() != Kept || s.Mountpoint() != "/mnt" ||
 		s.manifest.name != sh.Name {
-		t.Errorf("the manifest is %+v, in use %v, held %v", s.manifest, s.InUse(), s.Held())
+		t.Errorf("the manifest is %+v, in use %v", s.manifest, s.InUse())
 	}
 	if s.ServedByKernel() {
 		t.Error("a mount is served by the kernel before that is recorded")
@@ -206,13 +207,23 @@ func TestSweepUnfinished(t *testing.T) {
 		{"shardfs-2933110", 0o755, nil, time.Hour, true},
 		{"shardfs-results", 0o700, nil, time.Hour, true},
 		{"shardfs-2026", 0o700, nil, time.Hour, true},
+		// A power cut can leave an empty manifest.
+		{"shardfs-2933110", 0o700, []string{"lock", "note.json", "index", "upper/", "work/"}, time.Hour, false},
+		{"shardfs-2933110", 0o700, []string{"lock", "note.json", "upper/"}, 0, true},
+		{"shardfs-2933110", 0o700, []string{"lock", "note.json", "upper/a/"}, time.Hour, true},
+		{"shardfs-2933110", 0o700, []string{"note.json"}, time.Hour, true},
+		{"shardfs-results", 0o700, []string{"lock", "note.json", "upper/"}, time.Hour, true},
 		{"shardfs-1", 0o700, []string{"lock", "mine.txt"}, time.Hour, true},
 		{"shardfs-1", 0o700, []string{"lock", "upper"}, time.Hour, true},
 	} {
 		dir := filepath.Join(t.TempDir(), tt.name)
 		shardtest.Check(t, os.Mkdir(dir, tt.mode))
 		for _, name := range tt.files {
-			shardtest.Check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+			if strings.HasSuffix(name, "/") {
+				shardtest.Check(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+			} else {
+				shardtest.Check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+			}
 		}
 		then := time.Now().Add(-tt.age)
 		shardtest.Check(t, os.Chtimes(dir, then, then))
@@ -247,5 +258,43 @@ func TestRemoveManifestLast(t *testing.T) {
 	}
 	if _, err := os.Stat(s.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// After a power cut that left an empty manifest, a scratch directory is used again, unless it holds changes.
+func TestLostManifest(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scratch")
+	sh := shardtest.Open(t, "a.x")
+	s := create(t, dir)
+	shardtest.Check(t, s.Bind(sh, ""))
+	for _, changed := range []bool{false, true} {
+		if changed {
+			change(t, s)
+		}
+		shardtest.Check(t, s.Close())
+		shardtest.Check(t, os.Truncate(filepath.Join(dir, manifestFile), 0))
+		s = create(t, dir)
+		if err := s.Bind(sh, ""); changed != errors.Is(err, ErrNotScratch) || !changed && err != nil {
+			t.Errorf("with changes %v: %v", changed, err)
+		}
+	}
+}
+
+// A scratch directory finds its shard by a path that is not UTF-8.
+func TestPathOfAnyBytes(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "\xff.tar")
+	shardtest.Check(t, os.Rename(shardtest.Write(t, "a.x"), name))
+	sh, err := shard.Open(t.Context(), name, shard.Options{})
+	shardtest.Check(t, err)
+	defer sh.Close()
+	s := create(t, filepath.Join(t.TempDir(), "\xfe"))
+	shardtest.Check(t, s.Bind(sh, "/mnt/\xfd"))
+	s, err = Open(s.Dir)
+	shardtest.Check(t, err)
+	again, err := s.OpenShard(t.Context())
+	shardtest.Check(t, err)
+	defer again.Close()
+	if again.Name != name || s.Mountpoint() != "/mnt/\xfd" {
+		t.Errorf("the shard is %q, the mountpoint %q", again.Name, s.Mountpoint())
 	}
 }

@@ -31,7 +31,7 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 		return nil // in use
 	}
 	// A directory that was never bound to a shard belongs to a run, or to a mount that was never finished.
-	if s.manifest.shard != "" {
+	if s.manifest.shard != "" || unfinished {
 		if changed, err := s.HasChanges(); err != nil || changed {
 			return err
 		}
@@ -44,11 +44,16 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 
 // isUnfinished reports whether a directory without a manifest was left by a process that was killed while it made or
 // removed a temporary scratch directory: it holds only what such a directory begins with, and no process works on it.
-// An empty one is recognized by its name and mode, which are those of [os.MkdirTemp].
+// An empty one is recognized by its name and mode, which are those of [os.MkdirTemp]; one with an empty manifest, as
+// after a power cut, by these and its lock.
 func isUnfinished(dir string, alone bool) bool {
 	info, err := os.Stat(dir)
 	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {
 		return false
+	}
+	if _, err := os.Lstat(filepath.Join(dir, manifestFile)); err == nil {
+		_, err := os.Lstat(filepath.Join(dir, lockFile))
+		return err == nil && isTempDir(dir, info)
 	}
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
