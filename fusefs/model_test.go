@@ -309,8 +309,8 @@ func (m *model) compare(root string) error {
 func (m *model) compareFolders(mount *mounted) error {
 	o := mount.overlay()
 	listed := map[string]bool{}
-	var folder func(f pack.Folder) error
-	folder = func(f pack.Folder) error {
+	var folder func(f pack.Dir) error
+	folder = func(f pack.Dir) error {
 		if f.Path != "" && !m.dirs[f.Path] {
 			return fmt.Errorf("folder %q should not be there", f.Path)
 		}
@@ -347,14 +347,14 @@ func (m *model) compareFolders(mount *mounted) error {
 				return fmt.Errorf("file %q: %v, holds %.60q, want %.60q", name, err, got, want.content)
 			}
 		}
-		for _, sub := range f.Folders {
+		for _, sub := range f.Dirs {
 			if err := folder(sub); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	for f, err := range o.Folders() {
+	for f, err := range o.Dirs() {
 		if err == nil {
 			err = folder(f)
 		}
@@ -365,8 +365,8 @@ func (m *model) compareFolders(mount *mounted) error {
 			continue
 		}
 		// The directory of one sample says the same, where it has not been moved.
-		one, there, err := o.Folder(f.Sample.Number)
-		if !f.Moved && (err != nil || !there || len(one.Files) != len(f.Files)) {
+		one, there, err := o.SampleDir(f.Sample.Number)
+		if !f.Renamed && (err != nil || !there || len(one.Files) != len(f.Files)) {
 			return fmt.Errorf("folder of sample %d: %v, %v, want that of %q", f.Sample.Number, there, err, f.Path)
 		}
 	}

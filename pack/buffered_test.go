@@ -18,16 +18,16 @@ func TestBuffered(t *testing.T) {
 	}
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, names...))
 	long := strings.Repeat("long", longRange/2)
-	plain, _, err := packed(s.base, s.folders(changes{"b": {write("sample.x", long)}, "e": {write("sample.x", long)}}), Options{})
+	plain, _, err := packed(s.base, s.dirs(changes{"b": {write("sample.x", long)}, "e": {write("sample.x", long)}}), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s = newShard(t, plain)
 	c := changes{"c": {write("sample.y", long)}, "d": {write("sample.y", "short")}, "f": dropped}
-	want, _ := mustPack(t, s.base, s.folders(c), Options{})
+	want, _ := mustPack(t, s.base, s.dirs(c), Options{})
 	var out copier
 	w := NewWriter(&out, Options{})
-	if err := errors.Join(Pack(context.Background(), w, All(s.base, s.folders(c))), w.Close()); err != nil {
+	if err := errors.Join(Pack(context.Background(), w, All(s.base, s.dirs(c))), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(out.Bytes(), want) || out.ranges != 2 {
@@ -36,7 +36,7 @@ func TestBuffered(t *testing.T) {
 	full := errors.New("disk full")
 	for room := 0; room < len(want); room += len(want)/50 + 1 {
 		w := NewWriter(fullCopier{&limitedWriter{room, full}}, Options{})
-		err := Pack(context.Background(), w, All(s.base, s.folders(c)))
+		err := Pack(context.Background(), w, All(s.base, s.dirs(c)))
 		if err == nil {
 			err = w.Close()
 		}
@@ -46,7 +46,7 @@ func TestBuffered(t *testing.T) {
 	}
 	s.base.Plain = bytes.NewReader(s.plain[:600])
 	w = NewWriter(&out, Options{})
-	if err := Pack(context.Background(), w, All(s.base, s.folders(c))); err == nil {
+	if err := Pack(context.Background(), w, All(s.base, s.dirs(c))); err == nil {
 		t.Error("a shard that is too short, and no error")
 	}
 }

@@ -12,18 +12,18 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Folder is a directory of the view as it is now, changes included.
-type Folder struct {
+// Dir is a directory of the view as it is now, changes included.
+type Dir struct {
 	Path      string        // slash-separated, from the root of the view; "" for the root, whose files belong to no sample
 	Sample    *index.Sample // the sample of the shard that it shows; nil where the shard has none here
-	Moved     bool          // the directory of Sample was renamed to Path
+	Renamed   bool          // the directory of Sample was renamed to Path
 	Untouched bool          // every file of Sample is in it as the shard has it, and nothing else
-	Files     []File        // without the names of directories; in no order; empty where Untouched
-	Folders   []Folder      // the directories in it that show no sample of the shard, by name
+	Files     []DirFile     // without the names of directories; in no order; empty where Untouched
+	Dirs      []Dir         // the directories in it that show no sample of the shard, by name
 }
 
-// File is a file in a Folder. One that shows an unchanged KeyFile or SourceFile is not listed.
-type File struct {
+// DirFile is a file in a Dir. One that shows an unchanged KeyFile or SourceFile is not listed.
+type DirFile struct {
 	Name    string
 	Row     int // the member of the shard that it still is, unchanged; or Changed
 	Size    int64
@@ -51,10 +51,10 @@ func (r rootFS) Open(name string) (fs.File, error) {
 
 // ReadDir reads a directory of fsys, whose files are all taken as changed, and returns the names of the directories in it
 // apart. It follows no links.
-func ReadDir(fsys fs.FS, dir string) (f Folder, dirs []string, err error) {
+func ReadDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
-		return Folder{}, nil, err
+		return Dir{}, nil, err
 	}
 	f.Path = dir
 	for _, e := range entries {
@@ -67,10 +67,10 @@ func ReadDir(fsys fs.FS, dir string) (f Folder, dirs []string, err error) {
 			continue // removed since it was listed
 		}
 		if err != nil {
-			return Folder{}, nil, err
+			return Dir{}, nil, err
 		}
 		name := path.Join(dir, e.Name())
-		f.Files = append(f.Files, File{
+		f.Files = append(f.Files, DirFile{
 			Name: e.Name(), Row: Changed, Size: info.Size(), Mode: info.Mode(), ModTime: info.ModTime(),
 			Open: func() (fs.File, error) { return fsys.Open(name) },
 		})
@@ -78,50 +78,50 @@ func ReadDir(fsys fs.FS, dir string) (f Folder, dirs []string, err error) {
 	return f, dirs, nil
 }
 
-// ReadFolder is ReadDir with all directories below.
-func ReadFolder(fsys fs.FS, dir string) (Folder, error) {
+// ReadDirs is ReadDir with all directories below.
+func ReadDirs(fsys fs.FS, dir string) (Dir, error) {
 	f, dirs, err := ReadDir(fsys, dir)
 	if err != nil {
-		return Folder{}, err
+		return Dir{}, err
 	}
 	for _, name := range dirs {
-		sub, err := ReadFolder(fsys, path.Join(dir, name))
+		sub, err := ReadDirs(fsys, path.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return Folder{}, err
+			return Dir{}, err
 		}
-		f.Folders = append(f.Folders, sub)
+		f.Dirs = append(f.Dirs, sub)
 	}
 	return f, nil
 }
 
 // MemberFiles returns the files that show the members of a sample, those whose names keep accepts.
-func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []File {
-	var files []File
+func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []DirFile {
+	var files []DirFile
 	for row := s.Start; row < s.End; row++ {
 		if !x.InSample(row) {
 			continue
 		}
 		if name := x.FileName(row); keep(name) {
 			m := x.Member(row)
-			files = append(files, File{Name: name, Row: row, Size: m.Size, Mode: fs.FileMode(m.Mode & 0o777), ModTime: m.ModTime})
+			files = append(files, DirFile{Name: name, Row: row, Size: m.Size, Mode: fs.FileMode(m.Mode & 0o777), ModTime: m.ModTime})
 		}
 	}
 	return files
 }
 
 // File returns the file of that name.
-func (f *Folder) File(name string) (File, bool) {
-	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Name == name })
+func (f *Dir) File(name string) (DirFile, bool) {
+	i := slices.IndexFunc(f.Files, func(file DirFile) bool { return file.Name == name })
 	if i < 0 {
-		return File{}, false
+		return DirFile{}, false
 	}
 	return f.Files[i], true
 }
 
-// SortFolders puts folders into the order of their paths.
-func SortFolders(folders []Folder) {
-	slices.SortFunc(folders, func(a, b Folder) int { return cmp.Compare(a.Path, b.Path) })
+// SortDirs sorts directories by path.
+func SortDirs(dirs []Dir) {
+	slices.SortFunc(dirs, func(a, b Dir) int { return cmp.Compare(a.Path, b.Path) })
 }

@@ -12,7 +12,7 @@ import (
 	"testing/fstest"
 )
 
-func TestReadFolder(t *testing.T) {
+func TestReadDirs(t *testing.T) {
 	fsys := fstest.MapFS{
 		"a/sample.x":     {Data: []byte("1")},
 		"a/b/c/sample.y": {Data: []byte("22"), Mode: 0o600},
@@ -20,13 +20,13 @@ func TestReadFolder(t *testing.T) {
 		"a/empty":        {Mode: fs.ModeDir},
 		"other":          {},
 	}
-	f, err := ReadFolder(fsys, "a")
+	f, err := ReadDirs(fsys, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
-	var walk func(f Folder)
-	walk = func(f Folder) {
+	var walk func(f Dir)
+	walk = func(f Dir) {
 		lines = append(lines, f.Path+"/")
 		for _, file := range f.Files {
 			if file.Row != Changed {
@@ -38,7 +38,7 @@ func TestReadFolder(t *testing.T) {
 			}
 			lines = append(lines, line)
 		}
-		for _, sub := range f.Folders {
+		for _, sub := range f.Dirs {
 			walk(sub)
 		}
 	}
@@ -53,12 +53,12 @@ func TestReadFolder(t *testing.T) {
 	if _, ok := f.File("b"); ok {
 		t.Error("a directory is among the files")
 	}
-	if _, err := ReadFolder(fsys, "nowhere"); err == nil {
+	if _, err := ReadDirs(fsys, "nowhere"); err == nil {
 		t.Error("a directory that is not there is read")
 	}
 }
 
-func read(t *testing.T, file File) string {
+func read(t *testing.T, file DirFile) string {
 	t.Helper()
 	f, err := file.Open()
 	if err != nil {
@@ -73,7 +73,7 @@ func read(t *testing.T, file File) string {
 }
 
 // A link to a directory is a file that is no member; nothing behind it is read.
-func TestReadFolderFollowsNoLinks(t *testing.T) {
+func TestReadDirsFollowsNoLinks(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "a"), 0o755); err != nil {
 		t.Fatal(err)
@@ -81,14 +81,14 @@ func TestReadFolderFollowsNoLinks(t *testing.T) {
 	if err := os.Symlink("..", filepath.Join(dir, "a", "up")); err != nil {
 		t.Fatal(err)
 	}
-	f, err := ReadFolder(os.DirFS(dir), "a")
-	if err != nil || len(f.Folders) != 0 || len(f.Files) != 1 || f.Files[0].Mode.Type() != fs.ModeSymlink {
+	f, err := ReadDirs(os.DirFS(dir), "a")
+	if err != nil || len(f.Dirs) != 0 || len(f.Files) != 1 || f.Files[0].Mode.Type() != fs.ModeSymlink {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
 
 // Names are bytes, whatever the directory lies in.
-func TestReadFolderOfAnyNames(t *testing.T) {
+func TestReadDirsOfAnyNames(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "\xff", "\xfe")
 	if err := os.MkdirAll(name, 0o755); err != nil {
@@ -102,11 +102,11 @@ func TestReadFolderOfAnyNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	f, err := ReadFolder(RootFS(root), "\xff")
-	if err != nil || len(f.Folders) != 1 || len(f.Folders[0].Files) != 1 {
+	f, err := ReadDirs(RootFS(root), "\xff")
+	if err != nil || len(f.Dirs) != 1 || len(f.Dirs[0].Files) != 1 {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	if got := read(t, f.Folders[0].Files[0]); got != "1" {
+	if got := read(t, f.Dirs[0].Files[0]); got != "1" {
 		t.Errorf("content %q", got)
 	}
 }
@@ -120,10 +120,10 @@ func TestMemberFiles(t *testing.T) {
 	}
 }
 
-func TestSortFolders(t *testing.T) {
-	folders := []Folder{{Path: "b"}, {Path: "a/b"}, {Path: "a"}, {Path: "a.b"}}
-	SortFolders(folders)
-	if folders[0].Path != "a" || folders[1].Path != "a.b" || folders[2].Path != "a/b" || folders[3].Path != "b" {
-		t.Errorf("%v", folders)
+func TestSortDirs(t *testing.T) {
+	dirs := []Dir{{Path: "b"}, {Path: "a/b"}, {Path: "a"}, {Path: "a.b"}}
+	SortDirs(dirs)
+	if dirs[0].Path != "a" || dirs[1].Path != "a.b" || dirs[2].Path != "a/b" || dirs[3].Path != "b" {
+		t.Errorf("%v", dirs)
 	}
 }

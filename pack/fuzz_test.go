@@ -32,7 +32,7 @@ func FuzzPackRoundTrip(f *testing.F) {
 		formats := []tar.Format{tar.FormatUnknown, tar.FormatUSTAR, tar.FormatPAX, tar.FormatGNU}
 		plain := fuzzedTar(strings.Split(list, "|"), formats[int(format)%len(formats)], int(size))
 		s := newShard(t, plain)
-		out, _, err := packed(s.base, s.folders(nil), Options{})
+		out, _, err := packed(s.base, s.dirs(nil), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func FuzzPackRoundTrip(f *testing.F) {
 			t.Fatalf("untouched: %d bytes, want the same %d", len(out), len(plain))
 		}
 		// Pieces copied one by one are the same, too.
-		out, sum, err := packed(s.base, s.folders(nil), Options{DropOthers: true})
+		out, sum, err := packed(s.base, s.dirs(nil), Options{DropOutside: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func FuzzPackRoundTrip(f *testing.F) {
 		if sum.Samples > x.Samples() || x.Others() == 0 && !bytes.Equal(out, plain) {
 			t.Fatalf("without others: %+v", sum)
 		}
-		rewritten := s.folders(nil)
+		rewritten := s.dirs(nil)
 		for i := range rewritten {
 			rewritten[i] = s.rewrite(t, i)
 		}
@@ -78,7 +78,7 @@ func FuzzReshape(f *testing.F) {
 		for name, samples := range map[string]iter.Seq2[Sample, error]{
 			"sorted":   Sort(Shard(s.base), ""),
 			"shuffled": Shuffle(Shard(s.base), size, seed),
-			"joined":   (&Other{Base: other.base}).Join(Shard(s.base)),
+			"joined":   (&Join{Base: other.base}).Apply(Shard(s.base)),
 		} {
 			got := keys(t, samples)
 			slices.Sort(got)
@@ -86,7 +86,7 @@ func FuzzReshape(f *testing.F) {
 				t.Errorf("%s: %q, want %q", name, got, want)
 			}
 		}
-		whole, _, err := packed(s.base, s.folders(nil), Options{OwnEnd: true})
+		whole, _, err := packed(s.base, s.dirs(nil), Options{OwnEnd: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,9 +150,9 @@ func fuzzedTar(names []string, format tar.Format, size int) []byte {
 }
 
 // rewrite returns the directory of a sample with every file written anew, with the same content.
-func (s shard) rewrite(t *testing.T, number int) Folder {
+func (s shard) rewrite(t *testing.T, number int) Dir {
 	sample := s.base.Index.Sample(number)
-	f := Folder{Path: sample.Path, Sample: &sample}
+	f := Dir{Path: sample.Path, Sample: &sample}
 	for _, m := range MemberFiles(s.base.Index, sample, func(string) bool { return true }) {
 		data, size := s.base.Index.Content(m.Row)
 		f.Files = append(f.Files, file(m.Name, string(s.plain[data:data+size])))

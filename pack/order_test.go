@@ -65,7 +65,7 @@ func TestSort(t *testing.T) {
 	}
 	// What was changed is sorted by what it is now, several shards together.
 	two := classes(t, "y=0", "z=8")
-	both := join(All(s.base, s.folders(changes{"d": {write("sample.cls", "1")}, "c": dropped})), Shard(two.base))
+	both := join(All(s.base, s.dirs(changes{"d": {write("sample.cls", "1")}, "c": dropped})), Shard(two.base))
 	if got, want := strings.Join(keys(t, Sort(both, "cls")), " "), "y d b a B z e f"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -90,7 +90,7 @@ func TestSortRefuses(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	broken := errors.New("broken disk")
-	unreadable := File{Name: "sample.cls", Row: Changed, Mode: 0o644, Open: func() (fs.File, error) { return nil, broken }}
+	unreadable := DirFile{Name: "sample.cls", Row: Changed, Mode: 0o644, Open: func() (fs.File, error) { return nil, broken }}
 	for _, tt := range []struct {
 		story   string
 		samples iter.Seq2[Sample, error]
@@ -98,8 +98,8 @@ func TestSortRefuses(t *testing.T) {
 		want    error
 	}{
 		{"no such member", Shard(s.base), "jpg", ErrSort},
-		{"too long", All(s.base, s.folders(changes{"b": {write("sample.cls", strings.Repeat("x", maxText+1))}})), "cls", ErrSort},
-		{"unreadable", All(s.base, s.folders(changes{"b": {put(unreadable)}})), "cls", broken},
+		{"too long", All(s.base, s.dirs(changes{"b": {write("sample.cls", strings.Repeat("x", maxText+1))}})), "cls", ErrSort},
+		{"unreadable", All(s.base, s.dirs(changes{"b": {put(unreadable)}})), "cls", broken},
 		{"an error before", All(s.base, failing{broken}), "", broken},
 	} {
 		var err error
@@ -158,7 +158,7 @@ func TestReordered(t *testing.T) {
 	one := newShard(t, append(makeTar(t, tar.FormatPAX, names...), "behind"...))
 	two := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "b.x", "b.y"))
 	all := func() iter.Seq2[Sample, error] {
-		return join(All(one.base, one.folders(changes{"003": {write("sample.x", "new")}, "004": {remove("sample.x"), remove("sample.y")}})), Shard(two.base))
+		return join(All(one.base, one.dirs(changes{"003": {write("sample.x", "new")}, "004": {remove("sample.x"), remove("sample.y")}})), Shard(two.base))
 	}
 	want := keys(t, all())
 	slices.Sort(want)
@@ -177,7 +177,7 @@ func TestReordered(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
-		if sum := w.Summary(); sum.Samples != 40 || sum.Members != 80 || sum.Emptied != 1 || sum.Others != 41 || s.base.Index.Others() != 0 {
+		if sum := w.Summary(); sum.Samples != 40 || sum.Members != 80 || sum.Emptied != 1 || sum.Outside != 41 || s.base.Index.Others() != 0 {
 			t.Errorf("%s: %+v", name, sum)
 		}
 		if out.Len()%(20*512) != 0 {

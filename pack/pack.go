@@ -50,12 +50,12 @@ const (
 
 // Options configures a Writer. The zero value is the design's.
 type Options struct {
-	DropOthers bool // leave out the members that belong to no sample
-	Reordered  bool // samples come in any order, in which such members have no place: they are left out, and counted
-	OwnEnd     bool // end as every tar does, also where all of it is a shard that ends otherwise
-	Times      Times
-	Fixed      time.Time
-	Fields     Fields // nil: all members, as they are called
+	DropOutside bool // leave out the members that belong to no sample
+	Reordered   bool // samples come in any order, in which such members have no place: they are left out, and counted
+	OwnEnd      bool // end as every tar does, also where all of it is a shard that ends otherwise
+	Times       Times
+	Fixed       time.Time
+	Selection   Selection // nil: all members, as they are called
 
 	// Rekey, if not nil, returns the key that a sample gets for the one that it has, and its number in the output, from 0.
 	Rekey func(key string, number int) string
@@ -71,7 +71,7 @@ type Summary struct {
 	LeftOut int   `json:"left_out"` // files in the directories that are no members
 	Emptied int   `json:"emptied"`  // samples without a member left
 	Lacking int   `json:"lacking"`  // samples without some of the members that Fields name
-	Others  int   `json:"others"`   // members of no sample that have no place in another order
+	Outside int   `json:"others"`   // members of no sample that have no place in another order
 }
 
 // Writer writes a tar. It is not safe for concurrent use.
@@ -118,8 +118,8 @@ func (w *Writer) Write(s Sample) error {
 	return s.Free()
 }
 
-// Folder writes the samples in one directory.
-func (w *Writer) Folder(b Base, f Folder) error {
+// WriteDir writes the samples in one directory.
+func (w *Writer) WriteDir(b Base, f Dir) error {
 	samples, err := Samples(b, f)
 	if err != nil {
 		return err
@@ -161,8 +161,8 @@ func (w *Writer) write(s Sample) error {
 
 // reshape applies what Options say of members and keys to a sample.
 func (w *Writer) reshape(s *Sample) error {
-	if w.o.Fields != nil && !s.Empty() {
-		members, all, err := w.o.Fields.apply(s.Members())
+	if w.o.Selection != nil && !s.Empty() {
+		members, all, err := w.o.Selection.apply(s.Members())
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (w *Writer) enter(b Base) error {
 		return nil
 	}
 	if w.base.Index != nil {
-		if err := w.others(w.base, w.base.Index.Rows()); err != nil {
+		if err := w.outside(w.base, w.base.Index.Rows()); err != nil {
 			return err
 		}
 	}
@@ -229,13 +229,13 @@ func (w *Writer) enter(b Base) error {
 	return nil
 }
 
-// others writes the members that belong to no sample up to a row, and passes over those of samples, which were dropped.
-func (w *Writer) others(b Base, end int) error {
+// outside writes the members that belong to no sample up to a row, and passes over those of samples, which were dropped.
+func (w *Writer) outside(b Base, end int) error {
 	if w.o.Reordered {
 		return nil
 	}
 	for ; w.row < end; w.row++ {
-		if b.Index.InSample(w.row) || w.o.DropOthers {
+		if b.Index.InSample(w.row) || w.o.DropOutside {
 			continue
 		}
 		if err := w.rawRow(b, w.row); err != nil {
@@ -251,13 +251,13 @@ func (w *Writer) whole(s Sample) error {
 	if err := w.begin(s.Key); err != nil {
 		return err
 	}
-	if err := w.others(s.Base, s.start); err != nil {
+	if err := w.outside(s.Base, s.start); err != nil {
 		return err
 	}
 	for row := s.start; row < s.end; row++ {
 		if x.InSample(row) {
 			w.sum.Members++
-		} else if w.o.DropOthers || w.o.Reordered {
+		} else if w.o.DropOutside || w.o.Reordered {
 			continue
 		}
 		if err := w.rawRow(s.Base, row); err != nil {
@@ -273,9 +273,9 @@ func (w *Writer) empty(s Sample) error {
 	if s.Key != "" {
 		w.sum.Emptied++
 	} else if s.placed && w.o.Reordered {
-		w.sum.Others += s.Base.Index.Others()
+		w.sum.Outside += s.Base.Index.Others()
 	}
-	return w.others(s.Base, s.end)
+	return w.outside(s.Base, s.end)
 }
 
 // begin counts a sample and checks that it does not run into the one before it.
@@ -301,12 +301,12 @@ func (w *Writer) sample(s Sample) error {
 	for _, m := range s.members {
 		w.sum.Members++
 		if m.Row == Changed && w.row < s.end {
-			if err := w.others(b, s.end); err != nil {
+			if err := w.outside(b, s.end); err != nil {
 				return err
 			}
 		}
 		if m.Row != Changed {
-			if err := w.others(b, m.Row); err != nil {
+			if err := w.outside(b, m.Row); err != nil {
 				return err
 			}
 			w.row = m.Row + 1
@@ -319,7 +319,7 @@ func (w *Writer) sample(s Sample) error {
 			return fmt.Errorf("%s: %w", m.File.Name, err)
 		}
 	}
-	return w.others(b, s.end)
+	return w.outside(b, s.end)
 }
 
 // headerLike returns a header with the owner and time that a sample's new members get: those of a member of the shard or,

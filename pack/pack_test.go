@@ -78,12 +78,12 @@ func newShard(t testing.TB, plain []byte) shard {
 }
 
 // edit changes the directory of a sample.
-type edit func(f *Folder)
+type edit func(f *Dir)
 
-// folder returns the directory of a sample after some edits.
-func (s shard) folder(number int, edits ...edit) Folder {
+// dir returns the directory of a sample after some edits.
+func (s shard) dir(number int, edits ...edit) Dir {
 	sample := s.base.Index.Sample(number)
-	f := Folder{Path: sample.Path, Sample: &sample, Untouched: true}
+	f := Dir{Path: sample.Path, Sample: &sample, Untouched: true}
 	for _, edit := range edits {
 		if f.Untouched {
 			f.Untouched = false
@@ -97,15 +97,15 @@ func (s shard) folder(number int, edits ...edit) Folder {
 // changes says what has been done to which sample, by its path.
 type changes map[string][]edit
 
-// folders returns the directories of all samples, changed, and new ones behind them.
-func (s shard) folders(c changes, added ...Folder) folders {
-	var list folders
+// dirs returns the directories of all samples, changed, and new ones behind them.
+func (s shard) dirs(c changes, added ...Dir) dirs {
+	var list dirs
 	for number := range s.base.Index.Samples() {
 		edits := c[s.base.Index.Sample(number).Path]
 		if edits != nil && edits[0] == nil {
 			continue
 		}
-		list = append(list, s.folder(number, edits...))
+		list = append(list, s.dir(number, edits...))
 	}
 	return append(list, added...)
 }
@@ -113,11 +113,11 @@ func (s shard) folders(c changes, added ...Folder) folders {
 // dropped is what changes say of a sample whose directory was removed.
 var dropped = []edit{nil}
 
-// folders is a Source.
-type folders []Folder
+// dirs is a Source.
+type dirs []Dir
 
-func (l folders) Folders() iter.Seq2[Folder, error] {
-	return func(yield func(Folder, error) bool) {
+func (l dirs) Dirs() iter.Seq2[Dir, error] {
+	return func(yield func(Dir, error) bool) {
 		for _, f := range l {
 			if !yield(f, nil) {
 				return
@@ -127,8 +127,8 @@ func (l folders) Folders() iter.Seq2[Folder, error] {
 }
 
 // file returns a file that was written to a sample's directory.
-func file(name, content string) File {
-	return File{
+func file(name, content string) DirFile {
+	return DirFile{
 		Name: name, Row: Changed, Size: int64(len(content)), Mode: 0o644, ModTime: ftime,
 		Open: func() (fs.File, error) {
 			return &fakeFile{size: int64(len(content)), r: strings.NewReader(content)}, nil
@@ -138,21 +138,21 @@ func file(name, content string) File {
 
 // write is an edit that writes a file; remove one that removes it.
 func write(name, content string) edit {
-	return func(f *Folder) {
+	return func(f *Dir) {
 		remove(name)(f)
 		f.Files = append(f.Files, file(name, content))
 	}
 }
 
 func remove(name string) edit {
-	return func(f *Folder) {
-		f.Files = slices.DeleteFunc(f.Files, func(file File) bool { return file.Name == name })
+	return func(f *Dir) {
+		f.Files = slices.DeleteFunc(f.Files, func(file DirFile) bool { return file.Name == name })
 	}
 }
 
 // rename gives a file another name. That it is unchanged stays known.
 func rename(from, to string) edit {
-	return func(f *Folder) {
+	return func(f *Dir) {
 		remove(to)(f)
 		for i := range f.Files {
 			if f.Files[i].Name == from {
@@ -164,25 +164,25 @@ func rename(from, to string) edit {
 
 // special puts something into a directory that is no regular file.
 func special(name string, mode fs.FileMode) edit {
-	return func(f *Folder) {
+	return func(f *Dir) {
 		remove(name)(f)
-		f.Files = append(f.Files, File{Name: name, Row: Changed, Mode: mode})
+		f.Files = append(f.Files, DirFile{Name: name, Row: Changed, Mode: mode})
 	}
 }
 
 // move renames a sample's directory.
 func move(path string) edit {
-	return func(f *Folder) { f.Path, f.Moved = path, true }
+	return func(f *Dir) { f.Path, f.Renamed = path, true }
 }
 
 // sub puts a directory into a directory.
-func sub(folder Folder) edit {
-	return func(f *Folder) { f.Folders = append(f.Folders, folder) }
+func sub(folder Dir) edit {
+	return func(f *Dir) { f.Dirs = append(f.Dirs, folder) }
 }
 
 // added returns a directory that the shard does not have, with files "name=content".
-func added(path string, files ...string) Folder {
-	f := Folder{Path: path}
+func added(path string, files ...string) Dir {
+	f := Dir{Path: path}
 	for _, s := range files {
 		name, content, _ := strings.Cut(s, "=")
 		f.Files = append(f.Files, file(name, content))
@@ -278,7 +278,7 @@ func TestPackUntouched(t *testing.T) {
 		{"so long that the output copies it", append(bytes.Clone(ustar), make([]byte, longRange)...)},
 	} {
 		s := newShard(t, tt.plain)
-		out, sum := mustPack(t, s.base, s.folders(nil), Options{})
+		out, sum := mustPack(t, s.base, s.dirs(nil), Options{})
 		if !bytes.Equal(out, tt.plain) {
 			t.Errorf("%s: %d bytes, want the same %d", tt.story, len(out), len(tt.plain))
 		}
@@ -288,7 +288,7 @@ func TestPackUntouched(t *testing.T) {
 		}
 		var copier copier
 		w := NewWriter(&copier, Options{})
-		if err := errors.Join(Pack(context.Background(), w, All(s.base, s.folders(nil))), w.Close()); err != nil {
+		if err := errors.Join(Pack(context.Background(), w, All(s.base, s.dirs(nil))), w.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(copier.Bytes(), tt.plain) || w.Summary().Bytes != int64(len(tt.plain)) {
@@ -319,7 +319,7 @@ func TestPackChanges(t *testing.T) {
 		story   string
 		shard   shard
 		changes changes
-		added   []Folder
+		added   []Dir
 		options Options
 		want    string
 		sum     Summary // without Bytes
@@ -354,8 +354,8 @@ func TestPackChanges(t *testing.T) {
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"the last sample dropped, and nothing behind it", dup, changes{"a~2": dropped}, nil, Options{},
 			"a.x a.x a.y a.x b.x", Summary{Samples: 2, Members: 5}},
-		{"without others", s, nil, nil, Options{DropOthers: true}, "a.jpg a.cls b.jpg b.cls c.jpg", Summary{Samples: 3, Members: 5}},
-		{"without others, one changed", s, changes{"b": {write("sample.cls", "n")}}, nil, Options{DropOthers: true},
+		{"without others", s, nil, nil, Options{DropOutside: true}, "a.jpg a.cls b.jpg b.cls c.jpg", Summary{Samples: 3, Members: 5}},
+		{"without others, one changed", s, changes{"b": {write("sample.cls", "n")}}, nil, Options{DropOutside: true},
 			"a.jpg a.cls b.jpg b.cls=n c.jpg", Summary{Samples: 3, Members: 5}},
 
 		{"a directory renamed", s, changes{"a": {move("x/y")}}, nil, Options{},
@@ -375,22 +375,22 @@ func TestPackChanges(t *testing.T) {
 		{"the key of a later sample, which is dropped", s, changes{"a": {write("__key__", "b")}, "b": dropped}, nil, Options{},
 			"d/ b.jpg=a.jpg README b.cls=a.cls l NOTES c.jpg e/", Summary{Samples: 2, Members: 3}},
 
-		{"new samples", s, nil, []Folder{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")}, Options{},
+		{"new samples", s, nil, []Dir{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n/m.x=1 o.a=1 o.b=2 e/", Summary{Samples: 5, Members: 8, LeftOut: 1}},
-		{"a new sample with a key", s, nil, []Folder{added("n", "sample.x=1", "__key__=k", "__source__=s")}, Options{},
+		{"a new sample with a key", s, nil, []Dir{added("n", "sample.x=1", "__key__=k", "__source__=s")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg k.x=1 e/", Summary{Samples: 4, Members: 6}},
-		{"a copy of a sample, key file and all", s, nil, []Folder{added("n", "sample.x=1", "__key__=a", "__source__=s")}, Options{},
+		{"a copy of a sample, key file and all", s, nil, []Dir{added("n", "sample.x=1", "__key__=a", "__source__=s")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n.x=1 e/", Summary{Samples: 4, Members: 6}},
-		{"a new directory without members", s, nil, []Folder{added("n", "log=x", "__key__=bad.key")}, Options{},
+		{"a new directory without members", s, nil, []Dir{added("n", "log=x", "__key__=bad.key")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 1}},
-		{"files that lie in no directory", s, nil, []Folder{added("", "sample.x=1", "log=x")}, Options{},
+		{"files that lie in no directory", s, nil, []Dir{added("", "sample.x=1", "log=x")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 2}},
 
 		{"one sample becomes many", s, changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls b/0.x=0 one.x=1 NOTES c.jpg e/", Summary{Samples: 5, Members: 7}},
 		{"one sample becomes many others", s, changes{"b": {remove("sample.jpg"), remove("sample.cls"), sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1"))}}, nil, Options{},
 			"d/ a.jpg README a.cls l b/0.x=0 b/1.x=1 NOTES c.jpg e/", Summary{Samples: 4, Members: 5, Emptied: 1}},
-		{"a directory that is no sample leads to one", s, changes{"b": {func(f *Folder) {
+		{"a directory that is no sample leads to one", s, changes{"b": {func(f *Dir) {
 			between := added("b/x", "log=x")
 			sub(added("b/x/y", "sample.x=0"))(&between)
 			sub(between)(f)
@@ -410,7 +410,7 @@ func TestPackChanges(t *testing.T) {
 			"a.x a.x a.y a.x b.x c.x=a.x", Summary{Samples: 3, Members: 6}},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
-			out, sum := mustPack(t, tt.shard.base, tt.shard.folders(tt.changes, tt.added...), tt.options)
+			out, sum := mustPack(t, tt.shard.base, tt.shard.dirs(tt.changes, tt.added...), tt.options)
 			if got := listing(t, out); got != tt.want {
 				t.Errorf("members: %s\nwant:    %s", got, tt.want)
 			}
@@ -418,7 +418,7 @@ func TestPackChanges(t *testing.T) {
 			if sum != tt.sum {
 				t.Errorf("summary %+v, want %+v", sum, tt.sum)
 			}
-			again, _ := mustPack(t, tt.shard.base, tt.shard.folders(tt.changes, tt.added...), tt.options)
+			again, _ := mustPack(t, tt.shard.base, tt.shard.dirs(tt.changes, tt.added...), tt.options)
 			if !bytes.Equal(out, again) {
 				t.Error("packing again gives other bytes")
 			}
@@ -434,11 +434,11 @@ func TestPackBadKeys(t *testing.T) {
 	for _, tt := range []struct {
 		story   string
 		changes changes
-		added   []Folder
+		added   []Dir
 	}{
 		{"a dot in the last component", changes{"a": {write("__key__", "x.y")}}, nil},
 		{"a dot in the directory's new name", changes{"a": {move("x.y")}}, nil},
-		{"a dot in a new directory's name", nil, []Folder{added("x.y", "sample.x=1")}},
+		{"a dot in a new directory's name", nil, []Dir{added("x.y", "sample.x=1")}},
 		{"nothing", changes{"a": {write("__key__", "")}}, nil},
 		{"a newline alone", changes{"a": {write("__key__", "\n")}}, nil},
 		{"a NUL", changes{"a": {write("__key__", "x\x00y")}}, nil},
@@ -446,8 +446,8 @@ func TestPackBadKeys(t *testing.T) {
 		{"two newlines", changes{"a": {write("__key__", "x\n\n")}}, nil},
 		{"too long", changes{"a": {write("__key__", strings.Repeat("x", 4097))}}, nil},
 		{"what readers pass over", changes{"a": {write("__key__", "__x__/a")}}, nil},
-		{"a new directory that readers pass over", nil, []Folder{added("__x__/a", "sample.x=1")}},
-		{"a new directory with a bad key", nil, []Folder{added("n", "sample.x=1", "__key__=x.y")}},
+		{"a new directory that readers pass over", nil, []Dir{added("__x__/a", "sample.x=1")}},
+		{"a new directory with a bad key", nil, []Dir{added("n", "sample.x=1", "__key__=x.y")}},
 		{"a nested directory with a bad key", changes{"a": {sub(added("a/n", "sample.x=1", "__key__=x.y"))}}, nil},
 		{"one dot", changes{"a": {write("__key__", ".")}}, nil},
 		{"two samples of one key that come to lie together", changes{"b": dropped}, nil},
@@ -455,13 +455,13 @@ func TestPackBadKeys(t *testing.T) {
 		{"a sample gets the key of the one behind", changes{"a": {write("__key__", "b")}}, nil},
 		{"a nested sample has its parent's key, which was renamed", changes{"c": {move("n"), sub(added("c/m", "sample.x=1", "__key__=n"))}}, nil},
 	} {
-		if _, _, err := packed(s.base, s.folders(tt.changes, tt.added...), Options{}); !errors.Is(err, ErrKey) {
+		if _, _, err := packed(s.base, s.dirs(tt.changes, tt.added...), Options{}); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v, want %v", tt.story, err, ErrKey)
 		} else if !strings.HasPrefix(err.Error(), "sample ") {
 			t.Errorf("%s: %v, want the sample named", tt.story, err)
 		}
 	}
-	if _, _, err := packed(s.base, s.folders(changes{"a": {write("__key__", strings.Repeat("x", 4096))}}), Options{}); err != nil {
+	if _, _, err := packed(s.base, s.dirs(changes{"a": {write("__key__", strings.Repeat("x", 4096))}}), Options{}); err != nil {
 		t.Errorf("a key of 4096 bytes: %v", err)
 	}
 }
@@ -470,7 +470,7 @@ func TestPackBadKeys(t *testing.T) {
 // first member in the shard, be it there or not, of a new sample those of the sample that it lies in or of the first one.
 func TestPackHeaders(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "*", "d/", "first.x", "a.x", "a.y", "b.x"))
-	out, _ := mustPack(t, s.base, s.folders(changes{
+	out, _ := mustPack(t, s.base, s.dirs(changes{
 		"a": {remove("sample.x"), write("sample.y", "1"), write("sample.z", "2"), sub(added("a/n", "sample.x=3"))},
 	}, added("n", "sample.x=4")), Options{})
 	times := map[string]time.Time{"a.y": seconds(3), "a.z": seconds(3), "a/n.x": seconds(3), "n.x": seconds(2)}
@@ -490,7 +490,7 @@ func TestPackHeaders(t *testing.T) {
 	}
 	// A shard without samples gives none, and so does none.
 	for _, b := range []Base{{}, newShard(t, makeTar(t, tar.FormatUnknown, "*", "README")).base} {
-		out, _ := mustPack(t, b, folders{added("n", "sample.x=4")}, Options{})
+		out, _ := mustPack(t, b, dirs{added("n", "sample.x=4")}, Options{})
 		list, _ := headers(t, out)
 		h := list[0]
 		if h.Name != "n.x" || h.Uid != 0 || h.Uname != "" || !h.ModTime.Equal(ftime.Truncate(time.Second)) {
@@ -508,7 +508,7 @@ func TestPackOddHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newShard(t, bytes.Replace(b.Bytes(), []byte("comment=abcd"), []byte("mtime=nonsen"), 1))
-	out, _ := mustPack(t, s.base, s.folders(changes{"a": {write("sample.x", "1")}}), Options{})
+	out, _ := mustPack(t, s.base, s.dirs(changes{"a": {write("sample.x", "1")}}), Options{})
 	if h := first(headers(t, out))[0]; h.Name != "a.x" || h.Uid != 0 || !h.ModTime.Equal(mtime) {
 		t.Errorf("%+v", h)
 	}
@@ -525,7 +525,7 @@ func TestPackTimes(t *testing.T) {
 		{Options{Times: FixedTime, Fixed: time.Unix(5, 7)}, time.Unix(5, 0), time.Unix(5, 0)},
 		{Options{Times: FixedTime, Fixed: time.Unix(0, 0)}, time.Unix(0, 0), time.Unix(0, 0)},
 	} {
-		out, _ := mustPack(t, s.base, s.folders(changes{"a": {write("sample.y", "1")}, "b": {move("c")}}), tt.options)
+		out, _ := mustPack(t, s.base, s.dirs(changes{"a": {write("sample.y", "1")}, "b": {move("c")}}), tt.options)
 		for _, h := range first(headers(t, out)) {
 			want := map[string]time.Time{"a.x": mtime.Add(123 * time.Millisecond), "a.y": tt.changed, "c.x": tt.moved}[h.Name]
 			if !h.ModTime.Equal(want) {
@@ -556,7 +556,7 @@ func TestPackExtendedHeaders(t *testing.T) {
 		{"b", time.Unix(1<<33-1, 0), tar.FormatUSTAR},
 		{"b", time.Unix(1<<33, 0), tar.FormatPAX},
 	} {
-		out, _ := mustPack(t, s.base, s.folders(changes{"a": {write("__key__", tt.key)}}), Options{Times: FixedTime, Fixed: tt.time})
+		out, _ := mustPack(t, s.base, s.dirs(changes{"a": {write("__key__", tt.key)}}), Options{Times: FixedTime, Fixed: tt.time})
 		h := first(headers(t, out))[0]
 		if h.Name != tt.key+".x" || !h.ModTime.Equal(tt.time) || h.Format != tt.want {
 			t.Errorf("%q of %v: %q of %v in %v, want %v", tt.key, tt.time, h.Name, h.ModTime, h.Format, tt.want)
@@ -569,10 +569,10 @@ func TestPackBigFile(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
 	var out bytes.Buffer
 	w := NewWriter(&out, Options{})
-	f := s.folder(0, put(File{Name: "sample.x", Row: Changed, Open: func() (fs.File, error) {
+	f := s.dir(0, put(DirFile{Name: "sample.x", Row: Changed, Open: func() (fs.File, error) {
 		return &fakeFile{size: 8 << 30, r: strings.NewReader("short")}, nil
 	}}))
-	if err := w.Folder(s.base, f); !errors.Is(err, ErrChanged) {
+	if err := w.WriteDir(s.base, f); !errors.Is(err, ErrChanged) {
 		t.Fatalf("%v, want %v", err, ErrChanged)
 	}
 	h, err := tar.NewReader(&out).Next()
@@ -582,8 +582,8 @@ func TestPackBigFile(t *testing.T) {
 }
 
 // put is an edit that puts a file into a directory.
-func put(file File) edit {
-	return func(f *Folder) {
+func put(file DirFile) edit {
+	return func(f *Dir) {
 		remove(file.Name)(f)
 		f.Files = append(f.Files, file)
 	}
@@ -629,14 +629,14 @@ func TestPackFileErrors(t *testing.T) {
 			if name == "__key__" && tt.want == ErrChanged {
 				continue
 			}
-			_, _, err := packed(s.base, s.folders(changes{"a": {put(File{Name: name, Row: Changed, Open: tt.open})}}), Options{})
+			_, _, err := packed(s.base, s.dirs(changes{"a": {put(DirFile{Name: name, Row: Changed, Open: tt.open})}}), Options{})
 			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), "sample a: "+name+": ") {
 				t.Errorf("%s: %v, want sample a: %s: ...: %v", tt.story, err, name, tt.want)
 			}
 		}
 	}
 	// A file that has grown gives the bytes that its header says.
-	out, _ := mustPack(t, s.base, s.folders(changes{"a": {put(File{Name: "sample.x", Row: Changed, Open: open(&fakeFile{size: 3, r: strings.NewReader("12345")}, nil)})}}), Options{})
+	out, _ := mustPack(t, s.base, s.dirs(changes{"a": {put(DirFile{Name: "sample.x", Row: Changed, Open: open(&fakeFile{size: 3, r: strings.NewReader("12345")}, nil)})}}), Options{})
 	if got := listing(t, out); got != "a.x=123" {
 		t.Errorf("a file that has grown: %s", got)
 	}
@@ -649,7 +649,7 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 // A write error ends the packing, wherever it comes.
 func TestPackWriteErrors(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x", "d.x"))
-	source := s.folders(changes{"b": {write("sample.y", strings.Repeat("long", 1000))}, "c": {move("e")}})
+	source := s.dirs(changes{"b": {write("sample.y", strings.Repeat("long", 1000))}, "c": {move("e")}})
 	whole, _ := mustPack(t, s.base, source, Options{})
 	full := errors.New("disk full")
 	for room := 0; room < len(whole); room += 100 {
@@ -684,7 +684,7 @@ func TestPackShortShard(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x"))
 	s.base.Plain = bytes.NewReader(s.plain[:600])
 	for _, c := range []changes{nil, {"b": {move("c")}}, {"a": {move("c")}}} {
-		if out, _, err := packed(s.base, s.folders(c), Options{}); err == nil {
+		if out, _, err := packed(s.base, s.dirs(c), Options{}); err == nil {
 			t.Errorf("%d bytes and no error", len(out))
 		}
 	}
@@ -699,7 +699,7 @@ func TestPackTruncated(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := shard{whole[:at], Base{Index: x, Plain: bytes.NewReader(whole[:at])}}
-		out, sum := mustPack(t, s.base, s.folders(nil), Options{})
+		out, sum := mustPack(t, s.base, s.dirs(nil), Options{})
 		if want := listing(t, whole); !strings.HasPrefix(want, listing(t, out)) || sum.Samples != x.Samples() {
 			t.Errorf("cut at byte %d: %s, of %s", at, listing(t, out), want)
 		}
@@ -709,9 +709,9 @@ func TestPackTruncated(t *testing.T) {
 // A directory that was renamed with nothing else done to it is still told as untouched.
 func TestPackMovedUntouched(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "a.y", "b.x"))
-	f := s.folder(0)
-	f.Path, f.Moved = "c", true
-	out, _ := mustPack(t, s.base, folders{f, s.folder(1)}, Options{})
+	f := s.dir(0)
+	f.Path, f.Renamed = "c", true
+	out, _ := mustPack(t, s.base, dirs{f, s.dir(1)}, Options{})
 	if got, want := listing(t, out), "c.x=a.x c.y=a.y b.x"; got != want {
 		t.Errorf("members: %s, want %s", got, want)
 	}
@@ -739,7 +739,7 @@ func TestPackTwoShards(t *testing.T) {
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{})
 		for _, s := range tt.list {
-			if err := Pack(context.Background(), w, All(s.base, s.folders(changes{tt.drop: dropped}))); err != nil {
+			if err := Pack(context.Background(), w, All(s.base, s.dirs(changes{tt.drop: dropped}))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -777,7 +777,7 @@ func TestPackPieces(t *testing.T) {
 			last = Base{Index: x, Plain: s.base.Plain}
 			piece := shard{plain, last}
 			for number := range x.Samples() {
-				if err := w.Folder(last, piece.folder(number, tt.changes[x.Sample(number).Path]...)); err != nil {
+				if err := w.WriteDir(last, piece.dir(number, tt.changes[x.Sample(number).Path]...)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -833,7 +833,7 @@ func TestPackSize(t *testing.T) {
 	for key, size := range map[string]int{"a": 478515, "b": 499515, "c": 562515} {
 		c[key] = []edit{remove("sample.jpg"), write("sample.ppm", strings.Repeat("p", size))}
 	}
-	out, sum := mustPack(t, s.base, s.folders(c), Options{})
+	out, sum := mustPack(t, s.base, s.dirs(c), Options{})
 	if len(out) != 1_556_480 || sum.Bytes != 1_556_480 || sum.Members != 9 {
 		t.Errorf("%d bytes, %+v, want 1556480", len(out), sum)
 	}
@@ -844,7 +844,7 @@ func TestPackCancel(t *testing.T) {
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(why)
-	if err := Pack(ctx, NewWriter(io.Discard, Options{}), All(s.base, s.folders(nil))); !errors.Is(err, why) {
+	if err := Pack(ctx, NewWriter(io.Discard, Options{}), All(s.base, s.dirs(nil))); !errors.Is(err, why) {
 		t.Errorf("%v, want %v", err, why)
 	}
 	broken := fmt.Errorf("broken source")
@@ -856,6 +856,6 @@ func TestPackCancel(t *testing.T) {
 
 type failing struct{ err error }
 
-func (f failing) Folders() iter.Seq2[Folder, error] {
-	return func(yield func(Folder, error) bool) { yield(Folder{}, f.err) }
+func (f failing) Dirs() iter.Seq2[Dir, error] {
+	return func(yield func(Dir, error) bool) { yield(Dir{}, f.err) }
 }

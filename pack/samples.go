@@ -34,8 +34,8 @@ const none = -1
 // Member is one member of a Sample.
 type Member struct {
 	Ext  string
-	File File // what it holds
-	Row  int  // of the member of the shard in whose place it comes; Changed for a new one
+	File DirFile // what it holds
+	Row  int     // of the member of the shard in whose place it comes; Changed for a new one
 
 	renamed bool // its extension is not the one that it had
 }
@@ -81,7 +81,7 @@ func End(b Base) Sample {
 //   - sample.EXT is the member KEY.EXT, and any other file is none;
 //   - a directory that holds members is a sample, whose key is what was written into its key file or, where the directory
 //     is new or was renamed, what its path says.
-func Samples(b Base, f Folder) ([]Sample, error) {
+func Samples(b Base, f Dir) ([]Sample, error) {
 	own, err := ownSample(b, f)
 	if err != nil {
 		return nil, fmt.Errorf("sample %s: %w", f.Path, err)
@@ -90,7 +90,7 @@ func Samples(b Base, f Folder) ([]Sample, error) {
 	if own.placed || !own.Empty() || own.LeftOut > 0 {
 		samples = append(samples, own)
 	}
-	for _, sub := range f.Folders {
+	for _, sub := range f.Dirs {
 		more, err := Samples(b, sub)
 		if err != nil {
 			return nil, err
@@ -104,11 +104,11 @@ func Samples(b Base, f Folder) ([]Sample, error) {
 }
 
 // ownSample returns the sample that a directory itself shows.
-func ownSample(b Base, f Folder) (s Sample, err error) {
+func ownSample(b Base, f Dir) (s Sample, err error) {
 	s = Sample{Base: b, Path: f.Path, like: none}
 	if f.Sample != nil {
 		s = Whole(b, *f.Sample)
-		if f.Untouched && !f.Moved {
+		if f.Untouched && !f.Renamed {
 			return s, nil
 		}
 		s.Path, s.whole = f.Path, false
@@ -119,7 +119,7 @@ func ownSample(b Base, f Folder) (s Sample, err error) {
 		s.LeftOut = len(f.Files)
 		return s, nil
 	}
-	files := make(map[string]File, len(f.Files))
+	files := make(map[string]DirFile, len(f.Files))
 	for _, file := range f.Files {
 		files[file.Name] = file
 	}
@@ -154,7 +154,7 @@ func ownSample(b Base, f Folder) (s Sample, err error) {
 }
 
 // newMembers returns the files that become members that the shard does not have, by name, and how many others there are.
-func newMembers(files map[string]File) (members []Member, others int) {
+func newMembers(files map[string]DirFile) (members []Member, others int) {
 	for name, file := range files {
 		ext, n, ok := index.SplitFile(name)
 		switch {
@@ -169,8 +169,8 @@ func newMembers(files map[string]File) (members []Member, others int) {
 }
 
 // key returns the key of the sample that a directory shows; own is the one that it has without a key file of its own.
-func key(b Base, f Folder, own string) (string, error) {
-	if f.Moved {
+func key(b Base, f Dir, own string) (string, error) {
+	if f.Renamed {
 		own = index.KeyOfPath(f.Path)
 	}
 	file, ok := f.File(index.KeyFile)
@@ -195,7 +195,7 @@ func key(b Base, f Folder, own string) (string, error) {
 }
 
 // readFile returns the content of a file of at most limit bytes, or its first limit bytes.
-func readFile(file File, limit int64) ([]byte, error) {
+func readFile(file DirFile, limit int64) ([]byte, error) {
 	f, err := file.Open()
 	if err != nil {
 		return nil, err

@@ -7,9 +7,9 @@ import (
 
 // Source has directories of samples.
 type Source interface {
-	// Folders yields the directories as they are now: those that show samples of a shard in tar order, then the others,
+	// Dirs yields the directories as they are now: those that show samples of a shard in tar order, then the others,
 	// by path.
-	Folders() iter.Seq2[Folder, error]
+	Dirs() iter.Seq2[Dir, error]
 }
 
 // Shard yields the samples of a shard as they lie there and, at last, what it has behind them.
@@ -32,7 +32,7 @@ func Shard(b Base) iter.Seq2[Sample, error] {
 // All yields the samples of a source and, at last, what its shard has behind them. Base is that shard, or the zero Base.
 func All(b Base, source Source) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
-		for f, err := range source.Folders() {
+		for f, err := range source.Dirs() {
 			var samples []Sample
 			if err == nil {
 				samples, err = Samples(b, f)

@@ -27,8 +27,8 @@ func (w *Writer) rehearsal() *Writer {
 
 // Check returns why the samples in a directory cannot be written, if it is their fault: ErrKey or ErrTwice. Nothing is written,
 // and nothing read but their keys.
-func (w *Writer) Check(b Base, f Folder) error {
-	if err := w.rehearsal().Folder(b, f); errors.Is(err, ErrKey) || errors.Is(err, ErrTwice) {
+func (w *Writer) Check(b Base, f Dir) error {
+	if err := w.rehearsal().WriteDir(b, f); errors.Is(err, ErrKey) || errors.Is(err, ErrDuplicateExtension) {
 		return err
 	}
 	return nil

@@ -16,14 +16,14 @@ func TestMeasure(t *testing.T) {
 	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "l->", "b.y", "c.x", strings.Repeat("long", 40)+".x", "e/")
 	s := newShard(t, plain)
 	for _, o := range []Options{
-		{}, {DropOthers: true}, {Reordered: true}, {OwnEnd: true}, {Times: FileTime},
-		{Fields: Fields{{"x", []string{"x"}}, {"z", []string{"y"}}}},
-		{Fields: Fields{{"y", []string{"y"}}}},
+		{}, {DropOutside: true}, {Reordered: true}, {OwnEnd: true}, {Times: FileTime},
+		{Selection: Selection{{"x", []string{"x"}}, {"z", []string{"y"}}}},
+		{Selection: Selection{{"y", []string{"y"}}}},
 		{Rekey: func(key string, n int) string { return fmt.Sprint(strings.Repeat("k", 97), n) }, First: 98},
 	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, o)
-		samples := All(s.base, s.folders(changes{"b": {write("sample.y", strings.Repeat("y", 1000)), write("sample.z", "")}, "c": {remove("sample.x")}},
+		samples := All(s.base, s.dirs(changes{"b": {write("sample.y", strings.Repeat("y", 1000)), write("sample.z", "")}, "c": {remove("sample.x")}},
 			added("n/m", "sample.x=1", "log=2")))
 		for s, err := range samples {
 			if err != nil {

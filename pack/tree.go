@@ -12,21 +12,21 @@ type Tree struct {
 	FS fs.FS
 }
 
-// Folders yields the directories by path, a directory before those in it.
-func (t Tree) Folders() iter.Seq2[Folder, error] {
-	return func(yield func(Folder, error) bool) {
+// Dirs yields the directories by path, a directory before those in it.
+func (t Tree) Dirs() iter.Seq2[Dir, error] {
+	return func(yield func(Dir, error) bool) {
 		t.walk(".", yield)
 	}
 }
 
 // walk yields the directories in dir, and reports whether to go on.
-func (t Tree) walk(dir string, yield func(Folder, error) bool) bool {
+func (t Tree) walk(dir string, yield func(Dir, error) bool) bool {
 	f, subs, err := ReadDir(t.FS, dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "." {
 		return true // removed since it was listed
 	}
 	if err != nil {
-		return yield(Folder{}, err)
+		return yield(Dir{}, err)
 	}
 	if dir == "." {
 		f.Path = ""

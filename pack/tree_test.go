@@ -78,7 +78,7 @@ func TestPackTreeErrors(t *testing.T) {
 	}
 	// One that is removed while it is packed is left out.
 	w := NewWriter(new(limitedWriter), Options{})
-	for f, err := range (Tree{vanishing{fsys}}).Folders() {
+	for f, err := range (Tree{vanishing{fsys}}).Dirs() {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -184,7 +184,7 @@ func (r *course) failAgain() error {
 		if t.number != failed[0] {
 			continue
 		}
-		if err := r.failures.Folder(t.base, t.before); err != nil {
+		if err := r.failures.WriteDir(t.base, t.before); err != nil {
 			return fmt.Errorf("%s: %w", r.failed, err)
 		}
 		if failed = failed[1:]; len(failed) == 0 {

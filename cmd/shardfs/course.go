@@ -213,7 +213,7 @@ func (r *course) fail(t *task) error {
 	if r.failures == nil {
 		return nil
 	}
-	err := r.failures.Folder(t.base, t.before)
+	err := r.failures.WriteDir(t.base, t.before)
 	if err == nil {
 		err = r.failures.Flush()
 	}
@@ -273,10 +273,10 @@ func (r *course) tooMany(all int) error {
 }
 
 // pack puts a sample into the output, or if it is not there, what lies around it.
-func (r *course) pack(t *task, folder pack.Folder, there bool) error {
+func (r *course) pack(t *task, folder pack.Dir, there bool) error {
 	switch {
 	case there:
-		if err := r.out.Folder(t.base, folder); err != nil {
+		if err := r.out.WriteDir(t.base, folder); err != nil {
 			return err
 		}
 	case t.others != nil:
@@ -288,14 +288,14 @@ func (r *course) pack(t *task, folder pack.Folder, there bool) error {
 }
 
 // withLog returns a sample's directory with what its command wrote as one more file.
-func withLog(t *task, f pack.Folder, ext string, log *runner.Output) pack.Folder {
+func withLog(t *task, f pack.Dir, ext string, log *runner.Output) pack.Dir {
 	if f.Untouched {
 		f.Untouched = false
 		f.Files = pack.MemberFiles(t.base.Index, *f.Sample, func(string) bool { return true })
 	}
 	name := index.SampleFile(ext)
-	f.Files = slices.DeleteFunc(slices.Clone(f.Files), func(file pack.File) bool { return file.Name == name })
-	f.Files = append(f.Files, pack.File{
+	f.Files = slices.DeleteFunc(slices.Clone(f.Files), func(file pack.DirFile) bool { return file.Name == name })
+	f.Files = append(f.Files, pack.DirFile{
 		Name: name, Row: pack.Changed, Size: log.Len(), Mode: 0o644, ModTime: time.Now(),
 		Open: func() (fs.File, error) { return log.Open(name), nil },
 	})

@@ -69,7 +69,7 @@ func exitStatus(err error) int {
 		return child.ExitCode() // a server of ours, which has said why
 	case is(errPartly, errDoubtful):
 		return exitPartly
-	case is(errSampleFailed, mounts.ErrUnpacked, errFaulty, pack.ErrKey, pack.ErrTwice, pack.ErrClash):
+	case is(errSampleFailed, mounts.ErrUnpacked, errFaulty, pack.ErrKey, pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
@@ -93,7 +93,7 @@ func hintOf(err error) string {
 		return hint
 	case errors.Is(err, index.ErrStale):
 		return "--index none does without index files"
-	case errors.Is(err, pack.ErrClash):
+	case errors.Is(err, pack.ErrExtensionConflict):
 		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
 	}
 	return ""

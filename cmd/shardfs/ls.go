@@ -164,7 +164,7 @@ func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) e
 	base := baseOf(over.Shard)
 	found := make(map[string]bool)
 	n := 0
-	for f, err := range over.Folders() {
+	for f, err := range over.Dirs() {
 		if err != nil {
 			return err
 		}

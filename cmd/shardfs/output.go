@@ -102,7 +102,7 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 }
 
 func (o *outputFlags) packOptions() (p pack.Options, err error) {
-	p.DropOthers = o.others == "drop"
+	p.DropOutside = o.others == "drop"
 	seconds, fixed := strings.CutPrefix(o.mtime, "@")
 	switch {
 	case o.mtime == "sample":
@@ -120,7 +120,7 @@ func (o *outputFlags) packOptions() (p pack.Options, err error) {
 		return p, ui.Usagef("--mtime %s: sample, file, now or @SECONDS", o.mtime)
 	}
 	if o.fields != "" {
-		if p.Fields, err = pack.ParseFields(o.fields); err != nil {
+		if p.Selection, err = pack.ParseSelection(o.fields); err != nil {
 			return p, ui.Usagef("--fields %s: %w", o.fields, err)
 		}
 	}

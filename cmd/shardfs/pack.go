@@ -116,7 +116,7 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out outpu
 	in.partly = o.output.fields != ""
 	if !o.all(keys) {
 		in.partly = true
-		out.Pack.DropOthers = true // they belong to no sample that was chosen
+		out.Pack.DropOutside = true // they belong to no sample that was chosen
 		samples = choose(&o.choice, samples, keys, keyOf, free)
 	}
 	samples = others.join(samples)

@@ -17,7 +17,7 @@ import (
 type others []*other
 
 type other struct {
-	pack.Other
+	pack.Join
 	sh   *shard.Shard
 	file os.FileInfo
 }
@@ -27,7 +27,7 @@ func openOthers(ctx context.Context, u *ui.UI, names []string, o shard.Options) 
 	for _, name := range names {
 		sh, err := source.OpenShard(ctx, u, name, o)
 		if err == nil {
-			list = append(list, &other{Other: pack.Other{Base: namedBase(sh)}, sh: sh})
+			list = append(list, &other{Join: pack.Join{Base: namedBase(sh)}, sh: sh})
 			list[len(list)-1].file, err = fileOf(name)
 		}
 		if err != nil {
@@ -41,7 +41,7 @@ func openOthers(ctx context.Context, u *ui.UI, names []string, o shard.Options) 
 // join returns samples with what the shards have for them.
 func (l others) join(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sample, error] {
 	for _, o := range l {
-		samples = o.Join(samples)
+		samples = o.Apply(samples)
 	}
 	return samples
 }

@@ -48,12 +48,12 @@ type task struct {
 	key     string
 	source  string
 	base    pack.Base
-	before  pack.Folder                       // its directory as it was
-	now     func() (pack.Folder, bool, error) // its directory as it is; false where it is gone
-	free    func() error                      // its directory is not needed any more
-	discard func() error                      // its directory, which may be broken, shall go now; free is called all the same
-	skipped func()                            // told that it shall not be in the output; may be nil
-	others  func(*pack.Writer) error          // packs what lies around it if it is not packed itself; may be nil
+	before  pack.Dir                       // its directory as it was
+	now     func() (pack.Dir, bool, error) // its directory as it is; false where it is gone
+	free    func() error                   // its directory is not needed any more
+	discard func() error                   // its directory, which may be broken, shall go now; free is called all the same
+	skipped func()                         // told that it shall not be in the output; may be nil
+	others  func(*pack.Writer) error       // packs what lies around it if it is not packed itself; may be nil
 
 	// prepare makes its directory for an attempt, from 1 on, as it was in the beginning, and returns where that is.
 	prepare func(ctx context.Context, attempt int) (string, error)
@@ -158,7 +158,7 @@ func shardTasks(sh *shard.Shard, complete func(*task, index.Sample)) iter.Seq2[*
 			s := sh.Index.Sample(n)
 			t := &task{
 				number: n, key: s.Key, source: sh.Name, base: base,
-				before: pack.Folder{Path: s.Path, Sample: &s, Untouched: true},
+				before: pack.Dir{Path: s.Path, Sample: &s, Untouched: true},
 			}
 			complete(t, s)
 			if !yield(t, nil) {
@@ -241,7 +241,7 @@ func (m *mountSpace) tasks() iter.Seq2[*task, error] {
 			t.now = laid
 			return again(ctx, attempt)
 		}
-		t.now = func() (pack.Folder, bool, error) { return m.over.Folder(s.Number) }
+		t.now = func() (pack.Dir, bool, error) { return m.over.SampleDir(s.Number) }
 		t.free = func() error { return errors.Join(freeLaid(), m.over.Free(s.Number, m.mounted)) }
 		t.discard = t.free
 	})
@@ -302,7 +302,7 @@ func (t *task) layOut(layout *ws.Extractor, x *index.Index, plain io.ReaderAt, s
 		}
 		return laid.Dir, nil
 	}
-	t.now = func() (pack.Folder, bool, error) { return laid.Folder() }
+	t.now = func() (pack.Dir, bool, error) { return laid.Folder() }
 	t.free, t.discard = remove, remove
 }
 
@@ -363,7 +363,7 @@ func (s *streamSpace) tasks() iter.Seq2[*task, error] {
 			sample.Number = n
 			t := &task{
 				number: n, key: sample.Key, source: s.stream.Name, base: pack.Base{Index: x, Plain: s.stream},
-				before: pack.Folder{Path: sample.Path, Sample: &sample, Untouched: true},
+				before: pack.Dir{Path: sample.Path, Sample: &sample, Untouched: true},
 			}
 			t.layOut(s.layout, x, s.stream, sample)
 			remove := t.free
@@ -453,7 +453,7 @@ func (t *treeSpace) broken() error {
 func (t *treeSpace) tasks() iter.Seq2[*task, error] {
 	return func(yield func(*task, error) bool) {
 		number := 0
-		for top, err := range t.source.Folders() {
+		for top, err := range t.source.Dirs() {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -484,7 +484,7 @@ func (t *treeSpace) task(path string, number int) *task {
 	return &task{
 		number: number, key: key, source: source,
 		prepare: func(context.Context, int) (string, error) { return dir, nil },
-		now:     func() (pack.Folder, bool, error) { return pack.Folder{}, false, nil }, // rest packs them all
+		now:     func() (pack.Dir, bool, error) { return pack.Dir{}, false, nil }, // rest packs them all
 		free:    func() error { return nil },
 		discard: func() error { return nil },
 		skipped: func() { t.skipped[path] = true },
@@ -492,16 +492,16 @@ func (t *treeSpace) task(path string, number int) *task {
 }
 
 // sampleFolders yields those of a directory and the directories in it that are samples.
-func sampleFolders(f pack.Folder) iter.Seq[pack.Folder] {
-	return func(yield func(pack.Folder) bool) {
-		isSample := f.Sample != nil || f.Path != "" && slices.ContainsFunc(f.Files, func(file pack.File) bool {
+func sampleFolders(f pack.Dir) iter.Seq[pack.Dir] {
+	return func(yield func(pack.Dir) bool) {
+		isSample := f.Sample != nil || f.Path != "" && slices.ContainsFunc(f.Files, func(file pack.DirFile) bool {
 			_, _, member := index.SplitFile(file.Name)
 			return member || file.Name == index.KeyFile
 		})
 		if isSample && !yield(f) {
 			return
 		}
-		for _, sub := range f.Folders {
+		for _, sub := range f.Dirs {
 			for sample := range sampleFolders(sub) {
 				if !yield(sample) {
 					return
@@ -515,10 +515,10 @@ func (t *treeSpace) rest(ctx context.Context, w *pack.Writer) error {
 	return pack.Pack(ctx, w, pack.All(t.base, t))
 }
 
-// Folders yields the directories without those of skipped samples.
-func (t *treeSpace) Folders() iter.Seq2[pack.Folder, error] {
-	return func(yield func(pack.Folder, error) bool) {
-		for f, err := range t.source.Folders() {
+// Dirs yields the directories without those of skipped samples.
+func (t *treeSpace) Dirs() iter.Seq2[pack.Dir, error] {
+	return func(yield func(pack.Dir, error) bool) {
+		for f, err := range t.source.Dirs() {
 			if !t.skipped[f.Path] && !yield(t.without(f), err) {
 				return
 			}
@@ -526,14 +526,14 @@ func (t *treeSpace) Folders() iter.Seq2[pack.Folder, error] {
 	}
 }
 
-func (t *treeSpace) without(f pack.Folder) pack.Folder {
-	var kept []pack.Folder
-	for _, sub := range f.Folders {
+func (t *treeSpace) without(f pack.Dir) pack.Dir {
+	var kept []pack.Dir
+	for _, sub := range f.Dirs {
 		if !t.skipped[sub.Path] {
 			kept = append(kept, t.without(sub))
 		}
 	}
-	f.Folders = kept
+	f.Dirs = kept
 	return f
 }
 

@@ -15,14 +15,14 @@ import (
 
 // Position is where a resumable Output stands between two samples. Its JSON is part of the checkpoints of runs.
 type Position struct {
-	Part string    `json:"part"` // name of the temporary file, beside the output
-	Mark pack.Mark `json:"mark"`
-	Tail []byte    `json:"tail"` // plain bytes before the mark that the encoder has not written yet; nil: not compressed
+	Part string        `json:"part"` // name of the temporary file, beside the output
+	Mark pack.Position `json:"mark"`
+	Tail []byte        `json:"tail"` // plain bytes before the mark that the encoder has not written yet; nil: not compressed
 }
 
 // Position makes durable what has been packed, and returns where that ends.
 func (out *Output) Position() (p Position, err error) {
-	if p.Mark, err = out.Mark(); err != nil {
+	if p.Mark, err = out.Writer.Position(); err != nil {
 		return p, err
 	}
 	p.Part, p.Tail = out.file.Part(), out.unwritten.bytes()

@@ -40,8 +40,8 @@ func (out *Output) String() string {
 			text += "; " + ui.Count(less.n, less.thing) + " " + less.what
 		}
 	}
-	if s.Others > 0 {
-		text += fmt.Sprintf("; %s outside samples left out", ui.Count(s.Others, "member"))
+	if s.Outside > 0 {
+		text += fmt.Sprintf("; %s outside samples left out", ui.Count(s.Outside, "member"))
 	}
 	return text
 }

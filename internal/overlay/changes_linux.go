@@ -42,7 +42,7 @@ func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 			}
 			return true
 		}
-		for f, err := range o.Folders() {
+		for f, err := range o.Dirs() {
 			if err != nil {
 				yield(Difference{}, err)
 				return
@@ -68,18 +68,18 @@ func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 }
 
 // differences returns the differences in one directory.
-func (o *Overlay) differences(f pack.Folder) []Difference {
+func (o *Overlay) differences(f pack.Dir) []Difference {
 	var all []Difference
 	switch {
 	case f.Sample == nil && f.Path != "":
 		all = append(all, Difference{Kind: added, Path: f.Path, Sample: true})
-	case f.Moved:
+	case f.Renamed:
 		all = append(all, Difference{Kind: renamed, Path: f.Path, From: f.Sample.Path, Sample: true})
 	}
 	if f.Untouched {
 		return all
 	}
-	var members []pack.File
+	var members []pack.DirFile
 	shard := make(map[string]bool) // names of the files that the shard has
 	if f.Sample != nil {
 		members = pack.MemberFiles(o.Shard.Index, *f.Sample, func(string) bool { return true })
@@ -89,7 +89,7 @@ func (o *Overlay) differences(f pack.Folder) []Difference {
 		shard[m.Name] = true
 	}
 	files := slices.Clone(f.Files)
-	slices.SortFunc(files, func(a, b pack.File) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(files, func(a, b pack.DirFile) int { return strings.Compare(a.Name, b.Name) })
 	present := make(map[string]bool, len(files))
 	for _, file := range files {
 		present[file.Name] = true
@@ -106,7 +106,7 @@ func (o *Overlay) differences(f pack.Folder) []Difference {
 			all = append(all, Difference{Kind: deleted, Path: path.Join(f.Path, m.Name)})
 		}
 	}
-	for _, sub := range f.Folders {
+	for _, sub := range f.Dirs {
 		all = append(all, o.differences(sub)...)
 	}
 	return all

@@ -38,13 +38,13 @@ func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
 // Close releases the overlay. The shard and the scratch directory stay open.
 func (o *Overlay) Close() error { return o.upper.close() }
 
-// Folders yields the directories of the samples as they are now: those of the shard in tar order, then those that were
+// Dirs yields the directories of the samples as they are now: those of the shard in tar order, then those that were
 // added, by path, and last the root with the files that were added there. It ends with the first error.
-func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
-	return func(yield func(pack.Folder, error) bool) {
+func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
+	return func(yield func(pack.Dir, error) bool) {
 		c, err := o.walk()
 		if err != nil {
-			yield(pack.Folder{}, err)
+			yield(pack.Dir{}, err)
 			return
 		}
 		for n := range o.Shard.Index.Samples() {
@@ -61,7 +61,7 @@ func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
 				return
 			}
 		}
-		for _, f := range append(c.added, pack.Folder{Files: c.rootFiles}) {
+		for _, f := range append(c.added, pack.Dir{Files: c.rootFiles}) {
 			if !yield(f, nil) {
 				return
 			}
@@ -70,14 +70,14 @@ func (o *Overlay) Folders() iter.Seq2[pack.Folder, error] {
 }
 
 // folder returns the directory of one sample at its place; false where it was deleted.
-func (o *Overlay) folder(c *changes, number int) (pack.Folder, bool, error) {
+func (o *Overlay) folder(c *changes, number int) (pack.Dir, bool, error) {
 	x := o.Shard.Index
 	p, ok := o.where(c, x.DirOf(number))
 	if !ok {
-		return pack.Folder{}, false, nil
+		return pack.Dir{}, false, nil
 	}
 	sample := x.Sample(number)
-	folder := pack.Folder{Path: p.path, Sample: &sample, Moved: p.path != sample.Path, Untouched: true}
+	folder := pack.Dir{Path: p.path, Sample: &sample, Renamed: p.path != sample.Path, Untouched: true}
 	if _, changed := c.places[x.DirOf(number)]; !changed {
 		return folder, true, nil
 	}
@@ -85,9 +85,9 @@ func (o *Overlay) folder(c *changes, number int) (pack.Folder, bool, error) {
 	return folder, true, err
 }
 
-// Folder returns the directory of one sample as it is now, at the sample's own path; false where it was deleted or
+// SampleDir returns the directory of one sample as it is now, at the sample's own path; false where it was deleted or
 // moved away. It takes time for this sample only.
-func (o *Overlay) Folder(number int) (f pack.Folder, ok bool, err error) {
+func (o *Overlay) SampleDir(number int) (f pack.Dir, ok bool, err error) {
 	err = retryIfMoved(func() error {
 		f, ok, err = o.folderAtPath(number)
 		return err
@@ -96,10 +96,10 @@ func (o *Overlay) Folder(number int) (f pack.Folder, ok bool, err error) {
 }
 
 // folderAtPath is one attempt at Folder.
-func (o *Overlay) folderAtPath(number int) (pack.Folder, bool, error) {
+func (o *Overlay) folderAtPath(number int) (pack.Dir, bool, error) {
 	x := o.Shard.Index
 	sample := x.Sample(number)
-	folder := pack.Folder{Path: sample.Path, Sample: &sample, Untouched: true}
+	folder := pack.Dir{Path: sample.Path, Sample: &sample, Untouched: true}
 	var dirs []index.Dir
 	for d := x.DirOf(number); d != index.Root; d = x.Parent(d) {
 		dirs = append(dirs, d)
@@ -107,7 +107,7 @@ func (o *Overlay) folderAtPath(number int) (pack.Folder, bool, error) {
 	at, lower := "", lowerDir{dir: index.Root, ok: true}
 	for _, d := range slices.Backward(dirs) {
 		if lower.opaque {
-			return pack.Folder{}, false, nil // deleted with a directory above it
+			return pack.Dir{}, false, nil // deleted with a directory above it
 		}
 		at = path.Join(at, x.Name(d))
 		st, err := o.upper.stat(at)
@@ -115,13 +115,13 @@ func (o *Overlay) folderAtPath(number int) (pack.Folder, bool, error) {
 			return folder, true, nil
 		}
 		if err != nil {
-			return pack.Folder{}, false, err
+			return pack.Dir{}, false, err
 		}
 		if !isDir(&st) {
-			return pack.Folder{}, false, nil
+			return pack.Dir{}, false, nil
 		}
 		if lower, err = o.lowerOf(at, lower, nil); err != nil || !lower.ok || lower.dir != d {
-			return pack.Folder{}, false, err
+			return pack.Dir{}, false, err
 		}
 	}
 	folder, err := o.read(folder, lower.opaque, nil)
@@ -129,7 +129,7 @@ func (o *Overlay) folderAtPath(number int) (pack.Folder, bool, error) {
 }
 
 // read completes the folder of a sample of the shard that has a directory in the upper tree.
-func (o *Overlay) read(f pack.Folder, opaque bool, moved map[index.Dir]bool) (pack.Folder, error) {
+func (o *Overlay) read(f pack.Dir, opaque bool, moved map[index.Dir]bool) (pack.Dir, error) {
 	entries, err := o.upper.list(f.Path)
 	if err != nil {
 		return f, err
@@ -150,8 +150,8 @@ func (o *Overlay) read(f pack.Folder, opaque bool, moved map[index.Dir]bool) (pa
 }
 
 // added reads a directory of the upper tree that is not the shard's.
-func (o *Overlay) added(dir string) (pack.Folder, error) {
-	f := pack.Folder{Path: dir}
+func (o *Overlay) added(dir string) (pack.Dir, error) {
+	f := pack.Dir{Path: dir}
 	entries, err := o.upper.list(dir)
 	if err != nil {
 		return f, err
@@ -162,7 +162,7 @@ func (o *Overlay) added(dir string) (pack.Folder, error) {
 // readEntries adds the entries of a directory of the upper tree to its folder, without the directories that take the
 // place of the shard's: they show other samples, or lead to some.
 func (o *Overlay) readEntries(
-	f pack.Folder, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Folder, error) {
+	f pack.Dir, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Dir, error) {
 
 	for _, e := range entries {
 		name := path.Join(f.Path, e.name)
@@ -180,7 +180,7 @@ func (o *Overlay) readEntries(
 			if err != nil {
 				return f, err
 			}
-			f.Folders = append(f.Folders, folder)
+			f.Dirs = append(f.Dirs, folder)
 		default:
 			f.Files = append(f.Files, o.file(name, &e.stat))
 		}
@@ -189,8 +189,8 @@ func (o *Overlay) readEntries(
 }
 
 // file describes a file of the upper tree.
-func (o *Overlay) file(name string, st *unix.Stat_t) pack.File {
-	return pack.File{
+func (o *Overlay) file(name string, st *unix.Stat_t) pack.DirFile {
+	return pack.DirFile{
 		Name: path.Base(name), Row: pack.Changed, Size: st.Size, Mode: fileMode(st.Mode),
 		ModTime: time.Unix(st.Mtim.Unix()),
 		Open: func() (fs.File, error) {

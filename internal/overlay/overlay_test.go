@@ -207,7 +207,7 @@ func TestFolder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHand(t, shardtest.Open(t, "d.x", "d/a.x", "d/a.y", "b.x"))
 			tt.do(h)
-			f, there, err := h.o.Folder(1)
+			f, there, err := h.o.SampleDir(1)
 			shardtest.Check(t, err)
 			got := shardtest.FolderText(f)
 			if f.Untouched {
@@ -292,21 +292,21 @@ func TestReadWhileChanging(t *testing.T) {
 	defer close(stop)
 	for reads := 0; (reads < 300 || rounds.Load() < 50) && !t.Failed(); reads++ {
 		peaceful := 0
-		for f, err := range reader.Folders() {
+		for f, err := range reader.Dirs() {
 			shardtest.Check(t, err)
 			if f.Sample == nil || f.Sample.Number%2 == 0 {
 				continue
 			}
 			peaceful++
 			changed := f.Sample.Number == 1
-			if f.Untouched == changed || f.Moved || changed && shardtest.FolderText(f) != "d1/s01/sample.x:-1" {
+			if f.Untouched == changed || f.Renamed || changed && shardtest.FolderText(f) != "d1/s01/sample.x:-1" {
 				t.Fatalf("sample %d, left in peace, is shown as %+v", f.Sample.Number, f)
 			}
 		}
 		if peaceful != 20 {
 			t.Fatalf("%d samples in peace, want 20", peaceful)
 		}
-		_, _, err := reader.Folder(2)
+		_, _, err := reader.SampleDir(2)
 		shardtest.Check(t, err)
 	}
 }

@@ -28,8 +28,8 @@ type changes struct {
 	places    map[index.Dir]place // of the directories of the shard that have one in the upper tree
 	gone      map[index.Dir]bool  // directories of the shard that were deleted or moved away
 	moved     map[index.Dir]bool  // directories in whose old place there is another one now
-	added     []pack.Folder       // directories outside the shard's samples that are new or hold new files
-	rootFiles []pack.File         // new files in the root
+	added     []pack.Dir          // directories outside the shard's samples that are new or hold new files
+	rootFiles []pack.DirFile      // new files in the root
 	stamp     string              // differs whenever anything was changed
 }
 
@@ -60,7 +60,7 @@ func (o *Overlay) walkOnce() (*changes, error) {
 	for d := range c.places {
 		delete(c.gone, d) // moved, not deleted
 	}
-	pack.SortFolders(c.added)
+	pack.SortDirs(c.added)
 	c.stamp = hex.EncodeToString(sum.Sum(nil))
 	return c, nil
 }
@@ -109,7 +109,7 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	if err != nil {
 		return err
 	}
-	var files []pack.File // that belong to no sample
+	var files []pack.DirFile // that belong to no sample
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
 		if isLocked(&e.stat) { // to read it will change its mode, and so the stamp
@@ -136,7 +136,7 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	case dir.path == "":
 		c.rootFiles = files
 	case len(files) > 0:
-		c.added = append(c.added, pack.Folder{Path: dir.path, Files: files})
+		c.added = append(c.added, pack.Dir{Path: dir.path, Files: files})
 	}
 	return nil
 }

@@ -66,12 +66,12 @@ func Open(t testing.TB, members ...string) *shard.Shard {
 }
 
 // FolderText describes a directory of the view: path and row of each file in it and below, sorted, in one line.
-func FolderText(f pack.Folder) string {
+func FolderText(f pack.Dir) string {
 	var all []string
 	for _, file := range f.Files {
 		all = append(all, fmt.Sprintf("%s:%d", path.Join(f.Path, file.Name), file.Row))
 	}
-	for _, sub := range f.Folders {
+	for _, sub := range f.Dirs {
 		all = append(all, FolderText(sub))
 	}
 	slices.Sort(all)

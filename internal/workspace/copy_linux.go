@@ -139,8 +139,8 @@ func identityOf(info fs.FileInfo) identity {
 }
 
 // Folder returns the sample's directory as it is now; false where it is gone. Its files can be opened until Remove.
-func (d *SampleDir) Folder() (pack.Folder, bool, error) {
-	f := pack.Folder{Path: d.sample.Path, Sample: &d.sample}
+func (d *SampleDir) Folder() (pack.Dir, bool, error) {
+	f := pack.Dir{Path: d.sample.Path, Sample: &d.sample}
 	now, err := d.read()
 	if errors.Is(err, fs.ErrPermission) {
 		scratch.GrantAll(d.opened, ".")
@@ -169,7 +169,7 @@ func (d *SampleDir) Folder() (pack.Folder, bool, error) {
 		}
 		f.Files = append(f.Files, file)
 	}
-	f.Folders = now.Folders
+	f.Dirs = now.Dirs
 	if isLocked(f) { // last, as a changed mode changes the identity of a file
 		scratch.GrantAll(d.opened, ".")
 	}
@@ -177,7 +177,7 @@ func (d *SampleDir) Folder() (pack.Folder, bool, error) {
 }
 
 // read reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
-func (d *SampleDir) read() (f pack.Folder, err error) {
+func (d *SampleDir) read() (f pack.Dir, err error) {
 	if d.opened == nil {
 		if d.opened, err = os.OpenRoot(d.root); err != nil {
 			return f, err
@@ -190,7 +190,7 @@ func (d *SampleDir) read() (f pack.Folder, err error) {
 			return f, unix.ENOTDIR
 		}
 	}
-	return pack.ReadFolder(pack.RootFS(d.opened), d.sample.Path)
+	return pack.ReadDirs(pack.RootFS(d.opened), d.sample.Path)
 }
 
 // Remove removes the rest of the sample.
@@ -202,11 +202,11 @@ func (d *SampleDir) Remove() error {
 }
 
 // isLocked reports whether the owner of a file in a directory, or in one below, may not read it.
-func isLocked(f pack.Folder) bool {
+func isLocked(f pack.Dir) bool {
 	for _, file := range f.Files {
 		if file.Mode.IsRegular() && file.Mode&0o400 == 0 {
 			return true
 		}
 	}
-	return slices.ContainsFunc(f.Folders, isLocked)
+	return slices.ContainsFunc(f.Dirs, isLocked)
 }

@@ -24,12 +24,12 @@ func TestFields(t *testing.T) {
 		{"nosuch", "d/ README e/", Summary{Emptied: 3}},
 		{"JPG", "d/ README e/", Summary{Emptied: 3}},
 	} {
-		fields, err := ParseFields(tt.spec)
+		fields, err := ParseSelection(tt.spec)
 		if err != nil {
 			t.Errorf("%s: %v", tt.spec, err)
 			continue
 		}
-		out, sum := mustPack(t, s.base, s.folders(nil), Options{Fields: fields})
+		out, sum := mustPack(t, s.base, s.dirs(nil), Options{Selection: fields})
 		if got := listing(t, out); got != tt.want {
 			t.Errorf("%s: %s\nwant %s", tt.spec, got, tt.want)
 		}
@@ -43,7 +43,7 @@ func TestFields(t *testing.T) {
 func TestFieldsOfAll(t *testing.T) {
 	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.y", "b.x", "e/")
 	s := newShard(t, append(plain, "behind the end"...))
-	out, _ := mustPack(t, s.base, s.folders(nil), Options{Fields: Fields{{"y", []string{"y"}}, {"x", []string{"x"}}}})
+	out, _ := mustPack(t, s.base, s.dirs(nil), Options{Selection: Selection{{"y", []string{"y"}}, {"x", []string{"x"}}}})
 	if string(out) != string(s.plain) {
 		t.Errorf("%d bytes, want the same %d", len(out), len(s.plain))
 	}
@@ -55,15 +55,15 @@ func TestFieldsTwice(t *testing.T) {
 	for _, tt := range []struct {
 		spec string
 		want error
-	}{{"y", nil}, {"x", ErrTwice}, {"z=x", ErrTwice}, {"z=x,y", ErrTwice}, {"z=y,x", nil}} {
-		fields, err := ParseFields(tt.spec)
+	}{{"y", nil}, {"x", ErrDuplicateExtension}, {"z=x", ErrDuplicateExtension}, {"z=x,y", ErrDuplicateExtension}, {"z=y,x", nil}} {
+		fields, err := ParseSelection(tt.spec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := NewWriter(io.Discard, Options{Fields: fields})
-		err = w.Folder(s.base, s.folder(0))
+		w := NewWriter(io.Discard, Options{Selection: fields})
+		err = w.WriteDir(s.base, s.dir(0))
 		if err == nil {
-			err = w.Folder(s.base, s.folder(1))
+			err = w.WriteDir(s.base, s.dir(1))
 		}
 		if !errors.Is(err, tt.want) || err != nil && !strings.HasPrefix(err.Error(), "sample b: ") {
 			t.Errorf("%s: %v, want %v", tt.spec, err, tt.want)
@@ -74,12 +74,12 @@ func TestFieldsTwice(t *testing.T) {
 // Fields see what a directory holds now.
 func TestFieldsOfChanged(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.jpg", "a.cls"))
-	fields, err := ParseFields("cls png=ppm txt")
+	fields, err := ParseSelection("cls png=ppm txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, _ := mustPack(t, s.base, s.folders(changes{"a": {remove("sample.jpg"), write("sample.ppm", "p"), write("sample.cls", "c")}},
-		Folder{Path: "n", Files: []File{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Fields: fields})
+	out, _ := mustPack(t, s.base, s.dirs(changes{"a": {remove("sample.jpg"), write("sample.ppm", "p"), write("sample.cls", "c")}},
+		Dir{Path: "n", Files: []DirFile{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Selection: fields})
 	if got, want := listing(t, out), "a.cls=c a.png=p n.txt=t"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -87,7 +87,7 @@ func TestFieldsOfChanged(t *testing.T) {
 
 func TestParseFields(t *testing.T) {
 	for _, spec := range []string{"", " ", "=", "=x", "x=", "x=a,,b", "x=,", "a,b", "a,b=c", "x x", "x=a x=b", "x x=y", "a/b", "a/b=c"} {
-		if f, err := ParseFields(spec); err == nil {
+		if f, err := ParseSelection(spec); err == nil {
 			t.Errorf("%q: %v", spec, f)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// ErrTwice says that two members of a sample would have one name.
-var ErrTwice = errors.New("two members with one extension")
+// ErrDuplicateExtension says that two members of a sample would have one name.
+var ErrDuplicateExtension = errors.New("two members with one extension")
 
-// Fields says which members of a sample are packed, and with which extensions. They keep the order of the sample's members.
-type Fields []field
+// Selection says which members of a sample are packed, and with which extensions. They keep the order of the sample's members.
+type Selection []field
 
 // field is one member that a sample is to have: the first with one of these extensions that is there.
 type field struct {
@@ -19,10 +19,10 @@ type field struct {
 	from []string
 }
 
-// ParseFields reads a list of words that blanks separate: EXT keeps the members with an extension, and NEW=OLD,OLDER renames
+// ParseSelection reads a list of words that blanks separate: EXT keeps the members with an extension, and NEW=OLD,OLDER renames
 // those with the first of some extensions that a sample has.
-func ParseFields(spec string) (Fields, error) {
-	var fields Fields
+func ParseSelection(spec string) (Selection, error) {
+	var fields Selection
 	for _, word := range strings.Fields(spec) {
 		ext, list, renamed := strings.Cut(word, "=")
 		f := field{ext, []string{ext}}
@@ -46,7 +46,7 @@ func ParseFields(spec string) (Fields, error) {
 }
 
 // apply returns the members that are kept, and whether all that were asked for are there.
-func (f Fields) apply(members []Member) (kept []Member, all bool, err error) {
+func (f Selection) apply(members []Member) (kept []Member, all bool, err error) {
 	all = true
 	taken := make([]string, len(f)) // extensions that are there, "" for none
 	for i, field := range f {
@@ -65,7 +65,7 @@ func (f Fields) apply(members []Member) (kept []Member, all bool, err error) {
 				continue
 			}
 			if slices.ContainsFunc(members[:n], func(before Member) bool { return before.Ext == ext }) {
-				return nil, false, fmt.Errorf("%w: %s", ErrTwice, f[i].ext)
+				return nil, false, fmt.Errorf("%w: %s", ErrDuplicateExtension, f[i].ext)
 			}
 			k := m
 			k.Ext, k.renamed = f[i].ext, m.renamed || f[i].ext != ext

@@ -18,19 +18,19 @@ func TestResume(t *testing.T) {
 		{"b": dropped, "c": {remove("sample.x")}},
 		{"c": {write("sample.x", "other")}},
 	} {
-		for _, o := range []Options{{}, {DropOthers: true}} {
-			want, sum := mustPack(t, s.base, s.folders(c), o)
-			list := s.folders(c)
+		for _, o := range []Options{{}, {DropOutside: true}} {
+			want, sum := mustPack(t, s.base, s.dirs(c), o)
+			list := s.dirs(c)
 			for at := range len(list) + 1 {
 				t.Run(fmt.Sprint(at), func(t *testing.T) {
 					var out bytes.Buffer
 					w := NewWriter(&out, o)
 					for _, f := range list[:at] {
-						if err := w.Folder(s.base, f); err != nil {
+						if err := w.WriteDir(s.base, f); err != nil {
 							t.Fatal(err)
 						}
 					}
-					m, err := w.Mark()
+					m, err := w.Position()
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -38,12 +38,12 @@ func TestResume(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if m = (Mark{}); json.Unmarshal(kept, &m) != nil {
+					if m = (Position{}); json.Unmarshal(kept, &m) != nil {
 						t.Fatal(string(kept))
 					}
 					w = Resume(&out, o, s.base, m)
 					for _, f := range list[at:] {
-						if err := w.Folder(s.base, f); err != nil {
+						if err := w.WriteDir(s.base, f); err != nil {
 							t.Fatal(err)
 						}
 					}

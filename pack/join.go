@@ -12,11 +12,11 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// ErrClash says that two samples that are to become one both have an extension.
-var ErrClash = errors.New("clash of extensions")
+// ErrExtensionConflict says that two samples that are to become one both have an extension.
+var ErrExtensionConflict = errors.New("clash of extensions")
 
-// Other is a shard whose members are added to samples of other shards with the same keys.
-type Other struct {
+// Join is a shard whose members are added to samples of other shards with the same keys.
+type Join struct {
 	Base
 	Alone int // samples that it had nothing for
 
@@ -24,7 +24,7 @@ type Other struct {
 }
 
 // Unused returns how many samples have been added to none.
-func (o *Other) Unused() (n int) {
+func (o *Join) Unused() (n int) {
 	for _, used := range o.used {
 		if !used {
 			n++
@@ -33,9 +33,9 @@ func (o *Other) Unused() (n int) {
 	return n
 }
 
-// Join returns samples with the members of the other shard's, as new ones behind their own. Where a key comes again in that
+// Apply returns samples with the members of the other shard's, as new ones behind their own. Where a key comes again in that
 // shard, its first sample is meant. An extension that both samples have is an error.
-func (o *Other) Join(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
+func (o *Join) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		o.used = make([]bool, o.Index.Samples())
 		for s, err := range samples {
@@ -50,7 +50,7 @@ func (o *Other) Join(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] 
 }
 
 // add adds the members of the sample with the same key.
-func (o *Other) add(s *Sample) error {
+func (o *Join) add(s *Sample) error {
 	number, ok := o.Index.FindKey(s.Key)
 	if !ok {
 		o.Alone++
@@ -61,7 +61,7 @@ func (o *Other) add(s *Sample) error {
 	s.members, s.whole = slices.Clone(s.Members()), false
 	for _, m := range rowMembers(o.Index, other.Start, other.End) {
 		if slices.ContainsFunc(s.members, func(own Member) bool { return own.Ext == m.Ext }) {
-			return s.Base.named(fmt.Errorf("sample %s: %w: %s is in %s, too", s.Path, ErrClash, m.Ext, o.Name))
+			return s.Base.named(fmt.Errorf("sample %s: %w: %s is in %s, too", s.Path, ErrExtensionConflict, m.Ext, o.Name))
 		}
 		row := m.Row
 		m.File.Open = func() (fs.File, error) { return o.open(row) }
@@ -72,7 +72,7 @@ func (o *Other) add(s *Sample) error {
 }
 
 // open opens a member as a file.
-func (o *Other) open(row int) (fs.File, error) {
+func (o *Join) open(row int) (fs.File, error) {
 	content, err := o.Index.Open(row, o.Plain)
 	return rowFile{content, o.Index.Member(row)}, o.named(err)
 }

@@ -13,8 +13,8 @@ import (
 func TestJoin(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "d/b.x", "d/b.y", "c.x", "a.y"))
 	other := newShard(t, makeTar(t, tar.FormatUSTAR, "c.z", "d/b.t.u", "e/", "d/b.z", "n.x", "c.t", "old.x"))
-	o := &Other{Base: other.base}
-	samples := o.Join(All(s.base, s.folders(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
+	o := &Join{Base: other.base}
+	samples := o.Apply(All(s.base, s.dirs(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
 	var out bytes.Buffer
 	w := NewWriter(&out, Options{})
 	if err := errors.Join(Pack(context.Background(), w, samples), w.Close()); err != nil {
@@ -41,10 +41,10 @@ func TestJoinNothing(t *testing.T) {
 	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "behind the end"...)
 	s := newShard(t, plain)
 	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)), newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
-		o := &Other{Base: other.base}
+		o := &Join{Base: other.base}
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{})
-		if err := errors.Join(Pack(context.Background(), w, o.Join(Shard(s.base))), w.Close()); err != nil {
+		if err := errors.Join(Pack(context.Background(), w, o.Apply(Shard(s.base))), w.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(out.Bytes(), plain) || o.Alone != 2 || o.Unused() != other.base.Index.Samples() {
@@ -57,14 +57,14 @@ func TestJoinNothing(t *testing.T) {
 func TestJoinClash(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y"))
 	for _, names := range [][]string{{"b.z", "b.y"}, {"a.x"}, {"a.z", "a.z"}} {
-		o := &Other{Base: newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base}
+		o := &Join{Base: newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base}
 		o.Name = "labels.tar"
 		var err error
-		for _, e := range o.Join(Shard(s.base)) {
+		for _, e := range o.Apply(Shard(s.base)) {
 			err = errors.Join(err, e)
 		}
 		key, ext, _ := strings.Cut(names[len(names)-1], ".")
-		if want := "sample " + key + ": clash of extensions: " + ext + " is in labels.tar, too"; !errors.Is(err, ErrClash) || err.Error() != want {
+		if want := "sample " + key + ": clash of extensions: " + ext + " is in labels.tar, too"; !errors.Is(err, ErrExtensionConflict) || err.Error() != want {
 			t.Errorf("%s: %v, want %s", names, err, want)
 		}
 	}
@@ -74,7 +74,7 @@ func TestJoinClash(t *testing.T) {
 func TestJoinThenSort(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	labels := classes(t, "a=3", "b=1", "c=2")
-	if got := keys(t, Sort((&Other{Base: labels.base}).Join(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
+	if got := keys(t, Sort((&Join{Base: labels.base}).Apply(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
 		t.Errorf("%s", got)
 	}
 }
