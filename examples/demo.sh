@@ -21,7 +21,7 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# step says what comes, show runs a line as one would type it.
+# step announces a step, show runs a line as one would type it.
 step() {
 	printf '\n# %s\n' "$*"
 }
@@ -49,10 +49,10 @@ show "ls -l mnt/$key"
 show "cat mnt/$key/__key__; echo"
 show "cat mnt/$key/sample.json; echo"
 
-step 'Any program can look at it: samples by class.'
+step 'Any program can read it: samples by class.'
 show 'grep -h . mnt/*/sample.cls | sort -n | uniq -c'
 
-step 'Process: run a command in every sample, several at a time. The changes lie over the shard, which stays as it is.'
+step 'Process: run a command in every sample, several at a time. The changes are kept beside the shard, which stays as it is.'
 jobs=$(nproc)
 show "shardfs run -j $jobs -c 'jpg2ppm sample.jpg sample.ppm && rm sample.jpg' mnt"
 show "ls mnt/$key"
