@@ -1,73 +1,46 @@
 package overlay_test
 
 import (
-	"archive/tar"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
-	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
-// What the kernel has forgotten, a tree forgets, but for the changed files and directories of the shard; and what was
+// What the kernel has forgotten, a tree forgets, except changed files and directories of the shard; and what was
 // forgotten is found again.
 func TestForget(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skipf("SKIPPED, NOT TESTED: %s drops the kernel's caches, which needs root", t.Name())
-	}
+	shardtest.NeedRoot(t) // to drop the kernel's caches
 	if fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s mounts, and /dev/fuse: %v", t.Name(), err)
+		skip.Without(t, "/dev/fuse: %v", err)
 	} else {
 		unix.Close(fd)
 	}
-	check := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+	members := make([]string, 500)
+	for i := range members {
+		members[i] = fmt.Sprintf("%03d.x", i)
 	}
-	dir := t.TempDir()
-	name := filepath.Join(dir, "shard.tar")
-	f, err := os.Create(name)
-	check(err)
-	w := tar.NewWriter(f)
-	for i := range 500 {
-		check(w.WriteHeader(&tar.Header{Name: fmt.Sprintf("%03d.x", i), Mode: 0o644}))
-	}
-	check(w.Close())
-	check(f.Close())
-	sh, err := shard.Open(t.Context(), name, shard.Options{})
-	check(err)
-	defer sh.Close()
-	s, err := scratch.Create(filepath.Join(dir, "scratch"))
-	check(err)
-	defer s.Close()
-	check(s.Bind(sh, ""))
-	o, err := overlay.New(s, sh)
-	check(err)
-	defer o.Close()
-	tree, err := overlay.NewTree(o)
-	check(err)
-	defer tree.Close()
-	mnt := filepath.Join(dir, "mnt")
-	check(os.Mkdir(mnt, 0o755))
+	tree := newTree(t, members...)
+	mnt := t.TempDir()
 	server, err := fusefs.MountWritable(tree, mnt, fusefs.Options{})
-	check(err)
+	shardtest.Check(t, err)
 	defer func() {
-		check(server.Unmount())
+		shardtest.Check(t, server.Unmount())
 		server.Wait()
 	}()
 
 	walk := func() (n int) {
 		t.Helper()
-		check(filepath.WalkDir(mnt, func(_ string, _ os.DirEntry, err error) error {
+		shardtest.Check(t, filepath.WalkDir(mnt, func(_ string, _ os.DirEntry, err error) error {
 			n++
 			return err
 		}))
@@ -77,31 +50,24 @@ func TestForget(t *testing.T) {
 		t.Fatalf("%d files and directories", n)
 	}
 	if n := overlay.Nodes(tree); n != 1 {
-		t.Errorf("after all was looked at, the tree keeps %d things, want the root only", n)
+		t.Errorf("after all was looked at, the tree keeps %d nodes, want only the root", n)
 	}
-	check(os.Mkdir(mnt+"/new", 0o755))
+	shardtest.Check(t, os.Mkdir(mnt+"/new", 0o755))
 	for i := range 1000 {
-		check(os.WriteFile(fmt.Sprintf("%s/new/%d", mnt, i), []byte(fmt.Sprint(i)), 0o644))
+		shardtest.Check(t, os.WriteFile(fmt.Sprintf("%s/new/%d", mnt, i), []byte(fmt.Sprint(i)), 0o644))
 	}
-	check(os.WriteFile(mnt+"/000/sample.x", []byte("changed"), 0o644))
+	shardtest.Check(t, os.WriteFile(mnt+"/000/sample.x", []byte("changed"), 0o644))
 	held, err := os.Open(mnt + "/new/7")
-	check(err)
+	shardtest.Check(t, err)
 	defer held.Close()
 	full := overlay.Nodes(tree)
 	if full < 1000 {
-		t.Fatalf("with 1000 new files the tree keeps %d things: the test proves nothing", full)
+		t.Fatalf("with 1000 new files the tree keeps %d nodes: the test proves nothing", full)
 	}
-	dropped := full
-	for range 50 {
-		check(os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0))
-		time.Sleep(20 * time.Millisecond)
-		if dropped = overlay.Nodes(tree); dropped < 100 {
-			break
-		}
-	}
-	if dropped > full/2 {
-		t.Errorf("after the kernel has dropped its caches, the tree keeps %d things of %d", dropped, full)
-	}
+	testtime.Eventually(t, "the tree to forget what the kernel drops from its caches", func() bool {
+		shardtest.Check(t, os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0))
+		return overlay.Nodes(tree) < full/2
+	})
 	for i := range 1000 {
 		content, err := os.ReadFile(fmt.Sprintf("%s/new/%d", mnt, i))
 		if err != nil || string(content) != fmt.Sprint(i) {
@@ -111,8 +77,25 @@ func TestForget(t *testing.T) {
 	if content, err := os.ReadFile(mnt + "/000/sample.x"); err != nil || string(content) != "changed" {
 		t.Errorf("000/sample.x holds %q, %v", content, err)
 	}
-	check(os.RemoveAll(mnt + "/new"))
+	shardtest.Check(t, os.RemoveAll(mnt+"/new"))
 	if n := walk(); n != 1+500*4 {
 		t.Errorf("%d files and directories in the end", n)
 	}
+}
+
+// newTree returns the tree of a shard with these members over a new scratch directory.
+func newTree(t *testing.T, members ...string) *overlay.Tree {
+	t.Helper()
+	sh := shardtest.Open(t, members...)
+	s, err := scratch.Create(filepath.Join(t.TempDir(), "scratch"))
+	shardtest.Check(t, err)
+	t.Cleanup(func() { s.Close() })
+	shardtest.Check(t, s.Bind(sh, ""))
+	o, err := overlay.New(s, sh)
+	shardtest.Check(t, err)
+	t.Cleanup(func() { o.Close() })
+	tree, err := overlay.NewTree(o)
+	shardtest.Check(t, err)
+	t.Cleanup(func() { tree.Close() })
+	return tree
 }

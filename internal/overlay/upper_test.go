@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/view"
 )
 
@@ -45,7 +46,7 @@ func TestFileSystemWithoutXattrs(t *testing.T) {
 	shardtest.NeedRoot(t)
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "ramfs", 0, ""); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s mounts a ramfs: %v", t.Name(), err)
+		skip.Without(t, "to mount a ramfs: %v", err)
 	}
 	defer unix.Unmount(dir, 0)
 	s, err := scratch.Create(filepath.Join(dir, "scratch"))

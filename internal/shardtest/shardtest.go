@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -33,7 +34,7 @@ func Check(t testing.TB, err error) {
 func NeedRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+		skip.Without(t, "root")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -162,7 +163,7 @@ func TestExtractFails(t *testing.T) {
 	shardtest.NeedRoot(t)
 	full := t.TempDir()
 	if err := unix.Mount("none", full, "tmpfs", 0, "nr_inodes=6"); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s mounts a tmpfs: %v", t.Name(), err)
+		skip.Without(t, "to mount a tmpfs: %v", err)
 	}
 	defer unix.Unmount(full, 0)
 	e, err = NewExtractor(full)
