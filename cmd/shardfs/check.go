@@ -16,6 +16,7 @@ import (
 	"github.com/shardfs/shardfs/internal/lint"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -40,7 +41,7 @@ shard is damaged or cut short.`,
   shardfs check --json train-0000.tgz | jq -r .code | sort | uniq -c`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names, err := expandShards(args)
+			names, err := source.Expand(args)
 			if err != nil {
 				return err
 			}

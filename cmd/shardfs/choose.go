@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"iter"
-	"os"
 
 	"github.com/spf13/pflag"
-
-	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // choice are the flags that say which samples are taken.
@@ -23,7 +19,7 @@ func (c *choice) add(flags *pflag.FlagSet) {
 	flags.StringVar(&c.keys, "keys", "", "take only the keys in `FILE`, one a line")
 }
 
-// all reports whether every sample is taken; keys are those that readKeys has read.
+// all reports whether every sample is taken; keys are those of source.ReadKeys.
 func (c *choice) all(keys map[string]bool) bool {
 	return c.count == 0 && c.skip == 0 && keys == nil
 }
@@ -54,22 +50,4 @@ func choose[T any](c *choice, all iter.Seq2[T, error], keys map[string]bool, key
 			}
 		}
 	}
-}
-
-// readKeys reads a file of keys; nil stands for all.
-func readKeys(name string) (map[string]bool, error) {
-	if name == "" {
-		return nil, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, &ui.UsageError{Err: err}
-	}
-	defer f.Close()
-	keys := make(map[string]bool)
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		keys[lines.Text()] = true
-	}
-	return keys, lines.Err()
 }

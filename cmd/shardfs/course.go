@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -85,7 +86,7 @@ func (r *course) run(ctx context.Context) error {
 	case len(r.now.Failed) > 0:
 		return ui.Reported(errPartly)
 	case cut != "" && r.out != nil:
-		return fmt.Errorf("%w: %s", errPartly, cut)
+		return fmt.Errorf("%w: %s", source.ErrCut, cut)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -67,7 +68,7 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // a server of ours, which has said why
-	case is(errPartly, errDoubtful):
+	case is(errPartly, source.ErrCut, errDoubtful):
 		return exitPartly
 	case is(errSampleFailed, mounts.ErrUnpacked, errFaulty, pack.ErrKey, pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
@@ -78,7 +79,7 @@ func exitStatus(err error) int {
 	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit, codec.ErrFormat,
 		indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
 		return exitDamaged
-	case is(errNoSample, fs.ErrNotExist, store.ErrNotRegular):
+	case is(errNoSample, source.ErrNoSamples, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard
 	case is(fs.ErrPermission):
 		return exitPermission

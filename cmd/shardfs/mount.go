@@ -62,7 +62,7 @@ func (o *mountOptions) run(ctx context.Context, u *ui.UI, args []string, mountpo
 	if o.overlay != "auto" && o.overlay != "kernel" && o.overlay != "fuse" {
 		return ui.Usagef("--overlay %s: auto, kernel or fuse", o.overlay)
 	}
-	names, err := expandShards(args)
+	names, err := source.Expand(args)
 	if err != nil {
 		return err
 	}

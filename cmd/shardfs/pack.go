@@ -14,6 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -83,7 +84,7 @@ func (o *packFlags) check(flags *pflag.FlagSet) error {
 }
 
 func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out output.Options, split output.Split) error {
-	names, err := expandShards(args)
+	names, err := source.Expand(args)
 	if err != nil {
 		return err
 	}
@@ -93,47 +94,48 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out outpu
 	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
 		return ui.Usagef("--index %s: there are %d shards", o.from.index, len(names))
 	}
-	keys, err := readKeys(o.keys)
+	keys, err := source.ReadKeys(o.keys)
 	if err != nil {
 		return err
 	}
-	in, err := newInputs(u, names, o.from.options())
+	resolved, err := source.ResolveAll(names)
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	in := source.NewList(resolved, o.from.source())
+	defer in.Close()
 	from := o.from
 	if from.index != "none" {
 		from.index = "" // it is that of what is packed
 	}
-	others, err := openOthers(ctx, u, o.with, from.options())
+	join, err := source.OpenJoin(ctx, o.with, from.source())
 	if err != nil {
-		return err
+		return fmt.Errorf("--with: %w", err)
 	}
-	defer others.close()
+	defer join.Close()
 
-	samples := in.samples(ctx)
-	in.partly = o.output.fields != ""
+	samples := in.Samples(ctx)
+	in.Partial = o.output.fields != ""
 	if !o.all(keys) {
-		in.partly = true
+		in.Partial = true
 		out.Pack.DropOutside = true // they belong to no sample that was chosen
 		samples = choose(&o.choice, samples, keys, keyOf, free)
 	}
-	samples = others.join(samples)
+	samples = join.Apply(samples)
 	if o.order.given() {
-		in.kept, out.Pack.Reordered = true, true
+		in.Buffered, out.Pack.Reordered = true, true
 		samples = o.order.apply(samples)
 	}
-	out.Pack.OwnEnd = !in.one()
+	out.Pack.OwnEnd = !in.Single()
 	if split.Given() {
-		err = split.Write(ctx, out, append(in.files, others.files()...), samples)
+		err = split.Write(ctx, out, append(in.Files(), join.Files()...), samples)
 	} else {
 		err = output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(others.joined(u), in.packed())
+	return errors.Join(join.Report(), in.MarkPacked())
 }
 
 // keyOf returns the key of a sample, if it is one.
@@ -149,7 +151,7 @@ func free(s pack.Sample) error {
 
 // noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.
 func noSamples(place string) error {
-	return fmt.Errorf("%s: %w: neither a mount of shardfs nor a directory of sample directories", place, errNoSample)
+	return fmt.Errorf("%s: %w", place, source.ErrNoSamples)
 }
 
 // baseOf returns a shard as pack takes it.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/source"
 
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
@@ -160,7 +161,7 @@ func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err er
 	} else if ui.IsTerminal(os.Stdin) {
 		return ui.Usagef("no shard: name one, or give one on standard input")
 	}
-	keys, err := readKeys(o.keys)
+	keys, err := source.ReadKeys(o.keys)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
 )
 
 // shardFlags say how a shard is opened.
@@ -44,4 +45,9 @@ func defaultCacheDir() string {
 		return ""
 	}
 	return filepath.Join(dir, "shardfs")
+}
+
+// source returns how sources are opened.
+func (f *shardFlags) source() source.Options {
+	return source.Options{Shard: f.options(), Stdin: os.Stdin, Stderr: os.Stderr, UI: f.globals.UI}
 }

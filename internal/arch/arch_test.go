@@ -28,6 +28,7 @@ type layer struct {
 // layers are the packages, lowest first, with all that they import: of ours, each from further up in this list, and of
 // other modules. Beside them there are programs, which nothing imports.
 var layers = []layer{
+	{"internal/skip", nil, nil}, // for tests only
 	{"internal/retry", nil, nil},
 	{"internal/store", nil, []string{"golang.org/x/sys"}},
 	{"internal/lru", nil, nil},
@@ -36,7 +37,7 @@ var layers = []layer{
 	{"index", []string{"internal/codec"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/shardtest", []string{"internal/shard", "pack"}, nil}, // for tests only
+	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, nil}, // for tests only
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
 	{"internal/workspace", []string{"index", "internal/scratch", "pack"}, []string{"golang.org/x/sys"}},
@@ -49,7 +50,8 @@ var layers = []layer{
 	{"internal/lint", []string{"index"}, nil},
 	{"internal/ui", nil, []string{"golang.org/x/sys"}},
 	{"internal/pipe", nil, []string{"golang.org/x/sys"}},
-	{"internal/source", []string{"index", "internal/shard", "internal/store", "internal/ui"}, nil},
+	{"internal/source", []string{"index", "internal/mounts", "internal/pipe", "internal/shard", "internal/store", "internal/ui", "pack"},
+		[]string{"golang.org/x/sys"}},
 	{"internal/output", []string{"index", "internal/codec", "internal/indexformat", "internal/pipe", "internal/retry", "internal/shard",
 		"internal/store", "internal/ui", "pack"}, nil},
 	{"internal/arch", nil, nil},

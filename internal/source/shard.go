@@ -1,4 +1,3 @@
-// Package source opens what a name on the command line stands for.
 package source
 
 import (
@@ -19,7 +18,7 @@ var ErrOnce = ui.Usagef("-: standard input can only be run over, packed and chec
 // OpenShard opens a shard. On a terminal it shows the progress of the indexing, and it warns of what is odd about the shard. An
 // error that o.AllowTruncated would avoid has that as its hint.
 func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
-	if name == "-" {
+	if name == Stdin {
 		return nil, ErrOnce
 	}
 	show, done := u.Progress(store.Redact(name))

@@ -1,4 +1,4 @@
-package main
+package source
 
 import (
 	"bufio"
@@ -11,12 +11,13 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// maxShards is how many names a command line may stand for.
+// maxShards is the largest number of names that a command line may stand for.
 const maxShards = 1 << 18
 
-// expandShards returns the names that the shards of a command line stand for: @FILE for its lines, and what is in braces for
-// each of its alternatives, {0000..0147} or {train,val}. A name of something that is there is taken as it is.
-func expandShards(args []string) ([]string, error) {
+// Expand returns the names that the arguments of a command line stand for. @FILE stands for the lines of a file, and braces
+// stand for each of their alternatives, {train,val}, or for each number of a range, {0000..0147}. An argument that is
+// the name of an existing file is taken as it is.
+func Expand(args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
 		file, listed := strings.CutPrefix(arg, "@")
@@ -44,7 +45,7 @@ func expandShards(args []string) ([]string, error) {
 	return names, nil
 }
 
-// readNames returns the names in a file, one a line; empty lines and those that begin with # say nothing.
+// readNames returns the names in a file, one a line, without empty lines and those that begin with #.
 func readNames(file string) (names []string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -74,7 +75,7 @@ func readNames(file string) (names []string, err error) {
 	return names, nil
 }
 
-// expandBraces returns what a name with braces stands for. In a pipe's command they are the shell's.
+// expandBraces returns the names that a name with braces stands for. Those in a pipe's command are left to the shell.
 func expandBraces(name string) ([]string, error) {
 	before, rest, ok := strings.Cut(name, "{")
 	inner, after, closed := strings.Cut(rest, "}")
@@ -101,7 +102,8 @@ func expandBraces(name string) ([]string, error) {
 	return names, nil
 }
 
-// alternatives returns what stands in braces: numbers of a range, as wide as its ends, or a list.
+// alternatives returns what the text between braces stands for: the elements of a list, or the numbers of a range. Numbers
+// are padded with zeros to the width of the range's ends if one of those begins with a zero.
 func alternatives(inner string) ([]string, error) {
 	from, to, ok := strings.Cut(inner, "..")
 	if !ok {

@@ -1,0 +1,78 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// Join is a list of shards whose members are added to the samples of other sources.
+type Join struct {
+	joined []joined
+	files  []fs.FileInfo
+	ui     *ui.UI
+}
+
+type joined struct {
+	pack *pack.Join
+	*Source
+}
+
+// OpenJoin opens the shards of a Join.
+func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err error) {
+	j = &Join{ui: o.UI}
+	for _, text := range names {
+		n, err := Resolve(text)
+		if err == nil {
+			n.Kind = Shard // whatever else it is, its keys cannot be looked up, and opening it says so
+		}
+		var s *Source
+		if err == nil {
+			s, err = Open(ctx, n, o)
+		}
+		if err != nil {
+			j.Close()
+			return nil, err
+		}
+		j.joined = append(j.joined, joined{&pack.Join{Base: s.NamedBase()}, s})
+		j.files = append(j.files, n.File)
+	}
+	return j, nil
+}
+
+// Apply returns samples with the members that the shards have for them.
+func (j *Join) Apply(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sample, error] {
+	for _, o := range j.joined {
+		samples = o.pack.Apply(samples)
+	}
+	return samples
+}
+
+// Report warns of samples that had no partner. It returns what of the shards could not be read.
+func (j *Join) Report() error {
+	var cuts []error
+	for _, o := range j.joined {
+		if o.pack.Alone > 0 {
+			j.ui.Warn("%s: nothing there for %s", o.Name, ui.Count(o.pack.Alone, "sample"))
+		}
+		if n := o.pack.Unused(); n > 0 {
+			j.ui.Warn("%s: %s added to none, and left out", o.Name, ui.Count(n, "sample"))
+		}
+		cuts = append(cuts, o.CutError())
+	}
+	return errors.Join(cuts...)
+}
+
+// Files returns the local files of the shards.
+func (j *Join) Files() []fs.FileInfo { return j.files }
+
+// Close closes the shards.
+func (j *Join) Close() {
+	for _, o := range j.joined {
+		o.Source.Close()
+	}
+}

@@ -1,0 +1,26 @@
+package source
+
+import (
+	"bufio"
+	"os"
+
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// ReadKeys reads a file of keys, one a line. The empty name stands for every key, and the result is nil.
+func ReadKeys(name string) (map[string]bool, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, &ui.UsageError{Err: err}
+	}
+	defer f.Close()
+	keys := make(map[string]bool)
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		keys[lines.Text()] = true
+	}
+	return keys, lines.Err()
+}

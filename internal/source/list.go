@@ -1,0 +1,104 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+
+	"github.com/shardfs/shardfs/pack"
+)
+
+// List is a list of names whose samples are read one after the other. Each name is opened when it is its turn.
+type List struct {
+	Buffered bool // samples are written later than they are yielded, and in any order
+	Partial  bool // not all that the samples hold is packed
+
+	names   []Name
+	o       Options
+	sources []*Source // opened so far
+}
+
+// NewList returns a list of names.
+func NewList(names []Name, o Options) *List { return &List{names: names, o: o} }
+
+// Single reports whether the end of the output may be a copy of the end of the list's only source.
+func (l *List) Single() bool { return len(l.names) == 1 && !l.Buffered }
+
+// Files returns the local files of the shards in the list.
+func (l *List) Files() (files []fs.FileInfo) {
+	for _, n := range l.names {
+		if n.File != nil {
+			files = append(files, n.File)
+		}
+	}
+	return files
+}
+
+// bufferedCacheBytes is the memory for decoded pieces of each shard where many can be open.
+const bufferedCacheBytes = 4 << 20
+
+// Samples yields the samples of all sources. A source is closed when all that it has yielded is freed, unless its end may
+// still be copied.
+func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
+	return func(yield func(pack.Sample, error) bool) {
+		o := l.o
+		if l.Buffered {
+			o.Shard.CacheBytes = bufferedCacheBytes
+		}
+		for _, n := range l.names {
+			s, err := Open(ctx, n, o)
+			if err != nil {
+				yield(pack.Sample{}, err)
+				return
+			}
+			l.sources = append(l.sources, s)
+			if !l.yield(s, yield) {
+				return
+			}
+		}
+	}
+}
+
+// yield yields the samples of one source, and reports whether to continue with the next one.
+func (l *List) yield(s *Source, yield func(pack.Sample, error) bool) bool {
+	users := 1
+	release := func() error {
+		if users--; users > 0 {
+			return nil
+		}
+		return s.Close()
+	}
+	for sample, err := range s.Samples() {
+		if l.Buffered && err == nil {
+			users++
+			sample.Free = release
+		}
+		if !yield(sample, err) || err != nil {
+			return false
+		}
+	}
+	return l.Single() || yield(pack.Sample{Free: release}, nil)
+}
+
+// MarkPacked notes that the samples have been packed. It returns what of the sources could not be read.
+func (l *List) MarkPacked() error {
+	var errs []error
+	for _, s := range l.sources {
+		err := s.CutError()
+		if !l.Partial {
+			if markErr := s.MarkPacked(); markErr != nil {
+				err = markErr
+			}
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes the sources that are open.
+func (l *List) Close() {
+	for _, s := range l.sources {
+		s.Close()
+	}
+}

@@ -1,0 +1,104 @@
+// Package source turns a name into samples.
+//
+// [Resolve] is the only place that knows what a name may stand for: a shard in a store, a mountpoint or another directory
+// of sample directories, standard input, or the output of a command. [Open] opens one name as a [Source], which yields its
+// samples as they are now; [List] yields those of many names, one after the other, and [Join] adds members from other
+// shards. [Expand] comes before all that: it turns the arguments of a command line into names.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// Stdin is the name of standard input.
+const Stdin = "-"
+
+// Kind says what a name stands for.
+type Kind uint8
+
+const (
+	Shard  Kind = iota // a shard in a store, which can be read in any order and more than once
+	Dir                // a directory of sample directories, such as a mountpoint
+	Stream             // a shard that can be read once: standard input or the output of a command
+)
+
+// Name is a name and what it stands for.
+type Name struct {
+	Text string      // as the user gave it
+	Kind Kind        // the zero value is Shard
+	Path string      // of a Dir
+	File fs.FileInfo // of a Shard in a local file; nil for all else
+}
+
+// String returns the name for messages: without credentials and without the arguments of a command.
+func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
+
+// IsStream reports whether a name stands for a Stream, which does not depend on what exists.
+func IsStream(name string) bool { return name == Stdin || pipe.Is(name) }
+
+// Resolve returns what a name stands for. It is an error if that does not exist. Its errors begin with the name.
+func Resolve(name string) (Name, error) {
+	n := Name{Text: name}
+	if IsStream(name) {
+		n.Kind = Stream
+		return n, nil
+	}
+	path, err := store.Path(name)
+	if err != nil {
+		return n, fmt.Errorf("%s: %w", n, err)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir(), err != nil && isMountpoint(path):
+		n.Kind, n.Path = Dir, path
+	case err == nil:
+		n.File = info
+	default:
+		return n, fmt.Errorf("%s: %w", n, bare(err))
+	}
+	return n, nil
+}
+
+// ResolveAll resolves names that are read one after the other.
+func ResolveAll(names []string) ([]Name, error) {
+	list := make([]Name, len(names))
+	stdin := false
+	for i, name := range names {
+		if name == Stdin && stdin {
+			return nil, ui.Usagef("-: standard input can be read only once")
+		}
+		stdin = stdin || name == Stdin
+		var err error
+		if list[i], err = Resolve(name); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// isMountpoint reports whether something of ours is mounted at a path. If its server is gone, that path has no [os.Stat].
+func isMountpoint(path string) bool {
+	place, err := mounts.Absolute(path)
+	if err != nil {
+		return false
+	}
+	_, mounted, err := mounts.At(place)
+	return err == nil && mounted
+}
+
+// bare returns an error without operation and path, which the caller knows better.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package source
+
+import (
+	"context"
+	"io"
+
+	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// openStream opens standard input or the output of a command.
+func (s *Source) openStream(ctx context.Context, name string, o Options) (err error) {
+	var in io.Reader
+	if name == Stdin {
+		in = pipe.NewReader(ctx, o.Stdin)
+	} else {
+		if s.command, err = pipe.OpenReader(ctx, name, o.Stderr); err != nil {
+			return err
+		}
+		in = s.command
+	}
+	if s.Stream, err = shard.NewStream(in, s.Name, o.Shard.SpoolDir); err != nil {
+		return err
+	}
+	s.close = s.Stream
+	return nil
+}
+
+// streamed yields the samples of a stream, each of a shard of its own that ends before the next sample.
+func (s *Source) streamed(yield func(pack.Sample, error) bool) {
+	var b pack.Base
+	for x, err := range s.Stream.Samples() {
+		if err != nil {
+			yield(pack.Sample{}, err)
+			return
+		}
+		if b.Index != nil {
+			end := pack.End(b)
+			end.Free = func() error {
+				s.Stream.Free(end.Base.Index.End())
+				return nil
+			}
+			if !yield(end, nil) {
+				return
+			}
+		}
+		b = pack.Base{Name: s.Name, Index: x, Plain: s.Stream}
+		if x.Samples() > 0 && !yield(pack.Whole(b, x.Sample(0)), nil) {
+			return
+		}
+	}
+	b.Size = s.Stream.Size() // which is known only now
+	yield(pack.End(b), nil)
+}
