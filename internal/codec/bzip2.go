@@ -9,33 +9,33 @@ import (
 	"math/bits"
 )
 
-// bzip2Decoder decodes bzip2 of one or more streams. Each block stands for itself, so decoding can start at each, at any bit
-// of a byte. It verifies the checksum of each block, and that of a stream which it decodes from its start. As with bzip2
-// itself, what stands behind a stream and is none is ignored.
+// bzip2Decoder decodes bzip2 of one or more streams. Blocks do not refer to each other, so decoding can start at each
+// of them, at any bit of a byte. The decoder verifies the checksum of each block, and that of a stream that it
+// decodes from its start. Like bzip2 itself it ignores what follows the last stream.
 //
-// compress/bzip2 decodes. It does not tell where a block begins, but it takes its input byte by byte and none too early, so
-// when the first bytes of a block come out, the block ends within the last eight bits given to it. That is exact, unlike a
-// search for the 48 bits that begin a block: these can stand in a block by chance.
+// compress/bzip2 does the decoding. It does not report where a block begins. But it reads its input byte by byte and
+// never ahead, so when the first bytes of a block come out, the block ends within the last eight bits that it was
+// given. That is exact, unlike a search for the 48 bits that begin a block, which can occur inside a block by chance.
 type bzip2Decoder struct {
 	in    input
 	offer func(Checkpoint)
 	lib   io.Reader
 	feed  bzip2Feed
-	begun bool       // else next is where to start
-	next  Checkpoint // of the block that comes out next; without Out
+	begun bool       // lib has been set up; before that, next is where to start
+	next  Checkpoint // of the block that comes out next; its Out is not set
 	out   int64      // plain offset of the next byte
-	seen  bool       // a stream
+	seen  bool       // a stream has begun
 	first bool       // no block of the stream has been fed
 	whole bool       // the stream is decoded from its start, which is at next until a block has been fed
 	crc   uint32     // of the stream's blocks that have been fed
-	level byte       // '1' to '9', how long its blocks may be; the longest where its header has not been read
+	level byte       // '1' to '9', the size of its blocks; '9' where its header has not been read
 	rest  int64      // trailing bytes
 	err   error      // returned from all further calls of Read
 }
 
 func newBzip2Decoder(offer func(Checkpoint)) *bzip2Decoder { return &bzip2Decoder{offer: offer} }
 
-// start implements decoder. A checkpoint stands at the header of a stream or at a block.
+// start implements decoder. A checkpoint is at the header of a stream or at a block.
 func (d *bzip2Decoder) start(r io.Reader, c Checkpoint) error {
 	d.in.reset(r, c.In)
 	d.begun, d.next = false, c
@@ -66,7 +66,7 @@ func (d *bzip2Decoder) Read(p []byte) (int, error) {
 			c.Out = d.out
 			d.offer(c)
 		}
-		d.feed.err = d.advance(7) // told when all of the block has come out
+		d.feed.err = d.advance(7) // returned when all of the block has come out
 	}
 	d.out += int64(n)
 	return n, nil
@@ -98,7 +98,7 @@ func (d *bzip2Decoder) begin() error {
 	return d.advance(0)
 }
 
-// openStream passes the header of the next stream. It returns io.EOF if there is none.
+// openStream reads the header of the next stream. It returns io.EOF if there is none.
 func (d *bzip2Decoder) openStream() error {
 	start := d.in.offset()
 	head, err := d.in.br.Peek(4)
@@ -130,20 +130,20 @@ func beginsBzip2(head []byte) bool {
 }
 
 // isBzip2Block reports whether magic begins a bzip2 block or ends a bzip2 stream. The three letters before it are not
-// enough: they can be the name of the first member of a plain tar.
+// enough to detect bzip2: they can be the name of the first member of a plain tar.
 func isBzip2Block(magic []byte) bool {
 	return string(magic) == "\x31\x41\x59\x26\x53\x59" || string(magic) == "\x17\x72\x45\x38\x50\x90"
 }
 
-// Bits that begin a block and that end a stream, followed by the checksum of either, and of both the size.
+// The bits that begin a block and those that end a stream, and the size of either with the checksum that follows.
 const (
 	bzip2Block = 0x314159265359
 	bzip2End   = 0x177245385090
 	bzip2Mark  = 48 + 32
 )
 
-// advance passes borders until the next block can be fed. The first one lies up to slack bits before the place that the feed
-// has reached. It returns io.EOF if there is no block.
+// advance reads borders until the next block can be fed. The first border is at most slack bits before the bit that
+// the feed has reached. It returns io.EOF if there is no further block.
 func (d *bzip2Decoder) advance(slack uint) error {
 	for {
 		end, err := d.border(slack)
@@ -157,14 +157,14 @@ func (d *bzip2Decoder) advance(slack uint) error {
 	}
 }
 
-// border passes the beginning of a block, or the end of a stream and reports it.
+// border reads the bits that begin a block or end a stream, and reports whether they end one.
 func (d *bzip2Decoder) border(slack uint) (end bool, err error) {
 	off := d.in.offset()
 	ahead, err := d.in.br.Peek(bzip2Mark/8 + 1)
 	if err != nil && err != io.EOF {
 		return false, locate(off, err)
 	}
-	var b [2 + bzip2Mark/8 + 1 + 8]byte // the last eight only for the reads of eight bytes
+	var b [2 + bzip2Mark/8 + 1 + 8]byte // the last eight are there for bitsAt, which reads eight bytes
 	binary.BigEndian.PutUint16(b[:], d.feed.last)
 	copy(b[2:], ahead)
 	have := uint(2+len(ahead)) * 8
@@ -206,10 +206,10 @@ func (d *bzip2Decoder) border(slack uint) (end bool, err error) {
 	return false, locate(off, damaged("neither a bzip2 block nor the end of a stream"))
 }
 
-// bitsAt returns the 64 bits of b from bit at on; the last ones are zero if at is not a multiple of eight.
+// bitsAt returns 64 bits of b, from bit at on. If at is not a multiple of 8, the last at%8 of them are 0.
 func bitsAt(b []byte, at uint) uint64 { return binary.BigEndian.Uint64(b[at/8:]) << (at % 8) }
 
-// failure judges an error of compress/bzip2.
+// failure returns the error of a Read in which compress/bzip2 failed with err.
 func (d *bzip2Decoder) failure(err error) error {
 	if err == d.feed.err {
 		return err
@@ -224,15 +224,16 @@ func (d *bzip2Decoder) failure(err error) error {
 	return locate(d.in.offset(), err)
 }
 
-// bzip2Feed gives to compress/bzip2 the blocks as one file: their bits shifted so that the first one begins at a whole byte,
-// and what is made to stand between streams. It must be an io.ByteReader, so that nothing is taken too early.
+// bzip2Feed is the input of compress/bzip2: one file with all blocks, their bits shifted so that the first one begins
+// at a whole byte, and with a made-up end of a stream where needed. It is an io.ByteReader, so that compress/bzip2
+// reads nothing ahead.
 type bzip2Feed struct {
 	in    *input
-	last  uint16 // the last two bytes of in
-	lag   uint   // bits of them that have not been given
-	made  []byte // to be given first
-	err   error  // to be returned then
-	taken bool   // since it was set to false
+	last  uint16 // the last two bytes read from in
+	lag   uint   // number of their bits that have not been returned
+	made  []byte // to be returned first
+	err   error  // to be returned after that
+	taken bool   // a byte was read since this was set to false
 }
 
 func (f *bzip2Feed) ReadByte() (byte, error) {
@@ -260,8 +261,8 @@ func (f *bzip2Feed) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// end makes the end of a stream, of which given bits have been given, with the checksum of the blocks that have been fed.
-// For a stream that was not decoded from its start that is another than the stream's own.
+// end makes the end of a stream, without its first given bits, which have been returned already. crc is the checksum
+// of the blocks that have been fed; in a stream that was not decoded from its start it differs from the stream's own.
 func (f *bzip2Feed) end(given uint, crc uint32) {
 	var b [bzip2Mark/8 + 8]byte
 	binary.BigEndian.PutUint64(b[:], bzip2End<<16)

@@ -2,8 +2,8 @@ package codec
 
 import "github.com/shardfs/shardfs/internal/lru"
 
-// cache keeps pieces of plain bytes by their offset within so much memory, and gives the memory of evicted pieces to new
-// ones. It is not safe for concurrent use.
+// cache keeps pieces of plain bytes by their offset, in a limited amount of memory. New pieces reuse the memory of
+// evicted ones. It is not safe for concurrent use.
 type cache struct {
 	pieces *lru.Cache[int64, []byte]
 	free   []byte // memory of the piece evicted last
@@ -27,7 +27,8 @@ func (c *cache) put(off int64, data []byte) {
 	c.free = nil
 }
 
-// blank returns a buffer of size bytes for a piece. Where there is no room for one, it evicts pieces and takes their memory.
+// blank returns a buffer of size bytes for a piece. If there is no room for it, pieces are evicted and their memory
+// reused.
 func (c *cache) blank(size int64) []byte {
 	c.pieces.MakeRoom(size)
 	buf := c.free

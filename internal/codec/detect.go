@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Detect tells the format of a shard by its first bytes; 10 of them are enough. What is too short for a magic number is
-// Plain.
+// Detect returns the format of a shard by its first bytes, of which it looks at 10 at most. What is too short for a
+// magic number is Plain.
 func Detect(head []byte) Format {
 	for i, r := range formats {
 		if r.begins(head) {
@@ -17,13 +17,13 @@ func Detect(head []byte) Format {
 	return Plain
 }
 
-// magic returns a function that reports whether bytes begin with others.
+// magic returns a function that reports whether bytes begin with a magic number.
 func magic(prefix string) func(head []byte) bool {
 	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(prefix)) }
 }
 
-// UnsupportedName returns the name of a compression that Detect does not know, by the first bytes of a shard; "" if they are
-// not known here either. It is for messages: a plain tar can begin in the same way.
+// UnsupportedName returns the name of a compression for which there is no Format, by the first bytes of a shard, and
+// "" if it does not recognize them. It is for messages only: a plain tar can begin with the same bytes.
 func UnsupportedName(head []byte) string {
 	for _, c := range unsupported {
 		if bytes.HasPrefix(head, []byte(c.magic)) {
@@ -37,13 +37,13 @@ var unsupported = [...]struct{ magic, name string }{
 	{"\x1f\x9d", "compress"}, {"LZIP", "lzip"}, {"\x5d\x00\x00", "lzma"}, {"PK\x03\x04", "zip"}, {"7z\xbc\xaf", "7z"},
 }
 
-// DetectAt is Detect for bytes that can be read at any offset. It looks past skippable frames, with which zstd and lz4 can
-// begin alike; past more of them than anybody writes it takes the shard for zstd.
+// DetectAt is Detect for bytes that can be read at any offset. It looks past skippable frames, with which both zstd
+// and lz4 can begin. After more of them than any tool writes it returns Zstd.
 func DetectAt(r io.ReaderAt) (Format, error) {
-	const most = 1000
+	const maxFrames = 1000
 	head := make([]byte, 512)
 	at := int64(0)
-	for range most {
+	for range maxFrames {
 		n, err := r.ReadAt(head, at)
 		if err != nil && err != io.EOF {
 			return 0, err
@@ -60,7 +60,7 @@ func DetectAt(r io.ReaderAt) (Format, error) {
 	return Zstd, nil
 }
 
-// skippable returns the length of the skippable frame that bytes begin with; 0 if they begin with something else.
+// skippable returns the length in bytes of the skippable frame that head begins with, or 0 if there is none.
 func skippable(head []byte) int64 {
 	if len(head) < 8 || head[0]&0xf0 != 0x50 || string(head[1:4]) != "\x2a\x4d\x18" {
 		return 0

@@ -11,7 +11,7 @@ import (
 // Format names how the bytes of a shard are compressed. The numbers stand in index files and never change.
 type Format uint8
 
-// The formats. Plain is everything that is not compressed, or in no way that is known here.
+// The formats. Plain is everything that is not in one of the others.
 const (
 	Plain Format = iota
 	Gzip
@@ -21,12 +21,12 @@ const (
 	LZ4
 )
 
-// formats has all that differs between formats. A new format, or a new way to write one, is a row here and a file with the
-// functions that the row names.
+// formats has all that differs between formats. To add a format, or to write one that is only read so far, takes a
+// row here and a file with the functions that the row names.
 var formats = [...]*row{
 	Plain: {
 		name:     "plain",
-		begins:   func([]byte) bool { return false }, // known by being nothing else
+		begins:   func([]byte) bool { return false }, // Plain is what no other format begins
 		outputs:  []string{".tar"},
 		maxLevel: 9,
 	},
@@ -40,7 +40,7 @@ var formats = [...]*row{
 		windows:  true,
 		dense:    true,
 		readMap:  readGzipMap,
-		writer:   func(w io.Writer, level, workers int) (Encoder, error) { return newGzipWriter(w, level, workers) },
+		writer:   newGzipWriter,
 		maxLevel: 9,
 	},
 	Zstd: {
@@ -51,7 +51,7 @@ var formats = [...]*row{
 		decoder:  func(history int64, offer func(Checkpoint)) decoder { return newZstdDecoder(history, offer) },
 		decoders: maxLargeDecoders,
 		readMap:  readZstdMap,
-		writer:   func(w io.Writer, level, workers int) (Encoder, error) { return newZstdWriter(w, level, workers) },
+		writer:   newZstdWriter,
 		maxLevel: 19,
 	},
 	Bzip2: {
@@ -79,24 +79,29 @@ var formats = [...]*row{
 	},
 }
 
-// row is what there is to know of a format.
+// row describes a format.
 type row struct {
 	name    string                 // as the format's command line tool spells it
-	begins  func(head []byte) bool // reports whether the first 10 bytes of a shard, or fewer, begin the format
-	inputs  []string               // extensions that the names of its shards may have
-	outputs []string               // suffixes of the names of outputs; none if the format is not written
+	begins  func(head []byte) bool // reports whether the first bytes of a shard, 10 or fewer, are in the format
+	inputs  []string               // file name extensions of its shards, for TrimSuffix
+	outputs []string               // suffixes of the names of outputs; none if the format cannot be written
 
-	decoder  func(history int64, offer func(Checkpoint)) decoder            // see newDecoder; nil: there is none
-	decoders int                                                            // that a ReaderAt may have at the same time
-	windows  bool                                                           // checkpoints may need a Window
-	dense    bool                                                           // see Format.Dense
-	readMap  func(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) // see ReadMap; nil: a pass is always needed
+	// decoder returns a decoder; see newDecoder. Nil means that there is none.
+	decoder func(history int64, offer func(Checkpoint)) decoder
 
-	writer   func(w io.Writer, level, workers int) (Encoder, error) // nil: the format is not written, or needs no encoder
-	maxLevel int                                                    // see Format.Levels
+	decoders int  // how many a ReaderAt may have at the same time
+	windows  bool // checkpoints may need a Window
+	dense    bool // see Format.Dense
+
+	// readMap implements ReadMap. Nil means that a pass is always needed.
+	readMap func(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool)
+
+	// writer implements Format.NewWriter for levels from 1 to maxLevel. Nil means that there is no encoder.
+	writer   func(w io.Writer, level, workers int) (Encoder, error)
+	maxLevel int
 }
 
-// row returns the row of a format. That of a number that is no format has a name and nothing else.
+// row returns the row of a format. That of a number that is not a format has a name and nothing else.
 func (f Format) row() *row {
 	if int(f) < len(formats) {
 		return formats[f]
@@ -107,8 +112,8 @@ func (f Format) row() *row {
 // String returns the name of the format as its command line tool spells it, and "plain" for Plain.
 func (f Format) String() string { return f.row().name }
 
-// Dense reports whether a pass finds checkpoints all over a shard, whichever tool has written it. In other formats a shard
-// can be a single frame or block, which can be decoded only from its start.
+// Dense reports whether a pass finds checkpoints all over a shard, by whichever tool it was written. In the other
+// formats a shard can be one frame or block, which can be decoded only from its start.
 func (f Format) Dense() bool { return f.row().dense }
 
 // Outputs returns the formats that can be written, Plain first.
@@ -121,11 +126,12 @@ func Outputs() (list []Format) {
 	return list
 }
 
-// Suffixes returns what the names of outputs in a format end in, the most usual first. The list is not to be changed.
+// Suffixes returns what the names of outputs in a format end in, the most common suffix first. The caller must not
+// change the list.
 func (f Format) Suffixes() []string { return f.row().outputs }
 
-// FormatOf returns the format in which an output is to be written, by its name. ok is false where the name has no suffix of
-// a format that can be written.
+// FormatOf returns the format in which an output of that name is written. ok is false if the name has none of the
+// suffixes of Outputs.
 func FormatOf(name string) (f Format, ok bool) {
 	for i, r := range formats {
 		if slices.ContainsFunc(r.outputs, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
@@ -135,8 +141,8 @@ func FormatOf(name string) (f Format, ok bool) {
 	return Plain, false
 }
 
-// TrimSuffix returns the base name of a shard without what says that it is a tar and how it is compressed: "a.tar.gz" and
-// "a.tgz" become "a". It leaves at least a name that is neither empty nor all dots.
+// TrimSuffix returns the base name of a shard without the extensions of tar and of compression: "a.tar.gz" and
+// "a.tgz" become "a". It removes none if only dots or nothing would be left.
 func TrimSuffix(base string) string {
 	for {
 		ext := path.Ext(base)
@@ -149,29 +155,31 @@ func TrimSuffix(base string) string {
 }
 
 func isShardExt(ext string) bool {
-	return ext == ".tar" || slices.ContainsFunc(formats[:], func(r *row) bool { return slices.Contains(r.inputs, ext) })
+	isInput := func(r *row) bool { return slices.Contains(r.inputs, ext) }
+	return ext == ".tar" || slices.ContainsFunc(formats[:], isInput)
 }
 
-// Encoder compresses an output. Closing it writes what is left but does not close the underlying writer; it must be closed,
-// even after an error, to end its goroutines. It is not safe for concurrent use, except for Written.
+// Encoder compresses an output. Close writes the rest and does not close the underlying writer; it must be called,
+// even after an error, to end the goroutines of the Encoder. An Encoder is not safe for concurrent use, except for
+// Written.
 type Encoder interface {
 	io.WriteCloser
 
-	// SetExtra keeps bytes beside the data, where ReadMap finds them and every other reader skips them. They are not copied
-	// and must not change before Close has returned. What the format has no room for is left out.
+	// SetExtra stores b with the data, where ReadMap finds it and every other reader skips it. b is not copied
+	// and must not change before Close has returned. It is left out if it is too long for the format.
 	SetExtra(b []byte)
 
-	// Written returns how many plain bytes can be decoded from what the underlying writer has been given.
+	// Written returns how many plain bytes can be decoded from what has been written to the underlying writer.
 	Written() int64
 }
 
-// Levels returns the lowest and the highest compression level of a format, from fast to small. Plain has those of gzip, and
-// they change nothing. The highest is 0 where the format cannot be written.
+// Levels returns the lowest and the highest compression level of a format, the fastest and the smallest. The levels
+// of Plain are those of gzip and have no effect. The highest is 0 if the format cannot be written.
 func (f Format) Levels() (lowest, highest int) { return 1, f.row().maxLevel }
 
-// NewWriter returns an encoder that compresses to w. Level 0 means 1, because JPEG and the like, most of a shard, hardly get
-// smaller with more effort. The bytes written do not depend on workers, the number of goroutines that compress; 0 means
-// GOMAXPROCS. The error is ErrFormat where the format has no encoder, which includes Plain.
+// NewWriter returns an encoder that compresses to w. Level 0 means 1, because most of a shard is JPEG or similar
+// data, which hardly gets smaller with more effort. workers is the number of goroutines that compress, on which the
+// output does not depend; 0 means GOMAXPROCS. The error is ErrFormat if the format has no encoder; Plain has none.
 func (f Format) NewWriter(w io.Writer, level, workers int) (Encoder, error) {
 	lowest, highest := f.Levels()
 	switch writer := f.row().writer; {

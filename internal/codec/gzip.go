@@ -9,11 +9,11 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// gzipDecoder decodes gzip of one or more members. It verifies the CRC32 and the length of each member that it decodes
-// from its start. Padding of zeros may stand between members and after the last one.
+// gzipDecoder decodes gzip of one or more members. It verifies the CRC32 and the length of each member that it
+// decodes from its start. Zeros may pad members and the end.
 type gzipDecoder struct {
 	in       input
-	inflater io.Reader // flate's decoder; nil before the first member
+	inflater io.Reader // a decoder of package flate; nil before the first member
 	offer    func(Checkpoint)
 	drift    storedDrift
 	state    gzipState
@@ -21,12 +21,12 @@ type gzipDecoder struct {
 	whole    bool   // the member was decoded from its start, so that crc and length can be compared
 	crc      uint32 // of the member's plain bytes so far
 	length   uint32 // of the member's plain bytes so far, mod 2^32
-	members  int    // that have been begun
+	members  int    // how many have begun
 	rest     int64  // trailing bytes
 	err      error  // returned from all further calls of Read
 }
 
-// gzipState says what the input of a gzipDecoder goes on with.
+// gzipState says what comes next in the input of a gzipDecoder.
 type gzipState uint8
 
 const (
@@ -48,7 +48,7 @@ func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 	}
 	d.members++
 	d.whole = false
-	bit, err := c.bit() // flate does not check it, and panics later
+	bit, err := c.bit() // flate would not check it, and panic later
 	if err != nil {
 		d.err = d.locate(err)
 	} else {
@@ -99,7 +99,7 @@ func (d *gzipDecoder) Read(p []byte) (int, error) {
 	return 0, d.err
 }
 
-// openMember reads a header and prepares to decode what follows. It returns io.EOF behind the last member.
+// openMember reads a header and prepares to decode what follows. It returns io.EOF after the last member.
 func (d *gzipDecoder) openMember() error {
 	if d.members > 0 {
 		if err := d.in.skipZeros(); err == io.EOF {
@@ -129,8 +129,8 @@ func (d *gzipDecoder) openMember() error {
 	return d.inflate(flate.InflateCheckpoint{CompressedOffset: d.in.offset(), UncompressedOffset: d.out})
 }
 
-// inflate sets up flate's decoder at c, which the input has reached. Its offsets are those of the shard, so that what flate
-// says in errors and callbacks is true for the shard too.
+// inflate sets up flate at c, which the input has reached. The offsets in c are those in the shard, and so are those
+// that flate puts into errors and callbacks.
 func (d *gzipDecoder) inflate(c flate.InflateCheckpoint) error {
 	d.state = inData
 	if d.inflater == nil {
@@ -146,7 +146,7 @@ func (d *gzipDecoder) inflate(c flate.InflateCheckpoint) error {
 	return nil
 }
 
-// blockEnd is called by flate.
+// blockEnd is called by flate at the end of each block.
 func (d *gzipDecoder) blockEnd(c flate.InflateCheckpoint) {
 	in := d.drift.correct(c, d.in.offset())
 	if !c.Final {
@@ -154,11 +154,12 @@ func (d *gzipDecoder) blockEnd(c flate.InflateCheckpoint) {
 	}
 }
 
-// apply applies an option to a decoder of flate. A reset forgets the callback, and only new decoders take options; a new one
-// for each member would cost ten times the decoding of a small one. T is flate's type, which has no name here.
+// apply applies an option of flate.NewReader to an existing decoder. A reset forgets the callback, and a new decoder
+// for each member would take ten times as long as decoding a small one. T is the type of the decoder, which flate
+// does not export.
 func apply[T any](option func(T), decoder any) { option(decoder.(T)) }
 
-// resumer is what flate's decoder can do beyond io.Reader.
+// resumer is the method of a flate decoder that starts it at a checkpoint.
 type resumer interface {
 	ResetCP(io.Reader, flate.InflateCheckpoint) error
 }
@@ -183,7 +184,7 @@ func (d *gzipDecoder) closeMember() error {
 	return nil
 }
 
-// locate says at which compressed byte err struck, and makes the kinds of err that callers test for.
+// locate adds to err at which compressed byte it occurred, and wraps errors of flate in ErrDamaged.
 func (d *gzipDecoder) locate(err error) error {
 	switch err.(type) {
 	case flate.CorruptInputError, flate.InternalError:
@@ -192,17 +193,17 @@ func (d *gzipDecoder) locate(err error) error {
 	return locate(d.in.offset(), err)
 }
 
-// storedDrift corrects the offsets of one member for a fault in flate v1.20.3: when a stored block begins, the whole
-// bytes in flate's bit buffer are counted a second time, so this block end and all later ones are reported too late by
-// that much. The zero value is ready for a new member.
+// storedDrift corrects the offsets in one member for a bug of flate v1.20.3: when a stored block begins, the whole
+// bytes in flate's bit buffer are counted twice, so the reported end of this block and of all later ones is too large
+// by that much. The zero value is ready for a new member.
 type storedDrift int64
 
-// correct returns the offset of the compressed byte that holds the bit after a block. consumed is the offset of the next
-// byte that flate will read.
+// correct returns the offset of the compressed byte that holds the bit after a block. consumed is the offset of the
+// next byte that flate will read.
 //
-// After a stored block flate's bit buffer is empty, so the drift is exactly how far the reported offset lies beyond
+// After a stored block flate's bit buffer is empty, so the drift is exactly how far the reported offset is past
 // consumed. After any other block that ends on a whole byte the buffer may hold bytes, which makes the difference
-// smaller, never larger; hence the maximum. With a flate that counts right the drift stays 0.
+// smaller, never larger; hence the maximum. With a flate that counts correctly the drift stays 0.
 func (d *storedDrift) correct(c flate.InflateCheckpoint, consumed int64) int64 {
 	if c.BitOffset == 0 {
 		*d = max(*d, storedDrift(c.CompressedOffset-consumed))

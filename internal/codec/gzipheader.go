@@ -24,8 +24,8 @@ var (
 	errReservedFlags = errors.New("reserved header flags")
 )
 
-// skipHeader reads a member header and keeps nothing of it; the data has its own checksum. If something else than a
-// member follows it reads nothing and returns errNoMember.
+// skipHeader reads the header of a member and ignores what it says; the data has its own checksum. If something other
+// than a member follows, it reads nothing and returns errNoMember.
 func (in *input) skipHeader() error {
 	head, err := in.br.Peek(10)
 	if n := min(len(head), len(gzipMagic)); string(head[:n]) != gzipMagic[:n] {
@@ -71,7 +71,7 @@ func (in *input) skipHeader() error {
 	return nil
 }
 
-// skipZeros skips padding. At the end of the input it returns io.EOF.
+// skipZeros skips the zeros that may pad a member. At the end of the input it returns io.EOF.
 func (in *input) skipZeros() error {
 	for {
 		c, err := in.br.ReadByte()
@@ -84,7 +84,8 @@ func (in *input) skipZeros() error {
 	}
 }
 
-// HasExtra reports whether the first header of a gzip shard has an extra field, by the shard's first bytes.
+// HasExtra reports whether a shard is gzip whose first header has an extra field, by the first bytes of the shard, of
+// which it looks at 10 at most.
 func HasExtra(head []byte) bool {
 	return len(head) >= 4 && Detect(head) == Gzip && head[3]&flagExtra != 0
 }

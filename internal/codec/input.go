@@ -9,13 +9,13 @@ import (
 type input struct {
 	br  *bufio.Reader
 	r   io.Reader
-	end int64 // offset in the compressed bytes behind what br holds
+	end int64 // compressed offset after what br holds
 }
 
-// inputBuffer is the most that is read at once, and so what a start at a checkpoint reads too much at most.
+// inputBuffer is the most that is read at once, and so the most that is read in vain after the end of a read.
 const inputBuffer = 64 << 10
 
-// reset makes in read r, whose first byte has the compressed offset off.
+// reset makes in read from r, whose first byte is at the compressed offset off.
 func (in *input) reset(r io.Reader, off int64) {
 	in.r, in.end = r, off
 	if in.br == nil {
@@ -25,7 +25,7 @@ func (in *input) reset(r io.Reader, off int64) {
 	}
 }
 
-// Read fills the buffer br and counts.
+// Read fills the buffer br. It is for br only.
 func (in *input) Read(p []byte) (int, error) {
 	n, err := in.r.Read(p)
 	in.end += int64(n)

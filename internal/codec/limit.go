@@ -6,24 +6,25 @@ import (
 	"io"
 )
 
-// ErrLimit says that a shard may be sound, but asks for more than shardfs decodes: more memory, a feature that shards do
-// not use, or an endless stream of nothing.
+// ErrLimit says that a shard may be intact but asks for more than shardfs supports: more memory, a rare feature of
+// the format, or a compression ratio that only a bomb has.
 var ErrLimit = errors.New("more than shardfs decodes")
 
-// errHistory is the ErrLimit of a shard that asks its decoder for a longer history than it may keep.
+// errHistory is the ErrLimit of a shard that needs a longer history than its decoder may keep.
 var errHistory = fmt.Errorf("%w: history", ErrLimit)
 
-// maxHistory is the longest history that a shard may ask its decoder to keep: zstd --long=27, twice what xz -9 asks for.
+// maxHistory is the longest history in bytes that a decoder keeps: that of zstd --long=27, twice that of xz -9.
 const maxHistory = 128 << 20
 
-// A shard may grow by maxRatio while it is decoded, which deflate cannot exceed, and by as much as it likes up to freePlain
-// bytes. Without this a file of some kilobytes keeps a decoder busy for ever.
+// A shard may have freePlain plain bytes, and more if they are at most maxRatio times as many as the compressed ones,
+// which is the most that deflate can do. Without a limit a file of some kilobytes could keep a decoder busy for days.
 const (
 	maxRatio  = 1100
 	freePlain = 1 << 30
 )
 
-// limitRatio returns plain, with ErrLimit where its bytes are too many for the compressed ones that were read for them.
+// limitRatio returns a reader of plain that fails with ErrLimit when there are too many plain bytes for the
+// compressed ones read so far.
 func limitRatio(plain io.Reader, compressed func() int64) io.Reader {
 	return &ratioReader{plain: plain, compressed: compressed}
 }
@@ -34,7 +35,7 @@ type ratioReader struct {
 	out        int64
 }
 
-// Read hands out what was read before the limit.
+// Read returns the bytes before the limit, then the error.
 func (l *ratioReader) Read(p []byte) (int, error) {
 	if in := l.compressed(); l.out > freePlain && l.out/maxRatio > in {
 		return 0, locate(in, fmt.Errorf("%w: %d plain bytes, %d times as many", ErrLimit, l.out, l.out/max(1, in)))
@@ -44,7 +45,7 @@ func (l *ratioReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// locate says at which compressed byte err struck. The end of the input is never a clean one here.
+// locate adds to err at which compressed byte it occurred. io.EOF becomes io.ErrUnexpectedEOF.
 func locate(off int64, err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF

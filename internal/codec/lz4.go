@@ -9,22 +9,23 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// lz4Decoder decodes LZ4 frames. Where the blocks of a frame stand for themselves, as those of the command lz4 do, decoding
-// can start at each, else only at the frame. It verifies the checksums of the blocks, and the checksum and the length of a
-// frame which it decodes from its start, where they are stated. As with lz4 itself, anything else behind a frame is damage.
+// lz4Decoder decodes LZ4 frames. If the blocks of a frame do not refer to each other, as with the command lz4,
+// decoding can start at each of them, otherwise only at the frame. The decoder verifies the checksums of blocks, and
+// the checksum and length of a frame that it decodes from its start, if the frame has them. As for lz4 itself, a
+// frame can be followed only by another one.
 //
-// A checkpoint at a block keeps in its State what the header of the frame says about its blocks; see lz4Frame.
+// The State of a checkpoint at a block holds what the header of the frame says about blocks; see lz4Frame.
 type lz4Decoder struct {
 	in    input
 	offer func(Checkpoint)
 	frame lz4Frame
-	open  bool       // the frame goes on
-	point Checkpoint // where the next block can be started; without Out
-	seen  bool       // a frame, even one to be skipped
+	open  bool       // more of the frame follows
+	point Checkpoint // where the next block can be started; its Out is not set
+	seen  bool       // a frame has begun, even one to be skipped
 	whole bool       // the frame is decoded from its start
 	plain uint64     // bytes of the frame so far
-	sum   xxh32      // of them
-	src   []byte     // a block as it is stored
+	sum   xxh32      // of those bytes
+	src   []byte     // the block, compressed
 	dst   []byte     // the bytes before a linked block, then the bytes of the block
 	ready []byte     // part of dst that Read has not returned
 	out   int64      // plain offset of the next byte
@@ -34,8 +35,8 @@ type lz4Decoder struct {
 // lz4Frame is what the header of a frame says.
 type lz4Frame struct {
 	linked   bool // blocks refer to the 64 KiB before them
-	blockSum bool // behind each block stands a checksum
-	frameSum bool // behind the last block stands one of the plain bytes
+	blockSum bool // a checksum follows each block
+	frameSum bool // a checksum of the plain bytes follows the last block
 	big      bool // blocks may be longer than 256 KiB
 	hasSize  bool
 	size     uint64 // of the plain bytes
@@ -44,14 +45,14 @@ type lz4Frame struct {
 const (
 	lz4Magic      = 0x184d2204
 	lz4Legacy     = 0x184c2102
-	lz4Skippable  = 0x184d2a50 // the last four bits are free
+	lz4Skippable  = 0x184d2a50 // the last four bits can be any
 	lz4Window     = 64 << 10
 	lz4HeaderSize = 4 + 2 + 8 + 4 + 1 // at most
 )
 
 func newLZ4Decoder(offer func(Checkpoint)) *lz4Decoder { return &lz4Decoder{offer: offer} }
 
-// start implements decoder. A checkpoint stands at a frame or at a block.
+// start implements decoder. A checkpoint is at a frame or at a block.
 func (d *lz4Decoder) start(r io.Reader, c Checkpoint) error {
 	d.in.reset(r, c.In)
 	d.out, d.open, d.seen, d.ready, d.err = c.Out, false, false, nil, nil
@@ -68,7 +69,7 @@ func (d *lz4Decoder) start(r io.Reader, c Checkpoint) error {
 	return nil
 }
 
-// lz4Header returns the State of a checkpoint at an lz4 block: what is known of the header of its frame.
+// lz4Header returns the State of a checkpoint at an lz4 block: what is known of its frame.
 func (c Checkpoint) lz4Header() (lz4Frame, error) {
 	if c.State > 7 {
 		return lz4Frame{}, fmt.Errorf("checkpoint with lz4 flags %x", c.State)
@@ -115,7 +116,7 @@ func (d *lz4Decoder) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// openFrame reads a header, or skips a frame that holds no data. It returns io.EOF behind the last one.
+// openFrame reads a header, or skips a frame that holds no data. It returns io.EOF after the last one.
 func (d *lz4Decoder) openFrame() error {
 	start := d.in.offset()
 	head, err := d.in.br.Peek(lz4HeaderSize)
@@ -151,7 +152,7 @@ func (d *lz4Decoder) openFrame() error {
 	return nil
 }
 
-// parseLZ4Header reads the header of a frame, and tells how long it is.
+// parseLZ4Header reads the header of a frame and returns its size in bytes.
 func parseLZ4Header(head []byte) (f lz4Frame, size int, err error) {
 	if len(head) < 6 {
 		return f, 0, io.ErrUnexpectedEOF
@@ -240,7 +241,7 @@ func (d *lz4Decoder) readBlock() error {
 	return nil
 }
 
-// readFull reads size bytes into b, which grows only as they come.
+// readFull reads size bytes into b, which grows only as bytes arrive.
 func (d *lz4Decoder) readFull(b []byte, size int) ([]byte, error) {
 	const step = 256 << 10
 	b = b[:0]
@@ -255,7 +256,7 @@ func (d *lz4Decoder) readFull(b []byte, size int) ([]byte, error) {
 	return b, nil
 }
 
-// decode makes the plain bytes of src ready.
+// decode decodes src and makes its plain bytes ready.
 func (d *lz4Decoder) decode(stored bool) (err error) {
 	before := d.dst[:0]
 	if d.frame.linked {
@@ -275,7 +276,7 @@ func (d *lz4Decoder) decode(stored bool) (err error) {
 	return nil
 }
 
-// closeFrame reads what stands behind the last block.
+// closeFrame reads what follows the last block of a frame.
 func (d *lz4Decoder) closeFrame() error {
 	off := d.in.offset()
 	if d.frame.frameSum {

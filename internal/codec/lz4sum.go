@@ -14,7 +14,7 @@ const (
 	xxh5 uint32 = 374761393
 )
 
-// xxh32 sums up bytes as lz4 frames do it, by XXH32 with seed 0.
+// xxh32 computes the checksum of lz4 frames: XXH32 with seed 0.
 type xxh32 struct {
 	lanes [4]uint32
 	rest  [16]byte // the first size%16 bytes have not gone into lanes
@@ -33,7 +33,7 @@ func sumXXH32(b []byte) uint32 {
 	return x.sum()
 }
 
-// add appends b to the bytes that are summed up.
+// add appends b to the summed bytes.
 func (x *xxh32) add(b []byte) {
 	held := int(x.size % 16)
 	x.size += uint64(len(b))
@@ -48,7 +48,7 @@ func (x *xxh32) add(b []byte) {
 	copy(x.rest[:], x.mix(b))
 }
 
-// mix takes as many bytes of b as it can and returns the others.
+// mix sums as many bytes of b as it can and returns the rest.
 func (x *xxh32) mix(b []byte) []byte {
 	l0, l1, l2, l3 := x.lanes[0], x.lanes[1], x.lanes[2], x.lanes[3]
 	for ; len(b) >= 16; b = b[16:] {

@@ -6,39 +6,39 @@ import "io"
 type Checkpoint struct {
 	Out    int64 // offset in the plain bytes
 	In     int64 // offset of the compressed byte that holds the next bit
-	State  uint8 // 0 to 7: what the decoder has to know to start there, other for each format: bit, xzCheck, lz4Header
-	Member bool  // In is where a gzip member, a frame or a stream begins, with its header
+	State  uint8 // 0 to 7; what it means depends on the format: see bit, xzCheck and lz4Header
+	Member bool  // a gzip member, a frame or a stream begins at In, with its header
 
-	// Sums are the CRC-32 (IEEE) of the plain bytes from Out on, of each Map.Piece of them. The last piece ends at the next
-	// checkpoint. Nil means that they are not known.
+	// Sums are the CRC-32 (IEEE) of the pieces from Out to the next checkpoint. Each piece has Map.Piece plain
+	// bytes, the last one may have fewer. Nil means that the sums are not known.
 	Sums []uint32
 
-	// Window is up to 32 KiB of plain bytes before Out, as a zstd frame. Bytes that the data behind Out does not refer to
-	// are zeros. Nil means that none are needed.
+	// Window is up to 32 KiB of plain bytes before Out, as a zstd frame. Bytes to which the data after Out does
+	// not refer are zeros. Nil means that none are needed.
 	Window []byte
 }
 
 // Points are checkpoints in order of Out, the first at 0. They are safe for concurrent use.
 //
-// Points may grow while they are read. The sums of the last one are then those of its whole pieces so far.
+// Points may grow while they are read. The last one then has the sums of its complete pieces so far.
 type Points interface {
 	Len() int
 	At(i int) Checkpoint
-	Out(i int) int64 // At(i).Out, which is asked for more often than all the rest
+	Out(i int) int64 // At(i).Out, which is needed far more often than the rest
 }
 
-// Map is what random access to a compressed shard needs beside its bytes.
+// Map is what random access to a compressed shard needs in addition to its bytes.
 type Map struct {
-	Plain  int64 // length of the plain bytes; math.MaxInt64 while it is not known
+	Plain  int64 // number of plain bytes; math.MaxInt64 while it is not known
 	Piece  int64 // plain bytes that one sum covers
 	Points Points
 }
 
-// ReadMap finds what a shard of size compressed bytes says of itself, without decoding it: the seek table of gzipWriter,
-// the block sizes of BGZF, a zstd seek table, the index of xz. extra is what our writers put in beside it, nil if there is none. Where ok
-// is false, a pass is needed.
+// ReadMap reads the map that a shard of size compressed bytes contains, without decoding the shard: the seek table of
+// our gzip, the block sizes of BGZF, the seek table or the frame sizes of zstd, the index of xz. extra is what
+// Encoder.SetExtra stored, nil if there is none. If ok is false, a pass is needed.
 //
-// A shard that is wrong about itself gives ErrDamaged when it is read by the map.
+// The map is not verified: if it is wrong, reads by it give ErrDamaged.
 func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	if read := f.row().readMap; read != nil {
 		return read(r, size)
@@ -46,7 +46,7 @@ func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool)
 	return Map{}, nil, false
 }
 
-// PointList is Points that do not grow.
+// PointList implements Points that do not grow.
 type PointList []Checkpoint
 
 // Len implements Points.

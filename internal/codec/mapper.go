@@ -5,14 +5,15 @@ import (
 	"math"
 )
 
-// passPiece is how many plain bytes one sum of a pass covers. It is also what a read decodes at least.
+// passPiece is how many plain bytes one sum of a pass covers, and so the least that a read decodes.
 const passPiece = 32 << 10
 
-// maxHeld bounds the plain and the compressed bytes that wait for a checkpoint behind which they lie, each.
+// maxHeld bounds the plain bytes and the compressed bytes that are kept because a checkpoint may still be placed
+// before them.
 const maxHeld = 4 << 20
 
-// mapper makes the map of a shard out of what a pass over it sees. It keeps the bytes of the shard from the first place
-// on that may still become a checkpoint, because the sums of a checkpoint and the window before it depend on where it is.
+// mapper makes the map of a shard during a pass. It keeps the bytes of the shard from the first place on that may
+// still become a checkpoint, because the sums and the window of a checkpoint depend on where it is.
 type mapper struct {
 	points growing
 	place  placement
@@ -20,14 +21,14 @@ type mapper struct {
 	narrow int64 // spacing where they are small
 	plain  history
 	stored *history // compressed bytes; nil if no window is ever needed
-	summed int64    // plain offset up to which the sums of the last checkpoint are made
+	summed int64    // plain offset up to which the last checkpoint has its sums
 
-	due   []windowJob // wait for the bytes behind their checkpoints
-	jobs  []chan int  // under way, in order; each gives the size of its window
-	sizes []int       // of the latest windows
+	due   []windowJob // wait for the bytes after their checkpoints
+	jobs  []chan int  // running, in order; each sends the size of its window
+	sizes []int       // of the last windows
 	spare [maxJobs]*sparsifier
 	marks *marks
-	begun int // jobs; each takes the next of spare
+	begun int // number of jobs so far; each takes the next of spare
 }
 
 // windowJob makes a window sparse.
@@ -37,12 +38,13 @@ type windowJob struct {
 	window []byte
 }
 
-// maxJobs is how many windows are made sparse at the same time. The size of a window is looked at when so many others
+// maxJobs is how many windows are made sparse at the same time. The size of a window is used when so many other jobs
 // have begun, so that the map does not depend on how long each takes.
 const maxJobs = 4
 
 func newMapper(f Format) *mapper {
-	m := &mapper{place: placement{spacing: narrowSpacing, free: freeSpacing}, narrow: narrowSpacing, wide: wideSpacing}
+	m := &mapper{narrow: narrowSpacing, wide: wideSpacing}
+	m.place = placement{spacing: narrowSpacing, free: freeSpacing}
 	if f.row().windows {
 		m.stored = new(history)
 	}
@@ -50,7 +52,7 @@ func newMapper(f Format) *mapper {
 	return m
 }
 
-// offer is called by the decoder. Only deflate data needs windows.
+// offer is called by the decoder with a place where decoding could start.
 func (m *mapper) offer(c Checkpoint) {
 	window := len(c.Window)
 	if window > 0 && m.stored == nil {
@@ -60,7 +62,7 @@ func (m *mapper) offer(c Checkpoint) {
 	m.place.offer(candidate{c, window})
 }
 
-// read notes plain bytes that the decoder has returned.
+// read takes the plain bytes that the decoder has returned.
 func (m *mapper) read(p []byte) {
 	m.plain.write(p)
 	out := m.plain.end()
@@ -70,13 +72,13 @@ func (m *mapper) read(p []byte) {
 	m.advance(false)
 }
 
-// mark notes that a sample starts at a plain offset.
+// mark says that a sample starts at a plain offset.
 func (m *mapper) mark(off int64) {
 	m.place.marked = true
 	m.commit(min(off, m.plain.end()))
 }
 
-// commit makes a checkpoint of the best candidate at or before limit, if there is any.
+// commit makes a checkpoint of the best candidate at or before limit, if there is one.
 func (m *mapper) commit(limit int64) {
 	c, ok := m.place.take(limit)
 	if !ok {
@@ -97,7 +99,7 @@ func (m *mapper) commit(limit int64) {
 	m.due = append(m.due, windowJob{i, c.Checkpoint, c.Window[len(c.Window)-c.window:]})
 }
 
-// sum makes the sums of the last checkpoint up to an offset, also that of a shorter piece at the end.
+// sum completes the sums of the last checkpoint up to an offset, including that of a shorter piece at the end.
 func (m *mapper) sum(to int64) {
 	for m.summed < to {
 		end := min(m.summed+passPiece, to)
@@ -106,8 +108,8 @@ func (m *mapper) sum(to int64) {
 	}
 }
 
-// advance does what the bytes read so far allow, and gives up those that are not needed any more. At the end of the pass
-// they allow everything.
+// advance makes the windows and sums for which enough bytes have been read, and drops the bytes that are no longer
+// needed. At the end of the pass the bytes are always enough.
 func (m *mapper) advance(end bool) {
 	out := m.plain.end()
 	for len(m.due) > 0 {
@@ -120,7 +122,7 @@ func (m *mapper) advance(end bool) {
 	}
 	keep, keepStored := out-maxWindow, int64(math.MaxInt64)
 	if m.stored != nil {
-		keepStored = m.stored.end() - 2*inputBuffer // what the decoder may still have before it
+		keepStored = m.stored.end() - 2*inputBuffer // what the decoder may have read ahead
 	}
 	for _, j := range m.due {
 		keep, keepStored = min(keep, j.at.Out), min(keepStored, j.at.In)
@@ -130,7 +132,7 @@ func (m *mapper) advance(end bool) {
 		m.place.forget()
 		first, held = m.place.first()
 	}
-	final := out // no checkpoint will come before it
+	final := out // no further checkpoint can be before it
 	if held {
 		final = min(final, first.Out)
 		keep, keepStored = min(keep, first.Out-maxWindow), min(keepStored, first.In)
@@ -142,12 +144,12 @@ func (m *mapper) advance(end bool) {
 	}
 }
 
-// sparsify starts a job, when few enough are under way.
+// sparsify starts a job, after waiting until fewer than maxJobs are running.
 func (m *mapper) sparsify(j windowJob) {
 	if len(m.jobs) == maxJobs {
 		m.wait()
 	}
-	// The job that had this one before has been waited for.
+	// The last job that used this one has ended.
 	s := m.spare[m.begun%maxJobs]
 	if s == nil {
 		if m.marks == nil {
@@ -159,7 +161,7 @@ func (m *mapper) sparsify(j windowJob) {
 	m.begun++
 	plain := append(s.plain[:0], m.plain.slice(j.at.Out, min(j.at.Out+sparseLook, m.plain.end()))...)
 	stored := s.stored[:0]
-	if j.at.In >= m.stored.from { // else the window is kept whole
+	if j.at.In >= m.stored.from { // otherwise the window is kept whole
 		stored = append(stored, m.stored.slice(j.at.In, min(j.at.In+maxStored, m.stored.end()))...)
 	}
 	done := make(chan int, 1)
@@ -171,7 +173,7 @@ func (m *mapper) sparsify(j windowJob) {
 	}()
 }
 
-// wait waits for the oldest job, and chooses the spacing by the windows so far.
+// wait waits for the oldest job, and chooses the spacing by the last windows.
 func (m *mapper) wait() {
 	m.sizes = append(m.sizes, <-m.jobs[0])
 	m.jobs = m.jobs[1:]
@@ -189,8 +191,9 @@ func (m *mapper) wait() {
 	}
 }
 
-// finish completes the map: the pass has ended, at the end of the plain bytes or elsewhere. The last sum may be of less than
-// a piece only if nothing follows, because a ReaderAt that has the map already would take it for that of a whole one.
+// finish completes the map at the end of the pass. end says that there are no more plain bytes; only then is the sum
+// of a shorter last piece added, because a ReaderAt that uses the map already would take it for that of a whole
+// piece.
 func (m *mapper) finish(end bool) {
 	out := m.plain.end()
 	m.advance(true)

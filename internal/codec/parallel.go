@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 )
 
-// pipeline compresses pieces of plain bytes in parallel and writes them in order. What comes out does not depend on the
-// number of workers: all pieces are cut at the same places and compressed alone.
+// pipeline compresses pieces of plain bytes in parallel and writes them in order. The output does not depend on the
+// number of workers: the pieces are always cut at the same places, and each is compressed by itself.
 //
-// It is an io.Writer that one goroutine may use. Once a write has failed, all later ones are left out.
+// It is an io.Writer for one goroutine. After the first write that fails, nothing more is written.
 type pipeline struct {
 	w      io.Writer
 	format Format
@@ -20,7 +20,7 @@ type pipeline struct {
 	wrote  func(*piece)
 	piece  *piece // the one being filled, or nil
 
-	free  chan *piece // all others
+	free  chan *piece // all pieces that are nowhere else
 	work  chan *piece // to be compressed
 	queue chan *piece // to be written, in order
 
@@ -31,7 +31,7 @@ type pipeline struct {
 	closed  bool
 }
 
-// piece is some plain bytes on their way through a pipeline.
+// piece is the plain bytes that are compressed together.
 type piece struct {
 	plain []byte
 	out   []byte
@@ -39,17 +39,19 @@ type piece struct {
 	done  chan struct{} // receives when out and crc are ready
 }
 
-// newPipeline starts so many workers; 0 means GOMAXPROCS. Each has a compress of its own, made by worker, that sets out and
-// crc of a piece. wrote is called in order for each piece that has been written.
-func newPipeline(w io.Writer, f Format, size, workers int, worker func() (compress func(*piece)), wrote func(*piece)) (*pipeline, error) {
+// newPipeline starts the workers; 0 means GOMAXPROCS. Each calls worker once, for a function that sets out and crc of
+// a piece. wrote is called in order with each piece that has been written.
+func newPipeline(
+	w io.Writer, f Format, size, workers int, worker func() (compress func(*piece)), wrote func(*piece),
+) (*pipeline, error) {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	if workers < 0 {
 		return nil, fmt.Errorf("%s with %d workers", f, workers)
 	}
-	// One piece for each worker, one that is being filled and one that is being written. No channel ever blocks its
-	// sender, because each has room for all pieces.
+	// One piece for each worker, one that is being filled and one that is being written. Each channel has room
+	// for all of them, so no send blocks.
 	pieces := workers + 2
 	l := &pipeline{
 		w:      w,
@@ -87,7 +89,7 @@ func newPipeline(w io.Writer, f Format, size, workers int, worker func() (compre
 	return l, nil
 }
 
-// Write takes plain bytes. An error is that of an earlier write to the underlying writer.
+// Write compresses plain bytes. An error is that of an earlier write to the underlying writer.
 func (l *pipeline) Write(p []byte) (int, error) {
 	if l.closed {
 		return 0, errors.New("write to a closed " + l.format.String() + " writer")
@@ -117,14 +119,14 @@ func (l *pipeline) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// send passes the filled piece on.
+// send hands the filled piece to the workers.
 func (l *pipeline) send() {
 	l.work <- l.piece
 	l.queue <- l.piece
 	l.piece = nil
 }
 
-// finish waits until all pieces are written, writes end behind them, and ends the goroutines. It is to be called once.
+// finish waits until all pieces are written, writes what end returns, and ends the goroutines. It must be called once.
 func (l *pipeline) finish(end func() []byte) error {
 	l.closed = true
 	if l.piece != nil {
@@ -137,7 +139,7 @@ func (l *pipeline) finish(end func() []byte) error {
 	return l.err
 }
 
-// put writes p unless a write has failed before.
+// put writes p, unless an earlier write has failed.
 func (l *pipeline) put(p []byte) {
 	if l.err != nil {
 		return

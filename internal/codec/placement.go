@@ -2,38 +2,39 @@ package codec
 
 import "slices"
 
-// Spacings of the checkpoints of a pass. A smaller one makes reads faster and the map larger.
+// The spacing of checkpoints in plain bytes. A smaller one makes reads faster and the map larger.
 const (
 	freeSpacing   = 64 << 10  // where no window is needed
 	narrowSpacing = 256 << 10 // where windows are small
 	wideSpacing   = 1 << 20
-	smallWindow   = 1 << 10 // mean bytes that a window may take to be small
+	smallWindow   = 1 << 10 // windows of up to so many bytes on average are small
 )
 
-// maxWindow is how far deflate can refer back.
+// maxWindow is how many bytes deflate can refer back.
 const maxWindow = 32 << 10
 
 // candidate is a place offered by a decoder.
 type candidate struct {
 	Checkpoint     // without its window
-	window     int // length of the raw window
+	window     int // length of the window before compression
 }
 
-// placement decides which of the offered places become checkpoints. A place that needs no window is free, and becomes one
-// if it is not very near to the one before. Else samples are read from their start, so the best place is the last one
-// before a sample, at least a spacing behind the checkpoint before; where no sample starts for long, any.
+// placement decides which of the offered places become checkpoints. A place that needs no window is free, and becomes
+// one unless it is very close to the last one. Of the others the best is the last one before the start of a sample,
+// because samples are read from their start, if it is at least one spacing after the last checkpoint. Where no sample
+// starts for long, any place will do.
 type placement struct {
 	spacing int64
 	free    int64       // spacing of free places
-	marked  bool        // samples are known
-	last    int64       // Out of the checkpoint placed last
-	held    []candidate // in order of Out, each far enough behind last
+	marked  bool        // the starts of samples are known
+	last    int64       // Out of the last checkpoint
+	held    []candidate // in order of Out, each far enough after last
 }
 
-// holdApart is how close held candidates may lie, so that a shard of tiny blocks is not one of as many candidates.
+// holdApart is the least distance of held candidates, so that a shard of tiny blocks does not have as many of them.
 const holdApart = 4 << 10
 
-// offer notes a place.
+// offer adds a candidate.
 func (p *placement) offer(c candidate) {
 	if !p.far(c) {
 		return
@@ -46,7 +47,7 @@ func (p *placement) offer(c candidate) {
 	p.held = append(p.held, c)
 }
 
-// far reports whether c lies far enough behind the last checkpoint.
+// far reports whether c is far enough after the last checkpoint.
 func (p *placement) far(c candidate) bool {
 	if c.window == 0 {
 		return c.Out-p.last >= p.free
@@ -54,8 +55,9 @@ func (p *placement) far(c candidate) bool {
 	return c.Out-p.last >= p.spacing
 }
 
-// due reports whether a place before out is to become a checkpoint without waiting for a sample: one that is free, or any
-// if the last checkpoint is far behind. A sample may well be half a spacing long, and be known so much later.
+// due reports whether a place before out should become a checkpoint without waiting for a sample: a free one, or any
+// if the last checkpoint is long ago. A sample may be half a spacing long, and then its start is known only so much
+// later.
 func (p *placement) due(out int64) bool {
 	if i := p.firstFree(); i >= 0 && p.held[i].Out <= out {
 		return true
@@ -89,7 +91,7 @@ func (p *placement) take(limit int64) (candidate, bool) {
 	return c, true
 }
 
-// first returns the candidate that lies first.
+// first returns the first candidate.
 func (p *placement) first() (candidate, bool) {
 	if len(p.held) == 0 {
 		return candidate{}, false
@@ -97,5 +99,5 @@ func (p *placement) first() (candidate, bool) {
 	return p.held[0], true
 }
 
-// forget gives up the candidate that lies first.
+// forget drops the first candidate.
 func (p *placement) forget() { p.held = p.held[1:] }

@@ -2,10 +2,10 @@ package codec
 
 import "sync"
 
-// growing are Points that a pass adds to.
+// growing implements Points to which a pass adds.
 type growing struct {
 	mu   sync.RWMutex
-	list []Checkpoint // what a slice in it holds does not change; it can become longer or be replaced
+	list []Checkpoint // elements of the slices in it do not change; a slice can grow or be replaced
 }
 
 // Len implements Points.
@@ -29,8 +29,8 @@ func (g *growing) Out(i int) int64 {
 	return g.list[i].Out
 }
 
-// add appends a checkpoint and returns its index. At the same moment the one before gets the sums of what lies between the
-// two: a sum of less than a piece is only right for whoever knows that another checkpoint follows.
+// add appends a checkpoint and returns its index. In the same step the last one gets its remaining sums: the sum of a
+// shorter piece can be used only if the next checkpoint is known.
 func (g *growing) add(c Checkpoint, sums ...uint32) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// How far is decoded in advance, at most: a twentieth of what has been read in order, so that no more than that is in vain
-// when the reader stops; and so many bytes for each worker, or half of the cache. Who has read aheadFrom in order is trusted
-// with aheadSoon; without that two workers are hardly faster than one over the first 20 MiB.
+// How far to decode ahead: at most a twentieth of what has been read in order, so that no more is wasted when the
+// reader stops, and at most aheadOfWorker bytes for each worker and half of the cache. After aheadFrom bytes in order
+// it is at least aheadSoon; without that two workers are hardly faster than one in the first 20 MiB.
 const (
 	aheadShare    = 20
 	aheadOfWorker = 2 << 20
@@ -17,36 +17,38 @@ const (
 	aheadSoon     = 1 << 20
 )
 
-// aheadLeast is how many plain bytes a cursor decodes in advance at least, over several checkpoints if they are dense; it is
-// less, half of what may be decoded in advance, for one who has not read much yet.
+// aheadLeast is the least that a cursor decodes ahead, in plain bytes, across several checkpoints if they are dense.
+// It is less for a reader that has not read much yet: half of what may be decoded ahead.
 const aheadLeast = 1 << 20
 
 // maxReaders is how many readers are followed at the same time.
 const maxReaders = 8
 
-// readAhead knows who reads in order.
+// readAhead follows the readers that read in order.
 type readAhead struct {
-	workers int            // that may decode in advance; none below 2
-	busy    int            // that do
+	workers int            // how many goroutines may decode ahead; fewer than 2 mean none
+	busy    int            // how many do
 	running sync.WaitGroup // for them
-	readers []*reader      // who has read last is last
+	readers []*reader      // the least recent one first
 }
 
-// reader is someone who reads in order.
+// reader is a sequence of reads in order.
 type reader struct {
-	next  int64 // offset behind what has been read
+	next  int64 // offset after what has been read
 	run   int64 // bytes that have been read in order
-	ahead int64 // offset up to which cursors decode or have decoded in advance
+	ahead int64 // offset up to which cursors decode or have decoded ahead
 }
 
-// follow notes a read and starts to decode what its reader will need next.
+// follow records a read and starts to decode what its reader will need next.
 func (z *ReaderAt) follow(from, to int64) {
 	a := &z.ahead
 	if a.workers < 2 {
 		return
 	}
-	// Reads of one reader may come a little out of order, so they may lie before and behind the next byte.
-	i := slices.IndexFunc(a.readers, func(r *reader) bool { return r.next-cursorReach <= from && from <= r.next+cursorReach })
+	// Reads of one reader may arrive a little out of order, so they may be before or after the next byte.
+	i := slices.IndexFunc(a.readers, func(r *reader) bool {
+		return r.next-cursorReach <= from && from <= r.next+cursorReach
+	})
 	var r *reader
 	switch {
 	case i >= 0:
@@ -84,7 +86,8 @@ func (z *ReaderAt) readAhead(r *reader) {
 	}
 }
 
-// nextAhead returns a busy cursor at the place from which a reader will need plain bytes next, and up to where, or nil.
+// nextAhead returns a busy cursor where the next plain bytes for a reader begin, and the offset up to which to
+// decode, or nil.
 func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	reach := r.run / aheadShare
 	if r.run >= aheadFrom {
@@ -122,7 +125,7 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	return nil, 0
 }
 
-// cursorAt returns an idle cursor that stands at a checkpoint, or nil if none can be had.
+// cursorAt returns an idle cursor at a checkpoint, or nil if there is none to be had.
 func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 	for _, c := range z.cursors {
 		if !c.busy && c.from == point.Out {
@@ -131,7 +134,7 @@ func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 	}
 	c := z.spare()
 	if c == nil || z.start(c, point) != nil {
-		return nil // whoever needs the bytes meets the error
+		return nil // a read of these bytes will return the error
 	}
 	return c
 }
@@ -141,12 +144,12 @@ func (z *ReaderAt) decodeAhead(c *cursor, end int64) {
 	defer z.moved.Broadcast()
 	for z.ahead.workers > 0 && c.from < end {
 		p, err := z.extentAt(c.from)
-		whole := err == nil && !p.open && p.off == c.from // or else the checkpoints are out of order
+		whole := err == nil && !p.open && p.off == c.from // otherwise the checkpoints are out of order
 		if whole {
 			whole, err = z.advance(c, p)
 		}
 		if err != nil || !whole {
-			z.remove(c) // whoever needs the bytes meets the error
+			z.remove(c) // a read of these bytes will return the error
 			return
 		}
 	}

@@ -14,7 +14,7 @@ type Options struct {
 
 var errClosed = errors.New("read of a closed reader")
 
-// Reader decodes a shard from its front to its end. It is not safe for concurrent use, but its Map is.
+// Reader decodes a shard from the first byte to the last. It is not safe for concurrent use, but its Map is.
 type Reader struct {
 	in      passInput
 	decoder decoder
@@ -25,7 +25,7 @@ type Reader struct {
 	err     error // returned from all further calls of Read
 }
 
-// firstEnd notes where the plain bytes of the first member, frame or stream end.
+// firstEnd finds where the plain bytes of the first member, frame or stream end.
 type firstEnd struct {
 	begun int   // how many have begun, up to two
 	out   int64 // where the second one's plain bytes begin
@@ -38,7 +38,7 @@ func (e *firstEnd) offer(c Checkpoint) {
 	}
 }
 
-// passInput counts compressed bytes on their way to the decoder, and notes them for the mapper.
+// passInput counts the compressed bytes that the decoder reads, and keeps them for the mapper.
 type passInput struct {
 	r       io.Reader
 	n       int64
@@ -50,13 +50,13 @@ func (in *passInput) Read(p []byte) (int, error) {
 	in.n += int64(n)
 	if in.history != nil {
 		in.history.write(p[:n])
-		in.history.drop(in.history.end() - 2*maxHeld) // a call of Read that returns little can take much
+		in.history.drop(in.history.end() - 2*maxHeld) // a call of Reader.Read can read much and return little
 	}
 	return n, err
 }
 
-// NewReader returns a reader of the plain bytes of r. It reads nothing from r yet; errors of r come from Read. The only
-// error here is ErrFormat.
+// NewReader returns a reader of the plain bytes of r. It reads nothing from r yet; errors of r come from Read. The
+// only error here is ErrFormat.
 func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 	z := &Reader{in: passInput{r: r}}
 	var offer func(Checkpoint)
@@ -83,7 +83,8 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 	return z, nil
 }
 
-// Read returns plain bytes. At the end it returns io.EOF; then all that the format lets one verify has been verified.
+// Read returns plain bytes. At the end it returns io.EOF; then all checksums and lengths that the format has were
+// right.
 func (z *Reader) Read(p []byte) (int, error) {
 	if z.err != nil {
 		return 0, z.err
@@ -103,16 +104,16 @@ func (z *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Mark says that a sample starts at a plain offset. Checkpoints are best right before one. Samples are marked in order, when
-// Read has returned their start or later.
+// Mark says that a sample starts at a plain offset. A checkpoint is best right before one. Samples must be marked in
+// order, after Read has returned their first byte.
 func (z *Reader) Mark(off int64) {
 	if z.mapper != nil && z.err == nil {
 		z.mapper.mark(off)
 	}
 }
 
-// Map returns the map of what Read has returned. Its Points grow while Read goes on; its Plain is known when Read has
-// returned an error, and is what Read has returned then. A ReaderAt can use it at any time.
+// Map returns the map of what Read has returned. Its Points grow with further calls of Read. Its Plain is known after
+// Read has returned an error: the number of bytes that Read has returned. A ReaderAt can use the map at any time.
 func (z *Reader) Map() Map {
 	if z.mapper == nil {
 		return Map{}
@@ -124,8 +125,8 @@ func (z *Reader) Map() Map {
 	return m
 }
 
-// Close ends the pass where it is. The map is then that of what Read has returned. It must be called if Read has not returned
-// an error and a map was wanted.
+// Close ends the pass early. The map is then that of what Read has returned. It must be called if a map was wanted
+// and Read has not returned an error.
 func (z *Reader) Close() error {
 	if z.err == nil {
 		z.err = errClosed
@@ -136,12 +137,12 @@ func (z *Reader) Close() error {
 	return nil
 }
 
-// Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are not part of it and
+// Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are ignored, and
 // not an error; zeros are padding and do not count.
 func (z *Reader) Trailing() int64 { return z.decoder.trailing() }
 
-// FirstEnd returns, once Read has returned io.EOF, where the plain bytes of the first gzip member, frame or stream end, if
-// that was asked for. A reader that knows of one only sees nothing of what follows.
+// FirstEnd returns, once Read has returned io.EOF, where the plain bytes of the first gzip member, frame or stream
+// end, if Options.FirstEnd was set. Some readers decode only the first one.
 func (z *Reader) FirstEnd() int64 {
 	if z.first.begun < 2 {
 		return z.out

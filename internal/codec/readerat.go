@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// The most decoders of a ReaderAt, and so how many reads of different places decode at the same time. One of gzip needs
-// about 130 KiB, one of another format some MiB and the history that the shard asks for. Where that is more than
+// The most decoders of a ReaderAt, and so the most reads of different places that decode at the same time. A gzip
+// decoder needs about 130 KiB, the others some MiB and the history that the shard asks for. If that is more than
 // smallHistory, as after zstd --ultra, there is one decoder.
 const (
 	maxDecoders      = 16
@@ -21,29 +21,28 @@ const (
 	smallHistory     = 16 << 20
 )
 
-// maxPiece bounds the memory of a piece. Maps with larger ones are read without their sums.
+// maxPiece is the size of the largest piece. The sums of a map with larger ones are not used.
 const maxPiece = 4 << 20
 
-// cursorReach is how far before a checkpoint a cursor may stand to be continued rather than another started at the
-// checkpoint. Its readers are about to pass the checkpoint, and may come a little out of order: the kernel reads ahead
-// 128 KiB.
+// cursorReach is how far before a checkpoint a cursor may be to be continued past it; otherwise another one is
+// started at the checkpoint. Reads that are about to pass the checkpoint may arrive a little out of order: the kernel
+// reads ahead 128 KiB.
 const cursorReach = 128 << 10
 
 // ReaderAtOptions configures NewReaderAt.
 type ReaderAtOptions struct {
 	CacheBytes int64 // memory for decoded pieces; 0 means 32 MiB
-	Workers    int   // decoders that work at the same time for one who reads in order; 0 means GOMAXPROCS
+	Workers    int   // decoders that work at the same time for a sequential reader; 0 means GOMAXPROCS
 }
 
 // ReaderAt reads the plain bytes of a compressed shard at any offset. It is safe for concurrent use.
 //
-// It decodes with cursors, which stay where they stopped. A read continues the cursor that stands nearest before its
-// offset, or starts one at the last checkpoint before it if no cursor stands in between. If another read is just bringing
-// a cursor there, it waits for that one. So several readers that each go forward cost one decode of what they read,
-// whether their ways are apart or intertwined. For a reader that has gone forward for long, more cursors decode what comes
-// next; see readahead.go.
+// It decodes with cursors, which stay where they stopped. A read continues the nearest cursor before its offset, or
+// starts one at the last checkpoint before its offset if no cursor is in between. If another read is moving a cursor
+// there, it waits for that cursor. So sequential readers, however many and however interleaved, cost one decode of
+// what they read. For a reader that has been sequential for long, further cursors decode ahead; see readahead.go.
 //
-// Plain bytes are decoded in pieces, each is compared with its sum where the map has one, and kept for a while.
+// Plain bytes are decoded in pieces. Each is compared with its sum, if the map has one, and cached.
 type ReaderAt struct {
 	format Format
 	r      io.ReaderAt
@@ -54,27 +53,27 @@ type ReaderAt struct {
 	ahead  readAhead // its fields are guarded by mu
 
 	mu      sync.Mutex    // guards all below
-	moved   sync.Cond     // a cursor has decoded what somebody waits for, or has been given back
-	awaited map[int64]int // plain bytes that are waited for, and by how many
+	moved   sync.Cond     // signalled when a cursor has decoded what a read waits for, or is no longer busy
+	awaited map[int64]int // plain offsets that reads wait for, and how many do
 	cursors []*cursor     // the least recently used first
 	history int64         // that new decoders may keep: smallHistory, or maxHistory once one has needed more
 	cache   *cache
 }
 
-// cursor is a decoder somewhere in the shard. Whoever has set busy owns the decoder; the other fields are guarded by
-// ReaderAt.mu.
+// cursor is a decoder somewhere in the shard. The goroutine that has set busy owns the decoder; the other fields are
+// guarded by ReaderAt.mu.
 type cursor struct {
 	decoder decoder
 	history int64 // that the decoder may keep
 	busy    bool
-	from    int64 // plain offset where it stands
-	to      int64 // plain offset where it will stand when it is no longer busy
-	far     bool  // it is busy with more than a read
-	begun   int64 // plain offset of the checkpoint where it has started
+	from    int64 // plain offset where it is
+	to      int64 // plain offset where it will be when it is no longer busy
+	far     bool  // it decodes ahead, which takes longer than a read
+	begun   int64 // plain offset of the checkpoint where it was started
 }
 
-// NewReaderAt returns a reader of the shard of size compressed bytes in r by its map. Without Points, reading starts at the
-// front. It must be closed.
+// NewReaderAt returns a reader of the shard of size compressed bytes in r, by its map. If the map has no Points,
+// every read starts at the first byte. The ReaderAt must be closed.
 func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) *ReaderAt {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 32 << 20
@@ -95,7 +94,7 @@ func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) 
 	return z
 }
 
-// Close ends what z does in advance, and waits for it. z can still be read.
+// Close ends decoding ahead, and waits for it. z can still be read.
 func (z *ReaderAt) Close() error {
 	z.mu.Lock()
 	z.ahead.workers = 0
@@ -126,7 +125,7 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 			z.follow(at, at+int64(m))
 			n, tries = n+m, 0
 		} else if len(data) > 0 && want.open {
-			return n, io.EOF // it is the last piece, which is short
+			return n, io.EOF // this is the last piece, and it is short
 		} else if tries == maxTries {
 			return n, errOrder(at)
 		} else if c, err := z.borrow(want); err != nil {
@@ -136,7 +135,7 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 		} else if err := z.decode(c, want); z.needsMore(c, err) {
 			continue
 		} else if err != nil && c.begun >= want.point.Out {
-			return n, err // else a start at the checkpoint before the piece may not meet it
+			return n, err // otherwise a start at the last checkpoint before the piece may avoid the error
 		} else {
 			tries++
 		}
@@ -144,9 +143,9 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// waitFor waits until the cursor that is on its way to a piece has come to the end of the read, or no further than it goes,
-// or until any cursor is given back. To be woken for every piece of every cursor took a tenth of the time of a reader for
-// whom others decode.
+// waitFor waits until the busy cursor that will decode a piece has reached the end of the read, or its own end if
+// that is earlier, or until any cursor is no longer busy. Waking up for every piece of every cursor cost a tenth of
+// the time of a sequential reader.
 func (z *ReaderAt) waitFor(want extent, end int64) {
 	last := want.off
 	for _, c := range z.cursors {
@@ -161,7 +160,7 @@ func (z *ReaderAt) waitFor(want extent, end int64) {
 	}
 }
 
-// come wakes those who wait for a plain byte between two offsets.
+// come wakes the reads that wait for a plain byte between two offsets.
 func (z *ReaderAt) come(from, to int64) {
 	for at := range z.awaited {
 		if from <= at && at < to {
@@ -171,13 +170,13 @@ func (z *ReaderAt) come(from, to int64) {
 	}
 }
 
-// extent is where a piece lies.
+// extent is the place of a piece in the plain bytes.
 type extent struct {
 	off, end int64
 	sum      uint32
 	summed   bool       // sum is known
-	open     bool       // the shard may end before
-	point    Checkpoint // the last one before it
+	open     bool       // the shard may end earlier
+	point    Checkpoint // the last one at or before off
 }
 
 // extentAt returns the extent of the piece that holds the plain byte at.
@@ -185,8 +184,8 @@ func (z *ReaderAt) extentAt(at int64) (extent, error) {
 	points := z.m.Points
 	i := sort.Search(points.Len(), func(i int) bool { return points.Out(i) > at }) - 1
 	for ; i >= 0; i++ {
-		// While points grow, the sums of the last one must be got before it is known to be the last: when the next one comes,
-		// a sum of less than a piece is added.
+		// While points grow, the sums of the last one must be read before it is known to be the last: with
+		// the next one, the sum of a shorter piece is added.
 		c, end := points.At(i), z.m.Plain
 		if i+1 < points.Len() {
 			if end = points.Out(i + 1); end <= at {
@@ -207,16 +206,16 @@ func (z *ReaderAt) extentAt(at int64) (extent, error) {
 	return extent{}, errOrder(at)
 }
 
-// maxTries is how often a piece is decoded towards before the map is not believed any more. While points grow a checkpoint
-// can come into being on the way and move the pieces behind it, but only where the pass is.
+// maxTries is how often a read decodes without reaching its piece before the map is taken for wrong. While points
+// grow, a new checkpoint can move the pieces after it, but only where the pass is.
 const maxTries = 16
 
 func errOrder(at int64) error {
 	return fmt.Errorf("plain byte %d: %w: checkpoints out of order", at, ErrDamaged)
 }
 
-// borrow returns a cursor, now busy, that stands at or before a piece: the nearest, or one started at a checkpoint. It
-// returns nil if the nearest is only on its way, or if a new start is needed and all are busy; then waiting helps.
+// borrow makes a cursor at or before a piece busy and returns it: the nearest, or one started at a checkpoint. It
+// returns nil if the nearest is busy, or if a new one is needed and all are busy; then the caller has to wait.
 func (z *ReaderAt) borrow(want extent) (*cursor, error) {
 	var best *cursor
 	for _, c := range z.cursors {
@@ -242,7 +241,7 @@ func (z *ReaderAt) borrow(want extent) (*cursor, error) {
 	return best, nil
 }
 
-// spare returns a cursor for a new place: a new one, the one that has been idle for longest, or nil if all are busy.
+// spare returns a cursor for a new place: a new one, or the one that has been idle for longest, or nil if all are busy.
 func (z *ReaderAt) spare() *cursor {
 	most := z.format.row().decoders
 	if z.history > smallHistory {
@@ -261,8 +260,8 @@ func (z *ReaderAt) spare() *cursor {
 	return nil
 }
 
-// needsMore reports whether c has ended with err because its decoder may keep too little history, and sees to it that the next
-// one may keep more.
+// needsMore reports whether c failed with err because its decoder may keep too little history, and lets new decoders
+// keep more.
 func (z *ReaderAt) needsMore(c *cursor, err error) bool {
 	if !errors.Is(err, errHistory) || c.history == maxHistory {
 		return false
@@ -274,7 +273,7 @@ func (z *ReaderAt) needsMore(c *cursor, err error) bool {
 	return true
 }
 
-// start makes a cursor stand at a checkpoint.
+// start moves a cursor to a checkpoint.
 func (z *ReaderAt) start(c *cursor, point Checkpoint) error {
 	err := func() (err error) {
 		if c.decoder == nil {
@@ -296,8 +295,8 @@ func (z *ReaderAt) start(c *cursor, point Checkpoint) error {
 	return nil
 }
 
-// decode moves c, which is busy, behind a piece, keeps the pieces on the way, and gives c back. It unlocks mu while it works;
-// when it returns nil, the piece is cached.
+// decode moves c, which is busy, to the end of a piece, caches the pieces on the way, and makes c idle. It unlocks mu
+// while it works; when it returns nil, the piece is cached.
 func (z *ReaderAt) decode(c *cursor, want extent) error {
 	defer z.moved.Broadcast()
 	whole, err := z.advance(c, want)
@@ -311,7 +310,7 @@ func (z *ReaderAt) decode(c *cursor, want extent) error {
 	return nil
 }
 
-// advance is decode without the giving back; whole is false where the shard ends.
+// advance is decode, except that c stays busy. whole is false if the shard ends in the piece.
 func (z *ReaderAt) advance(c *cursor, want extent) (whole bool, err error) {
 	for c.from <= want.off {
 		p, err := z.extentAt(c.from)
@@ -324,7 +323,7 @@ func (z *ReaderAt) advance(c *cursor, want extent) (whole bool, err error) {
 		sound := p.verify(c.from, buf[:n])
 		z.mu.Lock()
 		if err == nil && p.off == want.off {
-			err = sound // what only lies on the way may be damaged
+			err = sound // pieces on the way may be damaged
 		}
 		if err != nil {
 			return false, err
@@ -341,25 +340,27 @@ func (z *ReaderAt) advance(c *cursor, want extent) (whole bool, err error) {
 	return true, nil
 }
 
-// verify compares the bytes of a piece from an offset on with the sum of the piece, if they are all of it.
+// verify compares data, the bytes of a piece from an offset on, with the sum of the piece, if they are all of it.
 func (p extent) verify(from int64, data []byte) error {
 	if !p.summed || from != p.off {
 		return nil
 	}
 	if sum := crc32.ChecksumIEEE(data); sum != p.sum {
-		return fmt.Errorf("plain bytes %d to %d: %w: CRC32 %08x, want %08x", p.off, p.off+int64(len(data)), ErrDamaged, sum, p.sum)
+		end := p.off + int64(len(data))
+		return fmt.Errorf("plain bytes %d to %d: %w: CRC32 %08x, want %08x", p.off, end, ErrDamaged, sum, p.sum)
 	}
 	return nil
 }
 
-// fill reads the rest of a piece from c, which stands in it. It returns fewer bytes only if the piece is open.
+// fill reads the rest of a piece from c, which is in it. It returns fewer bytes only if the piece is open.
 func (z *ReaderAt) fill(c *cursor, p extent, buf []byte) (int, error) {
 	n, err := io.ReadFull(c.decoder, buf)
 	switch {
 	case err != io.EOF && err != io.ErrUnexpectedEOF:
 		return n, err
 	case !p.open:
-		return n, fmt.Errorf("plain byte %d: the data ends before byte %d: %w", c.from+int64(n), p.end, io.ErrUnexpectedEOF)
+		at := c.from + int64(n)
+		return n, fmt.Errorf("plain byte %d: the data ends before byte %d: %w", at, p.end, io.ErrUnexpectedEOF)
 	case n > 0:
 		return n, nil
 	}

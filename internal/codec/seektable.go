@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// seekTable collects the segments of a gzipWriter. It is written as empty gzip members behind the data member, which
-// decode to nothing and hold the table in their header, RFC 1952 section 2.3.1.1, as the extra subfield "SX":
+// seekTable collects the segments of a gzipWriter. It is written as empty gzip members after the data member. They
+// decode to nothing and hold the table in their headers as the extra subfield "SX" (RFC 1952, section 2.3.1.1):
 //
 //	1f 8b 08 04 00000000 00 ff | XLEN = LEN+4 | 'S' 'X' | LEN | payload of LEN bytes | 03 00 | 00000000 | 00000000
 //
@@ -18,15 +18,14 @@ import (
 //	for each segment: uvarint plain length | uvarint compressed length | CRC32 of the plain bytes
 //	CRC32 of the payload so far | u32 distance from the first of these members to the end of the file | "SFGZIDX1"
 //
-// with all numbers of fixed size little-endian. So the first member is found from the last bytes of the file. Segment 0
-// begins behind the 10 bytes of the data member's header; behind the last one stand 10 bytes more.
+// where all numbers of fixed size are little-endian. A reader finds the first of these members by the last bytes of
+// the file. Segment 0 begins after the 10 bytes of the data member's header; 10 bytes follow the last segment.
 //
-// Behind the table may stand further members of the same kind with what the shard's writer wants to be kept with it, as
-// the subfield "SI". Their payloads are
+// Further members of the same kind may follow, with what was given to SetExtra as the subfield "SI". Their payloads are
 //
 //	version u8 = 1 | part u16 | parts u16 | bytes | the same tail
 type seekTable struct {
-	records    []byte // of the segments, as in the payload
+	records    []byte // the segments, as in the payload
 	ends       []int  // offset in records where each one ends
 	plain      int64  // plain length of all segments
 	compressed int64  // compressed length of all segments
@@ -38,8 +37,8 @@ const (
 	seekTableMagic   = "SFGZIDX1"
 	seekTableTail    = 4 + 4 + len(seekTableMagic)
 
-	maxSeekTablePayload = 1<<16 - 1 - 4 // what XLEN leaves for it
-	seekTableFraming    = 26            // bytes of a member beside its payload
+	maxSeekTablePayload = 1<<16 - 1 - 4 // what fits into an extra field
+	seekTableFraming    = 26            // bytes of a member without its payload
 
 	indexMemberHeader = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"
 	indexMemberEnd    = deflateEnd + "\x00\x00\x00\x00\x00\x00\x00\x00" // CRC32 and length of nothing
@@ -61,8 +60,9 @@ func (t *seekTable) add(plain, compressed int, crc uint32) {
 	t.compressed += int64(compressed)
 }
 
-// members returns the table as gzip members, and behind it extra. More than 255 members of the table, 1.6 TB of plain bytes,
-// cannot be numbered; then it returns none, and the shard has to be read once before it can be sought in, like any other.
+// members returns the gzip members with the table and those with extra. A table of more than 255 members, for more
+// than 1.6 TB of plain bytes, cannot be numbered; then it returns none, and the shard needs a pass, like gzip from
+// other tools.
 func (t *seekTable) members(extra []byte) []byte {
 	table, notes := t.payloads(), extraPayloads(extra)
 	if len(table) > 255 {
@@ -98,7 +98,7 @@ func appendIndexMember(out []byte, id string, p []byte, distance int) []byte {
 	return append(out, indexMemberEnd...)
 }
 
-// payloads cuts the table into payloads, without their tails and with the number of parts still 0. No record is cut.
+// payloads cuts the table into payloads between records, without their tails and with 0 as the number of parts.
 func (t *seekTable) payloads() [][]byte {
 	first := []byte{seekTableVersion, 0, 0}
 	first = binary.AppendUvarint(first, uint64(len(gzipHeader))+uint64(t.compressed)+uint64(dataMemberEnd))

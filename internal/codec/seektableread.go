@@ -9,7 +9,7 @@ import (
 	"io"
 )
 
-// readGzipMap finds the checkpoints of a gzip shard that says where they are.
+// readGzipMap implements ReadMap for Gzip.
 func readGzipMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	if m, extra, ok = readSeekTable(r, size); ok {
 		return m, extra, true
@@ -20,10 +20,12 @@ func readGzipMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 
 var errSeekTable = errors.New("no seek table")
 
-// readSeekTable makes the map of a shard that gzipWriter has written, out of its seek table. extra is nil unless it is whole.
+// readSeekTable makes the map of a shard that gzipWriter has written from its seek table. extra is nil unless all of
+// it can be read.
 //
-// The table must be that of all the file: a file that was appended to, cut, or put together of several is told by the
-// distance in the last bytes, the lengths in the table and the trailer of the data member. It is still gzip, but needs a pass.
+// The table must be that of the whole file. A file that was cut, appended to or concatenated from several is
+// recognized by the distance in its last bytes, the lengths in the table and the trailer of the data member. It is
+// still valid gzip, but needs a pass.
 func readSeekTable(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	const end = seekTableTail + len(indexMemberEnd)
 	tail := make([]byte, end)
@@ -61,13 +63,13 @@ func isDataMember(r io.ReaderAt, size, plain int64) bool {
 	return binary.LittleEndian.Uint32(end[len(end)-4:]) == uint32(plain)
 }
 
-// indexMembers reads the gzip members behind the data member.
+// indexMembers reads the gzip members after the data member.
 type indexMembers struct {
 	r        *bufio.Reader
-	distance uint32 // that each has to name
+	distance uint32 // that each has to state
 }
 
-// next returns the payload of the next member, without its tail. It returns io.EOF behind the last.
+// next returns the payload of the next member, without its tail. It returns io.EOF after the last one.
 func (x indexMembers) next(id string) ([]byte, error) {
 	head := make([]byte, len(indexMemberHeader)+6)
 	if _, err := io.ReadFull(x.r, head); err != nil {
@@ -134,7 +136,7 @@ func (x indexMembers) table(data int64) (*segmentPoints, error) {
 	return points, nil
 }
 
-// extra reads what stands behind the seek table.
+// extra reads what follows the seek table.
 func (x indexMembers) extra() ([]byte, error) {
 	var extra []byte
 	for part, parts := 0, 1; part < parts; part++ {

@@ -1,6 +1,7 @@
 package codec
 
-// segmentPoints are the checkpoints of a shard of segments that do not refer to each other, each with one sum.
+// segmentPoints implements Points of a shard whose segments do not refer to each other; each has one checkpoint and
+// one sum.
 type segmentPoints struct {
 	in     []int64
 	out    []int64

@@ -13,61 +13,61 @@ import (
 	"github.com/shardfs/shardfs/internal/lru"
 )
 
-// The pieces in which a Spool keeps plain bytes, and how many of them it holds decoded: 4 MiB.
+// The size of the pieces in which a Spool keeps plain bytes, and how many of them it caches: 4 MiB.
 const (
 	spoolPiece = 256 << 10
 	spoolCache = 16
 )
 
-// Spool makes a stream of plain bytes readable at any offset by keeping it in a file. It is for shards that have hardly any
-// checkpoints: all of one zstd frame, one xz block, or linked lz4 blocks.
+// Spool makes a stream of plain bytes readable at any offset by keeping it in a file. It is for shards with hardly
+// any checkpoints: those of one zstd frame, one xz block, or linked lz4 blocks.
 //
-// The stream is read once, no further than reads have asked for, by whichever reader is the first to miss something; the
-// others wait for it. In the file lie pieces of 256 KiB, each compressed fast by zstd, or as it is where that does not
-// help. A Spool is safe for concurrent use.
+// The stream is read once, and no further than needed, by the first read that needs more of it; other reads wait for
+// that one. The file holds pieces of 256 KiB, each compressed by zstd at its fastest level, or not at all if that
+// does not make it smaller. A Spool is safe for concurrent use.
 type Spool struct {
 	file spoolFile
-	zip  *zstd.Encoder // used by whoever reads the stream
-	raw  []byte        // the same
+	zip  *zstd.Encoder // used by the goroutine that reads the stream
+	raw  []byte        // likewise
 
 	unzip *zstd.Decoder
 
 	mu      sync.Mutex // guards all below
-	moved   sync.Cond  // a piece has come, or reading has been given back
+	moved   sync.Cond  // signalled when reading is reset
 	plain   io.Reader  // not guarded while reading is set
-	reading bool       // by one goroutine
+	reading bool       // one goroutine reads plain
 	pieces  []spooled
-	end     int64 // offset in the file behind the last piece
+	end     int64 // offset in the file after the last piece
 	size    int64 // plain bytes in pieces
-	err     error // why there are no more, io.EOF at a clean end
+	err     error // why there are no more; io.EOF at the end of the stream
 	closed  bool
 	cache   *lru.Cache[int, *decoded] // by number of the piece
 
-	decoding sync.WaitGroup // reads of the file
+	decoding sync.WaitGroup // reads of the file that are running
 }
 
-// spoolFile is what a Spool needs of its file.
+// spoolFile is the file of a Spool.
 type spoolFile interface {
 	io.ReaderAt
 	io.WriterAt
 }
 
-// spooled is a piece in the file. It holds spoolPiece plain bytes, the last one may hold fewer.
+// spooled is a piece in the file. It holds spoolPiece plain bytes; the last one may hold fewer.
 type spooled struct {
 	off  int64
-	size uint32 // in the file; as many as plain bytes if it is not compressed
+	size uint32 // in the file; the number of plain bytes if it is not compressed
 	crc  uint32 // CRC-32 (IEEE) of the plain bytes
 }
 
-// decoded is a piece in memory, or on its way there.
+// decoded is a cached piece, which may still be being decoded.
 type decoded struct {
 	ready chan struct{} // closed when data and err are set
 	data  []byte        // never written again
 	err   error
 }
 
-// NewSpool returns a spool of plain that writes to file, an empty one. Both belong to the caller, and must not be used by
-// others until Close has returned.
+// NewSpool returns a Spool of plain that writes to file, which must be empty. The caller must use neither until Close
+// has returned, and closes them.
 func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(spoolPiece), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
@@ -78,13 +78,14 @@ func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{plain: plain, file: file, zip: zip, unzip: unzip, cache: lru.New[int, *decoded](spoolCache, nil, nil)}
+	s := &Spool{plain: plain, file: file, zip: zip, unzip: unzip}
+	s.cache = lru.New[int, *decoded](spoolCache, nil, nil)
 	s.moved.L = &s.mu
 	return s, nil
 }
 
-// ReadAt reads plain bytes, after waiting until they have come out of the stream. What came before an error of the stream,
-// or of the file, can be read; all that would have come after it is that error.
+// ReadAt reads plain bytes, and waits until the stream has returned them. If the stream or the file fails, the bytes
+// before can still be read; reads of what would follow return the error.
 func (s *Spool) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read of plain byte %d", off)
@@ -136,7 +137,7 @@ func (s *Spool) piece(at int64) ([]byte, error) {
 	return d.data, d.err
 }
 
-// read takes a piece from the stream to the file. It unlocks mu meanwhile.
+// read reads a piece from the stream and writes it to the file. It unlocks mu meanwhile.
 func (s *Spool) read() {
 	s.reading = true
 	at := s.end
@@ -144,7 +145,7 @@ func (s *Spool) read() {
 
 	data := make([]byte, spoolPiece)
 	n, err := 0, error(nil)
-	for n < len(data) && err == nil { // io.ReadFull would not tell a clean end from a cut
+	for n < len(data) && err == nil { // io.ReadFull would return io.ErrUnexpectedEOF for the end of the stream too
 		var more int
 		more, err = s.plain.Read(data[n:])
 		n += more
@@ -171,7 +172,7 @@ func (s *Spool) read() {
 	s.size += int64(n)
 }
 
-// write puts the piece data at off of the file.
+// write writes a piece to the file at off.
 func (s *Spool) write(data []byte, off int64) (spooled, error) {
 	if len(data) == 0 {
 		return spooled{}, nil
@@ -203,8 +204,8 @@ func (s *Spool) decode(p spooled, size int) ([]byte, error) {
 	return data, nil
 }
 
-// Close makes all further reads fail with fs.ErrClosed, and waits for those that are using the stream or the file; if the stream can wait for
-// long, its owner has to end it first. It closes neither.
+// Close makes all further reads fail with fs.ErrClosed and waits for those that are using the stream or the file. If
+// the stream can block for long, the caller must make it return first.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	s.closed = true

@@ -10,10 +10,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Of a window of 32 KiB the data behind a checkpoint mostly refers to little: in a shard of JPEG to 2 %. A window is kept
-// with zeros in place of all other bytes, compressed with zstd, which makes it 80 times smaller there.
+// The data after a checkpoint refers to few bytes of the 32 KiB before it: 2 % of them in a shard of JPEG. All others
+// are replaced by zeros, and the window is compressed with zstd; in such a shard that makes it 80 times smaller.
 
-// sparsifier finds out which bytes of windows are needed. It is not safe for concurrent use.
+// sparsifier finds the bytes of windows that are needed. It is not safe for concurrent use.
 type sparsifier struct {
 	inflater io.Reader
 	zstd     *zstd.Encoder
@@ -22,28 +22,28 @@ type sparsifier struct {
 	got      [sparseLook]byte
 	kept     [maxWindow]byte
 
-	// For its user, who has to keep the bytes that sparse looks at.
+	// Buffers for the caller, for the arguments of sparse.
 	plain  [sparseLook]byte
 	stored [maxStored]byte
 }
 
 func newSparsifier(m *marks) *sparsifier {
 	enc, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindow),
-		zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false)) // only a wrong option is an error
+		zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false)) // fails only for a wrong option
 	return &sparsifier{inflater: flate.NewReader(bytes.NewReader(nil)), zstd: enc, marks: m}
 }
 
-// marks are numbers of 7 bits, one for each place in a window, of which any three that follow one another do so nowhere else.
+// marks are numbers of 7 bits, one for each place in a window, such that no sequence of three occurs twice.
 type marks struct {
 	of [maxWindow]byte
-	at []uint16 // by three marks, the place of the first of them, plus 1; 0: there is no such place
+	at []uint16 // for three marks in a row, the place of the first plus 1; 0 if they do not occur
 }
 
 func newMarks() *marks {
 	m := &marks{at: make([]uint16, 1<<21)}
 	x, three := uint32(1), uint32(0)
 	for i := range m.of {
-		x = x*1664525 + 1013904223 // any sequence will do
+		x = x*1664525 + 1013904223 // any pseudo-random sequence will do
 		next := x >> 25
 		for i >= 2 && m.at[three<<7&(1<<21-1)|next] != 0 {
 			next = (next + 1) & 0x7f
@@ -57,13 +57,13 @@ func newMarks() *marks {
 	return m
 }
 
-// rawWindow returns a whole window as it is kept until it is sparse: as a zstd frame of one block that is not compressed. The
-// window is its end.
+// rawWindow returns a window in a zstd frame with one uncompressed block, as it is kept until it is made sparse. The
+// window is at the end of the frame.
 func rawWindow(window []byte) []byte {
 	f := make([]byte, 0, 12+len(window))
-	f = append(f, "\x28\xb5\x2f\xfd\xa0"...) // the magic number, and that a size of 4 bytes follows and no window
+	f = append(f, "\x28\xb5\x2f\xfd\xa0"...) // the magic number, and flags: 4 bytes of size follow, and no window size
 	f = binary.LittleEndian.AppendUint32(f, uint32(len(window)))
-	block := uint32(len(window))<<3 | 1 // the last one
+	block := uint32(len(window))<<3 | 1 // the last block
 	f = append(f, byte(block), byte(block>>8), byte(block>>16))
 	return append(f, window...)
 }
@@ -71,20 +71,21 @@ func rawWindow(window []byte) []byte {
 // maxStored is how many compressed bytes sparse looks at for sparseLook plain ones.
 const maxStored = 48 << 10
 
-// sparseLook is how many plain bytes behind a checkpoint sparse looks at: as many as can come from the window, and two more,
-// because a piece that is copied has three bytes at least.
+// sparseLook is how many plain bytes after a checkpoint sparse looks at: as many as can come from the window, and two
+// more, because a copy has at least three bytes.
 const sparseLook = maxWindow + 2
 
-// sparse returns the window as it is kept, nil if nothing in it is needed. stored are compressed bytes from the checkpoint
-// on, the first of them with bit bits used already, and plain what they decode to, sparseLook bytes of it unless the
-// data ends before.
+// sparse returns a window made sparse and compressed, or nil if nothing in it is needed. stored are the compressed
+// bytes from the checkpoint on, of which bit bits are used already; plain is what they decode to, sparseLook bytes
+// unless the data ends earlier.
 //
-// How deflate data is decoded never depends on the contents of the window, and data more than maxWindow bytes behind the
-// checkpoint cannot refer to it. So the data is decoded with another window instead, which holds marks, with the top bit the
-// opposite of the true window's, so that each of its bytes differs from the true one. Where the result differs from the
-// plain bytes, a byte of the window has come through, however often it was copied. What is copied from the window comes in
-// threes at least, and three marks say from where; but for the last two bytes of the window, of which a copy can go on with
-// bytes behind them. Two copies side by side may look like a third: then some bytes too many are kept.
+// The contents of the window never change how deflate data is decoded, and data more than maxWindow bytes after the
+// checkpoint cannot refer to the window. So sparse decodes the data with another window that holds marks. The top bit
+// of each mark is the opposite of that in the true window, so that every byte differs. Where the result differs from
+// the plain bytes, a byte was copied from the window, directly or through other copies. A copy has at least three
+// bytes, and three marks say where it is from. The exception are the last two bytes of the window, where a copy can
+// run on into the bytes after it; they are always kept. Two adjacent copies may look like a third one; then a few
+// bytes too many are kept.
 func (s *sparsifier) sparse(window []byte, stored []byte, bit uint8, plain []byte) []byte {
 	for i, b := range window {
 		s.marked[i] = s.marks.of[i] | ^b&0x80
@@ -120,10 +121,11 @@ func (s *sparsifier) sparse(window []byte, stored []byte, bit uint8, plain []byt
 	return s.pack(kept)
 }
 
-// decode fills p with what the stored bytes decode to with a window, and returns how much of it they do. That is less
-// only at the end of the deflate data; if the stored bytes are too few for p it is an error.
+// decode fills p with what the stored bytes decode to with a window, and returns how many bytes it has filled. They
+// are fewer than len(p) only at the end of the deflate data; too few stored bytes are an error.
 func (s *sparsifier) decode(p, window, stored []byte, bit uint8) (int, error) {
-	err := s.inflater.(resumer).ResetCP(bytes.NewReader(stored), flate.InflateCheckpoint{BitOffset: bit, Window: window})
+	at := flate.InflateCheckpoint{BitOffset: bit, Window: window}
+	err := s.inflater.(resumer).ResetCP(bytes.NewReader(stored), at)
 	if err != nil {
 		return 0, err
 	}
@@ -141,19 +143,19 @@ func (s *sparsifier) decode(p, window, stored []byte, bit uint8) (int, error) {
 	return n, nil
 }
 
-// pack returns a window as it is kept.
+// pack compresses a window.
 func (s *sparsifier) pack(window []byte) []byte { return s.zstd.EncodeAll(window, nil) }
 
-// unpacker restores windows. It is safe for concurrent use.
+// unpacker decompresses windows. It is safe for concurrent use.
 type unpacker struct{ zstd *zstd.Decoder }
 
 func newUnpacker() unpacker {
 	dec, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderMaxWindow(maxWindow)) // only a wrong option is an error
+		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderMaxWindow(maxWindow)) // fails only for a wrong option
 	return unpacker{dec}
 }
 
-// window returns what sparse returned as a raw window.
+// window decompresses what sparse or rawWindow has returned.
 func (u unpacker) window(kept []byte) ([]byte, error) {
 	if len(kept) == 0 {
 		return nil, nil

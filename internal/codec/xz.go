@@ -10,15 +10,16 @@ import (
 	"github.com/therootcompany/xz"
 )
 
-// xzDecoder decodes xz of one or more streams with padding between them. Each block stands for itself, so decoding can start
-// at each. It verifies all that the format has: headers, the check of each block, and the index of a stream which it decodes
-// from its start. As with xz itself, anything else behind a stream is damage.
+// xzDecoder decodes xz of one or more streams with padding between them. Blocks do not refer to each other, so
+// decoding can start at each of them. The decoder verifies headers, the check of each block, and the index of a
+// stream that it decodes from its start. As for xz itself, a stream can be followed only by padding and another
+// stream.
 //
-// xz.Reader decodes. It would run across the borders of blocks without telling where they are, so each block is given to it
-// as a stream of its own. What stands between the blocks is read here.
+// xz.Reader does the decoding. It does not report where blocks begin, so it is given each block as a stream of its
+// own. What is between the blocks is read here.
 //
-// A checkpoint at a block keeps in its State which check the blocks of its stream have, as a place in xzChecks, because only the
-// header of the stream says it.
+// The State of a checkpoint at a block is the check that the blocks of its stream have, as an index in xzChecks,
+// because only the header of the stream states it.
 type xzDecoder struct {
 	in    input
 	offer func(Checkpoint)
@@ -26,16 +27,16 @@ type xzDecoder struct {
 	lib   *xz.Reader
 	block xzBlock
 	state xzState
-	point Checkpoint // where the next block can be started; without Out
+	point Checkpoint // where the next block can be started; its Out is not set
 	out   int64      // plain offset of the next byte
-	check int        // of all blocks of the stream, a place in xzChecks
-	seen  bool       // a stream
+	check int        // of all blocks of the stream, an index in xzChecks
+	seen  bool       // a stream has begun
 	whole bool       // the stream is decoded from its start, so that its index can be compared
 	index xzIndex    // of the blocks of the stream
 	err   error      // returned from all further calls of Read
 }
 
-// xzState says what the input of an xzDecoder goes on with.
+// xzState says what comes next in the input of an xzDecoder.
 type xzState uint8
 
 const (
@@ -44,22 +45,22 @@ const (
 	inXZBlock
 )
 
-// xzChecks are the types of check that are verified, and how many bytes they take.
+// xzChecks are the checks that can be verified, and how many bytes they take.
 var xzChecks = [...]struct{ id, size byte }{{0, 0}, {1, 4}, {4, 8}, {10, 32}}
 
 const (
 	xzMagic      = "\xfd7zXZ\x00"
 	xzFooterEnd  = "YZ"
-	xzHeaderSize = 12 // of a stream, as of its footer
+	xzHeaderSize = 12 // of a stream, and of its footer
 
-	xzMaxDictionary = 64 << 20 // that a block may ask for: that of xz -9
+	xzMaxDictionary = 64 << 20 // the most that a block may ask for: that of xz -9
 )
 
 func newXZDecoder(history int64, offer func(Checkpoint)) *xzDecoder {
 	return &xzDecoder{most: uint32(min(history, xzMaxDictionary)), offer: offer}
 }
 
-// start implements decoder. A checkpoint stands at the header of a stream or at a block.
+// start implements decoder. A checkpoint is at the header of a stream or at a block.
 func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
 	d.in.reset(r, c.In)
 	d.out, d.seen, d.err = c.Out, false, nil
@@ -77,7 +78,8 @@ func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
 	return nil
 }
 
-// xzCheck returns the State of a checkpoint at an xz block: which check the blocks of its stream have, a place in xzChecks.
+// xzCheck returns the State of a checkpoint at an xz block: the check that the blocks of its stream have, an index in
+// xzChecks.
 func (c Checkpoint) xzCheck() (int, error) {
 	if int(c.State) >= len(xzChecks) {
 		return 0, fmt.Errorf("checkpoint with xz check %d", c.State)
@@ -113,7 +115,7 @@ func (d *xzDecoder) Read(p []byte) (int, error) {
 	return 0, d.err
 }
 
-// openStream reads a header. It returns io.EOF behind the last stream.
+// openStream reads a header. It returns io.EOF after the last stream.
 func (d *xzDecoder) openStream() error {
 	if d.seen {
 		if err := d.skipPadding(); err != nil {
@@ -193,7 +195,7 @@ func (d *xzDecoder) openBlock() error {
 	return nil
 }
 
-// closeBlock judges the error with which the decoder has ended a block.
+// closeBlock handles the error with which the decoder has ended a block; io.EOF is the end of the block.
 func (d *xzDecoder) closeBlock(err error) error {
 	switch {
 	case d.block.err != nil:

@@ -5,20 +5,20 @@ import (
 	"io"
 )
 
-// xzBlock reads one block of xz as a stream that holds nothing else, and ends with it. A block does not always say how long
-// it is, but the chunks of LZMA2 which it consists of do.
+// xzBlock reads one block of xz as a stream of its own. A block does not always state its length, but the chunks of
+// LZMA2 in it do.
 type xzBlock struct {
 	in       *input
-	check    int    // a place in xzChecks
-	made     []byte // to be given first
-	left     int    // bytes of in to be given then
-	next     xzPart // what is to be given then
+	check    int    // an index in xzChecks
+	made     []byte // to be returned first
+	left     int    // bytes of in to be returned after made
+	next     xzPart // what comes after that
 	unpadded uint64 // length of the block, without the padding before the check
 	plain    uint64
 	err      error
 }
 
-// xzPart is a part of a block, or of what is made behind it.
+// xzPart is a part of a block, or of what is made up after it.
 type xzPart uint8
 
 const (
@@ -52,7 +52,7 @@ func (b *xzBlock) Read(p []byte) (n int, err error) {
 	return n, b.err
 }
 
-// prepare sees to the next part.
+// prepare begins the next part.
 func (b *xzBlock) prepare() (err error) {
 	switch b.next {
 	case xzChunk:
@@ -76,8 +76,8 @@ func (b *xzBlock) prepare() (err error) {
 	return err
 }
 
-// peekXZChunk returns how many bytes the next chunk of LZMA2 takes, and how many plain bytes it holds: none if it is the end
-// of the block.
+// peekXZChunk returns the size in bytes of the next chunk of LZMA2, and how many plain bytes it holds: none if it is
+// the end of the block.
 func peekXZChunk(in *input) (size, plain int, err error) {
 	head, err := in.br.Peek(1)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"hash/crc64"
 )
 
-// xzIndex is what is kept of the index of a stream: enough to tell it from any other.
+// xzIndex identifies the index of a stream, without the records.
 type xzIndex struct {
 	count uint64 // of blocks
 	sum   uint64 // CRC64 of their sizes
@@ -24,10 +24,11 @@ func (x *xzIndex) add(unpadded, plain uint64) {
 
 var errXZIndex = errors.New("the xz index is not wanted any more")
 
-// readXZIndex reads an index, and tells of how many bytes. each, if not nil, is called for each block and can end it.
+// readXZIndex reads an index and returns its size in bytes. each, if not nil, is called with each block; if it
+// returns false, reading ends with an error.
 func readXZIndex(in *input, each func(unpadded, plain uint64) bool) (x xzIndex, size int, err error) {
 	r := xzIndexReader{in: in}
-	r.byte() // that it is an index
+	r.byte() // the indicator of an index
 	count := r.uvarint()
 	for x.count < count && r.err == nil {
 		unpadded, plain := r.uvarint(), r.uvarint()
@@ -55,7 +56,7 @@ func readXZIndex(in *input, each func(unpadded, plain uint64) bool) (x xzIndex, 
 	return x, r.size + 4, err
 }
 
-// xzIndexReader reads bytes and sums them up until an error, which it keeps.
+// xzIndexReader reads bytes and computes their sum. After an error, which it keeps, it returns zeros.
 type xzIndexReader struct {
 	in   *input
 	size int

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Bounds of what a shard may make readXZMap look at: blocks, at 48 bytes of memory each, and zeros between streams.
+// Limits of readXZMap: blocks, which take 48 bytes of memory each, and bytes of padding between two streams.
 const (
 	maxXZBlocks  = 1 << 18
 	maxXZPadding = 1 << 20
@@ -16,8 +16,9 @@ const (
 // xzRecord is what an index says of a block.
 type xzRecord struct{ unpadded, plain uint64 }
 
-// readXZMap finds the blocks of a shard by the indexes at the ends of its streams. An index is believed where the headers of
-// the blocks state the same sizes, as those do which xz writes with more than one thread: the decoder verifies them.
+// readXZMap implements ReadMap for XZ by the indexes at the ends of the streams. An index is used only if the headers
+// of the blocks state the same sizes, as xz writes them with more than one thread, because those are verified by the
+// decoder.
 func readXZMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	type stream struct {
 		start  int64
@@ -59,7 +60,8 @@ func readXZMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	return m, nil, len(points) > 0
 }
 
-// skipXZPaddingBefore returns where a stream ends that zeros may follow up to end, or -1.
+// skipXZPaddingBefore returns where the zeros before end begin, which is where a stream ends, or -1 if there are too
+// many.
 func skipXZPaddingBefore(r io.ReaderAt, end int64) int64 {
 	for range maxXZPadding / 4 {
 		var word [4]byte
@@ -85,7 +87,8 @@ func readXZStreamBefore(r io.ReaderAt, end int64) (start int64, check int, block
 	}
 	size := (int64(binary.LittleEndian.Uint32(footer[4:])) + 1) * 4
 	index := end - xzHeaderSize - size
-	if check == len(xzChecks) || index < xzHeaderSize || string(footer[:]) != string(appendXZFooter(nil, int(size), check)) {
+	if check == len(xzChecks) || index < xzHeaderSize ||
+		string(footer[:]) != string(appendXZFooter(nil, int(size), check)) {
 		return 0, 0, nil, false
 	}
 
@@ -118,7 +121,7 @@ func statesXZSizes(r io.ReaderAt, off int64, b xzRecord, check int) bool {
 		return false
 	}
 	end := len(head) - 4
-	const both = 0xc0 // lengths are stated
+	const both = 0xc0 // both sizes are stated
 	if crc32.ChecksumIEEE(head[:end]) != binary.LittleEndian.Uint32(head[end:]) || head[1]&both != both {
 		return false
 	}

@@ -8,19 +8,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdDecoder decodes zstd frames, RFC 8878. Each frame stands for itself, so decoding can start at each. The frames are
-// hopped here, because zstd.Decoder would run across their borders without telling where they are.
+// zstdDecoder decodes zstd frames, RFC 8878. Frames do not refer to each other, so decoding can start at each of
+// them. The decoder finds their ends itself, because zstd.Decoder does not report them.
 //
-// It verifies the checksum and the size of a frame where the frame states them. As with zstd itself, bytes that are no
-// frame are damage wherever they stand.
+// It verifies the checksum and the size of a frame, if the frame has them. As for zstd itself, a frame can be
+// followed only by another one.
 type zstdDecoder struct {
 	in      input
 	offer   func(Checkpoint)
-	history int64 // that a frame may ask for
+	history int64 // the most that a frame may ask for
 	lib     *zstd.Decoder
 	frame   zstdFrame
-	open    bool  // the frame goes on
-	seen    bool  // a frame, even one to be skipped
+	open    bool  // more of the frame follows
+	seen    bool  // a frame has begun, even one to be skipped
 	out     int64 // plain offset of the next byte
 	err     error // returned from all further calls of Read
 }
@@ -29,17 +29,17 @@ func newZstdDecoder(history int64, offer func(Checkpoint)) *zstdDecoder {
 	return &zstdDecoder{history: history, offer: offer}
 }
 
-// start prepares to decode from c, which stands at a frame.
+// start implements decoder. A checkpoint is at a frame.
 func (d *zstdDecoder) start(r io.Reader, c Checkpoint) error {
 	d.in.reset(r, c.In)
 	d.out, d.open, d.seen, d.err = c.Out, false, false, nil
 	if d.lib == nil {
 		var err error
 		d.lib, err = zstd.NewReader(nil,
-			zstd.WithDecoderConcurrency(1), // decodes within Read, without goroutines that would have to be closed
+			zstd.WithDecoderConcurrency(1), // decode within Read, without goroutines that would have to be ended
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(maxHistory),
-			zstd.WithDecoderMaxMemory(maxHistory)) // for frames that are their own window
+			zstd.WithDecoderMaxMemory(maxHistory)) // for frames of a single segment
 		return err
 	}
 	return nil
@@ -67,7 +67,7 @@ func (d *zstdDecoder) Read(p []byte) (int, error) {
 	return 0, d.err
 }
 
-// openFrame prepares to decode the next frame, or skips one that holds no data. It returns io.EOF behind the last one.
+// openFrame prepares to decode the next frame, or skips one that holds no data. It returns io.EOF after the last one.
 func (d *zstdDecoder) openFrame() error {
 	start := d.in.offset()
 	head, err := d.in.br.Peek(zstdHeaderSize)
@@ -99,7 +99,7 @@ func (d *zstdDecoder) openFrame() error {
 	return d.lib.Reset(&d.frame)
 }
 
-// closeFrame judges the error with which the decoder has ended a frame.
+// closeFrame handles the error with which the decoder has ended a frame; io.EOF is the end of the frame.
 func (d *zstdDecoder) closeFrame(err error) error {
 	switch {
 	case d.frame.err != nil:
@@ -112,17 +112,17 @@ func (d *zstdDecoder) closeFrame(err error) error {
 	return nil
 }
 
-// beginsZstd reports whether a shard's first bytes are those of a frame, or of a skippable one. LZ4 has skippable frames too,
-// but only zstd tools write them first.
+// beginsZstd reports whether a shard begins with a zstd frame or a skippable one. LZ4 has skippable frames too, but
+// only zstd tools write them first; DetectAt looks past them.
 func beginsZstd(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")) ||
 		len(head) >= 4 && head[0]&0xf0 == 0x50 && string(head[1:4]) == "\x2a\x4d\x18"
 }
 
-// zstdHeaderSize is the most that a frame header takes.
+// zstdHeaderSize is the size of the longest frame header.
 const zstdHeaderSize = 18
 
-// parseZstdHeader reads the header of a frame that head begins with, and refuses what will not be decoded.
+// parseZstdHeader reads the header of a frame that head begins with, and fails if the frame cannot be decoded.
 func parseZstdHeader(head []byte) (h zstd.Header, err error) {
 	err = h.Decode(head)
 	switch {
@@ -151,9 +151,9 @@ func zstdHistory(h zstd.Header) uint64 {
 // zstdFrame reads the bytes of one frame and ends with it.
 type zstdFrame struct {
 	in       *input
-	left     int  // bytes of the part at hand: at first the header, then a block with its header
-	last     bool // the part is the last one
-	checksum bool // stands behind the last block and belongs to its part
+	left     int  // bytes of the current part: first the header, then a block with its header
+	last     bool // this is the last part
+	checksum bool // follows the last block and belongs to its part
 	err      error
 }
 
@@ -193,8 +193,8 @@ const (
 	zstdMaxBlock        = 128 << 10
 )
 
-// zstdBlock returns how many bytes a block takes, with the header that it begins with, and whether it is the last one of
-// its frame.
+// zstdBlock returns the size in bytes of the block that begins with head, its header included, and whether it is the
+// last one of its frame.
 func zstdBlock(head []byte) (size int, last bool, err error) {
 	h := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 	size, last = h>>3, h&1 != 0

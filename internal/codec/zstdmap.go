@@ -2,13 +2,13 @@ package codec
 
 import "io"
 
-// maxZstdHops bounds the blocks that are looked at to find the frames of a shard: 128 GB of plain bytes at best, some
-// seconds of local reads.
+// maxZstdHops is the most block headers that are read to find the frames of a shard: 128 GB of plain bytes at best,
+// some seconds of local reads.
 const maxZstdHops = 1 << 20
 
-// readZstdMap finds the frames of a shard without decoding it: by the table at its end, or else by hopping from header to
-// header where each frame states its size. The hops are about 8 small reads for each MB, which is nothing on a local disk,
-// and slower than a pass where each is a request.
+// readZstdMap implements ReadMap for Zstd: by the table at the end, or else from header to header if each frame
+// states its size. The latter takes about 8 small reads for each MB, which is nothing on a local disk, but slower
+// than a pass where each read is a request.
 func readZstdMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	t, extra, err := readZstdTable(r, size)
 	if err != nil {
@@ -19,9 +19,9 @@ func readZstdMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	return t.newMap(), extra, true
 }
 
-// hopZstd returns where the frames lie, or nil if one of them does not say how many plain bytes it holds or the file is not
-// made of whole frames. It believes no size that the blocks of a frame could not hold; whether they do hold it, the decoder
-// verifies.
+// hopZstd returns the frames of a shard, or nil if one of them does not state how many plain bytes it holds or the
+// file does not consist of complete frames. It rejects a size that the blocks of a frame cannot hold; whether they do
+// hold it is for the decoder to verify.
 func hopZstd(r io.ReaderAt, size int64) *zstdTable {
 	t := new(zstdTable)
 	hops := 0

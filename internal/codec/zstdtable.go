@@ -8,22 +8,22 @@ import (
 	"io"
 )
 
-// zstdTable says where the frames of a shard lie. It is written behind them as two kinds of skippable frames, all numbers
-// little-endian:
+// zstdTable has the offsets and sums of the frames of a shard. It is written after them as two kinds of skippable
+// frames, with all numbers little-endian.
 //
-// Notes are ours. Together they hold the CRC32 of the plain bytes of each frame, u32 each, and behind these what
-// zstdWriter.SetExtra was given. Each is
+// Notes are a format of shardfs. Together they hold the CRC32 of the plain bytes of each frame, u32 each, followed by
+// what was given to SetExtra. Each note is
 //
 //	5d 2a 4d 18 | size u32 | "SFZSTIDX" | part u32 | parts u32 | up to 16 MiB of that | CRC32 of the payload so far
 //
-// The seek table comes last and is that of zstd's contrib/seekable_format, without its optional checksums. The notes are
-// not listed in it:
+// The seek table comes last. It is that of zstd's contrib/seekable_format, without its optional checksums. The notes
+// are not listed in it:
 //
 //	5e 2a 4d 18 | size u32 | for each frame: compressed length u32 | plain length u32
 //	number of frames u32 | descriptor u8 | b1 ea 92 8f
 type zstdTable struct {
-	out, in []int64  // where each frame begins; one more each, where the last one ends
-	sums    []uint32 // CRC32 of the plain bytes of each frame; nil: not known
+	out, in []int64  // where each frame begins, and last where the last one ends
+	sums    []uint32 // CRC32 of the plain bytes of each frame; nil if not known
 }
 
 const (
@@ -40,8 +40,8 @@ const (
 )
 
 const (
-	maxZstdFrames = 4 << 20  // that are read from a table, 4 TB in frames of ours; it takes 24 bytes each
-	maxZstdExtra  = 64 << 20 // that are written and read
+	maxZstdFrames = 4 << 20  // the most that are read from a table, at 24 bytes of memory each; 4 TB of our frames
+	maxZstdExtra  = 64 << 20 // the most that is written or read
 )
 
 // Len returns the number of frames.
@@ -55,18 +55,18 @@ func (t *zstdTable) At(i int) Checkpoint {
 	c := Checkpoint{Out: t.out[i], In: t.in[i], Member: true}
 	if t.sums != nil {
 		c.Sums = t.sums[i:]
-		c.Sums = c.Sums[:min(1, t.out[i+1]-t.out[i])] // no plain bytes, no sum of them
+		c.Sums = c.Sums[:min(1, t.out[i+1]-t.out[i])] // without plain bytes there is no sum
 	}
 	return c
 }
 
-// add appends a frame of known sum.
+// add appends a frame whose sum is known.
 func (t *zstdTable) add(plain, compressed int, crc uint32) {
 	t.addUnknown(int64(plain), int64(compressed))
 	t.sums = append(t.sums, crc)
 }
 
-// addUnknown appends a frame of unknown sum.
+// addUnknown appends a frame whose sum is not known.
 func (t *zstdTable) addUnknown(plain, compressed int64) {
 	if t.out == nil {
 		t.out, t.in = []int64{0}, []int64{0}
@@ -129,8 +129,8 @@ var (
 	errZstdTable   = errors.New("the seek table does not fit the file")
 )
 
-// readZstdTable reads the seek table at the end of a shard, and the notes before it. Nothing is believed that the lengths
-// of the shard and its frames contradict; a table without our sums is compared with the header of each frame.
+// readZstdTable reads the seek table at the end of a shard, and the notes before it. The lengths in it must fit the
+// shard; a table without our sums is also compared with the header of each frame.
 func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err error) {
 	var footer [zstdTableFooter]byte
 	if err := readAt(r, footer[:], size-int64(len(footer))); err != nil {
@@ -142,7 +142,7 @@ func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err e
 	}
 	entry := int64(8)
 	if descriptor&0x80 != 0 {
-		entry = 12 // with a checksum by XXH64, which nothing here can use
+		entry = 12 // with a checksum by XXH64, which is not used
 	}
 	length := count*entry + int64(len(footer))
 	start := size - length - zstdSkippable
@@ -177,7 +177,7 @@ func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err e
 	return t, nil, t.compare(r)
 }
 
-// setSums takes the sums from the note. It does not if they cannot be those of t.
+// setSums takes the sums from the note, and reports whether they can be those of t.
 func (t *zstdTable) setSums(note []byte) bool {
 	n := t.Len()
 	if len(note) < 4*n {
@@ -214,10 +214,10 @@ func (t *zstdTable) compare(r io.ReaderAt) error {
 	return nil
 }
 
-// readZstdNotes returns what our notes between two offsets hold; nil if they are not whole. Other skippable frames between
-// them are allowed, but nothing else.
+// readZstdNotes returns what the notes between two offsets hold, or nil if they are incomplete. Between them there
+// may be other skippable frames, but nothing else.
 func readZstdNotes(r io.ReaderAt, off, end int64) (note []byte, err error) {
-	ours := end-off <= 4*maxZstdFrames+maxZstdExtra+zstdNotePart // so much is read into memory at most
+	readable := end-off <= 4*maxZstdFrames+maxZstdExtra+zstdNotePart // the most that is read into memory
 	next, parts := uint32(0), uint32(0)
 	for off < end {
 		var buf [zstdSkippable + zstdNoteHead]byte
@@ -230,7 +230,7 @@ func readZstdNotes(r io.ReaderAt, off, end int64) (note []byte, err error) {
 			return nil, errZstdTable
 		}
 		size := int(h.SkippableSize)
-		if part, of, ok := zstdNote(head, size); ours && ok && part == next && (part == 0 || of == parts) {
+		if part, of, ok := zstdNote(head, size); readable && ok && part == next && (part == 0 || of == parts) {
 			if note == nil {
 				note = make([]byte, 0, end-off)
 			}
@@ -251,7 +251,7 @@ func readZstdNotes(r io.ReaderAt, off, end int64) (note []byte, err error) {
 	return note, nil
 }
 
-// zstdNote reports whether a skippable frame of size bytes, whose first ones are head, is a note of ours, and which.
+// zstdNote reports whether a skippable frame of size bytes that begins with head is a note, and which part.
 func zstdNote(head []byte, size int) (part, parts uint32, ok bool) {
 	if len(head) < zstdSkippable+zstdNoteHead || size < zstdNoteHead+4 || string(head[:4]) != zstdNoteMagic {
 		return 0, 0, false
@@ -260,7 +260,7 @@ func zstdNote(head []byte, size int) (part, parts uint32, ok bool) {
 	return binary.LittleEndian.Uint32(numbers), binary.LittleEndian.Uint32(numbers[4:]), string(name) == zstdNoteName
 }
 
-// readAt fills p from off. Less is an error.
+// readAt fills p with the bytes at off. Fewer bytes are an error.
 func readAt(r io.ReaderAt, p []byte, off int64) error {
 	if off < 0 {
 		return io.ErrUnexpectedEOF

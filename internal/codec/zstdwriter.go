@@ -8,15 +8,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdFrameSize is how many plain bytes a frame of zstdWriter holds. It is part of the output: the same plain bytes always
-// give the same compressed bytes.
+// zstdFrameSize is how many plain bytes a frame of zstdWriter holds. To change it changes the output.
 const zstdFrameSize = 1 << 20
 
-// zstdWriter compresses to zstd that every reader of zstd can read, and in which decoding can start at each MiB.
+// zstdWriter compresses to zstd that every reader can read, and in which decoding can start at each MiB.
 //
-// It writes a frame for each MiB, with its size and a checksum, and behind the data a table of the frames in the seekable
-// format that zstd documents; see zstdTable. Frames are compressed in parallel and written in order; the output does not
-// depend on the number of workers. A zstdWriter is not safe for concurrent use.
+// It writes a frame for each MiB, with its size and a checksum, and after them a table of the frames in the seekable
+// format that zstd documents; see zstdTable. The same plain bytes at the same level give the same compressed bytes,
+// with any number of workers.
 type zstdWriter struct {
 	pieces *pipeline
 	table  zstdTable
@@ -25,17 +24,17 @@ type zstdWriter struct {
 	err    error // of Close
 }
 
-// newZstdWriter returns a writer that compresses with so many workers to w, at a level from 1 to 19, which are in fact
-// four different ones. 0 workers mean GOMAXPROCS. Each worker needs about 5 MiB, above level 9 some times as much.
-func newZstdWriter(w io.Writer, level, workers int) (*zstdWriter, error) {
+// newZstdWriter implements Format.NewWriter for Zstd. The 19 levels are four different ones in the library. Each
+// worker needs about 5 MiB of memory, above level 9 several times as much.
+func newZstdWriter(w io.Writer, level, workers int) (Encoder, error) {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	e, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
-		zstd.WithEncoderConcurrency(max(1, workers)), // calls of EncodeAll
+		zstd.WithEncoderConcurrency(max(1, workers)), // concurrent calls of EncodeAll
 		zstd.WithWindowSize(zstdFrameSize),
-		zstd.WithSingleSegment(true)) // or else small frames do not say how many bytes they hold
+		zstd.WithSingleSegment(true)) // otherwise small frames do not state their size
 	if err != nil {
 		return nil, err
 	}
@@ -46,27 +45,28 @@ func newZstdWriter(w io.Writer, level, workers int) (*zstdWriter, error) {
 	z := new(zstdWriter)
 	wrote := func(p *piece) { z.table.add(len(p.plain), len(p.out), p.crc) }
 	z.pieces, err = newPipeline(w, Zstd, zstdFrameSize, workers, func() func(*piece) { return compress }, wrote)
-	return z, err
+	if err != nil {
+		return nil, err
+	}
+	return z, nil
 }
 
-// Write takes plain bytes. An error is that of an earlier write to the underlying writer.
+// Write compresses plain bytes. An error is that of an earlier write to the underlying writer.
 func (z *zstdWriter) Write(p []byte) (int, error) { return z.pieces.Write(p) }
 
-// Written returns how many plain bytes can be decoded from what the underlying writer has been given. Any goroutine may ask.
+// Written implements Encoder.
 func (z *zstdWriter) Written() int64 { return z.pieces.written.Load() }
 
-// SetExtra keeps b beside the data, where ReadMap finds it and every other reader skips it; more than maxZstdExtra bytes are
-// left out. b is not copied and must not change before Close has returned.
+// SetExtra implements Encoder. More than maxZstdExtra bytes are left out.
 func (z *zstdWriter) SetExtra(b []byte) { z.extra = b }
 
-// Close writes what is left and the table. It must be called, even after an error, to end the goroutines of z; it does not
-// close the underlying writer. Later calls return the same error.
+// Close writes what is left and the table. Later calls return the same error.
 func (z *zstdWriter) Close() error {
 	if !z.closed {
 		z.closed = true
 		z.err = z.pieces.finish(func() []byte {
 			var end []byte
-			if z.table.Len() == 0 { // zstd takes a file without a frame for damage
+			if z.table.Len() == 0 { // for the command zstd a file without a frame is damaged
 				end = append(end, zstdEmptyFrame...)
 				z.table.add(0, len(end), 0)
 			}
@@ -77,5 +77,5 @@ func (z *zstdWriter) Close() error {
 	return z.err
 }
 
-// zstdEmptyFrame holds nothing.
+// zstdEmptyFrame is a frame without plain bytes.
 const zstdEmptyFrame = "\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"
