@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // TestRandomKills kills, at any moment, one of a run's own processes or the server of its mount.
 func TestRandomKills(t *testing.T) {
 	verbs := []string{"run", "mount"}
-	if !canMount() {
+	if !server.CanMount() {
 		skip.Part(t, "/dev/fuse for killing a server")
 		verbs = verbs[:1]
 	}

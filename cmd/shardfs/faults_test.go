@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/testtime"
 )
@@ -104,7 +105,7 @@ func needsRoot(t *testing.T) {
 // workspaces are those that can be had here.
 func workspaces(t *testing.T) []string {
 	t.Helper()
-	if !canMount() {
+	if !server.CanMount() {
 		skip.Part(t, "/dev/fuse for --workspace fuse")
 		return []string{"dir"}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -20,26 +21,22 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run executes a command line and returns the exit status.
+// run executes a command line, or serves a mount where this process was started for that, and returns the exit status.
 func run(args []string) int {
-	private := enterNamespace()
-	var signals <-chan os.Signal
-	if private {
-		signals = passedSignals()
-	} else {
-		own := make(chan os.Signal, 2)
-		signal.Notify(own, syscall.SIGINT, syscall.SIGTERM)
-		if !signal.Ignored(syscall.SIGHUP) { // as by nohup
-			signal.Notify(own, syscall.SIGHUP)
-		}
-		signals = own
+	g := &globals{UI: &ui.UI{Out: os.Stdout, Err: os.Stderr, Hint: hintOf}, private: isMarked(server.NamespaceVariable)}
+	if g.private && server.EnterNamespace() != nil {
+		return exitPermission
 	}
-	ctx, stop := withSignals(context.Background(), signals)
+	ctx, stop := withSignals(context.Background(), ownSignals(g.private))
 	defer stop()
-	g := &globals{UI: &ui.UI{Out: os.Stdout, Err: os.Stderr, Hint: hintOf}, private: private}
-	root := newRoot(g)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	var err error
+	if isMarked(server.Variable) {
+		err = serve(ctx, g.UI)
+	} else {
+		root := newRoot(g)
+		root.SetArgs(args)
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -52,6 +49,37 @@ func run(args []string) int {
 	}
 	g.Fail(err)
 	return exitStatus(err)
+}
+
+// isMarked reports whether an environment variable is set, and unsets it: it is for this process only.
+func isMarked(variable string) bool {
+	marked := os.Getenv(variable) != ""
+	os.Unsetenv(variable)
+	return marked
+}
+
+// serve serves the mount that another shardfs has started this process for.
+func serve(ctx context.Context, u *ui.UI) error {
+	link, err := server.Accept()
+	if err != nil {
+		return err
+	}
+	link.Configure(u)
+	link.Exit = func() { os.Exit(exitOK) }
+	return server.Serve(ctx, u, link.Options, link)
+}
+
+// ownSignals returns the signals that end this process; those of a private one come from the process that started it.
+func ownSignals(private bool) <-chan os.Signal {
+	if private {
+		return server.PassedSignals()
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as by nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // newRoot returns the command line's root.
@@ -131,7 +159,7 @@ Examples:
 {{.Example}}
 {{end}}`
 
-// interrupted is why everything ends after a signal.
+// interrupted is the error after a signal.
 type interrupted struct{ signal syscall.Signal }
 
 func (e interrupted) Error() string { return "interrupted by " + strings.ToLower(e.signal.String()) }
@@ -139,7 +167,7 @@ func (e interrupted) Error() string { return "interrupted by " + strings.ToLower
 // withSignals returns a context that signals end. A second one ends the process at once.
 func withSignals(parent context.Context, signals <-chan os.Signal) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	// What writes to a pipe that nobody reads shall fail, not kill: there are things to be cleared away.
+	// A write to a pipe without a reader must fail, not kill this process, which has files to remove.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
@@ -166,4 +194,11 @@ func withSignals(parent context.Context, signals <-chan os.Signal) (context.Cont
 		close(done)
 		cancel(nil)
 	}
+}
+
+// signalOf returns the signal that ended a context, given its cause.
+func signalOf(cause error) (s syscall.Signal, ok bool) {
+	var i interrupted
+	ok = errors.As(cause, &i)
+	return i.signal, ok
 }

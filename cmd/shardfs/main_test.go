@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/testtime"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(m, map[string]func(){
 		"shardfs": func() {
-			server := os.Getenv(serverVariable) != ""
+			server := os.Getenv(server.Variable) != ""
 			status := run(os.Args[1:])
 			if !server {
 				os.WriteFile(os.Getenv(statusVariable), fmt.Append(nil, status), 0o666)
@@ -193,7 +194,7 @@ func processes(work string) (all []process) {
 func condition(name string) (bool, error) {
 	switch name {
 	case "fuse":
-		return canMount(), nil
+		return server.CanMount(), nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "user":

@@ -2,20 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// mountOptions are the flags of mount.
-type mountOptions struct {
+// mountFlags are the flags of mount.
+type mountFlags struct {
 	foreground bool
 	readOnly   bool
 	options    []string
@@ -25,17 +23,16 @@ type mountOptions struct {
 }
 
 func newMount(g *globals) *cobra.Command {
-	u := g.UI
-	var o mountOptions
+	var o mountFlags
 	cmd := &cobra.Command{
 		Use:   "mount [flags] SHARD... MOUNTPOINT",
 		Short: "Show a shard's samples as directories",
 		Long: `Mount shows each sample of a shard as a directory that holds __key__, __source__
 and sample.EXTENSION for each member, readable and writable. The shard itself is
 never changed: changes go to a scratch directory, where pack finds them. Mount
-returns when the mount is ready and leaves a process behind to serve it.
+returns when the mount is ready, and a process in the background serves it.
 
-Several shards (names, name-{0000..0147}.tar, @FILE with one a line) lie in a
+Several shards (names, name-{0000..0147}.tar, @FILE with one a line) get a
 directory each, and are opened when they are used. They cannot be changed.`,
 		Example: `  shardfs mount train-0000.tgz mnt              # explore it, change it
   shardfs mount -r train-0000.tgz mnt           # look only
@@ -45,100 +42,48 @@ directory each, and are opened when they are used. They cannot be changed.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			last := len(args) - 1
-			return o.run(cmd.Context(), u, args[:last], args[last])
+			return o.run(cmd.Context(), g.UI, args[:last], args[last])
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.foreground, "foreground", "f", false, "serve the mount from this process")
 	flags.BoolVarP(&o.readOnly, "read-only", "r", false, "allow no changes")
 	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
-	flags.StringVar(&o.overlay, "overlay", "auto", "`WHO` keeps changes: kernel (its overlayfs), fuse (shardfs), auto")
+	flags.StringVar(&o.overlay, "overlay", "auto", "`MODE`: where changes are kept: kernel (overlayfs), fuse, auto")
 	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
 	o.from.add(flags, g)
 	return cmd
 }
 
-func (o *mountOptions) run(ctx context.Context, u *ui.UI, args []string, mountpoint string) error {
-	if o.overlay != "auto" && o.overlay != "kernel" && o.overlay != "fuse" {
-		return ui.Usagef("--overlay %s: auto, kernel or fuse", o.overlay)
+func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoint string) error {
+	if f.overlay != "auto" && f.overlay != "kernel" && f.overlay != "fuse" {
+		return ui.Usagef("--overlay %s: auto, kernel or fuse", f.overlay)
 	}
 	names, err := source.Expand(args)
 	if err != nil {
 		return err
 	}
-	if len(names) > 1 && (o.scratch != "" || o.overlay != "auto" || o.from.index != "") {
+	if len(names) > 1 && (f.scratch != "" || f.overlay != "auto" || f.from.index != "") {
 		return ui.Usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
 	}
-	for _, name := range names {
-		if name == "-" {
-			return source.ErrOnce
-		}
+	if slices.Contains(names, "-") {
+		return source.ErrOnce
 	}
-	if mountpoint, err = o.prepare(u, names, mountpoint); err != nil {
+	o := server.Options{
+		Names: names, Mountpoint: mountpoint, Mount: f.options, ReadOnly: f.readOnly, Changes: server.Changes(f.overlay),
+		Scratch: f.scratch,
+	}
+	o.SetShardOptions(f.from.options())
+	if err := server.Prepare(ctx, u, &o); err != nil {
 		return err
 	}
-	if !o.foreground && os.Getenv(serverVariable) == "" {
-		return startServer(ctx, os.Args[1:])
+	if f.foreground {
+		return server.Serve(ctx, u, o, nil)
 	}
-	return o.serve(ctx, u, names, mountpoint)
+	return server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 }
 
-// prepare checks the mountpoint and clears what a dead server has left there. It returns its absolute name without links.
-func (o *mountOptions) prepare(u *ui.UI, names []string, mountpoint string) (string, error) {
-	place, err := mounts.Absolute(mountpoint)
-	if err != nil {
-		return "", err
-	}
-	left, err := mounts.ClearStale(context.Background(), place)
-	for _, l := range left {
-		if l.Err != nil {
-			u.Warn("%s: %v", l.Dir, l.Err)
-		} else {
-			u.Warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to go on with them",
-				place, l.Dir)
-		}
-	}
-	if err != nil {
-		return "", err
-	}
-	if _, mounted, err := mounts.At(place); err != nil {
-		return "", err
-	} else if mounted {
-		return "", ui.Usagef("%s: already mounted by shardfs", mountpoint)
-	}
-	entries, err := os.ReadDir(place)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "", ui.Usagef("%s: no such mountpoint", mountpoint)
-	case errors.Is(err, unix.ENOTDIR):
-		return "", ui.Usagef("%s: the mountpoint is not a directory", mountpoint)
-	case err != nil:
-		return "", err
-	}
-	if o.scratch != "" {
-		scratch, err := mounts.Absolute(o.scratch)
-		switch {
-		case err != nil:
-			return "", err
-		case mounts.Within(scratch, place):
-			return "", ui.Usagef("%s: the mountpoint would hide the scratch directory %s", mountpoint, scratch)
-		case mounts.Within(place, scratch):
-			return "", ui.Usagef("%s: the mountpoint lies in the scratch directory %s", mountpoint, scratch)
-		}
-	}
-	for _, name := range names {
-		path, err := store.Path(name)
-		if err != nil {
-			return "", err
-		}
-		if path, err = mounts.Absolute(path); err != nil {
-			return "", err
-		} else if mounts.Within(path, place) {
-			return "", ui.Usagef("%s: the mountpoint would hide the shard %s", mountpoint, path)
-		}
-	}
-	if len(entries) > 0 {
-		return "", ui.Usagef("%s: the mountpoint is not empty", mountpoint)
-	}
-	return place, nil
+// serverCommand returns how a server is started. Args are what ps shows of it.
+func serverCommand(u *ui.UI, args ...string) server.Command {
+	return server.Command{Args: args, Env: os.Environ(), Stderr: os.Stderr, UI: u}
 }

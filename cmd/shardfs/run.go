@@ -11,11 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/output"
-	"github.com/shardfs/shardfs/internal/source"
-
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
-
+	"github.com/shardfs/shardfs/internal/server"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -166,10 +165,13 @@ func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err er
 		return err
 	}
 	if !g.private && o.wantsMount(name) {
-		if err := inNamespace(ctx); err != errNoNamespace {
+		n := server.Namespace{
+			Args: os.Args[1:], Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Signal: signalOf,
+		}
+		if err := n.Run(ctx); err != server.ErrNoNamespace {
 			return err
 		}
-		u.Detail("%v: the mount is private by its place only", errNoNamespace)
+		u.Detail("%v: the mount is private by its place only", server.ErrNoNamespace)
 	}
 	if !o.all(keys) {
 		o.output.others = "drop" // they belong to no sample that was chosen

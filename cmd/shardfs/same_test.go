@@ -1,6 +1,10 @@
 package main
 
-import "github.com/rogpeppe/go-internal/testscript"
+import (
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shardfs/shardfs/internal/server"
+)
 
 // same checks that a compressed shard is to every verb, and in a mount, what it is when it is not compressed, and that
 // nothing of that is left:
@@ -13,7 +17,7 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	if err := ts.Exec("sh", "-ec", sameScript, "same", args[0], args[1]); err != nil {
 		ts.Fatalf("%s is not %s: %v", args[1], args[0], err)
 	}
-	if !canMount() {
+	if !server.CanMount() {
 		ts.Logf("SKIPPED: no /dev/fuse, and mounts were not compared")
 		return
 	}

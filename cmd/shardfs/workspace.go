@@ -7,20 +7,17 @@ import (
 	"io"
 	"iter"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlay"
-	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -109,7 +106,7 @@ func openWorkspace(ctx context.Context, u *ui.UI, name string, o *runOptions) (w
 	}
 	if fuse {
 		m, err := openMountSpace(ctx, scratch, layout, sh, name, opened)
-		if dropErr := dropPrivileges(); dropErr != nil {
+		if dropErr := server.DropPrivileges(); dropErr != nil {
 			return fail(errors.Join(dropErr, sh.Close()))
 		}
 		if err == nil {
@@ -130,24 +127,13 @@ func (o *runOptions) wantsMount(name string) bool {
 	if name == "-" || pipe.Is(name) || isDir(name) {
 		return false
 	}
-	return o.workspace == "fuse" || o.workspace == "auto" && canMount()
+	return o.workspace == "fuse" || o.workspace == "auto" && server.CanMount()
 }
 
 // isDir reports whether a name is that of a directory.
 func isDir(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.IsDir()
-}
-
-// canMount reports whether FUSE is to be had here.
-func canMount() bool {
-	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	unix.Close(fd)
-	_, err = exec.LookPath("fusermount3")
-	return err == nil || os.Geteuid() == 0 || overlayfs.MayMount()
 }
 
 // shardTasks yields a task for each sample of a shard, with what can be told from the index.
@@ -173,7 +159,7 @@ type mountSpace struct {
 	scratch    *scratch.Scratch
 	sh         *shard.Shard
 	over       *overlay.Overlay
-	server     *server
+	server     *server.Process
 	mountpoint string
 	mounted    *os.Root      // of a mount of the kernel's overlayfs; nil for another
 	layout     *ws.Extractor // for further attempts: a mount does not show again what was changed in it
@@ -185,20 +171,13 @@ func openMountSpace(ctx context.Context, outer *scratch.Scratch, layout *ws.Extr
 		return nil, err
 	}
 	inner := filepath.Join(outer.Dir, "scratch")
-	args := []string{"mount", "--foreground", "--quiet", "--scratch", inner}
-	if o.IndexFile != "" {
-		args = append(args, "--index", o.IndexFile)
-	} else {
-		args = append(args, "--cache-dir", o.CacheDir)
-	}
-	if o.AllowTruncated {
-		args = append(args, "--allow-truncated")
-	}
+	served := server.Options{Names: []string{name}, Mountpoint: m.mountpoint, Scratch: inner}
+	served.SetShardOptions(o)
+	c := serverCommand(&ui.UI{Quiet: true}, "mount", name, m.mountpoint)
 	var err error
-	if m.server, err = launchServer(ctx, "run", append(args, "--", name, m.mountpoint)); err != nil {
+	if m.server, err = server.StartPrivate(ctx, c, served); err != nil {
 		return nil, err
 	}
-	m.server.watch()
 	changes, err := scratch.Open(inner)
 	if err == nil {
 		m.over, err = overlay.New(changes, sh)
@@ -210,7 +189,7 @@ func openMountSpace(ctx context.Context, outer *scratch.Scratch, layout *ws.Extr
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, m.server.stop())
+		return nil, errors.Join(err, m.server.Stop())
 	}
 	return m, nil
 }
@@ -220,11 +199,11 @@ func (m *mountSpace) dir() string         { return m.scratch.Dir }
 func (m *mountSpace) cut() string         { return m.sh.Cut }
 func (m *mountSpace) shard() *shard.Shard { return m.sh }
 func (m *mountSpace) samples() int        { return m.sh.Index.Samples() }
-func (m *mountSpace) serves(pid int) bool { return pid == m.server.cmd.Process.Pid }
+func (m *mountSpace) serves(pid int) bool { return pid == m.server.Pid() }
 
 // broken tells of a server that is gone. A command need not have noticed.
 func (m *mountSpace) broken() error {
-	if err := m.server.died(); err != nil {
+	if err := m.server.Err(); err != nil {
 		return fmt.Errorf("%s: %w", m.sh.Name, err)
 	}
 	return nil
@@ -254,7 +233,7 @@ func (m *mountSpace) close() error {
 	if m.mounted != nil {
 		m.mounted.Close()
 	}
-	err := m.server.stop()
+	err := m.server.Stop()
 	if died {
 		err = mounts.DetachIn(m.scratch.Dir)
 	}

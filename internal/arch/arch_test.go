@@ -54,6 +54,8 @@ var layers = []layer{
 		[]string{"golang.org/x/sys"}},
 	{"internal/output", []string{"index", "internal/codec", "internal/indexformat", "internal/pipe", "internal/retry", "internal/shard",
 		"internal/store", "internal/ui", "pack"}, nil},
+	{"internal/server", []string{"fusefs", "index", "internal/mounts", "internal/overlay", "internal/overlayfs", "internal/scratch",
+		"internal/shard", "internal/source", "internal/store", "internal/ui", "internal/view"}, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},                         // for tests only
 	{"internal/corpus", []string{"internal/skip"}, nil}, // for tests only

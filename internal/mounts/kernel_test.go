@@ -1,0 +1,114 @@
+package mounts
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/skip"
+)
+
+// mountWithoutServer mounts overlayfs with a temporary scratch directory over a plain directory, so that no process serves it.
+func mountWithoutServer(t *testing.T) (s *scratch.Scratch, place string) {
+	t.Helper()
+	if !overlayfs.MayMount() {
+		skip.Without(t, "the right to mount overlayfs")
+	}
+	work, err := filepath.EvalSymlinks(t.TempDir())
+	shardtest.Check(t, err)
+	// The upper directory of a test may be on overlayfs itself, which refuses that.
+	shardtest.Check(t, unix.Mount("none", work, "tmpfs", 0, ""))
+	t.Cleanup(func() { unix.Unmount(work, unix.MNT_DETACH) })
+	place = filepath.Join(work, "mnt")
+	lower := filepath.Join(work, "lower")
+	shardtest.Check(t, os.Mkdir(place, 0o755))
+	shardtest.Check(t, os.Mkdir(lower, 0o755))
+	s, err = scratch.CreateTemp(work)
+	shardtest.Check(t, err)
+	shardtest.Check(t, s.Bind(shardtest.Open(t, "a.x"), place))
+	userXattr, err := overlay.PrepareUpper(s)
+	shardtest.Check(t, err)
+	shardtest.Check(t, overlayfs.Mount(place, overlayfs.Options{
+		Lower: lower, Upper: s.Upper(), Work: s.Work(), Source: Source(s.Dir), UserXattr: userXattr,
+	}))
+	t.Cleanup(func() { unix.Unmount(place, unix.MNT_DETACH) })
+	return s, place
+}
+
+// A mount that the kernel serves alone is alive although no process holds its scratch directory.
+func TestServedByKernel(t *testing.T) {
+	s, place := mountWithoutServer(t)
+	shardtest.Check(t, s.SetServedByKernel())
+	shardtest.Check(t, s.Close())
+	alive := func(after string) {
+		t.Helper()
+		if _, ok, err := At(place); !ok || err != nil {
+			t.Fatalf("after %s the mount is gone: %v", after, err)
+		}
+		if _, err := os.Stat(s.Upper()); err != nil {
+			t.Fatalf("after %s the scratch directory is gone: %v", after, err)
+		}
+	}
+	if left, err := ClearStale(t.Context(), place); len(left) > 0 || err != nil {
+		t.Errorf("ClearStale = %v, %v", left, err)
+	}
+	alive("ClearStale")
+	Sweep(filepath.Dir(s.Dir), true, func(err error) { t.Error(err) })
+	alive("Sweep")
+	held, err := scratch.Create(s.Dir)
+	shardtest.Check(t, err)
+	if places, err := ClearOthers(held); len(places) > 0 || !errors.Is(err, scratch.ErrInUse) {
+		t.Errorf("ClearOthers = %v, %v", places, err)
+	}
+	shardtest.Check(t, held.Close())
+	alive("ClearOthers")
+	shardtest.Check(t, os.WriteFile(filepath.Join(place, "change"), nil, 0o644))
+	if err := End(t.Context(), place, true); err != nil {
+		t.Error(err)
+	}
+	if _, ok, err := At(place); ok || err != nil {
+		t.Errorf("after End there is a mount: %v", err)
+	}
+}
+
+// A mount that needs a server, and has none, is detached by each that meets it.
+func TestServerGone(t *testing.T) {
+	for name, clear := range map[string]func(s *scratch.Scratch, place string) error{
+		"ClearStale": func(_ *scratch.Scratch, place string) error {
+			left, err := ClearStale(t.Context(), place)
+			if len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+			return err
+		},
+		"ClearOthers": func(s *scratch.Scratch, place string) error {
+			held, err := scratch.Create(s.Dir)
+			shardtest.Check(t, err)
+			defer held.Close()
+			places, err := ClearOthers(held)
+			if len(places) != 1 || places[0] != place {
+				t.Errorf("cleared: %q", places)
+			}
+			return err
+		},
+		"End": func(_ *scratch.Scratch, place string) error { return End(t.Context(), place, false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, place := mountWithoutServer(t)
+			shardtest.Check(t, s.Close())
+			if err := clear(s, place); err != nil {
+				t.Error(err)
+			}
+			if _, ok, err := At(place); ok || err != nil {
+				t.Errorf("the mount is still there: %v", err)
+			}
+		})
+	}
+}

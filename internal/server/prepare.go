@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// CanMount reports whether a server could mount by FUSE here.
+func CanMount() bool {
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	_, err = exec.LookPath("fusermount3")
+	return err == nil || os.Geteuid() == 0 || overlayfs.MayMount()
+}
+
+// Prepare checks that the options can be served, as far as the user is to blame for it, clears what a server that is gone has
+// left at the mountpoint, and makes the name of the mountpoint absolute.
+func Prepare(ctx context.Context, u *ui.UI, o *Options) error {
+	given := o.Mountpoint
+	place, err := mounts.Absolute(given)
+	if err != nil {
+		return err
+	}
+	left, err := mounts.ClearStale(ctx, place)
+	for _, l := range left {
+		if l.Err != nil {
+			u.Warn("%s: %v", l.Dir, l.Err)
+		} else {
+			u.Warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to use them again",
+				place, l.Dir)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if _, mounted, err := mounts.At(place); err != nil {
+		return err
+	} else if mounted {
+		return ui.Usagef("%s: already mounted by shardfs", given)
+	}
+	entries, err := os.ReadDir(place)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return ui.Usagef("%s: no such mountpoint", given)
+	case errors.Is(err, unix.ENOTDIR):
+		return ui.Usagef("%s: the mountpoint is not a directory", given)
+	case err != nil:
+		return err
+	}
+	if err := o.checkHidden(given, place); err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return ui.Usagef("%s: the mountpoint is not empty", given)
+	}
+	o.Mountpoint = place
+	return nil
+}
+
+// checkHidden refuses a mountpoint that would hide what the server needs. Place is its absolute name.
+func (o *Options) checkHidden(mountpoint, place string) error {
+	if o.Scratch != "" {
+		scratch, err := mounts.Absolute(o.Scratch)
+		switch {
+		case err != nil:
+			return err
+		case mounts.Within(scratch, place):
+			return ui.Usagef("%s: the mountpoint would hide the scratch directory %s", mountpoint, scratch)
+		case mounts.Within(place, scratch):
+			return ui.Usagef("%s: the mountpoint is in the scratch directory %s", mountpoint, scratch)
+		}
+	}
+	for _, name := range o.Names {
+		path, err := store.Path(name)
+		if err != nil {
+			return err
+		}
+		if path, err = mounts.Absolute(path); err != nil {
+			return err
+		} else if mounts.Within(path, place) {
+			return ui.Usagef("%s: the mountpoint would hide the shard %s", mountpoint, path)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// server is what one call of Serve knows.
+type server struct {
+	Options
+	ui      *ui.UI
+	link    *Link
+	scratch *scratch.Scratch // held
+}
+
+// Serve mounts shards and serves them until they are unmounted or ctx ends. Link is the link to the process that started this
+// one; nil: the user did. Serve changes the whole process: it ignores SIGHUP, as a mount outlives the terminal that it was
+// made at, and has no umask.
+func Serve(ctx context.Context, u *ui.UI, o Options, link *Link) (err error) {
+	signal.Ignore(unix.SIGHUP)
+	s := &server{Options: o, ui: u, link: link}
+	if o.Scratch != "" {
+		s.scratch, err = scratch.Create(o.Scratch)
+	} else {
+		mounts.Sweep(os.TempDir(), false, func(err error) { u.Detail("%v", err) })
+		s.scratch, err = scratch.CreateTemp(os.TempDir())
+	}
+	if err != nil {
+		return err
+	}
+	outlived := false
+	defer func() {
+		if !outlived {
+			err = errors.Join(err, s.leave())
+		}
+	}()
+	places, err := mounts.ClearOthers(s.scratch)
+	for _, place := range places {
+		u.Warn("%s: the server of this mount was gone; it is unmounted", place)
+	}
+	if err != nil {
+		return err
+	}
+	// The kernel has applied the umask of the process that makes a file, and ours must not come on top.
+	unix.Umask(0)
+	if len(o.Names) > 1 {
+		outlived, err = s.serveMany(ctx)
+	} else {
+		outlived, err = s.serveOne(ctx)
+	}
+	return err
+}
+
+// serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount goes on without this process.
+func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
+	opened, err := s.scratch.UseIndex(s.shardOptions(s.ui.Detail))
+	if err != nil {
+		return false, err
+	}
+	changed, err := s.scratch.HasChanges()
+	if err != nil {
+		return false, err
+	}
+	mounted := s.mountOptions()
+	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, 200*time.Millisecond, s.scratch.Dir
+	sh, err := source.OpenShard(ctx, s.ui, s.Names[0], opened)
+	if err != nil {
+		return false, err
+	}
+	var indexing sync.WaitGroup
+	defer indexing.Wait()
+	defer sh.Close()
+	if err := s.scratch.Bind(sh, s.Mountpoint); err != nil {
+		return false, err
+	}
+	mounted.Log = func(err error) {
+		if errors.Is(err, index.ErrStale) {
+			sh.Forget() // at once: the next mount may come before the end of this one
+		}
+		s.ui.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+	}
+	var m Mounted
+	if opened.Growing {
+		m, err = newBase(view.One(sh), mounted).Mount(ctx, s.Mountpoint)
+	} else {
+		m, err = s.mountChanges(ctx, sh, mounted)
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
+	}
+	return s.attend(ctx, m, func() {
+		if sh.Growing() {
+			indexing.Go(func() { source.WarnWhenIndexed(s.ui, sh) })
+		}
+	})
+}
+
+// mountChanges mounts a shard with its changes: by overlayfs, or by FUSE where that cannot be had or is not wanted.
+func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Options) (Mounted, error) {
+	may := overlayfs.MayMount()
+	if s.Changes == Kernel && !may {
+		return nil, fmt.Errorf("overlayfs: %w", unix.EPERM)
+	}
+	if may && s.Changes != FUSE {
+		b, err := newOverlayfsBase(s.scratch, sh, o, s.Private)
+		var m Mounted
+		if err == nil {
+			m, err = b.Mount(ctx, s.Mountpoint)
+		}
+		if err == nil || s.Changes == Kernel {
+			return m, err
+		}
+		s.ui.Detail("%s: not by overlayfs: %v", s.Mountpoint, err)
+	}
+	return (&changesBase{s.scratch, sh, o}).Mount(ctx, s.Mountpoint)
+}
+
+// serveMany serves many shards, which cannot be changed.
+func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
+	wd, err := os.Getwd() // which this process leaves
+	if err != nil {
+		return false, err
+	}
+	set, err := view.Many(s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
+		opened := s.shardOptions(s.ui.Detail)
+		opened.SpoolDir, opened.CacheBytes = s.scratch.Dir, 4<<20 // some thirty are open at a time
+		path, err := store.Path(name)
+		if err != nil {
+			return nil, err
+		}
+		if !filepath.IsAbs(path) {
+			path = wd + "/" + path // not cleaned: a .. after a link must stay
+		}
+		sh, err := shard.Open(ctx, path, opened)
+		if err != nil {
+			return nil, err
+		}
+		sh.Name = store.Redact(name)
+		return sh, nil
+	})
+	if err != nil {
+		return false, err
+	}
+	defer set.Close()
+	if err := s.scratch.BindMany(s.Mountpoint); err != nil {
+		return false, err
+	}
+	mounted := s.mountOptions()
+	mounted.Log = func(err error) { s.ui.Say("error", err.Error()) }
+	m, err := newBase(set, mounted).Mount(ctx, s.Mountpoint)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
+	}
+	return s.attend(ctx, m, func() {})
+}
+
+// mountOptions returns the options to mount with.
+func (s *server) mountOptions() fusefs.Options {
+	o := fusefs.Options{MountOptions: fusefs.ParseMountOptions(s.Mount), Source: s.scratch.Dir}
+	o.ReadOnly = o.ReadOnly || s.ReadOnly
+	return o
+}
+
+// attend says that a mount is ready, calls ready, and waits for the end of the mount or brings it about.
+func (s *server) attend(ctx context.Context, m Mounted, ready func()) (outlived bool, err error) {
+	if outlived = servedByKernel(m) && s.link.isBackground(); outlived {
+		if err := s.scratch.SetServedByKernel(); err != nil {
+			return false, errors.Join(err, m.Unmount())
+		}
+		return true, errors.Join(s.link.ready(s.scratch.LogFile()), s.scratch.Close())
+	}
+	done := make(chan struct{})
+	go func() {
+		m.Wait()
+		close(done)
+	}()
+	if err := s.link.ready(s.scratch.LogFile()); err != nil {
+		err = errors.Join(err, m.Unmount())
+		<-done
+		return false, err
+	}
+	ready()
+	select {
+	case <-done:
+		return false, nil
+	case <-ctx.Done():
+	case <-s.link.parentExited():
+	}
+	err = m.Unmount()
+	if errors.Is(err, os.ErrNotExist) { // a directory above it was renamed
+		err = mounts.DetachAll(s.scratch.Dir)
+	}
+	if err != nil {
+		return false, err // there is no other way to end the mount than the end of this process
+	}
+	if s.Private {
+		// The run is over, but what a command has put into another session may hold a file for as long as it likes. It is not
+		// waited for; and nothing is closed first, because it may be reading just now.
+		time.AfterFunc(strayGrace, s.link.Exit)
+	}
+	<-done
+	return false, nil
+}
+
+// strayGrace is how long a private mount is served on, after the run is over, to processes that still use it.
+const strayGrace = 500 * time.Millisecond
+
+// leave releases the scratch directory, and removes it if it is temporary and holds no changes that were not packed.
+func (s *server) leave() error {
+	defer s.scratch.Close()
+	if s.scratch.Kind() == scratch.Kept {
+		return nil
+	}
+	now, err := scratch.Open(s.scratch.Dir) // pack may have noted since that it has packed the changes
+	if err != nil {
+		return nil // removed by umount
+	}
+	kept, err := mounts.RemovePacked(context.Background(), now)
+	if kept {
+		s.ui.Warn("%s: there are changes that were not packed: mount with --scratch %[1]s to use them again", now.Dir)
+	}
+	return err
+}
