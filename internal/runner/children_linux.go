@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// children knows which children of this process are commands. As a subreaper it also adopts strays: processes that have left
-// the group of their command, and would stay zombies as long as this process runs.
+// children records which children of this process are commands. As a subreaper this process also adopts strays: processes that
+// have left the group of their command, and would stay zombies as long as this process runs.
 type children struct {
-	mu       sync.RWMutex // held for reading while a command is started, so that it is known by the time it can end
+	mu       sync.RWMutex // held for reading while a command is started, so that it is recorded before it can end
 	commands sync.Map     // process ids
-	looked   atomic.Int64 // when strays were last looked for, in nanoseconds
+	looked   atomic.Int64 // when strays were last reaped, in nanoseconds since 1970
 }
 
-// start notes the process that f starts.
+// start records the process that f starts.
 func (c *children) start(f func() (pid int, err error)) (int, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -28,13 +28,13 @@ func (c *children) start(f func() (pid int, err error)) (int, error) {
 	return pid, err
 }
 
-// gone says that a command has been reaped.
+// gone forgets a command that has been reaped.
 func (c *children) gone(pid int) { c.commands.Delete(pid) }
 
-// strayPause is the time between two looks for strays, during which no command can be started.
+// strayPause is the least time between two rounds of reaping strays, during which no command can be started.
 const strayPause = time.Second
 
-// reapStrays reaps those children that have ended, are no commands and are not spared.
+// reapStrays reaps children that have ended, except commands and those that spare accepts.
 func (c *children) reapStrays(spare func(pid int) bool) {
 	now, last := time.Now().UnixNano(), c.looked.Load()
 	if now-last < int64(strayPause) || !c.looked.CompareAndSwap(last, now) {
@@ -48,13 +48,13 @@ func (c *children) reapStrays(spare func(pid int) bool) {
 			return
 		}
 		if _, ours := c.commands.Load(pid); ours || spare != nil && spare(pid) {
-			return // it is waited for elsewhere, and strays behind it come to light at the next look
+			return // it is waited for elsewhere; strays after it are found in the next round
 		}
 		unix.Wait4(pid, nil, unix.WNOHANG, nil)
 	}
 }
 
-// endedChild returns the process id of a child that has ended and was not reaped; 0: there is none.
+// endedChild returns the process id of a child that has ended and was not reaped; 0 if there is none.
 func endedChild() int {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inMemory is how many bytes of a command's output are kept in memory; more than that go to a file.
+// inMemory is how many bytes of a command's output are kept in memory; longer output is moved to a file.
 const inMemory = 1 << 20
 
-// Output is what a command wrote to standard output, complete and as it was written.
+// Output is everything that a command wrote to a stream.
 type Output struct {
 	dir  string   // where the file is made
-	mem  []byte   // the bytes, while they are few
-	file *os.File // the bytes, once they are many; it has no name, so it ends with its descriptor
+	mem  []byte   // the bytes, up to inMemory
+	file *os.File // all bytes, if there are more; it has no name, so it is removed with its descriptor
 	size int64
 }
 
@@ -28,7 +28,7 @@ func (o *Output) Len() int64 { return o.size }
 // WriteTo writes all the bytes to w. It may be called more than once.
 func (o *Output) WriteTo(w io.Writer) (int64, error) {
 	if o.size == 0 {
-		return 0, nil // a file would be asked all the same
+		return 0, nil // spares w an empty write
 	}
 	if o.file == nil {
 		n, err := w.Write(o.mem)
@@ -37,7 +37,7 @@ func (o *Output) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, io.NewSectionReader(o.file, 0, o.size))
 }
 
-// append adds bytes at the end. After an error the bytes before p are there.
+// append adds bytes at the end. After an error the bytes before p are still there.
 func (o *Output) append(p []byte) error {
 	if o.file == nil && o.size+int64(len(p)) > inMemory {
 		if err := o.spill(); err != nil {
@@ -75,8 +75,8 @@ func (o *Output) close() {
 	*o = Output{dir: o.dir}
 }
 
-// unnamedFile makes a file in dir that no name leads to. Where a file system cannot do that at once, the file loses its
-// name right after it was made.
+// unnamedFile makes a file in dir without a name. Where the file system has no O_TMPFILE, the name is removed right after the
+// file was made.
 func unnamedFile(dir string) (*os.File, error) {
 	if dir == "" {
 		dir = os.TempDir()
@@ -95,7 +95,7 @@ func unnamedFile(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// Open returns the bytes as a file of that name, with the time of now.
+// Open returns the bytes as a file with the given name and the current time.
 func (o *Output) Open(name string) fs.File {
 	f := &outputFile{name: name, size: o.size, made: time.Now(), Reader: bytes.NewReader(o.mem)}
 	if o.file != nil {
@@ -104,7 +104,7 @@ func (o *Output) Open(name string) fs.File {
 	return f
 }
 
-// outputFile is an Output as a file, and what is known of that.
+// outputFile is an Output as a file, and its own FileInfo.
 type outputFile struct {
 	io.Reader
 	name string

@@ -275,8 +275,8 @@ func TestTimeout(t *testing.T) {
 			o := shell(tt.script)
 			o.Timeout, o.Grace = 200*time.Millisecond, 200*time.Millisecond
 			r, out := one(t, o, t.TempDir())
-			if !errors.Is(r.Err, ErrTimeout) || r.Err.Error() != "timed out after 200ms" {
-				t.Errorf("error %v, want ErrTimeout", r.Err)
+			if !errors.Is(r.Err, errTimeout) || r.Err.Error() != "timed out after 200ms" {
+				t.Errorf("error %v, want errTimeout", r.Err)
 			}
 			if r.Duration < o.Timeout || r.Duration > 5*time.Second {
 				t.Errorf("ended after %v", r.Duration)
@@ -295,7 +295,7 @@ func TestTimeoutGroup(t *testing.T) {
 	noLeaks(t)
 	o := shell(`trap : TERM; sh -c 'trap "echo cleaned; exit" TERM; sleep 100 & wait'`)
 	o.Timeout = 200 * time.Millisecond
-	if r, out := one(t, o, t.TempDir()); !errors.Is(r.Err, ErrTimeout) || out != "cleaned\n" {
+	if r, out := one(t, o, t.TempDir()); !errors.Is(r.Err, errTimeout) || out != "cleaned\n" {
 		t.Errorf("%v, output %q", r.Err, out)
 	}
 }
@@ -414,7 +414,7 @@ func TestWithoutPidfd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.null.Close()
-	h := hand{run: r, buf: make([]byte, 4096)}
+	h := slot{run: r, buf: make([]byte, 4096)}
 	for _, script := range []string{"yes & sleep 0.05", "sleep 100 & sleep 0.05", "sleep 0.05", "exec sleep 0.05 >&-"} {
 		runtime.LockOSThread()
 		c, err := r.start(t.TempDir(), shell(script).Argv, o.Env, r.null)
@@ -436,7 +436,12 @@ func TestWithoutPidfd(t *testing.T) {
 func TestBreak(t *testing.T) {
 	noLeaks(t)
 	dir := t.TempDir()
-	o := shell("[ $N != 0 ] || { while ! [ -s pid ]; do sleep 0.01; done; exit 1; }; sleep 100 & echo $$ $! >pid; sleep 100")
+	o := shell(`
+		case $N in
+		0) while ! [ -s pid ]; do sleep 0.01; done; exit 1 ;;
+		1) sleep 100 & echo $$ $! >new; mv new pid ;; # the others leave it alone
+		esac
+		sleep 100`)
 	o.Jobs = 2
 	start := time.Now()
 	for r, err := range Run(t.Context(), o, in(dir, 100)) {
@@ -509,7 +514,7 @@ func TestCancel(t *testing.T) {
 	if len(results) != 2 {
 		t.Errorf("results of %v, want of 0 and 1", results)
 	}
-	if n := pulled.Load(); n > 2+windowPerHand*2 {
+	if n := pulled.Load(); n > 2+windowPerSlot*2 {
 		t.Errorf("%d jobs pulled", n)
 	}
 }
@@ -614,7 +619,7 @@ func TestStart(t *testing.T) {
 func TestWindow(t *testing.T) {
 	for _, jobs := range []int{1, 3} {
 		noLeaks(t)
-		window := windowPerHand * jobs
+		window := windowPerSlot * jobs
 		var pulled atomic.Int32
 		seq := func(yield func(Job) bool) {
 			for job := range in(t.TempDir(), 40) {
@@ -641,7 +646,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// A single hand, too, does the next job while the loop is at the one before.
+// A single slot, too, runs the next job while the loop handles the one before.
 func TestNextBesideLoop(t *testing.T) {
 	noLeaks(t)
 	dir := t.TempDir()

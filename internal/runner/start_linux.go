@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// command is a command that was started: a process, and the process group that it leads.
+// command is a started command: a process, and the process group that it leads.
 type command struct {
 	pid      int       // of the leader and of the group
 	pidfd    int       // the leader's; -1 before Linux 5.4 and where a sandbox forbids it
@@ -19,17 +19,18 @@ type command struct {
 	children *children
 }
 
-// stream is what comes out of a command.
+// stream is standard output or error of a command.
 type stream struct {
 	fd       int // the end to read from, or -1
 	terminal bool
-	keep     func([]byte) error // takes what was read, in order
+	keep     func([]byte) error // receives the bytes, in order
 }
 
-// start starts the command in dir, or where this process is. The calling goroutine must stay locked to its thread until wait has returned.
+// start starts the command in dir, or if that is empty in the directory of this process. The calling goroutine must stay
+// locked to its thread until wait has returned.
 func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, error) {
-	// A pipe, though a file gets along without poll: a new file for each job runs 0.8 as many jobs a second, and one file
-	// for all jobs of a hand, as fast as pipes, could be written to during a later job by what left the process group.
+	// A pipe, although a file needs no poll: with a new file for each job, 0.8 times as many jobs a second are run, and one file
+	// for all jobs of a slot, as fast as pipes, could be written to during a later job by a process that left its group.
 	stdout, out, err := openStream(r.Terminal)
 	if err != nil {
 		return nil, fmt.Errorf("standard output: %w", err)
@@ -56,7 +57,7 @@ func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, e
 	})
 	if err != nil {
 		c.closeStreams()
-		// The error can be that of the chdir.
+		// The error may come from the chdir.
 		if _, err := os.Stat(dir); dir != "" && err != nil {
 			return nil, err
 		}
@@ -65,7 +66,7 @@ func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, e
 	return c, nil
 }
 
-// openStream makes a stream, a terminal like another one or a pipe, and the command's end of it.
+// openStream makes a stream, a pipe or a terminal with the size of like, and the command's end of it.
 func openStream(like *os.File) (s *stream, end int, err error) {
 	var p [2]int
 	if like != nil {
@@ -76,9 +77,9 @@ func openStream(like *os.File) (s *stream, end int, err error) {
 	return &stream{fd: p[0], terminal: like != nil}, p[1], err
 }
 
-// keep says where what a command writes goes: its standard output to stdout, its standard error on to Options.Stderr, and
-// both into the result as far as the options want that.
-func (h *hand) keep(c *command, stdout func([]byte) error, res *Result) {
+// keep directs what a command writes: its standard output to stdout, its standard error to Options.Stderr, and both into the
+// result as the options require.
+func (s *slot) keep(c *command, stdout func([]byte) error, res *Result) {
 	log := func(p []byte) error {
 		if res.Log == nil {
 			return nil
@@ -88,9 +89,9 @@ func (h *hand) keep(c *command, stdout func([]byte) error, res *Result) {
 	c.streams[0].keep = func(p []byte) error { return errors.Join(stdout(p), log(p)) }
 	if len(c.streams) > 1 {
 		c.streams[1].keep = func(p []byte) error {
-			h.Stderr.Write(p) // that nobody can be told does not make a command fail
+			s.Stderr.Write(p) // an error here is not the command's
 			res.Tail = append(res.Tail, p...)
-			if more := len(res.Tail) - h.Tail; more > 0 {
+			if more := len(res.Tail) - s.Tail; more > 0 {
 				res.Tail = append(res.Tail[:0], res.Tail[more:]...)
 			}
 			return log(p)
@@ -98,10 +99,10 @@ func (h *hand) keep(c *command, stdout func([]byte) error, res *Result) {
 	}
 }
 
-// wait takes what the command writes until it has exited, and ends what is left of its process group. When ctx is done
-// first, the group gets SIGTERM and, after grace, SIGKILL; then the error is the cause of ctx.
+// wait captures what the command writes until it has exited, and kills the rest of its process group. When ctx is done first,
+// the group gets SIGTERM and, after grace, SIGKILL; then the error is the cause of ctx.
 func (c *command) wait(ctx context.Context, grace time.Duration, buf []byte) error {
-	release := c.leash(ctx, grace)
+	release := c.killOnDone(ctx, grace)
 	captured := c.capture(buf, never)
 	c.waitid(0)
 	cause := release()
@@ -117,9 +118,9 @@ func (c *command) wait(ctx context.Context, grace time.Duration, buf []byte) err
 	return exitError(status)
 }
 
-// leash has the group end when ctx is done: by SIGTERM and, after grace, by SIGKILL. It returns what lets the command go, once
-// that has ended or if it is to go on, and tells the cause of ctx if that came first.
-func (c *command) leash(ctx context.Context, grace time.Duration) (release func() error) {
+// killOnDone ends the group when ctx is done: by SIGTERM and, after grace, by SIGKILL. The caller calls release when the
+// command has ended or is to be kept; it returns the cause of ctx if ctx was done first.
+func (c *command) killOnDone(ctx context.Context, grace time.Duration) (release func() error) {
 	released, terminated := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(terminated)
@@ -153,9 +154,9 @@ func exitError(status unix.WaitStatus) error {
 
 func never() bool { return false }
 
-// end ends what is left of the group of a command whose leader has exited, and takes what it has left in the streams.
+// end kills the rest of the group of a command whose leader has exited, and reads what is left in the streams.
 func (c *command) end(buf []byte) (unix.WaitStatus, error) {
-	// The leader is dead but not reaped, so its process id, the group's, cannot belong to anybody else yet.
+	// The leader is dead but not reaped, so its process id, which is the group's, cannot have been reused.
 	unix.Kill(-c.pid, unix.SIGKILL)
 	status := c.reap()
 	unix.Close(c.pidfd)
@@ -169,14 +170,14 @@ func (c *command) end(buf []byte) (unix.WaitStatus, error) {
 	return status, err
 }
 
-// tick is how often, in milliseconds, a kernel that has no pidfds is asked whether the leader has exited.
+// tick is how often, in milliseconds, a leader without a pidfd is checked for its exit.
 const tick = 20
 
-// capture takes what the command writes until the leader has exited, nobody can write any more, or enough says so. If what is
-// read cannot be kept, it closes the stream, so that the command learns of it as of any reader that went away.
+// capture reads what the command writes until the leader has exited, all streams have ended, or enough returns true. If the
+// bytes cannot be kept, it closes the stream, so that the command gets EPIPE as from any reader that went away.
 func (c *command) capture(buf []byte, enough func() bool) (failed error) {
 	timeout := -1
-	if c.pidfd < 0 { // poll passes over it
+	if c.pidfd < 0 { // poll ignores it
 		timeout = tick
 	}
 	fds := make([]unix.PollFd, 1, 3)
@@ -188,7 +189,7 @@ func (c *command) capture(buf []byte, enough func() bool) (failed error) {
 			open = open || s.fd >= 0
 		}
 		if !open && c.pidfd < 0 {
-			return failed // the leader is waited for by other means
+			return failed // waitid waits for the leader
 		}
 		_, err := unix.Poll(fds, timeout)
 		switch {
@@ -218,13 +219,13 @@ func (c *command) capture(buf []byte, enough func() bool) (failed error) {
 	}
 }
 
-// drain reads what the ended group has left in a stream, but does not wait for what left the group and writes on. A
-// terminal does not tell how much that is, but ends when nobody has it open any more.
+// drain reads what the ended group has left in a stream, but does not wait for a process that left the group and still
+// writes. For a terminal the number of bytes left is unknown; it ends when no process has it open.
 func (s *stream) drain(buf []byte) error {
 	if s.fd < 0 {
 		return nil
 	}
-	const patience = 100 // milliseconds for bytes that are on their way while somebody still has the terminal open
+	const patience = 100 // milliseconds for bytes in transit while a process still has the terminal open
 	left, err := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
 	for err == nil && (left > 0 || s.terminal && s.readable(patience)) {
 		piece := buf
@@ -240,7 +241,7 @@ func (s *stream) drain(buf []byte) error {
 	return err
 }
 
-// readable reports whether a stream has more bytes, or its end, to be read within some milliseconds.
+// readable reports whether a stream has bytes or its end to be read within patience, in milliseconds.
 func (s *stream) readable(patience int) bool {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, patience)
@@ -250,7 +251,7 @@ func (s *stream) readable(patience int) bool {
 	}
 }
 
-// read takes some bytes of a stream; 0 bytes are the end.
+// read reads some bytes of a stream; 0 bytes mean its end.
 func (s *stream) read(buf []byte) (int, error) {
 	for {
 		n, err := unix.Read(s.fd, buf)
@@ -261,7 +262,7 @@ func (s *stream) read(buf []byte) (int, error) {
 			}
 			return n, nil
 		case unix.EINTR:
-		case unix.EIO: // what a terminal says at its end
+		case unix.EIO: // the end of a terminal
 			return 0, nil
 		default:
 			return 0, err
@@ -283,7 +284,7 @@ func (c *command) closeStreams() {
 	}
 }
 
-// waitid waits for the leader's exit, or with unix.WNOHANG only looks, and leaves it to be reaped.
+// waitid waits for the leader's exit, or with unix.WNOHANG only checks for it, and leaves it to be reaped.
 func (c *command) waitid(flags int) bool {
 	for {
 		var info unix.Siginfo
@@ -294,8 +295,8 @@ func (c *command) waitid(flags int) bool {
 	}
 }
 
-// reap waits for every process of the group and returns the leader's status. One that was killed in the middle of a write
-// finishes it before it dies; a subreaper is the parent of those whose own parent died, so it can wait for them too.
+// reap waits for every process of the group and returns the leader's status. A process that is killed during a write finishes
+// the write before it dies; a subreaper is the parent of processes whose own parent died, so it can wait for them too.
 func (c *command) reap() (leader unix.WaitStatus) {
 	defer c.children.gone(c.pid)
 	who, reaped := -c.pid, false

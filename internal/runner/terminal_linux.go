@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal makes a terminal of the size of another one, which passes on every byte as it is written. It returns the
-// end to read from and the command's end.
+// openTerminal makes a terminal with the size of like that changes no byte of the output. It returns the end to read from and
+// the command's end. The command's end is opened by TIOCGPTPEER, not by a path below /dev/pts, which in a container may be
+// another terminal's.
 func openTerminal(like *os.File) (reader, command int, err error) {
 	reader, err = unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,64 +12,64 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// worker is a command that is kept for many jobs. The hand that has one stays locked to its thread.
+// worker is a command that is kept for many jobs. The slot that has one stays locked to its thread.
 type worker struct {
 	*command
 	in     *os.File // its standard input
-	answer []byte   // what it has written since it was last told of a directory
+	answer []byte   // what it has written since it was last given a directory
 }
 
 // longestAnswer is how many bytes an answer may have.
 const longestAnswer = 64 << 10
 
-// tell tells the hand's worker of a directory and returns what it answers. After anything but an answer, the worker ends and
-// the next job gets another one.
-func (h *hand) tell(ctx context.Context, dir string, res *Result) error {
+// roundTrip gives the slot's worker a directory and returns its answer. After anything but an answer the worker is stopped,
+// and the next job gets another one.
+func (s *slot) roundTrip(ctx context.Context, dir string, res *Result) error {
 	if strings.ContainsRune(dir, '\n') {
-		return fmt.Errorf("%w: the directory's name has a newline", ErrProtocol)
+		return fmt.Errorf("%w: the directory's name has a newline", errProtocol)
 	}
-	if h.worker != nil && h.worker.waitid(unix.WNOHANG) {
-		h.dismiss(ctx) // it had answered all
+	if s.worker != nil && s.worker.waitid(unix.WNOHANG) {
+		s.stopWorker(ctx) // it exited after its last answer
 	}
-	if h.worker == nil {
-		if err := h.hire(); err != nil {
+	if s.worker == nil {
+		if err := s.startWorker(); err != nil {
 			return err
 		}
 	}
-	err := h.converse(ctx, dir, res)
-	var answer *AnswerError
+	err := s.ask(ctx, dir, res)
+	var answer *answerError
 	switch {
 	case err == nil, errors.As(err, &answer):
 	case errors.Is(err, errEnded):
-		if exit := exitError(h.dismiss(ctx)); exit != nil {
+		if exit := exitError(s.stopWorker(ctx)); exit != nil {
 			return exit
 		}
 	default:
 		gone, cancel := context.WithCancel(ctx)
 		cancel()
-		h.dismiss(gone)
+		s.stopWorker(gone)
 	}
 	return err
 }
 
-var errEnded = fmt.Errorf("%w: it ended", ErrProtocol)
+var errEnded = fmt.Errorf("%w: it ended", errProtocol)
 
-// converse tells the worker of a directory and waits for its answer or its end.
-func (h *hand) converse(ctx context.Context, dir string, res *Result) error {
-	w := h.worker
+// ask writes a directory to the worker and waits for its answer or its end.
+func (s *slot) ask(ctx context.Context, dir string, res *Result) error {
+	w := s.worker
 	if w.streams[0].readable(0) {
-		return fmt.Errorf("%w: it wrote more than that for the directory before", ErrProtocol)
+		return fmt.Errorf("%w: it wrote more than that for the directory before", errProtocol)
 	}
 	w.answer = w.answer[:0]
-	h.keep(w.command, w.hear, res)
-	release := w.leash(ctx, h.Grace)
-	w.in.WriteString(dir + "\n") // if that cannot be done it has ended, which capture sees
-	err := w.capture(h.buf, func() bool { return bytes.IndexByte(w.answer, '\n') >= 0 || w.streams[0].fd < 0 })
+	s.keep(w.command, w.receive, res)
+	release := w.killOnDone(ctx, s.Grace)
+	w.in.WriteString(dir + "\n") // fails only if the worker has ended, which capture notices
+	err := w.capture(s.buf, func() bool { return bytes.IndexByte(w.answer, '\n') >= 0 || w.streams[0].fd < 0 })
 	if cause := release(); cause != nil {
 		return cause
 	}
 	if err == nil {
-		err = w.streams[0].drain(h.buf) // it may have answered and ended at once
+		err = w.streams[0].drain(s.buf) // it may have answered and ended at once
 	}
 	if err != nil {
 		return err
@@ -80,54 +80,54 @@ func (h *hand) converse(ctx context.Context, dir string, res *Result) error {
 	case whole && len(more) == 0 && string(line) == "ok":
 		return nil
 	case whole && len(more) == 0 && verdict == "fail":
-		return &AnswerError{message}
+		return &answerError{message}
 	case whole:
-		return fmt.Errorf("%w: it wrote %.100q", ErrProtocol, w.answer)
+		return fmt.Errorf("%w: it wrote %.100q", errProtocol, w.answer)
 	}
 	return errEnded
 }
 
-// hear takes a piece of an answer.
-func (w *worker) hear(p []byte) error {
+// receive appends a piece of an answer.
+func (w *worker) receive(p []byte) error {
 	w.answer = append(w.answer, p...)
 	if len(w.answer) > longestAnswer {
-		return fmt.Errorf("%w: its line is longer than %d bytes", ErrProtocol, longestAnswer)
+		return fmt.Errorf("%w: the line is longer than %d bytes", errProtocol, longestAnswer)
 	}
 	return nil
 }
 
-// hire starts a worker.
-func (h *hand) hire() error {
+// startWorker starts a worker.
+func (s *slot) startWorker() error {
 	in, out, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	runtime.LockOSThread() // until it is dismissed; see execute
-	c, err := h.start("", h.Argv, h.Env, in)
+	runtime.LockOSThread() // until stopWorker; see execute
+	c, err := s.start("", s.Argv, s.Env, in)
 	if err != nil {
 		runtime.UnlockOSThread()
 		return errors.Join(err, out.Close())
 	}
-	h.worker = &worker{command: c, in: out}
+	s.worker = &worker{command: c, in: out}
 	return nil
 }
 
-// dismiss ends the hand's worker: by the end of its input, after Options.Grace or when ctx is done by SIGTERM, and by SIGKILL
-// after as long again. It returns its exit status.
-func (h *hand) dismiss(ctx context.Context) unix.WaitStatus {
-	w := h.worker
-	h.worker = nil
+// stopWorker ends the slot's worker: it closes its input, after Options.Grace or when ctx is done sends SIGTERM, and after as
+// long again SIGKILL. It returns the exit status.
+func (s *slot) stopWorker(ctx context.Context) unix.WaitStatus {
+	w := s.worker
+	s.worker = nil
 	defer runtime.UnlockOSThread()
 	ignored := func([]byte) error { return nil }
-	h.keep(w.command, ignored, new(Result))
+	s.keep(w.command, ignored, new(Result))
 	w.in.Close()
-	ctx, cancel := context.WithTimeout(ctx, h.Grace)
+	ctx, cancel := context.WithTimeout(ctx, s.Grace)
 	defer cancel()
-	release := w.leash(ctx, h.Grace)
-	w.capture(h.buf, never)
+	release := w.killOnDone(ctx, s.Grace)
+	w.capture(s.buf, never)
 	w.waitid(0)
 	release()
-	status, _ := w.end(h.buf)
+	status, _ := w.end(s.buf)
 	return status
 }

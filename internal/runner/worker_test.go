@@ -44,7 +44,7 @@ func work(t *testing.T, o Options, names ...string) (got []string) {
 }
 
 func TestWorker(t *testing.T) {
-	protocol := ErrProtocol.Error()
+	protocol := errProtocol.Error()
 	for _, tt := range []struct {
 		name, script string
 		want         []string // for a, b, c
