@@ -94,11 +94,11 @@ func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 
 // checkpointShare is how long the checkpoints in a shard's index file are, as a share of its plain bytes.
 func checkpointShare(sh *opened.Shard) (float64, error) {
-	whole, err := written(sh.Saved)
+	whole, err := written(sh.File)
 	if err != nil {
 		return 0, err
 	}
-	members := *sh.Saved
+	members := *sh.File
 	members.Format, members.Map = codec.Plain, codec.Map{Plain: sh.Plain()}
 	alone, err := written(&members)
 	return float64(whole-alone) / float64(sh.Plain()), err
@@ -220,7 +220,7 @@ func (b *bench) compressed(ctx context.Context, s shard) (string, error) {
 }
 
 // written is the length of an index file.
-func written(f *index.Saved) (int64, error) {
+func written(f *index.File) (int64, error) {
 	var n counter
 	err := f.Write(&n)
 	return int64(n), err

@@ -71,7 +71,7 @@ func newHollow(name string, members int) (*hollow, error) {
 	if err := os.Truncate(name, at+trailer); err != nil {
 		return nil, err
 	}
-	saved := &index.Saved{Index: x.Finish(at)}
+	saved := &index.File{Index: x.Finish(at)}
 	saved.Map.Plain = at + trailer
 	if err := h.bind(saved); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func newHollow(name string, members int) (*hollow, error) {
 func (h *hollow) key(number int) string { return fmt.Sprintf("%06d", number) }
 
 // bind says in an index that it is that of the shard.
-func (h *hollow) bind(saved *index.Saved) error {
+func (h *hollow) bind(saved *index.File) error {
 	object, err := store.Open(h.name)
 	if err != nil {
 		return err

@@ -15,24 +15,34 @@ import (
 // ErrTooLarge says that a shard has more members than an index can count.
 var ErrTooLarge = errors.New("shard too large to index")
 
+// BuildOptions configures [Build] and [NewGrowing].
+type BuildOptions struct {
+	// OnSample is called with the offset of the first header of each sample, in the plain shard, in order. If not
+	// Concurrent, it is called between reads of the shard, before anything after that header has been used. Nil: nothing is
+	// called.
+	OnSample func(header int64)
+
+	// Concurrent reads the shard in a goroutine of its own, ahead of the one that builds the index, which halves the time
+	// for tiny members. The goroutine has ended when the build returns. Otherwise the caller's goroutine does both.
+	Concurrent bool
+}
+
 // Build reads a whole plain tar and returns its index. Where r is an [io.Seeker], content is skipped and not read.
 //
-// At a tar that is cut short or damaged, Build returns the error together with an index of the whole samples before that
-// place. A sample that is open there is among them only if the header of another one's member still came: else what would
-// have followed is not known.
-//
-// OnSample, if not nil, is called with the offset of the first header of each sample, between reads of r. If it is nil, r
-// is read by another goroutine than the one that calls Build.
-func Build(r io.Reader, onSample func(header int64)) (*Index, error) {
-	b := Builder{OnSample: onSample}
+// If the tar is cut short or damaged, Build returns the error together with an index of the whole samples before that
+// place. The last sample is included only if a member of the next sample follows; otherwise it may be incomplete. The error
+// wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or one of r.
+func Build(r io.Reader, o BuildOptions) (*Index, error) {
+	b := Builder{OnSample: o.OnSample}
 	s := NewScanner(r)
-	end, err := b.addAll(s, b.Add)
+	end, err := addAll(s, b.Add, o.Concurrent)
 	return b.conclude(s, end, err)
 }
 
-// addAll adds all entries of a tar. It returns where the last one ends, and why it is the last if the tar does not say so.
-func (b *Builder) addAll(s *Scanner, add func(*Entry) error) (end int64, err error) {
-	if b.OnSample == nil {
+// addAll adds all entries of a tar. It returns where the last one ends, and the error that makes it the last; nil at the
+// end marker.
+func addAll(s *Scanner, add func(*Entry) error, concurrent bool) (end int64, err error) {
+	if concurrent {
 		return addBatches(s, add)
 	}
 	for {
@@ -112,15 +122,15 @@ func (b *Builder) Add(e *Entry) error {
 	}
 	if !ok {
 		c.ext.append(0)
-		c.otherRow.append(uint64(row))
-		c.others.append(name)
+		c.outsideRow.append(uint64(row))
+		c.outside.append(name)
 		return nil
 	}
 	id := b.extID(ext)
 	c.ext.append(id)
 	if nth := b.countExt(id); nth > 1 {
-		c.againRow.append(uint64(row))
-		c.againNth.append(nth)
+		c.dupRow.append(uint64(row))
+		c.dupOrdinal.append(nth)
 	}
 	return nil
 }
@@ -340,9 +350,9 @@ func (b *Builder) insert(row, tag uint32) {
 	t.raw[i], b.tags[i] = row, tag
 }
 
-// Settle makes the bytes of the index file depend on nothing but the shard. Names made for the seed that it takes cannot
+// Canonicalize makes the bytes of the index file depend on nothing but the shard. Names made for the seed that it takes cannot
 // be found: it depends on all of them.
-func (x *Index) Settle() {
+func (x *Index) Canonicalize() {
 	sum := sha256.Sum256(x.c.names.all.b)
 	x.reseed(binary.LittleEndian.Uint64(sum[:]))
 }
@@ -364,12 +374,12 @@ func (c *columns) cut(row int) {
 	for _, column := range []*column{&c.header, &c.size, &c.mtime, &c.blocks, &c.mode, &c.ext} {
 		column.cut(row)
 	}
-	n := c.otherRow.search(uint64(row))
-	c.otherRow.cut(n)
-	c.others.cut(n)
-	n = c.againRow.search(uint64(row))
-	c.againRow.cut(n)
-	c.againNth.cut(n)
+	n := c.outsideRow.search(uint64(row))
+	c.outsideRow.cut(n)
+	c.outside.cut(n)
+	n = c.dupRow.search(uint64(row))
+	c.dupRow.cut(n)
+	c.dupOrdinal.cut(n)
 	n = c.sparseRow.search(uint64(row))
 	extents := uint64(0)
 	if n > 0 {

@@ -89,11 +89,11 @@ func TestBuildCountsExtensions(t *testing.T) {
 func TestBuildOthers(t *testing.T) {
 	names := []string{"*", "d/", "a.x", "README", "a.y", "l.x->"}
 	x := build(t, makeTar(t, names...))
-	if x.Others() != 4 {
-		t.Errorf("%d others, want 4", x.Others())
+	if x.Outside() != 4 {
+		t.Errorf("%d others, want 4", x.Outside())
 	}
 	for row, want := range []string{"", "d/", "", "README", "", "l.x"} {
-		if got := x.OtherName(row); got != want {
+		if got := x.OutsideName(row); got != want {
 			t.Errorf("name of row %d is %q, want %q", row, got, want)
 		}
 	}
@@ -121,10 +121,10 @@ func TestBuildTruncated(t *testing.T) {
 				continue // every block, a byte into every block, and some places in the middle
 			}
 			cuts++
-			x, err := Build(bytes.NewReader(plain[:at]), nil)
+			x, err := Build(bytes.NewReader(plain[:at]), BuildOptions{Concurrent: true})
 			checkTruncated(t, plain, whole, at, x, err)
 			for _, r := range readers(plain[:at]) {
-				if x, readErr := Build(r, nil); fmt.Sprint(err) != fmt.Sprint(readErr) {
+				if x, readErr := Build(r, BuildOptions{Concurrent: true}); fmt.Sprint(err) != fmt.Sprint(readErr) {
 					t.Errorf("cut at byte %d: %v, and by seeking %v", at, readErr, err)
 				} else {
 					checkTruncated(t, plain, whole, at, x, readErr)
@@ -231,7 +231,7 @@ func TestBuildOneEndBlock(t *testing.T) {
 		{"half a block behind it", plain[:len(plain)-BlockSize/2], ErrTruncated},
 		{"something else behind it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...), ErrDamaged},
 	} {
-		x, err := Build(bytes.NewReader(tt.plain), nil)
+		x, err := Build(bytes.NewReader(tt.plain), BuildOptions{Concurrent: true})
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.story, err, tt.want)
 		}
@@ -259,7 +259,7 @@ func TestBuildDamaged(t *testing.T) {
 	for row := range whole.Rows() {
 		broken := bytes.Clone(plain)
 		broken[whole.Offset(row)+10] ^= 1
-		x, err := Build(bytes.NewReader(broken), nil)
+		x, err := Build(bytes.NewReader(broken), BuildOptions{Concurrent: true})
 		if row == 0 {
 			if !errors.Is(err, ErrNotTar) || x.Samples() != 0 {
 				t.Errorf("first header damaged: %v, want %v", err, ErrNotTar)
@@ -282,7 +282,7 @@ func TestBuildReadError(t *testing.T) {
 	plain := cutTar(t)
 	broken := errors.New("broken cable")
 	for _, at := range []int{0, 100, BlockSize, 10 * BlockSize} {
-		_, err := Build(io.MultiReader(bytes.NewReader(plain[:at]), errReader{broken}), nil)
+		_, err := Build(io.MultiReader(bytes.NewReader(plain[:at]), errReader{broken}), BuildOptions{Concurrent: true})
 		if !errors.Is(err, broken) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotTar) {
 			t.Errorf("read error at byte %d: %v, want %v", at, err, broken)
 		}

@@ -16,7 +16,7 @@ func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 	}
 	data, size := x.Content(row)
 	if i, ok := x.c.sparseRow.find(uint64(row)); ok {
-		plain, data = NewSparseReader(plain, data, x.extents(i), size), 0
+		plain, data = newSparseReader(plain, data, x.extents(i), size), 0
 	}
 	return io.NewSectionReader(plain, data, size), nil
 }
@@ -24,12 +24,12 @@ func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 // Check compares what an index file says of the entry in a row with the headers that the plain shard has there, when that
 // entry is first used. An index that was built is right, and not checked. The error is ErrStale where the two differ.
 func (x *Index) Check(row int, plain io.ReaderAt) error {
-	f := x.file
+	f := x.pages
 	if f == nil {
 		return nil
 	}
 	if row < 0 || row >= x.Rows() {
-		f.outside()
+		f.corrupt()
 		return x.Err()
 	}
 	word, bit := row/64, uint64(1)<<(row%64)
@@ -56,8 +56,8 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	if m.Header < 0 || m.End <= m.Header {
 		return false, nil
 	}
-	buf := x.file.buffers.Get().(*[]byte)
-	defer x.file.buffers.Put(buf)
+	buf := x.pages.buffers.Get().(*[]byte)
+	defer x.pages.buffers.Put(buf)
 	in := io.NewSectionReader(plain, m.Header, m.End-m.Header)
 	s := Scanner{in: input{r: in, seeker: in, length: m.End - m.Header, store: *buf, chunk: minChunk}}
 	e, err := s.Next()
@@ -68,7 +68,7 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 		return false, fmt.Errorf("headers of member %d: %w", row, errors.Unwrap(err)) // the Scanner has counted from here on
 	}
 	_, _, keyed := MemberKey(string(e.Name))
-	name := []byte(x.OtherName(row))
+	name := []byte(x.OutsideName(row))
 	var extents []Extent
 	if i, ok := x.c.sparseRow.find(uint64(row)); ok {
 		extents = x.extents(i)

@@ -13,7 +13,7 @@ func TestCheck(t *testing.T) {
 	long := strings.Repeat("d/", 100) + "a.x"
 	plain := makeTar(t, "a.x", "README", long, "b.x->", "b.x", "b.x", "./c.y")
 	fresh := func() *Index {
-		f, err := decode(encode(t, &Saved{Index: build(t, plain)}))
+		f, err := decode(encode(t, &File{Index: build(t, plain)}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func (iotestReaderAt) ReadAt([]byte, int64) (int, error) { return 0, io.ErrNoPro
 // have under that name.
 func TestCheckFalseIndex(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x", "c.x", "d.x")
-	whole := encode(t, &Saved{Index: build(t, plain)})
+	whole := encode(t, &File{Index: build(t, plain)})
 	want := make(map[string]int64)
 	for _, key := range []string{"a", "b", "c", "d"} {
 		x := build(t, plain)

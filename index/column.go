@@ -32,7 +32,7 @@ type column struct {
 	rests  []uint64
 	tail   []uint64 // values behind those in groups
 	raw    []uint32 // all values, in place of groups and tail, of a column whose values still change; nil else
-	file   *file    // that groups and rests lie in; nil in memory
+	pages  *pages   // that groups and rests lie in; nil in memory
 	id     int      // which of the file's columns this is
 	at     int      // offset of groups in the file; rests follow
 }
@@ -47,10 +47,10 @@ func (c *column) get(row int) uint64 {
 		if i := uint(row) - uint(len(c.groups))*groupLen; i < uint(len(c.tail)) {
 			return c.tail[i]
 		}
-		return c.file.outside()
+		return c.pages.corrupt()
 	}
-	if c.file != nil && !c.file.sound(c.at+int(g)*groupSize, groupSize) {
-		return c.file.column(c.id).get(row)
+	if c.pages != nil && !c.pages.verifyRange(c.at+int(g)*groupSize, groupSize) {
+		return c.pages.column(c.id).get(row)
 	}
 	h := &c.groups[g]
 	width := h.place & 0xff
@@ -62,10 +62,10 @@ func (c *column) get(row int) uint64 {
 	word := h.place>>8 + bit/64
 	last := h.place>>8 + (bit+width-1)/64
 	if width > 64 || last >= uint64(len(c.rests)) {
-		return c.file.outside()
+		return c.pages.corrupt()
 	}
-	if c.file != nil && !c.file.sound(c.at+len(c.groups)*groupSize+int(word)*8, int(last-word+1)*8) {
-		return c.file.column(c.id).get(row)
+	if c.pages != nil && !c.pages.verifyRange(c.at+len(c.groups)*groupSize+int(word)*8, int(last-word+1)*8) {
+		return c.pages.column(c.id).get(row)
 	}
 	rest := c.rests[word] >> (bit % 64)
 	if last > word {
@@ -232,10 +232,10 @@ type texts struct {
 
 // text is a sequence of bytes.
 type text struct {
-	b    []byte
-	file *file // that b lies in; nil in memory
-	id   int
-	at   int // offset in the file
+	b     []byte
+	pages *pages // that b lies in; nil in memory
+	id    int
+	at    int // offset in the file
 }
 
 func (t *texts) append(s string) {
@@ -254,11 +254,11 @@ func (t *texts) get(row int) []byte {
 
 func (t *text) slice(start, end uint64) []byte {
 	if start > end || end > uint64(len(t.b)) {
-		t.file.outside()
+		t.pages.corrupt()
 		return nil
 	}
-	if t.file != nil && !t.file.sound(t.at+int(start), int(end-start)) {
-		return t.file.text(t.id).slice(start, end)
+	if t.pages != nil && !t.pages.verifyRange(t.at+int(start), int(end-start)) {
+		return t.pages.text(t.id).slice(start, end)
 	}
 	return t.b[start:end:end]
 }

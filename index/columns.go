@@ -33,16 +33,16 @@ type columns struct {
 	table   column // hash table of the rows by parent and name, with a power of two places
 
 	// Exceptions, in ascending order of rows: few in ordinary shards.
-	otherRow  column // entries that belong to no sample
-	others    texts  // their names
-	keyRow    column // samples whose path does not tell their key
-	keys      texts
-	againRow  column // members whose extension came before in their sample
-	againNth  column // which of them it is, from 2
-	sparseRow column // entries with holes
-	sparseEnd column // end of their extents in extentOff and extentLen
-	extentOff column
-	extentLen column
+	outsideRow column // entries that belong to no sample
+	outside    texts  // their names
+	keyRow     column // samples whose path does not tell their key
+	keys       texts
+	dupRow     column // members whose extension came before in their sample
+	dupOrdinal column // which of them it is, from 2
+	sparseRow  column // entries with holes
+	sparseEnd  column // end of their extents in extentOff and extentLen
+	extentOff  column
+	extentLen  column
 }
 
 // numbers returns all columns of numbers, in the order of an index file.
@@ -51,14 +51,14 @@ func (c *columns) numbers() []*column {
 		&c.header, &c.size, &c.mtime, &c.blocks, &c.mode, &c.ext, &c.exts.ends,
 		&c.first, &c.dir,
 		&c.parent, &c.names.ends, &c.sample, &c.child, &c.sibling, &c.table,
-		&c.otherRow, &c.others.ends, &c.keyRow, &c.keys.ends, &c.againRow, &c.againNth,
+		&c.outsideRow, &c.outside.ends, &c.keyRow, &c.keys.ends, &c.dupRow, &c.dupOrdinal,
 		&c.sparseRow, &c.sparseEnd, &c.extentOff, &c.extentLen,
 	}
 }
 
 // texts returns all columns of bytes, in the order of an index file.
 func (c *columns) texts() []*text {
-	return []*text{&c.exts.all, &c.names.all, &c.others.all, &c.keys.all}
+	return []*text{&c.exts.all, &c.names.all, &c.outside.all, &c.keys.all}
 }
 
 // rows returns the number of tar entries.

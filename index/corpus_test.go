@@ -35,7 +35,7 @@ func TestCorpus(t *testing.T) {
 		files++
 		var x *Index
 		var buildErr error
-		checkCost(t, f.Name, func() { x, buildErr = Build(bytes.NewReader(plain), nil) })
+		checkCost(t, f.Name, func() { x, buildErr = Build(bytes.NewReader(plain), BuildOptions{Concurrent: true}) })
 		if buildErr != nil && !errors.Is(buildErr, ErrNotTar) && !errors.Is(buildErr, ErrTruncated) && !errors.Is(buildErr, ErrDamaged) {
 			t.Errorf("%s: %v", f.Name, buildErr)
 		}

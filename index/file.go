@@ -2,107 +2,302 @@ package index
 
 import (
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
-	"sync"
+	"io"
+	"math"
+	"slices"
 	"sync/atomic"
+
+	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// pageSize is the unit in which an index file is checked, in bytes.
-const pageSize = 64 << 10
+// ErrStale says that an index file is not one of this version, is damaged or does not fit the shard. The remedy is always
+// to build the index again.
+var ErrStale = errors.New("unusable index file")
 
-// file is an index file that columns lie in. A page of it is compared with its checksum when something in it is first
-// looked at, so that an index is opened without being read. Where a page is found damaged, the whole index is made anew
-// and takes its place, which nobody notices but for the time it takes: the same shard always gives the same rows.
+// Origin identifies the bytes that an index was built from. Two equal origins of local files are the same unchanged file.
+type Origin struct {
+	Size    int64  `json:"size"`            // bytes of the shard as it is stored, maybe compressed
+	ModTime int64  `json:"mtime"`           // nanoseconds since 1970
+	Inode   uint64 `json:"inode"`           // 0 where the store has none
+	Probe   string `json:"probe,omitempty"` // digest of some of the bytes, the same for every copy; "" if none was taken
+}
+
+// Same reports whether two origins are of the same unchanged file. The probes detect a file that was replaced and given
+// its old modification time.
+func (o Origin) Same(p Origin) bool {
+	return o.Size == p.Size && o.ModTime == p.ModTime && o.Inode == p.Inode &&
+		(o.Probe == p.Probe || o.Probe == "" || p.Probe == "")
+}
+
+// Copy reports whether two origins are of files that are copies of each other, judged by size and probe.
+func (o Origin) Copy(p Origin) bool {
+	return o.Size == p.Size && o.Probe != "" && o.Probe == p.Probe
+}
+
+// File is what an index file holds: an index, and what else is needed to read its shard.
+type File struct {
+	Origin   Origin       `json:"origin"`
+	Format   codec.Format `json:"format"`
+	Trailing int64        `json:"trailing,omitempty"` // bytes after the compressed data that are not part of it
+	Cut      string       `json:"cut,omitempty"`      // why only the samples before some place are indexed; "" for a whole shard
+	Map      codec.Map    `json:"-"`                  // checkpoints of a compressed shard; of a plain one only the size
+	Index    *Index       `json:"-"`
+}
+
+// An index file holds the magic, the columns, each beginning at a multiple of 8 bytes, and then
 //
-// A checksum does not tell who made the file. Columns take every number in it for a possible lie: what would lead outside
-// them reads as 0, and the file is marked false.
-type file struct {
-	b       []byte
-	sums    []byte // CRC-32C of each page
-	checked []atomic.Uint64
-	anew    func() (made, error)
-	repair  func() made     // calls anew once; nothing if that failed
-	used    []atomic.Uint64 // a bit for each entry that was found to be what its headers say
-	buffers sync.Pool       // for reading headers
-	fault   atomic.Pointer[error]
-}
+//	meta     JSON: the fields of File, the seed of the hash table, and size and piece of the Map
+//	sections for each column of numbers, of the index and then of the checkpoints: offset, bytes, values (u64 each);
+//	         for each column of bytes: offset, bytes, 0
+//	sums     CRC-32C of each 64 KiB of the columns
+//	tail     offset of meta, of sections, of sums and of the tail (u64 each), CRC-32C of all from meta to here, magic
+//
+// with all numbers little-endian, as they are in memory on every machine that shardfs runs on. Opening it reads only what
+// follows the columns, which is 1/16 000 of the file.
+//
+// The package comment has the history of versions.
+const (
+	magicPrefix = "shardfs index " // then the version, one digit, and a newline
+	fileMagic   = magicPrefix + "2\n"
+	tailSize    = 4*8 + 4 + len(fileMagic)
+	sectionSize = 3 * 8
+)
 
-func newFile(b, sums []byte, anew func() (made, error)) *file {
-	f := &file{b: b, sums: sums, anew: anew}
-	f.checked = make([]atomic.Uint64, len(sums)/4/64+1)
-	f.repair = sync.OnceValue(f.makeAnew)
-	f.buffers.New = func() any {
-		b := make([]byte, maxChunk)
-		return &b
-	}
-	return f
-}
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sound reports whether n bytes from an offset on are as they were written.
-func (f *file) sound(at, n int) bool {
-	for page := at / pageSize; page*pageSize < at+n; page++ {
-		if f.checked[page/64].Load()&(1<<(page%64)) == 0 && !f.check(page) {
-			return false
+// IsFile reports whether r, of size bytes, is an index file of some version, maybe one that was cut short. It reads a few
+// bytes, and says no where they cannot be read.
+func IsFile(r io.ReaderAt, size int64) bool {
+	for _, at := range []int64{0, size - int64(len(fileMagic))} {
+		b := make([]byte, len(magicPrefix))
+		if n, _ := r.ReadAt(b, max(at, 0)); string(b[:n]) == magicPrefix {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
-// check compares a page with its checksum.
-func (f *file) check(page int) bool {
-	b := f.b[page*pageSize : min((page+1)*pageSize, len(f.b))]
-	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(f.sums[4*page:]) {
-		return false
-	}
-	f.checked[page/64].Or(1 << (page % 64))
-	return true
+// meta is the JSON in an index file.
+type meta struct {
+	File
+	Seed  uint64 `json:"seed"`
+	Plain int64  `json:"plain"`
+	Piece int64  `json:"piece"`
 }
 
-// allSound checks every page.
-func (f *file) allSound() bool { return f == nil || f.sound(0, len(f.b)) }
-
-func (f *file) makeAnew() made {
-	m, err := f.anew()
+// Write writes the index file. The same File gives the same bytes, except for the seed of an index that was not
+// canonicalized.
+func (f *File) Write(w io.Writer) error {
+	m := meta{File: *f, Seed: f.Index.seed, Plain: f.Map.Plain, Piece: f.Map.Piece}
+	js, err := json.Marshal(m)
 	if err != nil {
-		f.fail(fmt.Errorf("%w: damaged, and %w", ErrStale, err))
+		return err
 	}
-	return m
+	out := &pageWriter{w: w}
+	out.write([]byte(fileMagic)) // at the front, too, so that IsFile knows a file that was cut short
+	var sections []byte
+	section := func(values int, parts ...[]byte) {
+		start := out.n
+		for _, b := range parts {
+			out.write(b)
+		}
+		for _, v := range []int64{start, out.n - start, int64(values)} {
+			sections = binary.LittleEndian.AppendUint64(sections, uint64(v))
+		}
+		out.write(make([]byte, -out.n&7))
+	}
+	set := columnsOf(f)
+	for _, c := range set.numbers {
+		section(c.n, memory(c.groups), memory(c.rests))
+	}
+	for _, t := range set.texts {
+		section(0, t.b)
+	}
+	out.endPage()
+	if out.err != nil {
+		return out.err
+	}
+	end := js
+	tail := binary.LittleEndian.AppendUint64(nil, uint64(out.n))
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(out.n)+uint64(len(end)))
+	end = append(end, sections...)
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(out.n)+uint64(len(end)))
+	end = append(end, out.sums...)
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(out.n)+uint64(len(end)))
+	end = append(end, tail...)
+	end = binary.LittleEndian.AppendUint32(end, crc32.Checksum(end, castagnoli))
+	_, err = w.Write(append(end, fileMagic...))
+	return err
 }
 
-// column returns the column of that number of the index made anew.
-func (f *file) column(id int) *column {
-	if m := f.repair(); id < len(m.numbers) {
-		return m.numbers[id]
-	}
-	return new(column)
+// pageWriter computes the checksums of pages.
+type pageWriter struct {
+	w    io.Writer
+	n    int64 // bytes so far
+	sum  uint32
+	sums []byte
+	err  error
 }
 
-// text is column for columns of bytes.
-func (f *file) text(id int) *text {
-	if m := f.repair(); id < len(m.texts) {
-		return m.texts[id]
+func (w *pageWriter) write(b []byte) {
+	for len(b) > 0 && w.err == nil {
+		n := min(len(b), pageSize-int(w.n%pageSize))
+		_, w.err = w.w.Write(b[:n])
+		w.sum = crc32.Update(w.sum, castagnoli, b[:n])
+		w.n += int64(n)
+		if w.n%pageSize == 0 {
+			w.sums = binary.LittleEndian.AppendUint32(w.sums, w.sum)
+			w.sum = 0
+		}
+		b = b[n:]
 	}
-	return new(text)
 }
 
-// outside notes that a number has led outside the columns. It returns 0, which takes its place.
-func (f *file) outside() uint64 {
-	if f != nil {
-		f.fail(fmt.Errorf("%w: its numbers contradict one another", ErrStale))
+func (w *pageWriter) endPage() {
+	if w.n%pageSize != 0 {
+		w.sums = binary.LittleEndian.AppendUint32(w.sums, w.sum)
 	}
-	return 0
 }
 
-func (f *file) fail(err error) { f.fault.CompareAndSwap(nil, &err) }
+// fileParts are the parts of an index file.
+type fileParts struct {
+	columns, meta, sections, sums []byte
+}
 
-// err says why the file is false, once that has been found.
-func (f *file) err() error {
-	if f == nil {
-		return nil
+// splitFile finds the parts of an index file, of which it verifies all but the columns.
+func splitFile(b []byte) (p fileParts, err error) {
+	if len(b) < tailSize || string(b[len(b)-len(fileMagic):]) != fileMagic {
+		return p, fmt.Errorf("%w: not an index of this version", ErrStale)
 	}
-	if err := f.fault.Load(); err != nil {
-		return *err
+	tail := b[len(b)-tailSize:]
+	var at [5]uint64 // where meta, sections, sums and the tail begin, and where they should end
+	for i := range 4 {
+		at[i] = binary.LittleEndian.Uint64(tail[8*i:])
+	}
+	at[4] = uint64(len(b) - tailSize)
+	if !slices.IsSorted(at[:]) || at[3] != at[4] {
+		return p, fmt.Errorf("%w: its parts lie outside of it", ErrStale)
+	}
+	if crc32.Checksum(b[at[0]:len(b)-len(fileMagic)-4], castagnoli) != binary.LittleEndian.Uint32(tail[4*8:]) {
+		return p, fmt.Errorf("%w: wrong checksum", ErrStale)
+	}
+	p = fileParts{b[:at[0]:at[0]], b[at[0]:at[1]], b[at[1]:at[2]], b[at[2]:at[3]]}
+	if len(p.sums) != 4*((len(p.columns)+pageSize-1)/pageSize) {
+		return p, fmt.Errorf("%w: checksums are missing", ErrStale)
+	}
+	return p, nil
+}
+
+// Decode returns the index file that b holds. The result shares memory with b, which must start at a multiple of 8, as
+// mapped and allocated memory does, and must not change. Damage in the columns is found when they are read: then rebuild is
+// called, at most once and by the goroutine that finds the damage, to index the shard again. Its errors wrap ErrStale.
+func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
+	parts, err := splitFile(b)
+	if err != nil {
+		return nil, err
+	}
+	var m meta
+	if err := json.Unmarshal(parts.meta, &m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	x, p := &Index{seed: m.Seed}, new(checkpoints)
+	x.pages = newPages(parts.columns, parts.sums, func() (columnSet, error) {
+		f, err := rebuild()
+		if err != nil {
+			return columnSet{}, err
+		}
+		f.Index.reseed(m.Seed)
+		return columnsOf(f), nil
+	})
+	set := columnSet{append(x.c.numbers(), p.numbers()...), append(x.c.texts(), &p.windows.all)}
+	if err := set.decode(parts, x.pages); err != nil {
+		return nil, err
+	}
+	if !x.fits() || !p.fits() {
+		return nil, fmt.Errorf("%w: its columns contradict one another", ErrStale)
+	}
+	x.closed = x.Rows()
+	x.pages.used = make([]atomic.Uint64, x.Rows()/64+1)
+	f := m.File
+	f.Index, f.Map = x, codec.Map{Plain: m.Plain, Piece: m.Piece, Points: p}
+	return &f, nil
+}
+
+// columnSet holds pointers to all columns of an index file, in its order.
+type columnSet struct {
+	numbers []*column
+	texts   []*text
+}
+
+// columnsOf returns the columns that an index file is written from.
+func columnsOf(f *File) columnSet {
+	p := packCheckpoints(f.Map.Points)
+	return columnSet{append(f.Index.c.numbers(), p.numbers()...), append(f.Index.c.texts(), &p.windows.all)}
+}
+
+// decode sets the columns to what the sections say.
+func (set columnSet) decode(parts fileParts, pages *pages) error {
+	columns, sections := parts.columns, parts.sections
+	if len(sections) != (len(set.numbers)+len(set.texts))*sectionSize {
+		return fmt.Errorf("%w: not the columns of this version", ErrStale)
+	}
+	for i := range len(set.numbers) + len(set.texts) {
+		offset, length := binary.LittleEndian.Uint64(sections), binary.LittleEndian.Uint64(sections[8:])
+		values := binary.LittleEndian.Uint64(sections[16:])
+		sections = sections[sectionSize:]
+		if offset%8 != 0 || offset > uint64(len(columns)) || length > uint64(len(columns))-offset {
+			return fmt.Errorf("%w: column %d lies outside of it", ErrStale, i)
+		}
+		part := columns[offset : offset+length]
+		if i >= len(set.numbers) {
+			id := i - len(set.numbers)
+			*set.texts[id] = text{b: part, pages: pages, id: id, at: int(offset)}
+			continue
+		}
+		heads := (values + groupLen - 1) / groupLen * uint64(groupSize)
+		if values > math.MaxInt64/2 || heads > length || length%8 != 0 {
+			return fmt.Errorf("%w: column %d is too short", ErrStale, i)
+		}
+		*set.numbers[i] = column{
+			n: int(values), groups: numbers[group](part[:heads]), rests: numbers[uint64](part[heads:]),
+			pages: pages, id: i, at: int(offset),
+		}
+	}
+	return nil
+}
+
+// fits reports whether the columns are of lengths that go together.
+func (x *Index) fits() bool {
+	c := &x.c
+	same := func(n int, columns ...*column) bool {
+		return !slices.ContainsFunc(columns, func(c *column) bool { return c.n != n })
+	}
+	return same(c.rows(), &c.mtime, &c.blocks, &c.mode, &c.ext) && c.header.n == c.rows()+1 &&
+		same(c.first.n, &c.dir) && c.first.n <= c.rows() &&
+		same(c.parent.n, &c.names.ends, &c.sample, &c.child, &c.sibling) && c.parent.n > 0 && c.parent.n < math.MaxUint32 &&
+		c.table.n > 0 && c.table.n&(c.table.n-1) == 0 &&
+		same(c.outsideRow.n, &c.outside.ends) && same(c.keyRow.n, &c.keys.ends) && same(c.dupRow.n, &c.dupOrdinal) &&
+		same(c.sparseRow.n, &c.sparseEnd) && same(c.extentOff.n, &c.extentLen)
+}
+
+// Verify reads all of the index file and returns an error that wraps ErrStale if some of it is not as it was written, or if
+// a column that must ascend does not. A program that trusts a file without it may be led over the same rows again and again.
+// An index that was built, not decoded, is always good.
+func (f *File) Verify() error {
+	c := &f.Index.c
+	ascending := []*column{
+		&c.header, &c.first, &c.exts.ends, &c.names.ends, &c.outside.ends, &c.keys.ends,
+		&c.outsideRow, &c.keyRow, &c.dupRow, &c.sparseRow, &c.sparseEnd,
+	}
+	if p, ok := f.Map.Points.(*checkpoints); ok {
+		ascending = append(ascending, &p.out, &p.in, &p.windows.ends, &p.sumEnd)
+	}
+	if !f.Index.pages.verifyAll() || slices.ContainsFunc(ascending, func(c *column) bool { return !c.ascends() }) {
+		return fmt.Errorf("%w: damaged", ErrStale)
 	}
 	return nil
 }

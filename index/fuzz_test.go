@@ -43,7 +43,7 @@ func FuzzScanner(f *testing.F) {
 				}
 			}
 		}
-		x, buildErr := Build(bytes.NewReader(plain), nil)
+		x, buildErr := Build(bytes.NewReader(plain), BuildOptions{Concurrent: true})
 		if x != nil {
 			checkRows(t, x, plain)
 			checkView(t, x)

@@ -10,7 +10,8 @@ import (
 // Growing is an index that one goroutine builds while others look at it. Rows and names are those of the whole index from
 // the moment at which they can be seen.
 type Growing struct {
-	whole atomic.Bool // nothing below changes any more
+	concurrent bool
+	whole      atomic.Bool // nothing below changes any more
 
 	mu      sync.RWMutex // guards all below
 	b       Builder
@@ -25,10 +26,10 @@ type waiter struct {
 	done  chan struct{}
 }
 
-// NewGrowing returns an index without samples. OnSample is called as [Build] calls it.
-func NewGrowing(onSample func(header int64)) *Growing {
-	g := new(Growing)
-	g.b.OnSample = onSample
+// NewGrowing returns an index without samples, to be built with these options.
+func NewGrowing(o BuildOptions) *Growing {
+	g := &Growing{concurrent: o.Concurrent}
+	g.b.OnSample = o.OnSample
 	g.b.begin()
 	g.b.addDir(0, "")
 	g.b.natural = true
@@ -38,14 +39,11 @@ func NewGrowing(onSample func(header int64)) *Growing {
 // Index returns the index, which may only be used within Look until Build has returned.
 func (g *Growing) Index() *Index { return g.b.x }
 
-// Whole reports whether Build has come to its end.
-func (g *Growing) Whole() bool { return g.whole.Load() }
-
 // Build is [Build] for an index that others look at. It must be called once. If tolerant, those who look for what comes
 // behind the place where the tar is cut or damaged are told that it is not there, and not that error.
 func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {
 	s := NewScanner(r)
-	end, err := g.b.addAll(s, g.add)
+	end, err := addAll(s, g.add, g.concurrent)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	x, err := g.b.conclude(s, end, err)

@@ -20,7 +20,7 @@ func TestGrowing(t *testing.T) {
 	plain := makeTar(t, names...)
 	whole := build(t, plain)
 	for _, chunk := range []int{512, 5000, 1 << 20} {
-		g := NewGrowing(func(int64) {})
+		g := NewGrowing(BuildOptions{})
 		in, out := io.Pipe()
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -69,7 +69,7 @@ func TestGrowing(t *testing.T) {
 }
 
 func TestGrowingCancelled(t *testing.T) {
-	g := NewGrowing(func(int64) {})
+	g := NewGrowing(BuildOptions{})
 	in, out := io.Pipe()
 	done := make(chan struct{})
 	go func() {
@@ -88,7 +88,7 @@ func TestGrowingCancelled(t *testing.T) {
 // A shard that ends early shows what is whole of it, and then says so.
 func TestGrowingDamaged(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x", "c.x")
-	g := NewGrowing(func(int64) {})
+	g := NewGrowing(BuildOptions{})
 	if _, err := g.Build(iotest.OneByteReader(strings.NewReader(string(plain[:3000]))), false); !errors.Is(err, ErrTruncated) {
 		t.Errorf("Build: %v, want %v", err, ErrTruncated)
 	}
@@ -110,7 +110,7 @@ func TestGrowingDamaged(t *testing.T) {
 // Whoever is called off at the moment when what they look for is found has found it: what found has done is done.
 func TestGrowingFoundAndCancelled(t *testing.T) {
 	for range 50 {
-		g := NewGrowing(nil)
+		g := NewGrowing(BuildOptions{Concurrent: true})
 		cancel, waits, looks := make(chan struct{}), make(chan struct{}), 0
 		var all sync.WaitGroup
 		all.Go(func() {

@@ -195,7 +195,7 @@ func TestScannerNamesTheLastMember(t *testing.T) {
 	} {
 		plain := slices.Concat(first, tt.rest)
 		for _, r := range []io.Reader{bytes.NewReader(plain), io.MultiReader(bytes.NewReader(plain))} {
-			if _, err := Build(r, nil); !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), tt.want) {
+			if _, err := Build(r, BuildOptions{Concurrent: true}); !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: %v, want %s", tt.story, err, tt.want)
 			}
 		}

@@ -11,7 +11,7 @@ type Index struct {
 	c      columns
 	seed   uint64 // of the hash table
 	closed int    // rows up to which all samples are complete; all, unless the index is still being built
-	file   *file  // that the columns lie in; nil in memory
+	pages  *pages // that the columns lie in; nil in memory
 }
 
 // Member is one entry of the tar. Offsets and sizes are in bytes of the plain shard.
@@ -40,7 +40,7 @@ type Sample struct {
 
 // Err says that the index came from an index file that turned out to be false, once something in it has led there. What
 // the index has told since may be wrong.
-func (x *Index) Err() error { return x.file.err() }
+func (x *Index) Err() error { return x.pages.err() }
 
 // Samples returns the number of samples.
 func (x *Index) Samples() int { return x.c.first.n }
@@ -48,8 +48,8 @@ func (x *Index) Samples() int { return x.c.first.n }
 // Rows returns the number of entries of the tar, those outside samples included.
 func (x *Index) Rows() int { return x.c.rows() }
 
-// Others returns the number of entries that belong to no sample.
-func (x *Index) Others() int { return x.c.otherRow.n }
+// Outside returns the number of entries that belong to no sample.
+func (x *Index) Outside() int { return x.c.outsideRow.n }
 
 // End returns where the tar's end marker starts.
 func (x *Index) End() int64 { return x.Offset(x.Rows()) }
@@ -92,7 +92,7 @@ func (x *Index) extents(i int) []Extent {
 		at = int(c.sparseEnd.get(i - 1))
 	}
 	if at < 0 || at > end || end > c.extentOff.n {
-		x.file.outside()
+		x.pages.corrupt()
 		return nil
 	}
 	list := make([]Extent, 0, end-at)
@@ -108,10 +108,10 @@ func (x *Index) ModTime(row int) time.Time { return time.Unix(0, int64(x.c.mtime
 // InSample reports whether the entry in a row is a member of a sample.
 func (x *Index) InSample(row int) bool { return x.c.ext.get(row) != 0 }
 
-// OtherName returns the name of an entry that belongs to no sample.
-func (x *Index) OtherName(row int) string {
-	if i, ok := x.c.otherRow.find(uint64(row)); ok {
-		return string(x.c.others.get(i))
+// OutsideName returns the name of an entry that belongs to no sample.
+func (x *Index) OutsideName(row int) string {
+	if i, ok := x.c.outsideRow.find(uint64(row)); ok {
+		return string(x.c.outside.get(i))
 	}
 	return ""
 }
@@ -120,7 +120,7 @@ func (x *Index) OtherName(row int) string {
 func (x *Index) Sample(number int) Sample {
 	start, end := x.sampleRows(number)
 	path := x.Path(x.DirOf(number))
-	key, ok := x.oddKey(number)
+	key, ok := x.explicitKey(number)
 	if !ok {
 		key = path
 	}
@@ -129,14 +129,14 @@ func (x *Index) Sample(number int) Sample {
 
 // Key returns the key of the sample with this number.
 func (x *Index) Key(number int) string {
-	if key, ok := x.oddKey(number); ok {
+	if key, ok := x.explicitKey(number); ok {
 		return key
 	}
 	return x.Path(x.DirOf(number))
 }
 
-// oddKey returns the key of a sample whose path does not tell it.
-func (x *Index) oddKey(number int) (key string, ok bool) {
+// explicitKey returns the key of a sample whose path does not tell it.
+func (x *Index) explicitKey(number int) (key string, ok bool) {
 	i, ok := x.c.keyRow.find(uint64(number))
 	if ok {
 		key = string(x.c.keys.get(i))
@@ -151,7 +151,7 @@ func (x *Index) sampleRows(number int) (start, end int) {
 		end = int(x.c.first.get(number + 1))
 	}
 	if start < 0 || start >= end || end > x.Rows() {
-		x.file.outside()
+		x.pages.corrupt()
 		return 0, 0
 	}
 	for end > start+1 && !x.InSample(end-1) {
@@ -187,13 +187,13 @@ const Root Dir = 0
 func (x *Index) Dirs() int { return x.c.parent.n }
 
 // Parent returns the directory that holds d, which is not the root.
-func (x *Index) Parent(d Dir) Dir { return Dir(x.before(x.c.parent.get(int(d)), d)) }
+func (x *Index) Parent(d Dir) Dir { return Dir(x.rowBefore(x.c.parent.get(int(d)), d)) }
 
-// before returns a row that comes before that of d; it is the root's if an index file does not keep to that order, in
+// rowBefore returns a row that comes before that of d; it is the root's if an index file does not keep to that order, in
 // which every way up ends.
-func (x *Index) before(row uint64, d Dir) uint64 {
+func (x *Index) rowBefore(row uint64, d Dir) uint64 {
 	if row >= uint64(d) {
-		return x.file.outside()
+		return x.pages.corrupt()
 	}
 	return row
 }
@@ -221,18 +221,20 @@ func (x *Index) Child(d Dir, name string) (Dir, bool) {
 }
 
 // FirstChild returns the first directory in d.
-func (x *Index) FirstChild(d Dir) (Dir, bool) { return x.behind(x.c.child.get(int(d)), d, uint64(d)) }
+func (x *Index) FirstChild(d Dir) (Dir, bool) {
+	return x.nextSibling(x.c.child.get(int(d)), d, uint64(d))
+}
 
 // Sibling returns the directory that follows d in its parent.
 func (x *Index) Sibling(d Dir) (Dir, bool) {
-	return x.behind(x.c.sibling.get(int(d)), d, x.c.parent.get(int(d)))
+	return x.nextSibling(x.c.sibling.get(int(d)), d, x.c.parent.get(int(d)))
 }
 
-// behind returns the directory in a row, which comes behind that of d and lies in parent. There is none if an index file
+// nextSibling returns the directory in a row, which comes behind that of d and lies in parent. There is none if an index file
 // does not keep to that order, in which every walk ends.
-func (x *Index) behind(row uint64, d Dir, parent uint64) (Dir, bool) {
+func (x *Index) nextSibling(row uint64, d Dir, parent uint64) (Dir, bool) {
 	if row != 0 && (row <= uint64(d) || row >= uint64(x.Dirs()) || x.c.parent.get(int(row)) != parent) {
-		row = x.file.outside()
+		row = x.pages.corrupt()
 	}
 	return Dir(row), row != 0
 }
@@ -241,7 +243,7 @@ func (x *Index) behind(row uint64, d Dir, parent uint64) (Dir, bool) {
 func (x *Index) SampleIn(d Dir) (number int, ok bool) {
 	n := x.c.sample.get(int(d))
 	if n > uint64(x.Samples()) {
-		n = x.file.outside()
+		n = x.pages.corrupt()
 	}
 	return int(n) - 1, n != 0
 }
@@ -265,7 +267,7 @@ func (x *Index) Find(path string) (Dir, bool) {
 
 // FindKey returns the first sample with this key.
 func (x *Index) FindKey(key string) (number int, ok bool) {
-	d, ok := x.Find(EscapeKey(key))
+	d, ok := x.Find(escapeKey(key))
 	if !ok {
 		return 0, false
 	}
@@ -286,8 +288,8 @@ func (x *Index) SampleOfRow(row int) int { return x.c.first.search(uint64(row)+1
 
 // nth returns which of the members with its extension in its sample a row is, from 1.
 func (x *Index) nth(row int) int {
-	if i, ok := x.c.againRow.find(uint64(row)); ok {
-		return int(x.c.againNth.get(i))
+	if i, ok := x.c.dupRow.find(uint64(row)); ok {
+		return int(x.c.dupOrdinal.get(i))
 	}
 	return 1
 }

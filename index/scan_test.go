@@ -63,7 +63,7 @@ func contentOf(plain []byte, e *Entry) (string, error) {
 		return "", nil
 	}
 	content := make([]byte, e.Size)
-	_, err := NewSparseReader(bytes.NewReader(plain), e.Data, e.Sparse, e.Size).ReadAt(content, 0)
+	_, err := newSparseReader(bytes.NewReader(plain), e.Data, e.Sparse, e.Size).ReadAt(content, 0)
 	return string(content), err
 }
 
@@ -195,7 +195,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 				t.Errorf("cut at byte %d: %v", at, err)
 			}
 		}
-		if _, err := Build(bytes.NewReader(plain[:at]), nil); err != nil {
+		if _, err := Build(bytes.NewReader(plain[:at]), BuildOptions{Concurrent: true}); err != nil {
 			refused++
 		}
 	}

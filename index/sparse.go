@@ -12,10 +12,10 @@ type Extent struct{ Off, Len int64 }
 // end returns where the hole behind an extent starts.
 func (e Extent) end() int64 { return e.Off + e.Len }
 
-// NewSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Its extents are
+// newSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Its extents are
 // ascending; their bytes lie one behind the other in stored, from offset base on. The reader keeps extents, and is as safe
 // for concurrent use as stored is.
-func NewSparseReader(stored io.ReaderAt, base int64, extents []Extent, size int64) io.ReaderAt {
+func newSparseReader(stored io.ReaderAt, base int64, extents []Extent, size int64) io.ReaderAt {
 	r := &sparseReader{stored: stored, extents: extents, at: make([]int64, len(extents)), size: size}
 	for i, e := range extents {
 		r.at[i] = base

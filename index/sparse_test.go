@@ -230,7 +230,7 @@ func TestSparseReader(t *testing.T) {
 		}
 		content = append(content, make([]byte, random.IntN(40))...)
 		stored = append(stored, '?')
-		r := NewSparseReader(bytes.NewReader(stored), base, extents, int64(len(content)))
+		r := newSparseReader(bytes.NewReader(stored), base, extents, int64(len(content)))
 		if err := iotest.TestReader(io.NewSectionReader(r, 0, int64(len(content))), content); err != nil {
 			t.Fatal(err)
 		}
@@ -264,12 +264,12 @@ func TestSparseReaderErrors(t *testing.T) {
 		{"a negative offset", strings.NewReader(""), nil, -1, 0, errSparse},
 		{"extents out of order", strings.NewReader("abcdef"), []Extent{{2, 2}, {1, 1}}, 0, 4, errSparse},
 	} {
-		r := NewSparseReader(tt.stored, 0, tt.extents, 20)
+		r := newSparseReader(tt.stored, 0, tt.extents, 20)
 		if n, err := r.ReadAt(make([]byte, 10), tt.off); n != tt.n || !errors.Is(err, tt.want) {
 			t.Errorf("%s: %d bytes, %v, want %d, %v", tt.story, n, err, tt.n, tt.want)
 		}
 	}
-	huge := NewSparseReader(strings.NewReader("abc"), 0, []Extent{{math.MaxInt64 - 5, 3}}, math.MaxInt64)
+	huge := newSparseReader(strings.NewReader("abc"), 0, []Extent{{math.MaxInt64 - 5, 3}}, math.MaxInt64)
 	p := make([]byte, 10)
 	allocs := testing.AllocsPerRun(10, func() {
 		if n, err := huge.ReadAt(p, math.MaxInt64-7); n != 7 || err != io.EOF || string(p[:n]) != "\x00\x00abc\x00\x00" {
@@ -293,7 +293,7 @@ func TestSparseReaderHostile(t *testing.T) {
 			extents[i] = Extent{number(), number()}
 		}
 		p := make([]byte, 10)
-		r := NewSparseReader(strings.NewReader("abcdefghijklmnopqrst"), number(), extents, number())
+		r := newSparseReader(strings.NewReader("abcdefghijklmnopqrst"), number(), extents, number())
 		if n, err := r.ReadAt(p, number()); n < 0 || n > len(p) || n < len(p) && err == nil {
 			t.Fatalf("extents %v: %d bytes, %v", extents, n, err)
 		}

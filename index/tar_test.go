@@ -56,7 +56,7 @@ func makeTar(t testing.TB, names ...string) []byte {
 // build returns the index of a tar that must be whole.
 func build(t testing.TB, plain []byte) *Index {
 	t.Helper()
-	x, err := Build(bytes.NewReader(plain), nil)
+	x, err := Build(bytes.NewReader(plain), BuildOptions{Concurrent: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,8 +111,8 @@ func unescapePath(path string) string {
 	return strings.Join(names, "/")
 }
 
-// EscapeKey returns the path under which a key is shown when no earlier sample has taken it.
-func EscapeKey(key string) string {
+// escapeKey returns the path under which a key is shown when no earlier sample has taken it.
+func escapeKey(key string) string {
 	components := strings.Split(key, "/")
 	for i, c := range components {
 		components[i] = escape(c, i > 0)
@@ -123,7 +123,7 @@ func EscapeKey(key string) string {
 // KeyOfPath returns the key that a path in the view stands for. A path that no key is shown under, such as one that
 // somebody made with a percent sign in it, stands for itself.
 func KeyOfPath(path string) string {
-	if key := unescapePath(path); EscapeKey(key) == path {
+	if key := unescapePath(path); escapeKey(key) == path {
 		return key
 	}
 	return path

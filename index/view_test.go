@@ -56,8 +56,8 @@ func TestEscapeKey(t *testing.T) {
 		{long, long},
 		{"a/" + long, "a/" + long},
 	} {
-		if got := EscapeKey(tt.key); got != tt.path {
-			t.Errorf("EscapeKey(%q) = %q, want %q", tt.key, got, tt.path)
+		if got := escapeKey(tt.key); got != tt.path {
+			t.Errorf("escapeKey(%q) = %q, want %q", tt.key, got, tt.path)
 		}
 		if back := KeyOfPath(tt.path); back != tt.key {
 			t.Errorf("KeyOfPath(%q) = %q, want %q", tt.path, back, tt.key)
@@ -74,15 +74,15 @@ func TestEscapeKey(t *testing.T) {
 // checkEscape checks what must hold of every key: its path can be a path, tells the key, and is that of no other key.
 func checkEscape(t *testing.T, key string) (path string) {
 	t.Helper()
-	path = EscapeKey(key)
+	path = escapeKey(key)
 	for i, name := range strings.Split(path, "/") {
 		checkName(t, name)
 		if i > 0 && isSampleFile(name) {
-			t.Errorf("EscapeKey(%q) = %q, where a nested directory has the name of a file", key, path)
+			t.Errorf("escapeKey(%q) = %q, where a nested directory has the name of a file", key, path)
 		}
 	}
 	if strings.Count(path, "/") != strings.Count(key, "/") {
-		t.Errorf("EscapeKey(%q) = %q, which has other components", key, path)
+		t.Errorf("escapeKey(%q) = %q, which has other components", key, path)
 	}
 	// Only a name that was shortened has this in it, and only that one does not tell the key.
 	if back := KeyOfPath(path); back != key && !strings.Contains(path, "%~") {
@@ -113,7 +113,7 @@ func TestEscapeKeyExhaustively(t *testing.T) {
 			keys[path] = key
 		})
 	}
-	if path := EscapeKey(strings.Repeat("%~", 120)); len(path) != 255 {
+	if path := escapeKey(strings.Repeat("%~", 120)); len(path) != 255 {
 		t.Errorf("a component that is too long once it is escaped gets %d bytes", len(path))
 	}
 }
@@ -191,9 +191,9 @@ func TestSplitFileExhaustively(t *testing.T) {
 // A name that is too long is shortened, and two that begin alike stay two.
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	path := EscapeKey(long)
+	path := escapeKey(long)
 	if beginning, hash, ok := strings.Cut(path, "%~"); len(path) != 255 || !strings.HasPrefix(long, beginning) || len(hash) != 32 || !ok {
-		t.Errorf("EscapeKey of 300 bytes = %q", path)
+		t.Errorf("escapeKey of 300 bytes = %q", path)
 	}
 	if got := KeyOfPath(path); got != path {
 		t.Errorf("KeyOfPath(%q) = %q, which it cannot know", path, got)
@@ -378,8 +378,8 @@ func FuzzView(f *testing.F) {
 				t.Fatalf("%q in a sample: %v", name, !ok)
 			}
 			if !ok {
-				if x.OtherName(row) != name {
-					t.Fatalf("name of row %d is %q, want %q", row, x.OtherName(row), name)
+				if x.OutsideName(row) != name {
+					t.Fatalf("name of row %d is %q, want %q", row, x.OutsideName(row), name)
 				}
 				continue
 			}
@@ -413,6 +413,6 @@ func FuzzView(f *testing.F) {
 		if x.Samples() != len(keys) {
 			t.Fatalf("%d samples, want %d", x.Samples(), len(keys))
 		}
-		checkSaved(t, &Saved{Index: x})
+		checkSaved(t, &File{Index: x})
 	})
 }

@@ -45,7 +45,7 @@ func FuzzPackRoundTrip(f *testing.F) {
 			t.Fatal(err)
 		}
 		x := s.base.Index
-		if sum.Samples > x.Samples() || x.Others() == 0 && !bytes.Equal(out, plain) {
+		if sum.Samples > x.Samples() || x.Outside() == 0 && !bytes.Equal(out, plain) {
 			t.Fatalf("without others: %+v", sum)
 		}
 		rewritten := s.dirs(nil)

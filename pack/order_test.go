@@ -177,7 +177,7 @@ func TestReordered(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
-		if sum := w.Summary(); sum.Samples != 40 || sum.Members != 80 || sum.Emptied != 1 || sum.Outside != 41 || s.base.Index.Others() != 0 {
+		if sum := w.Summary(); sum.Samples != 40 || sum.Members != 80 || sum.Emptied != 1 || sum.Outside != 41 || s.base.Index.Outside() != 0 {
 			t.Errorf("%s: %+v", name, sum)
 		}
 		if out.Len()%(20*512) != 0 {

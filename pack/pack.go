@@ -273,7 +273,7 @@ func (w *Writer) empty(s Sample) error {
 	if s.Key != "" {
 		w.sum.Emptied++
 	} else if s.placed && w.o.Reordered {
-		w.sum.Outside += s.Base.Index.Others()
+		w.sum.Outside += s.Base.Index.Outside()
 	}
 	return w.outside(s.Base, s.end)
 }

@@ -70,7 +70,7 @@ type shard struct {
 
 func newShard(t testing.TB, plain []byte) shard {
 	t.Helper()
-	x, err := index.Build(bytes.NewReader(plain), nil)
+	x, err := index.Build(bytes.NewReader(plain), index.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestPackUntouched(t *testing.T) {
 			t.Errorf("%s: %d bytes, want the same %d", tt.story, len(out), len(tt.plain))
 		}
 		x := s.base.Index
-		if sum.Samples != x.Samples() || sum.Members != x.Rows()-x.Others() || sum.LeftOut != 0 || sum.Emptied != 0 {
+		if sum.Samples != x.Samples() || sum.Members != x.Rows()-x.Outside() || sum.LeftOut != 0 || sum.Emptied != 0 {
 			t.Errorf("%s: summary %+v", tt.story, sum)
 		}
 		var copier copier
@@ -694,7 +694,7 @@ func TestPackShortShard(t *testing.T) {
 func TestPackTruncated(t *testing.T) {
 	whole := makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y", "c.x")
 	for at := 512; at < len(whole); at += 100 {
-		x, err := index.Build(bytes.NewReader(whole[:at]), nil)
+		x, err := index.Build(bytes.NewReader(whole[:at]), index.BuildOptions{})
 		if !errors.Is(err, index.ErrTruncated) {
 			t.Fatal(err)
 		}

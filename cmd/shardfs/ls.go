@@ -117,7 +117,7 @@ func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 			if x.InSample(row) {
 				continue
 			}
-			if err := u.Print(newListedMember(x.OtherName(row), x.Member(row))); err != nil {
+			if err := u.Print(newListedMember(x.OutsideName(row), x.Member(row))); err != nil {
 				return err
 			}
 		}

@@ -34,7 +34,7 @@ func tamper(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	other, err := os.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
-	saved.Index, err = index.Build(bytes.NewReader(other), nil)
+	saved.Index, err = index.Build(bytes.NewReader(other), index.BuildOptions{})
 	ts.Check(err)
 	var out bytes.Buffer
 	ts.Check(saved.Write(&out))

@@ -149,7 +149,7 @@ func (m member) String() string {
 func lookup(x *index.Index, row int) entry {
 	e := entry{Member: x.Member(row)}
 	if !e.InSample {
-		e.name = x.OtherName(row)
+		e.name = x.OutsideName(row)
 		return e
 	}
 	e.sample = x.SampleOfRow(row)

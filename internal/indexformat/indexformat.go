@@ -72,7 +72,7 @@ func entries(x *index.Index) iter.Seq[entry] {
 			if e.InSample {
 				e.name = key + "." + e.Ext
 			} else {
-				e.name = x.OtherName(row)
+				e.name = x.OutsideName(row)
 			}
 			if !yield(e) {
 				return

@@ -55,7 +55,7 @@ func makeTar(t testing.TB, files ...file) []byte {
 // shardOf returns a whole plain tar as a shard to export.
 func shardOf(t testing.TB, plain []byte) Shard {
 	t.Helper()
-	x, err := index.Build(bytes.NewReader(plain), nil)
+	x, err := index.Build(bytes.NewReader(plain), index.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func TestCorpus(t *testing.T) {
 		if !a.Plain() {
 			continue
 		}
-		x, err := index.Build(bytes.NewReader(plain), nil)
+		x, err := index.Build(bytes.NewReader(plain), index.BuildOptions{})
 		if err != nil {
 			continue
 		}

@@ -404,7 +404,7 @@ func FuzzShard(f *testing.F) {
 				t.Errorf("%+v", finding)
 			}
 		}
-		if _, buildErr := index.Build(bytes.NewReader(plain), nil); (buildErr == nil) != (err == nil) {
+		if _, buildErr := index.Build(bytes.NewReader(plain), index.BuildOptions{}); (buildErr == nil) != (err == nil) {
 			t.Errorf("%v, for Build %v", err, buildErr)
 		}
 	})

@@ -20,7 +20,7 @@ func newIndexTee(w io.Writer) *indexTee {
 	t := &indexTee{w: w, copy: copy, done: make(chan struct{})}
 	go func() {
 		defer close(t.done)
-		if t.index, t.err = index.Build(r, nil); t.err == nil {
+		if t.index, t.err = index.Build(r, index.BuildOptions{Concurrent: true}); t.err == nil {
 			_, t.err = io.Copy(io.Discard, r) // zeros after the end marker
 		}
 		r.CloseWithError(t.err)

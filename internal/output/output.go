@@ -171,9 +171,9 @@ func (out *Output) finish() (*index.Index, error) {
 	}
 	x, teeErr := out.tee.close()
 	if err = errors.Join(err, teeErr); err == nil {
-		x.Settle()
+		x.Canonicalize()
 		var saved bytes.Buffer
-		f := index.Saved{Index: x}
+		f := index.File{Index: x}
 		f.Map.Plain = out.Summary().Bytes
 		err = f.Write(&saved)
 		if int64(saved.Len()) <= f.Map.Plain/embedShare {

@@ -14,8 +14,8 @@ import (
 // pass is one reading of a shard from its first to its last byte, which finds its members and where it can be decoded from.
 type pass struct {
 	s     *Shard
-	saved *index.Saved // what is known before
-	in    io.Reader    // plain
+	saved *index.File // what is known before
+	in    io.Reader   // plain
 	coded *codec.Reader
 }
 
@@ -25,7 +25,7 @@ func (s *Shard) newPass(ctx context.Context, stop func() error) (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pass{s: s, saved: &index.Saved{Origin: origin}}
+	p := &pass{s: s, saved: &index.File{Origin: origin}}
 	if p.saved.Format, err = codec.DetectAt(s.object); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Shard) newPass(ctx context.Context, stop func() error) (*pass, error) {
 
 // finish completes what build, which reads the plain bytes, has found. What follows the end marker is part of the shard, and
 // only its reading proves the checksum.
-func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) (*index.Saved, error) {
+func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) (*index.File, error) {
 	f := *p.saved
 	var err error
 	f.Index, err = build(p.in)
@@ -99,21 +99,21 @@ func WhyNotTar(r io.ReaderAt, size int64, err error) error {
 }
 
 // build reads the whole shard and indexes it.
-func (s *Shard) build(ctx context.Context) (*index.Saved, error) {
+func (s *Shard) build(ctx context.Context) (*index.File, error) {
 	p, err := s.newPass(ctx, func() error { return nil })
 	if err != nil {
 		return nil, err
 	}
-	var onSample func(int64)
+	o := index.BuildOptions{Concurrent: p.coded == nil}
 	if p.coded != nil {
-		onSample = p.coded.Mark
+		o.OnSample = p.coded.Mark // of the place that the decompressor is at, so nothing may be read ahead
 	}
-	return p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) { return index.Build(r, onSample) })
+	return p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) { return index.Build(r, o) })
 }
 
 // grow builds the index in the background; done is called with it before Built returns. Grow returns when the shard is seen
 // to be one.
-func (s *Shard) grow(done func(*index.Saved)) error {
+func (s *Shard) grow(done func(*index.File)) error {
 	p, err := s.newPass(context.Background(), func() error {
 		if s.closing.Load() {
 			return ErrClosed
@@ -124,14 +124,14 @@ func (s *Shard) grow(done func(*index.Saved)) error {
 		done(nil)
 		return err
 	}
-	onSample := func(int64) {}
+	var o index.BuildOptions
 	if p.coded != nil {
-		onSample = p.coded.Mark
+		o.OnSample = p.coded.Mark
 	}
-	s.growing, s.built = index.NewGrowing(onSample), make(chan struct{})
+	s.growing, s.built = index.NewGrowing(o), make(chan struct{})
 	first := *p.saved
 	first.Index = s.growing.Index()
-	s.Saved, s.Indexed = &first, true
+	s.File, s.Indexed = &first, true
 	go func() {
 		defer close(s.built)
 		s.whole, s.buildErr = p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) {
@@ -155,7 +155,7 @@ func (s *Shard) grow(done func(*index.Saved)) error {
 	if s.buildErr != nil {
 		return s.buildErr
 	}
-	s.Saved = s.whole
+	s.File = s.whole
 	return nil
 }
 

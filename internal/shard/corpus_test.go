@@ -169,7 +169,7 @@ func digest(s *Shard) string {
 	const tooLarge = 8 << 20
 	all := sha256.New()
 	scanner := index.NewScanner(io.NewSectionReader(s, 0, s.Plain()))
-	for {
+	for row := 0; ; row++ {
 		e, err := scanner.Next()
 		if err != nil {
 			return hex.EncodeToString(all.Sum(nil))
@@ -177,12 +177,14 @@ func digest(s *Shard) string {
 		if !e.Regular || e.Size > tooLarge {
 			continue
 		}
-		var stored io.ReaderAt = io.NewSectionReader(s, e.Data, e.Stored)
+		file := io.NewSectionReader(s, e.Data, e.Stored)
 		if e.Sparse != nil {
-			stored = index.NewSparseReader(s, e.Data, e.Sparse, e.Size)
+			if file, err = s.Index.Open(row, s); err != nil {
+				return err.Error()
+			}
 		}
 		content := sha256.New()
-		if n, err := io.Copy(content, io.NewSectionReader(stored, 0, e.Size)); err != nil || n < e.Size {
+		if n, err := io.Copy(content, file); err != nil || n < e.Size {
 			return fmt.Sprint(n, err)
 		}
 		fmt.Fprintf(all, "%x %x\n", strings.TrimSuffix(string(e.Name), "/"), content.Sum(nil))

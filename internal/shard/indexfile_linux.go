@@ -45,7 +45,7 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 	case s.o.Known != nil && s.adopt(s.o.Known):
 		return nil
 	case s.o.NoIndex:
-		return s.buildAnd(ctx, func(*index.Saved) {})
+		return s.buildAnd(ctx, func(*index.File) {})
 	case s.o.IndexFile != "":
 		if err := s.loadFile(s.o.IndexFile); err == nil {
 			return nil
@@ -58,13 +58,13 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		if s.o.Growing { // nobody would be told of an index that cannot be written
 			s.o.Growing = false
 		}
-		err := s.buildAnd(ctx, func(f *index.Saved) { saveErr = saveTo(f, s.o.IndexFile) })
+		err := s.buildAnd(ctx, func(f *index.File) { saveErr = saveTo(f, s.o.IndexFile) })
 		return errors.Join(err, saveErr)
 	case s.o.CacheDir == "":
 		if s.loadFound() {
 			return nil
 		}
-		return s.buildAnd(ctx, func(*index.Saved) {})
+		return s.buildAnd(ctx, func(*index.File) {})
 	}
 	c, err := OpenCache(s.o.CacheDir, cacheLimit)
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		if s.loadFound() {
 			return nil
 		}
-		return s.buildAnd(ctx, func(*index.Saved) {})
+		return s.buildAnd(ctx, func(*index.File) {})
 	}
 	if s.loadCached(c, s.o.Detail) {
 		return c.Close()
@@ -93,7 +93,7 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		unlock()
 		return c.Close()
 	}
-	keep := func(f *index.Saved) {
+	keep := func(f *index.File) {
 		if f != nil {
 			s.keep(c, f)
 			// A large index is better mapped than held in memory.
@@ -105,19 +105,19 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		c.Close()
 	}
 	if s.loadFound() {
-		keep(s.Saved)
+		keep(s.File)
 		return nil
 	}
 	return s.buildAnd(ctx, keep)
 }
 
 // buildAnd builds the index and hands it on, in the background where that is wanted; nil where there is none.
-func (s *Shard) buildAnd(ctx context.Context, done func(*index.Saved)) error {
+func (s *Shard) buildAnd(ctx context.Context, done func(*index.File)) error {
 	if s.o.Growing {
 		return s.grow(done)
 	}
 	f, err := s.build(ctx)
-	s.Saved, s.Indexed = f, true
+	s.File, s.Indexed = f, true
 	done(f)
 	return err
 }
@@ -142,8 +142,10 @@ func (s *Shard) loadCached(c *Cache, detail func(format string, args ...any)) bo
 func (s *Shard) loadFound() bool {
 	sidecar := s.path + SidecarSuffix
 	err := s.loadSidecar(sidecar)
-	if err == nil && !s.Sound() {
-		err = fmt.Errorf("%s: %w: damaged", sidecar, index.ErrStale)
+	if err == nil {
+		if err = s.Verify(); err != nil {
+			err = fmt.Errorf("%s: %w", sidecar, err)
+		}
 	}
 	if err == nil {
 		s.o.Detail("%s: index from %s", s.Name, sidecar)
@@ -153,13 +155,13 @@ func (s *Shard) loadFound() bool {
 	if !errors.Is(err, fs.ErrNotExist) {
 		s.o.Detail("%s: %v", s.Name, err)
 	}
-	s.Saved = nil
-	if s.loadEmbedded() && s.Sound() {
+	s.File = nil
+	if s.loadEmbedded() && s.Verify() == nil {
 		s.o.Detail("%s: index from the shard itself", s.Name)
 		s.found = true
 		return true
 	}
-	s.Saved = nil
+	s.File = nil
 	return false
 }
 
@@ -189,20 +191,10 @@ func (s *Shard) loadFile(name string) error {
 	return s.load(f, isPrivate(name), index.Origin.Same)
 }
 
-// wasIndex reports whether a file is empty or an index file, of whatever version: the first had the magic at its front.
+// wasIndex reports whether a file is empty or an index file, of whatever version.
 func wasIndex(f *os.File) bool {
-	const magic = "shardfs index "
 	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return err == nil
-	}
-	for _, at := range []int64{0, info.Size() - int64(len(magic)+len("N\n"))} {
-		b := make([]byte, len(magic))
-		if n, _ := f.ReadAt(b, max(at, 0)); string(b[:n]) == magic {
-			return true
-		}
-	}
-	return false
+	return err == nil && (info.Size() == 0 || index.IsFile(f, info.Size()))
 }
 
 // openIndex opens an index file, which is a regular file and no link.
@@ -268,7 +260,7 @@ func (s *Shard) load(f *os.File, private bool, fits func(a, b index.Origin) bool
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", f.Name(), err), m.close())
 	}
-	s.Saved, s.mapped = saved, m
+	s.File, s.mapped = saved, m
 	return nil
 }
 
@@ -293,7 +285,7 @@ func (s *Shard) loadEmbedded() bool {
 		return false
 	}
 	f.Index = saved.Index
-	s.Saved = f
+	s.File = f
 	return true
 }
 
@@ -304,17 +296,17 @@ func (s *Shard) adopt(x *index.Index) bool {
 		return false
 	}
 	f.Index = x
-	s.Saved = f
+	s.File = f
 	return true
 }
 
 // readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is nothing.
-func (s *Shard) readMap() (f *index.Saved, extra []byte) {
+func (s *Shard) readMap() (f *index.File, extra []byte) {
 	format, err := codec.DetectAt(s.object)
 	if err != nil {
 		return nil, nil
 	}
-	f = &index.Saved{Format: format}
+	f = &index.File{Format: format}
 	var ok bool
 	if f.Map, extra, ok = codec.ReadMap(f.Format, s.object, s.object.Size()); !ok {
 		return nil, nil
@@ -328,7 +320,7 @@ func (s *Shard) readMap() (f *index.Saved, extra []byte) {
 
 // buildAgain builds the index in the place of one from a file that has turned out to be damaged, which it replaces in the
 // cache.
-func (s *Shard) buildAgain() (*index.Saved, error) {
+func (s *Shard) buildAgain() (*index.File, error) {
 	s.o.Detail("%s: the index file is damaged, the shard is indexed again", s.Name)
 	f, err := s.build(context.Background())
 	if err != nil {
@@ -380,7 +372,7 @@ func (s *Shard) Forget() {
 }
 
 // keep puts an index into the cache. The shard is as good without.
-func (s *Shard) keep(c *Cache, f *index.Saved) {
+func (s *Shard) keep(c *Cache, f *index.File) {
 	e, err := c.Create(s.path)
 	if err == nil {
 		if err = write(f, e); err == nil {
@@ -395,9 +387,9 @@ func (s *Shard) keep(c *Cache, f *index.Saved) {
 }
 
 // Save writes the shard's index to a file.
-func (s *Shard) Save(name string) error { return saveTo(s.Saved, name) }
+func (s *Shard) Save(name string) error { return saveTo(s.File, name) }
 
-func saveTo(f *index.Saved, name string) error {
+func saveTo(f *index.File, name string) error {
 	if f == nil {
 		return nil
 	}
@@ -415,7 +407,7 @@ func saveTo(f *index.Saved, name string) error {
 	return nil
 }
 
-func write(f *index.Saved, w io.Writer) error {
+func write(f *index.File, w io.Writer) error {
 	buffered := bufio.NewWriterSize(w, 1<<18)
 	if err := f.Write(buffered); err != nil {
 		return err

@@ -56,7 +56,7 @@ const cacheLimit = 1 << 30
 
 // Shard is an opened shard.
 type Shard struct {
-	*index.Saved
+	*index.File
 	Name    string // as the user gave it, without credentials
 	Indexed bool   // the index was built, not taken from a file
 
@@ -72,7 +72,7 @@ type Shard struct {
 	closing atomic.Bool    // ends the pass that builds the index
 	built   chan struct{}  // closed when that pass has ended
 
-	whole    *index.Saved // set, as buildErr is, before built is closed
+	whole    *index.File // set, as buildErr is, before built is closed
 	buildErr error
 }
 
@@ -176,9 +176,9 @@ func (s *Shard) Growing() bool {
 
 // Built waits until the index is whole. It returns all that is known of the shard then, or why there is no more of the
 // index than there is.
-func (s *Shard) Built() (*index.Saved, error) {
+func (s *Shard) Built() (*index.File, error) {
 	if s.built == nil {
-		return s.Saved, nil
+		return s.File, nil
 	}
 	<-s.built
 	return s.whole, s.buildErr
@@ -229,7 +229,7 @@ func (s *Shard) Base() string { return filepath.Base(s.Name) }
 // removed there, so that the next use is right.
 func (s *Shard) Close() error {
 	var err error
-	if s.Saved != nil && s.Index != nil && s.Index.Err() != nil {
+	if s.File != nil && s.Index != nil && s.Index.Err() != nil {
 		s.Forget()
 	}
 	if s.built != nil {

@@ -133,7 +133,7 @@ func TestOpen(t *testing.T) {
 			last = read
 		}})
 		if s.Format != tt.format || !s.Indexed || s.Trailing != 0 || s.Cut != "" || s.Index.Samples() != 60 {
-			t.Errorf("%s: %+v", tt.story, s.Saved)
+			t.Errorf("%s: %+v", tt.story, s.File)
 		}
 		if s.Name != name || s.Base() != "train-0000.tar" {
 			t.Errorf("%s: its name is %s, its base %s", tt.story, s.Name, s.Base())
@@ -229,7 +229,7 @@ func TestOpenErrors(t *testing.T) {
 
 func mustIndex(t testing.TB, plain []byte) *index.Index {
 	t.Helper()
-	x, err := index.Build(bytes.NewReader(plain), nil)
+	x, err := index.Build(bytes.NewReader(plain), index.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,8 +418,8 @@ func TestOpenReal(t *testing.T) {
 		for row := sample.Start; row < sample.End; row++ {
 			first += " " + s.Index.FileName(row)
 		}
-		if s.Index.Samples() != tt.samples || s.Index.Others() != tt.others || first != tt.first {
-			t.Errorf("%s: %d samples, %d others, first %s", tt.name, s.Index.Samples(), s.Index.Others(), first)
+		if s.Index.Samples() != tt.samples || s.Index.Outside() != tt.others || first != tt.first {
+			t.Errorf("%s: %d samples, %d others, first %s", tt.name, s.Index.Samples(), s.Index.Outside(), first)
 		}
 	}
 }

@@ -26,7 +26,7 @@ type entry struct {
 
 func entries(x *index.Index) (list []entry) {
 	for row := range x.Rows() {
-		e := entry{member: x.Member(row), other: x.OtherName(row)}
+		e := entry{member: x.Member(row), other: x.OutsideName(row)}
 		e.member.Row = 0
 		if e.member.InSample {
 			e.key, e.file = x.Key(x.SampleOfRow(row)), x.FileName(row)

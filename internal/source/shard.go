@@ -32,7 +32,7 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		return nil, err
 	}
 	if !sh.Growing() {
-		warn(u, sh.Name, sh.Saved)
+		warn(u, sh.Name, sh.File)
 	}
 	return sh, nil
 }
@@ -50,7 +50,7 @@ func WarnWhenIndexed(u *ui.UI, sh *shard.Shard) {
 }
 
 // warn says what is odd about a shard that can be read nevertheless.
-func warn(u *ui.UI, name string, f *index.Saved) {
+func warn(u *ui.UI, name string, f *index.File) {
 	if f.Cut != "" {
 		u.Warn("%s: %s; %s before it can be read", name, f.Cut, ui.Count(f.Index.Samples(), "whole sample"))
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // savedOf returns an index with something in every column, as it is put into a file.
-func savedOf(t testing.TB) *Saved {
+func savedOf(t testing.TB) *File {
 	var b Builder
 	for i, name := range []string{"a.x", "README", "a.x", "a/sample.x/b.y", "a.z", strings.Repeat("k", 300) + ".x"} {
 		e := Entry{
@@ -28,7 +28,7 @@ func savedOf(t testing.TB) *Saved {
 			t.Fatal(err)
 		}
 	}
-	return &Saved{
+	return &File{
 		Origin:   Origin{Size: 1 << 40, ModTime: -5, Inode: 1<<64 - 1, Probe: "123"},
 		Format:   codec.Gzip,
 		Trailing: 7,
@@ -50,7 +50,7 @@ func (p pointList) At(i int) codec.Checkpoint { return p[i] }
 func (p pointList) Out(i int) int64           { return p[i].Out }
 
 // encode returns the bytes of an index file.
-func encode(t testing.TB, f *Saved) []byte {
+func encode(t testing.TB, f *File) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := f.Write(&b); err != nil {
@@ -60,12 +60,12 @@ func encode(t testing.TB, f *Saved) []byte {
 }
 
 // decode decodes an index file that nobody can make anew.
-func decode(b []byte) (*Saved, error) {
-	return Decode(b, func() (*Saved, error) { return nil, errors.New("no shard") })
+func decode(b []byte) (*File, error) {
+	return Decode(b, func() (*File, error) { return nil, errors.New("no shard") })
 }
 
 // checkSaved checks that an index is the same after it was in a file.
-func checkSaved(t testing.TB, f *Saved) {
+func checkSaved(t testing.TB, f *File) {
 	t.Helper()
 	got, err := decode(encode(t, f))
 	if err != nil {
@@ -80,7 +80,7 @@ func checkSaved(t testing.TB, f *Saved) {
 }
 
 // describeSaved returns what an index file says.
-func describeSaved(f *Saved) []any {
+func describeSaved(f *File) []any {
 	list := append(describe(f.Index), f.Origin, f.Format, f.Trailing, f.Cut, f.Map.Plain, f.Map.Piece)
 	if f.Map.Points != nil {
 		for i := range f.Map.Points.Len() {
@@ -102,10 +102,10 @@ func difference(got, want []any) string {
 
 // describe calls every method of an index and returns what they say.
 func describe(x *Index) []any {
-	list := []any{x.Samples(), x.Rows(), x.Others(), x.End(), x.Dirs(), fmt.Sprint(x.Extensions())}
+	list := []any{x.Samples(), x.Rows(), x.Outside(), x.End(), x.Dirs(), fmt.Sprint(x.Extensions())}
 	for row := range x.Rows() {
 		data, size := x.Content(row)
-		list = append(list, x.Member(row), x.Offset(row), data, size, x.ModTime(row), x.InSample(row), x.OtherName(row))
+		list = append(list, x.Member(row), x.Offset(row), data, size, x.ModTime(row), x.InSample(row), x.OutsideName(row))
 		if x.InSample(row) && x.Samples() > 0 {
 			list = append(list, x.FileName(row), x.SampleOfRow(row))
 		}
@@ -137,14 +137,14 @@ func describe(x *Index) []any {
 	return list
 }
 
-func TestSaved(t *testing.T) {
+func TestFile(t *testing.T) {
 	checkSaved(t, savedOf(t))
-	checkSaved(t, &Saved{Index: indexOf(t)})
-	checkSaved(t, &Saved{Index: build(t, cutTar(t))})
+	checkSaved(t, &File{Index: indexOf(t)})
+	checkSaved(t, &File{Index: build(t, cutTar(t))})
 }
 
 // Whatever byte of a file is changed or missing, the file is refused, or what is damaged is made anew.
-func TestSavedDamaged(t *testing.T) {
+func TestFileDamaged(t *testing.T) {
 	f := savedOf(t)
 	whole, want := encode(t, f), describeSaved(f)
 	refused, repaired := 0, 0
@@ -153,7 +153,7 @@ func TestSavedDamaged(t *testing.T) {
 			b := bytes.Clone(whole)
 			b[at] ^= change
 			calls := 0
-			got, err := Decode(b, func() (*Saved, error) {
+			got, err := Decode(b, func() (*File, error) {
 				calls++
 				return savedOf(t), nil
 			})
@@ -189,7 +189,7 @@ func TestSavedDamaged(t *testing.T) {
 }
 
 // A damaged file that cannot be made anew says so and does no harm.
-func TestSavedDamagedForGood(t *testing.T) {
+func TestFileDamagedForGood(t *testing.T) {
 	whole := encode(t, savedOf(t))
 	for at := range whole {
 		b := bytes.Clone(whole)
@@ -224,7 +224,7 @@ func seal(b []byte) {
 
 // Even a file with the right checksums is not believed: whatever numbers stand in it, no walk leads out of it or is without
 // an end.
-func TestSavedFalse(t *testing.T) {
+func TestFileFalse(t *testing.T) {
 	whole := encode(t, savedOf(t))
 	end := binary.LittleEndian.Uint64(whole[len(whole)-tailSize:])
 	found := 0
@@ -251,7 +251,7 @@ func FuzzDecode(f *testing.F) {
 	whole := encode(f, savedOf(f))
 	f.Add(whole, false)
 	f.Add(whole, true)
-	f.Add(encode(f, &Saved{Index: indexOf(f)}), true)
+	f.Add(encode(f, &File{Index: indexOf(f)}), true)
 	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
 		b = bytes.Clone(b)
 		if sealed {
@@ -279,7 +279,7 @@ func TestFalseExtents(t *testing.T) {
 	x.c.sparseRow.seal()
 	x.c.sparseEnd.seal()
 	var out bytes.Buffer
-	if err := (&Saved{Index: x}).Write(&out); err != nil {
+	if err := (&File{Index: x}).Write(&out); err != nil {
 		t.Fatal(err)
 	}
 	f, err := Decode(out.Bytes(), nil)
@@ -291,8 +291,8 @@ func TestFalseExtents(t *testing.T) {
 	}
 }
 
-// An index file with the right checksums whose rows lead back, over the same sums or members again and again, is not sound.
-func TestSoundAscends(t *testing.T) {
+// An index file with the right checksums whose rows lead back, over the same sums or members again and again, is refused.
+func TestVerify(t *testing.T) {
 	for story, change := range map[string]func(x *Index, p *checkpoints){
 		"as it was": func(*Index, *checkpoints) {},
 		"sums":      func(_ *Index, p *checkpoints) { p.sumEnd = columnOf(0, 3, 0, 3) },
@@ -304,15 +304,15 @@ func TestSoundAscends(t *testing.T) {
 		p.sums, p.sumEnd = columnOf(7, 7, 7), columnOf(0, 1, 2, 3)
 		change(x, p)
 		var out bytes.Buffer
-		if err := (&Saved{Index: x, Map: codec.Map{Points: p}}).Write(&out); err != nil {
+		if err := (&File{Index: x, Map: codec.Map{Points: p}}).Write(&out); err != nil {
 			t.Fatal(err)
 		}
 		f, err := Decode(out.Bytes(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := f.Sound(), story == "as it was"; got != want {
-			t.Errorf("%s: sound: %v", story, got)
+		if got, want := f.Verify() == nil, story == "as it was"; got != want {
+			t.Errorf("%s: verified: %v", story, got)
 		}
 	}
 }
