@@ -7,20 +7,20 @@ import (
 	"testing"
 )
 
-// The two marks cannot both be seen within eight bits, so the border of a block is never doubtful.
+// The two marks never occur within eight bits of each other, so the border of a block is never ambiguous.
 func TestBzip2Marks(t *testing.T) {
 	for _, a := range []uint64{bzip2Block, bzip2End} {
 		for _, b := range []uint64{bzip2Block, bzip2End} {
 			for shift := range 8 {
 				if shift > 0 && a<<shift&(1<<48-1)>>shift == b>>shift {
-					t.Errorf("%x can stand %d bits behind %x", b, shift, a)
+					t.Errorf("%x can be %d bits after %x", b, shift, a)
 				}
 			}
 		}
 	}
 }
 
-// The blocks before a damaged one come out whole, and those behind it can be started at.
+// The blocks before a damaged one are decoded, and decoding can start at those after it.
 func TestBzip2DamagedBlock(t *testing.T) {
 	plain := noise(250_000, 1)
 	data := pipe(t, plain, "bzip2", "-1", "-c")
@@ -41,7 +41,7 @@ func TestBzip2DamagedBlock(t *testing.T) {
 	same(t, got, plain[points[2].Out:])
 }
 
-// The checksum of a whole stream is compared too, and many streams of nothing cost no stack.
+// The checksum of a whole stream is verified too, and many empty streams need no stack.
 func TestBzip2Streams(t *testing.T) {
 	empty := pipe(t, nil, "bzip2", "-c")
 	got, points, _, err := unpack(Bzip2, bytes.Repeat(empty, 100_000), front)
@@ -55,7 +55,7 @@ func TestBzip2Streams(t *testing.T) {
 	}
 }
 
-// A checkpoint that is none is an error, whatever its bits.
+// A checkpoint that is not at a block is an error, for any bit.
 func TestBzip2WrongCheckpoint(t *testing.T) {
 	data := pipe(t, text(10_000, 1), "bzip2", "-c")
 	for bit := range uint8(10) {

@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// jpegLike returns n bytes that compress like JPEG data: to about 0.96, by their frequencies only.
+// jpegLike returns n bytes that compress like JPEG data: to about 0.96, by the frequencies of bytes only.
 func jpegLike(n int, seed uint64) []byte {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := make([]byte, n)
@@ -120,8 +120,8 @@ func finish(t testing.TB, b *bytes.Buffer, w io.WriteCloser, data []byte) []byte
 	return b.Bytes()
 }
 
-// mixStored returns plain bytes and one gzip member of them in which stored, Huffman-only and LZ77 blocks of many lengths
-// follow each other in an order that depends on seed.
+// mixStored returns plain bytes and one gzip member of them in which stored, Huffman-only and LZ77 blocks of many
+// lengths follow each other in an order that depends on seed.
 func mixStored(t testing.TB, n int, seed uint64) (plain, gz []byte) {
 	r := rand.New(rand.NewPCG(seed, 4))
 	var body bytes.Buffer
@@ -131,7 +131,8 @@ func mixStored(t testing.TB, n int, seed uint64) (plain, gz []byte) {
 			piece = noise(1+r.IntN(9000), r.Uint64())
 		}
 		// A preset dictionary makes the piece refer to bytes before it.
-		w, err := flate.NewWriterDict(&body, []int{0, 1, 6, 9, flate.HuffmanOnly}[r.IntN(5)], plain[max(0, len(plain)-32<<10):])
+		level := []int{0, 1, 6, 9, flate.HuffmanOnly}[r.IntN(5)]
+		w, err := flate.NewWriterDict(&body, level, plain[max(0, len(plain)-32<<10):])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +168,7 @@ func pipe(t *testing.T, input []byte, name string, args ...string) []byte {
 	return out
 }
 
-// shard is a compressed shard and what it must decode to.
+// shard is a compressed shard and its plain bytes.
 type shard struct {
 	name  string
 	gz    func(t *testing.T) []byte
@@ -180,7 +181,8 @@ func shards(t *testing.T) []shard {
 	words := text(250_000, 1)
 	mixed, mixedGz := mixStored(t, 200_000, 1)
 	twice := slices.Concat(compressOwn(t, words, 6, 2), compressOwn(t, sample, 1, 1))
-	padded := slices.Concat(compressStd(t, words, 6), make([]byte, 5000), compressStd(t, sample, 6), make([]byte, 70_000))
+	padded := slices.Concat(
+		compressStd(t, words, 6), make([]byte, 5000), compressStd(t, sample, 6), make([]byte, 70_000))
 	const python = "import gzip, sys; sys.stdout.buffer.write(gzip.compress(sys.stdin.buffer.read(), 6))"
 	full := stdgzip.Header{Name: "shard.tar", Comment: "made by a test", Extra: []byte("AB\x02\x00xy"), OS: 3}
 
@@ -218,7 +220,7 @@ func shards(t *testing.T) []shard {
 	return list
 }
 
-// members returns data as gzip members of size bytes each, with an empty one behind every tenth.
+// members returns data as gzip members of size bytes each, with an empty one after every tenth.
 func members(t testing.TB, data []byte, size int) []byte {
 	var b []byte
 	empty := compressStd(t, nil, 1)
@@ -237,14 +239,14 @@ func withHeader(t testing.TB, h stdgzip.Header, data []byte) []byte {
 	w := stdgzip.NewWriter(&b)
 	w.Header = h
 	finish(t, &b, w, data)
-	// The standard library writes no header checksum; readers that do not look at it must skip it.
+	// The standard library writes no header checksum; readers that do not verify it must skip it.
 	gz := b.Bytes()
 	end := bytes.Index(gz, []byte(h.Comment)) + len(h.Comment) + 1
 	gz[3] |= flagHeaderCRC
 	return slices.Concat(gz[:end], []byte("??"), gz[end:])
 }
 
-// newReader returns a reader of gzip that makes a map, with checkpoints about span bytes apart; 0 means as it likes.
+// newReader returns a reader of gzip that makes a map, with checkpoints about span bytes apart; 0 means the default.
 func newReader(t testing.TB, r io.Reader, span int64) *Reader {
 	t.Helper()
 	z, err := NewReader(Gzip, r, Options{Map: true})
@@ -281,7 +283,7 @@ func mapOf(t testing.TB, gz []byte, span int64) Map {
 	return z.Map()
 }
 
-// offered returns all places of gz where decoding can start, with their raw windows.
+// offered returns all places of gz where decoding can start, with their windows decompressed.
 func offered(t testing.TB, gz []byte) []Checkpoint {
 	t.Helper()
 	var points []Checkpoint
@@ -296,7 +298,7 @@ func offered(t testing.TB, gz []byte) []Checkpoint {
 	return points
 }
 
-// openAt returns a random reader of gz, which is closed with the test.
+// openAt returns a ReaderAt of gz, which is closed when the test ends.
 func openAt(t testing.TB, r io.ReaderAt, size int, m Map) *ReaderAt {
 	z := NewReaderAt(Gzip, r, int64(size), m, ReaderAtOptions{})
 	t.Cleanup(func() { z.Close() })

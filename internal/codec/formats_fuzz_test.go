@@ -11,11 +11,11 @@ import (
 	"github.com/therootcompany/xz"
 )
 
-// fuzzPlain bounds what a fuzzed input may decode to.
+// fuzzPlain is the most that a fuzzed input may decode to.
 const fuzzPlain = 8 << 20
 
-// fuzzDecoder compares a decoder with another reader of the format: what that one reads without an error we read too, and
-// where both stop at an error we agree on what came before. Decoding from any place offered gives the rest.
+// fuzzDecoder compares a decoder with another reader of the format: what that one reads without an error, the decoder
+// reads too, and before an error both return the same. Decoding from any place that was offered gives the rest.
 func fuzzDecoder(t *testing.T, f Format, data []byte, other io.Reader) {
 	want, wantErr := io.ReadAll(io.LimitReader(other, fuzzPlain))
 	d, err := newDecoder(f, maxHistory, nil)
@@ -55,7 +55,8 @@ func FuzzZstd(f *testing.F) {
 		if h.Decode(data) == nil && h.DictionaryID != 0 {
 			return
 		}
-		other, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxHistory),
+		other, err := zstd.NewReader(bytes.NewReader(data),
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxHistory),
 			zstd.WithDecoderMaxMemory(maxHistory))
 		if err != nil {
 			return
@@ -65,7 +66,7 @@ func FuzzZstd(f *testing.F) {
 			return
 		}
 		plain, _, _, err := unpack(Zstd, data, front)
-		if err != nil { // stricter about what stands behind a frame
+		if err != nil { // the decoder is stricter about what follows a frame
 			want, _ := io.ReadAll(io.LimitReader(other, fuzzPlain))
 			if n := min(len(plain), len(want)); !bytes.Equal(plain[:n], want[:n]) {
 				t.Fatal("other bytes than zstd.Decoder")
@@ -76,7 +77,7 @@ func FuzzZstd(f *testing.F) {
 	})
 }
 
-// A map that is believed is true: each frame decodes to what the map says, or not at all.
+// Each frame of a map that was read decodes to what the map says, or not at all.
 func FuzzZstdMap(f *testing.F) {
 	frames, table := zstdFrames(f, false, text(500, 1), noise(50, 1))
 	_, sums := zstdFrames(f, true, text(500, 1), noise(50, 1))
@@ -108,7 +109,9 @@ func FuzzZstdMap(f *testing.F) {
 
 func FuzzBzip2(f *testing.F) {
 	for _, seed := range []string{
-		"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x9e\x62\x5b\xfe\x00\x00\x02\x91\x00\x40\x00\x02\x44\xa0\x00\x21\x14\x60\x66\x82\x91\xef\x23\x47\x0b\xb9\x22\x9c\x28\x48\x4f\x31\x2d\xff\x00", // of "hello hello hello"
+		// "hello hello hello"
+		"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x9e\x62\x5b\xfe\x00\x00\x02\x91\x00\x40" +
+			"\x00\x02\x44\xa0\x00\x21\x14\x60\x66\x82\x91\xef\x23\x47\x0b\xb9\x22\x9c\x28\x48\x4f\x31\x2d\xff\x00",
 		"BZh9\x17rE8P\x90\x00\x00\x00\x00",
 	} {
 		f.Add([]byte(seed))
@@ -132,7 +135,8 @@ func FuzzXZ(f *testing.F) {
 	if plain, _, _, err := unpack(XZ, b, front); string(plain) != "abc" || err != nil {
 		f.Fatal(err)
 	}
-	f.Add([]byte("\xfd\x37\x7a\x58\x5a\x00\x00\x00\xff\x12\xd9\x41\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\xe0" +
+	f.Add([]byte("\xfd\x37\x7a\x58\x5a\x00\x00\x00\xff\x12\xd9\x41\x02\x00\x21\x01\x16\x00\x00\x00" +
+		"\x74\x2f\xe5\xa3\xe0" +
 		"\x00\x9f\x00\x32\x5d\x00\x3a\x1a\x08\xce\x76\xc7\xe5\xe9\xd6\x07\x34\xc3\xd1\x0e\xbf\xce\x55\xe1\xaa" +
 		"\xbd\xe1\x17\xea\x53\x95\xbf\x9d\x6f\xbf\x43\xd6\xbd\x91\x8d\x69\xa6\x06\x80\x9a\xdf\xf8\x1a\x80\x5c" +
 		"\x0f\xb9\x89\x0a\x04\x53\x00\x00\x00\x00\x01\x46\xa0\x01\x00\x00\x00\x5f\xc5\xcf\xd2\xa8\x00\x0a\xfc" +
@@ -154,7 +158,7 @@ func FuzzLZ4(f *testing.F) {
 	f.Add([]byte("\x50\x2a\x4d\x18\x01\x00\x00\x00?"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		plain, _, _, err := unpack(LZ4, data, front)
-		if err != nil || len(plain) == 0 { // the other reader is laxer about what stands behind a frame
+		if err != nil || len(plain) == 0 { // the other reader is laxer about what follows a frame
 			return
 		}
 		fuzzDecoder(t, LZ4, data, lz4.NewReader(bytes.NewReader(data)))

@@ -9,14 +9,15 @@ import (
 	"testing"
 )
 
-// No row is half filled in, and no two formats claim the same name.
+// Every row is complete, and no two formats have the same name or extension.
 func TestFormats(t *testing.T) {
 	seen := make(map[string]string)
 	for i, r := range formats {
 		f := Format(i)
 		_, highest := f.Levels()
 		written := f == Plain || r.writer != nil
-		if r.name == "" || r.begins == nil || f != Plain && (len(r.inputs) == 0 || r.decoder == nil || r.decoders == 0) {
+		read := len(r.inputs) > 0 && r.decoder != nil && r.decoders > 0
+		if r.name == "" || r.begins == nil || read == (f == Plain) {
 			t.Errorf("%s: the row lacks what every format has", f)
 		}
 		if written != (len(r.outputs) > 0) || written != (highest > 0) || written != slices.Contains(Outputs(), f) {
@@ -52,8 +53,8 @@ func TestFormatOf(t *testing.T) {
 
 func TestTrimSuffix(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
-		{"a.tar", "a"}, {"a.tar.gz", "a"}, {"a.tgz", "a"}, {"a.tar.zstd", "a"}, {"a.tbz2", "a"}, {"a.txz", "a"}, {"a.tlz4", "a"},
-		{"a.gz", "a"}, {"a.1.tar", "a.1"}, {"a.zip", "a.zip"}, {"a.jpg", "a.jpg"}, {"a", "a"},
+		{"a.tar", "a"}, {"a.tar.gz", "a"}, {"a.tgz", "a"}, {"a.tar.zstd", "a"}, {"a.tbz2", "a"}, {"a.txz", "a"},
+		{"a.tlz4", "a"}, {"a.gz", "a"}, {"a.1.tar", "a.1"}, {"a.zip", "a.zip"}, {"a.jpg", "a.jpg"}, {"a", "a"},
 		{".tar", ".tar"}, {"..gz", "..gz"}, {"...tar", "...tar"}, {"", ""},
 	} {
 		if got := TrimSuffix(tt.name); got != tt.want {

@@ -12,17 +12,17 @@ import (
 	"testing/iotest"
 )
 
-// packed is a shard in one of the formats beside gzip, and what it must decode to.
+// packed is a shard in a format other than gzip, and its plain bytes.
 type packed struct {
 	name   string
 	format Format
 	plain  []byte
-	points int  // that are offered at least
+	points int  // the least that are offered
 	sums   bool // cover all plain bytes
 	data   func(t *testing.T) []byte
 }
 
-// packedShards returns one shard of each kind that the decoders have to know.
+// packedShards returns a shard of each kind that the decoders have to support.
 func packedShards(t *testing.T) []packed {
 	sample, words := sampleTar(t, 20_000), text(30_000, 1)
 	mixed := slices.Concat(words[:10_000], make([]byte, 60_000), noise(10_000, 1), words[10_000:])
@@ -32,9 +32,11 @@ func packedShards(t *testing.T) []packed {
 	}
 	tool := func(f Format, plain []byte, points int, args ...string) {
 		name := fmt.Sprint(f, args, len(list))
-		add(name, f, plain, points, true, func(t *testing.T) []byte { return pipe(t, plain, f.String(), append(args, "-c")...) })
+		add(name, f, plain, points, true, func(t *testing.T) []byte {
+			return pipe(t, plain, f.String(), append(args, "-c")...)
+		})
 	}
-	// parts makes one file of several that the tool has written.
+	// parts concatenates several files that the tool has written.
 	parts := func(name string, f Format, size, points int, between []byte, args ...string) {
 		add(name, f, mixed, points, true, func(t *testing.T) (out []byte) {
 			for part := range slices.Chunk(mixed, size) {
@@ -54,7 +56,9 @@ func packedShards(t *testing.T) []packed {
 	tool(Zstd, mixed, 1, "--stream-size=100000")
 	parts("zstd/frames", Zstd, 10_000, 10, nil)
 	parts("zstd/skippable", Zstd, 10_000, 10, []byte("\x53\x2a\x4d\x18\x03\x00\x00\x00???"))
-	add("zstd/no-check", Zstd, words, 1, false, func(t *testing.T) []byte { return pipe(t, words, "zstd", "--no-check", "-c") })
+	add("zstd/no-check", Zstd, words, 1, false, func(t *testing.T) []byte {
+		return pipe(t, words, "zstd", "--no-check", "-c")
+	})
 	add("zstd/own", Zstd, sample, 1, true, own(sample))
 	add("zstd/own/empty", Zstd, nil, 1, true, own(nil))
 	add("zstd/own/frames", Zstd, bytes.Repeat(sample, 115), 3, true, own(bytes.Repeat(sample, 115)))
@@ -76,7 +80,9 @@ func packedShards(t *testing.T) []packed {
 		}
 		return out
 	})
-	add("bzip2/pbzip2", Bzip2, sample, 1, true, func(t *testing.T) []byte { return pipe(t, sample, "pbzip2", "-p2", "-1", "-b1", "-c") })
+	add("bzip2/pbzip2", Bzip2, sample, 1, true, func(t *testing.T) []byte {
+		return pipe(t, sample, "pbzip2", "-p2", "-1", "-b1", "-c")
+	})
 
 	tool(XZ, sample, 1, "-6")
 	tool(XZ, words, 1, "-9e")
@@ -102,7 +108,9 @@ func packedShards(t *testing.T) []packed {
 	tool(LZ4, mixed, 1, "-B4", "-BD", "-BX", "-9")
 	tool(LZ4, mixed, 1, "--content-size", "-B6")
 	tool(LZ4, nil, 0)
-	add("lz4/no-frame-crc", LZ4, words, 1, false, func(t *testing.T) []byte { return pipe(t, words, "lz4", "--no-frame-crc", "-B4", "-c") })
+	add("lz4/no-frame-crc", LZ4, words, 1, false, func(t *testing.T) []byte {
+		return pipe(t, words, "lz4", "--no-frame-crc", "-B4", "-c")
+	})
 	parts("lz4/frames", LZ4, 10_000, 10, nil)
 	parts("lz4/skippable", LZ4, 10_000, 10, []byte("\x5f\x2a\x4d\x18\x03\x00\x00\x00???"))
 	return list
@@ -121,7 +129,7 @@ func unpack(f Format, data []byte, from Checkpoint) (plain []byte, points []Chec
 	return plain, points, d, err
 }
 
-// The checkpoint at the front of a shard.
+// front is the checkpoint at the start of a shard.
 var front = Checkpoint{Member: true}
 
 func TestDecoders(t *testing.T) {
@@ -141,7 +149,7 @@ func TestDecoders(t *testing.T) {
 	}
 }
 
-// testWhole decodes data from front to end, and returns the places that were offered.
+// testWhole decodes all of data, and returns the places that were offered.
 func testWhole(t *testing.T, p packed, data []byte) []Checkpoint {
 	if got := Detect(data); got != p.format {
 		t.Fatalf("detected as %s", got)
@@ -173,7 +181,7 @@ func testWhole(t *testing.T, p packed, data []byte) []Checkpoint {
 	return points
 }
 
-// testResume decodes data from each of some points to the end, with one decoder that has stopped anywhere before.
+// testResume decodes data from each of some points to the end, all with one decoder that stops anywhere.
 func testResume(t *testing.T, p packed, data []byte, points []Checkpoint) {
 	t.Helper()
 	d, err := newDecoder(p.format, maxHistory, nil)
@@ -194,12 +202,12 @@ func testResume(t *testing.T, p packed, data []byte, points []Checkpoint) {
 			same(t, got, p.plain[c.Out:][:min(n, int64(len(p.plain))-c.Out)])
 		}
 		if n, err := d.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Fatalf("from %d: %d bytes, %v behind the end", c.Out, n, err)
+			t.Fatalf("from %d: %d bytes, %v after the end", c.Out, n, err)
 		}
 	}
 }
 
-// testCut: all plain bytes that are whole come out before a cut; none that are wrong.
+// testCut: of truncated data all complete plain bytes are returned, and no wrong ones.
 func testCut(t *testing.T, p packed, data []byte, points []Checkpoint) {
 	r := rand.New(rand.NewPCG(2, 2))
 	var cuts []int
@@ -220,14 +228,15 @@ func testCut(t *testing.T, p packed, data []byte, points []Checkpoint) {
 		if !bytes.HasPrefix(p.plain, got) {
 			t.Fatalf("cut at %d: wrong bytes", cut)
 		}
-		if err == nil && !wholeAt(p, points, data, cut, len(got)) || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == nil && !wholeAt(p, points, data, cut, len(got)) ||
+			err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("cut at %d of %d: %d bytes of %d, %v", cut, len(data), len(got), len(p.plain), err)
 		}
 	}
 }
 
-// wholeAt reports whether so many plain bytes are all that data up to a cut holds, because it is cut between two frames or
-// streams or in what stands behind the last one.
+// wholeAt reports whether plain bytes are all that data up to a cut holds, because the cut is between two frames or
+// streams or after the last one.
 func wholeAt(p packed, points []Checkpoint, data []byte, cut, plain int) bool {
 	for _, c := range points {
 		if c.Member && int(c.In) >= cut {
@@ -237,7 +246,7 @@ func wholeAt(p packed, points []Checkpoint, data []byte, cut, plain int) bool {
 	return len(p.plain) == plain
 }
 
-// testFlipped: wherever a byte is wrong, no wrong plain bytes come out of a shard with checksums without an error.
+// testFlipped: wherever one byte of a shard with checksums is wrong, wrong plain bytes come with an error.
 func testFlipped(t *testing.T, p packed, data []byte) {
 	r := rand.New(rand.NewPCG(3, 3))
 	var flips []int
@@ -254,13 +263,14 @@ func testFlipped(t *testing.T, p packed, data []byte) {
 		switch {
 		case err == nil && p.sums && !bytes.Equal(got, p.plain) && !lostEnd(p, got, bad):
 			t.Fatalf("byte %d of %d: wrong bytes, and no error", at, len(data))
-		case err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, ErrLimit):
+		case err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrLimit) &&
+			!errors.Is(err, io.ErrUnexpectedEOF):
 			t.Fatalf("byte %d of %d: %v", at, len(data), err)
 		}
 	}
 }
 
-// lostEnd reports whether a later bzip2 stream is not recognised any more; bzip2 ignores it too.
+// lostEnd reports whether a later bzip2 stream is no longer recognized; bzip2 ignores it too.
 func lostEnd(p packed, got, bad []byte) bool {
 	_, _, d, _ := unpack(p.format, bad, front)
 	return p.format == Bzip2 && d.trailing() > 0 && bytes.HasPrefix(p.plain, got)
@@ -283,7 +293,7 @@ func testBroken(t *testing.T, p packed, data []byte) {
 	}
 }
 
-// What stands behind a shard is treated as the format's own tool does.
+// What follows a shard is treated as the format's own tool treats it.
 func TestDecodersTrailing(t *testing.T) {
 	plain := text(100_000, 1)
 	for _, tt := range []struct {
@@ -294,7 +304,8 @@ func TestDecodersTrailing(t *testing.T) {
 		{Bzip2, "garbage", 7}, {Bzip2, "g", 1}, {Bzip2, "B", -1}, {Bzip2, "BZh", -1}, {Bzip2, "\x00\x00\x00\x00", 4},
 		{Bzip2, "BZh9garbage....", -1},
 		{Zstd, "garbage", -1}, {Zstd, "\x28", -1}, {Zstd, "\x00\x00\x00\x00", -1},
-		{XZ, "garbage", -1}, {XZ, "\x00\x00\x00", -1}, {XZ, "\x00\x00\x00\x00", 0}, {XZ, "\x00\x00\x00\x00garbage.....", -1},
+		{XZ, "garbage", -1}, {XZ, "\x00\x00\x00", -1}, {XZ, "\x00\x00\x00\x00", 0},
+		{XZ, "\x00\x00\x00\x00garbage.....", -1},
 		{LZ4, "garbage", -1}, {LZ4, "g", -1}, {LZ4, "\x00\x00\x00\x00", -1}, {LZ4, "\x02\x21\x4c\x18........", -1},
 	} {
 		data := append(pipe(t, plain, tt.format.String(), "-c"), tt.garbage...)
@@ -306,8 +317,8 @@ func TestDecodersTrailing(t *testing.T) {
 	}
 }
 
-// What a reader of only one member, frame or stream sees ends where the next one begins; those that hold nothing and bytes
-// that belong to none do not count.
+// The first member, frame or stream ends where the next one begins; empty ones and what follows the last one do not
+// count.
 func TestFirstEnd(t *testing.T) {
 	for _, tool := range []string{"gzip", "bzip2", "xz", "zstd", "lz4"} {
 		t.Run(tool, func(t *testing.T) {
@@ -325,7 +336,8 @@ func TestFirstEnd(t *testing.T) {
 				{slices.Concat(a, pipe(t, nil, tool, "-c")), 5},
 			} {
 				for _, withMap := range []bool{false, true} {
-					z, err := NewReader(Detect(tt.data), bytes.NewReader(tt.data), Options{FirstEnd: true, Map: withMap})
+					o := Options{FirstEnd: true, Map: withMap}
+					z, err := NewReader(Detect(tt.data), bytes.NewReader(tt.data), o)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -341,7 +353,7 @@ func TestFirstEnd(t *testing.T) {
 	}
 }
 
-// Nothing is no shard.
+// An empty file is not a compressed shard.
 func TestDecodersNothing(t *testing.T) {
 	for _, f := range []Format{Zstd, Bzip2, XZ, LZ4} {
 		if _, _, _, err := unpack(f, nil, front); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -350,7 +362,7 @@ func TestDecodersNothing(t *testing.T) {
 	}
 }
 
-// A pass makes a map by which any bytes can be read.
+// A pass makes a map by which any byte can be read.
 func TestFormatsByMap(t *testing.T) {
 	plain := sampleTar(t, 700_000)
 	for _, tt := range []struct {

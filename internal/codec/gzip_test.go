@@ -35,7 +35,7 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// testStream reads gz from front to end.
+// testStream reads all of gz.
 func testStream(t *testing.T, gz, plain []byte) {
 	same(t, decode(t, gz), plain)
 	z := newReader(t, iotest.HalfReader(bytes.NewReader(gz)), 1000)
@@ -49,8 +49,8 @@ func testStream(t *testing.T, gz, plain []byte) {
 	}
 }
 
-// testGzipResume decodes gz from each place where it can start to the end. Without storedDrift this fails for the shards of
-// pigz and those with stored blocks.
+// testGzipResume decodes gz from each place where it can start to the end. Without storedDrift this fails for the
+// shards of pigz and those with stored blocks.
 func testGzipResume(t *testing.T, gz, plain []byte) {
 	t.Helper()
 	d := newGzipDecoder(nil)
@@ -70,11 +70,11 @@ func testGzipResume(t *testing.T, gz, plain []byte) {
 	}
 }
 
-// checkMap fails the test unless the map is true: its checkpoints are in order, all sums are those of the plain bytes, and
-// from each checkpoint the bytes to the next one can be decoded with the window as it is kept.
+// checkMap fails the test unless the map is right: the checkpoints are in order, the sums are those of the plain
+// bytes, and from each checkpoint decoding with its window gives the bytes up to the next one.
 func checkMap(t *testing.T, m Map, gz, plain []byte) { t.Helper(); checkMapOf(t, m, gz, plain, false) }
 
-// checkMapOf checks a map. That of a pass which was cut short has no sum of less than a piece at its end.
+// checkMapOf checks a map. That of a pass that was ended early has no sum of a shorter last piece.
 func checkMapOf(t *testing.T, m Map, gz, plain []byte, cut bool) {
 	t.Helper()
 	if m.Plain != int64(len(plain)) || m.Points.Len() == 0 || m.Points.At(0).Out != 0 {
@@ -127,7 +127,7 @@ func TestTrailing(t *testing.T) {
 	zeros := make([]byte, 100_000)
 	for _, tt := range []struct {
 		name     string
-		behind   []byte
+		after    []byte
 		trailing int64
 	}{
 		{"nothing", nil, 0},
@@ -137,7 +137,7 @@ func TestTrailing(t *testing.T) {
 		{"text and zeros", slices.Concat([]byte("text"), zeros), 100_004},
 		{"much", noise(1<<17, 7), 1 << 17},
 	} {
-		z := newReader(t, bytes.NewReader(slices.Concat(gz, gz, tt.behind)), 1)
+		z := newReader(t, bytes.NewReader(slices.Concat(gz, gz, tt.after)), 1)
 		got, err := io.ReadAll(z)
 		if string(got) != "plainplain" || err != nil || z.Trailing() != tt.trailing {
 			t.Errorf("%s: %q, %v, %d trailing", tt.name, got, err, z.Trailing())
@@ -169,7 +169,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// A changed byte is never taken for data.
+// A changed byte never gives wrong data.
 func TestDamaged(t *testing.T) {
 	plain, gz, _ := smallShard(t)
 	for i := range gz {
@@ -207,12 +207,15 @@ func TestGzipReaderErrors(t *testing.T) {
 		{"text", strings.NewReader("plain text, no gzip"), ErrDamaged, "no gzip header"},
 		{"method", strings.NewReader("\x1f\x8b\x09\x00\x00\x00\x00\x00\x00\x00"), ErrDamaged, "compression method 9"},
 		{"flags", strings.NewReader("\x1f\x8b\x08\x20\x00\x00\x00\x00\x00\x00"), ErrDamaged, "reserved header flags"},
-		{"second method", io.MultiReader(bytes.NewReader(gz), strings.NewReader("\x1f\x8b\x07.......")), ErrDamaged, "method 7"},
+		{"second method", io.MultiReader(bytes.NewReader(gz), strings.NewReader("\x1f\x8b\x07.......")),
+			ErrDamaged, "method 7"},
 		{"bad block", strings.NewReader(gzipHeader + "\x07"), ErrDamaged, "compressed byte 11: "},
 		{"CRC", bytes.NewReader(wrongCRC), ErrDamaged, "CRC32"},
 		{"length", bytes.NewReader(wrongLength), ErrDamaged, "length 100000, want 16877216"},
-		{"network", io.MultiReader(bytes.NewReader(gz[:500]), iotest.ErrReader(broken)), broken, "compressed byte 500: broken network"},
-		{"network behind the data", io.MultiReader(bytes.NewReader(gz), iotest.ErrReader(broken)), broken, "broken network"},
+		{"network", io.MultiReader(bytes.NewReader(gz[:500]), iotest.ErrReader(broken)),
+			broken, "compressed byte 500: broken network"},
+		{"network after the data", io.MultiReader(bytes.NewReader(gz), iotest.ErrReader(broken)),
+			broken, "broken network"},
 	} {
 		z := newReader(t, tt.r, 1)
 		_, err := io.ReadAll(z)
@@ -225,7 +228,7 @@ func TestGzipReaderErrors(t *testing.T) {
 	}
 }
 
-// counter counts what is read from an io.Reader.
+// counter counts the bytes read from an io.Reader.
 type counter struct {
 	r io.Reader
 	n int64
@@ -247,7 +250,7 @@ func (e endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A name without end is given up soon.
+// A header with an endless name is an error soon.
 func TestEndlessName(t *testing.T) {
 	for _, flag := range []string{"\x08", "\x10"} {
 		header := strings.NewReader("\x1f\x8b\x08" + flag + "\x00\x00\x00\x00\x00\x00")
@@ -278,8 +281,8 @@ func TestLengthWraps(t *testing.T) {
 	}
 }
 
-// What the standard library reads as gzip, Reader reads the same, and by its map too. Other input gives an error of the two
-// kinds.
+// Reader reads what the standard library reads as gzip, and so does a ReaderAt by the map. Other input gives
+// ErrDamaged or io.ErrUnexpectedEOF.
 func FuzzGzip(f *testing.F) {
 	mixed, mixedGz := mixStored(f, 20_000, 11)
 	for _, gz := range [][]byte{

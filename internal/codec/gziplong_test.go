@@ -11,7 +11,7 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// longMember returns a gzip member of more than 4 GiB, zeros with tail behind them, and its plain length.
+// longMember returns a gzip member of more than 4 GiB, zeros followed by tail, and its plain length.
 func longMember(t *testing.T, tail []byte) (gz []byte, size int64) {
 	zeros := make([]byte, 64<<20)
 	var b bytes.Buffer
@@ -39,7 +39,7 @@ func longMember(t *testing.T, tail []byte) (gz []byte, size int64) {
 	return binary.LittleEndian.AppendUint32(gz, uint32(size)), size
 }
 
-// A member can be longer than 4 GiB. What is behind can be read at random like all else.
+// A member can be longer than 4 GiB, and what follows can be read at random like everything else.
 func TestLongMember(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("NOT TESTED: a member of more than 4 GiB takes half a minute with the race detector")

@@ -19,7 +19,8 @@ import (
 )
 
 func TestGzipWriter(t *testing.T) {
-	mixed := slices.Concat(text(300_000, 1), make([]byte, 800_000), noise(700_000, 1), jpegLike(300_000, 1), text(99, 2))
+	mixed := slices.Concat(
+		text(300_000, 1), make([]byte, 800_000), noise(700_000, 1), jpegLike(300_000, 1), text(99, 2))
 	check := func(plain []byte, level int) {
 		t.Helper()
 		want := compressOwn(t, plain, level, 1)
@@ -36,7 +37,7 @@ func TestGzipWriter(t *testing.T) {
 	}
 }
 
-// The output does not depend on how the plain bytes are given to Write.
+// The output does not depend on the lengths of the writes.
 func TestGzipWriterPieces(t *testing.T) {
 	plain := sampleTar(t, 2<<20)
 	want := compressOwn(t, plain, 1, 2)
@@ -58,7 +59,7 @@ func TestGzipWriterPieces(t *testing.T) {
 	}
 }
 
-// checkSeekTable reads the seek table of gz from its end, as a reader of the format does, and decodes each segment alone.
+// checkSeekTable reads the seek table at the end of gz as the format defines it, and decodes each segment by itself.
 func checkSeekTable(t *testing.T, gz, plain []byte) {
 	t.Helper()
 	le := binary.LittleEndian
@@ -104,7 +105,8 @@ func checkSeekTable(t *testing.T, gz, plain []byte) {
 		records = append(records, payload...)
 	}
 	if len(table) > 0 || data != uint64(start) || size != uint64(len(plain)) {
-		t.Fatalf("%d bytes behind the table; data member %d, want %d; plain %d, want %d", len(table), data, start, size, len(plain))
+		t.Fatalf("%d bytes after the table; data member %d, want %d; plain %d, want %d",
+			len(table), data, start, size, len(plain))
 	}
 
 	in, out := uint64(len(gzipHeader)), uint64(0)
@@ -123,11 +125,11 @@ func checkSeekTable(t *testing.T, gz, plain []byte) {
 		in, out = in+m, out+n
 	}
 	if len(records) > 0 || in+10 != data || out != size {
-		t.Fatalf("%d bytes behind the records; the segments end at %d, %d", len(records), in, out)
+		t.Fatalf("%d bytes after the records; the segments end at %d, %d", len(records), in, out)
 	}
 }
 
-// A table that one header cannot hold is cut between records.
+// A table that is too long for one header is cut between records.
 func TestSeekTableParts(t *testing.T) {
 	for _, tt := range []struct{ segments, members int }{{0, 1}, {6000, 1}, {7000, 2}, {30_000, 5}, {1_800_000, 0}} {
 		var table seekTable
@@ -183,7 +185,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// An error of the sink comes back from Write or Close, and no goroutine stays behind: synctest fails if one does.
+// An error of the sink comes back from Write or Close, and no goroutine is left: synctest fails if one is.
 func TestGzipWriterError(t *testing.T) {
 	full := errors.New("no space left on device")
 	plain := jpegLike(1<<20, 3)
@@ -210,7 +212,7 @@ func TestGzipWriterError(t *testing.T) {
 		})
 	}
 
-	// Write itself reports the error at last, so that a caller with much data stops.
+	// Write itself returns the error eventually, so that a caller with much data stops.
 	w, err := newGzipWriter(&limited{0, nil}, 1, 2) // writes nothing and says nothing
 	if err != nil {
 		t.Fatal(err)
@@ -226,8 +228,8 @@ func TestGzipWriterError(t *testing.T) {
 	}
 }
 
-// Other programs read what gzipWriter writes: all bytes, and as a tar all members. The extra bytes look like gzip and like a
-// tar to those who look.
+// Other programs read what gzipWriter writes: all bytes, and all members of the tar. The extra bytes contain what
+// looks like gzip and like a tar.
 func TestOtherReaders(t *testing.T) {
 	plain := sampleTar(t, 2<<20)
 	for _, tt := range []struct {

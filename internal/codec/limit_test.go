@@ -36,19 +36,20 @@ func TestLimitRatio(t *testing.T) {
 			t.Errorf("%d compressed bytes: %d plain ones, %v", tt.compressed, n, err)
 		}
 	}
-	// What grows no more than deflate can is never refused, nor is a whole shard of nothing that ends early.
+	// What grows no more than deflate can is never refused, nor is a shard of zeros with few plain bytes.
 	in := int64(0)
 	e := new(zeroStream)
 	r := limitRatio(e, func() int64 { in = e.out / 1032; return in })
 	if _, err := io.CopyN(io.Discard, r, 3<<30); err != nil {
 		t.Error(err)
 	}
-	if n, err := io.Copy(io.Discard, limitRatio(strings.NewReader("abc"), func() int64 { return 0 })); n != 3 || err != nil {
+	short := limitRatio(strings.NewReader("abc"), func() int64 { return 0 })
+	if n, err := io.Copy(io.Discard, short); n != 3 || err != nil {
 		t.Error(n, err)
 	}
 }
 
-// zstdBlocks returns a frame with a window, of so many blocks of the same byte.
+// zstdBlocks returns a frame with a window, with blocks of one repeated byte.
 func zstdBlocks(window byte, blocks int) []byte {
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, window}
 	for i := range blocks {
@@ -61,7 +62,7 @@ func zstdBlocks(window byte, blocks int) []byte {
 	return frame
 }
 
-// Whatever the input claims, decoding takes less than 256 MiB.
+// Decoding takes less than 256 MiB, whatever sizes the input states.
 func TestMemory(t *testing.T) {
 	huge := func(size uint64) []byte { // a zstd frame that is its own window
 		return binary.LittleEndian.AppendUint64([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0}, size)
@@ -117,7 +118,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// heap returns how many bytes of it are in use, after a collection or with what has not been collected.
+// heap returns how many bytes of the heap are in use, optionally after a garbage collection.
 func heap(collect bool) uint64 {
 	if collect {
 		runtime.GC()
@@ -127,16 +128,18 @@ func heap(collect bool) uint64 {
 	return m.HeapAlloc
 }
 
-// Errors say at which compressed byte.
+// Errors say at which compressed byte they occurred.
 func TestErrorsNameTheByte(t *testing.T) {
 	plain := text(10_000, 1)
 	for _, f := range []Format{Zstd, Bzip2, XZ, LZ4} {
 		data := pipe(t, plain, f.String(), "-c")
-		if _, _, _, err := unpack(f, data[:len(data)/2], front); err == nil || !strings.Contains(err.Error(), "compressed byte ") {
+		_, _, _, err := unpack(f, data[:len(data)/2], front)
+		if err == nil || !strings.Contains(err.Error(), "compressed byte ") {
 			t.Errorf("%s: %v", f, err)
 		}
 		data = slices.Concat(make([]byte, 10), data)
-		if _, _, _, err := unpack(f, data, front); err == nil || !strings.HasPrefix(err.Error(), "compressed byte 0: damaged") {
+		_, _, _, err = unpack(f, data, front)
+		if err == nil || !strings.HasPrefix(err.Error(), "compressed byte 0: damaged") {
 			t.Errorf("%s: %v", f, err)
 		}
 	}

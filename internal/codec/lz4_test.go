@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The vectors of XXH32 with seed 0.
+// Test vectors of XXH32 with seed 0.
 func TestXXH32(t *testing.T) {
 	for text, want := range map[string]uint32{
 		"":    0x02cc5d05,
@@ -19,7 +19,8 @@ func TestXXH32(t *testing.T) {
 			t.Errorf("%q: %08x, want %08x", text, got, want)
 		}
 	}
-	// It does not depend on the pieces. That long ones are right is what the decoder's tests with lz4 hold.
+	// The sum does not depend on how the bytes are cut. Sums of longer data are tested by the decoder with files
+	// of lz4.
 	b := noise(1000, 1)
 	for size := 1; size < 40; size++ {
 		x := newXXH32()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A map can be read by while the pass that makes it goes on.
+// A map can be used during the pass that makes it.
 func TestMapGrows(t *testing.T) {
 	plain := slices.Concat(text(700_000, 1), sampleTar(t, 700_000), noise(300_000, 1))
 	for _, gz := range [][]byte{compress(t, plain, 6), members(t, plain, 200_000), compressOwn(t, plain, 1, 2)} {
@@ -56,12 +56,12 @@ func TestMapGrows(t *testing.T) {
 		}
 		same(t, got[:len(plain)], plain)
 		if n, err := z.ReadAt(got, int64(len(plain))+100); n != 0 || err != io.EOF {
-			t.Fatalf("behind the end: %d bytes, %v", n, err)
+			t.Fatalf("after the end: %d bytes, %v", n, err)
 		}
 	}
 }
 
-// A pass that is given up leaves a map of what was read.
+// A pass that is ended early leaves a map of what was read.
 func TestReaderClose(t *testing.T) {
 	plain := text(1<<20, 1)
 	gz := compress(t, plain, 6)
@@ -85,7 +85,7 @@ func TestReaderClose(t *testing.T) {
 	}
 }
 
-// The map depends on the bytes only, not on how they come.
+// The map depends on the bytes only, not on the sizes of reads.
 func TestMapDeterministic(t *testing.T) {
 	plain := slices.Concat(text(3<<20, 1), jpegLike(3<<20, 1))
 	gz := compress(t, plain, 6)
@@ -95,13 +95,14 @@ func TestMapDeterministic(t *testing.T) {
 	}
 	for i := range first.Points.Len() {
 		a, b := first.Points.At(i), second.Points.At(i)
-		if a.Out != b.Out || a.In != b.In || a.State != b.State || !bytes.Equal(a.Window, b.Window) || !slices.Equal(a.Sums, b.Sums) {
+		if a.Out != b.Out || a.In != b.In || a.State != b.State ||
+			!bytes.Equal(a.Window, b.Window) || !slices.Equal(a.Sums, b.Sums) {
 			t.Fatalf("checkpoint %d: %d and %d", i, a.Out, b.Out)
 		}
 	}
 }
 
-// What a pass keeps of the shard does not grow with blocks that are long, or that are many and hold nothing.
+// The memory of a pass does not grow with long blocks, or with many empty ones.
 func TestPassMemory(t *testing.T) {
 	end := append([]byte(deflateEnd), make([]byte, 8)...) // a wrong trailer, which comes last
 	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 150_000)
@@ -122,7 +123,8 @@ func TestPassMemory(t *testing.T) {
 			if err != nil {
 				break
 			}
-			most = max(most, cap(z.mapper.plain.buf)+cap(z.mapper.stored.buf)+1000*len(z.mapper.place.held)+100_000*len(z.mapper.due))
+			m := z.mapper
+			most = max(most, cap(m.plain.buf)+cap(m.stored.buf)+1000*len(m.place.held)+100_000*len(m.due))
 		}
 		if most > 32<<20 {
 			t.Errorf("%s: %d bytes kept", tt.name, most)
@@ -133,7 +135,7 @@ func TestPassMemory(t *testing.T) {
 	}
 }
 
-// Nor does it grow with what stands behind the data.
+// Nor does it grow with what follows the data.
 func TestPassMemoryTrailing(t *testing.T) {
 	gz := compressStd(t, text(100_000, 1), 6)
 	for _, rest := range []byte{'x'} {

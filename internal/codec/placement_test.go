@@ -27,10 +27,13 @@ func TestPlacement(t *testing.T) {
 		{"too near for the sample, not for the next",
 			[]step{{999, window, 0}, {1001, window, 0}, {0, 0, 1000}, {0, 0, 1200}}, []int64{1001}},
 		{"a free place", []step{{300, free, 0}, {500, window, 0}, {1000, window, 0}}, []int64{300}},
-		{"but not each", []step{{299, free, 0}, {700, free, 0}, {900, free, 0}, {1000, free, 0}, {1100, window, 0}}, []int64{700, 1000}},
-		{"what lies behind it can be the next",
+		{"but not each",
+			[]step{{299, free, 0}, {700, free, 0}, {900, free, 0}, {1000, free, 0}, {1100, window, 0}},
+			[]int64{700, 1000}},
+		{"a later one can be the next",
 			[]step{{600, free, 0}, {1700, window, 0}, {0, 0, 600}, {0, 0, 1800}}, []int64{600, 1700}},
-		{"what lies near behind it cannot", []step{{1000, window, 0}, {1900, window, 0}, {0, 0, 1000}, {0, 0, 1950}}, []int64{1000}},
+		{"one soon after it cannot",
+			[]step{{1000, window, 0}, {1900, window, 0}, {0, 0, 1000}, {0, 0, 1950}}, []int64{1000}},
 		{"no sample", []step{{1000, window, 0}, {1100, window, 0}, {1250, window, 0}}, []int64{1100}},
 		{"no sample for long",
 			[]step{{1000, window, 0}, {0, 0, 10}, {1900, window, 0}, {2000, window, 0}}, []int64{1900}},
@@ -96,7 +99,7 @@ func TestSpacing(t *testing.T) {
 	}
 }
 
-// Checkpoints lie right before samples, if these are marked.
+// If samples are marked, checkpoints are right before them.
 func TestMark(t *testing.T) {
 	plain := sampleTar(t, 4<<20)
 	gz := compress(t, plain, 6)
@@ -129,7 +132,7 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// markedMap returns the map of gz that a pass makes whose reader marks samples late, as a parser does that reads ahead.
+// markedMap returns the map from a pass over gz that marks samples late, as a parser does that reads ahead.
 func markedMap(t testing.TB, gz []byte, samples []int64) Map {
 	z, err := NewReader(Gzip, bytes.NewReader(gz), Options{Map: true})
 	if err != nil {

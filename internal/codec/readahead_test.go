@@ -34,7 +34,7 @@ func TestReadAhead(t *testing.T) {
 		}
 		z.Close()
 		if started := z.ahead.readers[0].ahead > 0; started != (o.CacheBytes != 1) {
-			t.Errorf("%+v: decoded in advance: %v", o, started)
+			t.Errorf("%+v: decoded ahead: %v", o, started)
 		}
 		if got := z.cache.pieces.Cost(); got > max(z.cache.pieces.Budget(), passPiece) {
 			t.Errorf("%+v: %d bytes cached", o, got)
@@ -42,7 +42,8 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
-// When a reader stops, what was decoded in advance is at most a twentieth of what it has read or a MiB, and a few MiB.
+// When a reader stops, at most a twentieth of what it has read was decoded ahead, or a MiB if that is more, and never
+// more than a few MiB.
 func TestReadAheadWaste(t *testing.T) {
 	plain, gz, m := aheadShard(t, 46<<20)
 	for _, stop := range []int{1 << 20, 2 << 20, 4 << 20, 12 << 20, 44 << 20} {
@@ -61,19 +62,19 @@ func TestReadAheadWaste(t *testing.T) {
 		}
 		waste := last - int64(stop)
 		if waste > max(int64(stop)/aheadShare, aheadSoon)+passPiece || waste > 2*aheadOfWorker+passPiece {
-			t.Errorf("stopped at %d MiB: %d bytes decoded behind it", stop>>20, waste)
+			t.Errorf("stopped at %d MiB: %d bytes decoded after it", stop>>20, waste)
 		}
 		if stop < aheadFrom && waste > passPiece {
-			t.Errorf("stopped at %d MiB: %d bytes decoded in advance", stop>>20, waste)
+			t.Errorf("stopped at %d MiB: %d bytes decoded ahead", stop>>20, waste)
 		}
 		if stop > 12<<20 && waste < passPiece {
-			t.Errorf("stopped at %d MiB: nothing decoded in advance", stop>>20)
+			t.Errorf("stopped at %d MiB: nothing decoded ahead", stop>>20)
 		}
 		same(t, p, plain[stop-len(p):stop])
 	}
 }
 
-// cores are so many, each of which takes a time to decode what is read from it.
+// cores is a source that is read as if by so many cores, each of which takes some time to decode what it reads.
 type cores struct {
 	io.ReaderAt
 	free chan bool
@@ -86,7 +87,8 @@ func (c cores) ReadAt(p []byte, off int64) (int, error) {
 	return c.ReaderAt.ReadAt(p, off)
 }
 
-// On two cores two workers are nearly twice as fast as one. The clock is made up, so that it is so on a busy machine too.
+// On two cores two workers are nearly twice as fast as one. The clock is simulated, so that this holds on a busy
+// machine too.
 func TestReadAheadScales(t *testing.T) {
 	_, gz, m := aheadShard(t, 32<<20)
 	took := func(size, workers int) (d time.Duration) {
@@ -94,7 +96,8 @@ func TestReadAheadScales(t *testing.T) {
 			src := cores{bytes.NewReader(gz), make(chan bool, 2)}
 			z := NewReaderAt(Gzip, src, int64(len(gz)), m, ReaderAtOptions{Workers: workers})
 			start := time.Now()
-			if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{io.NewSectionReader(z, 0, int64(size))}, make([]byte, 128<<10)); err != nil {
+			in := struct{ io.Reader }{io.NewSectionReader(z, 0, int64(size))}
+			if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, in, make([]byte, 128<<10)); err != nil {
 				t.Fatal(err)
 			}
 			d = time.Since(start)
@@ -112,7 +115,7 @@ func TestReadAheadScales(t *testing.T) {
 	}
 }
 
-// For readers at random nothing is decoded in advance, also if they read some MiB in order now and then.
+// For random reads nothing is decoded ahead, even if some of them are in order for a few MiB.
 func TestReadAheadRandom(t *testing.T) {
 	plain, gz, m := aheadShard(t, 32<<20)
 	var read [3]int64
@@ -138,7 +141,7 @@ func TestReadAheadRandom(t *testing.T) {
 	}
 }
 
-// Damage in front of a reader is its own error, when it gets there, and nothing hangs.
+// Damage that decoding ahead meets is an error only of the reads that get there, and nothing hangs.
 func TestReadAheadDamaged(t *testing.T) {
 	plain, gz, m := aheadShard(t, 48<<20)
 	bad := slices.Clone(gz)
@@ -165,7 +168,7 @@ func TestReadAheadDamaged(t *testing.T) {
 	}
 }
 
-// Close ends what goes on in advance; reading still works.
+// Close ends decoding ahead; reading still works.
 func TestReaderAtClose(t *testing.T) {
 	plain, gz, m := aheadShard(t, 40<<20)
 	z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 4})

@@ -13,7 +13,7 @@ import (
 	"testing/iotest"
 )
 
-// source counts what is read of a shard.
+// source counts what is read from a shard.
 type source struct {
 	*bytes.Reader
 	n atomic.Int64
@@ -74,7 +74,7 @@ func TestReaderAtContract(t *testing.T) {
 	}
 }
 
-// Readers that each go forward share one decode, if they take turns in any order.
+// Sequential readers share one decode, in whatever order they take turns.
 func TestReadersGoForward(t *testing.T) {
 	const readers, piece, span = 8, 32 << 10, 256 << 10
 	plain := noise(9<<20, 4) // more than is kept
@@ -98,8 +98,8 @@ func TestReadersGoForward(t *testing.T) {
 				t.Errorf("%s: wrong bytes at %d", tt.name, off)
 			}
 		}
-		// Each reader may start once at a checkpoint, with all that lies before its first offset and the rest of the input
-		// buffer too much.
+		// Each reader may start once at a checkpoint, and then reads what is between it and its first offset
+		// and the rest of the input buffer in vain.
 		limit := int64(len(gz)) + readers*(span+inputBuffer)
 
 		src := newSource(gz)
@@ -113,7 +113,7 @@ func TestReadersGoForward(t *testing.T) {
 			t.Errorf("%s: %d compressed bytes read, the shard has %d", tt.name, n, len(gz))
 		}
 
-		// At once they read less than is kept, because nothing keeps one from running far ahead of the others.
+		// At the same time they read less than is cached, because any of them can run far ahead of the others.
 		src = newSource(gz)
 		z = openAt(t, src, len(gz), m)
 		var running sync.WaitGroup
@@ -131,7 +131,7 @@ func TestReadersGoForward(t *testing.T) {
 	}
 }
 
-// Going back over what was just read decodes nothing again.
+// Reading again what was just read decodes nothing.
 func TestReadBackwards(t *testing.T) {
 	plain := noise(3<<20, 5)
 	gz := compress(t, plain, 0)
@@ -163,7 +163,7 @@ func TestReadAtOnce(t *testing.T) {
 	}
 }
 
-// A shard that has become shorter, or holds something else than its map says, gives errors and no wrong bytes.
+// A shard that was truncated or changed since its map was made gives errors and no wrong bytes.
 func TestReadAtDamaged(t *testing.T) {
 	plain := sampleTar(t, 1<<20)
 	gz := compress(t, plain, 6)
@@ -200,7 +200,7 @@ func TestReadAtDamaged(t *testing.T) {
 	}
 }
 
-// Every byte that is handed out has been compared with its sum: in stored blocks and noise, flate itself sees no damage.
+// Every byte is compared with its sum before it is returned: flate itself notices no damage in stored blocks and noise.
 func TestReadAtVerifies(t *testing.T) {
 	plain := noise(600_000, 2)
 	for _, gz := range [][]byte{
@@ -259,7 +259,9 @@ func TestReadAtBadMap(t *testing.T) {
 		{Plain: 1 << 62, Piece: 1 << 62, Points: PointList{front, {Out: 1 << 61, In: 1 << 61}}},
 		{Plain: 100, Piece: 1, Points: PointList{}},
 		{Plain: 100, Piece: 10, Points: PointList{{Out: 50, In: 10}}},
-		{Plain: 100_000, Piece: 10, Points: PointList{front, {Out: 90_000}, {Out: 50, In: 10}, {Out: -60, In: 10}, {Out: 95_000}}},
+		{Plain: 100_000, Piece: 10, Points: PointList{
+			front, {Out: 90_000}, {Out: 50, In: 10}, {Out: -60, In: 10}, {Out: 95_000},
+		}},
 	} {
 		z := openAt(t, bytes.NewReader(gz), len(gz), m)
 		for _, off := range []int64{0, 50, 100, 60_000, 99_999, 1 << 61, 1 << 62} {
@@ -271,7 +273,7 @@ func TestReadAtBadMap(t *testing.T) {
 	}
 }
 
-// Nobody waits or works for ever because checkpoints are out of order.
+// No read blocks or works forever because checkpoints are out of order.
 func TestReadAtOutOfOrder(t *testing.T) {
 	plain, gz, m := aheadShard(t, 40<<20)
 	list := make(PointList, m.Points.Len())
@@ -295,7 +297,7 @@ func TestReadAtOutOfOrder(t *testing.T) {
 	}
 }
 
-// However long a history the frames of a shard ask for, all cursors together keep little more than one of them.
+// If the frames of a shard ask for a long history, all cursors together keep little more than one of them does.
 func TestCursorMemory(t *testing.T) {
 	const frames, plain = 4, 1100 * zstdMaxBlock
 	var data []byte
@@ -305,7 +307,8 @@ func TestCursorMemory(t *testing.T) {
 		data = append(data, zstdBlocks([]byte{10 << 3, 17 << 3}[min(i, 1)], 1100)...)
 	}
 	before := heap(true)
-	z := NewReaderAt(Zstd, bytes.NewReader(data), int64(len(data)), Map{Plain: frames * plain, Points: points}, ReaderAtOptions{})
+	m := Map{Plain: frames * plain, Points: points}
+	z := NewReaderAt(Zstd, bytes.NewReader(data), int64(len(data)), m, ReaderAtOptions{})
 	defer z.Close()
 	var running sync.WaitGroup
 	for i := range int64(frames) {
@@ -322,7 +325,7 @@ func TestCursorMemory(t *testing.T) {
 	}
 }
 
-// What a truncated shard gives can be read to the last byte.
+// All complete plain bytes of a truncated shard can be read.
 func TestReadAtTruncated(t *testing.T) {
 	gz := compress(t, sampleTar(t, 1<<20), 6)
 	gz = gz[:len(gz)*2/3]

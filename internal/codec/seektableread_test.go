@@ -48,7 +48,7 @@ func TestReadSeekTable(t *testing.T) {
 			same(t, decode(t, gz), words[:size])
 		}
 	}
-	// A table of several members, of segments that are not there.
+	// A table of several members, for segments that do not exist.
 	var table seekTable
 	for i := range 30_000 {
 		table.add(segmentSize, 5, uint32(i))
@@ -66,8 +66,8 @@ func TestReadSeekTable(t *testing.T) {
 	}
 }
 
-// A file that is not as gzipWriter left it has no map of its own: it is cut, appended to, put together or changed. Damage of
-// the compressed data is found by the sums.
+// ReadMap finds no map in a file that was cut, appended to, concatenated or changed after gzipWriter wrote it. Damage
+// of the compressed data is found by the sums.
 func TestReadSeekTableRefuses(t *testing.T) {
 	words := text(2<<20, 1)
 	gz := withExtra(t, words, []byte("some extra bytes"))
@@ -103,7 +103,8 @@ func TestReadSeekTableRefuses(t *testing.T) {
 		bad := slices.Clone(gz)
 		bad[i] ^= 0x10
 		_, extra, ok := readMap(bad)
-		if inExtra := i >= len(gz)-seekTableFraming-5-16-seekTableTail && i < len(gz)-22; ok != inExtra || extra != nil {
+		inExtra := i >= len(gz)-seekTableFraming-5-16-seekTableTail && i < len(gz)-22
+		if ok != inExtra || extra != nil {
 			t.Fatalf("byte %d of %d changed: map %v, %d extra", i, len(gz), ok, len(extra))
 		}
 	}
@@ -142,7 +143,7 @@ func TestReadBGZF(t *testing.T) {
 	}
 }
 
-// Whatever a file says of itself, the map that ReadMap takes from it is in order and can be read by without harm.
+// The map that ReadMap returns is in order and harmless to read by, whatever the file contains.
 func FuzzSeekTable(f *testing.F) {
 	words := text(20_000, 1)
 	f.Add(withExtra(f, words, []byte("extra")))
@@ -154,12 +155,13 @@ func FuzzSeekTable(f *testing.F) {
 		if !ok {
 			return
 		}
-		if m.Points.Len() < 1 || m.Points.At(0).Out != 0 || m.Piece <= 0 || m.Piece > maxPiece || m.Points.Len() > len(gz) {
+		if m.Points.Len() < 1 || m.Points.At(0).Out != 0 || m.Points.Len() > len(gz) ||
+			m.Piece <= 0 || m.Piece > maxPiece {
 			t.Fatalf("%d checkpoints, piece of %d", m.Points.Len(), m.Piece)
 		}
 		for i := 1; i < m.Points.Len(); i++ {
 			if a, b := m.Points.At(i-1), m.Points.At(i); b.Out <= a.Out || b.In < a.In || b.Out >= m.Plain {
-				t.Fatalf("checkpoint %d: %+v behind %+v", i, b, a)
+				t.Fatalf("checkpoint %d: %+v after %+v", i, b, a)
 			}
 		}
 		z := openAt(t, bytes.NewReader(gz), len(gz), m)

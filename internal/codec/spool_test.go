@@ -49,7 +49,7 @@ func spoolPlain() []byte {
 	return slices.Concat(text(3<<20, 1), noise(2<<20, 2), make([]byte, 1<<20), text(100_000, 3))
 }
 
-// A pass from the front and readers anywhere share one reading of the stream.
+// A pass and random reads share one reading of the stream.
 func TestSpool(t *testing.T) {
 	plain := spoolPlain()
 	s, _ := newSpool(t, iotest.HalfReader(bytes.NewReader(plain)))
@@ -89,7 +89,7 @@ func TestSpool(t *testing.T) {
 	}
 }
 
-// The stream is read no further than asked, and noise takes no more room than it has bytes.
+// The stream is read no further than needed, and noise takes no more space than it has bytes.
 func TestSpoolLazy(t *testing.T) {
 	stream := bytes.NewReader(noise(10*spoolPiece, 1))
 	s, file := newSpool(t, stream)
@@ -104,7 +104,7 @@ func TestSpoolLazy(t *testing.T) {
 	}
 }
 
-// What came before an error can be read, and only that, for ever.
+// What came before an error can always be read, and nothing else.
 func TestSpoolStreamError(t *testing.T) {
 	plain := text(300_000, 1)
 	for _, want := range []error{errors.New("broken wire"), io.ErrUnexpectedEOF} {
@@ -122,7 +122,7 @@ func TestSpoolStreamError(t *testing.T) {
 	}
 }
 
-// A full disk is an error of the read that needs the room; what had room is still there.
+// A full disk is an error of the read that needs space; what was written before can still be read.
 func TestSpoolDiskFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
 	if err != nil {
@@ -146,7 +146,7 @@ func TestSpoolDiskFull(t *testing.T) {
 	same(t, got[:spoolPiece], plain[:spoolPiece])
 }
 
-// Bytes that have changed in the file are never taken for plain bytes.
+// Bytes that were changed in the file are never returned.
 func TestSpoolDamagedFile(t *testing.T) {
 	for _, plain := range [][]byte{noise(20*spoolPiece, 1), text(20*spoolPiece, 1)} {
 		s, file := newSpool(t, bytes.NewReader(plain))
@@ -171,7 +171,7 @@ func TestSpoolDamagedFile(t *testing.T) {
 	}
 }
 
-// Close wakes those who wait for the stream, and waits for the one who reads it.
+// Close wakes the reads that wait for the stream, and waits for the one that reads it.
 func TestSpoolClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, feed := io.Pipe()
@@ -214,7 +214,7 @@ func TestSpoolClose(t *testing.T) {
 	})
 }
 
-// BenchmarkSpool passes 64 MiB through a spool, and reads them at random afterwards.
+// BenchmarkSpool reads 64 MiB through a spool in order, and then at random.
 func BenchmarkSpool(b *testing.B) {
 	for name, plain := range map[string][]byte{"jpeg": jpegLike(64<<20, 1), "text": text(64<<20, 1)} {
 		b.Run(name+"/pass", func(b *testing.B) {

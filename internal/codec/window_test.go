@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSparse makes all windows of shards sparse. That the data can be decoded with them is for checkMap; here most
-// bytes that are kept must be needed, and windows must get as small as they can.
+// TestSparse makes all windows of shards sparse. checkMap tests that the data can be decoded with them; here most
+// bytes that are kept must be needed, and the windows must be small.
 func TestSparse(t *testing.T) {
 	words, image, mixed := text(300_000, 1), jpegLike(400_000, 1), noise(300_000, 1)
 	_, stored := mixStored(t, 200_000, 1)
@@ -30,8 +30,8 @@ func TestSparse(t *testing.T) {
 			if len(c.Window) == 0 {
 				continue
 			}
-			behind := plain[c.Out:min(int(c.Out)+sparseLook, len(plain))]
-			kept := s.sparse(c.Window, tt.gz[c.In:], c.State, behind)
+			after := plain[c.Out:min(int(c.Out)+sparseLook, len(plain))]
+			kept := s.sparse(c.Window, tt.gz[c.In:], c.State, after)
 			total += len(kept)
 			windows++
 			w, err := unpack.window(kept)
@@ -48,10 +48,10 @@ func TestSparse(t *testing.T) {
 				if i >= len(w)/2 && b != 0 {
 					w[i]++
 					changed++
-					got := make([]byte, len(behind))
+					got := make([]byte, len(after))
 					c.Window = w
 					d.start(bytes.NewReader(tt.gz[c.In:]), c)
-					if _, err := io.ReadFull(d, got); err == nil && bytes.Equal(got, behind) {
+					if _, err := io.ReadFull(d, got); err == nil && bytes.Equal(got, after) {
 						needless++
 					}
 					break
@@ -67,7 +67,7 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// Where the compressed bytes are too few, or are not those of the plain ones, the whole window is kept.
+// If the compressed bytes are too few, or not those of the plain ones, the whole window is kept.
 func TestSparseKeepsAll(t *testing.T) {
 	plain := text(200_000, 1)
 	gz := compress(t, plain, 6)
@@ -89,7 +89,7 @@ func TestSparseKeepsAll(t *testing.T) {
 		}
 		same(t, got, c.Window)
 	}
-	s.sparse(c.Window, gz[c.In:], c.State, noise(maxWindow, 1)) // whatever comes out, there is no panic
+	s.sparse(c.Window, gz[c.In:], c.State, noise(maxWindow, 1)) // any result will do, but no panic
 	short := c
 	short.Window = c.Window[:100]
 	s.sparse(short.Window, gz[c.In:], c.State, plain[c.Out:][:sparseLook])

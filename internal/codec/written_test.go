@@ -12,7 +12,7 @@ type progressWriter interface {
 	Written() int64
 }
 
-// What a writer says to have written can be decoded from what is there, whatever comes later.
+// The bytes that Written counts can be decoded at that moment.
 func TestWritten(t *testing.T) {
 	plain := sampleTar(t, 5<<20)
 	for _, tt := range []struct {

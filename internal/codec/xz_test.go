@@ -20,7 +20,7 @@ func xzWithDictionary(size byte, data ...byte) []byte {
 
 const xzLZMA2ID = 0x21
 
-// What is sound but not decoded is ErrLimit.
+// What is valid but not supported is ErrLimit.
 func TestXZLimits(t *testing.T) {
 	unknownCheck := append([]byte(xzMagic), 0, 3)
 	unknownCheck = binary.LittleEndian.AppendUint32(unknownCheck, crc32.ChecksumIEEE([]byte{0, 3}))
@@ -42,7 +42,7 @@ func TestXZLimits(t *testing.T) {
 	}
 }
 
-// The index is compared with the blocks when these have been decoded from the start of the stream.
+// The index is compared with the blocks if they were decoded from the start of the stream.
 func TestXZIndex(t *testing.T) {
 	plain := text(50_000, 1)
 	data := pipe(t, plain, "xz", "-T1", "--block-size=10000", "-c")
@@ -60,7 +60,7 @@ func TestXZIndex(t *testing.T) {
 	same(t, got, plain[points[2].Out:])
 }
 
-// The header of each block of a stream says its check in the same way.
+// The State of a checkpoint is the check of its stream.
 func TestXZCheckpointChecks(t *testing.T) {
 	plain := text(50_000, 1)
 	for i, check := range []string{"none", "crc32", "crc64", "sha256"} {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The blocks that the indexes of a shard list are the places that a pass finds.
+// The map from the indexes of a shard has the places that a pass finds.
 func TestXZMap(t *testing.T) {
 	plain := text(300_000, 1)
 	threads := pipe(t, plain, "xz", "-0", "-T2", "--block-size=50000", "-c")
@@ -29,7 +29,7 @@ func TestXZMap(t *testing.T) {
 		{"empty", empty, 0},
 		{"cut", threads[:len(threads)-1], 0},
 		{"cut in front", threads[1:], 0},
-		{"garbage behind", slices.Concat(threads, []byte("xxxx")), 0},
+		{"garbage after", slices.Concat(threads, []byte("xxxx")), 0},
 		{"zeros", make([]byte, 100), 0},
 		{"nothing", nil, 0},
 	} {

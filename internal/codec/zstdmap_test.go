@@ -66,7 +66,7 @@ func TestZstdMap(t *testing.T) {
 		{"table of longer frames", slices.Concat(frames, swapped), 3, ""},
 		{"table with a wrong plain length", slices.Concat(frames, wrongLength), 3, ""},
 		{"appended", slices.Concat(own, own), 6, ""},
-		{"garbage behind", slices.Concat(frames, table, []byte("x")), 0, ""},
+		{"garbage after", slices.Concat(frames, table, []byte("x")), 0, ""},
 		{"cut", frames[:len(frames)-1], 0, ""},
 		{"cut table", own[:len(own)-1], 0, ""},
 		{"size not stated", noSize, 0, ""},
@@ -128,7 +128,8 @@ func TestZstdNotes(t *testing.T) {
 	if err != nil || !bytes.Equal(got[4:], big) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
-	if got, err := readZstdNotes(bytes.NewReader(notes), 0, int64(zstdSkippable+zstdNoteHead+zstdNotePart+4)); got != nil || err != nil {
+	end := int64(zstdSkippable + zstdNoteHead + zstdNotePart + 4)
+	if got, err := readZstdNotes(bytes.NewReader(notes), 0, end); got != nil || err != nil {
 		t.Fatalf("%d bytes of the first part alone, %v", len(got), err)
 	}
 }

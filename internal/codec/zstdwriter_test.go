@@ -36,7 +36,8 @@ func packZstd(t testing.TB, plain []byte, level, workers int, extra []byte) []by
 
 // The output is the same for any number of workers, is the plain bytes for zstd, and has a map that is true.
 func TestZstdWriter(t *testing.T) {
-	mixed := slices.Concat(text(1_100_000, 1), make([]byte, 1_100_000), noise(400_000, 1), jpegLike(600_000, 1), text(99, 2))
+	mixed := slices.Concat(
+		text(1_100_000, 1), make([]byte, 1_100_000), noise(400_000, 1), jpegLike(600_000, 1), text(99, 2))
 	extra := noise(1000, 3)
 	check := func(plain []byte, level int, workers ...int) {
 		t.Helper()
@@ -64,7 +65,8 @@ func checkZstdMap(t *testing.T, data, plain, extra []byte) {
 	if !ok {
 		t.Fatal("no map")
 	}
-	if m.Plain != int64(len(plain)) || m.Piece != zstdFrameSize || m.Points.Len() != max(1, (len(plain)+zstdFrameSize-1)/zstdFrameSize) {
+	frames := max(1, (len(plain)+zstdFrameSize-1)/zstdFrameSize)
+	if m.Plain != int64(len(plain)) || m.Piece != zstdFrameSize || m.Points.Len() != frames {
 		t.Fatalf("%d plain bytes in %d frames", m.Plain, m.Points.Len())
 	}
 	same(t, got, extra)
@@ -80,7 +82,8 @@ func checkZstdMap(t *testing.T, data, plain, extra []byte) {
 			t.Fatal(err)
 		}
 		same(t, got, want)
-		if len(want) > 0 && !slices.Equal(c.Sums, []uint32{crc32.ChecksumIEEE(want)}) || len(want) == 0 && len(c.Sums) != 0 {
+		if len(want) > 0 && !slices.Equal(c.Sums, []uint32{crc32.ChecksumIEEE(want)}) ||
+			len(want) == 0 && len(c.Sums) != 0 {
 			t.Fatalf("frame %d: sums %x", i, c.Sums)
 		}
 	}
@@ -124,7 +127,9 @@ func TestZstdWriterTools(t *testing.T) {
 	if err := os.WriteFile(file, packZstd(t, plain, 1, 2, noise(5000, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range []string{"bsdtar -tf %s", "tar --zstd -tf %s", "zstd -qdc %s | tar -t", "zstd -qt %s && zstd -qdc %[1]s | bsdtar -tf -"} {
+	for _, command := range []string{
+		"bsdtar -tf %s", "tar --zstd -tf %s", "zstd -qdc %s | tar -t", "zstd -qt %s && zstd -qdc %[1]s | bsdtar -tf -",
+	} {
 		tool := strings.Fields(command)[0]
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Errorf("NOT TESTED: %s is not installed", tool)
