@@ -56,7 +56,7 @@ func (r *course) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.out != nil && r.all(r.keys) {
+	if r.out != nil && r.choice.of(r.keys).All() {
 		if err := r.space.rest(ctx, r.out.Writer); err != nil {
 			return err
 		}

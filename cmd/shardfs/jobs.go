@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // chosen yields the samples that are taken, without those that an earlier run has dealt with.
@@ -19,7 +20,7 @@ func (r *course) chosen() iter.Seq2[*task, error] {
 	}
 	return func(yield func(*task, error) bool) {
 		taken := 0
-		for t, err := range choose(&r.choice, r.space.tasks(), r.keys, key, skip) {
+		for t, err := range pack.Choose(r.choice.of(r.keys), r.space.tasks(), key, skip) {
 			if taken++; err == nil && taken <= r.from.Samples {
 				continue
 			}

@@ -116,15 +116,15 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out outpu
 
 	samples := in.Samples(ctx)
 	in.Partial = o.output.fields != ""
-	if !o.all(keys) {
+	if choice := o.choice.of(keys); !choice.All() {
 		in.Partial = true
 		out.Pack.DropOutside = true // they belong to no sample that was chosen
-		samples = choose(&o.choice, samples, keys, keyOf, free)
+		samples = choice.Apply(samples)
 	}
 	samples = join.Apply(samples)
-	if o.order.given() {
+	if o.order.Given() {
 		in.Buffered, out.Pack.Reordered = true, true
-		samples = o.order.apply(samples)
+		samples = o.order.Apply(samples)
 	}
 	out.Pack.OwnEnd = !in.Single()
 	if split.Given() {
@@ -136,17 +136,6 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out outpu
 		return err
 	}
 	return errors.Join(join.Report(), in.MarkPacked())
-}
-
-// keyOf returns the key of a sample, if it is one.
-func keyOf(s pack.Sample) (string, bool) { return s.Key, !s.Empty() }
-
-// free frees a sample that is passed over.
-func free(s pack.Sample) error {
-	if s.Free == nil {
-		return nil
-	}
-	return s.Free()
 }
 
 // noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.

@@ -173,7 +173,7 @@ func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err er
 		}
 		u.Detail("%v: the mount is private by its place only", server.ErrNoNamespace)
 	}
-	if !o.all(keys) {
+	if !o.choice.of(keys).All() {
 		o.output.others = "drop" // they belong to no sample that was chosen
 	}
 	if o.scratch != "" {
