@@ -37,7 +37,7 @@ var layers = []layer{
 	{"index", []string{"internal/codec"}, nil},
 	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/codec", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, nil}, // for tests only
+	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
 	{"internal/workspace", []string{"index", "internal/scratch", "pack"}, []string{"golang.org/x/sys"}},

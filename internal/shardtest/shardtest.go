@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/pack"
@@ -36,6 +38,26 @@ func NeedRoot(t testing.TB) {
 	if os.Geteuid() != 0 {
 		skip.Without(t, "root")
 	}
+}
+
+// AsUser calls f with the file system rights of a user who is not root. Dir, a directory of the test, belongs to that user.
+// f must not start goroutines. Where the test does not run as root, f has the rights of the test's own user.
+func AsUser(t testing.TB, dir string, f func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		f()
+		return
+	}
+	const nobody = 65534
+	Check(t, os.Chmod(filepath.Dir(dir), 0o711))
+	Check(t, os.Lchown(dir, nobody, nobody))
+	runtime.LockOSThread() // as the rights are those of the thread
+	defer runtime.UnlockOSThread()
+	unix.SetfsgidRetGid(nobody)
+	unix.SetfsuidRetUid(nobody)
+	defer unix.SetfsgidRetGid(0)
+	defer unix.SetfsuidRetUid(0)
+	f()
 }
 
 // ModTime is the modification time of all members that Write writes.
