@@ -12,6 +12,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/shardtest"
 	"github.com/shardfs/shardfs/internal/view"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // ptr returns a pointer to a value, as the fields of a Change are.
@@ -282,7 +283,7 @@ func TestReadWithoutRights(t *testing.T) {
 			_, err := h.SetAttr(h.ino(name), Change{Mode: ptr(uint32(0))})
 			shardtest.Check(t, err)
 		}
-		f, _, err := h.o.Folder(0)
+		f, _, err := h.o.SampleDir(0)
 		shardtest.Check(t, err)
 		for file, want := range map[*pack.DirFile]string{
 			&f.Files[0]: "closed file", &f.Dirs[0].Files[0]: "inner file",

@@ -48,16 +48,16 @@ func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
 			return
 		}
 		for n := range o.Shard.Index.Samples() {
-			folder, ok, err := o.folder(c, n)
+			dir, ok, err := o.dirAtPlace(c, n)
 			if err != nil { // perhaps it was moved since
 				err = retryIfMoved(func() error {
 					if c, err = o.walkOnce(); err == nil {
-						folder, ok, err = o.folder(c, n)
+						dir, ok, err = o.dirAtPlace(c, n)
 					}
 					return err
 				})
 			}
-			if (ok || err != nil) && !yield(folder, err) || err != nil {
+			if (ok || err != nil) && !yield(dir, err) || err != nil {
 				return
 			}
 		}
@@ -69,37 +69,37 @@ func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
 	}
 }
 
-// folder returns the directory of one sample at its place; false where it was deleted.
-func (o *Overlay) folder(c *changes, number int) (pack.Dir, bool, error) {
+// dirAtPlace returns the directory of one sample at its place; false where it was deleted.
+func (o *Overlay) dirAtPlace(c *changes, number int) (pack.Dir, bool, error) {
 	x := o.Shard.Index
 	p, ok := o.where(c, x.DirOf(number))
 	if !ok {
 		return pack.Dir{}, false, nil
 	}
 	sample := x.Sample(number)
-	folder := pack.Dir{Path: p.path, Sample: &sample, Renamed: p.path != sample.Path, Untouched: true}
+	dir := pack.Dir{Path: p.path, Sample: &sample, Renamed: p.path != sample.Path, Untouched: true}
 	if _, changed := c.places[x.DirOf(number)]; !changed {
-		return folder, true, nil
+		return dir, true, nil
 	}
-	folder, err := o.read(folder, p.opaque, c.moved)
-	return folder, true, err
+	dir, err := o.read(dir, p.opaque, c.moved)
+	return dir, true, err
 }
 
 // SampleDir returns the directory of one sample as it is now, at the sample's own path; false where it was deleted or
 // moved away. It takes time for this sample only.
 func (o *Overlay) SampleDir(number int) (f pack.Dir, ok bool, err error) {
 	err = retryIfMoved(func() error {
-		f, ok, err = o.folderAtPath(number)
+		f, ok, err = o.sampleDirOnce(number)
 		return err
 	})
 	return f, ok, err
 }
 
-// folderAtPath is one attempt at Folder.
-func (o *Overlay) folderAtPath(number int) (pack.Dir, bool, error) {
+// sampleDirOnce is one attempt at SampleDir.
+func (o *Overlay) sampleDirOnce(number int) (pack.Dir, bool, error) {
 	x := o.Shard.Index
 	sample := x.Sample(number)
-	folder := pack.Dir{Path: sample.Path, Sample: &sample, Untouched: true}
+	dir := pack.Dir{Path: sample.Path, Sample: &sample, Untouched: true}
 	var dirs []index.Dir
 	for d := x.DirOf(number); d != index.Root; d = x.Parent(d) {
 		dirs = append(dirs, d)
@@ -112,7 +112,7 @@ func (o *Overlay) folderAtPath(number int) (pack.Dir, bool, error) {
 		at = path.Join(at, x.Name(d))
 		st, err := o.upper.stat(at)
 		if err == unix.ENOENT {
-			return folder, true, nil
+			return dir, true, nil
 		}
 		if err != nil {
 			return pack.Dir{}, false, err
@@ -124,11 +124,11 @@ func (o *Overlay) folderAtPath(number int) (pack.Dir, bool, error) {
 			return pack.Dir{}, false, err
 		}
 	}
-	folder, err := o.read(folder, lower.opaque, nil)
-	return folder, true, err
+	dir, err := o.read(dir, lower.opaque, nil)
+	return dir, true, err
 }
 
-// read completes the folder of a sample of the shard that has a directory in the upper tree.
+// read completes the dir of a sample of the shard that has a directory in the upper tree.
 func (o *Overlay) read(f pack.Dir, opaque bool, moved map[index.Dir]bool) (pack.Dir, error) {
 	entries, err := o.upper.list(f.Path)
 	if err != nil {
@@ -159,7 +159,7 @@ func (o *Overlay) added(dir string) (pack.Dir, error) {
 	return o.readEntries(f, entries, lowerDir{}, nil)
 }
 
-// readEntries adds the entries of a directory of the upper tree to its folder, without the directories that take the
+// readEntries adds the entries of a directory of the upper tree to its dir, without the directories that take the
 // place of the shard's: they show other samples, or lead to some.
 func (o *Overlay) readEntries(
 	f pack.Dir, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Dir, error) {
@@ -176,11 +176,11 @@ func (o *Overlay) readEntries(
 			if sub.ok {
 				continue
 			}
-			folder, err := o.added(name)
+			dir, err := o.added(name)
 			if err != nil {
 				return f, err
 			}
-			f.Dirs = append(f.Dirs, folder)
+			f.Dirs = append(f.Dirs, dir)
 		default:
 			f.Files = append(f.Files, o.file(name, &e.stat))
 		}

@@ -209,7 +209,7 @@ func TestFolder(t *testing.T) {
 			tt.do(h)
 			f, there, err := h.o.SampleDir(1)
 			shardtest.Check(t, err)
-			got := shardtest.FolderText(f)
+			got := shardtest.DirText(f)
 			if f.Untouched {
 				got = "untouched"
 			}
@@ -299,7 +299,7 @@ func TestReadWhileChanging(t *testing.T) {
 			}
 			peaceful++
 			changed := f.Sample.Number == 1
-			if f.Untouched == changed || f.Renamed || changed && shardtest.FolderText(f) != "d1/s01/sample.x:-1" {
+			if f.Untouched == changed || f.Renamed || changed && shardtest.DirText(f) != "d1/s01/sample.x:-1" {
 				t.Fatalf("sample %d, left in peace, is shown as %+v", f.Sample.Number, f)
 			}
 		}

@@ -61,3 +61,53 @@ func TestFileSystemWithoutXattrs(t *testing.T) {
 		t.Errorf("NewTree: %v", err)
 	}
 }
+
+// PrepareUpper records with which prefix attributes are set, and refuses changes that overlayfs would misread.
+func TestPrepareUpper(t *testing.T) {
+	sh := shardtest.Open(t, "a.x")
+	for _, tt := range []struct {
+		name     string
+		recorded string // before
+		changed  bool
+		refused  bool
+	}{
+		{"new", "", false, false},
+		{"unchanged, of another prefix", "other.", false, false},
+		{"changed by an old build", "", true, false},
+		{"changed", trustedPrefix, true, false},
+		{"changed with the other prefix", "other.", true, true},
+		{"changed with both", mixedPrefix, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := scratch.Create(filepath.Join(t.TempDir(), "scratch"))
+			shardtest.Check(t, err)
+			defer s.Close()
+			shardtest.Check(t, s.Bind(sh, ""))
+			shardtest.Check(t, s.SetXattrPrefix(tt.recorded))
+			if tt.changed {
+				shardtest.Check(t, os.Mkdir(filepath.Join(s.Upper(), "a"), 0o755))
+			}
+			userXattr, err := PrepareUpper(s)
+			if os.Geteuid() == 0 && userXattr && !tt.refused {
+				t.Error("root cannot set attributes of trusted.overlay")
+			}
+			if refused := tt.refused || tt.changed && os.Geteuid() != 0; refused != errors.Is(err, errXattrs) {
+				t.Fatalf("PrepareUpper: %v, refused should be %v", err, refused)
+			} else if refused {
+				return
+			}
+			if _, err := os.Stat(s.Lower()); err != nil {
+				t.Error(err)
+			}
+			again, err := scratch.Open(s.Dir)
+			shardtest.Check(t, err)
+			want := trustedPrefix
+			if userXattr {
+				want = userPrefix
+			}
+			if again.XattrPrefix() != want {
+				t.Errorf("recorded is %q, want %q", again.XattrPrefix(), want)
+			}
+		})
+	}
+}

@@ -88,14 +88,14 @@ func Open(t testing.TB, members ...string) *shard.Shard {
 	return sh
 }
 
-// FolderText describes a directory of the view: path and row of each file in it and below, sorted, in one line.
-func FolderText(f pack.Dir) string {
+// DirText describes a directory of the view: path and row of each file in it and below, sorted, in one line.
+func DirText(f pack.Dir) string {
 	var all []string
 	for _, file := range f.Files {
 		all = append(all, fmt.Sprintf("%s:%d", path.Join(f.Path, file.Name), file.Row))
 	}
 	for _, sub := range f.Dirs {
-		all = append(all, FolderText(sub))
+		all = append(all, DirText(sub))
 	}
 	slices.Sort(all)
 	return strings.Join(all, " ")

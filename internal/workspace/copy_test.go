@@ -125,8 +125,8 @@ func TestExtract(t *testing.T) {
 			tt.do(t, d)
 			for range 2 {
 				f, there, err := d.Folder()
-				if err != nil || there != (tt.want != "") || there && shardtest.FolderText(f) != tt.want {
-					t.Errorf("Folder = %q, %v, %v, want %q", shardtest.FolderText(f), there, err, tt.want)
+				if err != nil || there != (tt.want != "") || there && shardtest.DirText(f) != tt.want {
+					t.Errorf("Folder = %q, %v, %v, want %q", shardtest.DirText(f), there, err, tt.want)
 				}
 				for _, file := range f.Files {
 					if file.Row != pack.Changed && file.Open != nil || file.Row == pack.Changed && file.Open == nil {
