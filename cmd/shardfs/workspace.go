@@ -281,7 +281,7 @@ func (t *task) layOut(layout *ws.Extractor, x *index.Index, plain io.ReaderAt, s
 		}
 		return laid.Dir, nil
 	}
-	t.now = func() (pack.Dir, bool, error) { return laid.Folder() }
+	t.now = func() (pack.Dir, bool, error) { return laid.Read() }
 	t.free, t.discard = remove, remove
 }
 

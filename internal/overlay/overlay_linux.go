@@ -61,8 +61,8 @@ func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
 				return
 			}
 		}
-		for _, f := range append(c.added, pack.Dir{Files: c.rootFiles}) {
-			if !yield(f, nil) {
+		for _, dir := range append(c.added, pack.Dir{Files: c.rootFiles}) {
+			if !yield(dir, nil) {
 				return
 			}
 		}
@@ -87,12 +87,12 @@ func (o *Overlay) dirAtPlace(c *changes, number int) (pack.Dir, bool, error) {
 
 // SampleDir returns the directory of one sample as it is now, at the sample's own path; false where it was deleted or
 // moved away. It takes time for this sample only.
-func (o *Overlay) SampleDir(number int) (f pack.Dir, ok bool, err error) {
+func (o *Overlay) SampleDir(number int) (dir pack.Dir, ok bool, err error) {
 	err = retryIfMoved(func() error {
-		f, ok, err = o.sampleDirOnce(number)
+		dir, ok, err = o.sampleDirOnce(number)
 		return err
 	})
-	return f, ok, err
+	return dir, ok, err
 }
 
 // sampleDirOnce is one attempt at SampleDir.
@@ -128,64 +128,64 @@ func (o *Overlay) sampleDirOnce(number int) (pack.Dir, bool, error) {
 	return dir, true, err
 }
 
-// read completes the dir of a sample of the shard that has a directory in the upper tree.
-func (o *Overlay) read(f pack.Dir, opaque bool, moved map[index.Dir]bool) (pack.Dir, error) {
-	entries, err := o.upper.list(f.Path)
+// read completes the entries of a sample of the shard that has a directory in the upper tree.
+func (o *Overlay) read(dir pack.Dir, opaque bool, moved map[index.Dir]bool) (pack.Dir, error) {
+	entries, err := o.upper.list(dir.Path)
 	if err != nil {
-		return f, err
+		return dir, err
 	}
 	x := o.Shard.Index
-	f.Untouched = false
-	f, err = o.readEntries(f, entries, lowerDir{dir: x.DirOf(f.Sample.Number), ok: true, opaque: opaque}, moved)
+	dir.Untouched = false
+	dir, err = o.readEntries(dir, entries, lowerDir{dir: x.DirOf(dir.Sample.Number), ok: true, opaque: opaque}, moved)
 	if err != nil || opaque {
-		return f, err
+		return dir, err
 	}
 	hidden := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		hidden[e.name] = true
 	}
-	unchanged := pack.MemberFiles(x, *f.Sample, func(name string) bool { return !hidden[name] })
-	f.Files = append(f.Files, unchanged...)
-	return f, nil
+	unchanged := pack.MemberFiles(x, *dir.Sample, func(name string) bool { return !hidden[name] })
+	dir.Files = append(dir.Files, unchanged...)
+	return dir, nil
 }
 
 // added reads a directory of the upper tree that is not the shard's.
-func (o *Overlay) added(dir string) (pack.Dir, error) {
-	f := pack.Dir{Path: dir}
-	entries, err := o.upper.list(dir)
+func (o *Overlay) added(name string) (pack.Dir, error) {
+	dir := pack.Dir{Path: name}
+	entries, err := o.upper.list(name)
 	if err != nil {
-		return f, err
+		return dir, err
 	}
-	return o.readEntries(f, entries, lowerDir{}, nil)
+	return o.readEntries(dir, entries, lowerDir{}, nil)
 }
 
-// readEntries adds the entries of a directory of the upper tree to its dir, without the directories that take the
-// place of the shard's: they show other samples, or lead to some.
+// readEntries adds the entries of a directory of the upper tree to dir, without the directories that take the place
+// of the shard's: they show other samples, or lead to some.
 func (o *Overlay) readEntries(
-	f pack.Dir, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Dir, error) {
+	dir pack.Dir, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Dir, error) {
 
 	for _, e := range entries {
-		name := path.Join(f.Path, e.name)
+		name := path.Join(dir.Path, e.name)
 		switch {
 		case isWhiteout(&e.stat):
 		case isDir(&e.stat):
 			sub, err := o.lowerOf(name, lower, moved)
 			if err != nil {
-				return f, err
+				return dir, err
 			}
 			if sub.ok {
 				continue
 			}
-			dir, err := o.added(name)
+			added, err := o.added(name)
 			if err != nil {
-				return f, err
+				return dir, err
 			}
-			f.Dirs = append(f.Dirs, dir)
+			dir.Dirs = append(dir.Dirs, added)
 		default:
-			f.Files = append(f.Files, o.file(name, &e.stat))
+			dir.Files = append(dir.Files, o.file(name, &e.stat))
 		}
 	}
-	return f, nil
+	return dir, nil
 }
 
 // file describes a file of the upper tree.

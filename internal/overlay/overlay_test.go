@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/shardtest"
 )
 
-// describe tells all changes of an overlay, a line each.
+// describe returns all changes of an overlay, a line each.
 func describe(t *testing.T, o *Overlay) []string {
 	t.Helper()
 	var all []string
@@ -172,8 +172,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// Folder tells of one sample, at its own path, what a run needs to know.
-func TestFolder(t *testing.T) {
+// SampleDir returns one sample at its own path.
+func TestSampleDir(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		do    func(h *hand)
@@ -214,13 +214,13 @@ func TestFolder(t *testing.T) {
 				got = "untouched"
 			}
 			if there != tt.there || there && got != tt.want {
-				t.Errorf("Folder = %v, %q, want %v, %q", there, got, tt.there, tt.want)
+				t.Errorf("SampleDir = %v, %q, want %v, %q", there, got, tt.there, tt.want)
 			}
 		})
 	}
 }
 
-// Free removes what was changed in one sample, and nothing of the samples in its directory.
+// Free removes the changes of one sample, and none of those of samples in its directory.
 func TestFree(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "a/in.x", "b.x"))
 	h.write("a/sample.x", "changed")
@@ -239,7 +239,7 @@ func TestFree(t *testing.T) {
 	}
 }
 
-// A sample that was deleted is freed with its whiteout, unless that stands for samples in it, too.
+// The whiteout of a deleted sample is removed, unless it stands for samples in its directory, too.
 func TestFreeDeleted(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "a/in.x", "b.x"))
 	h.rm("a")
@@ -256,14 +256,14 @@ func TestFreeDeleted(t *testing.T) {
 	}
 }
 
-// Whoever reads while a tree is changed gets each sample that is left in peace as it is, and no error.
+// A reader beside a tree that is being changed gets each sample that does not change as it is, and no error.
 func TestReadWhileChanging(t *testing.T) {
 	var members []string
 	for i := range 40 {
 		members = append(members, fmt.Sprintf("d%d/s%02d.x", i%4, i))
 	}
 	h := newHand(t, shardtest.Open(t, members...))
-	h.write("d1/s01/sample.x", "changed, and then in peace")
+	h.write("d1/s01/sample.x", "changed once")
 	reader, err := New(h.scratch, h.o.Shard)
 	shardtest.Check(t, err)
 	defer reader.Close()
@@ -291,20 +291,20 @@ func TestReadWhileChanging(t *testing.T) {
 	defer wg.Wait()
 	defer close(stop)
 	for reads := 0; (reads < 300 || rounds.Load() < 50) && !t.Failed(); reads++ {
-		peaceful := 0
+		steady := 0
 		for f, err := range reader.Dirs() {
 			shardtest.Check(t, err)
 			if f.Sample == nil || f.Sample.Number%2 == 0 {
 				continue
 			}
-			peaceful++
+			steady++
 			changed := f.Sample.Number == 1
 			if f.Untouched == changed || f.Renamed || changed && shardtest.DirText(f) != "d1/s01/sample.x:-1" {
-				t.Fatalf("sample %d, left in peace, is shown as %+v", f.Sample.Number, f)
+				t.Fatalf("sample %d, is shown as %+v", f.Sample.Number, f)
 			}
 		}
-		if peaceful != 20 {
-			t.Fatalf("%d samples in peace, want 20", peaceful)
+		if steady != 20 {
+			t.Fatalf("%d unchanged samples, want 20", steady)
 		}
 		_, _, err := reader.SampleDir(2)
 		shardtest.Check(t, err)

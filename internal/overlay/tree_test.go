@@ -158,7 +158,7 @@ func TestRenameToItself(t *testing.T) {
 	}
 }
 
-// A file of the shard that is open for reading shows what others write to it, and what it held when it is deleted.
+// An open file of the shard shows what is written to it later, and keeps its content when it is deleted.
 func TestOpenFiles(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "a.y", "b.x"))
 	changed, deleted := h.ino("a/sample.x"), h.ino("a/sample.y")
@@ -177,7 +177,7 @@ func TestOpenFiles(t *testing.T) {
 	if a, err := h.Stat(deleted); err != nil || a.Nlink != 0 {
 		t.Errorf("a deleted file has %d links, %v", a.Nlink, err)
 	}
-	// Opened again, as through /proc, it can be changed, and nobody sees it but its users.
+	// Opened again, as through /proc, it can be changed, and only its users see it.
 	shardtest.Check(t, h.Open(deleted, true, false))
 	_, err := h.WriteAt(deleted, []byte("b"), 0)
 	shardtest.Check(t, err)
@@ -199,14 +199,14 @@ func TestOpenFiles(t *testing.T) {
 	}
 }
 
-// A file that another process may not write to is opened again when it may be.
+// A file that was opened for reading only is opened again for writing.
 func TestReopenForWriting(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x"))
 	h.write("a/new", "old content")
 	ino := h.ino("a/new")
 	shardtest.Check(t, h.Open(ino, false, false))
 	n := h.nodes[ino]
-	fd, err := h.o.upper.open("a/new", unix.O_RDONLY, 0) // what root never gets of itself
+	fd, err := h.o.upper.open("a/new", unix.O_RDONLY, 0) // as root always gets the right to write
 	shardtest.Check(t, err)
 	shardtest.Check(t, errors.Join(unix.Dup3(fd, int(n.file.Fd()), unix.O_CLOEXEC), unix.Close(fd)))
 	n.readOnly = true
@@ -220,7 +220,7 @@ func TestReopenForWriting(t *testing.T) {
 	}
 }
 
-// A copy of the shard's file that comes to nothing leaves nothing.
+// A copy of a file of the shard that fails leaves nothing.
 func TestFailedChange(t *testing.T) {
 	sh := shardtest.Open(t, "a.x", "b.x")
 	h := newHand(t, sh)
@@ -245,11 +245,11 @@ func TestFailedChange(t *testing.T) {
 			t.Errorf("%s holds %v", dir, left)
 		}
 	}
-	shardtest.Check(t, h.Open(ino, true, true)) // the old content is not asked for
+	shardtest.Check(t, h.Open(ino, true, true)) // the old content is not needed
 	h.Release(ino)
 }
 
-// Nobody can make the server follow a link out of the scratch directory, even if he can put one there.
+// A link that a user has put into the scratch directory is not followed.
 func TestNoLinkIsFollowed(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "d/b.x"))
 	outside := t.TempDir()
@@ -258,7 +258,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	shardtest.Check(t, os.Symlink(filepath.Join(outside, "f"), filepath.Join(h.scratch.Dir, "upper", "link")))
 	d := view.DirIno(h.o.Shard.Index.DirOf(1))
 	if _, err := h.Create(d, "new", 0o644, me); err == nil {
-		t.Error("a file was made behind a link")
+		t.Error("a file was made beyond a link")
 	}
 	link := h.ino("link")
 	if err := h.Open(link, true, true); err == nil {
@@ -279,7 +279,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	}
 }
 
-// BenchmarkWalk looks up everything in a shard of 200 000 samples, and tells what the tree keeps of it.
+// BenchmarkWalk looks up everything in a shard of 200 000 samples, and measures the memory that the tree keeps.
 func BenchmarkWalk(b *testing.B) {
 	const n = 200_000
 	members := make([]string, n)

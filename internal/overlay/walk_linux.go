@@ -85,7 +85,7 @@ func retryIfMoved(f func() error) error {
 type upperDir struct {
 	path  string
 	lower lowerDir
-	owned bool // what is added in it belongs to a sample or to an added folder
+	owned bool // what is added in it belongs to a sample or to an added directory
 }
 
 // lowerDir is the directory of the shard that a directory of the upper tree takes the place of.
@@ -159,11 +159,11 @@ func (o *Overlay) walkSubdir(c *changes, stamp io.Writer, dir upperDir, name str
 		c.places[lower.dir] = place{name, lower.opaque}
 		_, sub.owned = o.Shard.Index.SampleIn(lower.dir)
 	case !dir.owned:
-		folder, err := o.added(name)
+		added, err := o.added(name)
 		if err != nil {
 			return err
 		}
-		c.added = append(c.added, folder)
+		c.added = append(c.added, added)
 	}
 	return o.walkDir(c, stamp, sub)
 }

@@ -43,10 +43,10 @@ type SampleDir struct {
 	index  *index.Index
 	sample index.Sample
 	files  map[string]identity // of the files as they were written
-	opened *os.Root            // root, once Folder was called, until Remove
+	opened *os.Root            // root, once Read was called, until Remove
 }
 
-// identity tells whether a file is still the one that was written. The modification time is the member's own, so that a
+// identity shows whether a file is still the one that was written. The modification time is the member's own, so that a
 // write is noticed even within one tick of the file system's clock; the change time shows that it was set back.
 type identity struct {
 	inode        uint64
@@ -138,25 +138,25 @@ func identityOf(info fs.FileInfo) identity {
 	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// Folder returns the sample's directory as it is now; false where it is gone. Its files can be opened until Remove.
-func (d *SampleDir) Folder() (pack.Dir, bool, error) {
-	f := pack.Dir{Path: d.sample.Path, Sample: &d.sample}
-	now, err := d.read()
+// Read returns the sample's directory as it is now; false where it is gone. Its files can be opened until Remove.
+func (d *SampleDir) Read() (pack.Dir, bool, error) {
+	dir := pack.Dir{Path: d.sample.Path, Sample: &d.sample}
+	now, err := d.readOnce()
 	if errors.Is(err, fs.ErrPermission) {
 		scratch.GrantAll(d.opened, ".")
-		now, err = d.read()
+		now, err = d.readOnce()
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return f, false, nil
+		return dir, false, nil
 	}
 	if err != nil {
-		return f, false, err
+		return dir, false, err
 	}
 	for _, file := range now.Files {
 		if was, ok := d.files[file.Name]; ok {
 			info, err := d.opened.Lstat(path.Join(d.sample.Path, file.Name))
 			if err != nil {
-				return f, false, err
+				return dir, false, err
 			}
 			is := identityOf(info)
 			is.row = was.row
@@ -167,27 +167,27 @@ func (d *SampleDir) Folder() (pack.Dir, bool, error) {
 				file.Row, file.Open = was.row, nil
 			}
 		}
-		f.Files = append(f.Files, file)
+		dir.Files = append(dir.Files, file)
 	}
-	f.Dirs = now.Dirs
-	if isLocked(f) { // last, as a changed mode changes the identity of a file
+	dir.Dirs = now.Dirs
+	if isLocked(dir) { // last, as a changed mode changes the identity of a file
 		scratch.GrantAll(d.opened, ".")
 	}
-	return f, true, nil
+	return dir, true, nil
 }
 
-// read reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
-func (d *SampleDir) read() (f pack.Dir, err error) {
+// readOnce reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
+func (d *SampleDir) readOnce() (dir pack.Dir, err error) {
 	if d.opened == nil {
 		if d.opened, err = os.OpenRoot(d.root); err != nil {
-			return f, err
+			return dir, err
 		}
 	}
-	for dir := d.sample.Path; dir != "."; dir = path.Dir(dir) {
-		if info, err := d.opened.Lstat(dir); err != nil {
-			return f, err
+	for p := d.sample.Path; p != "."; p = path.Dir(p) {
+		if info, err := d.opened.Lstat(p); err != nil {
+			return dir, err
 		} else if !info.IsDir() {
-			return f, unix.ENOTDIR
+			return dir, unix.ENOTDIR
 		}
 	}
 	return pack.ReadDirs(pack.RootFS(d.opened), d.sample.Path)
@@ -202,11 +202,11 @@ func (d *SampleDir) Remove() error {
 }
 
 // isLocked reports whether the owner of a file in a directory, or in one below, may not read it.
-func isLocked(f pack.Dir) bool {
-	for _, file := range f.Files {
+func isLocked(dir pack.Dir) bool {
+	for _, file := range dir.Files {
 		if file.Mode.IsRegular() && file.Mode&0o400 == 0 {
 			return true
 		}
 	}
-	return slices.ContainsFunc(f.Dirs, isLocked)
+	return slices.ContainsFunc(dir.Dirs, isLocked)
 }

@@ -124,9 +124,9 @@ func TestExtract(t *testing.T) {
 			}
 			tt.do(t, d)
 			for range 2 {
-				f, there, err := d.Folder()
+				f, there, err := d.Read()
 				if err != nil || there != (tt.want != "") || there && shardtest.DirText(f) != tt.want {
-					t.Errorf("Folder = %q, %v, %v, want %q", shardtest.DirText(f), there, err, tt.want)
+					t.Errorf("Read = %q, %v, %v, want %q", shardtest.DirText(f), there, err, tt.want)
 				}
 				for _, file := range f.Files {
 					if file.Row != pack.Changed && file.Open != nil || file.Row == pack.Changed && file.Open == nil {
