@@ -27,10 +27,10 @@ func newCheck(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [flags] SHARD...",
 		Short: "Find what readers of shards stumble over",
-		Long: `Check reads shards from their first to their last byte and tells what WebDataset,
+		Long: `Check reads shards from the first to the last byte and lists what WebDataset,
 tarproc, DALI or Energon would stumble over: a line for each finding, with its
-code at the end; of one kind the first ten, or all with --json. The shards are
-taken for one dataset, in which no key should come twice.
+code at the end. It prints the first ten of each kind, or all with --json. The
+shards are one dataset, in which no key should come twice.
 
 The exit status is 0 if nothing was found that matters, 1 after errors (some
 reader loses samples or refuses a shard), 3 after warnings only, and 65 if a
@@ -51,7 +51,7 @@ shard is damaged or cut short.`,
 			return check(cmd.Context(), u, names, mayBeCut)
 		},
 	}
-	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "take a cut behind whole samples for a warning")
+	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "a cut after whole samples is a warning only")
 	return cmd
 }
 
@@ -80,9 +80,9 @@ func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 	case lint.Damage:
 		return ui.Reported(index.ErrDamaged)
 	case lint.Error:
-		return ui.Reported(errFaulty)
+		return ui.Reported(errCheckErrors)
 	case lint.Warning:
-		return ui.Reported(errDoubtful)
+		return ui.Reported(errCheckWarnings)
 	}
 	return nil
 }

@@ -34,13 +34,13 @@ const (
 	exitPermission = 77
 )
 
-// What a verb found, other than an error that has an exit status of its own.
+// Errors that only this package has.
 var (
-	errSampleFailed = errors.New("a sample failed")
-	errPartly       = errors.New("published without the failed samples")
-	errNoSample     = errors.New("no such sample")
-	errFaulty       = errors.New("there are errors in the shards")
-	errDoubtful     = errors.New("there are warnings of the shards")
+	errSampleFailed  = errors.New("a sample failed")
+	errPartly        = errors.New("published without the failed samples")
+	errNoSample      = errors.New("no such sample")
+	errCheckErrors   = errors.New("there are errors in the shards")
+	errCheckWarnings = errors.New("there are warnings about the shards")
 )
 
 // exitStatus returns the exit status for an error. It is the only place that knows them.
@@ -62,22 +62,24 @@ func exitStatus(err error) int {
 	case errors.As(err, &signal):
 		return 128 + int(signal.signal)
 	case is(unix.EPIPE):
-		return 128 + int(unix.SIGPIPE) // whoever reads our output has seen enough
-	case errors.As(err, &usage), is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-		mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
+		return 128 + int(unix.SIGPIPE) // the reader of our output has seen enough
+	case errors.As(err, &usage),
+		is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
+			mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
-		return child.ExitCode() // a server of ours, which has said why
-	case is(errPartly, source.ErrCut, errDoubtful):
+		return child.ExitCode() // of a process of this program, which has said why
+	case is(errPartly, source.ErrCut, errCheckWarnings):
 		return exitPartly
-	case is(errSampleFailed, mounts.ErrUnpacked, errFaulty, pack.ErrKey, pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
+	case is(errSampleFailed, mounts.ErrUnpacked, errCheckErrors, pack.ErrKey, pack.ErrDuplicateExtension,
+		pack.ErrExtensionConflict):
 		return exitFailed
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
 	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat):
 		return exitUsage
-	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit, codec.ErrFormat,
-		indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
+	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit,
+		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
 		return exitDamaged
 	case is(errNoSample, source.ErrNoSamples, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard
@@ -87,7 +89,7 @@ func exitStatus(err error) int {
 	return exitIO
 }
 
-// hintOf returns the way out of an error, or "".
+// hintOf returns what the user can do about an error, or "".
 func hintOf(err error) string {
 	switch hint := ui.HintOf(err); {
 	case hint != "":

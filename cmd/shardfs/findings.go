@@ -8,26 +8,26 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// maxShown is how many findings of one kind are printed of a shard.
+// maxShown is how many findings of one kind are printed for each shard.
 const maxShown = 10
 
-// findings prints what is found in shards.
+// findings prints the findings of check.
 type findings struct {
 	ui    *ui.UI
 	worst lint.Severity // of all shards
 	err   error         // of printing
 
-	shard  string            // that is being looked at
-	kinds  []lint.Code       // found in it, in the order of their first
-	counts map[lint.Code]int // how often each
+	shard  string            // the current one
+	kinds  []lint.Code       // found in it, in the order of their first findings
+	counts map[lint.Code]int // findings of each kind
 }
 
-// begin starts with the next shard.
+// begin starts the next shard.
 func (f *findings) begin(shard string) {
 	f.shard, f.kinds, f.counts = shard, nil, make(map[lint.Code]int)
 }
 
-// listedFinding is a finding as it is put into JSON.
+// listedFinding is a finding as JSON.
 type listedFinding struct {
 	Shard     *string   `json:"shard,omitempty"`
 	ShardHex  *string   `json:"shard_hex,omitempty"`
@@ -44,7 +44,8 @@ type listedFinding struct {
 func newListedFinding(shard string, found lint.Finding) listedFinding {
 	of := ui.NewJSONText(shard)
 	l := listedFinding{
-		Shard: of.Text, ShardHex: of.Hex, Severity: found.Code.Severity().String(), Code: found.Code, Message: ui.Printable(found.Message),
+		Shard: of.Text, ShardHex: of.Hex, Severity: found.Code.Severity().String(), Code: found.Code,
+		Message: ui.Printable(found.Message),
 	}
 	if found.Key != "" {
 		key := ui.NewJSONText(found.Key)
@@ -78,7 +79,7 @@ func (f *findings) add(found lint.Finding) error {
 	return f.err
 }
 
-// about says what a finding is about, as the beginning of its line.
+// about returns the beginning of a finding's line: the member, if it is about one.
 func about(found lint.Finding) string {
 	switch {
 	case found.Member == "":
@@ -90,10 +91,11 @@ func about(found lint.Finding) string {
 }
 
 func (f *findings) printf(severity lint.Severity, format string, args ...any) {
-	_, f.err = fmt.Fprintf(f.ui.Out, "%s: %v: %s\n", ui.Printable(f.shard), severity, ui.Printable(fmt.Sprintf(format, args...)))
+	text := ui.Printable(fmt.Sprintf(format, args...))
+	_, f.err = fmt.Fprintf(f.ui.Out, "%s: %v: %s\n", ui.Printable(f.shard), severity, text)
 }
 
-// end tells what was found in the shard that has been looked at.
+// end summarizes the findings in the current shard.
 func (f *findings) end(s *lint.Shard) error {
 	bySeverity := make(map[lint.Severity]int)
 	for _, code := range f.kinds {
@@ -115,6 +117,7 @@ func (f *findings) end(s *lint.Shard) error {
 	if all == nil {
 		all = []string{"nothing found"}
 	}
-	f.ui.Note("%s: %s, %s: %s", f.shard, ui.Count(s.Samples(), "sample"), ui.Count(s.Members(), "member"), strings.Join(all, ", "))
+	f.ui.Note("%s: %s, %s: %s",
+		f.shard, ui.Count(s.Samples(), "sample"), ui.Count(s.Members(), "member"), strings.Join(all, ", "))
 	return f.err
 }

@@ -39,18 +39,18 @@ func newIndex(g *globals) *cobra.Command {
 		Long: `Index makes the index of a shard ahead of its use, by one pass from its first to
 its last byte, unless there is one that fits, and says how many samples and
 members the shard holds, with which extensions, and how it is compressed. It
-fails on a shard that is damaged or cut short. --sidecar and --export write
-indexes beside the shard; --import proves one of another tool by the shard.`,
+fails if a shard is damaged or cut short. --sidecar and --export write
+indexes beside the shard; --import verifies the index of another tool.`,
 		Example: `  shardfs index train-0000.tgz
   shardfs index --sidecar train-*.tgz             # train-0000.tgz.sfidx ...
   shardfs index --export wds2idx,energon train-0000.tar
   shardfs index --import train-0000.idx train-0000.tar
-  shardfs index --index none train-0000.tgz       # read it all once more`,
+  shardfs index --index none train-0000.tgz       # read all of it again`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for flag, file := range map[string]string{"--index": o.from.index, "--import": o.imported} {
 				if file != "" && file != "none" && len(args) > 1 {
-					return ui.Usagef("%s %s: of which of the shards?", flag, file)
+					return ui.Usagef("%s %s: needs exactly one shard", flag, file)
 				}
 			}
 			exports, err := exportFormats(o.export)
@@ -70,12 +70,13 @@ indexes beside the shard; --import proves one of another tool by the shard.`,
 	}
 	o.from.add(cmd.Flags(), g)
 	cmd.Flags().BoolVar(&o.sidecar, "sidecar", false, "write SHARD.sfidx beside the shard")
-	cmd.Flags().StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+strings.Join(indexformat.Names(), ", "))
-	cmd.Flags().StringVar(&o.imported, "import", "", "prove the index `FILE` of another tool")
+	formats := strings.Join(indexformat.Names(), ", ")
+	cmd.Flags().StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+formats)
+	cmd.Flags().StringVar(&o.imported, "import", "", "verify the index `FILE` of another tool")
 	return cmd
 }
 
-// indexSummary is what index tells of a shard.
+// indexSummary is what index prints about a shard.
 type indexSummary struct {
 	Shard       string         `json:"shard"`
 	Samples     int            `json:"samples"`
@@ -142,7 +143,7 @@ func exportFormats(list string) ([]indexformat.Format, error) {
 	return formats, err
 }
 
-// importIndex proves the index of another tool by the shard's own.
+// importIndex verifies the index of another tool against the shard and its index.
 func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) error {
 	in, err := os.Open(name)
 	if err != nil {

@@ -33,7 +33,8 @@ func newLs(g *globals) *cobra.Command {
 		Use:   "ls [flags] SHARD|MOUNTPOINT [KEY...]",
 		Short: "List samples and members",
 		Long: `Ls lists the keys of a shard's samples in its order, or the members of the
-samples with the given keys. Of a mountpoint it lists what is there now.`,
+samples with the given keys. At a mountpoint it lists the samples as they are
+now.`,
 		Example: `  shardfs ls train-0000.tgz | head
   shardfs ls -l train-0000.tgz n03788365_17158
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
@@ -72,7 +73,7 @@ type listedMember struct {
 	NameHex *string `json:"name_hex,omitempty"`
 	Ext     *string `json:"ext,omitempty"`
 	Size    int64   `json:"size"`
-	Offset  *int64  `json:"offset,omitempty"` // of the content in the plain shard; of a changed member there is none
+	Offset  *int64  `json:"offset,omitempty"` // of the content in the plain shard; a changed member has none
 	MTime   float64 `json:"mtime"`            // seconds since 1970
 	Mode    string  `json:"mode"`             // octal
 	SHA256  string  `json:"sha256,omitempty"`
@@ -159,7 +160,7 @@ func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 	return missing(sh.Name, keys, found)
 }
 
-// listFolders lists what a mount shows now.
+// listFolders lists the samples of a mount as they are now.
 func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) error {
 	base := baseOf(over.Shard)
 	found := make(map[string]bool)
@@ -183,7 +184,10 @@ func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) e
 			}
 			found[s.Key] = true
 			for _, m := range s.Members() {
-				im := index.Member{Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime, Mode: uint16(m.File.Mode.Perm())}
+				im := index.Member{
+					Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime,
+					Mode: uint16(m.File.Mode.Perm()),
+				}
 				if m.File.Row != pack.Changed {
 					im = base.Index.Member(m.File.Row)
 				}
@@ -201,7 +205,7 @@ func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) e
 	return missing(over.Shard.Name, keys, found)
 }
 
-// print prints one sample. Members says that its members were asked for, not its key.
+// print prints one sample: its members if they were asked for, and else its key.
 func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	switch {
 	case u.JSON:
@@ -213,7 +217,8 @@ func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	for _, m := range s.Members {
 		var err error
 		if o.long {
-			_, err = fmt.Fprintf(u.Out, "%12d %s %s\n", m.Size, m.time.UTC().Format("2006-01-02 15:04:05"), ui.Printable(m.text))
+			changed := m.time.UTC().Format("2006-01-02 15:04:05")
+			_, err = fmt.Fprintf(u.Out, "%12d %s %s\n", m.Size, changed, ui.Printable(m.text))
 		} else {
 			_, err = fmt.Fprintln(u.Out, ui.Printable(m.text))
 		}

@@ -6,10 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,20 +65,7 @@ func serve(ctx context.Context, u *ui.UI) error {
 	return server.Serve(ctx, u, link.Options, link)
 }
 
-// ownSignals returns the signals that end this process; those of a private one come from the process that started it.
-func ownSignals(private bool) <-chan os.Signal {
-	if private {
-		return server.PassedSignals()
-	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as by nohup
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	return signals
-}
-
-// newRoot returns the command line's root.
+// newRoot returns the root of the command line, with all verbs.
 func newRoot(g *globals) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "shardfs VERB [flags] [arguments]",
@@ -126,7 +109,7 @@ shard.`,
 	return root
 }
 
-// checkArguments makes what a verb says of its arguments a mistake in the command line, with the way to write it.
+// checkArguments turns the error of a verb's arguments into a usage error, with the usage line as its hint.
 func checkArguments(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
@@ -140,7 +123,7 @@ func checkArguments(cmd *cobra.Command) {
 	}
 }
 
-// helpTemplate ends in the examples, where the eye looks for them.
+// helpTemplate puts the examples last, where the eye looks for them.
 const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
 
 Usage:
@@ -158,47 +141,3 @@ Common flags:
 Examples:
 {{.Example}}
 {{end}}`
-
-// interrupted is the error after a signal.
-type interrupted struct{ signal syscall.Signal }
-
-func (e interrupted) Error() string { return "interrupted by " + strings.ToLower(e.signal.String()) }
-
-// withSignals returns a context that signals end. A second one ends the process at once.
-func withSignals(parent context.Context, signals <-chan os.Signal) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	// A write to a pipe without a reader must fail, not kill this process, which has files to remove.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case first := <-signals:
-			cancel(interrupted{first.(syscall.Signal)})
-		case <-done:
-			return
-		}
-		begun := time.Now()
-		for {
-			select {
-			case second := <-signals:
-				// Timeout sends its signal twice, to the process and to its group, and that is one.
-				if time.Since(begun) > 200*time.Millisecond {
-					os.Exit(128 + int(second.(syscall.Signal)))
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ctx, func() {
-		close(done)
-		cancel(nil)
-	}
-}
-
-// signalOf returns the signal that ended a context, given its cause.
-func signalOf(cause error) (s syscall.Signal, ok bool) {
-	var i interrupted
-	ok = errors.As(cause, &i)
-	return i.signal, ok
-}

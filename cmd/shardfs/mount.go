@@ -70,8 +70,8 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 		return source.ErrOnce
 	}
 	o := server.Options{
-		Names: names, Mountpoint: mountpoint, Mount: f.options, ReadOnly: f.readOnly, Changes: server.Changes(f.overlay),
-		Scratch: f.scratch,
+		Names: names, Mountpoint: mountpoint, Mount: f.options, ReadOnly: f.readOnly,
+		Changes: server.Changes(f.overlay), Scratch: f.scratch,
 	}
 	o.SetShardOptions(f.from.options())
 	if err := server.Prepare(ctx, u, &o); err != nil {

@@ -19,7 +19,7 @@ type shardFlags struct {
 
 func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
 	f.globals = g
-	flags.StringVar(&f.index, "index", "", "index `FILE`, made if it does not fit; or none")
+	flags.StringVar(&f.index, "index", "", "index `FILE`, made again if it does not fit; or none")
 	flags.BoolVar(&f.truncated, "allow-truncated", false, "serve the whole samples before a cut")
 }
 
@@ -38,7 +38,7 @@ func (f *shardFlags) options() shard.Options {
 	return o
 }
 
-// defaultCacheDir returns where index files are kept; "" where there is no such place.
+// defaultCacheDir returns the directory of index files; "" if the user has no cache directory.
 func defaultCacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {

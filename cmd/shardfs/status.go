@@ -16,8 +16,8 @@ func newStatus(g *globals) *cobra.Command {
 		Use:   "status [flags] MOUNTPOINT",
 		Short: "Show what has changed in a mount",
 		Long: `Status lists what has changed since the shard was mounted, one change a line: A
-added, M modified, D deleted, R renamed; a path with a slash at its end is a
-sample, the others are files.`,
+added, M modified, D deleted, R renamed. A path that ends in a slash is a sample,
+others are files.`,
 		Example: `  shardfs status mnt
   shardfs status --json mnt | jq -r .path`,
 		Args: cobra.ExactArgs(1),

@@ -14,10 +14,10 @@ func newUmount(*globals) *cobra.Command {
 	var discard bool
 	cmd := &cobra.Command{
 		Use:   "umount [flags] MOUNTPOINT...",
-		Short: "Unmount cleanly, also after a dead server",
+		Short: "Unmount cleanly, also if the server is dead",
 		Long: `Umount ends a mount and returns when nothing is left of it. Changes in a
-directory given with mount --scratch stay there. Other changes go with the
-mount: if they were not packed, umount refuses.`,
+directory that mount --scratch was given stay there. Other changes are lost with
+the mount: if they were not packed, umount refuses.`,
 		Example: `  shardfs umount mnt
   shardfs umount --discard mnt      # changes that were not packed are lost`,
 		Args: cobra.MinimumNArgs(1),
@@ -26,7 +26,7 @@ mount: if they were not packed, umount refuses.`,
 			for _, mountpoint := range args {
 				err := mounts.End(cmd.Context(), mountpoint, discard)
 				if errors.Is(err, mounts.ErrUnpacked) {
-					err = ui.WithHint(err, "pack them first, or give them up with --discard")
+					err = ui.WithHint(err, "pack them first, or lose them with --discard")
 				}
 				if err != nil {
 					errs = append(errs, fmt.Errorf("%s: %w", mountpoint, err))
@@ -35,6 +35,6 @@ mount: if they were not packed, umount refuses.`,
 			return errors.Join(errs...)
 		},
 	}
-	cmd.Flags().BoolVar(&discard, "discard", false, "give up changes that were not packed")
+	cmd.Flags().BoolVar(&discard, "discard", false, "lose changes that were not packed")
 	return cmd
 }

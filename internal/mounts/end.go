@@ -16,9 +16,9 @@ import (
 // ErrUnpacked says that changes would be lost that were not packed.
 var ErrUnpacked = errors.New("there are changes that were not packed")
 
-// End unmounts the mount at a place, waits for the end of its server, and removes a temporary scratch directory. It refuses
-// with ErrUnpacked if that has changes that were not packed, unless discard is set. If the mount is in use, the error is
-// EBUSY and names the processes.
+// End unmounts the mount at a place, waits for the end of its server, and removes a temporary scratch directory. It
+// refuses with ErrUnpacked if that has changes that were not packed, unless discard is set. If the mount is in use,
+// the error is EBUSY and names the processes.
 func End(ctx context.Context, place string, discard bool) error {
 	place, err := Absolute(place)
 	if err != nil {
@@ -74,7 +74,8 @@ func End(ctx context.Context, place string, discard bool) error {
 
 // awaitServer returns when no process holds a scratch directory any more.
 func awaitServer(ctx context.Context, s *scratch.Scratch) error {
-	return retry.While(ctx, retry.Policy{Limit: 10 * time.Second, Most: 10 * time.Millisecond}, retry.Is(scratch.ErrInUse), func() error {
+	p := retry.Policy{Limit: 10 * time.Second, Most: 10 * time.Millisecond}
+	return retry.While(ctx, p, retry.Is(scratch.ErrInUse), func() error {
 		if s.InUse() {
 			return fmt.Errorf("%s: %w: unmounted, but its server has not ended", s.Dir, scratch.ErrInUse)
 		}

@@ -21,9 +21,10 @@ var ErrNoDir = errors.New("no such directory")
 // ErrNoLock says that a file system cannot lock a directory.
 var ErrNoLock = errors.New("no lock keeps other runs out")
 
-// Hold keeps other runs out of a directory in which runs make temporary scratch directories, until release is called. If
-// another run has it, that is waited for a little: a run that was just killed takes a moment to end. Then the error
-// is scratch.ErrInUse. With ErrNoLock, as NFS may say of directories, release is not nil and the directory can be used.
+// Hold keeps other runs out of a directory in which runs make temporary scratch directories, until release is called.
+// If another run has it, that is waited for a little: a run that was just killed takes a moment to end. Then the
+// error is scratch.ErrInUse. With ErrNoLock, as NFS may say of directories, release is not nil and the directory can
+// be used.
 func Hold(ctx context.Context, name string) (release func(), err error) {
 	dir, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -33,7 +34,8 @@ func Hold(ctx context.Context, name string) (release func(), err error) {
 		return nil, err
 	}
 	lock := func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
-	err = retry.While(ctx, retry.Policy{Limit: 2 * time.Second, First: 5 * time.Millisecond}, retry.Is(unix.EWOULDBLOCK), lock)
+	p := retry.Policy{Limit: 2 * time.Second, First: 5 * time.Millisecond}
+	err = retry.While(ctx, p, retry.Is(unix.EWOULDBLOCK), lock)
 	release = func() { dir.Close() }
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):

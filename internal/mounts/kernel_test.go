@@ -15,7 +15,8 @@ import (
 	"github.com/shardfs/shardfs/internal/skip"
 )
 
-// mountWithoutServer mounts overlayfs with a temporary scratch directory over a plain directory, so that no process serves it.
+// mountWithoutServer mounts overlayfs with a temporary scratch directory over a plain directory, so that no process
+// serves it.
 func mountWithoutServer(t *testing.T) (s *scratch.Scratch, place string) {
 	t.Helper()
 	if !overlayfs.MayMount() {

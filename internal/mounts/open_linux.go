@@ -22,9 +22,9 @@ type Changes struct {
 	Scratch *scratch.Scratch // opened for reading
 }
 
-// Open opens the shard of a mount and its changes, with all that was written to the mount before. The mount may be used
-// meanwhile, and its server may be gone. The error is ErrNotMounted where none of ours is at that place, and also where the
-// mount is of many shards: it cannot be changed, so it is like any other directory.
+// Open opens the shard of a mount and its changes, with all that was written to the mount before. The mount may be
+// used meanwhile, and its server may be gone. The error is ErrNotMounted where none of ours is at that place, and
+// also where the mount is of many shards: it cannot be changed, so it is like any other directory.
 func Open(ctx context.Context, place string) (*Changes, error) {
 	s, err := scratchAt(place)
 	if err != nil {
@@ -78,8 +78,8 @@ func scratchAt(name string) (*scratch.Scratch, error) {
 	return s, nil
 }
 
-// flush has the kernel write what it holds back of a mount's files. Of a mount whose server is gone it holds nothing, and what
-// overlayfs holds are the files of the upper directory themselves.
+// flush has the kernel write what it holds back of a mount's files. Of a mount whose server is gone it holds nothing,
+// and what overlayfs holds are the files of the upper directory themselves.
 func flush(m Mount) error {
 	if m.Type != fusefs.Type {
 		return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// serverGone reports whether a mount needs a server that is gone. A server holds the scratch directory as long as it lives. Its
-// mount outlives it: one of FUSE answers with errors, and one of overlayfs shows what was read before and what was changed.
-// A mount that the kernel serves alone needs none.
+// serverGone reports whether a mount needs a server that is gone. A server holds the scratch directory as long as it
+// lives. Its mount outlives it: one of FUSE answers with errors, and one of overlayfs shows what was read before and
+// what was changed. A mount that the kernel serves alone needs none.
 func serverGone(m Mount) bool {
 	if scratch.IsLive(m.Source) {
 		return false
@@ -28,8 +28,8 @@ type Leftover struct {
 	Err error // why it could not be removed; nil: it holds changes that were not packed
 }
 
-// ClearStale detaches our mounts at a place whose server is gone, and removes their temporary scratch directories. It returns
-// those that stay.
+// ClearStale detaches our mounts at a place whose server is gone, and removes their temporary scratch directories. It
+// returns those that stay.
 func ClearStale(ctx context.Context, place string) (left []Leftover, err error) {
 	for {
 		m, mounted, err := At(place)
@@ -56,10 +56,10 @@ func detachStale(m Mount) error {
 	return nil
 }
 
-// ClearOthers detaches what earlier holders of a scratch directory have left mounted, at any place: nothing must write to
-// the changes through such a mount any more. The caller holds the scratch directory. A mount that the kernel still
-// serves without its holder is not detached; then the error is scratch.ErrInUse. It returns the places that the user
-// could have seen.
+// ClearOthers detaches what earlier holders of a scratch directory have left mounted, at any place: nothing must
+// write to the changes through such a mount any more. The caller holds the scratch directory. A mount that the kernel
+// still serves without its holder is not detached; then the error is scratch.ErrInUse. It returns the places that the
+// user could have seen.
 func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 	all, err := List()
 	if err != nil {
@@ -88,8 +88,8 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 	return places, nil
 }
 
-// RemovePacked removes a scratch directory that no process holds, unless it is the user's own or has changes that were not
-// packed. Kept says that it has such changes, or that they could not be looked at.
+// RemovePacked removes a scratch directory that no process holds, unless it is the user's own or has changes that
+// were not packed. Kept says that it has such changes, or that they could not be looked at.
 func RemovePacked(ctx context.Context, s *scratch.Scratch) (kept bool, err error) {
 	if s.Kind() == scratch.Kept {
 		return false, nil
@@ -116,9 +116,9 @@ func hasUnpacked(ctx context.Context, s *scratch.Scratch) (bool, error) {
 	return !s.Packed(stamp), err
 }
 
-// Sweep removes the temporary scratch directories in a directory that killed processes have left, except those with changes
-// of a mount. Alone says that this process is the only one that makes any there. Report, if not nil, is called for
-// each that cannot be removed.
+// Sweep removes the temporary scratch directories in a directory that killed processes have left, except those with
+// changes of a mount. Alone says that this process is the only one that makes any there. Report, if not nil, is
+// called for each that cannot be removed.
 func Sweep(in string, alone bool, report func(error)) {
 	dirs, err := fs.Glob(os.DirFS(in), scratch.TempPattern)
 	if err != nil {

@@ -17,14 +17,15 @@ import (
 
 // A Base shows what it was made of at a directory.
 type Base interface {
-	// Mount mounts at a directory, which is empty, and returns when the mount is ready for use. After an error nothing is mounted.
+	// Mount mounts at a directory, which is empty, and returns when the mount is ready for use. After an error
+	// nothing is mounted.
 	Mount(ctx context.Context, dir string) (Mounted, error)
 }
 
 // Mounted is what a Base has mounted.
 type Mounted interface {
-	// Unmount unmounts it: at once if it is not in use, and else lazily, so that it is gone from its directory and ends with its
-	// last user. If it is not mounted any more, that is no error.
+	// Unmount unmounts it: at once if it is not in use, and else lazily, so that it is gone from its directory and
+	// ends with its last user. If it is not mounted any more, that is no error.
 	Unmount() error
 	// Wait returns when it has ended and no user is left.
 	Wait()
@@ -54,14 +55,15 @@ func (b *fuseBase) Mount(_ context.Context, dir string) (Mounted, error) {
 	return s, nil
 }
 
-// overlayfsBase shows a base and changes over it by the kernel's overlayfs. What is changed does not pass through this process.
+// overlayfsBase shows a base and changes over it by the kernel's overlayfs. What is changed does not pass through
+// this process.
 type overlayfsBase struct {
 	lower   Base
 	options overlayfs.Options
 }
 
-// newOverlayfsBase returns the base for a shard with the changes in a scratch directory, which this process holds. Private
-// says that they will be thrown away.
+// newOverlayfsBase returns the base for a shard with the changes in a scratch directory, which this process holds.
+// Private says that they will be thrown away.
 func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, private bool) (Base, error) {
 	userXattr, err := overlay.PrepareUpper(s)
 	if err != nil {

@@ -15,12 +15,13 @@ import (
 	"github.com/shardfs/shardfs/internal/overlayfs"
 )
 
-// A run mounts in a mount namespace of its own, so that no other process sees the mount and nothing stays mounted, however the
-// run ends: this program starts itself again there, and the first process stays to pass on signals and the exit status. Users
-// other than root have the right to mount in a user namespace of their own, in which they keep their user ID.
+// A run mounts in a mount namespace of its own, so that no other process sees the mount and nothing stays mounted,
+// however the run ends: this program starts itself again there, and the first process stays to pass on signals and
+// the exit status. Users other than root have the right to mount in a user namespace of their own, in which they keep
+// their user ID.
 
-// NamespaceVariable is the environment variable that marks a process in a namespace of its own: where it is set, the program
-// calls EnterNamespace.
+// NamespaceVariable is the environment variable that marks a process in a namespace of its own: where it is set, the
+// program calls EnterNamespace.
 const NamespaceVariable = "SHARDFS_NAMESPACE"
 
 // Descriptors of a process in a namespace.
@@ -102,8 +103,8 @@ func namespaceAttributes() *syscall.SysProcAttr {
 	}
 }
 
-// EnterNamespace readies a process that was started in a namespace of its own. After an error it must exit; the first process
-// then continues without a namespace.
+// EnterNamespace readies a process that was started in a namespace of its own. After an error it must exit; the first
+// process then continues without a namespace.
 func EnterNamespace() error {
 	for _, fd := range []int{usableFD, signalFD} {
 		unix.CloseOnExec(fd)
@@ -117,8 +118,8 @@ func EnterNamespace() error {
 	return errors.Join(err, usable.Close())
 }
 
-// PassedSignals returns the signals that the first process passes on. The first signal comes twice if there is another, and also
-// when the first process ends.
+// PassedSignals returns the signals that the first process passes on. The first signal comes twice if there is
+// another, and also when the first process ends.
 func PassedSignals() <-chan os.Signal {
 	// Handled, not ignored: commands would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
@@ -140,12 +141,14 @@ func PassedSignals() <-chan os.Signal {
 	return signals
 }
 
-// DropPrivileges gives up the rights that an ordinary user has in a namespace of their own, which commands would inherit.
+// DropPrivileges gives up the rights that an ordinary user has in a namespace of their own, which commands would
+// inherit.
 func DropPrivileges() error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
+	_, _, errno := syscall.AllThreadsSyscall6(
+		unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
 	if errno == unix.ENOTSUP { // built with cgo, as for the race detector; the rights hold in the namespace only
 		return nil
 	}

@@ -1,19 +1,19 @@
-// Package server makes shards a mount: it mounts a base at a directory, keeps the changes over it, and stays until the mount
-// ends.
+// Package server makes shards a mount: it mounts a base at a directory, keeps the changes over it, and stays until
+// the mount ends.
 //
-// A [Base] shows files at a directory. One serves shards by FUSE and cannot be changed; one is overlayfs over any such base, so
-// that the kernel keeps the changes; one serves a shard with its changes by FUSE, where overlayfs cannot be had. [Serve]
-// chooses one of them for its [Options], in the process that calls it.
+// A [Base] shows files at a directory. One serves shards by FUSE and cannot be changed; one is overlayfs over any
+// such base, so that the kernel keeps the changes; one serves a shard with its changes by FUSE, where overlayfs
+// cannot be had. [Serve] chooses one of them for its [Options], in the process that calls it.
 //
-// That process is the user's own (mount -f), or one that [Start] or [StartPrivate] have started: the same program again, whose
-// main function then calls [Accept] for its options and for the link to the process that started it. A private server ends
-// with that process, and is started in a mount namespace of its own where there can be one, see [Namespace].
+// That process is the user's own (mount -f), or one that [Start] or [StartPrivate] have started: the same program
+// again, whose main function then calls [Accept] for its options and for the link to the process that started it. A
+// private server ends with that process, and is started in a mount namespace of its own where there can be one, see
+// [Namespace].
 package server
 
 import "github.com/shardfs/shardfs/internal/shard"
 
-// Options say what a server shows, where, and where changes go. They hold no names that depend on the user's settings, so that
-// another process can be given them.
+// Options say what a server shows, where, and where changes go. They can be sent to another process.
 type Options struct {
 	Names      []string // of the shards; several are a directory each, and cannot be changed
 	Mountpoint string   // an empty directory: absolute, without links
@@ -27,8 +27,8 @@ type Options struct {
 	NoIndex        bool
 	AllowTruncated bool
 
-	// Private says that the mount is for the process that started the server only: it ends with that process, and nothing of it
-	// need be on disk, as the changes are thrown away.
+	// Private says that the mount is for the process that started the server only: it ends with that process, and
+	// nothing of it need be on disk, as the changes are thrown away.
 	Private bool
 }
 
@@ -50,6 +50,7 @@ func (o *Options) SetShardOptions(s shard.Options) {
 // shardOptions returns how a shard is opened.
 func (o *Options) shardOptions(detail func(format string, args ...any)) shard.Options {
 	return shard.Options{
-		IndexFile: o.IndexFile, CacheDir: o.CacheDir, NoIndex: o.NoIndex, AllowTruncated: o.AllowTruncated, Detail: detail,
+		IndexFile: o.IndexFile, CacheDir: o.CacheDir, NoIndex: o.NoIndex, AllowTruncated: o.AllowTruncated,
+		Detail: detail,
 	}
 }

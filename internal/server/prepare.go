@@ -25,8 +25,8 @@ func CanMount() bool {
 	return err == nil || os.Geteuid() == 0 || overlayfs.MayMount()
 }
 
-// Prepare checks that the options can be served, as far as the user is to blame for it, clears what a server that is gone has
-// left at the mountpoint, and makes the name of the mountpoint absolute.
+// Prepare checks that the options can be served, as far as the user is to blame for it, clears what a server that is
+// gone has left at the mountpoint, and makes the name of the mountpoint absolute.
 func Prepare(ctx context.Context, u *ui.UI, o *Options) error {
 	given := o.Mountpoint
 	place, err := mounts.Absolute(given)
@@ -38,8 +38,8 @@ func Prepare(ctx context.Context, u *ui.UI, o *Options) error {
 		if l.Err != nil {
 			u.Warn("%s: %v", l.Dir, l.Err)
 		} else {
-			u.Warn("%s: the server of the last mount is gone; its changes are in %s: mount with --scratch to use them again",
-				place, l.Dir)
+			u.Warn("%s: the server of the last mount is gone; its changes are in %s: "+
+				"mount with --scratch to use them again", place, l.Dir)
 		}
 	}
 	if err != nil {

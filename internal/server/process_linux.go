@@ -17,9 +17,9 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// A server's process is linked by a socket to the process that started it. Down the socket come the options; a byte up it says
-// that the mount is ready. A server in the background closes the link then. A private one keeps it: it sends back what it is
-// sent, which shows that it lives, and ends when the other end is closed.
+// A server's process is linked by a socket to the process that started it. Down the socket come the options; a byte
+// up it says that the mount is ready. A server in the background closes the link then. A private one keeps it: it
+// sends back what it is sent, which shows that it lives, and ends when the other end is closed.
 
 // Variable is the environment variable that marks a server's process: where it is set, the program calls Accept.
 const Variable = "SHARDFS_SERVER"
@@ -30,7 +30,7 @@ const linkFD = 3 // of the socket, in the server's process
 type Command struct {
 	Args   []string // the arguments that ps shows after the program's name; the process takes its options from the link
 	Env    []string // its environment
-	Stderr *os.File // where it writes messages until the mount is ready; from then on they go to the log in its scratch directory
+	Stderr *os.File // for messages until the mount is ready; later ones go to the log in the scratch directory
 	UI     *ui.UI   // which messages it writes, and in which format
 }
 
@@ -42,10 +42,11 @@ type request struct {
 	LogFormat string
 }
 
-// Start starts a server in the background and returns when its mount is ready. The server ends with its mount, or by a signal. If
-// it fails it says why itself, and the error is a ui.ReportedError.
+// Start starts a server in the background and returns when its mount is ready. The server ends with its mount, or by
+// a signal. If it fails it says why itself, and the error is a ui.ReportedError.
 func Start(ctx context.Context, c Command, o Options) error {
-	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // what else this process was started with is not the server's
+	// The server must not inherit files that this process was started with.
+	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	o.Private = false
 	p, err := c.start(ctx, o)
 	if err != nil {
@@ -62,7 +63,8 @@ type Process struct {
 	err   error         // how, afterwards
 }
 
-// StartPrivate starts a server whose mount is for the calling process, and returns when that is ready. The caller calls Stop.
+// StartPrivate starts a server whose mount is for the calling process, and returns when that is ready. The caller
+// calls Stop.
 func StartPrivate(ctx context.Context, c Command, o Options) (*Process, error) {
 	o.Private = true
 	p, err := c.start(ctx, o)
@@ -123,8 +125,8 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	return nil, errors.Join(err, link.Close())
 }
 
-// childError returns how a process of this program ended. One that exited with an error has said why; one that was killed could
-// not.
+// childError returns how a process of this program ended. One that exited with an error has said why; one that was
+// killed could not.
 func childError(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
@@ -136,9 +138,9 @@ func childError(err error) error {
 // Pid returns the number of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Err returns an error if the process has ended. It asks the process: one that answers has let no request to its mount fail until
-// then. There is no answer only when no thread of it is left, which this process learns later than the users of the mount.
-// It is not safe for concurrent use.
+// Err returns an error if the process has ended. It asks the process: one that answers has let no request to its
+// mount fail until then. There is no answer only when no thread of it is left, which this process learns later than
+// the users of the mount. It is not safe for concurrent use.
 func (p *Process) Err() error {
 	b := []byte{0}
 	if _, err := p.link.Write(b); err == nil {
@@ -157,10 +159,11 @@ func (p *Process) Stop() error {
 	return errors.Join(err, p.err)
 }
 
-// Link is a server's link to the process that started it. The methods of a nil Link, where the user did that, do nothing.
+// Link is a server's link to the process that started it. The methods of a nil Link, where the user did that, do
+// nothing.
 type Link struct {
 	Options Options // what is to be served
-	Exit    func()  // ends this process at once and with success; set before Serve, which calls it where a private mount is kept in use
+	Exit    func()  // ends this process at once, with success: a private mount may be kept in use; set before Serve
 
 	request request
 	conn    *os.File
@@ -203,8 +206,8 @@ func (l *Link) Configure(u *ui.UI) {
 // isBackground reports whether the server goes on when the process that started it has ended.
 func (l *Link) isBackground() bool { return l != nil && !l.Options.Private }
 
-// parentExited is closed when the server is to end because the process that started it has. A server in the background, or
-// without a link, does not.
+// parentExited is closed when the server is to end because the process that started it has. A server in the
+// background, or without a link, does not.
 func (l *Link) parentExited() <-chan struct{} {
 	if l == nil {
 		return nil
@@ -212,7 +215,8 @@ func (l *Link) parentExited() <-chan struct{} {
 	return l.closed
 }
 
-// ready says that the mount is ready, and lets go of the user's terminal and directory: messages go to a log from now on.
+// ready says that the mount is ready, and lets go of the user's terminal and directory: messages go to a log from now
+// on.
 func (l *Link) ready(log string) error {
 	if l == nil {
 		return nil

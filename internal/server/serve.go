@@ -32,9 +32,9 @@ type server struct {
 	scratch *scratch.Scratch // held
 }
 
-// Serve mounts shards and serves them until they are unmounted or ctx ends. Link is the link to the process that started this
-// one; nil: the user did. Serve changes the whole process: it ignores SIGHUP, as a mount outlives the terminal that it was
-// made at, and has no umask.
+// Serve mounts shards and serves them until they are unmounted or ctx ends. Link is the link to the process that
+// started this one; nil: the user did. Serve changes the whole process: it ignores SIGHUP, as a mount outlives the
+// terminal that it was made at, and has no umask.
 func Serve(ctx context.Context, u *ui.UI, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
 	s := &server{Options: o, ui: u, link: link}
@@ -70,7 +70,8 @@ func Serve(ctx context.Context, u *ui.UI, o Options, link *Link) (err error) {
 	return err
 }
 
-// serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount goes on without this process.
+// serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount goes on without
+// this process.
 func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	opened, err := s.scratch.UseIndex(s.shardOptions(s.ui.Detail))
 	if err != nil {
@@ -213,8 +214,8 @@ func (s *server) attend(ctx context.Context, m Mounted, ready func()) (outlived 
 		return false, err // there is no other way to end the mount than the end of this process
 	}
 	if s.Private {
-		// The run is over, but what a command has put into another session may hold a file for as long as it likes. It is not
-		// waited for; and nothing is closed first, because it may be reading just now.
+		// The run is over, but what a command has put into another session may hold a file for as long as it likes.
+		// It is not waited for; and nothing is closed first, because it may be reading just now.
 		time.AfterFunc(strayGrace, s.link.Exit)
 	}
 	<-done

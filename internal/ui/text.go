@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns text without control characters and invalid UTF-8, which are escaped as in Go: names come from strangers,
-// and a terminal obeys what it is sent. Newlines at the end are dropped.
+// Printable returns text without control characters and invalid UTF-8, which are escaped as in Go: names come from
+// strangers, and a terminal obeys what it is sent. Newlines at the end are dropped.
 func Printable(s string) string {
 	s = strings.TrimRight(s, "\n")
 	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) && r != ' ' }) < 0 {

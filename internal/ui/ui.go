@@ -1,9 +1,10 @@
 // Package ui is how shardfs talks to its user: results go to one stream, messages to another.
 //
-// A message has one of five levels, each with a method: Fail says why a command ends, Warn what the user should look at, Note what was
-// done, Detail why, and Print a result as JSON. The package also has the three kinds of error that are about talking: a mistake
-// in the command line (UsageError), an error with a way out of it (HintError), and one that the user has been told already
-// (ReportedError). It knows no flags and no exit statuses; the program hands in the streams.
+// A message has one of four levels, each with a method: Fail says why a command ends, Warn what the user should look at,
+// Note what was done, and Detail why. Print prints a result. The package also has the three kinds of error that are
+// about talking: a mistake in the command line ([UsageError]), an error with a way out of it ([HintError]), and one that
+// the user has been told already ([ReportedError]). It knows no flags and no exit statuses; the program hands in the
+// streams.
 package ui
 
 import (
@@ -34,8 +35,8 @@ type UI struct {
 	mu sync.Mutex // guards Err
 }
 
-// Fail says why a command ends, and the way out if there is one. Joined errors get a line each. An error that was reported
-// already, or that says that no one reads the results any more, is left out.
+// Fail says why a command ends, and the way out if there is one. Joined errors get a line each. An error that was
+// reported already, or that says that no one reads the results any more, is left out.
 func (u *UI) Fail(err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
 		for _, err := range joined.Unwrap() {
@@ -94,8 +95,8 @@ func (u *UI) Say(level, text string) {
 	fmt.Fprintf(u.Err, "shardfs: %s%s\n", level, Printable(text))
 }
 
-// Progress returns a function that shows how far a shard has been indexed, in bytes, and one that erases that line. Show is
-// nil where Err is no terminal or Quiet is set; done is never nil.
+// Progress returns a function that shows how far a shard has been indexed, in bytes, and one that erases that line.
+// Show is nil where Err is no terminal or Quiet is set; done is never nil.
 func (u *UI) Progress(name string) (show func(read, size int64), done func()) {
 	if f, ok := u.Err.(*os.File); u.Quiet || !ok || !IsTerminal(f) {
 		return nil, func() {}
