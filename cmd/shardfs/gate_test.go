@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,25 +20,45 @@ type gateKey struct{}
 
 // gate shows a shard as a file that cannot be read over, so that a story can look on while the shard is being indexed:
 //
-//	gate slow in.tar        # slow/in.tar is in.tar, but no byte behind its first quarter can be read
+//	gate slow in.tar        # slow/in.tar is in.tar, but no byte after its first quarter can be read
+//	gate waited             # wait until somebody waits for one
 //	gate open               # now it can
-//	gate slow in.tar 500ms  # or each read of its second quarter takes so long
+//
+// or each read of its second quarter takes a time, and is counted:
+//
+//	gate slow in.tar 500ms
+//	gate count              # from here
+//	gate most 5             # no more than so many have begun
 //
 // The middle and the end, which tell whether an index fits, can always be read. The shard should have some megabytes, for
 // they are read in pieces of up to one.
 func makeGate(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) == 1 && args[0] == "open" {
-		ts.Value(gateKey{}).(*gate).lift()
+	g := ts.Value(gateKey{}).(*gate)
+	switch {
+	case neg || len(args) == 0 || len(args) > 3:
+		ts.Fatalf("usage: gate DIR SHARD [DELAY], or gate waited|open|count|most N")
+	case args[0] == "waited":
+		waitFor(ts, func() bool { return g.waiting.Load() > 0 }, "a read at the gate")
+		return
+	case args[0] == "open":
+		g.lift()
+		return
+	case args[0] == "count":
+		g.begun.Store(0)
+		return
+	case args[0] == "most":
+		most, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		if n := int(g.begun.Load()); n > most {
+			ts.Fatalf("%d reads at the gate, want at most %d", n, most)
+		}
 		return
 	}
-	if neg || len(args) < 2 || len(args) > 3 {
-		ts.Fatalf("usage: gate DIR SHARD [DELAY], or gate open")
-	}
 	dir := ts.MkAbs(args[0])
-	content, err := os.ReadFile(ts.MkAbs(args[1]))
+	var err error
+	g.content, err = os.ReadFile(ts.MkAbs(args[1]))
 	ts.Check(err)
-	g := ts.Value(gateKey{}).(*gate)
-	*g = gate{content: content, opened: make(chan struct{}), delay: 0}
+	g.opened = make(chan struct{})
 	g.lift = sync.OnceFunc(func() { close(g.opened) })
 	if len(args) == 3 {
 		g.delay, err = time.ParseDuration(args[2])
@@ -66,7 +88,9 @@ type gate struct {
 	content []byte
 	delay   time.Duration // 0: until it is opened
 	opened  chan struct{}
-	lift    func() // opens it
+	lift    func()       // opens it
+	waiting atomic.Int32 // reads that wait for it
+	begun   atomic.Int32 // reads that had to wait
 }
 
 // Getattr implements fs.NodeGetattrer.
@@ -88,6 +112,9 @@ func (g *gate) Read(ctx context.Context, _ fs.FileHandle, dest []byte, off int64
 		if g.delay > 0 {
 			after = time.After(g.delay)
 		}
+		g.begun.Add(1)
+		g.waiting.Add(1)
+		defer g.waiting.Add(-1)
 		select {
 		case <-g.opened:
 		case <-after:

@@ -50,6 +50,7 @@ func TestStories(t *testing.T) {
 		Setup:               setUp,
 		Condition:           condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"blocked":    blocked,
 			"ended":      ended,
 			"eventually": eventually,
 			"examples":   runExamples,
@@ -57,11 +58,13 @@ func TestStories(t *testing.T) {
 			"gate":       makeGate,
 			"jsonlines":  jsonLines,
 			"mkshard":    makeShard,
+			"opened":     opened,
 			"pid":        pid,
 			"same":       same,
 			"send":       send,
 			"status":     status,
 			"tamper":     tamper,
+			"watch":      watch,
 		},
 	})
 }
@@ -70,6 +73,7 @@ func setUp(env *testscript.Env) error {
 	limit := testtime.Limit(env.T().(testtime.Deadliner), time.Minute)
 	env.Values[limitKey{}] = limit
 	env.Values[gateKey{}] = new(gate)
+	env.Values[watchKey{}] = new(int)
 	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {

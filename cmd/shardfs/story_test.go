@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,6 +110,76 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: ended VERB")
 	}
 	waitFor(ts, func() bool { return len(running(ts, args[0])) == 0 }, "the end of every shardfs %s", args[0])
+}
+
+// blocked waits until a program that the story has started sleeps in the kernel, in a function with a word in its name, and
+// was not woken from one look to the next. It proves that something waits, which to sleep for a while does not:
+//
+//	blocked cat request_wait  # for the answer of a FUSE server
+//	blocked cat pipe_write    # for a reader
+func blocked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: blocked PROGRAM WORD")
+	}
+	before := map[string]bool{}
+	waitFor(ts, func() bool {
+		now := map[string]bool{}
+		for _, p := range processes(ts.Getenv("WORK")) {
+			if filepath.Base(p.args[0]) != args[0] {
+				continue
+			}
+			threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.pid))
+			for _, thread := range threads {
+				where, _ := os.ReadFile(filepath.Join(thread, "wchan"))
+				status, _ := os.ReadFile(filepath.Join(thread, "status"))
+				_, switches, _ := strings.Cut(string(status), "\nvoluntary_ctxt_switches:")
+				if strings.Contains(string(where), args[1]) {
+					now[thread+switches] = true
+				}
+			}
+		}
+		for thread := range now {
+			if before[thread] {
+				return true
+			}
+		}
+		before = now
+		return false
+	}, "a %s that sleeps in %s", args[0], args[1])
+}
+
+// watchKey is where a story keeps an *int, the descriptor of watch.
+type watchKey struct{}
+
+// watch begins to note when a file is opened, and opened waits until it has been since:
+//
+//	watch FILE
+//	opened
+func watch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: watch FILE")
+	}
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) != 1 {
+		ts.Fatalf("%d files are named %s", len(names), args[0])
+	}
+	fd := ts.Value(watchKey{}).(*int)
+	*fd, err = unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	ts.Check(err)
+	ts.Defer(func() { unix.Close(*fd) })
+	_, err = unix.InotifyAddWatch(*fd, names[0], unix.IN_OPEN)
+	ts.Check(err)
+}
+
+func opened(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: opened")
+	}
+	waitFor(ts, func() bool {
+		n, err := unix.Read(*ts.Value(watchKey{}).(*int), make([]byte, 4096))
+		return err == nil && n > 0
+	}, "somebody to open the watched file")
 }
 
 // jsonLines checks that a file holds JSON objects, one a line, and that each has these fields:
