@@ -12,19 +12,19 @@ type Position struct {
 	Intact  bool   `json:"intact"` // all that was written is the beginning of one shard, unchanged
 }
 
-// Position returns where the Writer stands. All bytes up to there have been given to the output by then.
+// Position returns where the Writer stands, after it has handed all bytes up to there to the output.
 func (w *Writer) Position() (Position, error) {
 	err := w.Flush()
-	if out, ok := w.out.(buffered); ok && err == nil {
-		err = out.Flush()
+	if err == nil {
+		err = w.sink.flush()
 	}
-	return Position{w.sum, w.row, w.to, []byte(w.lastKey), w.intact}, err
+	return Position{w.Summary(), w.row, w.to, []byte(w.lastKey), w.intact}, err
 }
 
 // Resume returns a Writer that continues at a position of another one with the same options. Out has been given the bytes
 // that were written before it, and b is the shard of the sample before it.
 func Resume(out io.Writer, o Options, b Base, p Position) *Writer {
-	w := NewWriter(out, o)
+	w := newWriter(newOutput(out, p.Bytes), o)
 	w.sum, w.base, w.row, w.lastKey, w.intact = p.Summary, b, p.Row, string(p.LastKey), p.Intact
 	if p.Copied > 0 {
 		w.plain, w.from, w.to = b.Plain, p.Copied, p.Copied

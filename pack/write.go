@@ -1,0 +1,262 @@
+package pack
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+)
+
+// write writes a sample.
+func (w *Writer) write(s Sample) error {
+	w.sum.LeftOut += s.LeftOut
+	if s.placed {
+		if err := w.enter(s.Base); err != nil {
+			return err
+		}
+	}
+	err := w.reshape(&s)
+	switch {
+	case err != nil:
+	case s.whole:
+		err = w.whole(s)
+	case s.Empty():
+		err = w.empty(s)
+	default:
+		err = w.sample(s)
+	}
+	if err != nil && s.Key != "" {
+		return fmt.Errorf("sample %s: %w", s.Path, err)
+	}
+	return err
+}
+
+// reshape applies Options.Selection and Options.Rekey to a sample.
+func (w *Writer) reshape(s *Sample) error {
+	if w.o.Selection != nil && !s.Empty() {
+		members, all, err := w.o.Selection.apply(s.Members())
+		if err != nil {
+			return err
+		}
+		if s.members, s.whole = members, false; !all && len(members) > 0 {
+			w.sum.Lacking++
+		}
+	}
+	if w.o.Rekey != nil && !s.Empty() {
+		if key := w.o.Rekey(s.Key, w.o.First+w.sum.Samples); key != s.Key {
+			s.members, s.whole = s.Members(), false
+			s.Key, s.own = key, false
+		}
+	}
+	return nil
+}
+
+// enter makes b the shard of the next sample, and finishes the one before: a stream comes as one small shard after the other.
+func (w *Writer) enter(b Base) error {
+	if w.base.Index == b.Index {
+		w.base = b // the size of a stream is known only at its end
+		return nil
+	}
+	if w.base.Index != nil {
+		if err := w.outside(w.base, w.base.Index.Rows()); err != nil {
+			return err
+		}
+	}
+	w.base, w.row = b, 0
+	return nil
+}
+
+// outside writes the members outside samples before row end, and passes over those of samples, which were dropped.
+func (w *Writer) outside(b Base, end int) error {
+	if w.o.Reordered {
+		return nil
+	}
+	for ; w.row < end; w.row++ {
+		if b.Index.InSample(w.row) || w.o.DropOutside {
+			continue
+		}
+		if err := w.rawRow(b, w.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole writes an unchanged sample, with what the shard has between its members.
+func (w *Writer) whole(s Sample) error {
+	x := s.Base.Index
+	if err := w.begin(s.Key); err != nil {
+		return err
+	}
+	if err := w.outside(s.Base, s.start); err != nil {
+		return err
+	}
+	for row := s.start; row < s.end; row++ {
+		if x.InSample(row) {
+			w.sum.Members++
+		} else if w.o.DropOutside || w.o.Reordered {
+			continue
+		}
+		if err := w.rawRow(s.Base, row); err != nil {
+			return err
+		}
+	}
+	w.row = s.end
+	return nil
+}
+
+// empty writes the members outside samples up to where a sample without members was, or to the end of a shard.
+func (w *Writer) empty(s Sample) error {
+	if s.Key != "" {
+		w.sum.Emptied++
+	} else if s.placed && w.o.Reordered {
+		w.sum.Outside += s.Base.Index.Outside()
+	}
+	return w.outside(s.Base, s.end)
+}
+
+// begin counts a sample. It refuses one that readers would take for a part of the one before it.
+func (w *Writer) begin(key string) error {
+	if w.sum.Samples > 0 && key == w.lastKey {
+		return fmt.Errorf("%w: %q is also the key of the sample before it, and the two would become one", ErrKey, key)
+	}
+	w.lastKey = key
+	w.sum.Samples++
+	return nil
+}
+
+// sample writes a sample member by member.
+func (w *Writer) sample(s Sample) error {
+	b := s.Base
+	if err := w.begin(s.Key); err != nil {
+		return err
+	}
+	header, err := w.headerLike(s)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.members {
+		w.sum.Members++
+		if m.Row == Changed && w.row < s.end {
+			if err := w.outside(b, s.end); err != nil {
+				return err
+			}
+		}
+		if m.Row != Changed {
+			if err := w.outside(b, m.Row); err != nil {
+				return err
+			}
+			w.row = m.Row + 1
+		}
+		if s.own && !m.renamed && m.File.Row != Changed && m.File.Row == m.Row {
+			if err := w.rawRow(b, m.Row); err != nil {
+				return err
+			}
+		} else if err := w.newMember(s, m, header); err != nil {
+			return fmt.Errorf("%s: %w", m.File.Name, err)
+		}
+	}
+	return w.outside(b, s.end)
+}
+
+// headerLike returns a header with the owner and time of a sample's new members: those of a member of the shard or, without
+// a shard, no owner and the time of the sample's first file.
+func (w *Writer) headerLike(s Sample) (tar.Header, error) {
+	b := s.Base
+	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.members[0].File.ModTime}
+	if s.like != none {
+		m := b.Index.Member(s.like)
+		h.ModTime = m.ModTime
+		first, err := tar.NewReader(io.NewSectionReader(b.Plain, m.Header, m.Data-m.Header)).Next()
+		switch {
+		case errors.Is(err, tar.ErrHeader):
+			// Package index accepts headers that archive/tar does not. Such a header gives no owner.
+		case err != nil:
+			return h, fmt.Errorf("header of member %d at byte %d: %w", s.like, m.Header, err)
+		default:
+			h.Uid, h.Gid, h.Uname, h.Gname = first.Uid, first.Gid, first.Uname, first.Gname
+		}
+	}
+	if w.o.Times == FixedTime {
+		h.ModTime = w.o.Fixed
+	}
+	return h, nil
+}
+
+// newMember writes a member under a new header.
+func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
+	h.Name = s.Key + "." + m.Ext
+	if k, ext, ok := index.MemberKey(h.Name); !ok || k != s.Key || ext != m.Ext {
+		return fmt.Errorf("%w: a member %q would not belong to the sample %q", ErrKey, h.Name, s.Key)
+	}
+	if w.o.Times == FileTime {
+		h.ModTime = m.File.ModTime
+	}
+	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction would need an extended header
+	var content io.Reader
+	if m.File.Row != Changed {
+		member, err := s.Base.Index.Open(m.File.Row, s.Base.Plain)
+		if err != nil {
+			return err
+		}
+		content, h.Size = member, member.Size()
+	} else {
+		file, err := m.File.Open()
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return ErrChanged
+		}
+		h.Size, content = info.Size(), file
+	}
+	w.header.Reset()
+	if err := tar.NewWriter(&w.header).WriteHeader(&h); err != nil {
+		return err
+	}
+	w.intact = false
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := w.sink.put(w.header.Bytes()); err != nil {
+		return err
+	}
+	n, err := w.sink.copy(content, h.Size)
+	if err != nil {
+		return err
+	}
+	if n < h.Size {
+		return ErrChanged
+	}
+	return w.sink.put(make([]byte, -n&(index.BlockSize-1)))
+}
+
+// rawRow writes a member of the shard unchanged.
+func (w *Writer) rawRow(b Base, row int) error {
+	if err := b.Index.Check(row, b.Plain); err != nil {
+		return err
+	}
+	return w.raw(b, b.Index.Offset(row), b.Index.Offset(row+1))
+}
+
+// raw writes bytes of the plain shard. They are copied when the run of such bytes ends; see Flush.
+func (w *Writer) raw(b Base, from, to int64) error {
+	if w.plain == b.Plain && from == w.to {
+		w.to = to
+		return nil
+	}
+	w.intact = w.intact && w.plain == nil && from == 0
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	w.plain, w.from, w.to = b.Plain, from, to
+	return nil
+}
