@@ -8,21 +8,22 @@ import (
 	"io"
 )
 
-// span is a piece of a shard, in bytes of the plain shard.
+// span is a range of plain bytes.
 type span struct{ offset, size int64 }
 
-// digester computes the digests of a shard and of pieces of it while the shard is read through it, once and in order.
+// digester computes the digests of a shard and of spans of it. It is a reader of the plain bytes; each is summed when
+// it is read.
 type digester struct {
 	r     io.Reader
 	at    int64 // bytes read
 	whole hash.Hash
-	blob  hash.Hash // as Git has it, the size before the content
+	blob  hash.Hash // as of a Git blob, with the size before the content
 
-	next  func() (span, bool) // the pieces, in order, none overlapping
+	next  func() (span, bool) // returns the next span; they are in order and do not overlap
 	span  span
-	more  bool // span is one
+	more  bool // span is set
 	piece hash.Hash
-	sums  [][sha256.Size]byte // of the pieces that have been read
+	sums  [][sha256.Size]byte // of the spans that have been read
 }
 
 func newDigester(plain io.ReaderAt, size int64, next func() (span, bool)) *digester {

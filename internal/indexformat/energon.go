@@ -9,9 +9,9 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// An index of Energon is a row of 64-bit numbers in the byte order of the machine, which is little-endian wherever Energon
-// runs: where the first header of each sample's first member starts, extended headers included, and at last where the end
-// marker starts. The offsets are those of the plain shard.
+// An index of Energon is a sequence of 64-bit numbers in the byte order of the machine, which is little-endian
+// wherever Energon runs. They are offsets in the plain bytes: of the first header of each sample, which can be an
+// extended one, and last of the end marker.
 
 func exportEnergon(w io.Writer, x *index.Index) error {
 	if x.Samples() == 0 {
@@ -21,7 +21,7 @@ func exportEnergon(w io.Writer, x *index.Index) error {
 	var buf [8]byte
 	put := func(offset int64) {
 		binary.LittleEndian.PutUint64(buf[:], uint64(offset))
-		out.Write(buf[:]) // Flush tells an error
+		out.Write(buf[:]) // Flush returns the error
 	}
 	for number := range x.Samples() {
 		put(x.Offset(x.Sample(number).Start))
@@ -49,39 +49,39 @@ func (im *Imported) readEnergon(r io.Reader) error {
 			im.samples = n - 1
 			return nil
 		case err == io.EOF:
-			return fmt.Errorf("%w: %d offsets are of no sample", ErrMalformed, n)
+			return malformed("%d offsets are too few for a sample", n)
 		case err == io.ErrUnexpectedEOF:
-			return fmt.Errorf("%w: its size is no multiple of 8 bytes", ErrMalformed)
+			return malformed("its size is not a multiple of 8 bytes")
 		case err != nil:
 			return err
 		}
 		offset := binary.LittleEndian.Uint64(buf[:])
 		switch {
 		case offset > uint64(im.size):
-			return fmt.Errorf("%w: offset %d is %d, behind the shard's %d bytes", ErrMalformed, n, offset, im.size)
+			return malformed("offset %d is %d, past the shard's %d bytes", n, offset, im.size)
 		case offset%index.BlockSize != 0:
-			return fmt.Errorf("%w: offset %d is %d, no multiple of %d", ErrMalformed, n, offset, index.BlockSize)
+			return malformed("offset %d is %d, not a multiple of %d", n, offset, index.BlockSize)
 		case int64(offset) <= before:
-			return fmt.Errorf("%w: offset %d is %d, not behind %d", ErrMalformed, n, offset, before)
+			return malformed("offset %d is %d, not greater than %d", n, offset, before)
 		}
 		before = int64(offset)
 		im.starts = append(im.starts, before)
 	}
 }
 
-// checkStarts compares the offsets of samples.
+// checkStarts compares the offsets of the samples and of the end marker.
 func (im *Imported) checkStarts(x *index.Index) error {
 	for number := range min(im.samples, x.Samples()) {
 		s := x.Sample(number)
-		if theirs, ours := im.starts[number], x.Offset(s.Start); theirs != ours {
-			return fmt.Errorf("%w: sample %d %q: theirs starts at byte %d, ours at %d", ErrDiffers, number, s.Key, theirs, ours)
+		if got, want := im.starts[number], x.Offset(s.Start); got != want {
+			return differs("sample %d %q: at byte %d in the index, at %d in the shard", number, s.Key, got, want)
 		}
 	}
 	if im.samples != x.Samples() {
-		return fmt.Errorf("%w: %d samples, ours are %d", ErrDiffers, im.samples, x.Samples())
+		return differs("%d samples in the index, %d in the shard", im.samples, x.Samples())
 	}
-	if theirs, ours := im.starts[im.samples], x.End(); theirs != ours {
-		return fmt.Errorf("%w: the end marker: theirs at byte %d, ours at %d", ErrDiffers, theirs, ours)
+	if got, want := im.starts[im.samples], x.End(); got != want {
+		return differs("the end marker: at byte %d in the index, at %d in the shard", got, want)
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ const (
 	HuggingFace Format = "hf"      // hfutils' JSON beside a tar, with the digest of each member
 )
 
-// formats has all that differs between formats. A new format is a row here and a file with the functions that the row names.
+// formats has all that differs between formats. To add a format takes a row here and a file with the functions that
+// the row names.
 var formats = [...]*row{
 	{
 		format:     WDS2IDX,
@@ -51,28 +52,29 @@ var formats = [...]*row{
 	},
 }
 
-// row is what there is to know of a format.
+// row describes a format.
 type row struct {
 	format Format
 	file   func(base string) string // name of the index of a shard, by the shard's base name, which is not empty
 
-	// needsPlain says that a reader of the format uses its offsets in the file as it lies there.
+	// needsPlain says that readers of the format use its offsets in the file without decoding it.
 	needsPlain bool
 
 	// export writes the index of a shard, as Export does.
 	export func(w io.Writer, s Shard) (warning string, err error)
 
-	// begins reports whether the first bytes of a file, 16 or more where it has as many, begin an index. No two formats begin
-	// alike. It and the functions below are nil for a format that is only exported.
+	// begins reports whether a file is an index of the format, by its first bytes, 16 or more unless it is
+	// shorter. No two formats begin in the same way. This and the functions below are nil for a format that can
+	// only be exported.
 	begins func(head []byte) bool
 
-	// read reads an index into an Imported that has only its row and size.
+	// read reads an index into an Imported, of which only row and size are set.
 	read func(im *Imported, r io.Reader) error
 
 	// check compares what was read with an index built from the shard.
 	check func(im *Imported, x *index.Index) error
 
-	// omits reports whether an index of the format has no room for a member of a sample. It is for checkMembers.
+	// omits reports whether an index of the format leaves out a member of a sample. checkMembers calls it.
 	omits func(im *Imported, x *index.Index, e entry) bool
 }
 
@@ -85,7 +87,7 @@ func (f Format) row() (*row, error) {
 	return nil, fmt.Errorf("%w: %q: there are %s", ErrUnknownFormat, string(f), listNames())
 }
 
-// Names returns the names of all formats that can be exported.
+// Names returns the names of all formats.
 func Names() (names []string) {
 	for _, r := range formats {
 		names = append(names, string(r.format))
@@ -111,14 +113,14 @@ func ParseFormats(names string) (list []Format, err error) {
 	return list, nil
 }
 
-// NeedsPlain reports whether the format is only of use beside a shard that is not compressed, because its offsets are those of
-// members in the file.
+// NeedsPlain reports whether the format is of use only beside a plain shard, because it holds the offsets of members
+// in the file.
 func (f Format) NeedsPlain() bool {
 	r, err := f.row()
 	return err == nil && r.needsPlain
 }
 
-// Name returns the path at which the tools of a format look for the index of a shard.
+// Name returns the path where tools look for the index of a shard in a format.
 func Name(f Format, shard string) string {
 	dir, base := path.Split(shard)
 	r, err := f.row()
@@ -128,7 +130,7 @@ func Name(f Format, shard string) string {
 	return dir + r.file(base)
 }
 
-// withoutSuffix returns a file's name up to its last dot; one at its beginning does not count.
+// withoutSuffix returns the name of a file up to its last dot, unless that is at the beginning.
 func withoutSuffix(base string) string {
 	if dot := strings.LastIndexByte(base, '.'); dot > 0 && strings.Trim(base[:dot], ".") != "" {
 		return base[:dot]
@@ -136,7 +138,8 @@ func withoutSuffix(base string) string {
 	return base
 }
 
-// Detect returns the format of an index by its first 16 bytes or more. The error is ErrUnknownFormat.
+// Detect returns the format of an index by its first bytes; 16 or more are needed unless it is shorter. The error is
+// ErrUnknownFormat.
 func Detect(head []byte) (Format, error) {
 	for _, r := range formats {
 		if r.begins != nil && r.begins(head) {

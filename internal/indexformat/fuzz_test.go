@@ -8,7 +8,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// FuzzImport gives an importer any bytes. Whatever it takes is consistent, and only what the shard holds is proven.
+// FuzzImport imports arbitrary bytes. What is accepted is consistent, and what passes Check is what the shard holds.
 func FuzzImport(f *testing.F) {
 	s := shardOf(f, makeTar(f, golden...))
 	formats := []Format{WDS2IDX, Energon, HuggingFace}
@@ -33,7 +33,7 @@ func FuzzImport(f *testing.F) {
 		last := int64(-1)
 		for _, m := range h.members {
 			if m.offset <= last || m.offset%index.BlockSize != 0 || m.size < 0 || m.offset+m.size > s.Size {
-				t.Fatalf("member %+v behind %d", m, last)
+				t.Fatalf("member %+v after %d", m, last)
 			}
 			last = m.offset + m.size - 1
 		}
@@ -47,7 +47,7 @@ func FuzzImport(f *testing.F) {
 		if verifyErr != nil {
 			return
 		}
-		// What is proven tells every member of a sample that the format has room for.
+		// What passes Check has every member of a sample that the format does not leave out.
 		switch format {
 		case Energon:
 			if len(h.starts) != s.Index.Samples()+1 {

@@ -17,16 +17,16 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// The index of hfutils is one JSON object: the tar's size, its Git blob id and its SHA-256, and under "files" offset, size
-// and SHA-256 of each regular member by its name, those outside samples included. It is written byte for byte as Python's
-// json module does by default.
+// The index of hfutils is one JSON object: the tar's size, its Git blob id and its SHA-256, and under "files" offset,
+// size and SHA-256 of each regular member by its name, those outside samples included. It is written byte for byte as
+// by Python's json module with its defaults.
 
 func exportHuggingFace(w io.Writer, s Shard) (warning string, err error) {
 	rows, d, err := digestRows(s)
 	if err != nil {
 		return "", err
 	}
-	// A name has one place: the last member of that name is the one that extracting the tar leaves.
+	// A name occurs once, for the last member of that name: the one that is left after extracting the tar.
 	last := make(map[string]int)
 	repeated := 0
 	for e := range entries(s.Index) {
@@ -42,7 +42,8 @@ func exportHuggingFace(w io.Writer, s Shard) (warning string, err error) {
 		last[e.name] = e.Row
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	fmt.Fprintf(out, `{"filesize": %d, "hash": "%x", "hash_lfs": "%x", "files": {`, s.Size, d.blob.Sum(nil), d.whole.Sum(nil))
+	fmt.Fprintf(out, `{"filesize": %d, "hash": "%x", "hash_lfs": "%x", "files": {`,
+		s.Size, d.blob.Sum(nil), d.whole.Sum(nil))
 	var line []byte
 	for e := range entries(s.Index) {
 		if row, ok := last[e.name]; !ok || row != e.Row {
@@ -55,7 +56,7 @@ func exportHuggingFace(w io.Writer, s Shard) (warning string, err error) {
 		line = append(strconv.AppendInt(line, e.Data, 10), `, "size": `...)
 		line = append(strconv.AppendInt(line, e.Size, 10), `, "sha256": "`...)
 		line = append(hex.AppendEncode(line, rows[e.Row].sum[:]), `"}`...)
-		out.Write(line) // Flush tells an error
+		out.Write(line) // Flush returns the error
 	}
 	out.WriteString("}}")
 	switch {
@@ -67,13 +68,13 @@ func exportHuggingFace(w io.Writer, s Shard) (warning string, err error) {
 	return warning, out.Flush()
 }
 
-// rowDigest is what only reading a row's bytes tells.
+// rowDigest is what can be learned about a row only from its bytes.
 type rowDigest struct {
 	sum     [sha256.Size]byte // of its content
 	regular bool              // a regular file without holes, or a sample's member
 }
 
-// digestRows reads a shard once, from its beginning to its end, and computes the digests of each row and of the whole.
+// digestRows reads a shard once, in order, and computes the digests of each row and of the whole.
 func digestRows(s Shard) ([]rowDigest, *digester, error) {
 	x := s.Index
 	row := 0
@@ -85,21 +86,21 @@ func digestRows(s Shard) ([]rowDigest, *digester, error) {
 		row++
 		return span{m.Data, min(m.Size, m.End-m.Data)}, true
 	})
-	// The scanner sees the bytes that d reads, and tells what the index does not: which entries outside samples are files. It
-	// reads ahead of what it returns by some rows.
+	// The scanner reads through d, for what the index does not have: which entries outside samples are files. It
+	// reads some rows ahead of the one that it returns.
 	scanner := index.NewScanner(struct{ io.Reader }{d})
 	rows := make([]rowDigest, 0, x.Rows())
 	for i := range x.Rows() {
 		e, err := scanner.Next()
 		if err == io.EOF {
-			err = fmt.Errorf("%w: it has %d members, its index %d", ErrDiffers, i, x.Rows())
+			err = differs("%d members in the shard, %d in its index", i, x.Rows())
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		m := x.Member(i)
 		if e.Header != m.Header || e.Data != m.Data || e.Size != m.Size || e.End != m.End || len(d.sums) == 0 {
-			return nil, nil, fmt.Errorf("%w: member %d lies elsewhere", ErrDiffers, i)
+			return nil, nil, differs("member %d is elsewhere", i)
 		}
 		holes := entry{Member: m}.hasHoles()
 		rows = append(rows, rowDigest{d.sums[0], m.InSample || e.Regular && !holes})
@@ -111,8 +112,8 @@ func digestRows(s Shard) ([]rowDigest, *digester, error) {
 	return rows, d, nil
 }
 
-// appendPython appends a string as Python's json module writes it: in ASCII, and a byte that is not of UTF-8 as a lone
-// surrogate.
+// appendPython appends a string as Python's json module writes it: in ASCII, with a lone surrogate for each byte that
+// is not valid UTF-8.
 func appendPython(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	unit := func(r rune) {
@@ -153,8 +154,8 @@ func beginsHuggingFace(head []byte) bool {
 	return strings.HasPrefix(strings.TrimLeft(string(head), " \t\r\n"), "{")
 }
 
-// hasLater reports whether the index has the name of a member for one that follows later in the tar: a name stands in it
-// once, for the last of its members.
+// hasLater reports whether the index has the name of a member with the offset of a later one: a name occurs once, for
+// the last of its members.
 func (im *Imported) hasLater(_ *index.Index, e entry) bool {
 	if im.last == nil {
 		im.last = make(map[string]int64, len(im.members))
@@ -177,7 +178,7 @@ func (im *Imported) readHuggingFace(r io.Reader) error {
 				return malformedJSON(err)
 			}
 			if size != im.size {
-				return fmt.Errorf("%w: it is of a shard of %d bytes, this one has %d", ErrDiffers, size, im.size)
+				return differs("a shard of %d bytes in the index, this one has %d", size, im.size)
 			}
 			return nil
 		case "hash":
@@ -196,12 +197,12 @@ func (im *Imported) readHuggingFace(r io.Reader) error {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return cmp.Or(malformedJSON(err), fmt.Errorf("%w: something follows its end", ErrMalformed))
+		return cmp.Or(malformedJSON(err), malformed("data after its end"))
 	}
 	if !found {
 		return fmt.Errorf(`%w: it has no "files"`, ErrMalformed)
 	}
-	// A name that came again has the place of the first and says where the last is.
+	// A repeated name is where the first one was, with the offset of the last one.
 	list := im.members
 	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.offset, b.offset) })
 	im.members = list[:0]
@@ -214,16 +215,16 @@ func (im *Imported) readHuggingFace(r io.Reader) error {
 	return nil
 }
 
-// object reads a JSON object; each value is read by the function that is given its key.
+// object reads a JSON object. value is called with each key, and reads the value.
 func object(d *json.Decoder, value func(key string) error) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return cmp.Or(malformedJSON(err), fmt.Errorf("%w: %v where an object should be", ErrMalformed, t))
+		return cmp.Or(malformedJSON(err), malformed("%v where an object should be", t))
 	}
 	for d.More() {
 		t, err := d.Token()
 		key, ok := t.(string)
 		if err != nil || !ok {
-			return cmp.Or(malformedJSON(err), fmt.Errorf("%w: %v where a key should be", ErrMalformed, t))
+			return cmp.Or(malformedJSON(err), malformed("%v where a key should be", t))
 		}
 		if err := value(key); err != nil {
 			return err
@@ -233,7 +234,7 @@ func object(d *json.Decoder, value func(key string) error) error {
 	return malformedJSON(err)
 }
 
-// malformedJSON says of an error of decoding what is wrong, and leaves one of reading as it is.
+// malformedJSON wraps an error in the JSON in ErrMalformed. An error of reading is returned unchanged.
 func malformedJSON(err error) error {
 	switch err.(type) {
 	case nil:
@@ -244,7 +245,7 @@ func malformedJSON(err error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
+	return malformed("%w", err)
 }
 
 func (im *Imported) readFile(d *json.Decoder, name string) error {
@@ -256,7 +257,7 @@ func (im *Imported) readFile(d *json.Decoder, name string) error {
 		return malformedJSON(err)
 	}
 	if file.Offset == nil || file.Size == nil {
-		return fmt.Errorf("%w: %q has no offset or no size", ErrMalformed, name)
+		return malformed("%q has no offset or no size", name)
 	}
 	m := member{name: name, offset: *file.Offset, size: *file.Size}
 	if len(file.SHA256) > 0 && string(file.SHA256) != "null" {
@@ -270,7 +271,7 @@ func (im *Imported) readFile(d *json.Decoder, name string) error {
 	return nil
 }
 
-// decodeDigest reads a digest of some size in hexadecimal; null is none.
+// decodeDigest reads a digest of size bytes in hexadecimal; null leaves sum nil.
 func decodeDigest(d *json.Decoder, sum *[]byte, size int) error {
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
@@ -288,7 +289,7 @@ func parseDigest(raw []byte, sum *[]byte, size int) error {
 		*sum, err = hex.DecodeString(string(raw[1 : len(raw)-1]))
 	}
 	if err != nil || len(*sum) != size {
-		return fmt.Errorf("%w: %.80s is no digest of %d bytes", ErrMalformed, raw, size)
+		return malformed("%.80s is not a digest of %d bytes", raw, size)
 	}
 	return nil
 }

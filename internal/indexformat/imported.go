@@ -12,16 +12,16 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Imported is what another tool's index says of a shard. It is consistent in itself, and not proven.
+// Imported is the contents of an index that another tool made of a shard. It is consistent in itself, but not verified.
 type Imported struct {
 	Format  Format
 	row     *row
 	size    int64    // plain bytes of the shard
-	samples int      // 0 for HuggingFace, which does not say it
+	samples int      // 0 for HuggingFace, which does not have the number
 	members []member // in tar order; none for Energon
 	named   bool     // members have names
 	grouped bool     // members have samples and extensions
-	starts  []int64  // Energon: of the samples, and of the end marker
+	starts  []int64  // Energon: offsets of the samples, and of the end marker
 	whole   []byte   // SHA-256 of the shard; nil if not stated
 	blob    []byte   // SHA-1 of the shard as a Git blob; nil if not stated
 
@@ -36,8 +36,8 @@ type member struct {
 	sum          *[sha256.Size]byte // of the content; nil if not stated
 }
 
-// Import reads an index of a shard that has this many plain bytes. It needs memory in proportion to what it reads, which
-// is at most what an index of such a shard can be.
+// Import reads an index of a shard of size plain bytes. It needs memory in proportion to the index, whose length is
+// limited to what an index of such a shard can have.
 func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 	if size < 0 || size > math.MaxInt64/16 {
 		return nil, fmt.Errorf("%s: a shard of %d bytes", f, size)
@@ -47,14 +47,14 @@ func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 		return nil, err
 	}
 	if row.read == nil {
-		return nil, fmt.Errorf("%s: %w: it cannot be imported", f, ErrUnknownFormat)
+		return nil, fmt.Errorf("%s: %w: it can only be exported", f, ErrUnknownFormat)
 	}
 	im := &Imported{Format: f, row: row, size: size}
-	// No format needs more bytes for a member than sixteen times those of its headers.
+	// No format needs more than 16 times as many bytes for a member as its headers have.
 	limit := &io.LimitedReader{R: r, N: 16*size + 1<<20}
 	err = row.read(im, limit)
 	if limit.N == 0 {
-		err = fmt.Errorf("%w: it is too large for a shard of %d bytes", ErrMalformed, size)
+		err = malformed("too long for a shard of %d bytes", size)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f, err)
@@ -62,28 +62,28 @@ func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 	return im, nil
 }
 
-// add adds the next member, which has to lie behind the one before, and in the shard.
+// add adds the next member, which must be after the last one and within the shard.
 func (im *Imported) add(m member) error {
-	least := int64(index.BlockSize) // its header
+	least := int64(index.BlockSize) // for its header
 	if n := len(im.members); n > 0 {
 		last := im.members[n-1]
 		least += last.offset + padded(last.size)
 	}
 	switch {
 	case m.offset < least:
-		return fmt.Errorf("%w: a member at byte %d, where the one before leaves no room before %d", ErrMalformed, m.offset, least)
+		return malformed("content at byte %d, but it cannot start before byte %d", m.offset, least)
 	case m.offset%index.BlockSize != 0:
-		return fmt.Errorf("%w: a member at byte %d, no multiple of %d", ErrMalformed, m.offset, index.BlockSize)
+		return malformed("content at byte %d, not a multiple of %d", m.offset, index.BlockSize)
 	case m.size < 0 || m.size > im.size || m.offset > im.size-padded(m.size):
-		return fmt.Errorf("%w: a member of %d bytes at byte %d, in a shard of %d", ErrMalformed, m.size, m.offset, im.size)
+		return malformed("a member of %d bytes at byte %d, in a shard of %d", m.size, m.offset, im.size)
 	}
 	im.members = append(im.members, m)
 	return nil
 }
 
-// Check compares the hint with an index that was built from the shard. The error is ErrDiffers with the first difference.
-// For entries outside samples the tools have different rules: one that the hint tells has to be there, but it need not
-// tell any.
+// Check compares the imported index with one that was built from the shard. The error is ErrDiffers with the first
+// difference. For entries outside samples the tools have different rules: those in the imported index must be in the
+// shard, but none need be in it.
 func (im *Imported) Check(x *index.Index) error {
 	if err := im.row.check(im, x); err != nil {
 		return fmt.Errorf("%s: %w", im.Format, err)
@@ -92,8 +92,8 @@ func (im *Imported) Check(x *index.Index) error {
 }
 
 func (im *Imported) checkMembers(x *index.Index) error {
-	next := 0                    // the row after that of the last member
-	theirLast, ourLast := -1, -1 // samples of the last member
+	next := 0                // the row after the last member
+	lastIn, lastOf := -1, -1 // samples of the last member in the index and in the shard
 	for _, m := range im.members {
 		row, found := sort.Find(x.Rows(), func(row int) int {
 			data, _ := x.Content(row)
@@ -103,44 +103,46 @@ func (im *Imported) checkMembers(x *index.Index) error {
 			return err
 		}
 		if !found {
-			return fmt.Errorf("%w: no member starts at byte %d, where theirs is %s", ErrDiffers, m.offset, m)
+			return differs("no member starts at byte %d, where the index has %s", m.offset, m)
 		}
 		next = row + 1
 		e := lookup(x, row)
 		switch {
 		case im.named && m.name != e.name && m.name != listed(e.name) && m.name != readable(e.name):
-			return fmt.Errorf("%w: at byte %d: theirs is %s, ours %q", ErrDiffers, m.offset, m, e.name)
+			return differs("at byte %d: the index has %s, the shard %q", m.offset, m, e.name)
 		case m.size != e.Size:
-			return fmt.Errorf("%w: member %q: theirs has %d bytes, ours %d", ErrDiffers, e.name, m.size, e.Size)
+			return differs("member %q: %d bytes in the index, %d in the shard", e.name, m.size, e.Size)
 		case !im.grouped || !e.InSample:
 			continue
 		case m.ext != e.Ext && m.ext != listed(e.Ext):
-			return fmt.Errorf("%w: member %q: extension %q, ours is %q", ErrDiffers, e.name, m.ext, e.Ext)
-		case (m.sample == theirLast) != (e.sample == ourLast):
-			return fmt.Errorf("%w: member %q: in their sample %d, in ours %d", ErrDiffers, e.name, m.sample, e.sample)
+			return differs("member %q: extension %q in the index, %q in the shard", e.name, m.ext, e.Ext)
+		case (m.sample == lastIn) != (e.sample == lastOf):
+			return differs("member %q: in sample %d of the index, in sample %d of the shard",
+				e.name, m.sample, e.sample)
 		}
-		theirLast, ourLast = m.sample, e.sample
+		lastIn, lastOf = m.sample, e.sample
 	}
 	return im.checkMissing(x, next, x.Rows())
 }
 
-// checkMissing fails if one of the rows from next up to end, none of which the imported index has, should be in it.
+// checkMissing returns an error if one of the rows from next up to end, none of which are in the imported index,
+// should be in it.
 func (im *Imported) checkMissing(x *index.Index, next, end int) error {
 	for row := next; row < end; row++ {
 		if !x.InSample(row) {
 			continue
 		}
 		if e := lookup(x, row); !im.row.omits(im, x, e) {
-			return fmt.Errorf("%w: member %q at byte %d is missing", ErrDiffers, e.name, e.Data)
+			return differs("member %q at byte %d is missing", e.name, e.Data)
 		}
 	}
 	return nil
 }
 
-// String returns what an error calls a member.
+// String returns a description of a member for errors.
 func (m member) String() string {
 	if m.name == "" {
-		return fmt.Sprintf("one with extension %q", m.ext)
+		return fmt.Sprintf("a member with extension %q", m.ext)
 	}
 	return fmt.Sprintf("%q", m.name)
 }
@@ -157,11 +159,12 @@ func lookup(x *index.Index, row int) entry {
 	return e
 }
 
-// readable returns a name with a replacement character for each byte that is not of UTF-8: JSON cannot say them otherwise.
+// readable returns a name with a replacement character for each byte that is not valid UTF-8, as JSON decoders return
+// it.
 func readable(name string) string { return string([]rune(name)) }
 
-// Verify reads the whole shard, once, and compares its bytes with the digests that the hint has. It reports whether it has
-// any.
+// Verify reads the whole shard, once, and compares its bytes with the digests in the imported index. digests is
+// false, and nothing is read, if there are none.
 func (im *Imported) Verify(plain io.ReaderAt) (digests bool, err error) {
 	var with []int // members that have a digest
 	for i, m := range im.members {
@@ -186,14 +189,15 @@ func (im *Imported) Verify(plain io.ReaderAt) (digests bool, err error) {
 	}
 	for i, sum := range d.sums {
 		if m := im.members[with[i]]; sum != *m.sum {
-			return true, fmt.Errorf("%s: %w: member %s: SHA-256 %x, ours is %x", im.Format, ErrDiffers, m, *m.sum, sum)
+			err := differs("member %s: SHA-256 %x in the index, %x in the shard", m, *m.sum, sum)
+			return true, fmt.Errorf("%s: %w", im.Format, err)
 		}
 	}
 	if sum := d.whole.Sum(nil); im.whole != nil && !bytes.Equal(sum, im.whole) {
-		return true, fmt.Errorf("%s: %w: SHA-256 %x, ours is %x", im.Format, ErrDiffers, im.whole, sum)
+		return true, fmt.Errorf("%s: %w", im.Format, differs("SHA-256 %x in the index, %x in the shard", im.whole, sum))
 	}
 	if sum := d.blob.Sum(nil); im.blob != nil && !bytes.Equal(sum, im.blob) {
-		return true, fmt.Errorf("%s: %w: Git blob %x, ours is %x", im.Format, ErrDiffers, im.blob, sum)
+		return true, fmt.Errorf("%s: %w", im.Format, differs("Git blob %x in the index, %x in the shard", im.blob, sum))
 	}
 	return true, nil
 }

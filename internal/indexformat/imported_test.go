@@ -19,21 +19,31 @@ func mustImport(t testing.TB, f Format, text string, size int64) *Imported {
 	return h
 }
 
-// What is exported can be imported, is what the shard holds, and no other shard does.
+// What is exported can be imported, and passes Check for its shard and no other.
 func TestRoundTrip(t *testing.T) {
 	other := shardOf(t, makeTar(t, file{"z.jpg", "other"}))
 	for story, files := range map[string][]file{
-		"golden":            golden,
-		"many":              numbered(3000),
-		"one":               {{"a.jpg", ""}},
-		"duplicates":        {{"a.jpg", "1"}, {"a.jpg", "22"}, {"b.jpg", "3"}, {"a.jpg", "4"}, {"b.jpg", "5"}, {"a.jpg", "6"}},
-		"bytes":             {{"gnu\xff.jpg", "1"}, {"ü.jpg", "2"}, {"😀.jpg", "3"}, {`a\b".jpg`, "4"}, {"\x01\x7f.jpg", "5"}},
-		"outside samples":   {{"README", ""}, {".hidden", ""}, {"__x__.json", ""}, {"a.jpg", ""}, {"b", ""}, {"a.png", ""}, {"d/", ""}},
-		"nested":            {{"a/", ""}, {"a/b/c.jpg", "1"}, {"a/b/c.txt", "2"}, {"a/c.jpg", "3"}, {"./x.y/z.jpg", "4"}},
-		"long names":        {{long, "1"}, {"gnu" + long, "2"}, {strings.Repeat("long/", 80) + "a.jpg", "3"}},
-		"a link last":       {{"a.jpg", "1"}, {"a.jpg", "->b.jpg"}},
-		"not by name":       {{"b.jpg", "1"}, {"a.jpg", "2"}, {"c.jpg", "3"}},
-		"content of blocks": {{"a.jpg", strings.Repeat("x", 512)}, {"b.jpg", strings.Repeat("x", 1<<20)}, {"c.jpg", ""}},
+		"golden": golden,
+		"many":   numbered(3000),
+		"one":    {{"a.jpg", ""}},
+		"duplicates": {
+			{"a.jpg", "1"}, {"a.jpg", "22"}, {"b.jpg", "3"}, {"a.jpg", "4"}, {"b.jpg", "5"}, {"a.jpg", "6"},
+		},
+		"bytes": {
+			{"gnu\xff.jpg", "1"}, {"ü.jpg", "2"}, {"😀.jpg", "3"}, {`a\b".jpg`, "4"}, {"\x01\x7f.jpg", "5"},
+		},
+		"outside samples": {
+			{"README", ""}, {".hidden", ""}, {"__x__.json", ""}, {"a.jpg", ""}, {"b", ""}, {"a.png", ""}, {"d/", ""},
+		},
+		"nested": {
+			{"a/", ""}, {"a/b/c.jpg", "1"}, {"a/b/c.txt", "2"}, {"a/c.jpg", "3"}, {"./x.y/z.jpg", "4"},
+		},
+		"long names":  {{long, "1"}, {"gnu" + long, "2"}, {strings.Repeat("long/", 80) + "a.jpg", "3"}},
+		"a link last": {{"a.jpg", "1"}, {"a.jpg", "->b.jpg"}},
+		"not by name": {{"b.jpg", "1"}, {"a.jpg", "2"}, {"c.jpg", "3"}},
+		"content of blocks": {
+			{"a.jpg", strings.Repeat("x", 512)}, {"b.jpg", strings.Repeat("x", 1<<20)}, {"c.jpg", ""},
+		},
 	} {
 		s := shardOf(t, makeTar(t, files...))
 		for _, f := range []Format{WDS2IDX, Energon, HuggingFace} {
@@ -51,7 +61,7 @@ func TestRoundTrip(t *testing.T) {
 			if _, err := Import(strings.NewReader(text), f, 500); err == nil {
 				t.Errorf("%s: %s: imported for a smaller shard", story, f)
 			}
-			// Read errors come through as they are.
+			// Read errors are returned unchanged.
 			broken := errors.New("broken")
 			r := io.MultiReader(strings.NewReader(text[:len(text)/2]), iotest.ErrReader(broken))
 			if _, err := Import(r, f, s.Size); !errors.Is(err, broken) {
@@ -61,7 +71,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// Import takes what the other tools write otherwise than we do, if it is right.
+// Import accepts what other tools write differently, if it is right.
 func TestCheckOtherWriters(t *testing.T) {
 	files := []file{{"a.jpg", "hello"}, {"a.txt", ""}, {"README", "xyz"}, {"gnu\xfc\\n.jpg", "1"}, {"a.jpg", "hi"}}
 	s := shardOf(t, makeTar(t, files...)) // content at 512, 1536, 2048, 3072, 4096
@@ -89,7 +99,7 @@ func TestCheckOtherWriters(t *testing.T) {
 	}
 }
 
-// The first difference is told in one line.
+// The error of Check is one line about the first difference.
 func TestCheckDiffers(t *testing.T) {
 	s := shardOf(t, makeTar(t, golden...))
 	words, _ := export(t, WDS2IDX, s)
@@ -109,30 +119,39 @@ func TestCheckDiffers(t *testing.T) {
 		{WDS2IDX, replace(words, "jpg 512 5 a.jpg txt", "txt"), `member "a.jpg" at byte 512 is missing`},
 		{WDS2IDX, "v1.2 2\n" + words[strings.Index(words, "seg"):], `member "a.jpg" at byte 512 is missing`},
 		{WDS2IDX, "v1.2 2\n" + words[7:strings.LastIndex(words, "jpg 6656")], `member "a.jpg" at byte 6656 is missing`},
-		{WDS2IDX, replace(words, " a.txt", " a.txt png 2560 0 a.png"), `no member starts at byte 2560, where theirs is "a.png"`},
-		{WDS2IDX, replace(words, "1536 0 a.txt", "1536 0 a.text"), `at byte 1536: theirs is "a.text", ours "a.txt"`},
-		{WDS2IDX, replace(words, "jpg 512 5", "jpg 512 4"), `member "a.jpg": theirs has 4 bytes, ours 5`},
-		{WDS2IDX, replace(words, "seg.png 4608", "png 4608"), `extension "png", ours is "seg.png"`},
-		{WDS2IDX, replace(replace(words, " txt", "\ntxt"), "v1.2 3", "v1.2 4"), `member "a.txt": in their sample 1, in ours 0`},
-		{WDS2IDX, replace(replace(words, "\nseg", " seg"), "v1.2 3", "v1.2 2"), `": in their sample 0, in ours 1`},
-		{Energon, numbers[8:], `sample 0 "a": theirs starts at byte 3072, ours at 0`},
-		{Energon, numbers[:8] + numbers[16:], `": theirs starts at byte 5120, ours at 3072`},
-		{Energon, numbers[:32], "3 samples, ours are 4"},
-		{Energon, numbers + "\x00\x20\x00\x00\x00\x00\x00\x00", "5 samples, ours are 4"},
-		{Energon, numbers[:32] + "\x00\x20\x00\x00\x00\x00\x00\x00", "the end marker: theirs at byte 8192, ours at 7680"},
-		{HuggingFace, replace(object, `"a.txt": {`, `"a.text": {`), `at byte 1536: theirs is "a.text", ours "a.txt"`},
-		{HuggingFace, replace(object, `2048, "size": 3`, `2048, "size": 9`), `"README": theirs has 9 bytes, ours 3`},
-		{HuggingFace, replace(object, `"offset": 6656, "size": 2`, `"offset": 512, "size": 5`), `member "a.jpg" at byte 6656 is missing`},
+		{WDS2IDX, replace(words, " a.txt", " a.txt png 2560 0 a.png"),
+			`no member starts at byte 2560, where the index has "a.png"`},
+		{WDS2IDX, replace(words, "1536 0 a.txt", "1536 0 a.text"),
+			`at byte 1536: the index has "a.text", the shard "a.txt"`},
+		{WDS2IDX, replace(words, "jpg 512 5", "jpg 512 4"), `member "a.jpg": 4 bytes in the index, 5 in the shard`},
+		{WDS2IDX, replace(words, "seg.png 4608", "png 4608"), `extension "png" in the index, "seg.png" in the shard`},
+		{WDS2IDX, replace(replace(words, " txt", "\ntxt"), "v1.2 3", "v1.2 4"),
+			`member "a.txt": in sample 1 of the index, in sample 0 of the shard`},
+		{WDS2IDX, replace(replace(words, "\nseg", " seg"), "v1.2 3", "v1.2 2"),
+			`": in sample 0 of the index, in sample 1 of the shard`},
+		{Energon, numbers[8:], `sample 0 "a": at byte 3072 in the index, at 0 in the shard`},
+		{Energon, numbers[:8] + numbers[16:], `": at byte 5120 in the index, at 3072 in the shard`},
+		{Energon, numbers[:32], "3 samples in the index, 4 in the shard"},
+		{Energon, numbers + "\x00\x20\x00\x00\x00\x00\x00\x00", "5 samples in the index, 4 in the shard"},
+		{Energon, numbers[:32] + "\x00\x20\x00\x00\x00\x00\x00\x00",
+			"the end marker: at byte 8192 in the index, at 7680 in the shard"},
+		{HuggingFace, replace(object, `"a.txt": {`, `"a.text": {`),
+			`at byte 1536: the index has "a.text", the shard "a.txt"`},
+		{HuggingFace, replace(object, `2048, "size": 3`, `2048, "size": 9`),
+			`"README": 9 bytes in the index, 3 in the shard`},
+		{HuggingFace, replace(object, `"offset": 6656, "size": 2`, `"offset": 512, "size": 5`),
+			`member "a.jpg" at byte 6656 is missing`},
 		{HuggingFace, `{"files": {}}`, `member "a.jpg" at byte 512 is missing`},
 	} {
 		err := mustImport(t, tt.format, tt.text, s.Size).Check(s.Index)
-		if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), tt.want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q: %v, want %q", tt.format, tt.text, err, tt.want)
 		}
 	}
 }
 
-// Digests are compared with the bytes: of the member, and of the whole.
+// The digests of members and of the whole shard are compared with the bytes.
 func TestVerify(t *testing.T) {
 	plain := makeTar(t, golden...)
 	s := shardOf(t, plain)
@@ -141,7 +160,8 @@ func TestVerify(t *testing.T) {
 	for at, want := range map[int]string{4609: "member \"" + long, 512: "SHA-256", 8000: "SHA-256"} {
 		changed := bytes.Clone(plain)
 		changed[at] ^= 1
-		if _, err := h.Verify(bytes.NewReader(changed)); !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), want) {
+		_, err := h.Verify(bytes.NewReader(changed))
+		if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), want) {
 			t.Errorf("a change at byte %d: %v, want %q", at, err, want)
 		}
 	}
@@ -154,7 +174,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// What can be the index of no shard of that size is refused, whatever it announces.
+// What cannot be the index of any shard of that size is refused.
 func TestImportMalformed(t *testing.T) {
 	const size = 10_240
 	digits := strings.Repeat("0", 64)
@@ -177,20 +197,21 @@ func TestImportMalformed(t *testing.T) {
 		{WDS2IDX, "v1.2 1\njpg\n", "offset"},
 		{WDS2IDX, "v1.2 1\njpg 0x200 1 a.jpg\n", "offset"},
 		{WDS2IDX, "v1.2 1\njpg +512 1 a.jpg\n", "offset"},
-		{WDS2IDX, "v1.2 1\njpg 513 1 a.jpg\n", "no multiple"},
-		{WDS2IDX, "v1.2 1\njpg 0 1 a.jpg\n", "no room before 512"},
-		{WDS2IDX, "v1.2 1\njpg 512 1 a.jpg png 1024 1 a.png\n", "no room before 1536"},
-		{WDS2IDX, "v1.2 2\njpg 1536 1 b.jpg\njpg 512 1 a.jpg\n", "line 3: malformed index: a member at byte 512"},
+		{WDS2IDX, "v1.2 1\njpg 513 1 a.jpg\n", "not a multiple"},
+		{WDS2IDX, "v1.2 1\njpg 0 1 a.jpg\n", "cannot start before byte 512"},
+		{WDS2IDX, "v1.2 1\njpg 512 1 a.jpg png 1024 1 a.png\n", "cannot start before byte 1536"},
+		{WDS2IDX, "v1.2 2\njpg 1536 1 b.jpg\njpg 512 1 a.jpg\n", "line 3: malformed index: content at byte 512"},
 		{WDS2IDX, "v1.2 1\njpg 10240 1 a.jpg\n", "in a shard of 10240"},
 		{WDS2IDX, "v1.2 1\njpg 512 9223372036854775807 a.jpg\n", "in a shard of 10240"},
-		{WDS2IDX, "v1.2 1\njpg 512 1 " + strings.Repeat("x", 2<<20), "too large"},
+		{WDS2IDX, "v1.2 1\njpg 512 1 " + strings.Repeat("x", 2<<20), "too long"},
 		{Energon, "", "0 offsets"},
 		{Energon, "\x00\x02\x00\x00\x00\x00\x00\x00", "1 offsets"},
 		{Energon, "\x00\x02\x00", "multiple of 8"},
-		{Energon, "\x00\x02\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00", "offset 1 is 512, not behind 512"},
-		{Energon, "\x01\x02\x00\x00\x00\x00\x00\x00", "offset 0 is 513, no multiple"},
-		{Energon, "\x00\x2a\x00\x00\x00\x00\x00\x00", "behind the shard's"},
-		{Energon, "\x00\x02\x00\x00\x00\x00\x00\x80", "behind the shard's"},
+		{Energon, "\x00\x02\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00",
+			"offset 1 is 512, not greater than 512"},
+		{Energon, "\x01\x02\x00\x00\x00\x00\x00\x00", "offset 0 is 513, not a multiple"},
+		{Energon, "\x00\x2a\x00\x00\x00\x00\x00\x00", "past the shard's"},
+		{Energon, "\x00\x02\x00\x00\x00\x00\x00\x80", "past the shard's"},
 		{HuggingFace, "", "malformed"},
 		{HuggingFace, "[]", "object should be"},
 		{HuggingFace, "{}", `no "files"`},
@@ -201,12 +222,14 @@ func TestImportMalformed(t *testing.T) {
 		{HuggingFace, `{"files": {"a": {"offset": -512, "size": 1}}}`, "byte -512"},
 		{HuggingFace, `{"files": {"a": {"offset": 512, "size": -1}}}`, "-1 bytes"},
 		{HuggingFace, `{"files": {"a": {"offset": 1e30, "size": 1}}}`, "malformed"},
-		{HuggingFace, `{"files": {"a": {"offset": 512, "size": 1, "sha256": "12"}}}`, "no digest of 32 bytes"},
-		{HuggingFace, `{"files": {"a": {"offset": 512, "size": 1, "sha256": "` + digits[1:] + `x"}}}`, "no digest of 32 bytes"},
-		{HuggingFace, `{"files": {"a": {"offset": 512, "size": 1}, "b": {"offset": 512, "size": 1}}}`, "no room before 1536"},
-		{HuggingFace, `{"hash": "` + digits + `", "files": {}}`, "no digest of 20 bytes"},
-		{HuggingFace, `{"hash_lfs": 1, "files": {}}`, "no digest of 32 bytes"},
-		{HuggingFace, `{"files": {}} {}`, "follows its end"},
+		{HuggingFace, `{"files": {"a": {"offset": 512, "size": 1, "sha256": "12"}}}`, "not a digest of 32 bytes"},
+		{HuggingFace, `{"files": {"a": {"offset": 512, "size": 1, "sha256": "` + digits[1:] + `x"}}}`,
+			"not a digest of 32 bytes"},
+		{HuggingFace, `{"files": {"a": {"offset": 512, "size": 1}, "b": {"offset": 512, "size": 1}}}`,
+			"cannot start before byte 1536"},
+		{HuggingFace, `{"hash": "` + digits + `", "files": {}}`, "not a digest of 20 bytes"},
+		{HuggingFace, `{"hash_lfs": 1, "files": {}}`, "not a digest of 32 bytes"},
+		{HuggingFace, `{"files": {}} {}`, "data after its end"},
 		{HuggingFace, `{"files": {}} x`, "malformed"},
 		{HuggingFace, `{"files": {`, "malformed"},
 		{HuggingFace, `{"files": {},}`, "malformed"},
@@ -218,7 +241,8 @@ func TestImportMalformed(t *testing.T) {
 		}
 	}
 	for _, size := range []int64{0, 512, 1 << 40} {
-		if _, err := Import(strings.NewReader(`{"filesize": 1024, "files": {}}`), HuggingFace, size); !errors.Is(err, ErrDiffers) {
+		empty := strings.NewReader(`{"filesize": 1024, "files": {}}`)
+		if _, err := Import(empty, HuggingFace, size); !errors.Is(err, ErrDiffers) {
 			t.Errorf("another size: %v, want %v", err, ErrDiffers)
 		}
 	}

@@ -1,8 +1,9 @@
-// Package indexformat reads and writes the index formats of other tools, so that a shard indexed once serves them all.
+// Package indexformat reads and writes the index formats of other tools, so that a shard has to be indexed only once
+// for all of them.
 //
-// [Export] writes an index that was built from a shard. [Import] reads one that another tool made, and what it returns is a
-// [Imported]: nothing is served on its word. [Imported.Check] compares it with an index built from the shard itself, and
-// [Imported.Verify] its digests with the shard's bytes.
+// [Export] writes the index of a shard in a [Format]. [Import] reads one that another tool made, only to verify it:
+// [Imported.Check] compares it with an index built from the shard itself, and [Imported.Verify] its digests with the
+// bytes of the shard. All that differs between formats is in one table, in formats.go.
 package indexformat
 
 import (
@@ -14,24 +15,34 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// What can be wrong with a foreign index, besides errors of reading and writing.
+// Errors besides those of reading and writing.
 var (
 	ErrUnknownFormat = errors.New("unknown index format")
-	ErrUnsuited      = errors.New("this shard does not fit the index format") // it cannot say what is in the shard
-	ErrMalformed     = errors.New("malformed index")                          // it is not one of any shard of that size
+	ErrUnsuited      = errors.New("the index format cannot describe this shard")
+	ErrMalformed     = errors.New("malformed index") // it cannot be the index of any shard of that size
 	ErrDiffers       = errors.New("the index is not of this shard")
 )
 
-// Shard is what an export is made of.
+// differs returns an ErrDiffers with a reason.
+func differs(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrDiffers, fmt.Errorf(format, args...))
+}
+
+// malformed returns an ErrMalformed with a reason.
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrMalformed, fmt.Errorf(format, args...))
+}
+
+// Shard is the shard of an export.
 type Shard struct {
 	Index      *index.Index // of the whole shard
 	Plain      io.ReaderAt  // plain bytes; only HuggingFace reads them, from the first to the last, once
 	Size       int64        // number of plain bytes
-	Compressed bool         // the shard's file is compressed, so offsets in the plain bytes are none in the file
+	Compressed bool         // the file of the shard is compressed, so plain offsets are not offsets in the file
 }
 
-// Export writes the index of a shard. Warning is one sentence on what the format had no room for, "" if that is nothing.
-// The error is ErrUnsuited where a reader of the format would get something wrong.
+// Export writes the index of a shard. warning is one sentence about members that the format has to leave out, or "".
+// The error is ErrUnsuited if readers of the format would get wrong data.
 func Export(w io.Writer, f Format, s Shard) (warning string, err error) {
 	r, err := f.row()
 	switch {
@@ -46,14 +57,14 @@ func Export(w io.Writer, f Format, s Shard) (warning string, err error) {
 	return warning, nil
 }
 
-// entry is an entry of a tar with its name.
+// entry is a row of an index with its name.
 type entry struct {
 	index.Member
 	name   string
-	sample int // whose member it is; meaningless unless InSample
+	sample int // number of its sample; meaningless unless InSample
 }
 
-// entries yields all entries of a tar in order.
+// entries yields all rows of an index in order.
 func entries(x *index.Index) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
 		number, start, key := -1, x.Rows(), ""
@@ -81,11 +92,11 @@ func entries(x *index.Index) iter.Seq[entry] {
 	}
 }
 
-// padded returns a size in whole blocks.
+// padded returns a size rounded up to whole blocks.
 func padded(size int64) int64 {
 	return (size + index.BlockSize - 1) / index.BlockSize * index.BlockSize
 }
 
-// hasHoles reports whether an entry's content is not the bytes from its beginning on, as the formats have it: what a
-// sparse file lacks for its size are its holes.
+// hasHoles reports whether an entry is a sparse file: it takes fewer bytes in the tar than its size. The formats
+// assume that the content is in the tar byte by byte.
 func (e entry) hasHoles() bool { return e.End-e.Data != padded(e.Size) }

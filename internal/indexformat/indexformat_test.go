@@ -52,7 +52,7 @@ func makeTar(t testing.TB, files ...file) []byte {
 	return b.Bytes()
 }
 
-// shardOf returns a whole plain tar as a shard to export.
+// shardOf returns a plain tar as a shard to export.
 func shardOf(t testing.TB, plain []byte) Shard {
 	t.Helper()
 	x, err := index.Build(bytes.NewReader(plain), index.BuildOptions{})
@@ -65,15 +65,16 @@ func shardOf(t testing.TB, plain []byte) Shard {
 // numbered returns the names of samples with two members each.
 func numbered(n int) (files []file) {
 	for i := range n {
-		files = append(files, file{fmt.Sprintf("%06d.cls", i), "1"}, file{fmt.Sprintf("%06d.jpg", i), strings.Repeat("x", i%2000)})
+		files = append(files,
+			file{fmt.Sprintf("%06d.cls", i), "1"}, file{fmt.Sprintf("%06d.jpg", i), strings.Repeat("x", i%2000)})
 	}
 	return files
 }
 
-// long is a name that takes an extended header.
+// long is a name that needs an extended header.
 var long = "d/" + strings.Repeat("n", 120) + ".seg.png"
 
-// The golden shard, and where everything in it lies: headers, content, end.
+// The golden shard, with the offsets of headers, content and end.
 var golden = []file{
 	{"a.jpg", "hello"},   //    0   512  1024
 	{"a.txt", ""},        // 1024  1536  1536
@@ -138,7 +139,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What a reader of the format would get wrong is not written.
+// What readers of the format would get wrong is not exported.
 func TestExportRefused(t *testing.T) {
 	all := []Format{WDS2IDX, Energon, HuggingFace}
 	for _, tt := range []struct {
@@ -164,7 +165,8 @@ func TestExportRefused(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s: %v", tt.story, err)
 				}
-			} else if !errors.Is(err, ErrUnsuited) || !strings.HasPrefix(err.Error(), string(f)) || !strings.Contains(err.Error(), tt.want) {
+			} else if !errors.Is(err, ErrUnsuited) || !strings.HasPrefix(err.Error(), string(f)) ||
+				!strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: %s: %v, want %q", tt.story, f, err, tt.want)
 			}
 		}
@@ -174,14 +176,14 @@ func TestExportRefused(t *testing.T) {
 	}
 }
 
-// A sparse file's content is not where the formats would have it: it is refused or left out, never told.
+// The formats cannot describe sparse files: they are refused or left out.
 func TestExportSparse(t *testing.T) {
 	plain := makeTar(t, file{"a.jpg", "hello"}, file{"s.jpg", strings.Repeat("x", 512)}, file{"b.jpg", ""})
 	header := plain[1024:1536]
 	header[156] = 'S'
 	copy(header[257:], "ustar  \x00")
 	clear(header[345:512])
-	copy(header[386:], "00000002000\x0000000001000\x00") // 512 bytes behind a hole of 1024
+	copy(header[386:], "00000002000\x0000000001000\x00") // 512 bytes after a hole of 1024
 	copy(header[483:], "00000003000\x00")
 	copy(header[148:], "        ")
 	sum := 0
@@ -202,7 +204,7 @@ func TestExportSparse(t *testing.T) {
 	}
 }
 
-// An index that was built from other bytes is not signed with these bytes' digests.
+// An index that was built from other bytes is not exported with the digests of these bytes.
 func TestExportOtherBytes(t *testing.T) {
 	s := shardOf(t, makeTar(t, golden...))
 	for story, plain := range map[string][]byte{
@@ -222,7 +224,7 @@ func TestExportOtherBytes(t *testing.T) {
 	}
 }
 
-// fullWriter has no room left after some bytes.
+// fullWriter fails after some bytes.
 type fullWriter struct{ room int }
 
 var errFull = errors.New("full")
@@ -257,7 +259,8 @@ func TestParseFormats(t *testing.T) {
 		{"WDS2IDX", nil},
 	} {
 		got, err := ParseFormats(tt.list)
-		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, ErrUnknownFormat) {
+		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) ||
+			err != nil && !errors.Is(err, ErrUnknownFormat) {
 			t.Errorf("ParseFormats(%q) = %q, %v, want %q", tt.list, got, err, tt.want)
 		}
 	}

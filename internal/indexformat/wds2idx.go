@@ -11,18 +11,18 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// An index of wds2idx is text: "v1.2" and the number of samples, then a line for each sample with extension, offset of the
-// content, size and name of each member, all separated by white space. Version 1.1 has no names.
+// An index of wds2idx is text: "v1.2" and the number of samples, then a line for each sample with extension, offset
+// of the content, size and name of each member. All are separated by white space. Version 1.1 has no names.
 const (
 	wds2idxVersion = "v1.2"
 	wds2idxNoNames = "v1.1"
 )
 
-// whiteSpace is what separates words for the readers of the format.
+// whiteSpace are the bytes that separate words for readers of the format.
 const whiteSpace = " \t\n\v\f\r"
 
-// fileWDS2IDX returns the name of an index. The first dot counts, wherever it is: a-1.0.tar has a-1.idx, and shares it with
-// a-1.1.tar.
+// fileWDS2IDX returns the name of the index of a shard. It ends at the first dot of the name: a-1.0.tar and a-1.1.tar
+// both have a-1.idx.
 func fileWDS2IDX(base string) string {
 	if dot := strings.IndexByte(base[1:], '.'); dot >= 0 {
 		base = base[:dot+1]
@@ -35,7 +35,7 @@ func beginsWDS2IDX(head []byte) bool {
 	return len(text) > 2 && text[0] == 'v' && text[1] >= '0' && text[1] <= '9'
 }
 
-// hidden reports whether the format leaves a sample out: a directory's hidden files, which take it as their key.
+// hidden reports whether the format leaves out a sample: one of hidden files, whose key is their directory.
 func hidden(key string) bool { return strings.HasSuffix(key, "/") }
 
 func exportWDS2IDX(w io.Writer, x *index.Index) (warning string, err error) {
@@ -72,7 +72,7 @@ func exportWDS2IDX(w io.Writer, x *index.Index) (warning string, err error) {
 		line = append(append(line, e.Ext...), ' ')
 		line = append(strconv.AppendInt(line, e.Data, 10), ' ')
 		line = append(strconv.AppendInt(line, e.Size, 10), ' ')
-		out.Write(append(line, e.name...)) // Flush tells an error
+		out.Write(append(line, e.name...)) // Flush returns the error
 	}
 	out.WriteByte('\n')
 	switch {
@@ -84,7 +84,7 @@ func exportWDS2IDX(w io.Writer, x *index.Index) (warning string, err error) {
 	return warning, out.Flush()
 }
 
-// maxWord is the longest word that is read: the longest name a tar can have, as GNU tar escapes it.
+// maxWord is the length in bytes of the longest word: the longest name in a tar, as escaped by GNU tar.
 const maxWord = 4 << 20
 
 // words reads words from text, line by line.
@@ -92,10 +92,10 @@ type words struct {
 	r    *bufio.Reader
 	line int    // from 1
 	word []byte // the last one
-	ends bool   // the line ends behind it
+	ends bool   // the line ends after it
 }
 
-// next reads the next word of the line; there is none if it is empty.
+// next reads the next word of the line; it is empty at the end of the line.
 func (w *words) next() error {
 	w.word = w.word[:0]
 	for !w.ends {
@@ -219,7 +219,7 @@ func (w *words) member(named bool, exts map[string]string) (m member, err error)
 	return m, nil
 }
 
-// listed returns a name as GNU tar lists it in a locale of ASCII, which is where wds2idx has its names from.
+// listed returns a name as GNU tar lists it in an ASCII locale, from where wds2idx has its names.
 func listed(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {

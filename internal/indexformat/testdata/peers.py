@@ -1,6 +1,6 @@
-"""Writers and readers of three index formats, written anew on Python's tarfile, to compare with ours.
+"""Writers and readers of three index formats, reimplemented with Python's tarfile, to compare with the exports.
 
-peers.py FORMAT TAR INDEX   writes the index that the format's own tool would write beside the tar, as INDEX.theirs, and
+peers.py FORMAT TAR INDEX   writes the index that the format's own tool would write beside the tar, as INDEX.peer, and
                             prints a line for each member that a reader finds by INDEX: sample, name, content
 """
 import hashlib, io, json, re, struct, sys, tarfile
@@ -84,7 +84,7 @@ def read_hf(tar, index):
             yield 0, name.encode("utf-8", "surrogateescape"), content
 
 kind, tar, index = sys.argv[1:]
-with open(index + ".theirs", "wb") as out:
+with open(index + ".peer", "wb") as out:
     globals()["write_" + kind](tar, out)
 for sample, name, content in globals()["read_" + kind](tar, index):
     print(sample, name.hex(), content.hex())
