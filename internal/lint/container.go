@@ -8,7 +8,8 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Damaged tells that a shard is not whole, behind the entries that were read, and why. If it may be cut, that is no damage.
+// Damaged reports that reading a shard failed with err after the entries so far. If mayBeCut is set, a shard that is
+// cut short after a sample is a warning only.
 func (s *Shard) Damaged(err error, mayBeCut bool) {
 	code := Damaged
 	switch {
@@ -22,10 +23,10 @@ func (s *Shard) Damaged(err error, mayBeCut bool) {
 	s.report(code, subject{member: string(s.last), offset: s.lastEnd}, err)
 }
 
-// Compressed tells how a shard is compressed, and whether the first header has an extra field, which is for gzip to have.
+// Compressed reports how a shard is compressed, and whether the first header of a gzip shard has an extra field.
 func (s *Shard) Compressed(format string, extra bool) {
 	about := subject{offset: -1}
-	if _, ok := oneOf[format]; !ok {
+	if _, ok := singleStreamReaders[format]; !ok {
 		s.report(Compression, about, format)
 		return
 	}
@@ -33,25 +34,25 @@ func (s *Shard) Compressed(format string, extra bool) {
 	s.reportIf(extra, ExtraField, about)
 }
 
-// oneOf has, for the formats that WebDataset reads, what they may have several of, and what becomes of a reader that knows
-// of one only.
-var oneOf = map[string]struct{ parts, fate string }{
+// singleStreamReaders has the formats that WebDataset reads: what a file in it can have several of, and what
+// WebDataset does after the first one.
+var singleStreamReaders = map[string]struct{ parts, fate string }{
 	"gzip":  {"gzip members", "WebDataset reads no further, without an error"},
 	"bzip2": {"bzip2 streams", "WebDataset fails there"},
 	"xz":    {"xz streams", "WebDataset fails there"},
 }
 
-// Decoded tells of a compressed shard that has been read whole where the plain bytes of its first member or stream end, and
-// how many bytes follow the last one and belong to none.
+// Decoded reports, after all of a compressed shard was read, the plain offset where its first member or stream ends,
+// and how many bytes follow the last one.
 func (s *Shard) Decoded(format string, firstEnd, trailing int64) {
-	if o, ok := oneOf[format]; ok && firstEnd < s.lastEnd {
-		s.report(SeveralMembers, subject{offset: firstEnd}, o.parts, firstEnd, o.fate)
+	if r, ok := singleStreamReaders[format]; ok && firstEnd < s.lastEnd {
+		s.report(SeveralMembers, subject{offset: firstEnd}, r.parts, firstEnd, r.fate)
 	}
 	s.reportIf(trailing > 0, BytesBehind, subject{offset: -1})
 }
 
-// readTail looks at what follows the end marker, which lies at a plain offset: zeros that fill a record, or what a reader
-// that stops at the marker does not see.
+// readTail looks at what follows the end marker, from the plain offset at on: zeros that fill a record, or something
+// that readers ignore that stop at the marker.
 func (s *Shard) readTail(r io.Reader, at int64) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
@@ -73,7 +74,7 @@ func (s *Shard) readTail(r io.Reader, at int64) error {
 		code = BytesBehind
 	}
 	s.report(code, subject{offset: at})
-	_, err := io.Copy(io.Discard, in) // what is left of compressed bytes proves their checksum
+	_, err := io.Copy(io.Discard, in) // reading to the end verifies the checksum of compressed bytes
 	return err
 }
 

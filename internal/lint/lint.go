@@ -1,8 +1,9 @@
-// Package lint finds what readers of a shard would stumble over.
+// Package lint finds what readers of a shard have problems with.
 //
-// A [Checker] looks at shards one after another, at each as a [Shard] that reads its entries in order. What makes
-// WebDataset, tarproc, DALI or Energon lose samples, refuse a shard or see it otherwise than others do is a [Finding], and
-// each kind of finding has a [Code] that stays the same. Of keys only hashes are kept, so that there may be many samples.
+// A [Checker] checks the shards of a dataset one after another, each as a [Shard] whose entries are read in order.
+// What makes WebDataset, tarproc, DALI or Energon lose samples, refuse a shard or interpret it differently is a
+// [Finding]. Each kind of finding has a [Code] that never changes. Of keys only hashes are kept, so that there can be
+// many samples.
 package lint
 
 import (
@@ -14,16 +15,16 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Finding is one thing that somebody would stumble over.
+// Finding is a problem that some reader would have with a shard.
 type Finding struct {
 	Code    Code
-	Key     string // of the sample that it is about; "" if it is about none
-	Member  string // the member that it is about, for damage the last whole one; "" if it is about none
-	Offset  int64  // where that member's headers start in the plain shard, for damage where it ends; -1 if it is not known
+	Key     string // of the sample that it is about, or ""
+	Member  string // the member that it is about, for damage the last complete one, or ""
+	Offset  int64  // plain offset of that member's headers, for damage of its end; -1 if not known
 	Message string // one sentence, which does not repeat key and member
 }
 
-// Checker looks at shards of one dataset.
+// Checker checks the shards of one dataset. It and its Shards are not safe for concurrent use.
 type Checker struct {
 	found  func(Finding) error
 	err    error // the first one of found
@@ -32,13 +33,13 @@ type Checker struct {
 	shards []string
 }
 
-// New returns a Checker that calls found with what it finds. An error of found ends everything.
+// New returns a Checker that calls found with each finding. After an error of found nothing more is read or found.
 func New(found func(Finding) error) *Checker {
 	seed := maphash.MakeSeed()
 	return &Checker{found: found, seed: seed, keys: newKeySet(seed)}
 }
 
-// Shard is a shard that is being looked at.
+// Shard is a shard that is being checked.
 type Shard struct {
 	c      *Checker
 	number int // among the shards of the Checker
@@ -59,7 +60,7 @@ type Shard struct {
 	extended extended
 }
 
-// Open begins a shard, after the one before is done with.
+// Open begins the next shard. The one before must not be used any more.
 func (c *Checker) Open(name string) *Shard {
 	c.shards = append(c.shards, name)
 	return &Shard{c: c, number: len(c.shards) - 1, exts: make(map[uint64]uint64)}
@@ -71,7 +72,8 @@ func (s *Shard) Samples() int { return s.samples }
 // Members returns the number of their members so far.
 func (s *Shard) Members() int { return s.members }
 
-// Read looks at a whole plain tar. Its errors are those of [index.Scanner], of r and of the function that was given to New.
+// Read checks a whole plain tar. Its errors are those of [index.Scanner], of r and of the function that was given to
+// New.
 func (s *Shard) Read(r io.Reader) error {
 	scanner := index.NewScanner(r)
 	for s.c.err == nil {
@@ -87,7 +89,7 @@ func (s *Shard) Read(r io.Reader) error {
 	return s.c.err
 }
 
-// finish looks at what the shard is as a whole, and at what follows its end marker.
+// finish checks the shard as a whole, and what follows its end marker.
 func (s *Shard) finish(scanner *index.Scanner) error {
 	if s.samples == 0 {
 		s.report(Empty, subject{offset: -1})
@@ -101,14 +103,14 @@ func (s *Shard) finish(scanner *index.Scanner) error {
 	return s.c.err
 }
 
-// add looks at the next entry.
+// add checks the next entry.
 func (s *Shard) add(e *index.Entry) {
 	s.last, s.lastEnd = append(s.last[:0], e.Name...), e.End
 	s.entries++
 	s.extended.add(e)
 	at := subject{member: string(e.Name), offset: e.Header}
 	switch {
-	case e.Type == tar.TypeXGlobalHeader: // no member
+	case e.Type == tar.TypeXGlobalHeader: // not a member
 	case e.Regular:
 		s.addFile(e, at)
 	case e.Type == tar.TypeDir:
@@ -123,7 +125,7 @@ func (s *Shard) add(e *index.Entry) {
 	}
 }
 
-// addFile looks at a regular file.
+// addFile checks a regular file.
 func (s *Shard) addFile(e *index.Entry, at subject) {
 	key, ext, ok := index.MemberKey(at.member)
 	at.key = key
@@ -149,7 +151,7 @@ type subject struct {
 	offset      int64
 }
 
-// report tells of a finding, with what is to be filled into its sentence.
+// report reports a finding. fill are the arguments for its sentence.
 func (s *Shard) report(code Code, about subject, fill ...any) {
 	if s.c.err != nil {
 		return

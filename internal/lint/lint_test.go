@@ -16,7 +16,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// look returns what is found in shards of one dataset, and what became of reading the last.
+// look returns the findings in shards of one dataset, and the error of reading the last one.
 func look(shards ...[]byte) (found []Finding, err error) {
 	c := New(func(f Finding) error {
 		found = append(found, f)
@@ -31,7 +31,7 @@ func look(shards ...[]byte) (found []Finding, err error) {
 	return found, err
 }
 
-// outline writes findings down as their codes and what they are about.
+// outline lists findings by their codes and subjects.
 func outline(found []Finding) []string {
 	lines := []string{}
 	for _, f := range found {
@@ -50,7 +50,7 @@ func names(format string, n int) (all []string) {
 
 var long = strings.Repeat("l", 256)
 
-// members are tars with all that is found in them.
+// members are tars with all findings in them.
 var members = []struct {
 	tar  []string
 	want []string
@@ -65,19 +65,22 @@ var members = []struct {
 	{[]string{"a.jpg", "README", "a.jpg"}, []string{"no-extension README", "duplicate-extension a.jpg"}},
 	{[]string{"a.jpg", "b.jpg", "c.jpg", "c.png"}, nil},
 	{[]string{"a.\xff", "a.\xfe"}, []string{"not-utf8 a.\xff", "not-utf8 a.\xfe"}},
-	{[]string{"a.é", "a.É"}, []string{"not-ascii a.é", "not-ascii a.É", "upper-case a.É", "duplicate-extension a.É"}},
+	{[]string{"a.é", "a.É"},
+		[]string{"not-ascii a.é", "not-ascii a.É", "upper-case a.É", "duplicate-extension a.É"}},
 	{[]string{"a.__key__"}, []string{"reserved-extension a.__key__"}},
 	{[]string{"a.__URL__"}, []string{"reserved-extension a.__URL__", "upper-case a.__URL__"}},
 	{[]string{"a.__bad__", "b.__source__", "c.__local_path__"}, []string{
 		"reserved-extension a.__bad__", "reserved-extension b.__source__", "reserved-extension c.__local_path__"}},
 	{[]string{"a.__bad__ 0"}, []string{"underscore-extension a.__bad__"}},
 	{[]string{"a.__key__.txt"}, []string{"underscore-extension a.__key__.txt"}},
-	{[]string{"a.jpg", "b.jpg", "a.cls", "b.cls", "a.txt"}, []string{"key-returns a.cls", "key-returns b.cls", "key-returns a.txt"}},
+	{[]string{"a.jpg", "b.jpg", "a.cls", "b.cls", "a.txt"},
+		[]string{"key-returns a.cls", "key-returns b.cls", "key-returns a.txt"}},
 	{[]string{"a.jpg", "README", "a.cls"}, []string{"no-extension README"}},
 
 	{[]string{"README"}, []string{"no-extension README", "empty"}},
 	{nil, []string{"empty"}},
-	{[]string{"a.jpg", "A.cls", "a.cls", "A.jpg"}, []string{"case-collision A.cls", "key-returns a.cls", "key-returns A.jpg"}},
+	{[]string{"a.jpg", "A.cls", "a.cls", "A.jpg"},
+		[]string{"case-collision A.cls", "key-returns a.cls", "key-returns A.jpg"}},
 	{[]string{"A.jpg", "B.jpg"}, nil},
 	{[]string{"a.x", ".hidden", ".hidden.jpg", "..jpg", "v.1/.a.jpg"}, []string{
 		"hidden .hidden", "hidden .hidden.jpg", "hidden ..jpg", "hidden v.1/.a.jpg"}},
@@ -108,7 +111,8 @@ var members = []struct {
 	{[]string{"./a.x", "./b.x"}, []string{"dot-name ./a.x", "dot-name ./b.x", "slash-keys ./a.x"}},
 	{[]string{"d//a.x", "./"}, []string{"dot-name d//a.x", "directory ./", "dot-name ./", "slash-keys d//a.x"}},
 	{append(names("%d.x", 20), long+".x"), []string{"long-name " + long + ".x"}},
-	{append(names("%d.x", 20), long[:100]+"/"+long[:100]+"/"+long[:100]+".x"), []string{"slash-keys " + long[:100] + "/" + long[:100] + "/" + long[:100] + ".x"}},
+	{append(names("%d.x", 20), long[:100]+"/"+long[:100]+"/"+long[:100]+".x"),
+		[]string{"slash-keys " + long[:100] + "/" + long[:100] + "/" + long[:100] + ".x"}},
 	{[]string{"a.x", "d/b.x", "e.f/c.x"}, []string{"slash-keys d/b.x"}},
 	{[]string{"a.x!", "b.x!", "c.x"}, []string{"extended-headers"}},
 	{[]string{"a.x!", "b.x", "c.x"}, nil},
@@ -137,11 +141,14 @@ func TestSparseEntry(t *testing.T) {
 	}
 }
 
-// Shards are one dataset.
+// The shards of a Checker are one dataset.
 func TestShards(t *testing.T) {
 	first, second := makeTar(t, "a.jpg", "b.jpg"), makeTar(t, "c.jpg", "b.jpg", "A.jpg", "b.cls")
 	found, err := look(first, second, first)
-	want := []string{"key-in-two-shards b.jpg", "case-collision A.jpg", "key-returns b.cls", "key-in-two-shards a.jpg", "key-in-two-shards b.jpg"}
+	want := []string{
+		"key-in-two-shards b.jpg", "case-collision A.jpg", "key-returns b.cls", "key-in-two-shards a.jpg",
+		"key-in-two-shards b.jpg",
+	}
 	if got := outline(found); err != nil || !slices.Equal(got, want) {
 		t.Fatalf("%q, %v, want %q", got, err, want)
 	}
@@ -176,7 +183,8 @@ func TestTail(t *testing.T) {
 		{string(a[:500]), []string{"bytes-behind"}, 2048},
 	} {
 		found, err := look(append(slices.Clone(a), tt.rest...))
-		if got := outline(found); err != nil || !slices.Equal(got, tt.want) || len(found) > 0 && found[0].Offset != tt.at {
+		got := outline(found)
+		if err != nil || !slices.Equal(got, tt.want) || len(found) > 0 && found[0].Offset != tt.at {
 			t.Errorf("%.20q: %+v, %v, want %q at byte %d", tt.rest, found, err, tt.want, tt.at)
 		}
 	}
@@ -190,7 +198,7 @@ func TestDamage(t *testing.T) {
 		name     string
 		plain    []byte
 		want     string
-		mayBeCut string // what is found instead if the shard may be cut
+		mayBeCut string // the finding instead if the shard may be cut
 		at       int64
 	}{
 		{"nothing", nil, "not-tar", "not-tar", 0},
@@ -199,7 +207,7 @@ func TestDamage(t *testing.T) {
 		{"cut in the first member", whole[:600], "truncated", "truncated", 0},
 		{"cut in a header", whole[:1300], "truncated a.x", "cut a.x", 1024},
 		{"cut in a member", whole[:1600], "truncated a.x", "cut a.x", 1024},
-		{"cut behind a member", whole[:2048], "truncated b.x", "cut b.x", 2048},
+		{"cut after a member", whole[:2048], "truncated b.x", "cut b.x", 2048},
 		{"one end block", whole[:2560], "truncated b.x", "cut b.x", 2048},
 	} {
 		for mayBeCut, want := range map[bool]string{false: tt.want, true: tt.mayBeCut} {
@@ -214,7 +222,8 @@ func TestDamage(t *testing.T) {
 				continue
 			}
 			s.Damaged(err, mayBeCut)
-			if got := outline(found); !slices.Equal(got, []string{want}) || found[0].Offset != tt.at || found[0].Message != err.Error() {
+			if got := outline(found); !slices.Equal(got, []string{want}) || found[0].Offset != tt.at ||
+				found[0].Message != err.Error() {
 				t.Errorf("%s: %+v, %v, want %s at byte %d", tt.name, found, err, want, tt.at)
 			}
 		}
@@ -256,7 +265,7 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-// An error of reading is no finding, and one of whoever is told of findings ends everything.
+// An error of reading is not a finding, and an error of the function that gets the findings ends everything.
 func TestErrors(t *testing.T) {
 	broken := errors.New("broken")
 	a := makeTar(t, "a.X", "b.X")
@@ -274,23 +283,24 @@ func TestErrors(t *testing.T) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
-	told := 0
+	calls := 0
 	c := New(func(f Finding) error {
-		told++
+		calls++
 		return broken
 	})
 	for range 2 {
-		if err := c.Open("a.tar").Read(bytes.NewReader(a)); err != broken || told != 1 {
-			t.Errorf("%v after %d findings", err, told)
+		if err := c.Open("a.tar").Read(bytes.NewReader(a)); err != broken || calls != 1 {
+			t.Errorf("%v after %d findings", err, calls)
 		}
 	}
 }
 
-// Every kind of finding is in a table here.
+// Every code is in a table here.
 func TestCodes(t *testing.T) {
 	known := map[Code]bool{ // by other tests than TestMembers
-		NotTar: true, Truncated: true, Damaged: true, Compression: true, SeveralMembers: true, ExtraField: true, SecondTar: true,
-		Cut: true, BytesBehind: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
+		NotTar: true, Truncated: true, Damaged: true, Compression: true, SeveralMembers: true, ExtraField: true,
+		SecondTar: true,
+		Cut:       true, BytesBehind: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
 	}
 	for _, tt := range members {
 		for _, line := range tt.want {
@@ -320,7 +330,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// A key costs a hash and what a map needs for it.
+// A key needs memory for its hash and a map entry only.
 func TestMemoryOfKeys(t *testing.T) {
 	const n = 1 << 20
 	var before, after runtime.MemStats
@@ -340,7 +350,7 @@ func TestMemoryOfKeys(t *testing.T) {
 	runtime.KeepAlive(k)
 }
 
-// What a member holds is skipped where the reader can seek.
+// The content of members is skipped if the reader can seek.
 func TestReadsHeadersOnly(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -390,7 +400,7 @@ func BenchmarkShard(b *testing.B) {
 	}
 }
 
-// Whatever the bytes are, they are looked at without harm, and what is found is about a place in them.
+// Arbitrary bytes do no harm, and every finding is about a place in them.
 func FuzzShard(f *testing.F) {
 	for _, tt := range members {
 		if len(tt.tar) < 20 {

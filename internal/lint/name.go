@@ -8,10 +8,10 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// maxComponent is the longest name in bytes that a directory entry can have.
+// maxComponent is the length in bytes of the longest name that a directory entry can have.
 const maxComponent = 255
 
-// checkPath looks at the components of a member's name.
+// checkPath checks the components of a member's name.
 func (s *Shard) checkPath(at subject) {
 	name := at.member
 	if strings.HasPrefix(name, "/") {
@@ -33,7 +33,7 @@ func (s *Shard) checkPath(at subject) {
 	s.reportIf(long, LongName, at)
 }
 
-// checkBytes looks at the bytes of a regular member's name.
+// checkBytes checks the bytes of a regular member's name.
 func (s *Shard) checkBytes(at subject) {
 	control, blank, high := false, false, false
 	for i := range len(at.member) {
@@ -53,7 +53,7 @@ func (s *Shard) checkBytes(at subject) {
 	s.reportIf(blank, Blank, at)
 }
 
-// checkOutside says why a regular member belongs to no sample.
+// checkOutside reports why a regular member belongs to no sample.
 func (s *Shard) checkOutside(at subject) {
 	base := at.member[strings.LastIndexByte(at.member, '/')+1:]
 	switch {
@@ -68,21 +68,22 @@ func (s *Shard) checkOutside(at subject) {
 	}
 }
 
-// reserved has the extensions that readers use themselves, and what becomes of a member with one.
+// reserved has the extensions that readers use themselves, and what they do with a member that has one.
 var reserved = map[string]string{
-	"__key__":        "WebDataset has a field of that name itself, and refuses the shard",
-	"__url__":        "WebDataset has a field of that name itself, and refuses the shard",
-	"__local_path__": "WebDataset has a field of that name itself where it caches shards, and puts it in the member's place",
-	"__bad__":        "WebDataset drops a sample that has it",
-	"__source__":     "tarproc has a file of that name itself, and drops the member",
+	"__key__": "WebDataset has a field of that name itself, and refuses the shard",
+	"__url__": "WebDataset has a field of that name itself, and refuses the shard",
+	"__local_path__": "WebDataset has a field of that name itself where it caches shards, and " +
+		"replaces the member by it",
+	"__bad__":    "WebDataset drops a sample that has it",
+	"__source__": "tarproc has a file of that name itself, and drops the member",
 }
 
-// checkExtension looks at the extension of a sample's member, which has so many bytes.
+// checkExtension checks the extension of a sample's member of size bytes.
 func (s *Shard) checkExtension(ext string, size int64, at subject) {
 	lower := fold(ext)
 	fate := reserved[lower]
 	if lower == "__bad__" && size == 0 {
-		fate = "" // for WebDataset the same as none
+		fate = "" // for WebDataset the same as without it
 	}
 	switch {
 	case ext == "":
@@ -108,7 +109,7 @@ func (s *Shard) reportIf(found bool, code Code, at subject) {
 	}
 }
 
-// fold returns a text in lower case. Bytes that are not UTF-8 stay what they are, unlike with strings.ToLower.
+// fold returns a text in lower case. Unlike strings.ToLower, it keeps bytes that are not valid UTF-8.
 func fold(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r != unicode.ToLower(r) }) < 0 {
 		return text

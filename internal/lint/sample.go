@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// begin looks at the key of a sample whose first member this is.
+// begin checks the key of a sample, of which at is the first member.
 func (s *Shard) begin(at subject) {
 	if len(s.exts) > 64 {
 		s.exts = make(map[uint64]uint64) // clearing a large map takes as long as filling it
@@ -27,7 +27,7 @@ func (s *Shard) begin(at subject) {
 
 func (c *Checker) hash(text string) uint64 { return maphash.String(c.seed, text) }
 
-// checkDuplicate looks whether the open sample has an extension already, lower being what WebDataset makes of it.
+// checkDuplicate reports an extension that the open sample has already. lower is what WebDataset makes of it.
 func (s *Shard) checkDuplicate(ext, lower string, at subject) {
 	byLower, exact := s.c.hash(lower), s.c.hash(ext)
 	switch before, again := s.exts[byLower]; {
@@ -40,35 +40,35 @@ func (s *Shard) checkDuplicate(ext, lower string, at subject) {
 	}
 }
 
-// keySet remembers keys by their hashes, in some 35 bytes each. A key that differs from one before it by case only takes
-// room of its own.
+// keySet is a set of keys by their hashes, at about 35 bytes each. A key that differs from an earlier one only by
+// case takes another entry.
 type keySet struct {
 	seed   maphash.Seed
 	folded map[uint64]place  // by the hash of the key in lower case
-	others map[uint64]uint32 // the shard that a key was last in, by its hash; of those whose place another one has
+	others map[uint64]uint32 // the last shard of a key by its hash, for keys whose entry in folded is another one's
 }
 
-// place is the shard that a key was last in.
+// place is the last shard of a key.
 type place struct {
 	shard uint32
-	exact uint32 // half the hash of the key as it is
+	exact uint32 // half of the hash of the key itself
 }
 
-// How a key is known.
-type acquaintance uint8
+// keyState says whether a key has occurred before.
+type keyState uint8
 
 const (
-	newKey acquaintance = iota
+	newKey keyState = iota
 	sameKey
-	otherCase // and the key itself is new
+	otherCase // an earlier key differs only by case
 )
 
 func newKeySet(seed maphash.Seed) keySet {
 	return keySet{seed, make(map[uint64]place), make(map[uint64]uint32)}
 }
 
-// add remembers a key of a shard. It returns whether it is known, and from which shard.
-func (k *keySet) add(key string, shard int) (before int, known acquaintance) {
+// add adds a key of a shard. It returns whether the key has occurred before, and the last shard that had it.
+func (k *keySet) add(key string, shard int) (before int, known keyState) {
 	exact := maphash.String(k.seed, key)
 	byLower := exact
 	if lower := fold(key); lower != key {

@@ -9,20 +9,25 @@ import (
 	"time"
 )
 
-// A tar in these tests is written down as the names of its members. What a name ends in tells the kind: a slash a
-// directory, "->" a symlink, "=>" a hard link, "|" a FIFO, "#" a device, "!" a file with a PAX header,
-// "0" behind a space a file without content; everything else is a file that holds its own name. "*" alone is a global header.
+// A tar in these tests is a list of the names of its members. The end of a name is the type: "/" a directory, "->" a
+// symlink, "=>" a hard link, "|" a FIFO, "#" a device, "!" a file with a PAX header, " 0" an empty file. Everything
+// else is a file that holds its own name. "*" alone is a global header.
 func makeTar(t testing.TB, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, name := range names {
-		h := tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, ModTime: time.Unix(1_500_000_000, 0), Format: tar.FormatGNU}
+		h := tar.Header{
+			Name: name, Typeflag: tar.TypeReg, Mode: 0o644, ModTime: time.Unix(1_500_000_000, 0), Format: tar.FormatGNU,
+		}
 		content := name
 		for _, kind := range []struct {
 			mark     string
 			typeflag byte
-		}{{"->", tar.TypeSymlink}, {"=>", tar.TypeLink}, {"|", tar.TypeFifo}, {"#", tar.TypeChar}, {"!", tar.TypeReg}, {" 0", tar.TypeReg}} {
+		}{
+			{"->", tar.TypeSymlink}, {"=>", tar.TypeLink}, {"|", tar.TypeFifo}, {"#", tar.TypeChar}, {"!", tar.TypeReg},
+			{" 0", tar.TypeReg},
+		} {
 			rest, ok := strings.CutSuffix(name, kind.mark)
 			if !ok {
 				continue

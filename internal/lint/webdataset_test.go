@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// verdict is what testdata/webdataset.py prints of a shard.
+// verdict is what testdata/webdataset.py prints for a shard.
 type verdict struct {
 	Samples  int      `json:"samples"`
 	Skipped  []string `json:"skipped"`
@@ -23,7 +23,8 @@ type verdict struct {
 	Returned []string `json:"returned"`
 }
 
-// The samples, and the members that WebDataset skips, refuses or takes apart, are those that its rule gives in Python.
+// The samples, and the members that WebDataset skips, refuses or separates from their samples, are those of its rule
+// in Python.
 func TestWebDataset(t *testing.T) {
 	dir := t.TempDir()
 	var tars [][]string
@@ -42,7 +43,9 @@ func TestWebDataset(t *testing.T) {
 				pick(".x", ".X", ".y", "", ".", "..x", ".__key__", ".__URL__", ".é", ".É", ".x\n")+
 				pick("", "", "", "", "", "", "", "->", "=>"))
 		}
-		tars = append(tars, slices.DeleteFunc(names, func(name string) bool { return name == "" || strings.HasSuffix(name, "/") }))
+		tars = append(tars, slices.DeleteFunc(names, func(name string) bool {
+			return name == "" || strings.HasSuffix(name, "/")
+		}))
 	}
 	args := []string{"testdata/webdataset.py"}
 	var shards [][]byte
@@ -76,7 +79,9 @@ func TestWebDataset(t *testing.T) {
 			t.Errorf("%q: %#v, for WebDataset %#v", tars[i], got, want)
 		}
 		seen.Samples += want.Samples
-		seen.Skipped, seen.Refused, seen.Returned = append(seen.Skipped, want.Skipped...), append(seen.Refused, want.Refused...), append(seen.Returned, want.Returned...)
+		seen.Skipped = append(seen.Skipped, want.Skipped...)
+		seen.Refused = append(seen.Refused, want.Refused...)
+		seen.Returned = append(seen.Returned, want.Returned...)
 	}
 	if min(seen.Samples, len(seen.Skipped), len(seen.Refused), len(seen.Returned)) < 50 {
 		t.Errorf("too little to compare: %d samples, %d members skipped, %d refused, %d returned",
@@ -84,7 +89,7 @@ func TestWebDataset(t *testing.T) {
 	}
 }
 
-// verdictOf returns what is found in a shard as testdata/webdataset.py has it.
+// verdictOf returns the findings in a shard as testdata/webdataset.py prints them.
 func verdictOf(t *testing.T, plain []byte) verdict {
 	t.Helper()
 	v := verdict{Skipped: []string{}, Refused: []string{}, Returned: []string{}}

@@ -2,15 +2,15 @@ package lint
 
 import "github.com/shardfs/shardfs/index"
 
-// dotted looks for names in which a dot was not meant to end the key: hardly two of them have the same extension. It counts
-// as many extensions as tell that.
+// dotted looks for names in which a dot was not meant to end the key, whose extensions are then nearly all different.
+// It counts only as many as are needed to see that.
 type dotted struct {
 	seen  int // extensions with a dot
 	kinds map[uint64]struct{}
 	first subject
 }
 
-// Extensions with a dot: of how many the kinds are counted, and how many kinds are many.
+// How many extensions with a dot are counted, and how many different ones are many.
 const (
 	maxDotted = 1000
 	manyKinds = 10
@@ -65,7 +65,7 @@ func (x *extended) add(e *index.Entry) {
 	}
 }
 
-// finish tells of headers that take a quarter of the shard, up to its end marker, or more.
+// finish reports extended headers if they take a quarter or more of the shard up to its end marker.
 func (x *extended) finish(s *Shard, end int64) {
 	if 2*x.entries > s.entries && 4*x.bytes >= end {
 		s.report(ExtendedHeaders, subject{offset: -1}, x.entries, s.entries, 100*x.bytes/end)
