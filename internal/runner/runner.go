@@ -279,6 +279,7 @@ func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result)
 			return t.cut
 		}
 	}
+	group.Wait() // before running is cancelled, which would cut short what a worker does at the end of its input
 	return context.Cause(ctx)
 }
 
