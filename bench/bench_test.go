@@ -11,9 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	opened "github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // benchIn returns a bench without a binary.
@@ -171,7 +173,7 @@ func TestReads(t *testing.T) {
 	b, s := benchIn(t.TempDir()), jpegs(4)
 	name, err := b.compressed(t.Context(), s)
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skipf("SKIPPED: %v", err)
+		skip.Without(t, "%v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -239,21 +241,23 @@ func TestAsPPM(t *testing.T) {
 func TestPeakOf(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
-		t.Skipf("SKIPPED: no file system of its own can be mounted: %v", err)
+		skip.Without(t, "a file system of its own: %v", err)
 	}
 	defer syscall.Unmount(dir, 0)
-	const size = 4 << 20
-	peak, err := peakOf(dir, func() error {
-		name := filepath.Join(dir, "a")
-		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
-			return err
+	synctest.Test(t, func(t *testing.T) { // whose clock passes only while the work sleeps
+		const size = 4 << 20
+		peak, err := peakOf(dir, func() error {
+			name := filepath.Join(dir, "a")
+			if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond)
+			return os.Remove(name)
+		})
+		if err != nil || peak < size || peak > size+64<<10 {
+			t.Errorf("peakOf = %.0f, %v, want %d", peak, err, size)
 		}
-		time.Sleep(50 * time.Millisecond)
-		return os.Remove(name)
 	})
-	if err != nil || peak < size || peak > size+64<<10 {
-		t.Errorf("peakOf = %.0f, %v, want %d", peak, err, size)
-	}
 }
 
 // The processor time of a trial is that of the programs that it starts.

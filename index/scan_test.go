@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // member is what two readers of a tar have to agree on: a regular file, and not a link to one.
@@ -144,12 +146,12 @@ func checkSame(t *testing.T, plain []byte) int {
 func TestScannerLikeArchiveTar(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		t.Skipf("SKIPPED: go env GOROOT: %v", err)
+		skip.Without(t, "the go command: %v", err)
 	}
 	dir := filepath.Join(strings.TrimSpace(string(root)), "src/archive/tar/testdata")
 	files, _ := filepath.Glob(filepath.Join(dir, "*.tar*"))
 	if len(files) == 0 {
-		t.Skipf("SKIPPED: no tars in %s", dir)
+		skip.Without(t, "the tars in %s", dir)
 	}
 	// What archive/tar takes for a whole tar because its bytes end where a member does.
 	unended := []string{

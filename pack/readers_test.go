@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // checkReaders checks that every reader at hand finds the same regular members in a tar: archive/tar, Python's tarfile in
@@ -40,12 +42,12 @@ func checkReaders(t *testing.T, plain []byte) {
 		}
 	}
 	if python := pythonReader(); python == nil {
-		t.Log("SKIPPED: reading the output with Python: python3 is missing")
+		skip.Part(t, "python3, to read the output with")
 	} else if got := python.read(t, plain); !slices.Equal(got, want) {
 		t.Errorf("Python reads %q, want %q", got, want)
 	}
 	if _, err := exec.LookPath("tar"); err != nil {
-		t.Logf("SKIPPED: reading the output with GNU tar: %v", err)
+		skip.Part(t, "GNU tar, to read the output with: %v", err)
 		return
 	}
 	cmd := exec.Command("tar", "-xPOf", "-")

@@ -14,6 +14,8 @@ import (
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // jpegLike returns n bytes that compress like JPEG data: to about 0.96, by the frequencies of bytes only.
@@ -155,7 +157,7 @@ func mixStored(t testing.TB, n int, seed uint64) (plain, gz []byte) {
 func pipe(t *testing.T, input []byte, name string, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("NOT TESTED: %s is not installed", name)
+		skip.Without(t, "%s", name)
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = bytes.NewReader(input)

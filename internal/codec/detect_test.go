@@ -4,6 +4,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 func TestDetect(t *testing.T) {
@@ -78,7 +80,7 @@ func TestDetectTools(t *testing.T) {
 	}{{"gzip", Gzip}, {"pigz", Gzip}, {"zstd", Zstd}, {"bzip2", Bzip2}, {"xz", XZ}, {"lz4", LZ4}} {
 		t.Run(tool.name, func(t *testing.T) {
 			if _, err := exec.LookPath(tool.name); err != nil {
-				t.Skipf("NOT TESTED: %s is not installed", tool.name)
+				skip.Without(t, "%s", tool.name)
 			}
 			for _, input := range []string{"", "some plain bytes"} {
 				if got := Detect(pipe(t, []byte(input), tool.name, "-c")); got != tool.want {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"testing/iotest"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // packed is a shard in a format other than gzip, and its plain bytes.
@@ -323,7 +325,7 @@ func TestFirstEnd(t *testing.T) {
 	for _, tool := range []string{"gzip", "bzip2", "xz", "zstd", "lz4"} {
 		t.Run(tool, func(t *testing.T) {
 			if _, err := exec.LookPath(tool); err != nil {
-				t.Skipf("NOT TESTED: %s is not installed", tool)
+				skip.Without(t, "%s", tool)
 			}
 			a, b := pipe(t, []byte("first"), tool, "-c"), pipe(t, []byte("second"), tool, "-c")
 			for _, tt := range []struct {

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // withExtra returns data as gzipWriter writes it, with extra.
@@ -117,7 +119,7 @@ func seekTableOffset(gz []byte) int {
 
 func TestReadBGZF(t *testing.T) {
 	if _, err := exec.LookPath("bgzip"); err != nil {
-		t.Skip("NOT TESTED: bgzip is not installed")
+		skip.Without(t, "bgzip")
 	}
 	for _, plain := range [][]byte{nil, []byte("x"), text(1<<20, 1), noise(300_000, 1), sampleTar(t, 500_000)} {
 		gz := pipe(t, plain, "bgzip", "-c")

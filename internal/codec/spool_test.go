@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // newSpool returns a spool of r in a file of the test.
@@ -126,7 +128,7 @@ func TestSpoolStreamError(t *testing.T) {
 func TestSpoolDiskFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip("NOT TESTED: there is no /dev/full")
+		skip.Without(t, "/dev/full")
 	}
 	defer full.Close()
 	plain := noise(10*spoolPiece, 1)

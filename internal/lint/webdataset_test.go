@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // verdict is what testdata/webdataset.py prints for a shard.
@@ -63,7 +65,7 @@ func TestWebDataset(t *testing.T) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skip("SKIPPED: there is no python3 to compare with")
+		skip.Without(t, "python3, to compare with")
 	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // A command sees a terminal of the right width, and what it writes arrives byte for byte, also more than a terminal holds.
@@ -12,7 +14,7 @@ func TestTerminal(t *testing.T) {
 	noLeaks(t)
 	reader, command, err := openTerminal(os.Stdin)
 	if err != nil {
-		t.Skipf("SKIPPED: no terminal can be made here: %v", err)
+		skip.Without(t, "a terminal: %v", err)
 	}
 	defer unix.Close(reader)
 	like := os.NewFile(uintptr(command), "terminal")

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
 func mustOpenCache(t *testing.T, dir string, limit int64) *Cache {
@@ -40,7 +43,7 @@ func TestOpenCancelled(t *testing.T) {
 	if s, err := Open(ctx, name, o); !errors.Is(err, context.Canceled) {
 		t.Fatalf("opened %v, %v", s, err)
 	}
-	ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel = context.WithTimeout(t.Context(), testtime.Limit(t, 2*time.Second))
 	defer cancel()
 	s, err := Open(ctx, name, o)
 	if err != nil {
@@ -198,7 +201,7 @@ func TestCacheUnsafeDirectory(t *testing.T) {
 
 func TestCacheForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: only root can give a file to another user")
+		skip.Without(t, "root, to give a file to another user")
 	}
 	dir := t.TempDir()
 	c := mustOpenCache(t, dir, 1<<20)
@@ -571,7 +574,7 @@ func TestCacheLockLink(t *testing.T) {
 func TestCacheDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0700"); err != nil {
-		t.Skipf("SKIPPED: a small file system cannot be mounted: %v", err)
+		skip.Without(t, "a small file system: %v", err)
 	}
 	defer func() {
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
 // makeTar returns a tar of n samples with two members each: a number, and this many bytes that compress to half.
@@ -383,13 +384,9 @@ func TestOpenOddIndexFile(t *testing.T) {
 			}
 			done <- err
 		}()
-		select {
-		case err := <-done:
-			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), "write index: ") {
-				t.Errorf("%s: %v, want %v", tt.file, err, tt.want)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%s: it hangs", tt.file)
+		err := testtime.Receive(t, done, "an error of "+tt.file)
+		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), "write index: ") {
+			t.Errorf("%s: %v, want %v", tt.file, err, tt.want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // entry is one row of an index, as a stream and a file must agree on it.
@@ -263,7 +264,7 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 func TestStreamDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("SKIPPED: a small file system cannot be mounted: %v", err)
+		skip.Without(t, "a small file system: %v", err)
 	}
 	defer func() {
 		if err := unix.Unmount(dir, 0); err != nil {

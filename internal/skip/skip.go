@@ -12,7 +12,7 @@ import (
 )
 
 // mark begins each message.
-const mark = "SKIPPED, NOT TESTED: "
+const mark = "SKIPPED: "
 
 // Without skips a test that needs what this machine lacks. The format and its arguments say what that is, and why it is
 // missing: "python3: %v".

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
 // names returns what lies in a directory.
@@ -266,7 +268,7 @@ func TestCopyRange(t *testing.T) {
 	content := noise(20 << 20)
 	elsewhere, err := os.MkdirTemp("/dev/shm", "store-test-")
 	if err != nil {
-		t.Logf("SKIPPED: copying from another file system: %v", err)
+		skip.Part(t, "another file system to copy from: %v", err)
 		elsewhere = t.TempDir()
 	}
 	defer os.RemoveAll(elsewhere)
@@ -335,7 +337,7 @@ func TestOutputMeddledWith(t *testing.T) {
 func TestOutputDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("SKIPPED: a small file system cannot be mounted: %v", err)
+		skip.Without(t, "a small file system: %v", err)
 	}
 	defer func() {
 		if err := unix.Unmount(dir, 0); err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
 func TestPath(t *testing.T) {
@@ -123,9 +125,5 @@ func soon(t *testing.T, f func()) {
 		defer close(done)
 		f()
 	}()
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		t.Fatal("it hangs")
-	}
+	testtime.Receive(t, done, "the end of what could hang")
 }

@@ -13,14 +13,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/testtime"
 )
 
 func check(t testing.TB, err error) {
@@ -86,7 +87,7 @@ func TestReadAhead(t *testing.T) {
 	}
 	check(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
 	if resident(0, length) > length/10 {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs files that are not in memory, which those in %s always are", t.Name(), filepath.Dir(name))
+		skip.Without(t, "files that are not in memory, which those in %s always are", filepath.Dir(name))
 	}
 	x := v.Shard.Index
 	read := func(sample, member int) {
@@ -99,13 +100,7 @@ func TestReadAhead(t *testing.T) {
 	}
 	await := func(what string, from, to int64) {
 		t.Helper()
-		for range 200 {
-			if resident(from, to) >= (to-from)*9/10 {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Errorf("%s: %d of %d bytes are in memory", what, resident(from, to), to-from)
+		testtime.Eventually(t, what+" to be in memory", func() bool { return resident(from, to) >= (to-from)*9/10 })
 	}
 	s := x.Sample(50)
 	start, end := x.Offset(s.Start), x.Offset(s.End)
