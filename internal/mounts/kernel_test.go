@@ -71,11 +71,16 @@ func TestServedByKernel(t *testing.T) {
 	shardtest.Check(t, held.Close())
 	alive("ClearOthers")
 	shardtest.Check(t, os.WriteFile(filepath.Join(place, "change"), nil, 0o644))
+	ended := make(chan error, 1)
+	go func() { ended <- AwaitEnd(s.Dir) }()
 	if err := End(t.Context(), place, true); err != nil {
 		t.Error(err)
 	}
 	if _, ok, err := At(place); ok || err != nil {
 		t.Errorf("after End there is a mount: %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("AwaitEnd = %v", err)
 	}
 }
 

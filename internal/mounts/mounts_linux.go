@@ -7,8 +7,11 @@ package mounts
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlayfs"
@@ -52,6 +55,28 @@ func At(mountpoint string) (m Mount, ok bool, err error) {
 // Unmount unmounts the last of our mounts at a mountpoint. Lazy detaches it even while it is used: it is gone from its
 // place, and serves its users until they have left. Without lazy, the error is EBUSY then.
 func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpoint, lazy) }
+
+// AwaitEnd returns when no mount of ours with a scratch directory is in this process's mount namespace.
+func AwaitEnd(scratchDir string) error {
+	table, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	changes := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}} // since the file was opened or polled
+	for {
+		all, err := List()
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, func(m Mount) bool { return m.Ours && m.Source == scratchDir }) {
+			return nil
+		}
+		if _, err := unix.Poll(changes, -1); err != nil && err != unix.EINTR {
+			return err
+		}
+	}
+}
 
 // parse reads a table of mounts. It passes over lines that it does not understand: they are not ours.
 func parse(table string) (all []Mount) {

@@ -22,7 +22,8 @@ type Base interface {
 	Mount(ctx context.Context, dir string) (Mounted, error)
 }
 
-// Mounted is what a Base has mounted.
+// Mounted is what a Base has mounted. If it has a method ServedByKernel() bool that returns true, the mount needs no
+// process. Such a base is mounted below overlayfs only, and then neither its Unmount nor its Wait is called.
 type Mounted interface {
 	// Unmount unmounts it: at once if it is not in use, and else lazily, so that it is gone from its directory and
 	// ends with its last user. If it is not mounted any more, that is no error.
@@ -31,7 +32,7 @@ type Mounted interface {
 	Wait()
 }
 
-// servedByKernel reports whether a mount goes on without this process. It is so if it has a method that says so.
+// servedByKernel reports whether a mount needs no process.
 func servedByKernel(m Mounted) bool {
 	k, ok := m.(interface{ ServedByKernel() bool })
 	return ok && k.ServedByKernel()
@@ -59,6 +60,7 @@ func (b *fuseBase) Mount(_ context.Context, dir string) (Mounted, error) {
 // this process.
 type overlayfsBase struct {
 	lower   Base
+	scratch string // its directory
 	options overlayfs.Options
 }
 
@@ -76,7 +78,7 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 	// Overlayfs alone uses the base, and lets in whom it may.
 	lower := fusefs.Options{Source: o.Source, Log: o.Log}
 	lower.AllowOther = true
-	return &overlayfsBase{newBase(view.One(sh), lower), overlayfs.Options{
+	return &overlayfsBase{newBase(view.One(sh), lower), s.Dir, overlayfs.Options{
 		Lower: s.Lower(), Upper: s.Upper(), Work: s.Work(), Source: mounts.Source(s.Dir), Flags: flags,
 		AllowOther: o.AllowOther, UserXattr: userXattr, Volatile: private,
 	}}, nil
@@ -84,26 +86,36 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 
 // Mount implements Base.
 func (b *overlayfsBase) Mount(ctx context.Context, dir string) (Mounted, error) {
-	var kernel bool
-	stack, err := overlayfs.MountOver(func(lower string) (Mounted, error) {
-		m, err := b.lower.Mount(ctx, lower)
-		kernel = err == nil && servedByKernel(m)
-		return m, err
+	m := &overlayfsMount{scratch: b.scratch}
+	var err error
+	m.Stack, err = overlayfs.MountOver(func(dir string) (Mounted, error) {
+		lower, err := b.lower.Mount(ctx, dir)
+		m.byKernel = err == nil && servedByKernel(lower)
+		return lower, err
 	}, dir, b.options)
 	if err != nil {
 		return nil, err
 	}
-	return &overlayfsMount{stack, kernel}, nil
+	return m, nil
 }
 
 // overlayfsMount is what an overlayfsBase has mounted.
 type overlayfsMount struct {
 	*overlayfs.Stack
-	lowerByKernel bool
+	scratch  string
+	byKernel bool // also the lower layer
 }
 
-// ServedByKernel reports whether this process serves neither layer.
-func (m *overlayfsMount) ServedByKernel() bool { return m.lowerByKernel }
+// ServedByKernel reports whether the mount needs no process.
+func (m *overlayfsMount) ServedByKernel() bool { return m.byKernel }
+
+// Wait implements Mounted.
+func (m *overlayfsMount) Wait() {
+	if m.byKernel && mounts.AwaitEnd(m.scratch) == nil {
+		return
+	}
+	m.Stack.Wait()
+}
 
 // changesBase shows a shard with its changes by FUSE, from this process.
 type changesBase struct {
