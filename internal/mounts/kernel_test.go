@@ -43,11 +43,19 @@ func mountWithoutServer(t *testing.T) (s *scratch.Scratch, place string) {
 	return s, place
 }
 
+// release closes a scratch directory and waits until no lock is held: the thread that mounted overlayfs has a copy of
+// the open files, and its end is the kernel's matter.
+func release(t *testing.T, s *scratch.Scratch) {
+	t.Helper()
+	shardtest.Check(t, s.Close())
+	shardtest.Check(t, awaitServer(t.Context(), s))
+}
+
 // A mount that the kernel serves alone is alive although no process holds its scratch directory.
 func TestServedByKernel(t *testing.T) {
 	s, place := mountWithoutServer(t)
 	shardtest.Check(t, s.SetServedByKernel())
-	shardtest.Check(t, s.Close())
+	release(t, s)
 	alive := func(after string) {
 		t.Helper()
 		if _, ok, err := At(place); !ok || err != nil {
@@ -86,15 +94,15 @@ func TestServedByKernel(t *testing.T) {
 
 // A mount that needs a server, and has none, is detached by each that meets it.
 func TestServerGone(t *testing.T) {
-	for name, clear := range map[string]func(s *scratch.Scratch, place string) error{
-		"ClearStale": func(_ *scratch.Scratch, place string) error {
+	for name, clear := range map[string]func(t *testing.T, s *scratch.Scratch, place string) error{
+		"ClearStale": func(t *testing.T, _ *scratch.Scratch, place string) error {
 			left, err := ClearStale(t.Context(), place)
 			if len(left) > 0 {
 				t.Errorf("left: %v", left)
 			}
 			return err
 		},
-		"ClearOthers": func(s *scratch.Scratch, place string) error {
+		"ClearOthers": func(t *testing.T, s *scratch.Scratch, place string) error {
 			held, err := scratch.Create(s.Dir)
 			shardtest.Check(t, err)
 			defer held.Close()
@@ -104,12 +112,12 @@ func TestServerGone(t *testing.T) {
 			}
 			return err
 		},
-		"End": func(_ *scratch.Scratch, place string) error { return End(t.Context(), place, false) },
+		"End": func(t *testing.T, _ *scratch.Scratch, place string) error { return End(t.Context(), place, false) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, place := mountWithoutServer(t)
-			shardtest.Check(t, s.Close())
-			if err := clear(s, place); err != nil {
+			release(t, s)
+			if err := clear(t, s, place); err != nil {
 				t.Error(err)
 			}
 			if _, ok, err := At(place); ok || err != nil {
