@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -112,6 +113,7 @@ func cutTar(t testing.TB, others ...string) []byte {
 
 // At every place where a tar can be cut, it is refused, and what was whole before is served.
 func TestBuildTruncated(t *testing.T) {
+	t.Parallel()
 	for _, others := range [][]string{nil, {"README", "d/", "*", strings.Repeat("long/", 60) + "name"}} {
 		plain := cutTar(t, others...)
 		whole := build(t, plain)
@@ -293,23 +295,33 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// What lies between two samples is not gone through by whoever asks for a member's key, as every check of a member does.
+// Asking for a member's key, as every check of a member does, does not walk over what is between two samples: with it, it
+// takes about as long as without.
 func TestKeyBeforeManyOthers(t *testing.T) {
 	const n = 20000
-	var b Builder
-	for row := range int64(2 * n) {
-		e := Entry{Name: []byte("k.x"), Header: row * BlockSize, Data: (row + 1) * BlockSize, End: (row + 1) * BlockSize, Regular: row < n}
-		if err := b.Add(&e); err != nil {
-			t.Fatal(err)
+	best := func(outside int64) time.Duration {
+		var b Builder
+		for row := range n + outside {
+			at := row * BlockSize
+			e := Entry{Name: []byte("k.x"), Header: at, Data: at + BlockSize, End: at + BlockSize, Regular: row < n}
+			if err := b.Add(&e); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	x, begun := b.Finish(2*n*BlockSize), processorTime()
-	for row := range n {
-		if x.Key(x.SampleOfRow(row)) != "k" {
-			t.Fatal("another key")
+		x := b.Finish((n + outside) * BlockSize)
+		shortest := time.Duration(math.MaxInt64)
+		for range 5 { // another process may have the machine meanwhile
+			begun := time.Now()
+			for row := range n {
+				if x.Key(x.SampleOfRow(row)) != "k" {
+					t.Fatal("another key")
+				}
+			}
+			shortest = min(shortest, time.Since(begun))
 		}
+		return shortest
 	}
-	if took := processorTime() - begun; took > time.Second {
-		t.Errorf("%d keys took %v of processor time", n, took)
+	if with, without := best(n), best(0); with > 50*without {
+		t.Errorf("%d keys took %v, and %v with nothing between samples", n, with, without)
 	}
 }

@@ -10,10 +10,12 @@ import (
 
 // An index from a file is compared with the shard when a member is first used.
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("d/", 100) + "a.x"
 	plain := makeTar(t, "a.x", "README", long, "b.x->", "b.x", "b.x", "./c.y")
+	whole := encode(t, &File{Index: build(t, plain)})
 	fresh := func() *Index {
-		f, err := decode(encode(t, &File{Index: build(t, plain)}))
+		f, err := decode(whole)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +32,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("row %d holds %q, %v, want %q", row, got, err, plain[data:data+size])
 		}
 	}
-	// What has been found right is not looked at again.
+	// What was found to agree is not read again.
 	if err := x.Check(0, bytes.NewReader(nil)); err != nil {
 		t.Error(err)
 	}
@@ -41,7 +43,7 @@ func TestCheck(t *testing.T) {
 		row := x.rowAt(int64(at))
 		data, _ := x.Content(row)
 		if int64(at) >= data || at%BlockSize == 155 {
-			continue // not of a header, or behind the checksum's end
+			continue // not of a header, or after the digits of the checksum
 		}
 		other := bytes.Clone(plain)
 		other[at] ^= 1
@@ -63,7 +65,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// rowAt returns the row whose entry lies at an offset.
+// rowAt returns the row of the entry at an offset.
 func (x *Index) rowAt(off int64) int { return x.c.header.search(uint64(off)+1) - 1 }
 
 // iotestReaderAt fails to read.
@@ -71,14 +73,15 @@ type iotestReaderAt struct{}
 
 func (iotestReaderAt) ReadAt([]byte, int64) (int, error) { return 0, io.ErrNoProgress }
 
-// Whoever has changed an index file and its checksums is found out by the shard: no file is served that the shard does not
-// have under that name.
+// An index file that was changed together with its checksums is caught by the shard's headers: no file is served that the
+// shard does not have under that name.
 func TestCheckFalseIndex(t *testing.T) {
+	t.Parallel()
 	plain := makeTar(t, "a.x", "b.x", "c.x", "d.x")
 	whole := encode(t, &File{Index: build(t, plain)})
 	want := make(map[string]int64)
+	x := build(t, plain)
 	for _, key := range []string{"a", "b", "c", "d"} {
-		x := build(t, plain)
 		number, _ := x.FindKey(key)
 		want[key], _ = x.Content(x.Sample(number).Start)
 	}
@@ -106,7 +109,7 @@ func TestCheckFalseIndex(t *testing.T) {
 					continue
 				}
 				if got, _ := f.Index.Content(row); got != data {
-					t.Fatalf("byte %d, bit %d changed: %s lies at byte %d, want %d", at, bit, key, got, data)
+					t.Fatalf("byte %d, bit %d changed: %s is at byte %d, want %d", at, bit, key, got, data)
 				}
 			}
 		}

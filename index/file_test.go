@@ -13,8 +13,8 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// savedOf returns an index with something in every column, as it is put into a file.
-func savedOf(t testing.TB) *File {
+// fileOf returns an index with something in every column, as it is put into a file.
+func fileOf(t testing.TB) *File {
 	var b Builder
 	for i, name := range []string{"a.x", "README", "a.x", "a/sample.x/b.y", "a.z", strings.Repeat("k", 300) + ".x"} {
 		e := Entry{
@@ -71,7 +71,7 @@ func checkSaved(t testing.TB, f *File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := describeSaved(got), describeSaved(f); !reflect.DeepEqual(got, want) {
+	if got, want := describeFile(got), describeFile(f); !reflect.DeepEqual(got, want) {
 		t.Error(difference(got, want))
 	}
 	if err := got.Index.Err(); err != nil {
@@ -79,8 +79,8 @@ func checkSaved(t testing.TB, f *File) {
 	}
 }
 
-// describeSaved returns what an index file says.
-func describeSaved(f *File) []any {
+// describeFile returns what an index file says.
+func describeFile(f *File) []any {
 	list := append(describe(f.Index), f.Origin, f.Format, f.Trailing, f.Cut, f.Map.Plain, f.Map.Piece)
 	if f.Map.Points != nil {
 		for i := range f.Map.Points.Len() {
@@ -138,15 +138,16 @@ func describe(x *Index) []any {
 }
 
 func TestFile(t *testing.T) {
-	checkSaved(t, savedOf(t))
+	checkSaved(t, fileOf(t))
 	checkSaved(t, &File{Index: indexOf(t)})
 	checkSaved(t, &File{Index: build(t, cutTar(t))})
 }
 
 // Whatever byte of a file is changed or missing, the file is refused, or what is damaged is made anew.
 func TestFileDamaged(t *testing.T) {
-	f := savedOf(t)
-	whole, want := encode(t, f), describeSaved(f)
+	t.Parallel()
+	f := fileOf(t)
+	whole, want := encode(t, f), describeFile(f)
 	refused, repaired := 0, 0
 	for at := range whole {
 		for _, change := range []byte{1, 0x80, 0xff} {
@@ -155,7 +156,7 @@ func TestFileDamaged(t *testing.T) {
 			calls := 0
 			got, err := Decode(b, func() (*File, error) {
 				calls++
-				return savedOf(t), nil
+				return fileOf(t), nil
 			})
 			if errors.Is(err, ErrStale) {
 				refused++
@@ -164,7 +165,7 @@ func TestFileDamaged(t *testing.T) {
 			if err != nil {
 				t.Fatalf("byte %d changed: %v, want %v", at, err, ErrStale)
 			}
-			if now := describeSaved(got); !reflect.DeepEqual(now, want) || got.Index.Err() != nil {
+			if now := describeFile(got); !reflect.DeepEqual(now, want) || got.Index.Err() != nil {
 				t.Fatalf("byte %d changed: %s; %v", at, difference(now, want), got.Index.Err())
 			}
 			if calls > 1 {
@@ -190,7 +191,8 @@ func TestFileDamaged(t *testing.T) {
 
 // A damaged file that cannot be made anew says so and does no harm.
 func TestFileDamagedForGood(t *testing.T) {
-	whole := encode(t, savedOf(t))
+	t.Parallel()
+	whole := encode(t, fileOf(t))
 	for at := range whole {
 		b := bytes.Clone(whole)
 		b[at] ^= 0xff
@@ -198,7 +200,7 @@ func TestFileDamagedForGood(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		describeSaved(got)
+		describeFile(got)
 		if b[at] != 0xff && !errors.Is(got.Index.Err(), ErrStale) { // a byte of padding may be in no column
 			t.Errorf("byte %d changed: %v, want %v", at, got.Index.Err(), ErrStale)
 		}
@@ -225,7 +227,8 @@ func seal(b []byte) {
 // Even a file with the right checksums is not believed: whatever numbers stand in it, no walk leads out of it or is without
 // an end.
 func TestFileFalse(t *testing.T) {
-	whole := encode(t, savedOf(t))
+	t.Parallel()
+	whole := encode(t, fileOf(t))
 	end := binary.LittleEndian.Uint64(whole[len(whole)-tailSize:])
 	found := 0
 	for at := range end {
@@ -234,7 +237,7 @@ func TestFileFalse(t *testing.T) {
 			b[at] ^= change
 			seal(b)
 			if f, err := decode(b); err == nil {
-				describeSaved(f)
+				describeFile(f)
 				if f.Index.Err() != nil {
 					found++
 				}
@@ -248,7 +251,7 @@ func TestFileFalse(t *testing.T) {
 
 // FuzzDecode gives Decode any bytes. What it accepts can be used.
 func FuzzDecode(f *testing.F) {
-	whole := encode(f, savedOf(f))
+	whole := encode(f, fileOf(f))
 	f.Add(whole, false)
 	f.Add(whole, true)
 	f.Add(encode(f, &File{Index: indexOf(f)}), true)
@@ -264,7 +267,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		describeSaved(x)
+		describeFile(x)
 	})
 }
 

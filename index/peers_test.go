@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,72 +16,99 @@ import (
 
 // A tar from any of the common writers, in any of their formats, is read as archive/tar reads it.
 func TestScannerReadsOtherWriters(t *testing.T) {
-	const python = `import sys, tarfile
-with tarfile.open(sys.argv[1], "w", format=getattr(tarfile, sys.argv[2])) as tar:
-    for name in sys.argv[3:]:
-        tar.add(name)
-`
+	t.Parallel()
+	var dirs [2]string // of files with short names, and of files with long ones, too
+	var names [2][]string
+	for i := range dirs {
+		dirs[i] = t.TempDir()
+		names[i] = writeFiles(t, dirs[i], i == 1)
+	}
+	const short, long = 0, 1
 	for _, tt := range []struct {
-		command   string // of which OUT is the tar to be written
-		longNames bool   // the format can say every name
-		sparse    bool   // the sparse files are written with their holes
+		command string // of which OUT is the tar to be written
+		names   int    // the files whose names the format can say
+		sparse  bool   // the sparse files are written with their holes
 	}{
-		{"tar --format=v7 -cf OUT", false, false},
-		{"tar --format=ustar -cf OUT", false, false},
-		{"tar --format=oldgnu -cf OUT", true, false},
-		{"tar --format=gnu -cf OUT", true, false},
-		{"tar --format=posix -cf OUT", true, false},
-		{"tar --format=gnu -b1 -cf OUT", true, false},
-		{"tar --format=gnu -Scf OUT", true, true},
-		{"tar --format=posix -Scf OUT", true, true},
-		{"tar --format=posix -S --sparse-version=0.0 -cf OUT", true, true},
-		{"tar --format=posix -S --sparse-version=0.1 -cf OUT", true, true},
-		{"bsdtar --format=v7 -cf OUT", false, false},
-		{"bsdtar --format=ustar -cf OUT", false, false},
-		{"bsdtar --format=gnutar -cf OUT", true, false},
-		{"bsdtar --format=pax --no-read-sparse -cf OUT", true, false},
-		{"bsdtar --format=pax -cf OUT", true, true},
-		{"bsdtar --format=paxr --no-read-sparse -cf OUT", true, false},
-		{"python3 -c PYTHON OUT USTAR_FORMAT", false, false},
-		{"python3 -c PYTHON OUT GNU_FORMAT", true, false},
-		{"python3 -c PYTHON OUT PAX_FORMAT", true, false},
+		{"tar --format=v7 -cf OUT", short, false},
+		{"tar --format=ustar -cf OUT", short, false},
+		{"tar --format=oldgnu -cf OUT", long, false},
+		{"tar --format=gnu -cf OUT", long, false},
+		{"tar --format=posix -cf OUT", long, false},
+		{"tar --format=gnu -b1 -cf OUT", long, false},
+		{"tar --format=gnu -Scf OUT", long, true},
+		{"tar --format=posix -Scf OUT", long, true},
+		{"tar --format=posix -S --sparse-version=0.0 -cf OUT", long, true},
+		{"tar --format=posix -S --sparse-version=0.1 -cf OUT", long, true},
+		{"bsdtar --format=v7 -cf OUT", short, false},
+		{"bsdtar --format=ustar -cf OUT", short, false},
+		{"bsdtar --format=gnutar -cf OUT", long, false},
+		{"bsdtar --format=pax --no-read-sparse -cf OUT", long, false},
+		{"bsdtar --format=pax -cf OUT", long, true},
+		{"bsdtar --format=paxr --no-read-sparse -cf OUT", long, false},
 	} {
 		t.Run(tt.command, func(t *testing.T) {
-			dir := t.TempDir()
+			t.Parallel()
 			out := filepath.Join(t.TempDir(), "out.tar")
-			args := strings.Fields(tt.command)
-			if _, err := exec.LookPath(args[0]); err != nil {
-				skip.Without(t, "%s: %v", args[0], err)
-			}
-			for i, arg := range args {
-				switch arg {
-				case "OUT":
-					args[i] = out
-				case "PYTHON":
-					args[i] = python
-				}
-			}
-			names := writeFiles(t, dir, tt.longNames)
-			cmd := exec.Command(args[0], append(args[1:], names...)...)
-			cmd.Dir = dir
-			if output, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, output)
-			}
-			plain, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := len(names) - 2 // a link and a directory
-			if n := checkSame(t, plain); n != want {
-				t.Errorf("%d regular members, want %d", n, want)
-			}
-			if sparse := len(plain) < holes; sparse != tt.sparse {
-				t.Errorf("the tar has %d bytes, the first of its sparse files %d", len(plain), holes)
-			}
-			if x := build(t, plain); x.End() > int64(len(plain))-2*BlockSize || !bytes.Equal(plain[x.End():x.End()+2*BlockSize], make([]byte, 2*BlockSize)) {
-				t.Errorf("the end marker is not at byte %d", x.End())
-			}
+			runIn(t, dirs[tt.names], append(strings.Fields(strings.ReplaceAll(tt.command, "OUT", out)), names[tt.names]...))
+			checkWritten(t, out, len(names[tt.names]), tt.sparse)
 		})
+	}
+	// One process writes all formats: to start Python takes longer than all the rest.
+	t.Run("python3", func(t *testing.T) {
+		t.Parallel()
+		const script = `import os, sys, tarfile
+args = sys.argv[1:]
+while args:
+    out, format, dir, n = args[0], args[1], args[2], 4 + int(args[3])
+    os.chdir(dir)
+    with tarfile.open(out, "w", format=getattr(tarfile, format)) as tar:
+        for name in args[4:n]:
+            tar.add(name)
+    args = args[n:]
+`
+		args, dir := []string{"python3", "-c", script}, t.TempDir()
+		formats := map[string]int{"USTAR_FORMAT": short, "GNU_FORMAT": long, "PAX_FORMAT": long}
+		for format, i := range formats {
+			args = append(args, filepath.Join(dir, format), format, dirs[i], strconv.Itoa(len(names[i])))
+			args = append(args, names[i]...)
+		}
+		runIn(t, dir, args)
+		for format, i := range formats {
+			t.Run(format, func(t *testing.T) { checkWritten(t, filepath.Join(dir, format), len(names[i]), false) })
+		}
+	})
+}
+
+// runIn runs a command in a directory. It skips the test if there is no such program.
+func runIn(t *testing.T, dir string, args []string) {
+	t.Helper()
+	if _, err := exec.LookPath(args[0]); err != nil {
+		skip.Without(t, "%s: %v", args[0], err)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = dir
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+}
+
+// checkWritten checks that a tar of so many names is read as archive/tar reads it.
+func checkWritten(t *testing.T, name string, names int, sparse bool) {
+	t.Helper()
+	plain, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := names - 2 // a link and a directory
+	if n := checkSame(t, plain); n != want {
+		t.Errorf("%d regular members, want %d", n, want)
+	}
+	if got := len(plain) < holes; got != sparse {
+		t.Errorf("the tar has %d bytes, the first of its sparse files %d", len(plain), holes)
+	}
+	x := build(t, plain)
+	if end := plain[min(x.End(), int64(len(plain))):]; len(end) < 2*BlockSize || !bytes.Equal(end[:2*BlockSize], make([]byte, 2*BlockSize)) {
+		t.Errorf("the end marker is not at byte %d", x.End())
 	}
 }
 
