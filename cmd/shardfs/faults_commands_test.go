@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,9 +36,20 @@ func failsHalfDone(index int) string {
 	case index%10 == 7:
 		return "killed by signal 9 (killed)"
 	case index%50 == 9:
-		return "timed out after 2s"
+		return "timed out after TIMEOUT"
 	}
 	return ""
+}
+
+// timeoutFor returns a timeout that only a command that never ends can reach here, as busy as this machine is: many times
+// what a run of ten commands takes that end by themselves.
+func timeoutFor(p *place) time.Duration {
+	p.t.Helper()
+	start := time.Now()
+	if r := p.run(fault{}, "run", "-q", "-j", "8", "-n", "9", "--workspace", "dir", "-c", "cat sample.bin >sample.new", "in.tar"); r.status != 0 {
+		p.t.Fatal(r.stderr)
+	}
+	return max(2*time.Second, 10*time.Since(start)).Round(time.Second)
 }
 
 // TestFailingCommands holds each policy to exactly the failures that there were, and to exactly the other samples.
@@ -71,13 +83,15 @@ func TestFailingCommands(t *testing.T) {
 				p := newPlace(t, shard)
 				p.must(os.WriteFile(p.path("half.sh"), []byte(halfDone), 0o600))
 				out := p.path("out", "out.tar")
-				r := p.run(fault{}, "run", "-q", "-j", "8", "--workspace", workspace, "--on-error", tt.policy, "--timeout", "2s", "in.tar", "-o", out,
-					"--", "sh", p.path("half.sh"))
+				timeout := timeoutFor(p).String()
+				said := strings.ReplaceAll(tt.said, "TIMEOUT", timeout)
+				r := p.run(fault{}, "run", "-q", "-j", "8", "--workspace", workspace, "--on-error", tt.policy,
+					"--timeout", timeout, "in.tar", "-o", out, "--", "sh", p.path("half.sh"))
 				if r.hung || r.status != tt.status {
 					t.Errorf("exit status %d, want %d", r.status, tt.status)
 				}
-				if r.stderr != tt.said {
-					t.Errorf("it says\n%s\nwant\n%s", r.stderr, tt.said)
+				if r.stderr != said {
+					t.Errorf("it says\n%s\nwant\n%s", r.stderr, said)
 				}
 				if tt.policy == "stop" {
 					if _, err := os.Lstat(out); err == nil {
