@@ -44,7 +44,7 @@ func longMember(t *testing.T, tail []byte) (gz []byte, size int64) {
 // A member can be longer than 4 GiB, and what follows can be read at random like everything else.
 func TestLongMember(t *testing.T) {
 	if testing.Short() || raceDetector {
-		skip.Without(t, "a build without the race detector, which takes half a minute for 4 GiB")
+		skip.Without(t, "a build without the race detector, which make test tries, too: 4 GiB take it half a minute")
 	}
 	tail := text(100_000, 1)
 	gz, size := longMember(t, tail)
