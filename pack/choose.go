@@ -12,41 +12,43 @@ type Choice struct {
 // All reports whether every sample is taken.
 func (c Choice) All() bool { return c.Skip == 0 && c.Keys == nil && c.Count == 0 }
 
-// Choose yields the chosen ones of values that stand for samples. Key returns the key of a value's sample; ok is false for a
-// value that stands for none, which keeps its place. Skipped is called with each value that is passed over. The first error,
-// of the values or of skipped, is the last that is yielded. Once Count samples were taken, no more values are asked for.
-func Choose[T any](c Choice, values iter.Seq2[T, error], key func(T) (key string, ok bool), skipped func(T) error) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		seen, taken := 0, 0
-		for v, err := range values {
-			if err != nil {
-				yield(v, err)
-				return
-			}
-			key, ok := key(v)
-			if ok {
-				if seen++; seen <= c.Skip || c.Keys != nil && !c.Keys[key] {
-					if err := skipped(v); err != nil {
-						yield(v, err)
-						return
-					}
+// A Chooser applies a Choice to one sample after the other, which may come from several sequences.
+type Chooser struct {
+	Choice
+	Seen  int // samples that Take was asked about
+	Taken int // those of them that it took
+}
+
+// Take reports whether the next sample is taken; key is its key.
+func (c *Chooser) Take(key string) bool {
+	c.Seen++
+	if c.Seen <= c.Skip || c.Keys != nil && !c.Keys[key] {
+		return false
+	}
+	c.Taken++
+	return true
+}
+
+// Done reports whether Take will take no more samples.
+func (c *Chooser) Done() bool { return c.Count > 0 && c.Taken >= c.Count }
+
+// Apply yields the chosen samples. What is no sample, such as the end of a shard, is kept; what is passed over is freed. The
+// first error is the last that is yielded. Once Count samples were taken, no more are asked for.
+func (c Choice) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		chooser := Chooser{Choice: c}
+		for s, err := range samples {
+			if err == nil && !s.Empty() && !chooser.Take(s.Key) {
+				if s.Free == nil {
 					continue
 				}
-				taken++
+				if err = s.Free(); err == nil {
+					continue
+				}
 			}
-			if !yield(v, nil) || ok && taken == c.Count {
+			if !yield(s, err) || err != nil || !s.Empty() && chooser.Done() {
 				return
 			}
 		}
 	}
-}
-
-// Apply yields the chosen samples. What is no sample, such as the end of a shard, is kept; what is passed over is freed.
-func (c Choice) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
-	return Choose(c, samples, func(s Sample) (string, bool) { return s.Key, !s.Empty() }, func(s Sample) error {
-		if s.Free == nil {
-			return nil
-		}
-		return s.Free()
-	})
 }

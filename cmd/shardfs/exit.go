@@ -12,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
+	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -36,8 +37,6 @@ const (
 
 // Errors that only this package has.
 var (
-	errSampleFailed  = errors.New("a sample failed")
-	errPartly        = errors.New("published without the failed samples")
 	errNoSample      = errors.New("no such sample")
 	errCheckErrors   = errors.New("there are errors in the shards")
 	errCheckWarnings = errors.New("there are warnings about the shards")
@@ -69,9 +68,9 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // of a process of this program, which has said why
-	case is(errPartly, source.ErrCut, errCheckWarnings):
+	case is(job.ErrPartial, source.ErrCut, errCheckWarnings):
 		return exitPartly
-	case is(errSampleFailed, mounts.ErrUnpacked, errCheckErrors, pack.ErrKey, pack.ErrDuplicateExtension,
+	case is(job.ErrSampleFailed, mounts.ErrUnpacked, errCheckErrors, pack.ErrKey, pack.ErrDuplicateExtension,
 		pack.ErrExtensionConflict):
 		return exitFailed
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):

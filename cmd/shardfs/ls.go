@@ -162,7 +162,7 @@ func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 
 // listFolders lists the samples of a mount as they are now.
 func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) error {
-	base := baseOf(over.Shard)
+	base := source.BaseOf(over.Shard)
 	found := make(map[string]bool)
 	n := 0
 	for f, err := range over.Dirs() {

@@ -60,6 +60,9 @@ func (o *outputFlags) addIndex(flags *pflag.FlagSet) {
 	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+strings.Join(indexformat.Names(), ", "))
 }
 
+// isFile reports whether the output is a file.
+func (o *outputFlags) isFile() bool { return (&output.Options{Name: o.name}).IsFile() }
+
 // options checks the flags and returns what they say.
 func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	out := output.Options{
@@ -158,4 +161,22 @@ func (f *splitFlags) split(o *output.Options) (s output.Split, err error) {
 		}
 	}
 	return s, s.Check(o)
+}
+
+// choice are the flags that say which samples are taken.
+type choice struct {
+	count int // 0: all
+	skip  int
+	keys  string
+}
+
+func (c *choice) add(flags *pflag.FlagSet) {
+	flags.IntVarP(&c.count, "count", "n", 0, "take only `N` samples")
+	flags.IntVar(&c.skip, "skip", 0, "pass over the first `N` samples")
+	flags.StringVar(&c.keys, "keys", "", "take only the keys in `FILE`, one a line")
+}
+
+// of returns the flags as package pack takes them; keys are those of source.ReadKeys.
+func (c *choice) of(keys map[string]bool) pack.Choice {
+	return pack.Choice{Skip: c.skip, Keys: keys, Count: c.count}
 }

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
-	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -136,30 +133,4 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out outpu
 		return err
 	}
 	return errors.Join(join.Report(), in.MarkPacked())
-}
-
-// noSamples refuses a directory in which there is nothing to do: most likely it is a mountpoint that nothing is mounted on.
-func noSamples(place string) error {
-	return fmt.Errorf("%s: %w", place, source.ErrNoSamples)
-}
-
-// baseOf returns a shard as pack takes it.
-func baseOf(sh *shard.Shard) pack.Base {
-	b := pack.Base{Index: sh.Index, Plain: sh.Bytes(), Size: sh.Plain()}
-	if sh.Cut != "" {
-		b.Size = 0 // there is no end to be copied
-	}
-	return b
-}
-
-// openTree opens a plain directory of sample directories.
-func openTree(dir string) (*os.Root, error) {
-	root, err := os.OpenRoot(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", dir, os.ErrNotExist)
-	}
-	if errors.Is(err, unix.ENOTDIR) {
-		return nil, ui.Usagef("%s: neither a mountpoint nor a directory", dir)
-	}
-	return root, err
 }

@@ -2,36 +2,46 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/job"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/internal/workspace"
 )
 
-// runOptions are the flags of run.
-type runOptions struct {
-	command string
-	shell   string
-	jobs    int
-	batch   int
-	worker  bool
+// runFlags are the flags of run.
+type runFlags struct {
 	choice
+	command   string
+	shell     string
+	jobs      int
+	batch     int
+	worker    bool
 	timeout   time.Duration
 	retries   int
 	onError   string
 	maxFailed string
 	failed    string
-	reportTo  string
+	report    string
 	addLog    string
 	workspace string
 	scratch   string
@@ -39,25 +49,24 @@ type runOptions struct {
 	from      shardFlags
 	output    outputFlags
 
-	argv  []string
-	limit failureLimit
+	argv []string // after --
 }
 
 func newRun(g *globals) *cobra.Command {
-	var o runOptions
+	var o runFlags
 	cmd := &cobra.Command{
 		Use:   "run [flags] [SHARD|DIR|-] (-c COMMAND | -- ARGV...)",
 		Short: "Run a command in every sample's directory",
 		Long: `Run runs a command in the directory of each sample, in parallel. With -o it
-packs what the directories hold afterwards, in the order of the shard; without,
-it forgets the changes. In a DIR, such as a mountpoint, they stay. The command
-sees SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT; its
-input is empty.
+packs the contents of the directories afterwards, in the order of the shard;
+without, it discards the changes. In a DIR, such as a mountpoint, they stay. The
+command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT
+in its environment, and empty standard input.
 
-With --batch N the command is started once for N samples and given their
+With --batch N the command is started once for N samples and has their
 directories as arguments ("$@" in a -c text). With --worker it is started once
-a job, reads one directory a line and answers each with a line: ok, or fail and
-a message.`,
+for each of the --jobs, reads one directory a line and answers each with a
+line: ok, or fail and a message.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
   shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
@@ -72,14 +81,19 @@ a message.`,
 			return o.run(cmd.Context(), g, args)
 		},
 	}
+	o.add(cmd, g)
+	return cmd
+}
+
+func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&o.command, "command", "c", "", "shell `COMMAND` to run in each sample")
 	flags.IntVarP(&o.jobs, "jobs", "j", 1, "run `N` commands at a time (also -p)")
 	flags.IntVarP(&o.jobs, "parallel", "p", 1, "")
 	flags.MarkHidden("parallel")
-	flags.IntVar(&o.batch, "batch", 0, "hand `N` samples to each command")
-	flags.BoolVar(&o.worker, "worker", false, "keep the commands, and tell them of one sample a line")
+	flags.IntVar(&o.batch, "batch", 0, "start the command once for `N` samples")
+	flags.BoolVar(&o.worker, "worker", false, "start the command once, and write it a line for each sample")
 	o.output.add(flags)
 	o.choice.add(flags)
 	flags.StringVar(&o.shell, "shell", runner.DefaultShell, "shell for -c: its `PATH`")
@@ -88,158 +102,270 @@ a message.`,
 	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` if a command fails: stop, skip, keep the sample")
 	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N% of them, have failed")
 	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`")
-	flags.StringVar(&o.reportTo, "report", "", "write what became of each sample to `FILE`, as JSON lines")
-	flags.StringVar(&o.addLog, "add-log", "", "add what a command writes to its sample, as the extension `EXT`")
-	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` samples lie: fuse (mount), dir (copies), auto")
+	flags.StringVar(&o.report, "report", "", "write a JSON line about each sample to `FILE`")
+	flags.StringVar(&o.addLog, "add-log", "", "add the output of each command to its sample, as the extension `EXT`")
+	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` directories are made: fuse (mount), dir (copies), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files and for what --resume needs")
-	flags.BoolVar(&o.resume, "resume", false, "go on where a run with the same --scratch was stopped")
+	flags.BoolVar(&o.resume, "resume", false, "continue an interrupted run with the same --scratch")
 	o.from.add(flags, g)
-	return cmd
 }
 
-// check refuses what makes no sense, before any work is done.
-func (o *runOptions) check(args []string) (err error) {
-	switch {
-	case o.command == "" && len(o.argv) == 0:
-		return ui.Usagef("-c is missing: which command should be run?")
-	case o.command != "" && len(o.argv) > 0:
-		return ui.Usagef("-c and -- exclude each other")
-	case len(args) > 1:
-		return ui.Usagef("%s: one shard at a time", strings.Join(args, " "))
-	case o.jobs < 1:
-		return ui.Usagef("--jobs %d: at least 1", o.jobs)
-	case o.count < 0 || o.skip < 0 || o.timeout < 0 || o.retries < 0 || o.batch < 0:
-		return ui.Usagef("--count, --skip, --timeout, --retries and --batch: at least 0")
-	case o.batch > 0 && o.worker:
-		return ui.Usagef("--batch and --worker exclude each other")
-	case o.onError != "stop" && o.onError != "skip" && o.onError != "keep":
-		return ui.Usagef("--on-error %s: stop, skip or keep", o.onError)
-	case o.maxFailed != "" && o.onError == "stop":
-		return ui.Usagef("--max-failed is for --on-error skip and keep")
-	case o.workspace != "auto" && o.workspace != "fuse" && o.workspace != "dir":
-		return ui.Usagef("--workspace %s: auto, fuse or dir", o.workspace)
-	case o.addLog != "" && o.output.name == "":
-		return ui.Usagef("--add-log is for runs with -o")
-	case o.addLog != "" && (o.batch > 0 || o.worker):
-		return ui.Usagef("--add-log: --batch and --worker have no log for each sample")
-	case o.failed == "-", o.failed != "" && o.failed == o.output.name:
-		return ui.Usagef("--failed %s: a file of its own", o.failed)
-	}
-	if len(args) == 1 && pipe.Is(args[0]) && !o.output.allowPipe {
-		return errPipeAllowed(args[0])
-	}
-	if err := o.checkResume(args); err != nil {
-		return err
-	}
-	if o.limit, err = parseLimit(o.maxFailed); err != nil {
-		return err
-	}
-	if err := checkLogExtension(o.addLog); err != nil {
-		return err
-	}
-	if o.failed != "" {
-		if _, err := o.failedFlags().options(nil); err != nil {
-			return err
+// rule is a demand on the command line.
+type rule struct {
+	broken bool
+	say    string // the mistake
+}
+
+// firstBroken returns the first mistake.
+func firstBroken(rules []rule) error {
+	for _, r := range rules {
+		if r.broken {
+			return ui.Usagef("%s", r.say)
 		}
 	}
-	if len(o.argv) == 0 {
-		o.argv = runner.CommandLine(o.shell, o.command, o.batch > 0)
-	}
-	_, err = o.output.options(nil)
-	return err
+	return nil
 }
 
-func (o *runOptions) run(ctx context.Context, g *globals, args []string) (err error) {
-	u := g.UI
-	if err := o.check(args); err != nil {
+// rules are the demands of the flags on each other.
+func (o *runFlags) rules(args []string) []rule {
+	oneOf := func(value string, values ...string) bool { return slices.Contains(values, value) }
+	return []rule{
+		{o.command == "" && len(o.argv) == 0, "-c is missing: which command should be run?"},
+		{o.command != "" && len(o.argv) > 0, "-c and -- exclude each other"},
+		{len(args) > 1, strings.Join(args, " ") + ": one shard at a time"},
+		{o.jobs < 1, fmt.Sprintf("--jobs %d: at least 1", o.jobs)},
+		{
+			o.count < 0 || o.skip < 0 || o.timeout < 0 || o.retries < 0 || o.batch < 0,
+			"--count, --skip, --timeout, --retries and --batch: at least 0",
+		},
+		{o.batch > 0 && o.worker, "--batch and --worker exclude each other"},
+		{!oneOf(o.onError, "stop", "skip", "keep"), "--on-error " + o.onError + ": stop, skip or keep"},
+		{o.maxFailed != "" && o.onError == "stop", "--max-failed is for --on-error skip and keep"},
+		{!oneOf(o.workspace, "auto", "fuse", "dir"), "--workspace " + o.workspace + ": auto, fuse or dir"},
+		{o.addLog != "" && o.output.name == "", "--add-log is for runs with -o"},
+		{o.addLog != "" && (o.batch > 0 || o.worker), "--add-log: --batch and --worker have no log for each sample"},
+		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %q: not an extension", o.addLog)},
+		{o.failed == output.Stdout, "--failed " + o.failed + ": must be a file"},
+		{o.failed != "" && o.failed == o.output.name, "--failed " + o.failed + ": must differ from -o"},
+		{o.resume && o.scratch == "", "--resume is for runs with --scratch"},
+		{o.resume && !o.output.isFile(), "--resume is for runs with -o and a file"},
+		{
+			o.resume && o.output.mtime == "now",
+			"--resume: with --mtime now two runs never write the same bytes; use @SECONDS",
+		},
+	}
+}
+
+// rulesFor are the demands of what the command is run over.
+func (o *runFlags) rulesFor(n source.Name) []rule {
+	dir, stream := n.Kind == source.Dir, n.Kind == source.Stream
+	some := o.count > 0 || o.skip > 0 || o.keys != ""
+	return []rule{
+		{o.resume && n.Kind != source.Shard, "--resume is for shards that can be read twice"},
+		{stream && o.workspace == "fuse", fmt.Sprintf("--workspace fuse: %s cannot be mounted", n)},
+		{
+			dir && (o.retries > 0 || o.failed != "" || o.addLog != ""),
+			fmt.Sprintf("%s: --retries, --failed and --add-log are for shards: what a command does to a directory stays", n),
+		},
+		{
+			dir && o.output.name != "" && (o.onError == "keep" || some),
+			fmt.Sprintf("%s: --on-error keep, --count, --skip and --keys with -o are for shards: a directory is packed as it is", n),
+		},
+	}
+}
+
+// isExtension reports whether a member can have an extension.
+func isExtension(ext string) bool {
+	key, got, ok := index.MemberKey("key." + ext)
+	return ok && key == "key" && got == ext
+}
+
+// run runs the command over a shard, a directory, or standard input.
+func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
+	j, err := o.options(g, args)
+	if err != nil {
 		return err
 	}
-	name := "-"
+	name := source.Stdin
 	if len(args) == 1 {
 		name = args[0]
 	} else if ui.IsTerminal(os.Stdin) {
 		return ui.Usagef("no shard: name one, or give one on standard input")
 	}
-	keys, err := source.ReadKeys(o.keys)
+	n, err := source.Resolve(name)
 	if err != nil {
 		return err
 	}
-	if !g.private && o.wantsMount(name) {
-		n := server.Namespace{
-			Args: os.Args[1:], Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Signal: signalOf,
-		}
-		if err := n.Run(ctx); err != server.ErrNoNamespace {
+	if err := firstBroken(o.rulesFor(n)); err != nil {
+		return err
+	}
+	if !g.private && j.Workspace.Mounts(n) {
+		if err := inNamespace(ctx); err != server.ErrNoNamespace {
 			return err
 		}
-		u.Detail("%v: the mount is private by its place only", server.ErrNoNamespace)
-	}
-	if !o.choice.of(keys).All() {
-		o.output.others = "drop" // they belong to no sample that was chosen
+		g.Detail("%v: the mount is private by its place only", server.ErrNoNamespace)
 	}
 	if o.scratch != "" {
-		release, err := o.holdScratch(ctx, u)
+		release, err := o.holdScratch(ctx, g.UI)
 		if err != nil {
 			return err
 		}
 		defer release()
 	}
-	r := course{runOptions: o, ui: u, keys: keys, stdout: os.Stdout}
-	if o.output.name == "-" {
-		r.stdout = os.Stderr
-	}
-	if err := r.openCheckpoints(name); err != nil {
+	if j.Checkpoints, err = o.checkpoints(g.UI, n); err != nil {
 		return err
 	}
-	if o.output.name != "" {
-		out, err := o.output.options(u)
-		if err != nil {
-			return err
+	s, err := job.Run(ctx, []source.Name{n}, j)
+	if errors.Is(err, output.ErrSkip) {
+		g.Note("%s: exists, skipped", o.output.name)
+		return nil
+	}
+	if s.Completed {
+		if printErr := o.print(g.UI, s); err == nil {
+			err = printErr
 		}
-		out.Resumable = r.points != nil
-		if r.out, err = output.Create(ctx, out); errors.Is(err, output.ErrSkip) {
-			u.Note("%s: exists, skipped", o.output.name)
-			return nil
-		} else if err != nil {
-			return err
-		}
-		defer r.out.Abort()
+	}
+	if stopped := new(job.StoppedError); errors.As(err, &stopped) {
+		err = ui.WithHint(err, fmt.Sprintf("--resume continues after %s", ui.Count(stopped.Samples, "sample")))
+	}
+	if err == nil {
+		err = s.Err()
+	}
+	return err
+}
+
+// options checks the flags and returns what they say.
+func (o *runFlags) options(g *globals, args []string) (j job.Options, err error) {
+	if err := firstBroken(o.rules(args)); err != nil {
+		return j, err
+	}
+	if len(args) == 1 && pipe.Is(args[0]) && !o.output.allowPipe {
+		return j, errPipeAllowed(args[0])
+	}
+	j = job.Options{
+		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Batch: o.batch, Worker: o.worker, Timeout: o.timeout, Retries: o.retries,
+		Stdout: os.Stdout, Stderr: os.Stderr, Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
+		OnError: map[string]job.Policy{"stop": job.Stop, "skip": job.Skip, "keep": job.Keep}[o.onError],
+		Workspace: workspace.Options{
+			Mode:    map[string]workspace.Mode{"auto": workspace.Auto, "fuse": workspace.Mount, "dir": workspace.Copy}[o.workspace],
+			TempDir: o.scratch, Source: o.from.source(), Server: serverCommand(&ui.UI{Quiet: true}),
+		},
+	}
+	if len(j.Argv) == 0 {
+		j.Argv = runner.CommandLine(o.shell, o.command, o.batch > 0)
+	}
+	if o.output.name == output.Stdout {
+		j.Stdout = os.Stderr
+	}
+	if j.MaxFailed, err = job.ParseLimit(o.maxFailed); err != nil {
+		return j, ui.Usagef("--max-failed %s: %w", o.maxFailed, err)
 	}
 	if o.failed != "" {
-		out, err := o.failedFlags().options(u)
-		if err != nil {
-			return err
+		failed := outputFlags{
+			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe,
 		}
-		if r.failures, err = output.Create(ctx, out); err != nil {
-			return err
-		}
-		defer r.failures.Abort()
-	}
-	if r.space, err = openWorkspace(ctx, u, name, o); err != nil {
-		return err
-	}
-	err = r.goOn(ctx)
-	if err == nil {
-		if r.report, err = openReport(o.reportTo, r.from.Report); err == nil {
-			err = r.run(ctx)
-			err = errors.Join(err, r.report.close())
+		if j.Failed, err = failed.options(g.UI); err != nil {
+			return j, err
 		}
 	}
-	return r.points.explain(errors.Join(err, r.space.close()))
+	if j.Output, err = o.output.options(g.UI); err != nil {
+		return j, err
+	}
+	keys, err := source.ReadKeys(o.keys)
+	if err != nil {
+		return j, err
+	}
+	j.Choice = o.choice.of(keys)
+	j.Settings = o.settings(j)
+	return j, nil
 }
 
-// failedFlags returns the flags of the output of failed samples.
-func (o *runOptions) failedFlags() *outputFlags {
-	return &outputFlags{name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe}
+// settings returns what decides on the bytes of the output, beside the shard: two runs with the same settings write the same,
+// as far as that is up to shardfs.
+func (o *runFlags) settings(j job.Options) job.Settings {
+	written := o.output
+	if !j.Choice.All() {
+		written.others = "drop" // which is what job does
+	}
+	return job.Settings{
+		{"version of shardfs", version},
+		{"command", fmt.Sprintf("%q", j.Argv)},
+		{"--batch", strconv.Itoa(o.batch)}, {"--worker", strconv.FormatBool(o.worker)},
+		{"--skip", strconv.Itoa(o.skip)}, {"--count", strconv.Itoa(o.count)}, {"--keys", digest(j.Choice.Keys)},
+		{"--on-error", o.onError}, {"--failed", o.failed}, {"--report", o.report}, {"--add-log", o.addLog},
+		{"option of the output", written.settings()},
+	}
 }
 
-// sampleError says which sample an error is of.
-func sampleError(shard, sample string, err error) error {
-	return fmt.Errorf("%s: sample %s: %w", shard, sample, err)
+// digest stands for the chosen keys; "" for all.
+func digest(keys map[string]bool) string {
+	if keys == nil {
+		return ""
+	}
+	sum := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		fmt.Fprintf(sum, "%q\n", key)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// failure is errSampleFailed: the command is at fault, or what it has made of its sample. For any other error no policy for
-// samples applies: a full disk is not the sample's fault.
-type failure struct{ error }
+// inNamespace runs this command line again in a mount namespace of its own.
+func inNamespace(ctx context.Context) error {
+	n := server.Namespace{
+		Args: os.Args[1:], Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Signal: signalOf,
+	}
+	return n.Run(ctx)
+}
 
-func (f failure) Unwrap() error        { return f.error }
-func (f failure) Is(target error) bool { return target == errSampleFailed }
+// holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have left.
+func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), err error) {
+	alone := !mounts.IsTempDir(o.scratch)
+	release, err = mounts.Hold(ctx, o.scratch)
+	switch {
+	case errors.Is(err, mounts.ErrNoDir):
+		return nil, ui.Usagef("--scratch %s: %w", o.scratch, err)
+	case errors.Is(err, mounts.ErrNoLock):
+		u.Warn("--scratch %s: %v", o.scratch, err)
+		alone = false
+	case err != nil:
+		return nil, fmt.Errorf("--scratch %s: %w", o.scratch, err)
+	}
+	mounts.Sweep(o.scratch, alone, func(err error) { u.Detail("%v", err) })
+	return release, nil
+}
+
+// checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It mentions an interrupted run
+// that this one does not resume.
+func (o *runFlags) checkpoints(u *ui.UI, n source.Name) (string, error) {
+	if !o.output.isFile() {
+		return "", nil
+	}
+	if o.scratch == "" || n.Kind != source.Shard || o.output.mtime == "now" {
+		name, err := filepath.Abs(o.output.name)
+		if err == nil && output.IsInterrupted(name) {
+			u.Say("hint", name+": a run to this output was interrupted; --resume with its --scratch continues it")
+		}
+		return "", err
+	}
+	if o.resume {
+		return o.scratch, nil
+	}
+	name, samples, err := job.Interrupted(o.scratch)
+	if err != nil || name == "" {
+		return o.scratch, err
+	}
+	u.Say("hint", fmt.Sprintf("%s: a run to %s was interrupted after %s; --resume continues it, until its output is published",
+		o.scratch, name, ui.Count(samples, "sample")))
+	return "", nil
+}
+
+// print prints what a run has done: of one without an output only failures, unless more is asked for.
+func (o *runFlags) print(u *ui.UI, s job.Summary) error {
+	switch {
+	case u.JSON && o.output.isFile():
+		return u.Print(s)
+	case o.output.name != "" || s.Failed > 0 || u.Verbose:
+		u.Note("%s", s)
+	}
+	return nil
+}

@@ -40,7 +40,6 @@ var layers = []layer{
 	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
-	{"internal/workspace", []string{"index", "internal/scratch", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/retry", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/overlayfs", nil, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
@@ -56,6 +55,10 @@ var layers = []layer{
 		"internal/store", "internal/ui", "pack"}, nil},
 	{"internal/server", []string{"fusefs", "index", "internal/mounts", "internal/overlay", "internal/overlayfs", "internal/scratch",
 		"internal/shard", "internal/source", "internal/store", "internal/ui", "internal/view"}, []string{"golang.org/x/sys"}},
+	{"internal/workspace", []string{"index", "internal/mounts", "internal/overlay", "internal/overlayfs", "internal/scratch",
+		"internal/server", "internal/shard", "internal/source", "internal/ui", "pack"}, []string{"golang.org/x/sys"}},
+	{"internal/job", []string{"index", "internal/output", "internal/pipe", "internal/runner", "internal/source", "internal/store",
+		"internal/ui", "internal/workspace", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},                         // for tests only
 	{"internal/corpus", []string{"internal/skip"}, nil}, // for tests only

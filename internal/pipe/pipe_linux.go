@@ -106,8 +106,8 @@ func (c *Command) watch(started chan<- error) {
 	}
 }
 
-// PID returns the number of the process that runs the command.
-func (c *Command) PID() int { return c.cmd.Process.Pid }
+// Pid returns the number of the process that runs the command.
+func (c *Command) Pid() int { return c.cmd.Process.Pid }
 
 // Owns reports whether a process is the command's. A nil Command owns none.
 func (c *Command) Owns(pid int) bool { return c != nil && c.cmd.Process.Pid == pid }

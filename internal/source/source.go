@@ -82,8 +82,13 @@ func (s *Source) Base() pack.Base {
 	if s.Shard == nil {
 		return pack.Base{}
 	}
-	b := pack.Base{Index: s.Shard.Index, Plain: s.Shard.Bytes(), Size: s.Shard.Plain()}
-	if s.Shard.Cut != "" {
+	return BaseOf(s.Shard)
+}
+
+// BaseOf returns a shard as package pack takes it.
+func BaseOf(sh *shard.Shard) pack.Base {
+	b := pack.Base{Index: sh.Index, Plain: sh.Bytes(), Size: sh.Plain()}
+	if sh.Cut != "" {
 		b.Size = 0 // there is no end to be copied
 	}
 	return b
@@ -112,12 +117,12 @@ func (s *Source) MarkPacked() error {
 	return s.Changes.Scratch.MarkPacked(s.stamp)
 }
 
-// PID returns the number of the process that writes the stream; 0 if there is none.
-func (s *Source) PID() int {
+// Pid returns the number of the process that writes the stream; 0 if there is none.
+func (s *Source) Pid() int {
 	if s.command == nil {
 		return 0
 	}
-	return s.command.PID()
+	return s.command.Pid()
 }
 
 // Close closes the source. A command that writes the stream is killed.

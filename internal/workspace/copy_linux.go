@@ -1,7 +1,3 @@
-// Package workspace provides a directory for each sample of a source.
-//
-// An [Extractor] copies samples into real directories, for commands that run without a mount, and says afterwards what
-// the commands have done to them.
 package workspace
 
 import (
@@ -25,25 +21,25 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Extractor copies samples of shards into real directories. It is safe for concurrent use.
-type Extractor struct {
+// extractor copies samples of shards into real directories. It is safe for concurrent use.
+type extractor struct {
 	dir string
 }
 
-// NewExtractor returns an Extractor in a new directory in dir, which stays empty once all samples are removed.
-func NewExtractor(dir string) (*Extractor, error) {
+// newExtractor returns an extractor in a new directory in dir, which stays empty once all samples are removed.
+func newExtractor(dir string) (*extractor, error) {
 	dir = filepath.Join(dir, "samples")
-	return &Extractor{dir}, os.Mkdir(dir, 0o700)
+	return &extractor{dir}, os.Mkdir(dir, 0o700)
 }
 
-// SampleDir is the directory of one extracted sample. It is not safe for concurrent use.
-type SampleDir struct {
-	Dir    string // of the sample's files
-	root   string // what Remove removes
+// sampleDir is the directory of one extracted sample. It is not safe for concurrent use.
+type sampleDir struct {
+	dir    string // of the sample's files
+	root   string // what remove removes
 	index  *index.Index
 	sample index.Sample
 	files  map[string]identity // of the files as they were written
-	opened *os.Root            // root, once Read was called, until Remove
+	opened *os.Root            // root, once state was called, until remove
 }
 
 // identity shows whether a file is still the one that was written. The modification time is the member's own, so that a
@@ -55,21 +51,21 @@ type identity struct {
 	row          int
 }
 
-// Extract copies one sample of the shard with this index and these plain bytes. Source is what __source__ will hold.
-func (e *Extractor) Extract(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*SampleDir, error) {
+// extract copies one sample of the shard with this index and these plain bytes. Source is what __source__ will hold.
+func (e *extractor) extract(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*sampleDir, error) {
 	root := filepath.Join(e.dir, strconv.Itoa(sample.Number))
-	d := &SampleDir{Dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
-	if err := d.extract(plain, source); err != nil {
-		return nil, errors.Join(err, d.Remove())
+	d := &sampleDir{dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
+	if err := d.fill(plain, source); err != nil {
+		return nil, errors.Join(err, d.remove())
 	}
 	return d, nil
 }
 
-func (d *SampleDir) extract(plain io.ReaderAt, source string) error {
-	if err := os.MkdirAll(d.Dir, 0o755); err != nil {
+func (d *sampleDir) fill(plain io.ReaderAt, source string) error {
+	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return err
 	}
-	dir, err := unix.Open(d.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := unix.Open(d.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -138,13 +134,13 @@ func identityOf(info fs.FileInfo) identity {
 	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// Read returns the sample's directory as it is now; false where it is gone. Its files can be opened until Remove.
-func (d *SampleDir) Read() (pack.Dir, bool, error) {
+// state returns the sample's directory as it is now; false where it is gone. Its files can be opened until remove.
+func (d *sampleDir) state() (pack.Dir, bool, error) {
 	dir := pack.Dir{Path: d.sample.Path, Sample: &d.sample}
-	now, err := d.readOnce()
+	now, err := d.read()
 	if errors.Is(err, fs.ErrPermission) {
 		scratch.GrantAll(d.opened, ".")
-		now, err = d.readOnce()
+		now, err = d.read()
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return dir, false, nil
@@ -176,8 +172,8 @@ func (d *SampleDir) Read() (pack.Dir, bool, error) {
 	return dir, true, nil
 }
 
-// readOnce reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
-func (d *SampleDir) readOnce() (dir pack.Dir, err error) {
+// read reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
+func (d *sampleDir) read() (dir pack.Dir, err error) {
 	if d.opened == nil {
 		if d.opened, err = os.OpenRoot(d.root); err != nil {
 			return dir, err
@@ -193,8 +189,8 @@ func (d *SampleDir) readOnce() (dir pack.Dir, err error) {
 	return pack.ReadDirs(pack.RootFS(d.opened), d.sample.Path)
 }
 
-// Remove removes the rest of the sample.
-func (d *SampleDir) Remove() error {
+// remove removes the rest of the sample.
+func (d *sampleDir) remove() error {
 	if d.opened != nil {
 		d.opened.Close()
 	}

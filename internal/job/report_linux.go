@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"encoding/hex"
@@ -12,12 +12,13 @@ import (
 
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/internal/workspace"
 )
 
 // reportTail is how many bytes of standard error a report has of each sample.
 const reportTail = 2048
 
-// report says, in a line of JSON each, what became of the samples.
+// report has a line of JSON for each sample. A nil report has none.
 type report struct {
 	file *os.File
 	size int64
@@ -25,11 +26,12 @@ type report struct {
 
 // reportLine is one line of a report.
 type reportLine struct {
+	Shard    string  `json:"shard,omitempty"` // of a run over several sources
 	Key      string  `json:"key,omitempty"`
 	KeyHex   string  `json:"key_hex,omitempty"` // instead, of a key that is not UTF-8
 	Index    int     `json:"index"`
 	Status   string  `json:"status"`           // done or failed
-	Exit     *int    `json:"exit,omitempty"`   // of the command; absent if it did not come to that
+	Exit     *int    `json:"exit,omitempty"`   // of the command; absent if it did not exit
 	Signal   string  `json:"signal,omitempty"` // that killed it
 	Error    string  `json:"error,omitempty"`
 	Attempts int     `json:"attempts"`
@@ -44,12 +46,12 @@ func openReport(name string, kept int64) (*report, error) {
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, &ui.UsageError{Err: fmt.Errorf("--report: %w", err)}
+		return nil, &ui.UsageError{Err: fmt.Errorf("report: %w", err)}
 	}
 	info, err := file.Stat()
 	if err == nil && info.Mode().IsRegular() {
 		if info.Size() < kept {
-			err = fmt.Errorf("%s: %w: it is shorter than it was when the run was stopped", name, errNoResume)
+			err = fmt.Errorf("%s: %w: it is shorter than it was when the run was interrupted", name, ErrNoResume)
 		} else if err = file.Truncate(kept); err == nil {
 			_, err = file.Seek(kept, 0)
 		}
@@ -60,16 +62,17 @@ func openReport(name string, kept int64) (*report, error) {
 	return &report{file, kept}, nil
 }
 
-// add writes the line of a sample.
-func (r *report) add(t *task, res runner.Result) error {
+// add writes the line of a sample. Shard is empty in a run over one source.
+func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	if r == nil {
 		return nil
 	}
 	line := reportLine{
-		Key: t.key, Index: t.number, Status: "done", Attempts: res.Attempts, Seconds: res.Duration.Seconds(), Stderr: string(res.Tail),
+		Shard: shard, Key: t.Key, Index: t.Number, Status: "done", Attempts: res.Attempts, Seconds: res.Duration.Seconds(),
+		Stderr: string(res.Tail),
 	}
-	if !utf8.ValidString(t.key) {
-		line.Key, line.KeyHex = "", hex.EncodeToString([]byte(t.key))
+	if !utf8.ValidString(t.Key) {
+		line.Key, line.KeyHex = "", hex.EncodeToString([]byte(t.Key))
 	}
 	var exit *runner.ExitError
 	switch {
@@ -98,7 +101,7 @@ func (r *report) sync() (int64, error) {
 		return 0, nil
 	}
 	err := r.file.Sync()
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) { // no file
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) { // not a regular file
 		err = nil
 	}
 	return r.size, err

@@ -1,0 +1,108 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strconv"
+
+	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/workspace"
+)
+
+// chosen yields the samples of the open source that are taken, without those that an earlier run has dealt with.
+func (r *run) chosen() iter.Seq2[*workspace.Task, error] {
+	return func(yield func(*workspace.Task, error) bool) {
+		if r.chooser.Done() {
+			return
+		}
+		for t, err := range r.space.Tasks() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			switch {
+			case !r.chooser.Take(t.Key):
+				if err := t.Free(); err != nil {
+					yield(nil, err)
+					return
+				}
+				continue
+			case r.chooser.Taken > r.from.Samples && !yield(t, nil), r.chooser.Done():
+				return
+			}
+		}
+	}
+}
+
+// jobs yields the jobs of the open source: one for each chosen sample, or for each batch of them. After the last one, err is
+// why there are no more, if that is not their end.
+func (r *run) jobs(ctx context.Context, err *error) iter.Seq[runner.Job] {
+	return func(yield func(runner.Job) bool) {
+		var batch []*workspace.Task
+		for t, taskErr := range r.chosen() {
+			if taskErr != nil {
+				*err = taskErr
+				return
+			}
+			if batch = append(batch, t); len(batch) < r.Batch {
+				continue
+			}
+			if !yield(r.job(batch)) || ctx.Err() != nil {
+				return
+			}
+			batch = nil
+		}
+		if len(batch) > 0 {
+			yield(r.job(batch))
+		}
+	}
+}
+
+// job returns the job of one sample, or of a batch.
+func (r *run) job(batch []*workspace.Task) runner.Job {
+	prepare := func(ctx context.Context, attempt int) (runner.Place, error) {
+		dir, err := batch[0].Prepare(ctx, attempt)
+		return runner.Place{Dir: dir, Env: environment(batch[0], attempt)}, err
+	}
+	if r.Batch > 0 {
+		prepare = func(ctx context.Context, attempt int) (place runner.Place, err error) {
+			place.Env = []string{attemptVariable(attempt)}
+			for _, t := range batch {
+				dir, err := t.Prepare(ctx, attempt)
+				if err != nil {
+					return place, err
+				}
+				place.Args = append(place.Args, dir)
+			}
+			place.Dir, err = os.Getwd()
+			return place, err
+		}
+	}
+	discard := func() (err error) {
+		for _, t := range batch {
+			err = errors.Join(err, t.Discard())
+		}
+		return err
+	}
+	return runner.Job{Prepare: prepare, Discard: discard, Tag: batch}
+}
+
+// environment returns the variables that a command has about its sample.
+func environment(t *workspace.Task, attempt int) []string {
+	return []string{
+		"SAMPLE_KEY=" + t.Key, "SAMPLE_INDEX=" + strconv.Itoa(t.Number), "SAMPLE_SOURCE=" + t.Source, attemptVariable(attempt),
+	}
+}
+
+func attemptVariable(attempt int) string { return "SAMPLE_ATTEMPT=" + strconv.Itoa(attempt) }
+
+// nameOf names the samples of a batch.
+func nameOf(batch []*workspace.Task) string {
+	if len(batch) == 1 {
+		return batch[0].Key
+	}
+	return fmt.Sprintf("%s to %s (%d together)", batch[0].Key, batch[len(batch)-1].Key, len(batch))
+}

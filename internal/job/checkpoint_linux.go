@@ -1,0 +1,313 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// checkpointFile is the name of a checkpoint in its directory.
+const checkpointFile = "checkpoint.json"
+
+const checkpointVersion = 1
+
+// ErrNoResume says that a run cannot continue what another one has left.
+var ErrNoResume = errors.New("cannot be resumed")
+
+// StoppedError is the error of a run that can be resumed.
+type StoppedError struct {
+	Err     error
+	Samples int // after which it would continue
+}
+
+func (e *StoppedError) Error() string { return e.Err.Error() }
+func (e *StoppedError) Unwrap() error { return e.Err }
+
+// checkpoint is what a run needs to continue another one.
+type checkpoint struct {
+	Version int      `json:"version"`
+	Output  string   `json:"output"` // absolute
+	Run     Settings `json:"run"`
+	progress
+	output.Position
+}
+
+// Settings are what decides on the bytes of a run's outputs: names, which messages use, and values.
+type Settings [][2]string
+
+// differs returns the name of the first setting that others have with another value, or not at all; "" if there is none.
+func (s Settings) differs(others Settings) string {
+	values := make(map[string]string)
+	for _, setting := range others {
+		values[setting[0]] = setting[1]
+	}
+	for _, setting := range s {
+		if value, ok := values[setting[0]]; !ok || value != setting[1] {
+			return setting[0]
+		}
+	}
+	return ""
+}
+
+// checkpoints writes the checkpoints of a run. Nil checkpoints are those of a run that is not resumable.
+type checkpoints struct {
+	file  string
+	old   *checkpoint   // that an earlier run has left; nil: none
+	next  checkpoint    // what all checkpoints have in common
+	last  time.Time     // when the last one was written
+	cost  time.Duration // of that
+	saved int           // samples in it
+}
+
+// openCheckpoints looks for the checkpoint of an earlier run, and readies those of this one.
+func (r *run) openCheckpoints() error {
+	if r.Checkpoints == "" {
+		return nil
+	}
+	name, err := filepath.Abs(r.Output.Name)
+	if err != nil {
+		return err
+	}
+	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile)}
+	k.next = checkpoint{Version: checkpointVersion, Output: name}
+	if r.Resume {
+		k.old, err = readCheckpoint(k.file)
+	}
+	if err != nil {
+		return err
+	}
+	r.points = k
+	return nil
+}
+
+// Interrupted returns the output of a run that has left a checkpoint in a directory, and after how many samples; "" if there
+// is none, or its output was published since.
+func Interrupted(dir string) (output string, samples int, err error) {
+	c, err := readCheckpoint(filepath.Join(dir, checkpointFile))
+	if c == nil || err != nil {
+		return "", 0, err
+	}
+	return c.Output, c.Samples, nil
+}
+
+// readCheckpoint reads the checkpoint of an earlier run; nil if there is none, or its output was published since.
+func readCheckpoint(file string) (*checkpoint, error) {
+	var st unix.Stat_t
+	switch err := unix.Lstat(file, &st); {
+	case err == unix.ENOENT:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", file, err)
+	case int(st.Uid) != os.Geteuid():
+		return nil, ui.Usagef("%s: a checkpoint of another user", file) // who could put anything into the output
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	c := new(checkpoint)
+	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
+		return nil, ui.Usagef("%s: not a checkpoint of this version; remove it to start over", file)
+	}
+	exists, err := output.IsResumable(c.Output, c.Part)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Output, err)
+	}
+	if !exists {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// source returns the number of the source in which the run begins.
+func (k *checkpoints) source() int {
+	if k == nil || k.old == nil {
+		return 0
+	}
+	return k.old.Source
+}
+
+// resume continues an earlier run, if there is one. The source that it had open is open again.
+func (r *run) resume(ctx context.Context) error {
+	k := r.points
+	if k == nil {
+		return nil
+	}
+	k.next.Run = r.settings()
+	if k.old == nil {
+		if r.Resume {
+			r.UI.Detail("%s: nothing to resume", r.Checkpoints)
+		}
+		return nil
+	}
+	if what := k.next.Run.differs(k.old.Run); k.old.Output != k.next.Output || what != "" {
+		if what == "" {
+			what = "output"
+		}
+		return ui.WithHint(ui.Usagef("%s: %w: the run that was interrupted had another %s", r.Checkpoints, ErrNoResume, what),
+			"remove "+k.file+" to start over")
+	}
+	r.from, r.now = k.old.progress, k.old.progress
+	r.chooser.Seen, r.chooser.Taken = r.from.Seen, r.from.Taken
+	k.saved = k.old.Samples
+	position, base := k.old.Position, pack.Base{}
+	if s := r.space.Shard; s != nil && !r.from.Unpacked {
+		base = source.BaseOf(s)
+	} else {
+		position.Mark.Row = 0
+	}
+	if err := r.out.Resume(ctx, position, base); err != nil {
+		return fmt.Errorf("%s: %w: %w", k.old.Output, ErrNoResume, err)
+	}
+	r.UI.Note("%s: continuing after %s", r.Output.Name, ui.Count(r.from.Samples, "sample"))
+	return r.replayFailures(ctx)
+}
+
+// replayFailures packs the samples that failed in an earlier run into the output of failed samples.
+func (r *run) replayFailures(ctx context.Context) error {
+	if r.failures == nil {
+		return nil
+	}
+	for i, number := range r.from.Failed {
+		in := r.from.Source
+		if i < len(r.from.FailedIn) {
+			in = r.from.FailedIn[i]
+		}
+		if err := r.replayFailure(ctx, in, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayFailure packs one failed sample of a source.
+func (r *run) replayFailure(ctx context.Context, in, number int) error {
+	sh := r.space.Shard
+	if in != r.from.Source {
+		s, err := source.Open(ctx, r.names[in], r.Workspace.Source)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		sh = s.Shard
+	}
+	base := source.BaseOf(sh)
+	if number >= base.Index.Samples() {
+		return fmt.Errorf("%s: %w: it has no sample %d", sh.Name, ErrNoResume, number)
+	}
+	s := base.Index.Sample(number)
+	if err := r.packFailure(base, pack.Dir{Path: s.Path, Sample: &s, Untouched: true}); err != nil {
+		return err
+	}
+	if in == r.from.Source {
+		return nil
+	}
+	if err := r.failures.Rest(base); err != nil { // before it is closed
+		return fmt.Errorf("%s: %w", r.failures.Name, err)
+	}
+	return nil
+}
+
+// settings returns what decides on the bytes of the outputs, the open source included.
+func (r *run) settings() Settings {
+	sh := r.space.Shard
+	s := Settings{{"shard", fmt.Sprintf("%s %+v %s", sh.Name, sh.Origin, sh.Cut)}}
+	if r.several() {
+		var names []string
+		for _, n := range r.names {
+			names = append(names, n.String())
+		}
+		s = append(s, [2]string{"list of shards", fmt.Sprintf("%q", names)})
+	}
+	return append(s, r.Settings...)
+}
+
+// maybeSave writes a checkpoint, unless the last one took so long that another would slow down the run.
+func (k *checkpoints) maybeSave(r *run) error {
+	// A checkpoint takes as long as the disk needs. One part in so many of the time is not noticed.
+	const share = 20
+	if k == nil || time.Since(k.last) < share*k.cost {
+		return nil
+	}
+	begun := time.Now()
+	if err := k.save(r); err != nil {
+		return fmt.Errorf("%s: %w", k.file, err)
+	}
+	k.last = time.Now()
+	k.cost = k.last.Sub(begun)
+	return nil
+}
+
+// save makes durable what a checkpoint is of, and then the checkpoint.
+func (k *checkpoints) save(r *run) (err error) {
+	c := k.next
+	if r.several() {
+		c.Run = r.settings()
+	}
+	c.progress = r.now
+	if c.Position, err = r.out.Position(); err != nil {
+		return err
+	}
+	if c.Report, err = r.report.sync(); err != nil {
+		return err
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	err = k.replace(append(b, '\n'))
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return nil // a command may have filled the disk: the last one stays, and there will be others
+	}
+	if err != nil {
+		return err
+	}
+	k.saved = c.Samples
+	r.out.Keep()
+	return nil
+}
+
+// replace replaces the checkpoint at once.
+func (k *checkpoints) replace(b []byte) error {
+	file, err := store.Create(k.file, store.Options{Replace: true})
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(b); err != nil {
+		return errors.Join(err, file.Abort())
+	}
+	return file.Commit()
+}
+
+// remove removes the checkpoint of a run whose output is published.
+func (k *checkpoints) remove() error {
+	if k == nil {
+		return nil
+	}
+	if err := os.Remove(k.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	k.saved = 0
+	return nil
+}
+
+// stopped returns the error that a run ends with, as a StoppedError if there is a checkpoint.
+func (k *checkpoints) stopped(err error) error {
+	if k == nil || err == nil || k.saved == 0 {
+		return err
+	}
+	return &StoppedError{err, k.saved}
+}

@@ -1,0 +1,196 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/internal/workspace"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// runSamples runs the command in each chosen sample of the open source, and handles the results.
+func (r *run) runSamples(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := runner.Options{
+		Argv: r.Argv, Env: slices.Concat(r.Env, []string{"SHARD=" + r.space.Name}), Jobs: r.Jobs, Retries: r.Retries,
+		Timeout: r.Timeout, Stderr: r.Stderr, Spill: r.space.Dir, Log: r.AddLog != "", Worker: r.Worker,
+		Spare: func(pid int) bool { return pid == r.space.Pid || r.out.Owns(pid) || r.failures.Owns(pid) },
+	}
+	if r.report != nil {
+		o.Tail = reportTail
+	}
+	if !r.Worker && ui.IsTerminal(r.Stdout) {
+		o.Terminal = r.Stdout
+	}
+	var inputErr error
+	for result, err := range runner.Run(ctx, o, r.jobs(ctx, &inputErr)) {
+		if err == nil {
+			err = r.handleResult(ctx, result)
+		}
+		if err != nil {
+			cancel()
+			return err
+		}
+	}
+	return inputErr
+}
+
+// handleResult handles the result of one command.
+func (r *run) handleResult(ctx context.Context, res runner.Result) error {
+	if err := r.space.Err(); err != nil {
+		return err
+	}
+	if _, err := res.Output.WriteTo(pipe.NewWriter(ctx, r.Stdout)); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	batch := res.Tag.([]*workspace.Task)
+	var stop error
+	if res.Err != nil {
+		err := sampleError(r.space.Name, nameOf(batch), res.Err)
+		if !runner.Failed(res.Err) {
+			return err
+		}
+		stop = r.reportFailure(err)
+	}
+	for _, t := range batch {
+		if err := r.finishSample(t, res); err != nil {
+			return err
+		}
+	}
+	if stop != nil {
+		return stop
+	}
+	if all := r.space.Samples; all > 0 && !r.several() {
+		if err := r.checkFailureLimit(all); err != nil {
+			return err
+		}
+	}
+	return r.points.maybeSave(r)
+}
+
+// reportFailure says that samples failed, and returns the error that ends the run, if that is the policy.
+func (r *run) reportFailure(err error) error {
+	if r.OnError == Stop {
+		return failure{err}
+	}
+	r.UI.Fail(err)
+	return nil
+}
+
+// finishSample counts a sample after its command, and packs it where it belongs.
+func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
+	dir, exists := t.Before, true
+	var stop error
+	if res.Err == nil && r.out != nil {
+		var err error
+		if dir, exists, err = t.State(); err != nil {
+			return fmt.Errorf("%s: %w", r.space.Name, err)
+		}
+		if exists && r.AddLog != "" {
+			dir = withLog(t, dir, r.AddLog, res.Log)
+		}
+		if exists {
+			if res.Err = r.out.Check(t.Base, dir); res.Err != nil {
+				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err)) // which names the sample
+			}
+		}
+	}
+	r.now.Samples++
+	r.base = t.Base
+	if s := t.Before.Sample; s != nil {
+		r.now.BytesIn += t.Base.Index.Offset(s.End) - t.Base.Index.Offset(s.Start)
+	}
+	if err := r.report.add(r.shardField(), t, res); err != nil {
+		return err
+	}
+	if res.Err != nil {
+		if err := r.recordFailure(t); err != nil {
+			return err
+		}
+		switch r.OnError {
+		case Stop:
+			return stop
+		case Keep:
+			dir, exists = t.Before, true
+		case Skip:
+			t.Skip()
+			exists = false
+		}
+	}
+	if r.out != nil {
+		if err := r.pack(t, dir, exists); err != nil {
+			return fmt.Errorf("%s: %w", r.space.Name, err)
+		}
+	}
+	return t.Free()
+}
+
+// recordFailure counts a failed sample, and packs it as it was into the output of failed samples.
+func (r *run) recordFailure(t *workspace.Task) error {
+	r.now.Failed = append(r.now.Failed, t.Number)
+	if r.several() {
+		r.now.FailedIn = append(r.now.FailedIn, r.now.Source)
+	}
+	if r.failures == nil {
+		return nil
+	}
+	return r.packFailure(t.Base, t.Before)
+}
+
+// packFailure packs a failed sample.
+func (r *run) packFailure(base pack.Base, dir pack.Dir) error {
+	err := r.failures.WriteDir(base, dir)
+	if err == nil {
+		err = r.failures.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.failures.Name, err)
+	}
+	return nil
+}
+
+// pack packs a sample or, if it does not exist any more, the members around it that belong to none.
+func (r *run) pack(t *workspace.Task, dir pack.Dir, exists bool) (err error) {
+	if exists {
+		r.now.Unpacked = false
+		err = r.out.WriteDir(t.Base, dir)
+	} else {
+		err = t.PackBetween(r.out.Writer)
+	}
+	if err != nil {
+		return err
+	}
+	return r.out.Flush()
+}
+
+// checkFailureLimit returns an error if more samples failed than may, of so many.
+func (r *run) checkFailureLimit(all int) error {
+	failed := len(r.now.Failed)
+	if !r.MaxFailed.exceeded(failed, all) {
+		return nil
+	}
+	return failure{fmt.Errorf("%s: %d of %s failed, more than the limit of %s", r.name(), failed, ui.Count(all, "sample"), r.MaxFailed)}
+}
+
+// withLog returns a sample's directory with what its command wrote as one more file.
+func withLog(t *workspace.Task, d pack.Dir, ext string, log *runner.Output) pack.Dir {
+	if d.Untouched {
+		d.Untouched = false
+		d.Files = pack.MemberFiles(t.Base.Index, *d.Sample, func(string) bool { return true })
+	}
+	name := index.SampleFile(ext)
+	d.Files = slices.DeleteFunc(slices.Clone(d.Files), func(file pack.DirFile) bool { return file.Name == name })
+	d.Files = append(d.Files, pack.DirFile{
+		Name: name, Row: pack.Changed, Size: log.Len(), Mode: 0o644, ModTime: time.Now(),
+		Open: func() (fs.File, error) { return log.Open(name), nil },
+	})
+	return d
+}

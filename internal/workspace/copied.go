@@ -1,0 +1,87 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// copied copies the samples of a shard into real directories.
+type copied struct {
+	dir    *scratch.Scratch
+	copies *extractor
+	src    *source.Source
+}
+
+// Tasks implements kind.
+func (c *copied) Tasks() iter.Seq2[*Task, error] {
+	return c.tasks(func(t *copiedPlace) place { return t })
+}
+
+// tasks yields a Task for each sample, with what the index says about it. The place of one is made of that of its copy.
+func (c *copied) tasks(of func(*copiedPlace) place) iter.Seq2[*Task, error] {
+	return func(yield func(*Task, error) bool) {
+		base := c.src.Base()
+		for n := range base.Index.Samples() {
+			s := base.Index.Sample(n)
+			t := &Task{
+				Number: n, Key: s.Key, Source: c.src.Name, Base: base,
+				Before: pack.Dir{Path: s.Path, Sample: &s, Untouched: true},
+			}
+			t.place = of(&copiedPlace{copies: c.copies, base: base, source: c.src.Name, sample: s})
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Finish implements kind.
+func (c *copied) Finish(_ context.Context, w *pack.Writer) error { return w.Rest(c.src.Base()) }
+
+// Err implements kind.
+func (*copied) Err() error { return nil }
+
+// Close implements kind.
+func (c *copied) Close() error { return errors.Join(c.src.Close(), c.dir.Remove()) }
+
+// copiedPlace is the directory of a sample that is copied.
+type copiedPlace struct {
+	copies *extractor
+	base   pack.Base
+	source string
+	sample index.Sample
+	dir    *sampleDir // nil: there is none
+}
+
+// Prepare implements place.
+func (p *copiedPlace) Prepare(context.Context, int) (dir string, err error) {
+	if err := p.Free(); err != nil { // of the attempt before
+		return "", err
+	}
+	if p.dir, err = p.copies.extract(p.base.Index, p.base.Plain, p.source, p.sample); err != nil {
+		return "", err
+	}
+	return p.dir.dir, nil
+}
+
+// State implements place.
+func (p *copiedPlace) State() (pack.Dir, bool, error) { return p.dir.state() }
+
+// Discard implements place.
+func (p *copiedPlace) Discard() error { return p.Free() }
+
+// Free implements place.
+func (p *copiedPlace) Free() error {
+	if p.dir == nil {
+		return nil
+	}
+	dir := p.dir
+	p.dir = nil
+	return dir.remove()
+}

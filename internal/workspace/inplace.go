@@ -1,0 +1,144 @@
+package workspace
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// inPlace is a directory of sample directories, such as a mount. What commands do there stays, and what is packed in the end is
+// the directory as it is then.
+type inPlace struct {
+	dir     string // absolute
+	src     *source.Source
+	skipped map[string]bool // paths of the samples that are left out
+}
+
+func openInPlace(ctx context.Context, n source.Name, o Options) (*Workspace, error) {
+	dir, err := filepath.Abs(n.Path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := source.Open(ctx, n, o.Source)
+	if err != nil {
+		return nil, err
+	}
+	p := &inPlace{dir: dir, src: src, skipped: make(map[string]bool)}
+	return &Workspace{Name: dir, Dir: o.TempDir, kind: p}, nil
+}
+
+// Tasks implements kind.
+func (p *inPlace) Tasks() iter.Seq2[*Task, error] {
+	return func(yield func(*Task, error) bool) {
+		number := 0
+		for top, err := range p.src.Dirs.Dirs() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for d := range sampleDirs(top) {
+				if !yield(p.task(d.Path, number), nil) {
+					return
+				}
+				number++
+			}
+		}
+		if number == 0 && p.src.Changes == nil {
+			yield(nil, fmt.Errorf("%s: %w", p.dir, source.ErrNoSamples))
+		}
+	}
+}
+
+// task returns the Task for the sample at a path.
+func (p *inPlace) task(path string, number int) *Task {
+	dir := filepath.Join(p.dir, filepath.FromSlash(path))
+	t := &Task{Number: number, Key: path, Source: p.dir, place: existing(dir), skip: func() { p.skipped[path] = true }}
+	if b, err := os.ReadFile(filepath.Join(dir, index.KeyFile)); err == nil {
+		t.Key = strings.TrimSuffix(string(b), "\n")
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, index.SourceFile)); err == nil {
+		t.Source = string(b)
+	}
+	return t
+}
+
+// sampleDirs yields a directory and those in it, as far as they are samples.
+func sampleDirs(d pack.Dir) iter.Seq[pack.Dir] {
+	return func(yield func(pack.Dir) bool) {
+		isSample := d.Sample != nil || d.Path != "" && slices.ContainsFunc(d.Files, func(file pack.DirFile) bool {
+			_, _, member := index.SplitFile(file.Name)
+			return member || file.Name == index.KeyFile
+		})
+		if isSample && !yield(d) {
+			return
+		}
+		for _, sub := range d.Dirs {
+			for sample := range sampleDirs(sub) {
+				if !yield(sample) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Finish implements kind.
+func (p *inPlace) Finish(ctx context.Context, w *pack.Writer) error {
+	return pack.Pack(ctx, w, pack.All(p.src.Base(), p))
+}
+
+// Dirs yields the directories without those of skipped samples.
+func (p *inPlace) Dirs() iter.Seq2[pack.Dir, error] {
+	return func(yield func(pack.Dir, error) bool) {
+		for d, err := range p.src.Dirs.Dirs() {
+			if !p.skipped[d.Path] && !yield(p.withoutSkipped(d), err) {
+				return
+			}
+		}
+	}
+}
+
+func (p *inPlace) withoutSkipped(d pack.Dir) pack.Dir {
+	var left []pack.Dir
+	for _, sub := range d.Dirs {
+		if !p.skipped[sub.Path] {
+			left = append(left, p.withoutSkipped(sub))
+		}
+	}
+	d.Dirs = left
+	return d
+}
+
+// Err implements kind.
+func (p *inPlace) Err() error {
+	if p.src.Changes != nil && !p.src.Changes.Alive() {
+		return fmt.Errorf("%s: the server of the mount has ended", p.dir)
+	}
+	return nil
+}
+
+// Close implements kind.
+func (p *inPlace) Close() error { return p.src.Close() }
+
+// existing is the directory of a sample that is used in place. What becomes of it is packed by Finish.
+type existing string
+
+// Prepare implements place.
+func (e existing) Prepare(context.Context, int) (string, error) { return string(e), nil }
+
+// State implements place.
+func (existing) State() (pack.Dir, bool, error) { return pack.Dir{}, false, nil }
+
+// Discard implements place.
+func (existing) Discard() error { return nil }
+
+// Free implements place.
+func (existing) Free() error { return nil }

@@ -1,0 +1,129 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/server"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// mounted is a private mount of a shard, served by a process of its own. After a failed attempt a sample is copied, because
+// the mount shows what the attempt has changed.
+type mounted struct {
+	*copied
+	changes    *overlay.Overlay
+	server     *server.Process
+	mountpoint string
+	root       *os.Root // of a mount of the kernel's overlayfs; nil for another
+}
+
+// openMounted mounts the shard of c. After an error it leaves c as it is.
+func openMounted(ctx context.Context, n source.Name, o Options, c *copied) (*mounted, error) {
+	m := &mounted{copied: c, mountpoint: filepath.Join(c.dir.Dir, "mnt")}
+	if err := os.Mkdir(m.mountpoint, 0o700); err != nil {
+		return nil, err
+	}
+	served := server.Options{
+		Names: []string{n.Text}, Mountpoint: m.mountpoint, Scratch: filepath.Join(c.dir.Dir, "scratch"),
+	}
+	served.SetShardOptions(o.Source.Shard)
+	var err error
+	o.Server.Args = []string{"mount", n.Text, m.mountpoint}
+	if m.server, err = server.StartPrivate(ctx, o.Server, served); err != nil {
+		return nil, err
+	}
+	if err := m.open(served.Scratch); err != nil {
+		return nil, errors.Join(err, m.server.Stop())
+	}
+	return m, nil
+}
+
+// open opens the changes in the server's scratch directory.
+func (m *mounted) open(dir string) error {
+	s, err := scratch.Open(dir)
+	if err != nil {
+		return err
+	}
+	if m.changes, err = overlay.New(s, m.src.Shard); err != nil {
+		return err
+	}
+	at, _, err := mounts.At(m.mountpoint)
+	if err == nil && at.Type == overlayfs.Type {
+		m.root, err = os.OpenRoot(m.mountpoint)
+	}
+	if err != nil {
+		err = errors.Join(err, m.changes.Close())
+	}
+	return err
+}
+
+// Tasks implements kind.
+func (m *mounted) Tasks() iter.Seq2[*Task, error] {
+	return m.tasks(func(c *copiedPlace) place { return &mountedPlace{copiedPlace: c, mount: m} })
+}
+
+// Err implements kind. A command need not have noticed that the server has ended.
+func (m *mounted) Err() error {
+	if err := m.server.Err(); err != nil {
+		return fmt.Errorf("%s: %w", m.src.Name, err)
+	}
+	return nil
+}
+
+// Close implements kind.
+func (m *mounted) Close() error { return errors.Join(m.stop(), m.copied.Close()) }
+
+// stop unmounts and closes the changes.
+func (m *mounted) stop() error {
+	died := m.server.Err() != nil // which was reported, or came too late to do harm
+	if m.root != nil {
+		m.root.Close()
+	}
+	err := m.server.Stop()
+	if died {
+		err = mounts.DetachIn(m.dir.Dir)
+	}
+	return errors.Join(err, m.changes.Close())
+}
+
+// mountedPlace is the directory of a sample in the mount, or for further attempts that of its copy.
+type mountedPlace struct {
+	*copiedPlace
+	mount *mounted
+	again bool // the copy is meant
+}
+
+// Prepare implements place.
+func (p *mountedPlace) Prepare(ctx context.Context, attempt int) (string, error) {
+	if attempt == 1 {
+		return filepath.Join(p.mount.mountpoint, p.sample.Path), nil
+	}
+	p.again = true
+	return p.copiedPlace.Prepare(ctx, attempt)
+}
+
+// State implements place.
+func (p *mountedPlace) State() (pack.Dir, bool, error) {
+	if p.again {
+		return p.copiedPlace.State()
+	}
+	return p.mount.changes.SampleDir(p.sample.Number)
+}
+
+// Discard implements place.
+func (p *mountedPlace) Discard() error { return p.Free() }
+
+// Free implements place.
+func (p *mountedPlace) Free() error {
+	return errors.Join(p.copiedPlace.Free(), p.mount.changes.Free(p.sample.Number, p.mount.root))
+}
