@@ -1,0 +1,178 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// failed is the exit status of a server that fails in these tests.
+const failed = 42
+
+// TestMain lets the test binary be a server's process.
+func TestMain(m *testing.M) {
+	if os.Getenv(Variable) == "" {
+		os.Exit(m.Run())
+	}
+	u := &ui.UI{Out: io.Discard, Err: os.Stderr}
+	link, err := Accept()
+	if err == nil {
+		link.Configure(u)
+		link.Exit = func() { os.Exit(0) }
+		err = Serve(context.Background(), u, link.Options, link)
+	}
+	if err != nil {
+		u.Fail(err)
+		os.Exit(failed)
+	}
+}
+
+// fixture is a shard and where to mount it.
+type fixture struct {
+	options  Options
+	command  Command
+	messages string // file of what a server writes
+}
+
+// prepare makes a fixture. The name of its shard is not UTF-8.
+func prepare(t *testing.T) *fixture {
+	t.Helper()
+	if !CanMount() {
+		skip.Without(t, "/dev/fuse and the right to mount")
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	shardtest.Check(t, err)
+	name := filepath.Join(dir, "in \xff.tar")
+	shardtest.Check(t, os.Rename(shardtest.Write(t, "a.txt", "b.txt"), name))
+	f := &fixture{messages: filepath.Join(dir, "messages")}
+	stderr, err := os.Create(f.messages)
+	shardtest.Check(t, err)
+	t.Cleanup(func() { stderr.Close() })
+	f.options = Options{
+		Names: []string{name}, Mountpoint: filepath.Join(dir, "mnt"), Scratch: filepath.Join(dir, "scratch"), NoIndex: true,
+	}
+	f.command = Command{Args: []string{"mount", "in.tar"}, Env: os.Environ(), Stderr: stderr, UI: new(ui.UI)}
+	shardtest.Check(t, os.Mkdir(f.options.Mountpoint, 0o755))
+	t.Cleanup(func() { mounts.DetachIn(dir) })
+	return f
+}
+
+// looks checks what is mounted.
+func (f *fixture) looks(t *testing.T, mounted bool) {
+	t.Helper()
+	if _, ok, err := mounts.At(f.options.Mountpoint); ok != mounted || err != nil {
+		t.Errorf("mounted: %v, want %v; %v", ok, mounted, err)
+	}
+	entries, err := os.ReadDir(f.options.Mountpoint)
+	if len(entries) != map[bool]int{false: 0, true: 2}[mounted] || err != nil {
+		t.Errorf("%d entries at the mountpoint; %v", len(entries), err)
+	}
+}
+
+func TestStartPrivate(t *testing.T) {
+	f := prepare(t)
+	p, err := StartPrivate(t.Context(), f.command, f.options)
+	shardtest.Check(t, err)
+	f.looks(t, true)
+	for range 2 {
+		if err := p.Err(); err != nil {
+			t.Errorf("the server lives, and has ended: %v", err)
+		}
+	}
+	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.Pid()))
+	if _, shown, _ := strings.Cut(string(args), "\x00"); shown != "mount\x00in.tar\x00" || err != nil {
+		t.Errorf("ps shows %q; %v", args, err)
+	}
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+	f.looks(t, false)
+	if scratch.IsLive(f.options.Scratch) {
+		t.Error("the scratch directory is held by a server that has ended")
+	}
+}
+
+// Err and Stop report a server that was killed.
+func TestKilled(t *testing.T) {
+	f := prepare(t)
+	p, err := StartPrivate(t.Context(), f.command, f.options)
+	shardtest.Check(t, err)
+	shardtest.Check(t, unix.Kill(p.Pid(), unix.SIGKILL))
+	for {
+		// The kernel may let the process answer once more.
+		if err = p.Err(); err != nil {
+			break
+		}
+	}
+	if !strings.Contains(err.Error(), "signal: killed") {
+		t.Error(err)
+	}
+	if err := p.Stop(); err == nil {
+		t.Error("Stop has no error for a killed server")
+	}
+	if left, err := mounts.ClearStale(t.Context(), f.options.Mountpoint); len(left) > 0 || err != nil {
+		t.Errorf("%v; %v", left, err)
+	}
+	f.looks(t, false)
+}
+
+// A server in the background ends with its mount.
+func TestStart(t *testing.T) {
+	f := prepare(t)
+	shardtest.Check(t, Start(t.Context(), f.command, f.options))
+	f.looks(t, true)
+	shardtest.Check(t, mounts.End(t.Context(), f.options.Mountpoint, false))
+	f.looks(t, false)
+}
+
+// A server that cannot mount says why itself, and how it ended is the error.
+func TestStartFails(t *testing.T) {
+	f := prepare(t)
+	f.options.Names = []string{"missing.tar"}
+	for name, start := range map[string]func() error{
+		"Start": func() error { return Start(t.Context(), f.command, f.options) },
+		"StartPrivate": func() error {
+			_, err := StartPrivate(t.Context(), f.command, f.options)
+			return err
+		},
+	} {
+		shardtest.Check(t, os.Truncate(f.messages, 0))
+		var reported *ui.ReportedError
+		var exit *exec.ExitError
+		err := start()
+		if !errors.As(err, &reported) || !errors.As(err, &exit) || exit.ExitCode() != failed {
+			t.Errorf("%s: %v", name, err)
+		}
+		text, err := os.ReadFile(f.messages)
+		if !strings.Contains(string(text), "shardfs: error: missing.tar: no such file") || err != nil {
+			t.Errorf("%s: the server has said %q; %v", name, text, err)
+		}
+		f.looks(t, false)
+	}
+}
+
+// Nothing stays of a server whose start is interrupted.
+func TestStartInterrupted(t *testing.T) {
+	f := prepare(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	cancel(why)
+	if _, err := StartPrivate(ctx, f.command, f.options); !errors.Is(err, why) {
+		t.Errorf("%v, want %v", err, why)
+	}
+	f.looks(t, false)
+}
