@@ -23,7 +23,7 @@ type mountFlags struct {
 }
 
 func newMount(g *globals) *cobra.Command {
-	var o mountFlags
+	var f mountFlags
 	cmd := &cobra.Command{
 		Use:   "mount [flags] SHARD... MOUNTPOINT",
 		Short: "Show a shard's samples as directories",
@@ -42,16 +42,16 @@ directory each, and are opened when they are used. They cannot be changed.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			last := len(args) - 1
-			return o.run(cmd.Context(), g.UI, args[:last], args[last])
+			return f.run(cmd.Context(), g.UI, args[:last], args[last])
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&o.foreground, "foreground", "f", false, "serve the mount from this process")
-	flags.BoolVarP(&o.readOnly, "read-only", "r", false, "allow no changes")
-	flags.StringSliceVarP(&o.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
-	flags.StringVar(&o.overlay, "overlay", "auto", "`MODE`: where changes are kept: kernel (overlayfs), fuse, auto")
-	flags.StringVar(&o.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
-	o.from.add(flags, g)
+	flags.BoolVarP(&f.foreground, "foreground", "f", false, "serve the mount from this process")
+	flags.BoolVarP(&f.readOnly, "read-only", "r", false, "allow no changes")
+	flags.StringSliceVarP(&f.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
+	flags.StringVar(&f.overlay, "overlay", "auto", "`MODE`: where changes are kept: kernel (overlayfs), fuse, auto")
+	flags.StringVar(&f.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
+	f.from.add(flags, g)
 	return cmd
 }
 

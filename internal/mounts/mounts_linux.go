@@ -56,7 +56,7 @@ func At(mountpoint string) (m Mount, ok bool, err error) {
 // place, and serves its users until they have left. Without lazy, the error is EBUSY then.
 func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpoint, lazy) }
 
-// AwaitEnd returns when no mount of ours with a scratch directory is in this process's mount namespace.
+// AwaitEnd returns when no mount of shardfs with this scratch directory is left in this process's mount namespace.
 func AwaitEnd(scratchDir string) error {
 	table, err := os.Open("/proc/self/mountinfo")
 	if err != nil {

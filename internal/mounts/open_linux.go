@@ -13,7 +13,7 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// ErrNotMounted says that there is no mount of ours at a place.
+// ErrNotMounted says that shardfs has no mount at a place.
 var ErrNotMounted = errors.New("not mounted by shardfs")
 
 // Changes are those of a mount, over its shard, which is closed with them.
@@ -23,7 +23,7 @@ type Changes struct {
 }
 
 // Open opens the shard of a mount and its changes, with all that was written to the mount before. The mount may be
-// used meanwhile, and its server may be gone. The error is ErrNotMounted where none of ours is at that place, and
+// used meanwhile, and its server may be gone. The error is ErrNotMounted where shardfs has no mount at that place, and
 // also where the mount is of many shards: it cannot be changed, so it is like any other directory.
 func Open(ctx context.Context, place string) (*Changes, error) {
 	s, err := scratchAt(place)

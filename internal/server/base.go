@@ -38,7 +38,7 @@ func servedByKernel(m Mounted) bool {
 	return ok && k.ServedByKernel()
 }
 
-// newBase returns the base for shards that nobody changes. This is the place to choose between several.
+// newBase returns the base for shards without changes. This is the place to choose between several.
 func newBase(set *view.Set, o fusefs.Options) Base { return &fuseBase{set, o} }
 
 // fuseBase shows shards by FUSE, from this process.

@@ -203,7 +203,7 @@ func (l *Link) Configure(u *ui.UI) {
 	u.Quiet, u.Verbose, u.LogFormat = l.request.Quiet, l.request.Verbose, l.request.LogFormat
 }
 
-// isBackground reports whether the server goes on when the process that started it has ended.
+// isBackground reports whether the server outlives the process that started it.
 func (l *Link) isBackground() bool { return l != nil && !l.Options.Private }
 
 // parentExited is closed when the server is to end because the process that started it has. A server in the

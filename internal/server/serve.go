@@ -70,7 +70,7 @@ func Serve(ctx context.Context, u *ui.UI, o Options, link *Link) (err error) {
 	return err
 }
 
-// serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount goes on without
+// serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount outlives
 // this process.
 func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	opened, err := s.scratch.UseIndex(s.shardOptions(s.ui.Detail))

@@ -36,11 +36,11 @@ func HintOf(err error) string {
 	return ""
 }
 
-// ReportedError is an error that the user has been told already: it decides the exit status, and Fail says nothing.
+// ReportedError is an error that was reported to the user already: it decides the exit status, and Fail says nothing.
 type ReportedError struct{ Err error }
 
 func (e *ReportedError) Error() string { return e.Err.Error() }
 func (e *ReportedError) Unwrap() error { return e.Err }
 
-// Reported returns an error as one that the user has been told.
+// Reported marks an error as reported to the user.
 func Reported(err error) error { return &ReportedError{err} }

@@ -3,7 +3,7 @@
 // A message has one of four levels, each with a method: Fail says why a command ends, Warn what the user should look at,
 // Note what was done, and Detail why. Print prints a result. The package also has the three kinds of error that are
 // about talking: a mistake in the command line ([UsageError]), an error with a way out of it ([HintError]), and one that
-// the user has been told already ([ReportedError]). It knows no flags and no exit statuses; the program hands in the
+// was reported already ([ReportedError]). It knows no flags and no exit statuses; the program hands in the
 // streams.
 package ui
 
