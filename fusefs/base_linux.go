@@ -126,12 +126,12 @@ func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 	})
 }
 
-// addEntry adds an entry to a listing, or reports that there is no more room. Attr returns the attributes of the entry; it
-// is nil for one that is listed without them.
+// addEntry adds an entry to a listing, or reports that there is no more room. Attr returns the attributes of the entry;
+// it is nil for one that is listed without them.
 type addEntry func(e fuse.DirEntry, attr func() view.Attr) bool
 
-// list adds entries until there is no more room. While the shard is still being indexed, it waits for the first entry, but
-// not in the directory of a sample; see Lookup.
+// list adds entries until there is no more room. While the shard is still being indexed, it waits for the first entry,
+// but not in the directory of a sample; see Lookup.
 func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.Status {
 	b.memory.onRequest()
 	added := 0

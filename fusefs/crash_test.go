@@ -9,13 +9,17 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testtime"
 	"golang.org/x/sys/unix"
 )
 
-// What a command had closed is there when its server has been killed, and work goes on with the same scratch directory.
+// Changes that a command had finished survive when the server is killed, and a new server continues with the same
+// scratch directory.
 func TestKilled(t *testing.T) { withChanges(t, testKilled) }
 
 func testKilled(t *testing.T, kind string) {
@@ -41,10 +45,15 @@ func testKilled(t *testing.T, kind string) {
 	total := 0
 	for round := range rounds {
 		var wg sync.WaitGroup
+		var finished atomic.Int64
+		killAt, reached := 1+r.Int64N(100), make(chan struct{})
 		for w := range writers {
 			wg.Go(func() {
 				for i := 0; ; i++ {
 					name, want, err := work(m, w, round, i)
+					if finished.Add(1) == killAt {
+						close(reached)
+					}
 					mu.Lock()
 					if err != nil {
 						delete(recorded, name) // killed in the middle of it: old, new or half
@@ -56,7 +65,7 @@ func testKilled(t *testing.T, kind string) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(1+r.IntN(40)) * time.Millisecond)
+		testtime.Receive(t, reached, "changes")
 		m.kill()
 		wg.Wait()
 		// A copy that was not finished must not be in the way.
@@ -129,7 +138,7 @@ func TestScratchInUse(t *testing.T) {
 	}
 }
 
-// A full scratch directory fails whoever writes, and nobody else.
+// A full scratch directory makes writes fail, and nothing else.
 func TestScratchFull(t *testing.T) { withChanges(t, testScratchFull) }
 
 func testScratchFull(t *testing.T, kind string) {
@@ -141,7 +150,7 @@ func testScratchFull(t *testing.T, kind string) {
 		t.Run(limit, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := unix.Mount("none", dir, "tmpfs", 0, limit); err != nil {
-				t.Skipf("SKIPPED, NOT TESTED: %s mounts a tmpfs: %v", t.Name(), err)
+				skip.Without(t, "a tmpfs: %v", err)
 			}
 			t.Cleanup(func() { check(t, unix.Unmount(dir, 0)) })
 			m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: t.TempDir(), kind: kind}
@@ -189,7 +198,8 @@ func testScratchFull(t *testing.T, kind string) {
 	}
 }
 
-// Commands with a working directory in a mount that another process serves come to their end, whatever its GOMAXPROCS.
+// Commands with a working directory in a mount that another process serves do not hang, at any GOMAXPROCS of the
+// server.
 func TestCommandsInMount(t *testing.T) { withChanges(t, testCommandsInMount) }
 
 func testCommandsInMount(t *testing.T, kind string) {
@@ -222,8 +232,8 @@ func testCommandsInMount(t *testing.T, kind string) {
 			}()
 			select {
 			case <-finished:
-			case <-time.After(60 * time.Second):
-				m.kill() // what hangs gets an error
+			case <-time.After(testtime.Limit(t, time.Minute)):
+				m.kill() // a command that hangs gets an error
 				t.Fatal("the commands hang")
 			}
 		})

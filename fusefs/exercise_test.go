@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The two exercises, of one file and of a tree, know nothing of mounts: whatever keeps files can be put to them, and a
-// plain directory is, as a check of the exercises.
+// The two exercises, of one file and of a tree, do not depend on mounts: they are also run in a plain directory, as a
+// check of the exercises themselves.
 
 // largest is the size in bytes up to which an exercise lets a file grow.
 const largest = 256 << 10
 
-// noise returns bytes to write, none of them zero, so that holes are told from what has been written.
+// noise returns bytes to write, none of them zero, so that holes differ from written bytes.
 func noise(seed uint64, n int) []byte {
 	all := make([]byte, n)
 	r := rand.New(rand.NewPCG(seed, 3))

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A shard that is damaged while it is mounted gives errors or what it held, never other bytes; and the log is told
-// once.
+// Reads of a shard that is damaged while it is mounted fail or return the old content, never other bytes; and the log
+// gets one line.
 func TestShardChanged(t *testing.T) { withChanges(t, testShardChanged) }
 
 func testShardChanged(t *testing.T, kind string) {
@@ -36,6 +36,8 @@ func testShardChanged(t *testing.T, kind string) {
 		other[i] = member{m.name, strings.Repeat("\x00", len(m.content))}
 	}
 	for _, shard := range []string{"shard.tar", "shard.tar.gz"} {
+		whole := filepath.Join(t.TempDir(), shard)
+		writeShard(t, whole, members)
 		for _, tt := range []struct {
 			name   string
 			damage func(t *testing.T, name string)
@@ -62,7 +64,7 @@ func testShardChanged(t *testing.T, kind string) {
 		} {
 			t.Run(shard+"/"+tt.name, func(t *testing.T) {
 				name := filepath.Join(t.TempDir(), shard)
-				writeShard(t, name, members)
+				write(t, name, read(t, whole))
 				check(t, os.Chtimes(name, time.Now(), time.Now().Add(-time.Hour)))
 				m := mountShard(t, name, kind)
 				write(t, m.path("s00/mine"), "mine")
@@ -80,7 +82,7 @@ func testShardChanged(t *testing.T, kind string) {
 					case err != nil || string(got) != want.content:
 						t.Errorf("%s: %v, and holds %d bytes, %.20q", want.name, err, len(got), got)
 					}
-					// A change needs the old content, and must not go on without.
+					// A change needs the old content, and must fail without it.
 					if err := os.Chmod(path, 0o600); err != nil && !errors.Is(err, unix.EIO) {
 						t.Errorf("%s: chmod: %v", want.name, err)
 					}
@@ -132,7 +134,7 @@ func TestLogOnce(t *testing.T) {
 	}
 }
 
-// A mount that is in use is detached, and its users can go on.
+// A mount that is in use is detached, and files that are open stay usable.
 func TestUnmountInUse(t *testing.T) { withChanges(t, testUnmountInUse) }
 
 func testUnmountInUse(t *testing.T, kind string) {

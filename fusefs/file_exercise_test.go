@@ -98,7 +98,7 @@ func fileExercise(t testing.TB, name, content string, seed uint64, operations in
 	x.reader, x.writer = &opening{}, &opening{}
 	defer func() {
 		for _, v := range []*opening{x.reader, x.writer} {
-			v.file.Close() // what has been opened, whatever has failed
+			v.file.Close() // also after a failure
 			if v.memory != nil {
 				unix.Munmap(v.memory)
 			}
@@ -212,7 +212,8 @@ func (x *fileExerciser) compare(what string, got []byte, off, n int) {
 			}
 		}
 	}
-	x.fail("%s: byte %d is %#02x, want %#02x; %d of the %d bytes at %d differ", what, off+first, got[first], want[first], differ, n, off)
+	x.fail("%s: byte %d is %#02x, want %#02x; %d of the %d bytes at %d differ",
+		what, off+first, got[first], want[first], differ, n, off)
 }
 
 // span picks a range of at least one byte that ends at most at limit. Often it is short, or on the edge of a page.
@@ -379,7 +380,7 @@ func (x *fileExerciser) allocate(call int) {
 	}
 }
 
-// reopen closes the file and opens it anew. What is mapped may stay so until the file is open again.
+// reopen closes the file and opens it again. Its memory may stay mapped until then.
 func (x *fileExerciser) reopen(v *opening) {
 	x.t.Helper()
 	flags := os.O_RDONLY

@@ -20,7 +20,7 @@ func kernelOverlay(t *testing.T, m *mounted) string {
 	if err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
-	// The copy lies in a subdirectory of what TempDir gives, as work has to be on the same mount and apart.
+	// Both are on one mount, and neither is in the other, as overlayfs demands.
 	return mountOverlay(t, mountShard(t, m.shard, shown).dir, upper, work)
 }
 
@@ -37,7 +37,7 @@ func mountOverlay(t *testing.T, lower, upper, work string) string {
 	return dir
 }
 
-// formatMembers has whatever changes can differ for: samples, one nested in another, and directories above samples.
+// formatMembers has samples, some nested in others, and directories above samples: changes differ between these.
 var formatMembers = []member{
 	{"a.x", "a x"}, {"a.y", "a y"}, {"a/in.x", "nested"}, {"b.x", "b x"}, {"b.y", "b y"}, {"d/c.x", "c"}, {"d/e.x", "e"},
 	{"d/f/g.x", "g"}, {"h.x", "h"}, {"i.x", "i"}, {"j.x", "j"}, {"k.x", "k"}, {"k/l.x", "l"},
@@ -48,9 +48,9 @@ const formatChanges = `
 echo changed >a/sample.x; rm a/sample.y; echo added >a/sample.z        # files
 rm b/sample.x; mkdir b/sample.x; echo in >b/sample.x/file              # a directory for a file
 mkdir -p new/deep/er; echo n >new/sample.n; echo d >new/deep/er/sample.d
-mv d moved; mkdir d; echo own >d/sample.own                            # a directory above samples, and another in its place
+mv d moved; mkdir d; echo own >d/sample.own                            # a directory above samples replaced by another
 mv moved/c outer; mv moved/f/g new/deep/g; echo more >new/deep/g/sample.more
-rm -r h; mkdir h; echo fresh >h/sample.fresh                           # a sample deleted and made anew
+rm -r h; mkdir h; echo fresh >h/sample.fresh                           # a sample deleted and made again
 rm -r i; echo file >i                                                  # a file for a sample
 mv j j2; mv j2 j                                                       # away and back
 rm j/*; mv k/l l; rm k/*; mv j k                                       # over an emptied one

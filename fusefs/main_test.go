@@ -24,6 +24,8 @@ import (
 	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testtime"
 	"github.com/shardfs/shardfs/internal/view"
 )
 
@@ -96,6 +98,9 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 		o.trace = func(line string) { fmt.Println("trace:", line) }
 	}
 	switch kind {
+	case waiting:
+		report := o.report()
+		return serve(waiter{newBase(view.One(sh), report), report}, mountpoint, &o, report)
 	case shown:
 		return MountReadOnly(view.One(sh), mountpoint, o)
 	case withOverlay:
@@ -140,7 +145,8 @@ func writeShard(t testing.TB, name string, members []member) {
 	check(t, err)
 	var out io.WriteCloser = f
 	if strings.HasSuffix(name, "gz") {
-		out = gzip.NewWriter(f)
+		out, err = gzip.NewWriterLevel(f, gzip.BestSpeed)
+		check(t, err)
 	}
 	w := tar.NewWriter(out)
 	for _, m := range members {
@@ -180,6 +186,7 @@ type mounted struct {
 	done  chan struct{}
 	mu    sync.Mutex // guards log
 	log   []string
+	asked int // calls of requests
 }
 
 // mountMembers mounts a shard with these members.
@@ -250,13 +257,21 @@ func (m *mounted) tryStart() error {
 	return nil
 }
 
+// limit returns how long to wait for the server.
+func (m *mounted) limit() time.Duration {
+	if t, ok := m.t.(testtime.Deadliner); ok {
+		return testtime.Limit(t, 20*time.Second)
+	}
+	return time.Hour // a benchmark has no deadline
+}
+
 // stop unmounts and waits until the server has ended.
 func (m *mounted) stop() {
 	m.t.Helper()
 	m.stdin.Close()
 	select {
 	case <-m.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(m.limit()):
 		m.t.Error("the server does not end")
 		m.kill()
 	}
@@ -286,6 +301,20 @@ func (m *mounted) logged() []string {
 	return append([]string(nil), m.log...)
 }
 
+// waitLog waits until n lines that the server has logged since the last call of requests contain a text.
+func (m *mounted) waitLog(text string, n int) {
+	m.t.Helper()
+	testtime.Eventually(m.t.(*testing.T), "the server to log "+text, func() bool {
+		found := 0
+		for _, line := range m.logged() {
+			if strings.Contains(line, text) {
+				found++
+			}
+		}
+		return found >= n
+	})
+}
+
 // path returns the path of a file in the mount.
 func (m *mounted) path(name string) string { return filepath.Join(m.dir, name) }
 
@@ -301,7 +330,7 @@ func (m *mounted) sh(dir, command string) string {
 	return string(out)
 }
 
-// leftInWork returns what lies in the work directory. Overlayfs has a directory of its own there.
+// leftInWork returns the names in the work directory, without the directory that overlayfs keeps there.
 func (m *mounted) leftInWork() []string {
 	m.t.Helper()
 	left := names(m.t, filepath.Join(m.scratch, "work"))
@@ -333,7 +362,7 @@ func needFUSE(t testing.TB) {
 	t.Helper()
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s mounts, and /dev/fuse: %v", t.Name(), err)
+		skip.Without(t, "/dev/fuse: %v", err)
 	}
 	unix.Close(fd)
 }
@@ -341,14 +370,14 @@ func needFUSE(t testing.TB) {
 func needOverlay(t testing.TB) {
 	t.Helper()
 	if !overlayfs.MayMount() {
-		t.Skipf("SKIPPED, NOT TESTED: %s mounts overlayfs, which only root may", t.Name())
+		skip.Without(t, "the right to mount overlayfs")
 	}
 }
 
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs root", t.Name())
+		skip.Without(t, "root")
 	}
 }
 

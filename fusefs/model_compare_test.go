@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// check compares what an open file holds with the model, whatever has become of its name.
+// check compares the content of an open file with the model. The file need not have a name any more.
 func (h *handle) check() error {
 	got, err := io.ReadAll(io.NewSectionReader(h.f, 0, 1<<40))
 	if err == nil && string(got) != string(h.is.content) {
@@ -63,7 +63,8 @@ func (m *model) compare(root string) error {
 		}
 		got, err := os.ReadFile(name)
 		if err == nil && (string(got) != string(f.content) || st.Size != int64(len(got))) {
-			err = fmt.Errorf("%q has %d bytes, holds %d: %.60q, want %d: %.60q", rel, st.Size, len(got), got, len(f.content), f.content)
+			err = fmt.Errorf("%q has %d bytes, holds %d: %.60q, want %d: %.60q",
+				rel, st.Size, len(got), got, len(f.content), f.content)
 		}
 		return err
 	})

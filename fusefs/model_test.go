@@ -159,7 +159,8 @@ func (m *model) step(r *rand.Rand, root string) (what string, err error) {
 		if dir == "" || name == "" {
 			return what, nil
 		}
-		ok := m.files[name] == nil && (!m.dirs[name] || len(m.within(name)) == 0) && !strings.HasPrefix(name, dir+"/") || name == dir
+		free := m.files[name] == nil && (!m.dirs[name] || len(m.within(name)) == 0)
+		ok := free && !strings.HasPrefix(name, dir+"/") || name == dir
 		if err := expect(unix.Rename(host(dir), host(name)), ok); err != nil || !ok || name == dir {
 			return what, err
 		}
@@ -272,7 +273,8 @@ func randomWork(t *testing.T, kind string, r *rand.Rand, steps int) {
 	fail := func(err error) {
 		t.Helper()
 		if err != nil {
-			t.Fatalf("after %d steps, the last of them\n%s\n%v", len(history), strings.Join(history[max(0, len(history)-25):], "\n"), err)
+			last := strings.Join(history[max(0, len(history)-25):], "\n")
+			t.Fatalf("after %d steps, the last of them\n%s\n%v", len(history), last, err)
 		}
 	}
 	defer func() {

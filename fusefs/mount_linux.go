@@ -28,7 +28,7 @@ type Options struct {
 	Log    func(error) // gets faults that a caller sees as EIO, the same one once a minute; nil drops them
 
 	passthrough bool         // the kernel may read and write opened files itself
-	trace       func(string) // gets a line for each request and reply; nil for none
+	trace       func(string) // gets a line for each request and reply, and these come one at a time; nil for none
 }
 
 func (o *Options) report() func(error) {
@@ -81,7 +81,7 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC,
 		DisabledCapabilities: disabled,
 		DisableSplice:        true, // tried first for every reply, and never the faster way for bytes from memory
-		Logger:               logger, Debug: o.trace != nil,
+		Logger:               logger, Debug: o.trace != nil, SingleThreaded: o.trace != nil,
 		PanicHandler: func(fault any) fuse.Status {
 			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))
 			return fuse.EIO

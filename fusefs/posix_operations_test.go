@@ -23,7 +23,7 @@ var operations = []struct {
 		b.read(f)
 		b.note("sync", f.Sync(), b.open(".", os.O_RDONLY).Sync(), b.open("other", os.O_RDONLY).Sync())
 	}},
-	{"create exclusively what is there", func(b *bed) {
+	{"create exclusively what exists", func(b *bed) {
 		_, err := os.OpenFile(b.path("a.txt"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 		b.note("open", err)
 		b.note("mkdir", os.Mkdir(b.path("a.txt"), 0o755), os.Mkdir(b.path("sub"), 0o755))
@@ -59,7 +59,7 @@ var operations = []struct {
 		n, err := f.WriteAt([]byte("HERE"), 200_000)
 		b.note("write", n, err)
 		n, err = f.WriteAt([]byte("THERE"), 400_000)
-		b.note("write behind the end", n, err)
+		b.note("write after the end", n, err)
 		b.stat(f)
 	}},
 	{"truncate", func(b *bed) {
@@ -117,7 +117,7 @@ var operations = []struct {
 		b.cat("moved/s.txt")
 		b.note("write", os.WriteFile(b.path("moved/new"), []byte("x"), 0o644))
 		b.note("again", os.Rename(b.path("moved"), b.path("other/moved")))
-		b.note("make anew", os.Mkdir(b.path("sub"), 0o755))
+		b.note("make again", os.Mkdir(b.path("sub"), 0o755))
 		b.cat("sub/s.txt")
 		b.note("over it", os.Rename(b.path("other/moved"), b.path("sub")))
 		b.cat("sub/s.txt")
@@ -141,10 +141,11 @@ var operations = []struct {
 		b.note("not empty", unix.Rmdir(b.path("sub")))
 		b.note("a file", unix.Rmdir(b.path("a.txt")))
 		b.note("unlink a directory", unix.Unlink(b.path("sub")) != nil)
-		b.sh("rm -r sub && ls; mkdir sub && ls -A sub && rmdir sub && echo file >sub && cat sub && rm sub && mkdir -p sub/x/y")
+		b.sh("rm -r sub && ls; mkdir sub && ls -A sub && rmdir sub")
+		b.sh("echo file >sub && cat sub && rm sub && mkdir -p sub/x/y")
 		b.note("gone", unix.Rmdir(b.path("nothing")))
 	}},
-	{"delete and make anew", func(b *bed) {
+	{"delete and make again", func(b *bed) {
 		for range 2 {
 			b.note("remove", os.Remove(b.path("a.txt")))
 			b.cat("a.txt")
@@ -207,7 +208,8 @@ var operations = []struct {
 	{"set-group-ID directories", func(b *bed) {
 		b.note("chown", os.Chown(b.path("sub"), 0, 1234), unix.Chmod(b.path("sub"), 0o2775))
 		b.note("remove", os.Remove(b.path("sub/s.txt")), os.Remove(b.path("sub/sample.s2.txt")))
-		b.sh("cd sub; touch new s.txt; mkdir dir sample.s2.txt; ln -s x link; mkfifo f; mkdir dir/deeper; stat -c '%n %a %g' * dir/*")
+		b.sh("cd sub; touch new s.txt; mkdir dir sample.s2.txt; ln -s x link; mkfifo f; mkdir dir/deeper")
+		b.sh("cd sub; stat -c '%n %a %g' * dir/*")
 	}},
 	{"unlink while open", func(b *bed) {
 		f, g := b.open("a.txt", os.O_RDWR), b.open("b.bin", os.O_RDONLY)
@@ -219,7 +221,8 @@ var operations = []struct {
 		_, err := f.WriteAt([]byte("still here"), 3)
 		b.note("write", err, f.Truncate(8), f.Chmod(0o600), f.Sync())
 		b.read(f)
-		b.note("anew", os.WriteFile(b.path("a.txt"), []byte("another"), 0o644), os.WriteFile(b.path("b.bin"), []byte("b"), 0o644))
+		b.note("text again", os.WriteFile(b.path("a.txt"), []byte("another"), 0o644))
+		b.note("bytes again", os.WriteFile(b.path("b.bin"), []byte("b"), 0o644))
 		b.read(f)
 		b.read(g)
 		b.stat(g)
@@ -276,7 +279,7 @@ var operations = []struct {
 		b.note("create in it", err)
 		names, err := f.Readdirnames(-1)
 		b.note("list", names, err != nil)
-		b.note("anew", os.Mkdir(b.path("sub"), 0o755))
+		b.note("again", os.Mkdir(b.path("sub"), 0o755))
 		_, err = unix.Openat(int(f.Fd()), "x", unix.O_CREAT, 0o644)
 		b.note("create in the old one", err)
 	}},
@@ -337,7 +340,8 @@ var operations = []struct {
 			total += n
 		}
 		b.note("sendfile", total, err)
-		b.sh("cmp b.bin copy && cmp b.bin copy2 && cp b.bin copy3 && cmp b.bin copy3 && cp --reflink=auto sub/s.txt b.bin && cat b.bin")
+		b.sh("cmp b.bin copy && cmp b.bin copy2 && cp b.bin copy3 && cmp b.bin copy3")
+		b.sh("cp --reflink=auto sub/s.txt b.bin && cat b.bin")
 	}},
 	{"statfs", func(b *bed) {
 		var st unix.Statfs_t

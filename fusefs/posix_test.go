@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bed is a directory in which an operation is tried, and what it has told. Every bed holds the same at first: a.txt,
-// b.bin of 300 000 bytes, c.txt, sub/s.txt, sub/sample.s2.txt and other/sample.o.txt.
+// bed is a directory in which an operation is tried, and the record of its results. Every bed holds the same at first:
+// a.txt, b.bin of 300 000 bytes, c.txt, sub/s.txt, sub/sample.s2.txt and other/sample.o.txt.
 type bed struct {
 	t   *testing.T
 	dir string
@@ -28,7 +28,7 @@ type bed struct {
 
 func (b *bed) path(name string) string { return filepath.Join(b.dir, name) }
 
-// note notes what an operation has told. Errors count by their number.
+// note records results of an operation. Of errors it records the number.
 func (b *bed) note(what string, values ...any) {
 	fmt.Fprintf(&b.out, "%s:", what)
 	for _, v := range values {
@@ -75,8 +75,8 @@ func (b *bed) cat(name string) {
 	b.note("cat "+name, len(content), string(content), err)
 }
 
-// Whatever is done in a sample's directory, or in a new one, has the results that it has in a plain directory. What is
-// there afterwards is there also after the mount has been served anew.
+// Operations in a sample's directory, and in a new one, have the results that they have in a plain directory, and what
+// they leave is also found by a new server.
 func TestOrdinaryWork(t *testing.T) { withChanges(t, testOrdinaryWork) }
 
 func testOrdinaryWork(t *testing.T, kind string) {
@@ -115,7 +115,7 @@ func testOrdinaryWork(t *testing.T, kind string) {
 			for i, b := range beds[1:] {
 				want := want
 				if i == 0 && kind == withOverlay && op.name == "delete a directory that is open" {
-					// Overlayfs counts the links of a directory that lies over another one as 1, even when it is gone.
+					// Overlayfs counts 1 link of a directory that is merged with a lower one, even when it is deleted.
 					want = strings.Replace(want, `fstat: "<nil>" "0"`, `fstat: "<nil>" "1"`, 1)
 				}
 				if got := b.out.String(); got != want {
@@ -134,7 +134,7 @@ func testOrdinaryWork(t *testing.T, kind string) {
 }
 
 // rename gives the members' files in a bed, which are called sample.EXTENSION, the names that the operations use. It is
-// done in every bed alike, and is an operation like the others.
+// one more operation, the same in every bed.
 func rename(dir string) {
 	for from, to := range map[string]string{
 		"sample.a.txt": "a.txt", "sample.b.bin": "b.bin", "sample.c.txt": "c.txt", "sub/sample.s.txt": "sub/s.txt",
@@ -162,8 +162,10 @@ func snapshot(t testing.TB, dir string) string {
 			if err != nil {
 				return err
 			}
-			if content = fmt.Sprintf("%q", c); len(c) > 100 {
+			if len(c) > 100 {
 				content = fmt.Sprintf("%d bytes, %x", len(c), crc32.ChecksumIEEE(c))
+			} else {
+				content = fmt.Sprintf("%q", c)
 			}
 		case unix.S_IFLNK:
 			if content, err = os.Readlink(name); err != nil {
@@ -188,7 +190,8 @@ func difference(got, want string) string {
 			return fmt.Sprintf("got  %s\nwant %s", g[i], w[i])
 		}
 	}
-	return fmt.Sprintf("got %d lines, want %d: %q", len(g), len(w), append(g[min(len(g), len(w)):], w[min(len(g), len(w)):]...))
+	n := min(len(g), len(w))
+	return fmt.Sprintf("got %d lines, want %d: %q", len(g), len(w), append(g[n:], w[n:]...))
 }
 
 // TestPosix runs go-fuse's conformance tests in a sample's directory and in a new one.

@@ -9,14 +9,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/skip"
 )
 
-// Suites of others are run in a sample's directory where they are installed, and only when there is time for them.
+// Test suites of other projects run in a sample's directory, with -long and where they are installed.
 
 // runSuite runs a command in a sample's directory of both kinds of mounts and returns what it has printed.
 func runSuite(t *testing.T, test func(t *testing.T, dir string)) {
 	if !*long {
-		t.Skipf("SKIPPED, NOT TESTED: %s takes minutes: -long", t.Name())
+		skip.Without(t, "-long, as it takes minutes")
 	}
 	needRoot(t)
 	withChanges(t, func(t *testing.T, kind string) {
@@ -31,7 +33,7 @@ func runSuite(t *testing.T, test func(t *testing.T, dir string)) {
 func needTool(t *testing.T, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs %s", t.Name(), name)
+		skip.Without(t, "%s", name)
 	}
 }
 
@@ -73,7 +75,7 @@ func TestStressNG(t *testing.T) {
 func TestPjdfstest(t *testing.T) {
 	suite := os.Getenv("PJDFSTEST")
 	if suite == "" {
-		t.Skipf("SKIPPED, NOT TESTED: %s needs PJDFSTEST, the directory of pjdfstest", t.Name())
+		skip.Without(t, "PJDFSTEST, the directory of pjdfstest")
 	}
 	needTool(t, "prove")
 	runSuite(t, func(t *testing.T, dir string) {

@@ -66,7 +66,7 @@ type treeWorker struct {
 
 func (w *treeWorker) attribute() string { return fmt.Sprint("user.x", w.r.IntN(3)) }
 
-// path picks a path: of a directory or of a file, though what is there may be the other, or nothing.
+// path picks the path of a directory or of a file. The name may be missing, or that of the other kind.
 func (w *treeWorker) path(dirs bool) string {
 	name := w.root
 	dir := func() string { return fmt.Sprint("d", w.r.IntN(3)) }
@@ -107,7 +107,7 @@ func (w *treeWorker) rename(a, b string) error {
 	return nil
 }
 
-// checkBytes finds bytes in a file that nobody has written where they are.
+// checkBytes finds bytes in a file that no worker has written at their offset.
 func (w *treeWorker) checkBytes(got []byte) error {
 next:
 	for i, c := range got {
@@ -119,7 +119,7 @@ next:
 				continue next
 			}
 		}
-		return fmt.Errorf("byte %d of %d is %#02x, which nobody has written there", i, len(got), c)
+		return fmt.Errorf("byte %d of %d is %#02x, which no worker has written there", i, len(got), c)
 	}
 	return nil
 }
@@ -168,9 +168,9 @@ func (w *treeWorker) work(operations int, stop *atomic.Bool) (err error) {
 	return nil
 }
 
-// treeExercise lets workers do random operations in a directory, this many each. They get in each other's way, and so
-// what they are told may vary, but only within reason; and what is there in the end makes sense, and can be removed.
-// What is there at first takes part in it.
+// treeExercise lets several workers do random operations in one directory, this many each. They interfere with each
+// other, so each operation may fail with some errors, but with no others; afterwards the tree must be consistent, and
+// removable. Files that are in the directory at first take part.
 func treeExercise(t testing.TB, dir string, seed uint64, operations, workers int) {
 	t.Helper()
 	first := map[string][]byte{}
@@ -184,7 +184,8 @@ func treeExercise(t testing.TB, dir string, seed uint64, operations, workers int
 	all := make([]*treeWorker, workers)
 	for n := range all {
 		w := &treeWorker{
-			r: rand.New(rand.NewPCG(seed, uint64(n))), root: dir, first: first, noise: noise(seed, largest), done: make([]int, len(treeOperations)),
+			r: rand.New(rand.NewPCG(seed, uint64(n))), root: dir, first: first,
+			noise: noise(seed, largest), done: make([]int, len(treeOperations)),
 		}
 		all[n] = w
 		wg.Go(func() {
@@ -217,7 +218,8 @@ func treeExercise(t testing.TB, dir string, seed uint64, operations, workers int
 	}
 }
 
-// walkTree describes a directory in which w and others have worked, a line for a name, and checks that it makes sense.
+// walkTree describes the names in a directory after workers have changed it, in a line each, and checks that their
+// types, sizes, links and contents are consistent.
 func walkTree(t testing.TB, dir string, w *treeWorker) string {
 	t.Helper()
 	var b strings.Builder

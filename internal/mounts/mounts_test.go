@@ -47,7 +47,8 @@ func TestParse(t *testing.T) {
 // The kernel and At agree on names of every kind.
 func TestAt(t *testing.T) {
 	for _, name := range []string{
-		"plain", "a b", "a\tb", "a\nb", `a\b`, `\040`, `a\`, "a#b", "\xff\xfe", "\u00e9", "a\rb", " - ", strings.Repeat("\n", 255),
+		"plain", "a b", "a\tb", "a\nb", `a\b`, `\040`, `a\`, "a#b", "\xff\xfe", "\u00e9", "a\rb", " - ",
+		strings.Repeat("\n", 255),
 	} {
 		dir, err := filepath.EvalSymlinks(t.TempDir())
 		if err != nil {
@@ -76,7 +77,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// A mount of ours is found by its mountpoint, with its scratch directory, whatever their names are.
+// Our mounts are found by their mountpoints, and show their scratch directories, with names of odd bytes.
 func TestOurs(t *testing.T) {
 	shardName := filepath.Join(t.TempDir(), "shard.tar")
 	if err := os.WriteFile(shardName, make([]byte, 1024), 0o644); err != nil { // an empty tar
