@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// batchLen is how many entries go from the goroutine that reads headers to the one that builds the index at a time.
+// batchLen is the number of entries that the goroutine reading headers hands to the one building the index at a time.
 const batchLen = 512
 
 // batch holds entries and what they refer to.
@@ -19,13 +19,13 @@ func (b *batch) add(e *Entry) {
 	c := *e
 	start := len(b.names)
 	b.names = append(b.names, e.Name...)
-	c.Name = b.names[start:] // of an older array, if this one has grown: it stays as it is
+	c.Name = b.names[start:] // an array that was outgrown stays valid for earlier names
 	c.Sparse = slices.Clone(e.Sparse)
 	b.entries = append(b.entries, c)
 }
 
-// addBatches is addAll with the reading of headers in a goroutine of its own: of tiny members, which are the most work, each
-// of the two takes half the time.
+// addBatches is addAll with the reading of headers in a goroutine of its own. For tiny members, which are the most
+// work, that takes half as long. The goroutine has ended when addBatches returns.
 func addBatches(s *Scanner, add func(*Entry) error) (end int64, err error) {
 	const batches = 3
 	full, empty := make(chan *batch, batches), make(chan *batch, batches)

@@ -18,20 +18,21 @@ var ErrTooLarge = errors.New("shard too large to index")
 // BuildOptions configures [Build] and [NewGrowing].
 type BuildOptions struct {
 	// OnSample is called with the offset of the first header of each sample, in the plain shard, in order. If not
-	// Concurrent, it is called between reads of the shard, before anything after that header has been used. Nil: nothing is
-	// called.
+	// Concurrent, it is called between reads of the shard, before anything after that header has been used. Nil:
+	// nothing is called.
 	OnSample func(header int64)
 
-	// Concurrent reads the shard in a goroutine of its own, ahead of the one that builds the index, which halves the time
-	// for tiny members. The goroutine has ended when the build returns. Otherwise the caller's goroutine does both.
+	// Concurrent reads the shard in a goroutine of its own, ahead of the one that builds the index, which halves the
+	// time for tiny members. The goroutine has ended when the build returns. Otherwise the caller's goroutine does
+	// both.
 	Concurrent bool
 }
 
 // Build reads a whole plain tar and returns its index. Where r is an [io.Seeker], content is skipped and not read.
 //
 // If the tar is cut short or damaged, Build returns the error together with an index of the whole samples before that
-// place. The last sample is included only if a member of the next sample follows; otherwise it may be incomplete. The error
-// wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or one of r.
+// place. The last sample is included only if a member of the next sample follows; otherwise it may be incomplete. The
+// error wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or one of r.
 func Build(r io.Reader, o BuildOptions) (*Index, error) {
 	b := Builder{OnSample: o.OnSample}
 	s := NewScanner(r)
@@ -39,8 +40,8 @@ func Build(r io.Reader, o BuildOptions) (*Index, error) {
 	return b.conclude(s, end, err)
 }
 
-// addAll adds all entries of a tar. It returns where the last one ends, and the error that makes it the last; nil at the
-// end marker.
+// addAll adds all entries of a tar. It returns where the last one ends, and the error that makes it the last; nil at
+// the end marker.
 func addAll(s *Scanner, add func(*Entry) error, concurrent bool) (end int64, err error) {
 	if concurrent {
 		return addBatches(s, add)
@@ -60,7 +61,7 @@ func addAll(s *Scanner, add func(*Entry) error, concurrent bool) (end int64, err
 	}
 }
 
-// conclude returns the index after a scan that ended so.
+// conclude returns the index after a scan that ended at a byte, with an error or without.
 func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 	if err != nil && s.zeroes == 0 && !b.closedBy(s) {
 		end = b.dropOpen(end)
@@ -68,8 +69,8 @@ func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 	return b.Finish(end), err
 }
 
-// Builder makes an Index from the entries of a tar, added in order. The zero value is ready for use. It needs about 5
-// bytes for a member and 25 for a sample beside its key.
+// Builder makes an Index from the entries of a tar, added in order. The zero value is ready for use. It takes about 5
+// bytes of memory for a member, and 25 for a sample in addition to its key. It is not safe for concurrent use.
 type Builder struct {
 	// OnSample, if not nil, is called with the offset of the first header of each sample.
 	OnSample func(header int64)
@@ -82,13 +83,13 @@ type Builder struct {
 	exts    map[uint64]uint64 // how often each extension occurs in it, once it has many members
 	prefix  string            // of the last sample's key: its directory
 	parent  int               // that directory's row
-	natural bool              // that directory's path is the prefix itself
+	natural bool              // that directory's path is the prefix, unescaped
 	last    []uint32          // last child of each directory; 0: no child
 	tags    []uint32          // the hash of each directory in the hash table
-	wanted  map[int]int       // how many samples wanted a directory's name, for those that more than one did
+	wanted  map[int]int       // by directory: the last number added to its name for another sample
 }
 
-// Add adds the next entry. It fails with ErrTooLarge, and never otherwise.
+// Add adds the next entry, of which it keeps nothing. Its only error wraps ErrTooLarge.
 func (b *Builder) Add(e *Entry) error {
 	b.begin()
 	c := &b.x.c
@@ -135,7 +136,7 @@ func (b *Builder) Add(e *Entry) error {
 	return nil
 }
 
-// begin makes the index of a Builder without one.
+// begin makes the index, once.
 func (b *Builder) begin() {
 	if b.x == nil {
 		b.x = new(Index)
@@ -145,7 +146,8 @@ func (b *Builder) begin() {
 // maxDepth is the most directories that one key can lead through: the longest name is an extended header.
 const maxDepth = maxSpecial
 
-// Finish returns the index of the entries added, whose tar has its end marker at offset end.
+// Finish returns the index of the entries added, of a tar with its end marker at offset end. The Builder must not be
+// used afterwards.
 func (b *Builder) Finish(end int64) *Index {
 	b.begin()
 	b.close()
@@ -161,18 +163,18 @@ func (b *Builder) Finish(end int64) *Index {
 	return x
 }
 
-// closedBy reports whether the entry in whose content the scanner stopped begins another sample than the open one, which
-// is whole then.
+// closedBy reports whether the entry in whose content the scanner stopped begins another sample than the open one,
+// which is whole then.
 func (b *Builder) closedBy(s *Scanner) bool {
 	if b.x == nil || s.count == b.x.c.rows() {
-		return false // it stopped before the header said so
+		return false // the scanner stopped in a header
 	}
 	key, _, ok := MemberKey(string(s.entry.Name))
 	return ok && s.entry.Regular && key != b.key
 }
 
-// dropOpen removes the open sample and what came behind it. It returns where the entries that are left end, which is at
-// end if no sample is open.
+// dropOpen removes the open sample and all rows after it. It returns where the remaining entries end, which is at end
+// if no sample is open.
 func (b *Builder) dropOpen(end int64) int64 {
 	if !b.open {
 		return end
@@ -183,7 +185,7 @@ func (b *Builder) dropOpen(end int64) int64 {
 	return end
 }
 
-// extID returns the number of an extension, from 1, a new one if need be.
+// extID returns the number of an extension, from 1. A new extension gets the next one.
 func (b *Builder) extID(ext string) uint64 {
 	id, ok := b.extIDs[ext]
 	if !ok {
@@ -219,7 +221,7 @@ func (b *Builder) countExt(id uint64) (nth uint64) {
 	return b.exts[id]
 }
 
-// close gives the open sample its row and its place in the view.
+// close gives the open sample its number and its directory in the view.
 func (b *Builder) close() {
 	c := &b.x.c
 	b.x.closed = c.rows()
@@ -265,8 +267,8 @@ func (b *Builder) enter(prefix string) (dir int, natural bool) {
 	return dir, natural
 }
 
-// place returns the row of a directory without a sample: the one of that name or, where an earlier sample has it, one
-// with the first number that is free.
+// place returns the row of a directory for a sample: the one of that name or, if an earlier sample has it, one with the
+// first free number added to the name.
 func (b *Builder) place(parent int, name string) int {
 	dir, ok := b.find(parent, name)
 	if !ok {
@@ -288,7 +290,8 @@ func (b *Builder) place(parent int, name string) int {
 	return b.addDir(parent, numbered(name, n))
 }
 
-// find returns the row of a directory by its parent's row and its name. It is [lookup] with fewer directories looked at.
+// find returns the row of a directory by its parent's row and its name. It is [lookup] with fewer comparisons of names,
+// thanks to tags.
 func (b *Builder) find(parent int, name string) (int, bool) {
 	c := &b.x.c
 	tag := uint32(hash(b.x.seed, uint64(parent), name))
@@ -350,14 +353,14 @@ func (b *Builder) insert(row, tag uint32) {
 	t.raw[i], b.tags[i] = row, tag
 }
 
-// Canonicalize makes the bytes of the index file depend on nothing but the shard. Names made for the seed that it takes cannot
-// be found: it depends on all of them.
+// Canonicalize reseeds the hash table from all names, so that equal shards give equal bytes of [File.Write], and an
+// attacker cannot choose names that collide. The index must not be in use by another goroutine.
 func (x *Index) Canonicalize() {
 	sum := sha256.Sum256(x.c.names.all.b)
 	x.reseed(binary.LittleEndian.Uint64(sum[:]))
 }
 
-// reseed makes the hash table anew.
+// reseed fills the hash table again, with another seed.
 func (x *Index) reseed(seed uint64) {
 	b := Builder{x: x}
 	x.seed = seed

@@ -100,8 +100,8 @@ func TestBuildOthers(t *testing.T) {
 	}
 }
 
-// cutTar is a tar of 20 members and no padding to a record: two end blocks and nothing behind them. Others is what has to
-// lie between members.
+// cutTar is a tar of 20 members and no padding to a record: two end blocks and nothing behind them. Others is what has
+// to lie between members.
 func cutTar(t testing.TB, others ...string) []byte {
 	var names []string
 	for i := range 20 {
@@ -178,8 +178,8 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 	if !strings.Contains(text, fmt.Sprintf(" %d", at)) && !strings.Contains(text, fmt.Sprintf(" %d", at&^(BlockSize-1))) {
 		t.Errorf("cut at byte %d: %v, want that byte or its block named", at, err)
 	}
-	// Of the samples those are served whose last member is known to be the last: the header of another sample's follows, or
-	// an end block.
+	// Of the samples those are served whose last member is known to be the last: the header of another sample's
+	// follows, or an end block.
 	samples := 0
 	for number := range whole.Samples() {
 		known := whole.End() + BlockSize
@@ -295,8 +295,8 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Asking for a member's key, as every check of a member does, does not walk over what is between two samples: with it, it
-// takes about as long as without.
+// Asking for a member's key, as every check of a member does, does not walk over what is between two samples: with it,
+// it takes about as long as without.
 func TestKeyBeforeManyOthers(t *testing.T) {
 	const n = 20000
 	best := func(outside int64) time.Duration {

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Open returns a reader of the content of the entry in a row, given one of the plain shard. Holes read as zeros. It checks
-// the entry first.
+// Open returns a reader of the content of the entry in a row; plain reads the plain shard. Holes read as zeros. Open
+// calls Check first. The reader is as safe for concurrent use as plain.
 func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 	if err := x.Check(row, plain); err != nil {
 		return nil, err
@@ -21,8 +21,9 @@ func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 	return io.NewSectionReader(plain, data, size), nil
 }
 
-// Check compares what an index file says of the entry in a row with the headers that the plain shard has there, when that
-// entry is first used. An index that was built is right, and not checked. The error is ErrStale where the two differ.
+// Check compares an index that came from a file with the plain shard's headers of the entry in a row, the first time it
+// is called for that row. Its error wraps ErrStale if they differ, or is one of reading plain. An index that was built
+// needs no check.
 func (x *Index) Check(row int, plain io.ReaderAt) error {
 	f := x.pages
 	if f == nil {
@@ -41,7 +42,7 @@ func (x *Index) Check(row int, plain io.ReaderAt) error {
 		return err
 	}
 	if !ok {
-		f.fail(fmt.Errorf("%w: member %d is not what it says", ErrStale, row))
+		f.fail(fmt.Errorf("%w: it does not match member %d of the shard", ErrStale, row))
 	}
 	if err := x.Err(); err != nil {
 		return err
@@ -50,7 +51,7 @@ func (x *Index) Check(row int, plain io.ReaderAt) error {
 	return nil
 }
 
-// compare reports whether the headers of an entry say what the index does. An error is one of reading.
+// compare reports whether the headers of an entry agree with the index. Its errors are those of reading.
 func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	m := x.Member(row)
 	if m.Header < 0 || m.End <= m.Header {
@@ -65,7 +66,8 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	case err == io.EOF, errors.Is(err, ErrNotTar), errors.Is(err, ErrDamaged), errors.Is(err, ErrTruncated):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("headers of member %d: %w", row, errors.Unwrap(err)) // the Scanner has counted from here on
+		// The Scanner has counted members from this one.
+		return false, fmt.Errorf("headers of member %d: %w", row, errors.Unwrap(err))
 	}
 	_, _, keyed := MemberKey(string(e.Name))
 	name := []byte(x.OutsideName(row))
@@ -76,6 +78,7 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	if m.InSample {
 		name = fmt.Appendf(name, "%s.%s", x.Key(x.SampleOfRow(row)), m.Ext)
 	}
-	return m.InSample == (keyed && e.Regular) && bytes.Equal(name, e.Name) && e.Data == m.Data-m.Header && e.Size == m.Size &&
-		e.End == m.End-m.Header && e.ModTime == m.ModTime.UnixNano() && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
+	return m.InSample == (keyed && e.Regular) && bytes.Equal(name, e.Name) &&
+		e.Data == m.Data-m.Header && e.Size == m.Size && e.End == m.End-m.Header &&
+		e.ModTime == m.ModTime.UnixNano() && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
 }

@@ -73,8 +73,8 @@ type iotestReaderAt struct{}
 
 func (iotestReaderAt) ReadAt([]byte, int64) (int, error) { return 0, io.ErrNoProgress }
 
-// An index file that was changed together with its checksums is caught by the shard's headers: no file is served that the
-// shard does not have under that name.
+// An index file that was changed together with its checksums is caught by the shard's headers: no file is served that
+// the shard does not have under that name.
 func TestCheckFalseIndex(t *testing.T) {
 	t.Parallel()
 	plain := makeTar(t, "a.x", "b.x", "c.x", "d.x")

@@ -18,7 +18,7 @@ func (p *checkpoints) numbers() []*column {
 	return []*column{&p.out, &p.in, &p.start, &p.windows.ends, &p.sumEnd, &p.sums}
 }
 
-// fits reports whether the columns are of lengths that go together.
+// fits reports whether the lengths of the columns agree.
 func (p *checkpoints) fits() bool {
 	n := p.out.n
 	return p.in.n == n && p.start.n == n && p.windows.ends.n == n && p.sumEnd.n == n

@@ -10,9 +10,9 @@ import (
 // fewer the groups' heads weigh more.
 const groupLen = 128
 
-// group is the head of up to groupLen values. Value i is base + unit*(line(slope, i) + rest), modulo 2^64, where the rests
-// are numbers of width bits, one behind the other from the word at on. Offsets of members of about one size, rows that
-// count up and times of whole seconds need no rests or short ones.
+// group is the head of up to groupLen values. Value i is base + unit*(line(slope, i) + rest), modulo 2^64, where the
+// rests are numbers of width bits, packed one after the other from word at on. Offsets of members of about one size,
+// rows that count up and times of whole seconds need no rests or short ones.
 type group struct {
 	base  uint64
 	unit  uint64
@@ -25,19 +25,20 @@ func line(slope int64, i int) int64 { return slope * int64(i) >> 16 }
 
 const groupSize = int(unsafe.Sizeof(group{}))
 
-// column is a sequence of numbers, packed. It can be appended to until it is sealed, and is then what an index file holds.
+// column is a sequence of numbers, packed. It can be appended to until it is sealed, and is then what an index file
+// holds.
 type column struct {
 	n      int
 	groups []group
 	rests  []uint64
-	tail   []uint64 // values behind those in groups
+	tail   []uint64 // values after those in groups
 	raw    []uint32 // all values, in place of groups and tail, of a column whose values still change; nil else
-	pages  *pages   // that groups and rests lie in; nil in memory
+	pages  *pages   // of the index file that holds groups and rests; nil in memory
 	id     int      // which of the file's columns this is
 	at     int      // offset of groups in the file; rests follow
 }
 
-// get returns the value in a row. A row that is not there is one that a false index file has named; its value is 0.
+// get returns the value in a row. A row outside the column can only come from a corrupt index file; its value is 0.
 func (c *column) get(row int) uint64 {
 	if c.raw != nil {
 		return uint64(c.raw[row])
@@ -224,7 +225,7 @@ func (c *column) find(v uint64) (row int, ok bool) {
 	return row, row < c.n && c.get(row) == v
 }
 
-// texts are strings that lie one behind the other.
+// texts are strings, stored one after the other.
 type texts struct {
 	ends column
 	all  text
@@ -233,7 +234,7 @@ type texts struct {
 // text is a sequence of bytes.
 type text struct {
 	b     []byte
-	pages *pages // that b lies in; nil in memory
+	pages *pages // of the index file that holds b; nil in memory
 	id    int
 	at    int // offset in the file
 }

@@ -5,11 +5,11 @@ import (
 	"math/bits"
 )
 
-// columns is an index as it lies in memory and, column after column, in a file. All columns are in tar order.
+// columns is an index in memory and, column after column, in an index file. All columns are in tar order.
 //
-// The directories of the view form a tree in rows: row 0 is the root, and each row names its parent, its first child and
-// its next sibling, so that a listing walks the rows and sorts nothing. 0 stands for no child, no sibling and a free place
-// in the table; the root is none of these.
+// The directories of the view form a tree in rows: row 0 is the root, and each row names its parent, its first child
+// and its next sibling, so that a listing walks the rows and sorts nothing. 0 means no child, no sibling or a free
+// place in the table, because the root is none of these.
 type columns struct {
 	// A row for each tar entry.
 	header column // where its headers start; one more row than entries: the last is where the end marker starts
@@ -32,13 +32,13 @@ type columns struct {
 	sibling column // its parent's next child
 	table   column // hash table of the rows by parent and name, with a power of two places
 
-	// Exceptions, in ascending order of rows: few in ordinary shards.
-	outsideRow column // entries that belong to no sample
+	// Exceptions, in ascending order of rows. Ordinary shards have few.
+	outsideRow column // entries outside samples
 	outside    texts  // their names
-	keyRow     column // samples whose path does not tell their key
+	keyRow     column // samples whose path is not their key
 	keys       texts
-	dupRow     column // members whose extension came before in their sample
-	dupOrdinal column // which of them it is, from 2
+	dupRow     column // members with the extension of an earlier member of their sample
+	dupOrdinal column // number among the members with that extension, from 2
 	sparseRow  column // entries with holes
 	sparseEnd  column // end of their extents in extentOff and extentLen
 	extentOff  column
@@ -64,8 +64,8 @@ func (c *columns) texts() []*text {
 // rows returns the number of tar entries.
 func (c *columns) rows() int { return c.size.n }
 
-// hash returns where the search for a directory begins in the table, before reduction to its length. Names come from
-// strangers: without the seed they could be made to collide.
+// hash returns where the search for a directory begins in the table, before reduction to its length. Names are not
+// trusted: without the seed, an attacker could choose some that collide.
 func hash[S []byte | string](seed, parent uint64, name S) uint64 {
 	const a, b = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
 	h := mix(seed^a, parent^b)

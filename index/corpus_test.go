@@ -26,8 +26,8 @@ var corpusDamaged = map[string]string{
 	"gofuzz__925cf75bc2b6eb757ac9b555006274dc4a57c375-2.tar": "neither a header nor an end marker",
 }
 
-// Every tar that most readers agree on has the same members for us. It is refused if, behind them, it lacks what a whole
-// shard ends with, and for no other reason. What they do not agree on, or take for no tar, is read without harm.
+// Every tar that most readers agree on has the same members for us. It is refused if, behind them, it lacks what a
+// whole shard ends with, and for no other reason. What they do not agree on, or take for no tar, is read without harm.
 func TestCorpus(t *testing.T) {
 	files, bar, whole := 0, 0, 0
 	for _, f := range corpus.Archives(t) {
@@ -92,7 +92,8 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-// checkRows checks that each row of an index is what a Scanner finds in the tar, with the same content in a sample's members.
+// checkRows checks that each row of an index is what a Scanner finds in the tar, with the same content in a sample's
+// members.
 func checkRows(t *testing.T, x *Index, plain []byte) {
 	t.Helper()
 	s := NewScanner(bytes.NewReader(plain))

@@ -2,22 +2,22 @@
 //
 // A shard is a tar stream; a sample is a run of consecutive members whose names agree up to the first dot of the base
 // name. [Scanner] reads the headers, [Builder] groups them, and [Index] keeps the result as columns of numbers, in tar
-// order and never sorted: pack relies on it. An Index also knows the view, that is, the directories and file names under
-// which the samples are shown; each of them stands for exactly one sample or member.
+// order and never sorted: pack relies on it. An Index also knows the view, that is, the directories and file names
+// under which the samples are shown; each of them stands for exactly one sample or member.
 //
-// The package is pure: it reads no files, no network, no flags and no clock. An Index is immutable and safe for concurrent
-// use.
+// The package is pure: it reads no files, no network, no flags and no clock. An Index is immutable and safe for
+// concurrent use.
 //
 // # Index files
 //
-// A [File] is an index with the checkpoints of its shard, as it is kept beside the shard or in a cache. Each version of the
-// format reads only its own files, because an index is cheap to build again:
+// A [File] is an index with the checkpoints of its shard, as it is kept beside the shard or in a cache. Each version of
+// the format reads only its own files, because an index is cheap to build again:
 //
-//	1  Columns of numbers of fixed width, in the byte order of the machine, under one checksum of the whole file. The magic
-//	   stands at the front only. Checkpoints of gzip.
-//	2  Columns packed in groups, always little-endian; a checksum for each page, so that a file is mapped and not read; the
-//	   magic at the end, too. Adds the origin's probe, checkpoints of every compression with checksums of what lies between
-//	   them, and the maps of sparse members.
+//	1  Columns of numbers of fixed width, in the byte order of the machine, under one checksum of the whole file.
+//	   The magic is at the front only. Checkpoints of gzip.
+//	2  Columns packed in groups, always little-endian; a checksum for each page, so that a file is mapped and not
+//	   read; the magic at the end, too. Adds the origin's probe, checkpoints of every compression with checksums of
+//	   the bytes between them, and the maps of sparse members.
 //
 // A change that an older build would misread takes a new version. A new field of the JSON that may be missing does not.
 package index

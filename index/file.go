@@ -14,16 +14,17 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// ErrStale says that an index file is not one of this version, is damaged or does not fit the shard. The remedy is always
-// to build the index again.
+// ErrStale says that an index file is not one of this version, is damaged or does not fit the shard. The remedy is
+// always to build the index again.
 var ErrStale = errors.New("unusable index file")
 
-// Origin identifies the bytes that an index was built from. Two equal origins of local files are the same unchanged file.
+// Origin identifies the bytes that an index was built from. Two equal origins of local files are the same unchanged
+// file.
 type Origin struct {
 	Size    int64  `json:"size"`            // bytes of the shard as it is stored, maybe compressed
 	ModTime int64  `json:"mtime"`           // nanoseconds since 1970
 	Inode   uint64 `json:"inode"`           // 0 where the store has none
-	Probe   string `json:"probe,omitempty"` // digest of some of the bytes, the same for every copy; "" if none was taken
+	Probe   string `json:"probe,omitempty"` // digest of some bytes, the same for every copy; "": none
 }
 
 // Same reports whether two origins are of the same unchanged file. The probes detect a file that was replaced and given
@@ -43,7 +44,7 @@ type File struct {
 	Origin   Origin       `json:"origin"`
 	Format   codec.Format `json:"format"`
 	Trailing int64        `json:"trailing,omitempty"` // bytes after the compressed data that are not part of it
-	Cut      string       `json:"cut,omitempty"`      // why only the samples before some place are indexed; "" for a whole shard
+	Cut      string       `json:"cut,omitempty"`      // why samples at the end are missing; "": none are
 	Map      codec.Map    `json:"-"`                  // checkpoints of a compressed shard; of a plain one only the size
 	Index    *Index       `json:"-"`
 }
@@ -56,8 +57,8 @@ type File struct {
 //	sums     CRC-32C of each 64 KiB of the columns
 //	tail     offset of meta, of sections, of sums and of the tail (u64 each), CRC-32C of all from meta to here, magic
 //
-// with all numbers little-endian, as they are in memory on every machine that shardfs runs on. Opening it reads only what
-// follows the columns, which is 1/16 000 of the file.
+// with all numbers little-endian, as they are in memory on every machine that shardfs runs on. Opening it reads only
+// what follows the columns, which is 1/16 000 of the file.
 //
 // The package comment has the history of versions.
 const (
@@ -69,8 +70,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// IsFile reports whether r, of size bytes, is an index file of some version, maybe one that was cut short. It reads a few
-// bytes, and says no where they cannot be read.
+// IsFile reports whether r, of size bytes, is an index file of some version, maybe one that was cut short. It reads a
+// few bytes, and says no where they cannot be read.
 func IsFile(r io.ReaderAt, size int64) bool {
 	for _, at := range []int64{0, size - int64(len(fileMagic))} {
 		b := make([]byte, len(magicPrefix))
@@ -180,7 +181,7 @@ func splitFile(b []byte) (p fileParts, err error) {
 	}
 	at[4] = uint64(len(b) - tailSize)
 	if !slices.IsSorted(at[:]) || at[3] != at[4] {
-		return p, fmt.Errorf("%w: its parts lie outside of it", ErrStale)
+		return p, fmt.Errorf("%w: its parts are not inside it", ErrStale)
 	}
 	if crc32.Checksum(b[at[0]:len(b)-len(fileMagic)-4], castagnoli) != binary.LittleEndian.Uint32(tail[4*8:]) {
 		return p, fmt.Errorf("%w: wrong checksum", ErrStale)
@@ -193,8 +194,9 @@ func splitFile(b []byte) (p fileParts, err error) {
 }
 
 // Decode returns the index file that b holds. The result shares memory with b, which must start at a multiple of 8, as
-// mapped and allocated memory does, and must not change. Damage in the columns is found when they are read: then rebuild is
-// called, at most once and by the goroutine that finds the damage, to index the shard again. Its errors wrap ErrStale.
+// mapped and allocated memory does, and must not change. Damage in the columns is found when they are read: then
+// rebuild is called, at most once and by the goroutine that finds the damage, to index the shard again. Its errors wrap
+// ErrStale.
 func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
 	parts, err := splitFile(b)
 	if err != nil {
@@ -227,7 +229,7 @@ func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
 	return &f, nil
 }
 
-// columnSet holds pointers to all columns of an index file, in its order.
+// columnSet holds all columns of an index file, in its order.
 type columnSet struct {
 	numbers []*column
 	texts   []*text
@@ -250,7 +252,7 @@ func (set columnSet) decode(parts fileParts, pages *pages) error {
 		values := binary.LittleEndian.Uint64(sections[16:])
 		sections = sections[sectionSize:]
 		if offset%8 != 0 || offset > uint64(len(columns)) || length > uint64(len(columns))-offset {
-			return fmt.Errorf("%w: column %d lies outside of it", ErrStale, i)
+			return fmt.Errorf("%w: column %d is not inside it", ErrStale, i)
 		}
 		part := columns[offset : offset+length]
 		if i >= len(set.numbers) {
@@ -270,7 +272,7 @@ func (set columnSet) decode(parts fileParts, pages *pages) error {
 	return nil
 }
 
-// fits reports whether the columns are of lengths that go together.
+// fits reports whether the lengths of the columns agree.
 func (x *Index) fits() bool {
 	c := &x.c
 	same := func(n int, columns ...*column) bool {
@@ -278,15 +280,16 @@ func (x *Index) fits() bool {
 	}
 	return same(c.rows(), &c.mtime, &c.blocks, &c.mode, &c.ext) && c.header.n == c.rows()+1 &&
 		same(c.first.n, &c.dir) && c.first.n <= c.rows() &&
-		same(c.parent.n, &c.names.ends, &c.sample, &c.child, &c.sibling) && c.parent.n > 0 && c.parent.n < math.MaxUint32 &&
+		same(c.parent.n, &c.names.ends, &c.sample, &c.child, &c.sibling) &&
+		c.parent.n > 0 && c.parent.n < math.MaxUint32 &&
 		c.table.n > 0 && c.table.n&(c.table.n-1) == 0 &&
 		same(c.outsideRow.n, &c.outside.ends) && same(c.keyRow.n, &c.keys.ends) && same(c.dupRow.n, &c.dupOrdinal) &&
 		same(c.sparseRow.n, &c.sparseEnd) && same(c.extentOff.n, &c.extentLen)
 }
 
-// Verify reads all of the index file and returns an error that wraps ErrStale if some of it is not as it was written, or if
-// a column that must ascend does not. A program that trusts a file without it may be led over the same rows again and again.
-// An index that was built, not decoded, is always good.
+// Verify reads all of the index file and returns an error that wraps ErrStale if some of it is not as it was written,
+// or if a column that must ascend does not. A program that trusts a file without it may be led over the same rows again
+// and again. An index that was built, not decoded, is always good.
 func (f *File) Verify() error {
 	c := &f.Index.c
 	ascending := []*column{

@@ -224,8 +224,8 @@ func seal(b []byte) {
 	binary.LittleEndian.PutUint32(tail[4*8:], crc32.Checksum(b[meta:len(b)-len(fileMagic)-4], castagnoli))
 }
 
-// Even a file with the right checksums is not believed: whatever numbers stand in it, no walk leads out of it or is without
-// an end.
+// Even a file with the right checksums is not believed: whatever numbers stand in it, no walk leads out of it or is
+// without an end.
 func TestFileFalse(t *testing.T) {
 	t.Parallel()
 	whole := encode(t, fileOf(t))
@@ -294,7 +294,8 @@ func TestFalseExtents(t *testing.T) {
 	}
 }
 
-// An index file with the right checksums whose rows lead back, over the same sums or members again and again, is refused.
+// An index file with the right checksums whose rows lead back, over the same sums or members again and again, is
+// refused.
 func TestVerify(t *testing.T) {
 	for story, change := range map[string]func(x *Index, p *checkpoints){
 		"as it was": func(*Index, *checkpoints) {},

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzScanner gives a Scanner any bytes. What it and archive/tar both take for a whole tar has the same members for both.
+// FuzzScanner gives a Scanner any bytes. What it and archive/tar both take for a whole tar has the same members for
+// both.
 func FuzzScanner(f *testing.F) {
 	a := rawMember(typeRegular, "a", "12345")
 	end := make([]byte, 2*BlockSize)
@@ -62,8 +63,8 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
-// FuzzSparse gives a Scanner and archive/tar a sparse member of any map: which of the formats it has, how many bytes with
-// its holes, the map in that format, and the stored bytes. What both take has the same content.
+// FuzzSparse gives a Scanner and archive/tar a sparse member of any map: which of the formats it has, how many bytes
+// with its holes, the map in that format, and the stored bytes. What both take has the same content.
 func FuzzSparse(f *testing.F) {
 	f.Add(byte(0), int64(9), []byte("00000000002\x0000000000002\x0000000000006\x0000000000001\x00"), []byte("abc"))
 	f.Add(byte(0), int64(60), []byte(gnuSparse(60, 30, "", every(2, 30)...)[386:]), []byte(strings.Repeat("abc", 10)))
@@ -106,8 +107,8 @@ func FuzzSparse(f *testing.F) {
 	})
 }
 
-// numberBehindNUL reports whether a field of a header may begin with a NUL that has more behind it. It ends the field, as it
-// does for GNU tar, Python and libarchive; archive/tar passes over it.
+// numberBehindNUL reports whether a field of a header may begin with a NUL that has more behind it. It ends the field,
+// as it does for GNU tar, Python and libarchive; archive/tar passes over it.
 func numberBehindNUL(plain []byte) bool {
 	behind := func(field []byte) bool {
 		field = bytes.TrimLeft(field, " ")
@@ -133,8 +134,8 @@ func numberBehindNUL(plain []byte) bool {
 	return false
 }
 
-// wroteByOldGo reports whether a header may be one that Go before 1.8 wrote wrongly and that archive/tar alone mends: one
-// of GNU's with something else where the times should be.
+// wroteByOldGo reports whether a header may be one that Go before 1.8 wrote wrongly and that archive/tar alone mends:
+// one of GNU's with something else where the times should be.
 func wroteByOldGo(plain []byte) bool {
 	for at := 0; at+BlockSize <= len(plain); at += BlockSize {
 		b := block(plain[at : at+BlockSize])

@@ -7,19 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// Growing is an index that one goroutine builds while others look at it. Rows and names are those of the whole index from
-// the moment at which they can be seen.
+// Growing is an index that one goroutine builds while others read it. Rows and names that can be seen do not change any
+// more. All methods are safe for concurrent use, but Build is called once.
 type Growing struct {
 	concurrent bool
 	whole      atomic.Bool // nothing below changes any more
 
 	mu      sync.RWMutex // guards all below
 	b       Builder
-	err     error // why the index ends before the shard does
+	err     error // why the index ends before the shard
 	waiting []*waiter
 }
 
-// waiter waits until an index has grown to where found is true.
+// waiter waits until found is true of an index that grows.
 type waiter struct {
 	found func(x *Index) bool
 	ok    bool // found was true; set before done is closed
@@ -36,11 +36,11 @@ func NewGrowing(o BuildOptions) *Growing {
 	return g
 }
 
-// Index returns the index, which may only be used within Look until Build has returned.
+// Index returns the index. Until Build has returned, it may only be used inside Look.
 func (g *Growing) Index() *Index { return g.b.x }
 
-// Build is [Build] for an index that others look at. It must be called once. If tolerant, those who look for what comes
-// behind the place where the tar is cut or damaged are told that it is not there, and not that error.
+// Build is [Build] for an index that others read. If tolerant, and the tar is cut or damaged, Look finds nothing after
+// that place; otherwise it returns the error of Build.
 func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {
 	s := NewScanner(r)
 	end, err := addAll(s, g.add, g.concurrent)
@@ -55,7 +55,7 @@ func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {
 	return x, err
 }
 
-// add adds an entry and wakes those who have waited for it.
+// add adds an entry and wakes those that waited for it.
 func (g *Growing) add(e *Entry) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -67,7 +67,7 @@ func (g *Growing) add(e *Entry) error {
 	return err
 }
 
-// wake ends the waiting of those who have found what they look for, or of all.
+// wake ends the waiting of those for which found is true, or of all.
 func (g *Growing) wake(all bool) {
 	g.waiting = slices.DeleteFunc(g.waiting, func(w *waiter) bool {
 		w.ok = w.found(g.b.x)
@@ -78,10 +78,10 @@ func (g *Growing) wake(all bool) {
 	})
 }
 
-// Look calls found with the index as it is now, which does not change until found returns. As long as that is false and
-// the index grows, found is called again whenever there are more samples, from whichever goroutine; it must be quick.
-// Look returns when found was true, when the index is whole, with the error that ended it early if there was one, or when
-// cancel is closed, with cancelled true.
+// Look calls found with the index as it is now, which does not change until found returns. As long as found returns
+// false and the index grows, found is called again whenever there are more samples, by any goroutine; it must be quick.
+// Look returns when found has returned true; when the index is whole, with the error that ended it early if there was
+// one; or when cancel is closed, with cancelled true. Of two at once, found counts.
 func (g *Growing) Look(cancel <-chan struct{}, found func(x *Index) bool) (cancelled bool, err error) {
 	if g.whole.Load() {
 		if found(g.b.x) {
@@ -112,10 +112,10 @@ func (g *Growing) Look(cancel <-chan struct{}, found func(x *Index) bool) (cance
 			return false, g.err
 		}
 	case <-cancel:
-		g.mu.Lock() // found is not called any more
+		g.mu.Lock() // from here on, found is not called
 		g.waiting = slices.DeleteFunc(g.waiting, func(other *waiter) bool { return other == w })
 		g.mu.Unlock()
-		cancelled = !w.ok // else it has been found meanwhile, and what found has taken is the caller's
+		cancelled = !w.ok // else found was true meanwhile, and the caller has what it took
 	}
 	return cancelled, nil
 }

@@ -78,7 +78,8 @@ func (b block) verify() error {
 	return nil
 }
 
-// sum adds up the bytes of the block, eight at a time: one by one, this was a quarter of the time to index small members.
+// sum adds up the bytes of the block, eight at a time: one by one, this was a quarter of the time to index small
+// members.
 func (b block) sum() int64 {
 	const lanes = 0x00ff00ff00ff00ff
 	var sums uint64 // four sums of 16 bits: each takes 128 bytes, which cannot overflow it
@@ -97,7 +98,7 @@ func (b block) fullName(buf []byte) []byte {
 	}
 	prefix := cString(b.prefix())
 	if string(b[508:512]) == "tar\x00" {
-		prefix = cString(b[345:476]) // star keeps times behind a shorter prefix
+		prefix = cString(b[345:476]) // star keeps times after a shorter prefix
 	}
 	if len(prefix) > 0 {
 		buf = append(buf, prefix...)

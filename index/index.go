@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// Index says where the members of a shard lie and how its samples are shown.
+// Index says where the members of a shard are and under which names its samples are shown. It is immutable and safe for
+// concurrent use; that of a [Growing] changes until it is whole.
 type Index struct {
 	c      columns
 	seed   uint64 // of the hash table
-	closed int    // rows up to which all samples are complete; all, unless the index is still being built
-	pages  *pages // that the columns lie in; nil in memory
+	closed int    // all samples before this row are complete; the number of rows, unless the index is still being built
+	pages  *pages // of the index file that holds the columns; nil for an index that was built
 }
 
-// Member is one entry of the tar. Offsets and sizes are in bytes of the plain shard.
+// Member is one entry of the tar. Offsets and sizes are in bytes, offsets in the plain shard.
 type Member struct {
-	Row    int    // position among all entries of the tar, from 0
+	Row    int    // number of the entry among all of the tar, from 0
 	Ext    string // extension; meaningless unless InSample
 	Header int64  // where its first header starts
 	Data   int64  // where its content starts
@@ -25,21 +26,22 @@ type Member struct {
 
 	ModTime  time.Time
 	Mode     uint16 // permission bits
-	InSample bool   // false for what belongs to no sample: directories, links, names without extension and the like
+	InSample bool   // false for an entry outside samples, such as a directory, a link or a name without extension
 }
 
 // Sample is a run of members with one key.
 type Sample struct {
-	Number int    // position in the shard, from 0
-	Key    string // true key, whatever the path
+	Number int    // number of the sample in the shard, from 0
+	Key    string // as the members have it, also where Path differs
 	Path   string // of its directory in the view, slash-separated
-	// Rows start..end-1 of the tar are the sample's members and what lies between them; what lies between one sample and
-	// the next is in neither.
+	// Rows Start to End-1 of the tar are the sample's members and the entries outside samples between them. Entries
+	// between one sample and the next are in neither.
 	Start, End int
 }
 
-// Err says that the index came from an index file that turned out to be false, once something in it has led there. What
-// the index has told since may be wrong.
+// Err returns an error that wraps ErrStale once a method has found that the index file which the index came from is
+// damaged for good, contradicts itself or does not fit the shard. Results since then may be wrong. It is nil for an
+// index that was built.
 func (x *Index) Err() error { return x.pages.err() }
 
 // Samples returns the number of samples.
@@ -48,7 +50,7 @@ func (x *Index) Samples() int { return x.c.first.n }
 // Rows returns the number of entries of the tar, those outside samples included.
 func (x *Index) Rows() int { return x.c.rows() }
 
-// Outside returns the number of entries that belong to no sample.
+// Outside returns the number of entries outside samples.
 func (x *Index) Outside() int { return x.c.outsideRow.n }
 
 // End returns where the tar's end marker starts.
@@ -78,13 +80,13 @@ func (x *Index) Member(row int) Member {
 // ext returns the extension of a sample's member.
 func (x *Index) ext(row int) []byte { return x.c.exts.get(int(x.c.ext.get(row)) - 1) }
 
-// Content returns where the content of the entry in a row starts, and its size. Where it has holes, only what lies
-// between them is there; see Open.
+// Content returns where the content of the entry in a row starts, and its size with its holes. Holes are not stored, so
+// content with holes must be read through Open.
 func (x *Index) Content(row int) (data, size int64) {
 	return x.Offset(row) + int64(x.c.blocks.get(row))*BlockSize, int64(x.c.size.get(row))
 }
 
-// extents returns what the i-th entry with holes has between them.
+// extents returns the stored runs of bytes of the i-th entry with holes.
 func (x *Index) extents(i int) []Extent {
 	c := &x.c
 	at, end := 0, int(c.sparseEnd.get(i))
@@ -108,7 +110,7 @@ func (x *Index) ModTime(row int) time.Time { return time.Unix(0, int64(x.c.mtime
 // InSample reports whether the entry in a row is a member of a sample.
 func (x *Index) InSample(row int) bool { return x.c.ext.get(row) != 0 }
 
-// OutsideName returns the name of an entry that belongs to no sample.
+// OutsideName returns the name of an entry outside samples, as the tar has it; "" for a member of a sample.
 func (x *Index) OutsideName(row int) string {
 	if i, ok := x.c.outsideRow.find(uint64(row)); ok {
 		return string(x.c.outside.get(i))
@@ -116,7 +118,7 @@ func (x *Index) OutsideName(row int) string {
 	return ""
 }
 
-// Sample returns the sample with this number.
+// Sample returns the sample with this number, which is less than Samples.
 func (x *Index) Sample(number int) Sample {
 	start, end := x.sampleRows(number)
 	path := x.Path(x.DirOf(number))
@@ -135,7 +137,7 @@ func (x *Index) Key(number int) string {
 	return x.Path(x.DirOf(number))
 }
 
-// explicitKey returns the key of a sample whose path does not tell it.
+// explicitKey returns the key of a sample whose key is kept, because its path is not the key.
 func (x *Index) explicitKey(number int) (key string, ok bool) {
 	i, ok := x.c.keyRow.find(uint64(number))
 	if ok {
@@ -144,7 +146,7 @@ func (x *Index) explicitKey(number int) (key string, ok bool) {
 	return key, ok
 }
 
-// sampleRows returns the rows from the first to behind the last member of a sample.
+// sampleRows returns the row of the first member of a sample, and the row after its last member.
 func (x *Index) sampleRows(number int) (start, end int) {
 	start, end = int(x.c.first.get(number)), x.closed
 	if number+1 < x.c.first.n {
@@ -160,7 +162,7 @@ func (x *Index) sampleRows(number int) (start, end int) {
 	return start, end
 }
 
-// Extensions returns how many members have each extension.
+// Extensions returns how many members of samples have each extension.
 func (x *Index) Extensions() map[string]int {
 	counts := make([]int, x.c.exts.ends.n+1)
 	for row := range x.Rows() {
@@ -189,8 +191,8 @@ func (x *Index) Dirs() int { return x.c.parent.n }
 // Parent returns the directory that holds d, which is not the root.
 func (x *Index) Parent(d Dir) Dir { return Dir(x.rowBefore(x.c.parent.get(int(d)), d)) }
 
-// rowBefore returns a row that comes before that of d; it is the root's if an index file does not keep to that order, in
-// which every way up ends.
+// rowBefore returns a row that must come before that of d, as every parent does, so that every way up ends. If an index
+// file has another order, it is corrupt, and the result is the root.
 func (x *Index) rowBefore(row uint64, d Dir) uint64 {
 	if row >= uint64(d) {
 		return x.pages.corrupt()
@@ -230,8 +232,8 @@ func (x *Index) Sibling(d Dir) (Dir, bool) {
 	return x.nextSibling(x.c.sibling.get(int(d)), d, x.c.parent.get(int(d)))
 }
 
-// nextSibling returns the directory in a row, which comes behind that of d and lies in parent. There is none if an index file
-// does not keep to that order, in which every walk ends.
+// nextSibling returns the directory in a row, which must come after that of d and be in parent, so that every walk
+// ends; false for row 0. If an index file has another order, it is corrupt, and there is no sibling.
 func (x *Index) nextSibling(row uint64, d Dir, parent uint64) (Dir, bool) {
 	if row != 0 && (row <= uint64(d) || row >= uint64(x.Dirs()) || x.c.parent.get(int(row)) != parent) {
 		row = x.pages.corrupt()
@@ -239,7 +241,7 @@ func (x *Index) nextSibling(row uint64, d Dir, parent uint64) (Dir, bool) {
 	return Dir(row), row != 0
 }
 
-// SampleIn returns the number of the sample that d shows; a directory that only leads to others shows none.
+// SampleIn returns the number of the sample that d shows; false for a directory that only leads to others.
 func (x *Index) SampleIn(d Dir) (number int, ok bool) {
 	n := x.c.sample.get(int(d))
 	if n > uint64(x.Samples()) {
@@ -274,7 +276,7 @@ func (x *Index) FindKey(key string) (number int, ok bool) {
 	if number, ok = x.SampleIn(d); !ok || x.Key(number) == key {
 		return number, ok
 	}
-	// An earlier sample has taken its path, so if it is there it is elsewhere, and its path does not tell it.
+	// A sample with another key has its path. If there is one with this key it has another path, and its key is kept.
 	for i := range x.c.keyRow.n {
 		if string(x.c.keys.get(i)) == key {
 			return int(x.c.keyRow.get(i)), true
@@ -283,10 +285,10 @@ func (x *Index) FindKey(key string) (number int, ok bool) {
 	return 0, false
 }
 
-// SampleOfRow returns the number of the sample that a row is a member of.
+// SampleOfRow returns the number of the sample that a member in a row belongs to.
 func (x *Index) SampleOfRow(row int) int { return x.c.first.search(uint64(row)+1) - 1 }
 
-// nth returns which of the members with its extension in its sample a row is, from 1.
+// nth returns the number of a member among those of its sample with the same extension, from 1.
 func (x *Index) nth(row int) int {
 	if i, ok := x.c.dupRow.find(uint64(row)); ok {
 		return int(x.c.dupOrdinal.get(i))
@@ -297,7 +299,8 @@ func (x *Index) nth(row int) int {
 // FileName returns the name of a sample's member in its directory.
 func (x *Index) FileName(row int) string { return memberFile(string(x.ext(row)), x.nth(row)) }
 
-// FindFile returns the row of the member that a file in the directory of a sample shows.
+// FindFile returns the row of the member that a file in the directory of a sample shows. It reports false for a name
+// that no member has, and for KeyFile and SourceFile.
 func (x *Index) FindFile(number int, name string) (row int, ok bool) {
 	if !strings.HasPrefix(name, memberPrefix) {
 		return 0, false

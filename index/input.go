@@ -2,21 +2,21 @@ package index
 
 import "io"
 
-// Read-ahead in bytes. A run of small members is best read in large pieces, while behind a large member that was skipped
-// a piece the size of a page holds the next few headers and copies nothing in vain.
+// Read-ahead in bytes. A run of small members is best read in large pieces. After a large member that was skipped, a
+// piece the size of a page holds the next few headers, and little is copied for nothing.
 const (
 	minChunk = 4 << 10
 	maxChunk = 256 << 10
 )
 
-// input reads blocks from a tar and skips what lies between them.
+// input reads blocks of a tar and skips others.
 type input struct {
 	r      io.Reader
 	seeker io.Seeker // nil: r can only be read
 	length int64     // bytes that seeker has; -1 when that is not known
 	offset int64     // of the next block
 	buf    []byte    // the bytes from offset on that have been read
-	store  []byte    // where buf lies
+	store  []byte    // the memory that buf is a part of
 	chunk  int       // how much to read next
 }
 
@@ -48,7 +48,7 @@ func (in *input) block() (block, error) {
 	return b, nil
 }
 
-// fill reads the next chunk behind what is left of the last one.
+// fill appends the next chunk to what is left of the last one.
 func (in *input) fill() error {
 	n := copy(in.store, in.buf)
 	m, err := io.ReadAtLeast(in.r, in.store[n:max(in.chunk, n+BlockSize)], BlockSize-n)

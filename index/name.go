@@ -25,7 +25,8 @@ func SplitName(name string) (key, ext string, ok bool) {
 		return "", "", false
 	}
 	if dot == 0 {
-		// A hidden file takes its directory, slash included, as key, unless a dot in the directory's own name comes first.
+		// A hidden file takes its directory, slash included, as key, unless a dot in the directory's own name comes
+		// first.
 		if base == 0 {
 			return "", "", false
 		}

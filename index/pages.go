@@ -11,10 +11,10 @@ import (
 // pageSize is the unit in which an index file is verified, in bytes.
 const pageSize = 64 << 10
 
-// pages is the part of an index file that holds the columns. A page of it is compared with its checksum when something in
-// it is first read, so that opening an index reads almost nothing of it. Where a page is damaged, the whole index is rebuilt
-// from the shard and takes the place of the file; readers notice only the time that takes, because the same shard always
-// gives the same rows.
+// pages is the part of an index file that holds the columns. A page of it is compared with its checksum when something
+// in it is first read, so that opening an index reads almost nothing of it. Where a page is damaged, the whole index is
+// rebuilt from the shard and takes the place of the file; readers notice only the time that takes, because the same
+// shard always gives the same rows.
 //
 // A checksum does not prove who made the file. Columns therefore treat every number in it as possibly forged: one that
 // points outside them reads as 0, and the file is marked corrupt.

@@ -20,20 +20,20 @@ type Entry struct {
 	Name    []byte // valid until the next call of Scanner.Next
 	Header  int64  // where its first header starts, extended ones included
 	Data    int64  // where its content starts
-	Size    int64  // of the content as it is read, holes included
-	Stored  int64  // of it in the tar
+	Size    int64  // of the content, holes included
+	Stored  int64  // of the content in the tar, without holes
 	End     int64  // where the next member's headers start, after padding
 	ModTime int64  // nanoseconds since 1970
 	Mode    uint16 // permission bits
-	Type    byte   // of what it is, as archive/tar names them
+	Type    byte   // as archive/tar names them
 	Regular bool   // a regular file, the only kind that samples are made of
 
-	// Sparse says where the stored bytes of a member with holes belong; it is valid until the next call of Scanner.Next.
-	// Where it is nil, the content lies as it is read.
+	// Sparse says where in the content the stored bytes of a member with holes belong. It is valid until the next call
+	// of Scanner.Next. It is nil for a member without holes.
 	Sparse []Extent
 }
 
-// Scanner reads the headers of a tar in order. It demands a whole shard: the content and padding of every member, and
+// Scanner reads the headers of a tar in order. It requires a whole shard: the content and padding of every member, and
 // both blocks that mark the end. A Scanner is not safe for concurrent use.
 type Scanner struct {
 	in     input
@@ -51,7 +51,8 @@ func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{in: newInput(r)}
 }
 
-// Next returns the next entry, valid until the call after. At a proven end of the tar its error is io.EOF.
+// Next returns the next entry, valid until the next call. At the end marker its error is io.EOF; others wrap ErrNotTar,
+// ErrDamaged or ErrTruncated, or are errors of reading. After an error it must not be called any more.
 func (s *Scanner) Next() (*Entry, error) {
 	header := s.in.offset
 	ext := extended{size: -1}
@@ -92,7 +93,9 @@ func (s *Scanner) Next() (*Entry, error) {
 			case typeGNULongName:
 				ext.longName = cString(special)
 			case typeGlobal:
-				s.entry = Entry{Header: header, Data: at + BlockSize, Size: size, Stored: size, End: s.in.offset, Type: typeGlobal}
+				s.entry = Entry{
+					Header: header, Data: at + BlockSize, Size: size, Stored: size, End: s.in.offset, Type: typeGlobal,
+				}
 				s.count++
 				return &s.entry, nil
 			}
@@ -121,7 +124,7 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 		kind = typeDirectory // what the first tars wrote for one
 	}
 	if kind >= typeHardLink && kind <= typeFIFO {
-		size = 0 // whatever the header says: these have no content
+		size = 0 // these have no content, even if the header has a size
 	}
 	mode, err := parseNumber(b.mode())
 	if err != nil {
@@ -150,7 +153,8 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 	e.End = e.Data + (e.Stored+BlockSize-1)/BlockSize*BlockSize
 	s.count++
 	if err := s.in.skip(e.End - e.Data); err == io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("%w: member %d %q ends at byte %d, the shard at %d", ErrTruncated, s.count-1, e.Name, e.End, s.in.size())
+		return nil, fmt.Errorf("%w: member %d %q ends at byte %d, the shard at %d",
+			ErrTruncated, s.count-1, e.Name, e.End, s.in.size())
 	} else if err != nil {
 		return nil, fmt.Errorf("member %d %q: %w", s.count-1, e.Name, err)
 	}
@@ -162,7 +166,7 @@ func (s *Scanner) special(at, size int64) ([]byte, error) {
 	if size > maxSpecial {
 		return nil, s.damaged(at, fmt.Sprintf("an extended header of %d bytes", size))
 	}
-	content := make([]byte, 0, min(size, 2*BlockSize)) // more only as it comes: size may be a lie
+	content := make([]byte, 0, min(size, 2*BlockSize)) // more only as bytes come: size may be forged
 	for int64(len(content)) < size {
 		b, err := s.in.block()
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -193,7 +197,7 @@ func (s *Scanner) finish(start int64) error {
 	return io.EOF
 }
 
-// End returns where the end marker starts, once Next has returned io.EOF.
+// End returns the offset of the end marker, once Next has returned io.EOF.
 func (s *Scanner) End() int64 {
 	return s.end
 }
@@ -205,7 +209,8 @@ func (s *Scanner) Rest() io.Reader {
 
 func (s *Scanner) truncated(at int64) error {
 	if s.zeroes == 1 {
-		return fmt.Errorf("%w: the second end block is missing after member %d, at byte %d", ErrTruncated, s.count-1, at)
+		return fmt.Errorf("%w: the second end block is missing after member %d, at byte %d",
+			ErrTruncated, s.count-1, at)
 	}
 	if s.count == 0 {
 		return fmt.Errorf("%w: member 0 has no whole header, at byte %d", ErrTruncated, at)
@@ -214,10 +219,11 @@ func (s *Scanner) truncated(at int64) error {
 	if s.in.size() > s.entry.End {
 		what = fmt.Sprintf("member %d has no whole header", s.count)
 	}
-	return fmt.Errorf("%w: %s after member %d %q, which ends at byte %d; the shard ends at %d", ErrTruncated, what, s.count-1, s.entry.Name, s.entry.End, s.in.size())
+	return fmt.Errorf("%w: %s after member %d %q, which ends at byte %d; the shard ends at %d",
+		ErrTruncated, what, s.count-1, s.entry.Name, s.entry.End, s.in.size())
 }
 
-// failed says where in the tar an error of reading came.
+// failed adds to an error of reading where in the tar it happened.
 func (s *Scanner) failed(at int64, err error) error {
 	return fmt.Errorf("member %d at byte %d: %w", s.count, at, err)
 }

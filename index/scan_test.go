@@ -245,8 +245,8 @@ func scanError(r io.Reader) error {
 	}
 }
 
-// readTestdata returns the tar in a file that may be encoded. What is longer than 2 MiB is a sparse map that both refuse
-// before that.
+// readTestdata returns the tar in a file that may be encoded. What is longer than 2 MiB is a sparse map that both
+// refuse before that.
 func readTestdata(t *testing.T, file string) []byte {
 	f, err := os.Open(file)
 	if err != nil {

@@ -6,15 +6,16 @@ import (
 	"sort"
 )
 
-// Extent is a run of bytes of a sparse member that are stored. The bytes between extents are zeros.
+// Extent is a run of stored bytes of a sparse member. Off is an offset in the content; all bytes between extents are
+// zeros.
 type Extent struct{ Off, Len int64 }
 
-// end returns where the hole behind an extent starts.
+// end returns where the hole after an extent starts.
 func (e Extent) end() int64 { return e.Off + e.Len }
 
-// newSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Its extents are
-// ascending; their bytes lie one behind the other in stored, from offset base on. The reader keeps extents, and is as safe
-// for concurrent use as stored is.
+// newSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Its extents
+// are ascending; their bytes are in stored one after the other, from offset base on. The reader keeps extents, and is
+// as safe for concurrent use as stored is.
 func newSparseReader(stored io.ReaderAt, base int64, extents []Extent, size int64) io.ReaderAt {
 	r := &sparseReader{stored: stored, extents: extents, at: make([]int64, len(extents)), size: size}
 	for i, e := range extents {
@@ -27,7 +28,7 @@ func newSparseReader(stored io.ReaderAt, base int64, extents []Extent, size int6
 type sparseReader struct {
 	stored  io.ReaderAt
 	extents []Extent
-	at      []int64 // where in stored each extent lies
+	at      []int64 // offset of each extent in stored
 	size    int64
 }
 

@@ -173,8 +173,8 @@ func every(step int64, n int) []Extent {
 	return extents
 }
 
-// A map of as many extents as may be costs little more memory than these take, and one that is said to be long and is not
-// there costs none.
+// A map of as many extents as may be costs little more memory than these take, and one that is said to be long and is
+// not there costs none.
 func TestSparseMemory(t *testing.T) {
 	lines := fmt.Appendln(nil, maxExtents)
 	for i := range int64(maxExtents) {

@@ -24,7 +24,7 @@ type sparseMap struct {
 
 func (m *sparseMap) reset() { *m = sparseMap{extents: m.extents[:0]} }
 
-// add takes the next extent, which must lie behind those before it.
+// add takes the next extent, which must come after those before it.
 func (m *sparseMap) add(off, length int64) error {
 	if m.count == maxExtents {
 		return fmt.Errorf("%w: more than %d extents", errSparse, maxExtents)
@@ -49,7 +49,8 @@ func (m *sparseMap) add(off, length int64) error {
 // finish compares the map with the sizes of the member and returns its extents, nil if there is no hole.
 func (m *sparseMap) finish(size, stored int64) ([]Extent, error) {
 	if m.end > size || m.stored != stored {
-		return nil, fmt.Errorf("%w: %d bytes up to %d, where %d of %d are stored", errSparse, m.stored, m.end, stored, size)
+		return nil, fmt.Errorf("%w: %d bytes up to %d, where %d of %d are stored",
+			errSparse, m.stored, m.end, stored, size)
 	}
 	if stored == size {
 		return nil, nil
@@ -115,10 +116,10 @@ func appendDigit(n int64, c byte) (int64, error) {
 }
 
 // paxSparse is what the GNU.sparse records of a PAX header say. There are three formats of them: in 0.0 each extent has
-// records of its own, in 0.1 all have one together, and in 1.0 the map lies in front of the content.
+// records of its own, in 0.1 all have one together, and in 1.0 the map is in front of the content.
 type paxSparse struct {
 	major, minor string
-	name         []byte // of the member: path may hold one made up for readers who know nothing of this. Empty: not said
+	name         []byte // of the member; path may have a made-up one for other readers. Empty: not said
 	size         string // with the holes; 0.0 and 0.1 call it so,
 	realSize     string // and 1.0 so
 	blocks       string // how many extents the list has
@@ -164,14 +165,16 @@ func (p *paxSparse) set(key, value string) error {
 	return nil
 }
 
-// listed and inFront report where the map is: in the records, in front of the content or, if neither, in no known place.
+// listed and inFront report where the map is: in the records, in front of the content or, if neither, in no known
+// place.
 func (p *paxSparse) listed() bool {
 	return p.major == "0" && (p.minor == "0" || p.minor == "1") || p.major == "" && p.minor == "" && len(p.list) > 0
 }
 
 func (p *paxSparse) inFront() bool { return p.major == "1" && p.minor == "0" }
 
-// readSparse completes a sparse entry whose last header is the block b at offset at, with records p where there are any.
+// readSparse completes a sparse entry whose last header is the block b at offset at, with records p where there are
+// any.
 func (s *Scanner) readSparse(at int64, b block, p *paxSparse) error {
 	e, m := &s.entry, &s.sparse
 	m.reset()
@@ -182,7 +185,7 @@ func (s *Scanner) readSparse(at int64, b block, p *paxSparse) error {
 	case p.listed() || p.inFront():
 		err = s.readPAXMap(p)
 	default:
-		e.Regular = false // what lies in a format that is not known cannot be shown, and is carried along
+		e.Regular = false // content in an unknown format cannot be shown; pack still copies it
 		return nil
 	}
 	if err == nil {
@@ -190,7 +193,8 @@ func (s *Scanner) readSparse(at int64, b block, p *paxSparse) error {
 	}
 	switch {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return fmt.Errorf("%w: member %d %q has no whole header, at byte %d", ErrTruncated, s.count, e.Name, s.in.offset)
+		return fmt.Errorf("%w: member %d %q has no whole header, at byte %d",
+			ErrTruncated, s.count, e.Name, s.in.offset)
 	case errors.Is(err, errSparse):
 		return s.damaged(at, err.Error())
 	case err != nil:

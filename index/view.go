@@ -77,8 +77,8 @@ func fit(name string) string {
 	return name[:maxName-2-2*16] + "%~" + hex.EncodeToString(sum[:16])
 }
 
-// unescape returns the component of a key that a directory name stands for; a name shortened for its length stands for
-// itself.
+// unescape returns the component of a key that a directory name was made from. A name that was shortened is returned as
+// it is.
 func unescape(name string) string {
 	if strings.IndexByte(name, '%') < 0 {
 		return name
@@ -99,7 +99,7 @@ func unescape(name string) string {
 	return b.String()
 }
 
-// unescapePath returns the key that a path of directory names stands for.
+// unescapePath returns the key that a path of directory names was made from.
 func unescapePath(path string) string {
 	if strings.IndexByte(path, '%') < 0 {
 		return path
@@ -120,8 +120,8 @@ func escapeKey(key string) string {
 	return strings.Join(components, "/")
 }
 
-// KeyOfPath returns the key that a path in the view stands for. A path that no key is shown under, such as one that
-// somebody made with a percent sign in it, stands for itself.
+// KeyOfPath returns the key that is shown under a path of the view. For a path that no key is shown under, such as that
+// of a new directory with a percent sign in its name, the key is the path.
 func KeyOfPath(path string) string {
 	if key := unescapePath(path); escapeKey(key) == path {
 		return key
@@ -165,7 +165,7 @@ func SplitFile(name string) (ext string, n int, ok bool) {
 		return "", 0, false
 	}
 	if ext = unescape(rest)[1:]; memberFile(ext, n) != name {
-		ext = rest[1:] // a name that somebody made with a percent sign in it
+		ext = rest[1:] // the name of a new file, with a percent sign in it
 	}
 	return ext, n, true
 }

@@ -12,7 +12,8 @@ type Choice struct {
 // All reports whether every sample is taken.
 func (c Choice) All() bool { return c.Skip == 0 && c.Keys == nil && c.Count == 0 }
 
-// A Chooser applies a Choice to one sample after the other, which may come from several sequences.
+// A Chooser applies a Choice to one sample after the other, which may come from several sequences. It is not safe for
+// concurrent use.
 type Chooser struct {
 	Choice
 	Seen  int // samples that Take was asked about
@@ -32,8 +33,8 @@ func (c *Chooser) Take(key string) bool {
 // Done reports whether Take will take no more samples.
 func (c *Chooser) Done() bool { return c.Count > 0 && c.Taken >= c.Count }
 
-// Apply yields the chosen samples. What is no sample, such as the end of a shard, is kept; what is passed over is freed. The
-// first error is the last that is yielded. Once Count samples were taken, no more are asked for.
+// Apply yields the chosen samples. What is no sample, such as the end of a shard, is kept; what is passed over is
+// freed. The first error is the last that is yielded. Once Count samples were taken, no more are asked for.
 func (c Choice) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		chooser := Chooser{Choice: c}

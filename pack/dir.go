@@ -12,31 +12,32 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Dir is a directory of the view as it is now, changes included.
+// Dir is a directory of the view as it is now, changes included. Its files can be opened as long as the package that
+// made it says.
 type Dir struct {
-	Path      string        // slash-separated, from the root of the view; "" for the root, whose files belong to no sample
-	Sample    *index.Sample // the sample of the shard that it shows; nil where the shard has none here
+	Path      string        // from the root of the view, with slashes; "" for the root itself
+	Sample    *index.Sample // the sample of the shard that it shows; nil if it shows none
 	Renamed   bool          // the directory of Sample was renamed to Path
-	Untouched bool          // every file of Sample is in it as the shard has it, and nothing else
-	Files     []DirFile     // without the names of directories; in no order; empty where Untouched
-	Dirs      []Dir         // the directories in it that show no sample of the shard, by name
+	Untouched bool          // it holds the files of Sample, all unchanged, and nothing else
+	Files     []DirFile     // without their directory; in no order; empty if Untouched
+	Dirs      []Dir         // directories in it that show no sample of the shard, by name
 }
 
-// DirFile is a file in a Dir. One that shows an unchanged KeyFile or SourceFile is not listed.
+// DirFile is a file in a Dir. An unchanged index.KeyFile or index.SourceFile is not listed.
 type DirFile struct {
-	Name    string
-	Row     int // the member of the shard that it still is, unchanged; or Changed
-	Size    int64
+	Name    string // base name
+	Row     int    // of the member of the shard that it shows, unchanged; or Changed
+	Size    int64  // in bytes
 	Mode    fs.FileMode
 	ModTime time.Time
-	Open    func() (fs.File, error) // nil for an unchanged member
+	Open    func() (fs.File, error) // nil for an unchanged member, which is read from the shard
 }
 
-// Changed is the row of a file that is not, or no longer, as the shard has it.
+// Changed is the row of a file that is new or was changed.
 const Changed = -1
 
-// RootFS returns the file system in root. Unlike that of root.FS it takes names of any bytes, as those of members are, and
-// not only UTF-8.
+// RootFS returns the file system in root. Unlike that of root.FS it takes names of any bytes, as members have, and not
+// only UTF-8.
 func RootFS(root *os.Root) fs.FS { return rootFS{root} }
 
 type rootFS struct{ root *os.Root }
@@ -49,8 +50,9 @@ func (r rootFS) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// ReadDir reads a directory of fsys, whose files are all taken as changed, and returns the names of the directories in it
-// apart. It follows no links.
+// ReadDir reads a directory of fsys, slash-separated from its root. All files in it count as changed. The names of the
+// directories in it are in dirs, and not in the Dir. It follows no links, and leaves out files that are removed
+// meanwhile.
 func ReadDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
@@ -78,7 +80,7 @@ func ReadDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	return f, dirs, nil
 }
 
-// ReadDirs is ReadDir with all directories below.
+// ReadDirs is ReadDir for a directory and all below it, which are in Dirs.
 func ReadDirs(fsys fs.FS, dir string) (Dir, error) {
 	f, dirs, err := ReadDir(fsys, dir)
 	if err != nil {
@@ -97,7 +99,7 @@ func ReadDirs(fsys fs.FS, dir string) (Dir, error) {
 	return f, nil
 }
 
-// MemberFiles returns the files that show the members of a sample, those whose names keep accepts.
+// MemberFiles returns the files that show the members of a sample, in tar order, for whose names keep returns true.
 func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []DirFile {
 	var files []DirFile
 	for row := s.Start; row < s.End; row++ {
@@ -106,13 +108,15 @@ func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []
 		}
 		if name := x.FileName(row); keep(name) {
 			m := x.Member(row)
-			files = append(files, DirFile{Name: name, Row: row, Size: m.Size, Mode: fs.FileMode(m.Mode & 0o777), ModTime: m.ModTime})
+			files = append(files, DirFile{
+				Name: name, Row: row, Size: m.Size, Mode: fs.FileMode(m.Mode & 0o777), ModTime: m.ModTime,
+			})
 		}
 	}
 	return files
 }
 
-// File returns the file of that name.
+// File returns the file of that name in the directory itself.
 func (f *Dir) File(name string) (DirFile, bool) {
 	i := slices.IndexFunc(f.Files, func(file DirFile) bool { return file.Name == name })
 	if i < 0 {

@@ -62,9 +62,9 @@ func FuzzPackRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzReshape sorts, shuffles, joins and splits a tar made of any names. All samples are there afterwards, in some order, each
-// with the bytes that were measured; joined with nothing they are what they were, and split they are together what they are
-// in one.
+// FuzzReshape sorts, shuffles, joins and splits a tar made of any names. All samples are there afterwards, in some
+// order, each with the bytes that were measured; joined with nothing they are what they were, and split they are
+// together what they are in one.
 func FuzzReshape(f *testing.F) {
 	f.Add("a.x|a.y|b.x|c.y|c.x|d.x", uint8(2), uint64(1))
 	f.Add("d/|a.x|README|a.y|l->|b.x|*|__meta__/a|c.x|a.z", uint8(1), uint64(9))

@@ -12,18 +12,19 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// ErrExtensionConflict says that two samples that are to become one both have an extension.
+// ErrExtensionConflict says that two samples to be joined both have an extension.
 var ErrExtensionConflict = errors.New("clash of extensions")
 
-// Join is a shard whose members are added to samples of other shards with the same keys.
+// Join is a shard whose members are added to samples of other shards with the same keys. It is not safe for concurrent
+// use.
 type Join struct {
 	Base
-	Alone int // samples that it had nothing for
+	Alone int // samples without one of their key in this shard, so far
 
-	used []bool // by number: its samples that have been added; nil as long as nothing was joined
+	used []bool // by number of its samples: added to one; nil before Apply
 }
 
-// Unused returns how many samples have been added to none.
+// Unused returns how many of its samples were added to none, after the sequence of Apply has ended.
 func (o *Join) Unused() (n int) {
 	for _, used := range o.used {
 		if !used {
@@ -33,8 +34,9 @@ func (o *Join) Unused() (n int) {
 	return n
 }
 
-// Apply returns samples with the members of the other shard's, as new ones behind their own. Where a key comes again in that
-// shard, its first sample is meant. An extension that both samples have is an error.
+// Apply returns samples with the members that the shard has for their keys, as new ones after their own. If a key
+// occurs in the shard more than once, its first sample counts. An extension that both samples have is an error,
+// ErrExtensionConflict.
 func (o *Join) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		o.used = make([]bool, o.Index.Samples())
@@ -61,7 +63,8 @@ func (o *Join) add(s *Sample) error {
 	s.members, s.whole = slices.Clone(s.Members()), false
 	for _, m := range rowMembers(o.Index, other.Start, other.End) {
 		if slices.ContainsFunc(s.members, func(own Member) bool { return own.Ext == m.Ext }) {
-			return s.Base.named(fmt.Errorf("sample %s: %w: %s is in %s, too", s.Path, ErrExtensionConflict, m.Ext, o.Name))
+			err := fmt.Errorf("sample %s: %w: %s is in %s, too", s.Path, ErrExtensionConflict, m.Ext, o.Name)
+			return s.Base.named(err)
 		}
 		row := m.Row
 		m.File.Open = func() (fs.File, error) { return o.open(row) }

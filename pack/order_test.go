@@ -148,8 +148,8 @@ func TestShuffle(t *testing.T) {
 	}
 }
 
-// In any order, all samples are there with all their members, and members outside samples are counted. The tar is one that
-// every reader reads, and ends as tars do.
+// In any order, all samples are there with all their members, and members outside samples are counted. The tar is one
+// that every reader reads, and ends as tars do.
 func TestReordered(t *testing.T) {
 	var names []string
 	for i := range 40 {

@@ -1,9 +1,9 @@
 // Package pack writes samples to a tar.
 //
-// A [Writer] is given samples as they are now, one after the other, and appends what they hold: bytes that were not changed
-// exactly as the shard has them, headers included, the rest under plain new headers. Samples come as sequences, and their
-// order is that of the sequence: [All] yields those of a [Source], and [Choice], [Join], [Order] turn one sequence into
-// another. The same samples always give the same bytes, on every machine and at any time.
+// A [Writer] is given samples as they are now, one after the other, and appends what they hold: bytes that were not
+// changed exactly as the shard has them, headers included, the rest under plain new headers. Samples come as sequences,
+// and their order is that of the sequence: [All] yields those of a [Source], and [Choice], [Join], [Order] turn one
+// sequence into another. The same samples always give the same bytes, on every machine and at any time.
 //
 // A directory of the view, changes included, is a [Dir]; a package that keeps changes describes them as such.
 package pack
@@ -49,24 +49,24 @@ const (
 	FixedTime               // Options.Fixed
 )
 
-// Options configures a Writer. The zero value writes every member of every sample under its own key, and what is outside
-// samples in its place.
+// Options configures a Writer. The zero value writes every member of every sample under its own key, and what is
+// outside samples in its place.
 type Options struct {
 	// DropOutside leaves out the members outside samples. False: they are written, unless Reordered.
 	DropOutside bool
-	// Reordered says that samples come in any order, in which members outside samples have no place: these are left out and
-	// counted. False: samples of a shard come in its order.
+	// Reordered says that samples come in any order, in which members outside samples have no place: these are left out
+	// and counted. False: samples of a shard come in its order.
 	Reordered bool
-	// OwnEnd ends the tar as every tar ends. False: if all of the tar is one unchanged shard, its end is copied to the last
-	// byte.
+	// OwnEnd ends the tar as every tar ends. False: if all of the tar is one unchanged shard, its end is copied to the
+	// last byte.
 	OwnEnd bool
 
 	Times     Times     // of new and changed members; zero: SampleTime
 	Fixed     time.Time // for FixedTime; ignored otherwise
 	Selection Selection // members of each sample, and their extensions; nil: all members, unchanged
 
-	// Rekey returns the key that a sample gets instead of its own; number is its number in the output, First for the first.
-	// Nil: keys stay.
+	// Rekey returns the key that a sample gets instead of its own; number is its number in the output, First for the
+	// first. Nil: keys stay.
 	Rekey func(key string, number int) string
 	// First is the number of the first sample for Rekey. 0: numbers start at 0.
 	First int
@@ -98,8 +98,8 @@ type Writer struct {
 	header  bytes.Buffer
 }
 
-// NewWriter returns a Writer to out. If out has a method CopyRange(src io.ReaderAt, off, n int64) error, it is called for
-// long runs of unchanged bytes, and all other bytes are buffered until then, until Position or until Close.
+// NewWriter returns a Writer to out. If out has a method CopyRange(src io.ReaderAt, off, n int64) error, it is called
+// for long runs of unchanged bytes, and all other bytes are buffered until then, until Position or until Close.
 func NewWriter(out io.Writer, o Options) *Writer { return newWriter(newOutput(out, 0), o) }
 
 func newWriter(s sink, o Options) *Writer { return &Writer{sink: s, o: o, intact: !o.OwnEnd} }
@@ -111,9 +111,9 @@ func (w *Writer) Summary() Summary {
 	return sum
 }
 
-// Write writes a sample, and then calls its Free. Members outside samples are written before the sample that follows them,
-// unless Options say otherwise. An error wraps ErrKey, ErrChanged, ErrDuplicateExtension, [index.ErrStale] or one of the
-// output or of what the sample is read from.
+// Write writes a sample, and then calls its Free. Members outside samples are written before the sample that follows
+// them, unless Options say otherwise. An error wraps ErrKey, ErrChanged, ErrDuplicateExtension, [index.ErrStale] or one
+// of the output or of what the sample is read from.
 func (w *Writer) Write(s Sample) error {
 	if err := w.write(s); err != nil {
 		return s.Base.named(err)
@@ -144,8 +144,8 @@ func (w *Writer) WriteDir(b Base, d Dir) error {
 // Rest writes the members outside samples that the shard has after the last sample that was written.
 func (w *Writer) Rest(b Base) error { return w.Write(End(b)) }
 
-// Close ends the tar. If all that was written is the last shard, unchanged, its end is copied to the last byte; otherwise
-// blocks of zeros fill the last record, as tar has always done. Close does not close the output.
+// Close ends the tar. If all that was written is the last shard, unchanged, its end is copied to the last byte;
+// otherwise blocks of zeros fill the last record, as tar has always done. Close does not close the output.
 func (w *Writer) Close() error {
 	b := w.base
 	same := w.intact && b.Size > 0 && w.Size() == b.Index.End() && (w.plain == nil || w.plain == b.Plain)
@@ -172,8 +172,8 @@ func Closed(bytes int64) int64 {
 	return end + (record-end%record)%record
 }
 
-// Flush copies the unchanged bytes of the shard that are still to be copied. The bytes of the samples written so far are not
-// needed any more then.
+// Flush copies the unchanged bytes of the shard that are still to be copied. The bytes of the samples written so far
+// are not needed any more then.
 func (w *Writer) Flush() error {
 	from, n := w.from, w.to-w.from
 	w.from = w.to

@@ -26,8 +26,9 @@ var (
 // seconds returns the time some seconds after mtime.
 func seconds(n int) time.Time { return mtime.Add(time.Duration(n) * time.Second) }
 
-// makeTar returns a tar of these members, in one of the formats of archive/tar, each a second younger than the one before.
-// A regular file holds its own name; a name that ends in a slash is a directory, in "->" a link; "*" is a global header.
+// makeTar returns a tar of these members, in one of the formats of archive/tar, each a second younger than the one
+// before. A regular file holds its own name; a name that ends in a slash is a directory, in "->" a link; "*" is a
+// global header.
 func makeTar(t testing.TB, format tar.Format, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -466,8 +467,9 @@ func TestPackBadKeys(t *testing.T) {
 	}
 }
 
-// New headers are plain ones, and say the same whoever made the files and when: owner and time are those of the sample's
-// first member in the shard, be it there or not, of a new sample those of the sample that it lies in or of the first one.
+// New headers are plain ones, and say the same whoever made the files and when: owner and time are those of the
+// sample's first member in the shard, be it there or not, of a new sample those of the sample that it lies in or of the
+// first one.
 func TestPackHeaders(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "*", "d/", "first.x", "a.x", "a.y", "b.x"))
 	out, _ := mustPack(t, s.base, s.dirs(changes{
@@ -717,8 +719,8 @@ func TestPackMovedUntouched(t *testing.T) {
 	}
 }
 
-// Of two shards in one output neither is a beginning of it that could go on to its end; of one alone it is, whatever empty
-// ones are around it.
+// Of two shards in one output neither is a beginning of it that could go on to its end; of one alone it is, whatever
+// empty ones are around it.
 func TestPackTwoShards(t *testing.T) {
 	one := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
 	two := newShard(t, append(makeTar(t, tar.FormatUSTAR, "b.x"), "behind the end"...))

@@ -2,8 +2,8 @@ package pack
 
 import "io"
 
-// Position is where a Writer stands between two samples: what another Writer, maybe of another process, needs to continue
-// there. Its JSON is part of the checkpoints that a run keeps, so its names stay.
+// Position is where a Writer stands between two samples: what another Writer, maybe of another process, needs to
+// continue there. Its JSON is part of the checkpoints that a run keeps, so its names stay.
 type Position struct {
 	Summary
 	Row     int    `json:"row"`    // rows of the shard before this one have been dealt with
@@ -21,8 +21,8 @@ func (w *Writer) Position() (Position, error) {
 	return Position{w.Summary(), w.row, w.to, []byte(w.lastKey), w.intact}, err
 }
 
-// Resume returns a Writer that continues at a position of another one with the same options. Out has been given the bytes
-// that were written before it, and b is the shard of the sample before it.
+// Resume returns a Writer that continues at a position of another one with the same options. Out has been given the
+// bytes that were written before it, and b is the shard of the sample before it.
 func Resume(out io.Writer, o Options, b Base, p Position) *Writer {
 	w := newWriter(newOutput(out, p.Bytes), o)
 	w.sum, w.base, w.row, w.lastKey, w.intact = p.Summary, b, p.Row, string(p.LastKey), p.Intact

@@ -17,8 +17,8 @@ import (
 	"github.com/shardfs/shardfs/internal/skip"
 )
 
-// checkReaders checks that every reader at hand finds the same regular members in a tar: archive/tar, Python's tarfile in
-// the way of WebDataset's readers, and GNU tar.
+// checkReaders checks that every reader at hand finds the same regular members in a tar: archive/tar, Python's tarfile
+// in the way of WebDataset's readers, and GNU tar.
 func checkReaders(t *testing.T, plain []byte) {
 	t.Helper()
 	var want []string
@@ -59,8 +59,8 @@ func checkReaders(t *testing.T, plain []byte) {
 	}
 }
 
-// python is a process that reads tars. It gets each with a line before it that tells its length, and answers with a line
-// for each regular member and one to end them.
+// python is a process that reads tars. It gets each with a line before it that tells its length, and answers with a
+// line for each regular member and one to end them.
 type python struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser

@@ -9,23 +9,23 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Sample is a sample as it is packed. Where there are no members, there is nothing to be packed: the sample was emptied or,
-// without a key, it stands for a directory that holds only other files, or for what a shard has behind its last sample.
-// The zero Sample is nothing.
+// Sample is a sample as it is packed. One without members packs nothing: all its members were removed or, if it has no
+// key, it represents a directory with other files only, or what a shard has after its last sample. The zero Sample is
+// empty.
 type Sample struct {
-	Base    Base   // the shard that it comes from; the zero Base where it comes from none
+	Base    Base   // the shard that it comes from; the zero Base if there is none
 	Path    string // of its directory
 	Key     string
 	LeftOut int          // files in its directory that are no members
-	Free    func() error // told that what the sample is made of is not needed any more; may be nil
+	Free    func() error // called when the content of the sample is not needed any more; may be nil
 
 	members []Member // empty where whole
 	whole   bool     // it is as the shard has it
-	own     bool     // its key is the one that the shard has, so unchanged members can be copied with their headers
-	placed  bool     // it has a place in the shard: its rows are those from start to before end
+	own     bool     // its key is that of the shard, so unchanged members can be copied with their headers
+	placed  bool     // it has a place in the shard: rows start to end-1
 	start   int
 	end     int
-	like    int // row of the member whose owner and time new members get; none: there is no such member
+	like    int // row of the member whose owner and time new members get; none if there is no such member
 }
 
 // none is the row of no member.
@@ -34,8 +34,8 @@ const none = -1
 // Member is one member of a Sample.
 type Member struct {
 	Ext  string
-	File DirFile // what it holds
-	Row  int     // of the member of the shard in whose place it comes; Changed for a new one
+	File DirFile // its content
+	Row  int     // of the member of the shard whose place it takes; Changed for a new one
 
 	renamed bool // its extension is not the one that it had
 }
@@ -62,11 +62,12 @@ func rowMembers(x *index.Index, start, end int) (members []Member) {
 // Whole returns a sample as a shard has it.
 func Whole(b Base, s index.Sample) Sample {
 	return Sample{
-		Base: b, Path: s.Path, Key: s.Key, whole: true, own: true, placed: true, start: s.Start, end: s.End, like: s.Start,
+		Base: b, Path: s.Path, Key: s.Key,
+		whole: true, own: true, placed: true, start: s.Start, end: s.End, like: s.Start,
 	}
 }
 
-// End returns what a shard has behind its last sample.
+// End returns what a shard has after its last sample: a sample without members.
 func End(b Base) Sample {
 	s := Sample{Base: b}
 	if b.Index != nil {
@@ -75,12 +76,12 @@ func End(b Base) Sample {
 	return s
 }
 
-// Samples returns the samples in a directory, its own and then those in directories in it. It says what the files of a
-// view mean:
+// Samples returns the samples in a directory: its own, and then those in directories in it. Its errors wrap ErrKey or
+// are those of reading key files. Files of a view have these meanings:
 //
 //   - sample.EXT is the member KEY.EXT, and any other file is none;
-//   - a directory that holds members is a sample, whose key is what was written into its key file or, where the directory
-//     is new or was renamed, what its path says.
+//   - a directory that holds members is a sample. Its key is what was written into its key file; otherwise the one
+//     that the shard has or, for a new or renamed directory, that of its path.
 func Samples(b Base, f Dir) ([]Sample, error) {
 	own, err := ownSample(b, f)
 	if err != nil {
@@ -153,7 +154,7 @@ func ownSample(b Base, f Dir) (s Sample, err error) {
 	return s, nil
 }
 
-// newMembers returns the files that become members that the shard does not have, by name, and how many others there are.
+// newMembers returns the files that become new members, sorted by name, and how many other files there are.
 func newMembers(files map[string]DirFile) (members []Member, others int) {
 	for name, file := range files {
 		ext, n, ok := index.SplitFile(name)
@@ -168,7 +169,7 @@ func newMembers(files map[string]DirFile) (members []Member, others int) {
 	return members, others
 }
 
-// key returns the key of the sample that a directory shows; own is the one that it has without a key file of its own.
+// key returns the key of the sample that a directory shows; own is the key without a key file.
 func key(b Base, f Dir, own string) (string, error) {
 	if f.Renamed {
 		own = index.KeyOfPath(f.Path)
@@ -188,7 +189,7 @@ func key(b Base, f Dir, own string) (string, error) {
 	}
 	if f.Sample == nil && b.Index != nil {
 		if _, taken := b.Index.FindKey(key); taken {
-			return own, nil // the key file came along when a sample was copied
+			return own, nil // the key file is a copy, made with a copy of the whole sample
 		}
 	}
 	return key, nil

@@ -7,25 +7,26 @@ import (
 	"strings"
 )
 
-// ErrDuplicateExtension says that two members of a sample would have one name.
+// ErrDuplicateExtension says that two members of a sample would have the same name.
 var ErrDuplicateExtension = errors.New("two members with one extension")
 
-// Selection says which members of a sample are packed, and with which extensions. They keep the order of the sample's members.
-type Selection []field
+// Selection says which members of a sample are packed, and with which extensions; the flag --fields is one. Members
+// keep their order.
+type Selection []selected
 
-// field is one member that a sample is to have: the first with one of these extensions that is there.
-type field struct {
-	ext  string
-	from []string
+// selected is one member that a sample is to have.
+type selected struct {
+	ext  string   // its extension in the output
+	from []string // the first of these extensions that the sample has is the one it is made from
 }
 
-// ParseSelection reads a list of words that blanks separate: EXT keeps the members with an extension, and NEW=OLD,OLDER renames
-// those with the first of some extensions that a sample has.
+// ParseSelection reads a list of words between blanks. EXT keeps the member with an extension; NEW=OLD,OLDER keeps the
+// one with the first of these extensions that a sample has, under the extension NEW.
 func ParseSelection(spec string) (Selection, error) {
-	var fields Selection
+	var selection Selection
 	for _, word := range strings.Fields(spec) {
 		ext, list, renamed := strings.Cut(word, "=")
-		f := field{ext, []string{ext}}
+		f := selected{ext, []string{ext}}
 		if renamed {
 			f.from = strings.Split(list, ",")
 		}
@@ -34,30 +35,30 @@ func ParseSelection(spec string) (Selection, error) {
 			return nil, fmt.Errorf("%q: an extension is missing", word)
 		case strings.ContainsAny(ext, ",/"):
 			return nil, fmt.Errorf("%q: not an extension", ext)
-		case slices.ContainsFunc(fields, func(other field) bool { return other.ext == ext }):
+		case slices.ContainsFunc(selection, func(other selected) bool { return other.ext == ext }):
 			return nil, fmt.Errorf("%q: named twice", ext)
 		}
-		fields = append(fields, f)
+		selection = append(selection, f)
 	}
-	if len(fields) == 0 {
+	if len(selection) == 0 {
 		return nil, errors.New("no extension is named")
 	}
-	return fields, nil
+	return selection, nil
 }
 
 // apply returns the members that are kept, and whether all that were asked for are there.
 func (f Selection) apply(members []Member) (kept []Member, all bool, err error) {
 	all = true
 	taken := make([]string, len(f)) // extensions that are there, "" for none
-	for i, field := range f {
-		n := slices.IndexFunc(field.from, func(ext string) bool {
+	for i, one := range f {
+		n := slices.IndexFunc(one.from, func(ext string) bool {
 			return slices.ContainsFunc(members, func(m Member) bool { return m.Ext == ext })
 		})
 		if n < 0 {
 			all = false
 			continue
 		}
-		taken[i] = field.from[n]
+		taken[i] = one.from[n]
 	}
 	for n, m := range members {
 		for i, ext := range taken {

@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 )
 
-// Shuffle returns samples in a random order, with n of them in memory: the next one is any of these, and its place is taken
-// by the next that comes. The same samples, n and seed give the same order everywhere: numbers are those of PCG of package
-// math/rand/v2, whose two halves of a seed are seed and 0.
+// Shuffle returns samples in a random order. It keeps n of them in memory, yields a random one of these, and takes the
+// next in its place. The same samples, n and seed give the same order everywhere: random numbers come from PCG of
+// package math/rand/v2 with the seed (seed, 0). Samples without members are not shuffled.
 func Shuffle(samples iter.Seq2[Sample, error], n int, seed uint64) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		random := rand.New(rand.NewPCG(seed, 0))

@@ -8,10 +8,10 @@ import (
 // sink takes the bytes of a tar, in order.
 type sink interface {
 	position() int64                               // bytes taken so far
-	put(p []byte) error                            // takes bytes
-	copy(r io.Reader, n int64) (int64, error)      // takes n bytes of r, or as many as it has
-	copyRange(src io.ReaderAt, off, n int64) error // takes n bytes of src from off on; io.ErrUnexpectedEOF if it has fewer
-	flush() error                                  // hands all bytes taken to the output
+	put(p []byte) error                            // take bytes
+	copy(r io.Reader, n int64) (int64, error)      // take n bytes of r, or as many as it has
+	copyRange(src io.ReaderAt, off, n int64) error // take n bytes of src from off on; with fewer, io.ErrUnexpectedEOF
+	flush() error                                  // hand all bytes taken to the output
 }
 
 // ranger is an output that copies bytes of a shard itself.
@@ -25,8 +25,8 @@ const (
 	longRange   = 128 << 10 // from so many bytes on, a ranger copies a run itself
 )
 
-// output is the sink that writes. What comes to a ranger is buffered, except for long runs, which it copies itself: that
-// halves the time for a million samples of 2 KiB in another order.
+// output is the sink that writes. What comes to a ranger is buffered, except for long runs, which it copies itself:
+// that halves the time for a million samples of 2 KiB in another order.
 type output struct {
 	w        io.Writer
 	ranger   ranger        // nil: w copies nothing itself

@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// ErrSort says that samples cannot be sorted by what was named.
+// ErrSort says that samples cannot be sorted by an extension.
 var ErrSort = errors.New("cannot be sorted by")
 
-// maxText is how many bytes a text has at most that samples are sorted by: all of them are in memory at once.
+// maxText is the longest text in bytes that samples are sorted by. All texts are in memory at once.
 const maxText = 4096
 
-// Sort returns samples in the order of a text of theirs, byte by byte: of the member with an extension or, where that is "",
-// of their keys. Samples with equal texts stay as they are, and those without one come last. All samples are in memory.
+// Sort returns samples in the order, byte by byte, of the content of their first member with an extension or, if ext is
+// "", of their keys. Samples with equal texts keep their order, and those without such a member come last. All samples
+// are in memory. An error wraps ErrSort if no sample has such a member or one has more than 4096 bytes.
 func Sort(samples iter.Seq2[Sample, error], ext string) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		type entry struct {
@@ -59,7 +60,7 @@ func Sort(samples iter.Seq2[Sample, error], ext string) iter.Seq2[Sample, error]
 	}
 }
 
-// textOf returns what the first member with an extension holds.
+// textOf returns the content of the first member with an extension.
 func textOf(s *Sample, ext string) (text string, found bool, err error) {
 	members := s.Members()
 	i := slices.IndexFunc(members, func(m Member) bool { return m.Ext == ext })
@@ -76,7 +77,7 @@ func textOf(s *Sample, ext string) (text string, found bool, err error) {
 	return string(b), true, s.Base.named(err)
 }
 
-// read returns what a member holds, or its first limit bytes.
+// read returns the content of a member, or its first limit bytes.
 func (s *Sample) read(m Member, limit int64) ([]byte, error) {
 	if m.File.Row == Changed {
 		return readFile(m.File, limit)

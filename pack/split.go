@@ -26,8 +26,8 @@ func (w *Writer) rehearsal() *Writer {
 	return &dry
 }
 
-// Check returns an error that wraps ErrKey or ErrDuplicateExtension if the samples in a directory cannot be written for that
-// reason, and nil otherwise. It writes nothing, and reads nothing but keys.
+// Check returns an error that wraps ErrKey or ErrDuplicateExtension if the samples in a directory cannot be written for
+// that reason, and nil otherwise. It writes nothing, and reads nothing but keys.
 func (w *Writer) Check(b Base, d Dir) error {
 	if err := w.rehearsal().WriteDir(b, d); errors.Is(err, ErrKey) || errors.Is(err, ErrDuplicateExtension) {
 		return err
@@ -35,8 +35,8 @@ func (w *Writer) Check(b Base, d Dir) error {
 	return nil
 }
 
-// Continue makes this new tar the one after another, whose last sample has been written: it goes on at the same place of the
-// shard, and with the same numbers of samples.
+// Continue makes this new tar the next one after that of before, whose last sample was written: it starts where before
+// stands in the shard, and numbers of samples continue.
 func (w *Writer) Continue(before *Writer) {
 	w.base, w.row = before.base, before.row
 	w.o.First = before.o.First + before.sum.Samples

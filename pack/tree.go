@@ -7,7 +7,8 @@ import (
 	"path"
 )
 
-// Tree is a plain directory of sample directories, as a [Source]. It reads one directory at a time and follows no links.
+// Tree is a plain directory of sample directories, as a [Source]. It reads one directory at a time, and follows no
+// links.
 type Tree struct {
 	FS fs.FS
 }
@@ -19,7 +20,7 @@ func (t Tree) Dirs() iter.Seq2[Dir, error] {
 	}
 }
 
-// walk yields the directories in dir, and reports whether to go on.
+// walk yields dir and the directories below it. It reports whether more are wanted.
 func (t Tree) walk(dir string, yield func(Dir, error) bool) bool {
 	f, subs, err := ReadDir(t.FS, dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "." {

@@ -54,7 +54,8 @@ func (w *Writer) reshape(s *Sample) error {
 	return nil
 }
 
-// enter makes b the shard of the next sample, and finishes the one before: a stream comes as one small shard after the other.
+// enter makes b the shard of the next sample, and finishes the one before: a stream comes as one small shard after the
+// other.
 func (w *Writer) enter(b Base) error {
 	if w.base.Index == b.Index {
 		w.base = b // the size of a stream is known only at its end
@@ -162,8 +163,8 @@ func (w *Writer) sample(s Sample) error {
 	return w.outside(b, s.end)
 }
 
-// headerLike returns a header with the owner and time of a sample's new members: those of a member of the shard or, without
-// a shard, no owner and the time of the sample's first file.
+// headerLike returns a header with the owner and time of a sample's new members: those of a member of the shard or,
+// without a shard, no owner and the time of the sample's first file.
 func (w *Writer) headerLike(s Sample) (tar.Header, error) {
 	b := s.Base
 	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.members[0].File.ModTime}
