@@ -8,7 +8,8 @@ import (
 
 // Lower is a mounted file system.
 type Lower interface {
-	// Unmount unmounts it. If it is in use, it ends with its last user; if it is not mounted any more, that is no error.
+	// Unmount unmounts it. If it is in use, it ends with its last user; if it is not mounted any more, that is no
+	// error.
 	Unmount() error
 	// Wait returns when it has ended.
 	Wait()
