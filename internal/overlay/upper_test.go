@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -110,4 +112,37 @@ func TestPrepareUpper(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reader gives up, and says why, when directories are renamed for longer than it tries.
+func TestRetryIfMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			fails int // calls that fail, and the error of them
+			err   error
+			want  string // the error in the end
+			calls int    // at least
+		}{
+			{0, nil, "", 1},
+			{5, unix.ENOENT, "", 6},
+			{5, unix.ENOTDIR, "", 6},
+			{1 << 30, unix.ENOENT, "renamed or deleted during each of", 20},
+			{1 << 30, unix.EIO, "input/output error", 1},
+		} {
+			calls := 0
+			start := time.Now()
+			err := retryIfMoved(func() error {
+				if calls++; calls <= tt.fails {
+					return tt.err
+				}
+				return nil
+			})
+			if (err == nil) != (tt.want == "") || err != nil && (!errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%d times %v: %v, want %q", tt.fails, tt.err, err, tt.want)
+			}
+			if calls < tt.calls || calls > 200 || time.Since(start) > 3*time.Second {
+				t.Errorf("%d times %v: %d calls in %v", tt.fails, tt.err, calls, time.Since(start))
+			}
+		}
+	})
 }
