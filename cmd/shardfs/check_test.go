@@ -17,7 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// Check finds damage in those files that cannot be opened, and in no others; whatever they are, it has no other trouble.
+// Check finds damage in those files that cannot be opened, and in no others; nothing else goes wrong with any of them.
 func TestCheckCorpus(t *testing.T) {
 	damaged := 0
 	dir := t.TempDir()
@@ -50,7 +50,7 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// A shard that somebody writes while it is looked at is not taken for a damaged one.
+// A shard that is written to while it is checked is not taken for a damaged one.
 func TestCheckChanged(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "in.tar")
 	var plain bytes.Buffer

@@ -41,12 +41,13 @@ func failsHalfDone(index int) string {
 	return ""
 }
 
-// timeoutFor returns a timeout that only a command that never ends can reach here, as busy as this machine is: many times
-// what a run of ten commands takes that end by themselves.
+// timeoutFor returns a timeout that only a command that never ends can reach here, as busy as this machine is: many
+// times what a run of ten commands takes that end by themselves.
 func timeoutFor(p *place) time.Duration {
 	p.t.Helper()
 	start := time.Now()
-	if r := p.run(fault{}, "run", "-q", "-j", "8", "-n", "9", "--workspace", "dir", "-c", "cat sample.bin >sample.new", "in.tar"); r.status != 0 {
+	r := p.run(fault{}, "run", "-q", "-j", "8", "-n", "9", "--workspace", "dir", "-c", "cat sample.bin >sample.new", "in.tar")
+	if r.status != 0 {
 		p.t.Fatal(r.stderr)
 	}
 	return max(2*time.Second, 10*time.Since(start)).Round(time.Second)
@@ -120,7 +121,8 @@ func TestExitStatuses(t *testing.T) {
 		fmt.Fprintf(&said, "shardfs: error: in.tar: sample %04d: exit status %d\n", i, i+1)
 	}
 	out := p.path("out", "out.tar")
-	r := p.run(fault{}, "run", "-q", "-j", "4", "--on-error", "keep", "-c", "exit $((SAMPLE_INDEX+1))", "in.tar", "-o", out)
+	r := p.run(fault{}, "run", "-q", "-j", "4", "--on-error", "keep", "-c", "exit $((SAMPLE_INDEX+1))",
+		"in.tar", "-o", out)
 	in, err := os.ReadFile(p.path("in.tar"))
 	p.must(err)
 	if got, err := os.ReadFile(out); r.status != exitPartly || r.stderr != said.String() || !bytes.Equal(got, in) {
@@ -137,12 +139,17 @@ func TestHostileCommands(t *testing.T) {
 	}{
 		{name: "removes everything", command: `rm -rf -- "$PWD"`},
 		{name: "removes what is in it", command: `rm -rf -- * .[!.]*`},
-		{name: "makes fifos, sockets and links", command: `mkfifo sample.fifo; ln -s /etc/passwd sample.link; ln -s . sample.loop; ln sample.bin sample.hard
-			ln -sf /dev/zero sample.txt; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sample.sock")'`, needs: "python3"},
-		{name: "makes devices", command: `mknod sample.zero c 1 5; mknod sample.disk b 7 0; rm sample.txt; mknod sample.txt c 1 5`, needs: "root"},
-		{name: "makes a whiteout", command: `rm sample.txt; mknod sample.txt c 0 0; mknod sample.new c 0 0; :`, needs: "root"},
+		{name: "makes fifos, sockets and links", needs: "python3", command: `
+			mkfifo sample.fifo; ln -s /etc/passwd sample.link; ln -s . sample.loop; ln sample.bin sample.hard
+			ln -sf /dev/zero sample.txt
+			python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sample.sock")'`},
+		{name: "makes devices", needs: "root", command: `
+			mknod sample.zero c 1 5; mknod sample.disk b 7 0; rm sample.txt; mknod sample.txt c 1 5`},
+		{name: "makes a whiteout", needs: "root", command: `
+			rm sample.txt; mknod sample.txt c 0 0; mknod sample.new c 0 0; :`},
 		{name: "takes all rights", command: `chmod 000 sample.* . ; chmod 000 ..`},
-		{name: "deletes its own directory and goes on", command: `cd /; rmdir "$OLDPWD" || rm -r "$OLDPWD"; cd "$OLDPWD"; echo x >sample.new; exit 0`},
+		{name: "deletes its own directory and goes on", command: `
+			cd /; rmdir "$OLDPWD" || rm -r "$OLDPWD"; cd "$OLDPWD"; echo x >sample.new; exit 0`},
 		{name: "moves its directory away", command: `mv "$PWD" "$PWD-moved"`},
 		{name: "moves its directory out", command: `mv "$PWD" "$TMPDIR/elsewhere"; rm -rf "$TMPDIR/elsewhere"`},
 		{name: "puts a file in the place of its directory", command: `d=$PWD; cd /; rm -r "$d"; echo file >"$d"`},
@@ -153,16 +160,20 @@ func TestHostileCommands(t *testing.T) {
 		{name: "writes much", command: `head -c 50000000 /dev/zero >sample.big`},
 		{name: "writes much and says much", command: `head -c 3000000 /dev/zero; echo no >sample.big`},
 		{name: "writes a sparse file", command: `truncate -s 20G sample.sparse; rm sample.sparse`},
-		{name: "writes on in the background", command: `(while :; do echo late >>sample.late; echo late >sample.txt; done) & sleep 0.02`},
-		{name: "writes on in another session", command: `setsid sh -c 'sleep 0.05; echo late >sample.late; sleep 0.05; echo late >sample.bin' >/dev/null 2>&1 &`},
+		{name: "writes on in the background", command: `
+			(while :; do echo late >>sample.late; echo late >sample.txt; done) & sleep 0.02`},
+		{name: "writes on in another session", command: `
+			setsid sh -c 'sleep 0.05; echo late >sample.late; sleep 0.05; echo late >sample.bin' >/dev/null 2>&1 &`},
 		{name: "holds its files in another session", command: `setsid sleep 1000 <sample.bin >/dev/null 2>&1 & sleep 0.05`},
 		{name: "kills itself", command: `echo half >sample.txt; kill -SEGV $$`, statuses: []int{exitPartly}},
 		{name: "kills its group", command: `echo half >sample.txt; kill -9 0`, statuses: []int{exitPartly}},
-		{name: "stops itself and is gone on with", command: `(sleep 0.05; kill -CONT $$) & kill -STOP $$`},
+		{name: "stops itself and is continued", command: `(sleep 0.05; kill -CONT $$) & kill -STOP $$`},
 		{name: "closes everything", command: `exec <&- >&- 2>&-; exit 0`},
 		{name: "makes many files", command: fmt.Sprintf("seq -f sample.%%g %d | xargs touch", manyOrFew(10_000, 500))},
-		{name: "makes deep directories", command: `d=$(printf 'd/%.0s' $(seq 150)); mkdir -p "$d"; cd "$d"; mkdir -p "$d"; :`},
-		{name: "makes long names", command: `n=$(printf 'n%.0s' $(seq 248)); echo x >sample.$n; mkdir $n; echo x >$n/sample.$n`},
+		{name: "makes deep directories", command: `
+			d=$(printf 'd/%.0s' $(seq 150)); mkdir -p "$d"; cd "$d"; mkdir -p "$d"; :`},
+		{name: "makes long names", command: `
+			n=$(printf 'n%.0s' $(seq 248)); echo x >sample.$n; mkdir $n; echo x >$n/sample.$n`},
 		{name: "makes names that are no text", command: `echo x >"$(printf 'sample.\377\n\033[2J')"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,8 +192,8 @@ func hostile(t *testing.T, workspace, command string, statuses []int) {
 	p := newPlace(t, someSamples(t, 6, 2000))
 	run := func(out, script string) result {
 		p.must(os.WriteFile(p.path("script"), []byte(script), 0o600))
-		return p.run(fault{}, "run", "-q", "-j", "3", "--workspace", workspace, "--on-error", "skip", "in.tar", "-o", p.path("out", out),
-			"--", "sh", "-c", "exec 2>/dev/null; . $WORK/script")
+		return p.run(fault{}, "run", "-q", "-j", "3", "--workspace", workspace, "--on-error", "skip",
+			"in.tar", "-o", p.path("out", out), "--", "sh", "-c", "exec 2>/dev/null; . $WORK/script")
 	}
 	if r := run("want.tar", "cksum sample.bin >sample.sum"); r.status != 0 {
 		t.Fatal(r.stderr)
@@ -192,7 +203,7 @@ func hostile(t *testing.T, workspace, command string, statuses []int) {
 	if r.hung || statuses == nil && r.status != 0 || statuses != nil && !slices.Contains(statuses, r.status) {
 		t.Errorf("exit status %d, want %v: %s", r.status, statuses, r.stderr)
 	}
-	// What was in sample 2 lies between those of 1 and 3, whatever it is called now.
+	// The members of sample 2 are between those of 1 and 3, even under other names.
 	others := func(all []member) (first, last []member) {
 		is := func(key string) func(member) bool {
 			return func(m member) bool { return strings.HasPrefix(m.name, key) && strings.HasSuffix(m.name, ".sum") }
@@ -214,7 +225,7 @@ func hostile(t *testing.T, workspace, command string, statuses []int) {
 	} else if _, err := os.Lstat(p.path("out", "got.tar")); err == nil {
 		t.Errorf("exit status %d, and an output is published", r.status)
 	}
-	// What a command has put into another session is its own affair, and holds nothing of ours.
+	// What a command has put into another session may live on, but must not hold files of the mount.
 	ours, err := unix.Getsid(0)
 	p.must(err)
 	for _, process := range processes(p.dir) {

@@ -89,8 +89,8 @@ func TestScratchLimits(t *testing.T) {
 	}
 }
 
-// TestTwoToOneOutput has two runs that write different things write one output at once. At least one is acknowledged, and
-// the output is that of one of them.
+// TestTwoToOneOutput has two runs that write different things write one output at once. At least one is acknowledged,
+// and the output is that of one of them.
 func TestTwoToOneOutput(t *testing.T) {
 	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
 		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
@@ -137,7 +137,8 @@ func TestOutputDirectoryGone(t *testing.T) {
 				gone <- errors.New("no command was started")
 			}()
 			out := w.path("out", s.out)
-			r := w.run(fault{}, "run", "-q", "--workspace", s.workspace, "-c", ": >$WORK/started; while test -e $WORK/out; do sleep 0.01; done", "in.tar", "-o", out)
+			r := w.run(fault{}, "run", "-q", "--workspace", s.workspace,
+				"-c", ": >$WORK/started; while test -e $WORK/out; do sleep 0.01; done", "in.tar", "-o", out)
 			w.must(<-gone)
 			w.speaks(r)
 			if _, err := os.Lstat(w.path("out")); r.hung || r.status == 0 || !errors.Is(err, fs.ErrNotExist) {

@@ -36,8 +36,8 @@ func (d *disk) mount() error {
 
 func (d *disk) unmount() { d.must(unix.Unmount(d.at, 0)) }
 
-// cutAfter cuts the power after a time: nothing is written any more then, not even the journal. What it returns waits for
-// that.
+// cutAfter cuts the power after a time: nothing is written any more then, not even the journal. What it returns waits
+// for that.
 func (d *disk) cutAfter(delay time.Duration) (wait func()) {
 	d.t.Helper()
 	const shutdown, noLogFlush = 0x8004587d, 2 // EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH
@@ -52,8 +52,8 @@ func (d *disk) cutAfter(delay time.Duration) (wait func()) {
 	}
 }
 
-// inNamespaceOfItsOwn gives this goroutine, and what it starts, a mount namespace of its own. Else the mounts of this test would be
-// copied into those of runs elsewhere, and stay there.
+// inNamespaceOfItsOwn gives this goroutine, and what it starts, a mount namespace of its own. Else the mounts of this
+// test would be copied into those of runs elsewhere, and stay there.
 func inNamespaceOfItsOwn(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread() // for good: the thread ends with the goroutine
@@ -66,8 +66,8 @@ func inNamespaceOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestPowerCut cuts the power under runs. What a run has acknowledged is there afterwards, and what it has not is absent or
-// whole.
+// TestPowerCut cuts the power under runs. What a run has acknowledged is there afterwards, and what it has not is
+// absent or whole.
 func TestPowerCut(t *testing.T) {
 	needsRoot(t)
 	inNamespaceOfItsOwn(t)
@@ -76,7 +76,8 @@ func TestPowerCut(t *testing.T) {
 	p.must(os.Mkdir(d.at, 0o700))
 	defer unix.Unmount(d.at, unix.MNT_DETACH)
 	command := func(out string) []string {
-		return []string{"run", "-q", "-j", "2", "--workspace", "dir", "-c", "cksum sample.bin >sample.sum", "in.tar", "-o", out}
+		return []string{"run", "-q", "-j", "2", "--workspace", "dir", "-c", "cksum sample.bin >sample.sum",
+			"in.tar", "-o", out}
 	}
 	if r := p.run(fault{}, command("out/out.tar")...); r.status != 0 {
 		t.Fatal(r.stderr)

@@ -15,7 +15,8 @@ func (w *swept) at(h harm, nth int, how way) int {
 		files[w.out] = before
 	}
 	w.reset(files)
-	kept := promise{out: w.path("out", w.out), whole: w.whole, before: before, statuses: []int{exitFailed, exitIO, exitTemporary}}
+	kept := promise{out: w.path("out", w.out), whole: w.whole, before: before,
+		statuses: []int{exitFailed, exitIO, exitTemporary}}
 	f := fault{inject: fmt.Sprintf("%s:%s:when=%d", h.call, h.what, nth), only: w.workspace == "dir"}
 	if h.path != "" {
 		f.paths = []string{w.path(h.path), w.path("out", w.out)}
@@ -46,21 +47,25 @@ func (w *swept) sweep(h harm, how way) (points int) {
 	return points
 }
 
-// TestKillSweep kills a run at each of the system calls that change something. Of some that change nothing, too: strace
-// counts by thread, and the first openat calls of the thread that does the work hide behind those of the runtime's.
+// TestKillSweep kills a run at each of the system calls that change something. Of some that change nothing, too:
+// strace counts by thread, and the first openat calls of the thread that does the work come after those of the
+// runtime.
 func TestKillSweep(t *testing.T) {
-	sweepAll(t, manyOrFew(200, 6), []harm{
-		{"write", "signal=SIGKILL", ""}, {"fsync", "signal=SIGKILL", ""}, {"renameat", "signal=SIGKILL", ""}, {"mkdirat", "signal=SIGKILL", ""},
-		{"unlinkat", "signal=SIGKILL", ""}, {"openat", "signal=SIGKILL", ""}, {"copy_file_range", "signal=SIGKILL", ""},
-		{"newfstatat", "signal=SIGKILL", ""}, {"flock", "signal=SIGKILL", ""}, {"pwrite64", "signal=SIGKILL", ""}, {"renameat2", "signal=SIGKILL", ""}, {"fdatasync", "signal=SIGKILL", ""}, {"linkat", "signal=SIGKILL", ""},
-	})
+	var kills []harm
+	for _, call := range []string{
+		"write", "fsync", "renameat", "mkdirat", "unlinkat", "openat", "copy_file_range", "newfstatat", "flock", "pwrite64",
+		"renameat2", "fdatasync", "linkat",
+	} {
+		kills = append(kills, harm{call, "signal=SIGKILL", ""})
+	}
+	sweepAll(t, manyOrFew(200, 6), kills)
 }
 
 // TestErrorSweep lets each system call fail in the ways that it can.
 func TestErrorSweep(t *testing.T) {
 	var all []harm
-	// Close is of the output only: strace lets it fail without closing, which no kernel does, and whoever waits for the other
-	// end of a pipe would wait for good.
+	// Close is of the output only: strace lets it fail without closing, which no kernel does, and the process that waits
+	// for the other end of a pipe would wait for good.
 	for _, e := range []string{"EIO", "EDQUOT"} {
 		all = append(all, harm{"close", "error=" + e, "out"})
 	}

@@ -17,7 +17,8 @@ import (
 	"github.com/shardfs/shardfs/internal/skip"
 )
 
-// TestEveryCut gives run a shard that is cut, between blocks and inside them, as a file and as a stream. No cut is accepted.
+// TestEveryCut gives run a shard that is cut, between blocks and inside them, as a file and as a stream. No cut is
+// accepted.
 func TestEveryCut(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -26,7 +27,9 @@ func TestEveryCut(t *testing.T) {
 		if i%5 < 2 {
 			content = append(content, content...)
 		}
-		err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("%02d.txt", i), Mode: 0o644, Size: int64(len(content)), Format: tar.FormatUSTAR})
+		err := w.WriteHeader(&tar.Header{
+			Name: fmt.Sprintf("%02d.txt", i), Mode: 0o644, Size: int64(len(content)), Format: tar.FormatUSTAR,
+		})
 		if err := errors.Join(err, second(w.Write(content))); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +67,7 @@ func TestEveryCut(t *testing.T) {
 	p.clean(p.tree())
 }
 
-// endless is a stream of samples of a MiB each that nobody has stored. It hashes what is read of it.
+// endless is a stream of samples of a MiB each that is stored nowhere. It hashes what is read of it.
 func endless(size int64) (stream *io.PipeReader, sum func() []byte) {
 	r, w := io.Pipe()
 	hash, done := sha256.New(), make(chan struct{})
@@ -116,7 +119,8 @@ func (e *hashed) read(r io.Reader) error {
 // ended reports whether the stream ends as a tar does.
 func (e *hashed) ended() bool { return len(e.last) == 1024 && bytes.Count(e.last, []byte{0}) == 1024 }
 
-// memory watches the processes of a run until ended is closed, and returns how many bytes of memory they had, at most, in sum.
+// memory watches the processes of a run until ended is closed, and returns how many bytes of memory they had, at
+// most, in sum.
 func (p *place) memory(ended <-chan struct{}) (most int) {
 	for {
 		sum := 0
@@ -154,7 +158,8 @@ func TestStream(t *testing.T) {
 	go func() { read <- got.read(fromRun) }()
 	begun, ended, memory := time.Now(), make(chan struct{}), make(chan int)
 	go func() { memory <- p.memory(ended) }()
-	r := p.pipe(fault{}, stream, toUs, "run", "-q", "-j", "2", "--scratch", p.path("small"), "-c", "test -s sample.bin", "-o", "-", "-")
+	r := p.pipe(fault{}, stream, toUs, "run", "-q", "-j", "2", "--scratch", p.path("small"),
+		"-c", "test -s sample.bin", "-o", "-", "-")
 	close(ended)
 	toUs.Close()
 	stream.Close() // if the run has not read it all
@@ -172,7 +177,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamReaderGone has whoever reads the output stop early. There is nothing to say then.
+// TestStreamReaderGone lets the reader of the output stop early, which is not reported.
 func TestStreamReaderGone(t *testing.T) {
 	p := newPlace(t, nil)
 	stream, _ := endless(100 << 20)
@@ -193,8 +198,8 @@ func TestStreamReaderGone(t *testing.T) {
 	}
 }
 
-// TestStreamCut has the producer of a stream end in the middle. Nothing is published, and what went to standard output has no
-// end.
+// TestStreamCut has the producer of a stream end in the middle. Nothing is published, and what went to standard
+// output has no end.
 func TestStreamCut(t *testing.T) {
 	p := newPlace(t, nil)
 	for _, at := range []int64{3 << 20, 7<<20 + 12345} {
@@ -207,7 +212,8 @@ func TestStreamCut(t *testing.T) {
 			var end hashed
 			p.must(end.read(&got))
 			if _, err := os.Lstat(out); r.hung || r.status != exitDamaged || err == nil || end.ended() {
-				t.Errorf("%s, cut at byte %d: exit status %d, an output: %v, an end: %v", out, at, r.status, err == nil, end.ended())
+				t.Errorf("%s, cut at byte %d: exit status %d, an output: %v, an end: %v",
+					out, at, r.status, err == nil, end.ended())
 			}
 		}
 	}

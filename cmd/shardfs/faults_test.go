@@ -28,10 +28,10 @@ import (
 	"github.com/shardfs/shardfs/internal/testtime"
 )
 
-// The tests in faults_*_test.go break runs in every way that we know, and hold them to one promise: the output's name is
-// absent, or what it was before, or a whole shard of the bytes that a run without faults writes; the exit status is 0 only
-// then (3 if samples failed under a policy that allows it); the same command again writes those bytes, and then nothing is
-// left of either run: no mount, no process, no temporary file.
+// The tests in faults_*_test.go break runs in every way that we know, and hold them to one promise: the output's name
+// is absent, or what it was before, or a whole shard of the bytes that a run without faults writes; the exit status
+// is 0 only then (3 if samples failed under a policy that allows it); the same command again writes those bytes, and
+// then nothing is left of either run: no mount, no process, no temporary file.
 //
 // A fault says how a run is broken, a place is where it happens, and place.keeps is the promise.
 
@@ -79,11 +79,11 @@ func (f fault) wrap(args []string, log string) []string {
 	return append(tracer, args...)
 }
 
-// struck is a line of strace's log that tells of a fault.
+// struck matches a line of strace's log that reports a fault.
 var struck = regexp.MustCompile(`(?m)^.*(\(INJECTED\)|\+\+\+ killed by SIGKILL).*$`)
 
-// impossible is a fault at what no disk is behind: the Go runtime ends a process that cannot write to its own eventfd, and
-// a pipe to a child gives no such error.
+// impossible matches a fault in a file without a disk: the Go runtime ends a process that cannot write to its own
+// eventfd, and a pipe to a child gives no such error.
 var impossible = regexp.MustCompile(`(?m)^.*<(anon_inode|pipe):.*\(INJECTED\).*$`)
 
 // needsStrace skips a test where system calls cannot be traced.
@@ -184,12 +184,12 @@ func (p *place) reset(files map[string][]byte) {
 
 // result is how a run ended.
 type result struct {
-	status int  // as a shell tells it: 128 and the signal of one that was killed
+	status int  // as a shell has it: 128 and the signal of one that was killed
 	killed bool // by SIGKILL: it could say nothing, and clear nothing away
 	hung   bool
 	stderr string
 	fired  int    // how often the fault struck
-	where  string // the first time, as strace tells it
+	where  string // the first time, in the words of strace
 }
 
 // run runs shardfs with a fault, and waits for the end of all its processes.
@@ -349,7 +349,8 @@ func (p *place) clean(want string) {
 	}
 }
 
-// way is how to go on after a run that was broken: what is added to the command line of the first run, and of the second.
+// way is how to continue after a run that was broken: what is added to the command line of the first run, and of the
+// second.
 type way struct {
 	name         string
 	first, again []string
@@ -398,10 +399,11 @@ func newSwept(t *testing.T, s setting, samples int) *swept {
 	return w
 }
 
-// command returns the run's command line. The command in it reads, writes and deletes, and tells if it could not (as cksum
-// of coreutils 9.1 does not).
+// command returns the run's command line. The command in it reads, writes and deletes, and fails if it could not (as
+// cksum of coreutils 9.1 does not).
 func (w *swept) command(more ...string) []string {
-	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace, "-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt" + w.tail}
+	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace,
+		"-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt" + w.tail}
 	return append(append(run, more...), "in.tar", "-o", w.path("out", w.out))
 }
 
@@ -432,8 +434,11 @@ func someSamples(t *testing.T, n, size int) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for i := range n {
-		for _, m := range []member{{fmt.Sprintf("%04d.bin", i), noise(i, size)}, {fmt.Sprintf("%04d.txt", i), []byte(fmt.Sprintln("text", i))}} {
-			if err := errors.Join(w.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.content))}), second(w.Write(m.content))); err != nil {
+		for _, m := range []member{
+			{fmt.Sprintf("%04d.bin", i), noise(i, size)}, {fmt.Sprintf("%04d.txt", i), []byte(fmt.Sprintln("text", i))},
+		} {
+			err := w.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.content))})
+			if err := errors.Join(err, second(w.Write(m.content))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -21,7 +21,7 @@ type gateKey struct{}
 // gate shows a shard as a file that cannot be read over, so that a story can look on while the shard is being indexed:
 //
 //	gate slow in.tar        # slow/in.tar is in.tar, but no byte after its first quarter can be read
-//	gate waited             # wait until somebody waits for one
+//	gate waited             # wait until a reader waits for one
 //	gate open               # now it can
 //
 // or each read of its second quarter takes a time, and is counted:
@@ -30,8 +30,8 @@ type gateKey struct{}
 //	gate count              # from here
 //	gate most 5             # no more than so many have begun
 //
-// The middle and the end, which tell whether an index fits, can always be read. The shard should have some megabytes, for
-// they are read in pieces of up to one.
+// The middle and the end, from which is seen whether an index fits, can always be read. The shard should have some
+// megabytes, for they are read in pieces of up to one.
 func makeGate(ts *testscript.TestScript, neg bool, args []string) {
 	g := ts.Value(gateKey{}).(*gate)
 	switch {
@@ -99,7 +99,7 @@ func (g *gate) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 	return 0
 }
 
-// Open implements fs.NodeOpener. Nobody reads ahead in the file.
+// Open implements fs.NodeOpener. The kernel does not read ahead in the file.
 func (*gate) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	return nil, fuse.FOPEN_DIRECT_IO, 0
 }

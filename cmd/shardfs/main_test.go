@@ -21,8 +21,8 @@ import (
 // statusVariable names the file that a shardfs of a story leaves its exit status in.
 const statusVariable = "STORY_STATUS"
 
-// TestMain lets the test binary be shardfs: a story runs it under that name in a process of its own, and that process can
-// start itself again to serve a mount.
+// TestMain lets the test binary be shardfs: a story runs it under that name in a process of its own, and that process
+// can start itself again to serve a mount.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "shardfs" {
 		// What /proc/self says is that of the first thread, and a test may put its own thread into another mount namespace.
@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestStories runs the stories of the command line. Each has a directory and a TMPDIR of its own, and must leave neither a
-// process nor a mount nor a temporary file behind.
+// TestStories runs the stories of the command line. Each has a directory and a TMPDIR of its own, and must leave no
+// process, mount or temporary file.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -194,7 +194,8 @@ func processes(work string) (all []process) {
 	return all
 }
 
-// condition tells what a story may need: [fuse] file systems, [root], [user] file systems for other users than root.
+// condition says whether a story has what it may need: [fuse] file systems, [root], [user] file systems for other
+// users than root.
 func condition(name string) (bool, error) {
 	switch name {
 	case "fuse":
@@ -207,8 +208,8 @@ func condition(name string) (bool, error) {
 	return false, fmt.Errorf("unknown condition %q", name)
 }
 
-// canMountAsUser reports whether root can try file systems as another user: by a fusermount3 that is allowed to mount, a
-// /dev/fuse for everybody, and a mount namespace to put that in.
+// canMountAsUser reports whether root can try file systems as another user: by a fusermount3 that is allowed to
+// mount, a /dev/fuse for everybody, and a mount namespace to put that in.
 func canMountAsUser() bool {
 	helper, err := exec.LookPath("fusermount3")
 	if err != nil || os.Geteuid() != 0 {

@@ -16,9 +16,10 @@ import (
 
 // compressors are the commands that -z of mkshard stands for.
 var compressors = map[string][]string{
-	"gzip":   {"gzip", "-nc"},
-	"pigz":   {"pigz", "-nc", "-p4", "-b128"},
-	"python": {"python3", "-c", "import gzip, sys; gzip.GzipFile('', 'wb', 6, sys.stdout.buffer, 0).write(sys.stdin.buffer.read())"},
+	"gzip": {"gzip", "-nc"},
+	"pigz": {"pigz", "-nc", "-p4", "-b128"},
+	"python": {"python3", "-c",
+		"import gzip, sys; gzip.GzipFile('', 'wb', 6, sys.stdout.buffer, 0).write(sys.stdin.buffer.read())"},
 }
 
 // makeShard makes a shard of members in the order given, the same bytes every time:

@@ -18,7 +18,8 @@ import (
 // limitKey is where a story keeps the time.Duration after which its watchdog ends what it has started.
 type limitKey struct{}
 
-// waitFor polls until cond holds, for half of what the watchdog allows, so that a story that waits in vain says for what.
+// waitFor polls until cond holds, for half of what the watchdog allows, so that a story that waits in vain says for
+// what.
 func waitFor(ts *testscript.TestScript, cond func() bool, what string, args ...any) {
 	limit := ts.Value(limitKey{}).(time.Duration) / 2
 	for start := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
@@ -112,8 +113,9 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	waitFor(ts, func() bool { return len(running(ts, args[0])) == 0 }, "the end of every shardfs %s", args[0])
 }
 
-// blocked waits until a program that the story has started sleeps in the kernel, in a function with a word in its name, and
-// was not woken from one look to the next. It proves that something waits, which to sleep for a while does not:
+// blocked waits until a program that the story has started sleeps in the kernel, in a function with a word in its
+// name, and was not woken from one look to the next. It proves that something waits, which to sleep for a while does
+// not:
 //
 //	blocked cat request_wait  # for the answer of a FUSE server
 //	blocked cat pipe_write    # for a reader
@@ -179,7 +181,7 @@ func opened(ts *testscript.TestScript, neg bool, args []string) {
 	waitFor(ts, func() bool {
 		n, err := unix.Read(*ts.Value(watchKey{}).(*int), make([]byte, 4096))
 		return err == nil && n > 0
-	}, "somebody to open the watched file")
+	}, "a process to open the watched file")
 }
 
 // jsonLines checks that a file holds JSON objects, one a line, and that each has these fields:

@@ -10,8 +10,8 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// tamper gives an index file the columns of another shard, a plain one, and the right checksums for them; without a name, the
-// only one in the cache:
+// tamper gives an index file the columns of another shard, a plain one, and the right checksums for them; without a
+// name, the only one in the cache:
 //
 //	tamper other.tar
 //	tamper other.tar in.tar.sfidx

@@ -76,8 +76,8 @@ var neverItself = map[string][]string{
 	"index": {"os", "io/fs", "path/filepath"},
 }
 
-// programsOnly lists what is for programs alone: they read flags and environment, write messages and exit. Of a package
-// in which "*" stands for every name, even the import is.
+// programsOnly lists what is for programs alone: they read flags and environment, write messages and exit. Of a
+// package in which "*" stands for every name, even the import is.
 var programsOnly = map[string][]string{
 	"flag":                   {"*"},
 	"github.com/spf13/pflag": {"*"},
@@ -197,8 +197,8 @@ func parse(t *testing.T, fset *token.FileSet, p goPackage) (files []*ast.File) {
 	return files
 }
 
-// Only programs read flags and environment, write messages and exit. No package panics, and those whose results must not
-// depend on the time do not ask for it.
+// Only programs read flags and environment, write messages and exit. No package panics, and those whose results must
+// not depend on the time do not ask for it.
 func TestManners(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.Name == "main" {
@@ -241,9 +241,9 @@ func TestManners(t *testing.T) {
 	}
 }
 
-// A package variable is written once, where it is declared: an error, a table, a pattern. So nothing may assign to one or
-// to a part of it or take its address, and none may be of a kind that is there to be changed. What this cannot see is a
-// change through a copy of a slice or a map.
+// A package variable is written once, where it is declared: an error, a table, a pattern. So nothing may assign to
+// one or to a part of it or take its address, and none may be of a kind that is there to be changed. What this cannot
+// see is a change through a copy of a slice or a map.
 func TestPackageVariables(t *testing.T) {
 	for _, p := range packages(t) {
 		fset := token.NewFileSet()

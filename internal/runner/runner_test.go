@@ -26,7 +26,8 @@ import (
 	"github.com/shardfs/shardfs/internal/testtime"
 )
 
-// helperDir names, in the environment, the directory in which the test binary runs one endless command instead of tests.
+// helperDir names, in the environment, the directory in which the test binary runs one endless command instead of
+// tests.
 const helperDir = "RUNNER_TEST_HELPER_DIR"
 
 func TestMain(m *testing.M) {
@@ -105,8 +106,8 @@ func noLeaks(t *testing.T) {
 	})
 }
 
-// withinTimeout calls f with longer and longer timeouts until it reports that the timeout was long enough for what has to
-// come before it: on a busy machine, a shell may take long to start.
+// withinTimeout calls f with longer and longer timeouts until it reports that the timeout was long enough for what
+// has to come before it: on a busy machine, a shell may take long to start.
 func withinTimeout(t *testing.T, f func(timeout time.Duration) bool) {
 	t.Helper()
 	limit := testtime.Limit(t, 10*time.Second)
@@ -320,8 +321,8 @@ func TestNoTimeout(t *testing.T) {
 	}
 }
 
-// What a command leaves in the background holds the pipe open, but neither holds up the job nor outlives it: when the result
-// is there, the command's group is empty, so that nothing can write later.
+// What a command leaves in the background holds the pipe open, but neither holds up the job nor outlives it: when the
+// result is there, the command's group is empty, so that nothing can write later.
 func TestBackground(t *testing.T) {
 	noLeaks(t)
 	start := time.Now()
@@ -500,7 +501,10 @@ func TestCancel(t *testing.T) {
 		}
 		results = append(results, r.Number)
 		if r.Number == 1 {
-			testtime.Eventually(t, "job 2 to run", func() bool { _, err := os.Stat(filepath.Join(dir, "pid")); return err == nil })
+			testtime.Eventually(t, "job 2 to run", func() bool {
+				_, err := os.Stat(filepath.Join(dir, "pid"))
+				return err == nil
+			})
 			cancel(reason)
 		}
 	}
@@ -702,7 +706,8 @@ func TestKilledAtOnce(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if status := (&command{pid: pid, children: new(children)}).reap(); !status.Signaled() || status.Signal() != unix.SIGKILL {
+	status := (&command{pid: pid, children: new(children)}).reap()
+	if !status.Signaled() || status.Signal() != unix.SIGKILL {
 		t.Errorf("status %#x", int(status))
 	}
 }

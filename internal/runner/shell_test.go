@@ -44,7 +44,8 @@ func TestCommandLine(t *testing.T) {
 		}
 		// Either way means the same.
 		want, wantErr := exec.Command(DefaultShell, "-c", tt.text).CombinedOutput()
-		if got, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); string(got) != string(want) || (err == nil) != (wantErr == nil) {
+		got, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+		if string(got) != string(want) || (err == nil) != (wantErr == nil) {
 			t.Errorf("%q: %q, %v, by a shell %q, %v", tt.text, got, err, want, wantErr)
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/shardfs/shardfs/internal/skip"
 )
 
-// A command sees a terminal of the right width, and what it writes arrives byte for byte, also more than a terminal holds.
+// A command sees a terminal of the right width, and what it writes arrives byte for byte, also more than a terminal
+// holds.
 func TestTerminal(t *testing.T) {
 	noLeaks(t)
 	reader, command, err := openTerminal(os.Stdin)

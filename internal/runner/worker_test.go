@@ -50,23 +50,28 @@ func work(t *testing.T, o Options, names ...string) (got []string) {
 func TestWorker(t *testing.T) {
 	protocol := errProtocol.Error()
 	for _, tt := range []struct {
-		name, script string
-		want         []string // for a, b, c
+		name   string
+		script string   // in which AT_B stands for a loop that answers ok, except to b
+		want   []string // for a, b, c
 	}{
-		{"answers", `while read -r d; do case $d in */b) echo fail it is b;; *) echo ok;; esac; done`, []string{"ok", "fail: it is b", "ok"}},
+		{"answers", `AT_B echo fail it is b`, []string{"ok", "fail: it is b", "ok"}},
 		{"without a message", `while read -r d; do echo fail; done`, []string{"fail", "fail", "fail"}},
 		{"one process", `n=0; while read -r d; do n=$((n+1)); echo fail $n; done`, []string{"fail: 1", "fail: 2", "fail: 3"}},
-		{"ends at b", `while read -r d; do case $d in */b) exit 7;; *) echo ok;; esac; done`, []string{"ok", "exit status 7", "ok"}},
+		{"ends at b", `AT_B exit 7`, []string{"ok", "exit status 7", "ok"}},
 		{"answers and ends", `read -r a; echo ok; read -r b; echo fail b; exit 3`, []string{"ok", "fail: b"}},
-		{"ends at b without a word", `while read -r d; do case $d in */b) exit 0;; *) echo ok;; esac; done`, []string{"ok", protocol + ": it ended", "ok"}},
-		{"killed at b", `while read -r d; do case $d in */b) kill -9 $$;; *) echo ok;; esac; done`, []string{"ok", "killed by signal 9 (killed)", "ok"}},
-		{"chatter", `while read -r d; do case $d in */b) echo hello;; *) echo ok;; esac; done`, []string{"ok", protocol + `: it wrote "hello\n"`, "ok"}},
-		{"two lines", `while read -r d; do case $d in */b) printf 'ok\nok\n';; *) echo ok;; esac; done`, []string{"ok", protocol + `: it wrote "ok\nok\n"`, "ok"}},
-		{"half a line", `while read -r d; do case $d in */b) printf 'o'; exit 1;; *) echo ok;; esac; done`, []string{"ok", "exit status 1", "ok"}},
-		{"okay", `while read -r d; do echo okay; done`, []string{protocol + `: it wrote "okay\n"`, protocol + `: it wrote "okay\n"`, protocol + `: it wrote "okay\n"`}},
+		{"ends at b without a word", `AT_B exit 0`, []string{"ok", protocol + ": it ended", "ok"}},
+		{"killed at b", `AT_B kill -9 $$`, []string{"ok", "killed by signal 9 (killed)", "ok"}},
+		{"chatter", `AT_B echo hello`, []string{"ok", protocol + `: it wrote "hello\n"`, "ok"}},
+		{"two lines", `AT_B printf 'ok\nok\n'`, []string{"ok", protocol + `: it wrote "ok\nok\n"`, "ok"}},
+		{"half a line", `AT_B printf 'o'; exit 1`, []string{"ok", "exit status 1", "ok"}},
+		{"okay", `while read -r d; do echo okay; done`, slices.Repeat([]string{protocol + `: it wrote "okay\n"`}, 3)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := work(t, shell(tt.script), []string{"a", "b", "c"}[:len(tt.want)]...); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", tt.want) {
+			script := tt.script
+			if answer, ok := strings.CutPrefix(script, "AT_B "); ok {
+				script = "while read -r d; do case $d in */b) " + answer + ";; *) echo ok;; esac; done"
+			}
+			if got := work(t, shell(script), []string{"a", "b", "c"}[:len(tt.want)]...); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
@@ -129,7 +134,8 @@ func TestWorkerInterrupted(t *testing.T) {
 	}
 }
 
-// A command that has failed is run again, in whatever directory it is given for that, and only its last attempt counts.
+// A command that has failed is run again, in whatever directory it is given for that, and only its last attempt
+// counts.
 func TestRetries(t *testing.T) {
 	for _, tt := range []struct {
 		retries, succeeds int
@@ -155,7 +161,8 @@ func TestRetries(t *testing.T) {
 			if (res.Err == nil) != (tt.attempts == tt.succeeds) || res.Attempts != tt.attempts || out.String() != tt.output {
 				t.Errorf("%+v: %v after %d attempts, output %q", tt, res.Err, res.Attempts, out.String())
 			}
-			if want := "e" + tt.output; string(res.Tail) != want || !strings.Contains(log.String(), want) || len(log.String()) != 5 {
+			want := "e" + tt.output
+			if string(res.Tail) != want || !strings.Contains(log.String(), want) || len(log.String()) != 5 {
 				t.Errorf("%+v: standard error %q, log %q", tt, res.Tail, log.String())
 			}
 		}

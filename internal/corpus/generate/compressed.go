@@ -80,7 +80,8 @@ func compressed() (all []compressedArchive) {
 
 	xz := filtered("xz", plain)
 	add("xz.tar.xz", "xz", whole, xz)
-	add("xz-streams.tar.xz", "xz", whole, join(filtered("xz", plain[:half]), make([]byte, 8), filtered("xz", plain[half:])))
+	add("xz-streams.tar.xz", "xz", whole,
+		join(filtered("xz", plain[:half]), make([]byte, 8), filtered("xz", plain[half:])))
 	add("xz-cut.tar.xz", "xz", truncated, xz[:len(xz)/2])
 	return all
 }

@@ -18,7 +18,8 @@ import (
 //go:embed peers.py
 var peers string
 
-// listing is what a reader finds: the name of each regular member, in hexadecimal digits, and the digest of its content.
+// listing is what a reader finds: the name of each regular member, in hexadecimal digits, and the digest of its
+// content.
 type listing [][2]string
 
 func (l listing) equal(other listing) bool { return fmt.Sprint(l) == fmt.Sprint(other) }
@@ -75,7 +76,10 @@ func withGo(name string) listing {
 func withGNU(name string) listing {
 	dir := must1(os.MkdirTemp("", "corpus"))
 	defer os.RemoveAll(dir)
-	script := `exec >>"$LISTING"; printf %s "$TAR_FILENAME" | od -An -v -tx1 | tr -d ' \n'; printf ' '; sha256sum | cut -d' ' -f1`
+	const script = `exec >>"$LISTING"
+		printf %s "$TAR_FILENAME" | od -An -v -tx1 | tr -d ' \n'
+		printf ' '
+		sha256sum | cut -d' ' -f1`
 	found := filepath.Join(dir, "listing")
 	cmd := exec.Command("tar", "-P", "-x", "-f", name, "--to-command="+script)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "LISTING="+found)

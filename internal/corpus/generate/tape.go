@@ -203,7 +203,8 @@ func stored(pieces []piece) string {
 	return b.String()
 }
 
-// oldSparse appends a sparse member as GNU tar's old format has it: four pieces in the header, 21 in each block after it.
+// oldSparse appends a sparse member as GNU tar's old format has it: four pieces in the header, 21 in each block after
+// it.
 func (t *tape) oldSparse(name string, size int64, pieces []piece) {
 	put := func(b []byte, pieces []piece) {
 		for i, p := range pieces {
