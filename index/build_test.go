@@ -23,10 +23,10 @@ func TestBuildGroups(t *testing.T) {
 		{"nothing", nil, nil},
 		{"one sample", []string{"a.jpg", "a.cls"}, []string{"a: sample.jpg sample.cls"}},
 		{"consecutive members, not sorted ones", []string{"b.z", "b.a", "a.z"}, []string{"b: sample.z sample.a", "a: sample.z"}},
-		{"others do not end a sample", []string{"a.1", "README", "d/", "a.x->", "a.x=>", "a.x|", "a.x#", "__meta__/a.x", ".a.x", "*", "a.2"},
+		{"entries outside samples do not end one", []string{"a.1", "README", "d/", "a.x->", "a.x=>", "a.x|", "a.x#", "__meta__/a.x", ".a.x", "*", "a.2"},
 			[]string{"a: sample.1 sample.2 +9"}},
-		{"others around samples are in none", []string{"d/", "a.1", "README", "b.1", "e/"}, []string{"a: sample.1", "b: sample.1"}},
-		{"only others", []string{"d/", "README", "*"}, nil},
+		{"entries around samples are in none", []string{"d/", "a.1", "README", "b.1", "e/"}, []string{"a: sample.1", "b: sample.1"}},
+		{"no sample", []string{"d/", "README", "*"}, nil},
 		{"a link's key does not begin a sample", []string{"a.1", "b.1->", "a.2"}, []string{"a: sample.1 sample.2 +1"}},
 		{"a key that comes back", []string{"a.1", "b.1", "a.1", "c.1", "a.1"},
 			[]string{"a: sample.1", "b: sample.1", `a~2: sample.1 = "a"`, "c: sample.1", `a~3: sample.1 = "a"`}},
@@ -71,7 +71,7 @@ func TestBuildCountsExtensions(t *testing.T) {
 		}
 	}
 	if got := outline(x)[1]; got != "b: sample.1 sample~2.1" {
-		t.Errorf("the sample behind it is %s", got)
+		t.Errorf("the next sample is %s", got)
 	}
 	if got := x.FileName(x.Rows() - 1); got != "sample~50.1" {
 		t.Errorf("the last one is %s", got)
@@ -87,11 +87,11 @@ func TestBuildCountsExtensions(t *testing.T) {
 	}
 }
 
-func TestBuildOthers(t *testing.T) {
+func TestBuildOutside(t *testing.T) {
 	names := []string{"*", "d/", "a.x", "README", "a.y", "l.x->"}
 	x := build(t, makeTar(t, names...))
 	if x.Outside() != 4 {
-		t.Errorf("%d others, want 4", x.Outside())
+		t.Errorf("%d outside samples, want 4", x.Outside())
 	}
 	for row, want := range []string{"", "d/", "", "README", "", "l.x"} {
 		if got := x.OutsideName(row); got != want {
@@ -100,8 +100,8 @@ func TestBuildOthers(t *testing.T) {
 	}
 }
 
-// cutTar is a tar of 20 members and no padding to a record: two end blocks and nothing behind them. Others is what has
-// to lie between members.
+// cutTar is a tar of 20 members and no padding to a record: two end blocks and nothing after them. Others are
+// entries to be put between members.
 func cutTar(t testing.TB, others ...string) []byte {
 	var names []string
 	for i := range 20 {
@@ -165,7 +165,7 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 		t.Errorf("cut at byte %d: %v, want %v", at, err, ErrTruncated)
 		return
 	}
-	// The member that is named is the first that is not whole, or the last one, behind which the end is missing.
+	// The member that is named is the first that is not whole, or the last one, if the end marker after it is missing.
 	row := 0
 	for row < whole.Rows() && whole.Member(row).End <= int64(at) {
 		row++
@@ -206,13 +206,13 @@ func checkOffsets(t testing.TB, x *Index, size int64) {
 	for row := range x.Rows() {
 		m := x.Member(row)
 		if m.Header != at || m.Data < m.Header+BlockSize || m.Size < 0 || m.Data > m.End {
-			t.Fatalf("row %d lies at %+v, the row before ends at byte %d", row, m, at)
+			t.Fatalf("row %d is at %+v, the row before ends at byte %d", row, m, at)
 		}
 		if _, sparse := x.c.sparseRow.find(uint64(row)); !sparse && m.Data+m.Size > m.End {
-			t.Fatalf("row %d lies at %+v, which is too short", row, m)
+			t.Fatalf("row %d is at %+v, which is too short", row, m)
 		}
 		if data, size := x.Content(row); data != m.Data || size != m.Size || x.Offset(row) != m.Header {
-			t.Fatalf("row %d lies at %+v, Content says %d, %d", row, m, data, size)
+			t.Fatalf("row %d is at %+v, Content returns %d, %d", row, m, data, size)
 		}
 		at = m.End
 	}
@@ -229,9 +229,9 @@ func TestBuildOneEndBlock(t *testing.T) {
 		plain []byte
 		want  error
 	}{
-		{"nothing behind it", plain[:len(plain)-BlockSize], ErrTruncated},
-		{"half a block behind it", plain[:len(plain)-BlockSize/2], ErrTruncated},
-		{"something else behind it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...), ErrDamaged},
+		{"nothing after it", plain[:len(plain)-BlockSize], ErrTruncated},
+		{"half a block after it", plain[:len(plain)-BlockSize/2], ErrTruncated},
+		{"something else after it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...), ErrDamaged},
 	} {
 		x, err := Build(bytes.NewReader(tt.plain), BuildOptions{Concurrent: true})
 		if !errors.Is(err, tt.want) {
@@ -243,18 +243,18 @@ func TestBuildOneEndBlock(t *testing.T) {
 	}
 }
 
-// What lies behind the end marker is not looked at.
+// Bytes after the end marker are ignored.
 func TestBuildTrailing(t *testing.T) {
 	plain := cutTar(t)
 	want := outline(build(t, plain))
 	for _, trailing := range []string{"\x00", "x", strings.Repeat("\x00", 9*BlockSize), string(plain)} {
 		if got := outline(build(t, append(bytes.Clone(plain), trailing...))); !slices.Equal(got, want) {
-			t.Errorf("with %d bytes behind the end: %q, want %q", len(trailing), got, want)
+			t.Errorf("with %d bytes after the end: %q, want %q", len(trailing), got, want)
 		}
 	}
 }
 
-// A header that is damaged is an error that tells where, and what came before is served.
+// A damaged header is an error that says where, and the samples before it are served.
 func TestBuildDamaged(t *testing.T) {
 	plain := cutTar(t)
 	whole := build(t, plain)
@@ -297,7 +297,7 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 // Asking for a member's key, as every check of a member does, does not walk over what is between two samples: with it,
 // it takes about as long as without.
-func TestKeyBeforeManyOthers(t *testing.T) {
+func TestKeyBeforeManyOutside(t *testing.T) {
 	const n = 20000
 	best := func(outside int64) time.Duration {
 		var b Builder

@@ -77,7 +77,7 @@ func TestColumnFind(t *testing.T) {
 		}
 	}
 	if n := c.search(1 << 60); n != 1000 {
-		t.Errorf("behind all: row %d", n)
+		t.Errorf("after all: row %d", n)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/shardfs/shardfs/internal/corpus"
 )
 
-// Tars that most readers agree on and that are damaged for us, behind the members that all see, and why.
+// Tars that most readers agree on and that are damaged for us, after the members that all see, and why.
 var corpusDamaged = map[string]string{
 	"libarchive__test_compat_plexus_archiver_tar.tar":        "one block of zeros, and then not another one",
 	"libarchive__test_read_format_tar_acl_oob_read.tar":      "a header whose PAX records are none",
@@ -130,7 +130,7 @@ func checkRows(t *testing.T, x *Index, plain []byte) {
 	}
 }
 
-// hasEnd reports whether there are two blocks of zeros behind the last member that a Scanner finds in a tar.
+// hasEnd reports whether there are two blocks of zeros after the last member that a Scanner finds in a tar.
 func hasEnd(plain []byte) bool {
 	s := NewScanner(bytes.NewReader(plain))
 	var end int64

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func encode(t testing.TB, f *File) []byte {
 	return b.Bytes()
 }
 
-// decode decodes an index file that nobody can make anew.
+// decode decodes an index file that cannot be rebuilt.
 func decode(b []byte) (*File, error) {
 	return Decode(b, func() (*File, error) { return nil, errors.New("no shard") })
 }
@@ -90,7 +91,7 @@ func describeFile(f *File) []any {
 	return list
 }
 
-// difference tells where two descriptions begin to differ.
+// difference returns where two descriptions begin to differ.
 func difference(got, want []any) string {
 	for i := range min(len(got), len(want)) {
 		if !reflect.DeepEqual(got[i], want[i]) {
@@ -143,7 +144,18 @@ func TestFile(t *testing.T) {
 	checkSaved(t, &File{Index: build(t, cutTar(t))})
 }
 
-// Whatever byte of a file is changed or missing, the file is refused, or what is damaged is made anew.
+// An index file has the bytes that the builds before this one wrote, so that each can read the files of the other. A
+// change of these bytes that an older build would misread needs a new version.
+func TestFileBytes(t *testing.T) {
+	f := fileOf(t)
+	f.Index.Canonicalize()
+	const want = "7a1a389052270a35538dbbec8e2ca404f3ac76181f3b37ca7b6f63c371e1662a"
+	if got := fmt.Sprintf("%x", sha256.Sum256(encode(t, f))); got != want {
+		t.Errorf("the file has the digest %s, want %s", got, want)
+	}
+}
+
+// If any byte of a file is changed or missing, the file is refused, or the index is rebuilt.
 func TestFileDamaged(t *testing.T) {
 	t.Parallel()
 	f := fileOf(t)
@@ -169,7 +181,7 @@ func TestFileDamaged(t *testing.T) {
 				t.Fatalf("byte %d changed: %s; %v", at, difference(now, want), got.Index.Err())
 			}
 			if calls > 1 {
-				t.Errorf("byte %d changed: made anew %d times", at, calls)
+				t.Errorf("byte %d changed: rebuilt %d times", at, calls)
 			}
 			repaired += calls
 		}
@@ -178,7 +190,7 @@ func TestFileDamaged(t *testing.T) {
 		}
 	}
 	if refused < 500 || repaired < 500 {
-		t.Errorf("%d files refused, %d made anew: the test proves nothing", refused, repaired)
+		t.Errorf("%d files refused, %d rebuilt: the test proves nothing", refused, repaired)
 	}
 	if _, err := decode(append(bytes.Clone(whole), 0)); !errors.Is(err, ErrStale) {
 		t.Errorf("a byte more: %v, want %v", err, ErrStale)
@@ -189,7 +201,7 @@ func TestFileDamaged(t *testing.T) {
 	}
 }
 
-// A damaged file that cannot be made anew says so and does no harm.
+// A damaged file that cannot be rebuilt says so and does no harm.
 func TestFileDamagedForGood(t *testing.T) {
 	t.Parallel()
 	whole := encode(t, fileOf(t))
@@ -224,8 +236,7 @@ func seal(b []byte) {
 	binary.LittleEndian.PutUint32(tail[4*8:], crc32.Checksum(b[meta:len(b)-len(fileMagic)-4], castagnoli))
 }
 
-// Even a file with the right checksums is not believed: whatever numbers stand in it, no walk leads out of it or is
-// without an end.
+// Even a file with the right checksums is not trusted: with any numbers in it, no walk leaves it or never ends.
 func TestFileFalse(t *testing.T) {
 	t.Parallel()
 	whole := encode(t, fileOf(t))

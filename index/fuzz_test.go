@@ -57,7 +57,7 @@ func FuzzScanner(f *testing.F) {
 		if err != nil || wantErr != nil {
 			return
 		}
-		if !slices.Equal(got, want) && !wroteByOldGo(plain) && !numberBehindNUL(plain) {
+		if !slices.Equal(got, want) && !wroteByOldGo(plain) && !numberAfterNUL(plain) {
 			t.Errorf("members: %v, want %v", got, want)
 		}
 	})
@@ -101,16 +101,16 @@ func FuzzSparse(f *testing.F) {
 		plain = slices.Concat(plain, rawMember(typeRegular, "next", "12345"), make([]byte, 2*BlockSize))
 		got, err := scanAll(t, plain)
 		want, wantErr := theirs(plain)
-		if err == nil && wantErr == nil && !slices.Equal(got, want) && !numberBehindNUL(plain) {
+		if err == nil && wantErr == nil && !slices.Equal(got, want) && !numberAfterNUL(plain) {
 			t.Errorf("members: %v, want %v", got, want)
 		}
 	})
 }
 
-// numberBehindNUL reports whether a field of a header may begin with a NUL that has more behind it. It ends the field,
+// numberAfterNUL reports whether a field of a header may begin with a NUL that has more after it. It ends the field,
 // as it does for GNU tar, Python and libarchive; archive/tar passes over it.
-func numberBehindNUL(plain []byte) bool {
-	behind := func(field []byte) bool {
+func numberAfterNUL(plain []byte) bool {
+	after := func(field []byte) bool {
 		field = bytes.TrimLeft(field, " ")
 		return len(field) > 0 && field[0] == 0 && len(bytes.Trim(field, " \x00")) > 0
 	}
@@ -120,13 +120,13 @@ func numberBehindNUL(plain []byte) bool {
 		switch {
 		case b.verify() != nil:
 			extents = b[:504] // it may be more of a sparse map
-		case behind(b.mode()) || behind(b.size()) || behind(b.mtime()):
+		case after(b.mode()) || after(b.size()) || after(b.mtime()):
 			return true
 		case b.typeflag() == typeGNUSparse:
 			extents = slices.Concat(b[386:482], b[483:495])
 		}
 		for field := range slices.Chunk(extents, 12) {
-			if behind(field) {
+			if after(field) {
 				return true
 			}
 		}

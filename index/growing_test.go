@@ -11,7 +11,7 @@ import (
 	"testing/iotest"
 )
 
-// Whoever looks at a growing index sees of it what the whole index will have, and waits only for what is not there yet.
+// A reader of a growing index sees only what the whole index will have, and waits only for what is still missing.
 func TestGrowing(t *testing.T) {
 	var names []string
 	for i := range 300 {
@@ -107,7 +107,7 @@ func TestGrowingDamaged(t *testing.T) {
 	}
 }
 
-// Whoever is called off at the moment when what they look for is found has found it: what found has done is done.
+// A reader that is cancelled at the moment when found returns true was not cancelled: what found did counts.
 func TestGrowingFoundAndCancelled(t *testing.T) {
 	for range 50 {
 		g := NewGrowing(BuildOptions{Concurrent: true})

@@ -71,7 +71,7 @@ func TestScannerHeaders(t *testing.T) {
 		{"an old header", rawMember(typeRegularOld, "a", "12345", set(257, "\x00\x00\x00\x00\x00\x00\x00\x00")), "a 5 1000000000 644 true"},
 		{"a contiguous file", rawMember(typeContiguous, "a", "1"), "a 1 1000000000 644 true"},
 		{"an unknown kind is passed over with its content", join(rawMember('Z', "z", "1"), a), "z 1 1000000000 644 false; a 5 1000000000 644 true"},
-		{"a link has no content, whatever it says", join(rawHeader(typeHardLink, "h", 1000), a), "h 0 1000000000 644 false; a 5 1000000000 644 true"},
+		{"a link has no content, even with a size", join(rawHeader(typeHardLink, "h", 1000), a), "h 0 1000000000 644 false; a 5 1000000000 644 true"},
 		{"a directory of the first tars", rawHeader(typeRegularOld, "d/", 0), "d/ 0 1000000000 644 false"},
 		{"a prefix", rawMember(typeRegular, "a", "", set(345, "p/q")), "p/q/a 0 1000000000 644 true"},
 		{"star's shorter prefix", rawMember(typeRegular, "a", "", set(345, strings.Repeat("p", 131)+"time"), set(508, "tar\x00")),

@@ -297,7 +297,7 @@ func TestScannerTypes(t *testing.T) {
 	}
 }
 
-// What follows the end marker can be read, of whatever length and by whatever reader.
+// What follows the end marker can be read, of any length and by any reader.
 func TestScannerRest(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x")
 	for _, rest := range []string{"", "x", strings.Repeat("rest", maxChunk)} {

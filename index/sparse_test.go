@@ -193,9 +193,9 @@ func TestSparseMemory(t *testing.T) {
 		{"as many as may be", paxSparse10(2*maxExtents, front+maxExtents, string(lines), content), nil, maxExtents, 100 << 20},
 		{"the same in headers", gnuSparse(2*maxExtents, maxExtents, content, every(2, maxExtents)...), nil, maxExtents, 100 << 20},
 		{"one more", gnuSparse(9, 0, "", make([]Extent, maxExtents+1)...), ErrNotTar, 0, 1 << 20},
-		{"a lie", paxSparse10(math.MaxInt64, 1<<60, "1048576\n"+strings.Repeat("0\n", 252), ""), ErrTruncated, 0, 1 << 20},
-		{"an extended header that is a lie", rawHeader(typeExtended, "x", maxSpecial), ErrTruncated, 0, 512 << 10},
-		{"a member that is a lie", rawHeader(typeRegular, "x", 1<<60), ErrTruncated, 0, 512 << 10},
+		{"a forged map", paxSparse10(math.MaxInt64, 1<<60, "1048576\n"+strings.Repeat("0\n", 252), ""), ErrTruncated, 0, 1 << 20},
+		{"a forged extended header", rawHeader(typeExtended, "x", maxSpecial), ErrTruncated, 0, 512 << 10},
+		{"a forged member", rawHeader(typeRegular, "x", 1<<60), ErrTruncated, 0, 512 << 10},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -281,7 +281,7 @@ func TestSparseReaderErrors(t *testing.T) {
 	}
 }
 
-// Extents that no map has can come from an index file that somebody made up. They give wrong bytes or an error.
+// Extents that no map has can come from a forged index file. They give wrong bytes or an error.
 func TestSparseReaderHostile(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	number := func() int64 {

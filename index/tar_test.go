@@ -63,7 +63,7 @@ func build(t testing.TB, plain []byte) *Index {
 	return x
 }
 
-// indexOf returns the index of regular files of these names, whatever bytes these are made of.
+// indexOf returns the index of regular files of these names, of any bytes.
 func indexOf(t testing.TB, names ...string) *Index {
 	t.Helper()
 	var b Builder
@@ -81,7 +81,7 @@ func indexOf(t testing.TB, names ...string) *Index {
 }
 
 // outline writes the view of an index down, a line for each sample: its path, a colon, its files; after an equals sign
-// its key where the path is another one; and after a plus sign how many entries lie among its members.
+// its key if the path is another one; and after a plus sign how many entries are among its members.
 func outline(x *Index) []string {
 	var lines []string
 	for number := range x.Samples() {

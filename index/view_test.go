@@ -63,7 +63,7 @@ func TestEscapeKey(t *testing.T) {
 			t.Errorf("KeyOfPath(%q) = %q, want %q", tt.path, back, tt.key)
 		}
 	}
-	// What no key is shown under, somebody has made: it stands for itself.
+	// A path that no key is shown under is that of a new directory, and is the key.
 	for _, path := range []string{"%41", "%2e%2E", "%73ample.x", "a/sample.x", "a/%2525/%41", "%~x", "a~2%~"} {
 		if got := KeyOfPath(path); got != path {
 			t.Errorf("KeyOfPath(%q) = %q, want the path itself", path, got)
@@ -71,7 +71,8 @@ func TestEscapeKey(t *testing.T) {
 	}
 }
 
-// checkEscape checks what must hold of every key: its path can be a path, tells the key, and is that of no other key.
+// checkEscape checks what must hold of every key: its path can be a path, gives the key back, and is that of no other
+// key.
 func checkEscape(t *testing.T, key string) (path string) {
 	t.Helper()
 	path = escapeKey(key)
@@ -84,7 +85,7 @@ func checkEscape(t *testing.T, key string) (path string) {
 	if strings.Count(path, "/") != strings.Count(key, "/") {
 		t.Errorf("escapeKey(%q) = %q, which has other components", key, path)
 	}
-	// Only a name that was shortened has this in it, and only that one does not tell the key.
+	// Only a name that was shortened has this in it, and only that one does not give the key back.
 	if back := KeyOfPath(path); back != key && !strings.Contains(path, "%~") {
 		t.Errorf("KeyOfPath(%q) = %q, want %q", path, back, key)
 	}
@@ -133,7 +134,7 @@ func TestSplitFile(t *testing.T) {
 		{"sample.~2.jpg", "~2.jpg", 1},
 		{"sample.%00", "\x00", 1},
 		{"sample.%2541", "%41", 1},
-		{"sample.%41", "%41", 1}, // made by somebody: no member is shown so
+		{"sample.%41", "%41", 1}, // a new file: no member is shown so
 		{"sample.%", "%", 1},
 		{"sample.\xff\n", "\xff\n", 1},
 
@@ -158,7 +159,7 @@ func TestSplitFile(t *testing.T) {
 	}
 }
 
-// checkSplitFile checks that the name of every member's file tells its extension and number.
+// checkSplitFile checks that the name of every member's file gives back its extension and number.
 func checkSplitFile(t *testing.T, ext string, n int) {
 	t.Helper()
 	name := memberFile(ext, n)

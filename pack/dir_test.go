@@ -74,7 +74,7 @@ func read(t *testing.T, file DirFile) string {
 	return string(b)
 }
 
-// A link to a directory is a file that is no member; nothing behind it is read.
+// A link to a directory is a file that is no member; its target is not read.
 func TestReadDirsFollowsNoLinks(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "a"), 0o755); err != nil {
@@ -89,7 +89,7 @@ func TestReadDirsFollowsNoLinks(t *testing.T) {
 	}
 }
 
-// Names are bytes, whatever the directory lies in.
+// Names are bytes, on every file system.
 func TestReadDirsOfAnyNames(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "\xff", "\xfe")

@@ -15,7 +15,7 @@ import (
 )
 
 // FuzzPackRoundTrip packs a tar made of any names, which are separated by bars: untouched, and with every file written
-// anew. The first gives the same bytes, the second the same members.
+// again. The first gives the same bytes, the second the same members.
 func FuzzPackRoundTrip(f *testing.F) {
 	for _, names := range []string{
 		"a.x|a.y|b.x|a.x|a.x|a.x",
@@ -149,7 +149,7 @@ func fuzzedTar(names []string, format tar.Format, size int) []byte {
 	return b.Bytes()
 }
 
-// rewrite returns the directory of a sample with every file written anew, with the same content.
+// rewrite returns the directory of a sample with every file written again, with the same content.
 func (s shard) rewrite(t *testing.T, number int) Dir {
 	sample := s.base.Index.Sample(number)
 	f := Dir{Path: sample.Path, Sample: &sample}

@@ -38,7 +38,7 @@ func TestJoin(t *testing.T) {
 
 // Joined with nothing, samples are as they were, to the last byte.
 func TestJoinNothing(t *testing.T) {
-	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "behind the end"...)
+	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "after the end"...)
 	s := newShard(t, plain)
 	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)), newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
 		o := &Join{Base: other.base}

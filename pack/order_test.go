@@ -155,7 +155,7 @@ func TestReordered(t *testing.T) {
 	for i := range 40 {
 		names = append(names, fmt.Sprintf("%03d.x", i*7%40), fmt.Sprint("other", i), fmt.Sprintf("%03d.y", i*7%40))
 	}
-	one := newShard(t, append(makeTar(t, tar.FormatPAX, names...), "behind"...))
+	one := newShard(t, append(makeTar(t, tar.FormatPAX, names...), "after"...))
 	two := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "b.x", "b.y"))
 	all := func() iter.Seq2[Sample, error] {
 		return join(All(one.base, one.dirs(changes{"003": {write("sample.x", "new")}, "004": {remove("sample.x"), remove("sample.y")}})), Shard(two.base))

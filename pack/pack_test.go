@@ -98,7 +98,7 @@ func (s shard) dir(number int, edits ...edit) Dir {
 // changes says what has been done to which sample, by its path.
 type changes map[string][]edit
 
-// dirs returns the directories of all samples, changed, and new ones behind them.
+// dirs returns the directories of all samples, changed, and new ones after them.
 func (s shard) dirs(c changes, added ...Dir) dirs {
 	var list dirs
 	for number := range s.base.Index.Samples() {
@@ -254,8 +254,8 @@ func listing(t *testing.T, plain []byte) string {
 	return strings.Join(words, " ")
 }
 
-// Packing what nobody touched reproduces the shard, whatever it is made of, and whether or not the output can copy by
-// itself.
+// Packing what was not touched reproduces the shard, whichever writer made it, and whether or not the output can copy
+// by itself.
 func TestPackUntouched(t *testing.T) {
 	names := []string{"a.jpg", "a.cls", "b.jpg", "b.cls", "a.jpg", "a.jpg", "d.v1/c.seg.png"}
 	odd := []string{"d/", "a.jpg", "README", "a.cls", "a.x->", "__meta__/x", "b.jpg", "*", "b.cls", ".hidden", "e/"}
@@ -275,7 +275,7 @@ func TestPackUntouched(t *testing.T) {
 		{"only others", makeTar(t, tar.FormatUnknown, "d/", "*", "README")},
 		{"padded to a record", append(bytes.Clone(ustar), make([]byte, -unpadded&(10<<10-1))...)},
 		{"padded oddly", append(bytes.Clone(ustar), make([]byte, 3*512+100)...)},
-		{"another tar behind it", slices.Concat(ustar, ustar)},
+		{"another tar after it", slices.Concat(ustar, ustar)},
 		{"so long that the output copies it", append(bytes.Clone(ustar), make([]byte, longRange)...)},
 	} {
 		s := newShard(t, tt.plain)
@@ -353,7 +353,7 @@ func TestPackChanges(t *testing.T) {
 			nil, Options{}, "d/ README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 4, LeftOut: 3}},
 		{"a key file that is no regular file", s, changes{"a": {special("__key__", fs.ModeSymlink)}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"the last sample dropped, and nothing behind it", dup, changes{"a~2": dropped}, nil, Options{},
+		{"the last sample dropped, and nothing after it", dup, changes{"a~2": dropped}, nil, Options{},
 			"a.x a.x a.y a.x b.x", Summary{Samples: 2, Members: 5}},
 		{"without others", s, nil, nil, Options{DropOutside: true}, "a.jpg a.cls b.jpg b.cls c.jpg", Summary{Samples: 3, Members: 5}},
 		{"without others, one changed", s, changes{"b": {write("sample.cls", "n")}}, nil, Options{DropOutside: true},
@@ -384,7 +384,7 @@ func TestPackChanges(t *testing.T) {
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n.x=1 e/", Summary{Samples: 4, Members: 6}},
 		{"a new directory without members", s, nil, []Dir{added("n", "log=x", "__key__=bad.key")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 1}},
-		{"files that lie in no directory", s, nil, []Dir{added("", "sample.x=1", "log=x")}, Options{},
+		{"files in no sample directory", s, nil, []Dir{added("", "sample.x=1", "log=x")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 2}},
 
 		{"one sample becomes many", s, changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}}, nil, Options{},
@@ -451,9 +451,9 @@ func TestPackBadKeys(t *testing.T) {
 		{"a new directory with a bad key", nil, []Dir{added("n", "sample.x=1", "__key__=x.y")}},
 		{"a nested directory with a bad key", changes{"a": {sub(added("a/n", "sample.x=1", "__key__=x.y"))}}, nil},
 		{"one dot", changes{"a": {write("__key__", ".")}}, nil},
-		{"two samples of one key that come to lie together", changes{"b": dropped}, nil},
+		{"two samples of one key that become neighbours", changes{"b": dropped}, nil},
 		{"a sample gets the key of the one before", changes{"b": {write("__key__", "a")}}, nil},
-		{"a sample gets the key of the one behind", changes{"a": {write("__key__", "b")}}, nil},
+		{"a sample gets the key of the next one", changes{"a": {write("__key__", "b")}}, nil},
 		{"a nested sample has its parent's key, which was renamed", changes{"c": {move("n"), sub(added("c/m", "sample.x=1", "__key__=n"))}}, nil},
 	} {
 		if _, _, err := packed(s.base, s.dirs(tt.changes, tt.added...), Options{}); !errors.Is(err, ErrKey) {
@@ -467,9 +467,9 @@ func TestPackBadKeys(t *testing.T) {
 	}
 }
 
-// New headers are plain ones, and say the same whoever made the files and when: owner and time are those of the
-// sample's first member in the shard, be it there or not, of a new sample those of the sample that it lies in or of the
-// first one.
+// New headers are plain ones, and do not depend on who made the files and when. Owner and time are those of the
+// sample's first member in the shard, even if that was removed; of a new sample, those of the sample around it or of
+// the first.
 func TestPackHeaders(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "*", "d/", "first.x", "a.x", "a.y", "b.x"))
 	out, _ := mustPack(t, s.base, s.dirs(changes{
@@ -591,7 +591,7 @@ func put(file DirFile) edit {
 	}
 }
 
-// fakeFile is a file with a size of its own, whatever can be read from it.
+// fakeFile is a file whose size need not be what can be read from it.
 type fakeFile struct {
 	size int64
 	mode fs.FileMode
@@ -708,7 +708,7 @@ func TestPackTruncated(t *testing.T) {
 	}
 }
 
-// A directory that was renamed with nothing else done to it is still told as untouched.
+// A directory that was renamed with nothing else done to it is still untouched.
 func TestPackMovedUntouched(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "a.y", "b.x"))
 	f := s.dir(0)
@@ -719,11 +719,11 @@ func TestPackMovedUntouched(t *testing.T) {
 	}
 }
 
-// Of two shards in one output neither is a beginning of it that could go on to its end; of one alone it is, whatever
-// empty ones are around it.
+// An output of two shards has an end of its own; an output of one shard has the end of that shard, even if there are
+// empty ones around it.
 func TestPackTwoShards(t *testing.T) {
 	one := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
-	two := newShard(t, append(makeTar(t, tar.FormatUSTAR, "b.x"), "behind the end"...))
+	two := newShard(t, append(makeTar(t, tar.FormatUSTAR, "b.x"), "after the end"...))
 	none := newShard(t, makeTar(t, tar.FormatUSTAR))
 	for _, tt := range []struct {
 		list []shard
@@ -798,7 +798,7 @@ func TestPackPieces(t *testing.T) {
 	}
 }
 
-// pieces returns an index for each sample of a tar, with the members that lie behind it.
+// pieces returns an index for each sample of a tar, with the entries after it.
 func pieces(t *testing.T, plain []byte) (list []*index.Index) {
 	scanner := index.NewScanner(bytes.NewReader(plain))
 	var b index.Builder

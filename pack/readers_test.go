@@ -59,7 +59,7 @@ func checkReaders(t *testing.T, plain []byte) {
 	}
 }
 
-// python is a process that reads tars. It gets each with a line before it that tells its length, and answers with a
+// python is a process that reads tars. It gets each after a line with its length, and answers with a
 // line for each regular member and one to end them.
 type python struct {
 	cmd *exec.Cmd

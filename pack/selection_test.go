@@ -42,7 +42,7 @@ func TestFields(t *testing.T) {
 // All fields are all members, with the headers that they have.
 func TestFieldsOfAll(t *testing.T) {
 	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.y", "b.x", "e/")
-	s := newShard(t, append(plain, "behind the end"...))
+	s := newShard(t, append(plain, "after the end"...))
 	out, _ := mustPack(t, s.base, s.dirs(nil), Options{Selection: Selection{{"y", []string{"y"}}, {"x", []string{"x"}}}})
 	if string(out) != string(s.plain) {
 		t.Errorf("%d bytes, want the same %d", len(out), len(s.plain))

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Whatever an output copies by itself, all comes in order, and errors come at last.
-func TestBuffered(t *testing.T) {
+// An output that copies long runs itself gets all bytes in order, and its errors are returned.
+func TestSinkRanges(t *testing.T) {
 	var names []string
 	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
 		names = append(names, key+".x")
@@ -51,7 +51,7 @@ func TestBuffered(t *testing.T) {
 	}
 }
 
-// fullCopier is an output that copies by itself and has little room.
+// fullCopier is an output that copies itself and has little room.
 type fullCopier struct{ *limitedWriter }
 
 func (c fullCopier) CopyRange(src io.ReaderAt, off, n int64) error {

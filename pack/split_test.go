@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What is measured is what is written, to the byte, whatever is done to a sample; and measuring reads no content.
+// Measure returns what is then written, to the byte, with every change of a sample, and reads no content.
 func TestMeasure(t *testing.T) {
 	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "l->", "b.y", "c.x", strings.Repeat("long", 40)+".x", "e/")
 	s := newShard(t, plain)
