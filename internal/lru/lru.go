@@ -1,13 +1,13 @@
 // Package lru keeps values by key within a budget.
 //
-// Each value has a cost, in whatever unit the budget is in: bytes, or 1 to count values. When the costs exceed the budget,
-// the values that were used longest ago are evicted. To use a value is to get or to add it.
+// Each value has a cost, in whatever unit the budget is in: bytes, or 1 to count values. When the costs exceed the
+// budget, the values that were used longest ago are evicted. To use a value is to get or to add it.
 package lru
 
 import "iter"
 
-// Cache keeps values by key, the most recently used ones. It is not safe for concurrent use: it has no lock of its own, so
-// that one lock of its owner can guard it together with what else changes at the same time.
+// Cache keeps values by key, the most recently used ones. It is not safe for concurrent use: it has no lock of its
+// own, so that one lock of its owner can guard it together with what else changes at the same time.
 type Cache[K comparable, V any] struct {
 	budget  int64
 	cost    func(V) int64
@@ -25,9 +25,10 @@ type entry[K comparable, V any] struct {
 	prev, next *entry[K, V]
 }
 
-// New returns an empty cache for values whose costs sum up to budget at most. cost is asked once, when a value is added; nil
-// means that each costs 1. evicted, if not nil, is called with each value that is dropped because room is needed or because
-// another one takes its key. By then the value is no longer in the cache; evicted must not call the cache.
+// New returns an empty cache for values whose costs add up to at most budget. cost is called once for each value,
+// when it is added; nil means that each costs 1. evicted, if not nil, is called with each value that is dropped
+// because room is needed or because another one takes its key. By then the value is no longer in the cache; evicted
+// must not call the cache.
 func New[K comparable, V any](budget int64, cost func(V) int64, evicted func(K, V)) *Cache[K, V] {
 	if cost == nil {
 		cost = func(V) int64 { return 1 }
@@ -48,8 +49,8 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	return e.value, true
 }
 
-// Add adds a value, marks it as used and evicts others until all are within the budget. A value that alone costs more is
-// kept by itself. The earlier value of the key, if there is one, is evicted.
+// Add adds a value, marks it as used and evicts others until all are within the budget. A value that alone costs more
+// is kept by itself. The earlier value of the key, if there is one, is evicted.
 func (c *Cache[K, V]) Add(key K, value V) {
 	if old := c.entries[key]; old != nil {
 		c.evict(old)
@@ -95,7 +96,8 @@ func (c *Cache[K, V]) Cost() int64 { return c.total }
 // Budget returns the budget.
 func (c *Cache[K, V]) Budget() int64 { return c.budget }
 
-// All yields the values, the least recently used first, without marking them as used. The cache must not change meanwhile.
+// All yields the values, the least recently used first, without marking them as used. The cache must not change
+// meanwhile.
 func (c *Cache[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		for e := c.ring.prev; e != &c.ring; e = e.prev {
@@ -119,7 +121,7 @@ func (c *Cache[K, V]) drop(e *entry[K, V]) {
 	e.unlink()
 }
 
-// link puts an entry behind e in the ring.
+// link inserts an entry after e in the ring.
 func (e *entry[K, V]) link(next *entry[K, V]) {
 	next.prev, next.next = e, e.next
 	e.next.prev = next
