@@ -30,6 +30,7 @@ type layer struct {
 var layers = []layer{
 	{"internal/skip", nil, nil}, // for tests only
 	{"internal/retry", nil, nil},
+	{"internal/atomicfile", nil, []string{"golang.org/x/sys"}},
 	{"internal/store", nil, []string{"golang.org/x/sys"}},
 	{"internal/lru", nil, nil},
 	{"internal/codec", []string{"internal/lru"}, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
