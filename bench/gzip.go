@@ -116,7 +116,7 @@ func timeReads(sh *opened.Shard, plain io.ReaderAt, reads, length int) (took []f
 	for range reads {
 		off := rng.Int64N(sh.Plain() - int64(length))
 		start := time.Now()
-		_, err := z.ReadAt(got, off)
+		_, err := z.ReadAt(context.Background(), got, off)
 		took = append(took, time.Since(start).Seconds())
 		if err != nil {
 			return nil, err
@@ -159,7 +159,7 @@ func timeInOrder(sh *opened.Shard, workers int) (seconds float64, err error) {
 	buf := make([]byte, 128<<10)
 	start := time.Now()
 	for off := int64(0); off < sh.Plain(); {
-		n, err := z.ReadAt(buf, off)
+		n, err := z.ReadAt(context.Background(), buf, off)
 		if off += int64(n); err != nil && !(err == io.EOF && off == sh.Plain()) {
 			return 0, err
 		}
@@ -173,7 +173,7 @@ func decoded(sh *opened.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done
 	if err != nil {
 		return nil, nil, err
 	}
-	z = codec.NewReaderAt(sh.Format, f, sh.Origin.Size, sh.Map, o)
+	z = codec.NewReaderAt(sh.Format, codec.FromReaderAt(f), sh.Origin.Size, sh.Map, o)
 	return z, func() error { return errors.Join(z.Close(), f.Close()) }, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	opened "github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
 )
 
 // indexFile reports how long an index file is, and how long it takes to open a shard by one, however many members that has.
@@ -84,14 +85,14 @@ func (h *hollow) key(number int) string { return fmt.Sprintf("%06d", number) }
 
 // bind says in an index that it is that of the shard.
 func (h *hollow) bind(saved *index.File) error {
-	object, err := store.Open(h.name)
+	object, err := file.Store{}.Open(context.Background(), h.name)
 	if err != nil {
 		return err
 	}
 	defer object.Close()
-	probe, err := store.Probe(object, object.Size())
+	probe, err := store.Probe(store.At(context.Background(), object), object.Size())
 	saved.Origin = index.Origin{
-		Size: object.Size(), ModTime: object.ModTime(), Inode: object.Inode(), Probe: hex.EncodeToString(probe[:]),
+		Size: object.Size(), Version: string(object.Version()), Probe: hex.EncodeToString(probe[:]),
 	}
 	return err
 }

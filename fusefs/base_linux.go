@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"errors"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -18,7 +19,7 @@ type base struct {
 }
 
 func newBase(set *view.Set, log func(error)) *base {
-	return &base{replier: newReplier(log), set: set, memory: mapTrimmer{trim: set.Relax}}
+	return &base{replier: newReplier(log), set: set, memory: mapTrimmer{trim: set.DropPages}}
 }
 
 // Lookup waits for a name that is missing while the shard is still being indexed. It does not wait in the directory of
@@ -32,14 +33,14 @@ func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, ou
 		}
 		return b.missing(out)
 	}
-	e, err := b.set.Use(cancel, dir)
+	e, err := b.set.Use(interrupt{cancel}, dir)
 	if err != nil {
 		return b.status(err)
 	}
 	defer e.Release()
 	var a view.Attr
 	var growing bool
-	lookErr := e.View.Look(cancel, func() bool {
+	lookErr := e.View.Wait(interrupt{cancel}, func() bool {
 		growing = e.View.Growing()
 		a, err = e.View.Lookup(e.Ino, name)
 		return err != unix.ENOENT || growing && e.View.IsSample(e.Ino)
@@ -68,12 +69,12 @@ func (b *base) stat(cancel <-chan struct{}, ino view.Ino) (a view.Attr, err erro
 	if a, ok := b.set.PartRoot(ino); ok {
 		return a, nil
 	}
-	e, err := b.set.Use(cancel, ino)
+	e, err := b.set.Use(interrupt{cancel}, ino)
 	if err != nil {
 		return a, err
 	}
 	defer e.Release()
-	err = e.View.Look(nil, func() bool {
+	err = e.View.Wait(context.Background(), func() bool {
 		a = e.View.Attr(e.Ino)
 		return true
 	})
@@ -98,12 +99,12 @@ func (b *base) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.E
 
 func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	b.memory.onRequest()
-	e, err := b.set.Use(cancel, view.Ino(in.NodeId))
+	e, err := b.set.Use(interrupt{cancel}, view.Ino(in.NodeId))
 	if err != nil {
 		return nil, b.status(err)
 	}
 	defer e.Release()
-	n, err := e.View.ReadAt(e.Ino, buf, int64(in.Offset))
+	n, err := e.View.ReadAt(interrupt{cancel}, e.Ino, buf, int64(in.Offset))
 	if err != nil {
 		return nil, b.status(err) // go-fuse takes any result for a success
 	}
@@ -152,7 +153,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 		}
 		return fuse.OK
 	}
-	e, err := b.set.Use(cancel, dir)
+	e, err := b.set.Use(interrupt{cancel}, dir)
 	if err != nil {
 		return b.status(err)
 	}
@@ -161,7 +162,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 	if !ok {
 		return fuse.ENOTDIR
 	}
-	lookErr := e.View.Look(cancel, func() bool {
+	lookErr := e.View.Wait(interrupt{cancel}, func() bool {
 		if !dots(in, addDot) {
 			return true
 		}

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +111,7 @@ func (m *model) compareFolders(mount *mounted) error {
 			default:
 				got = make([]byte, file.Size)
 				data, _ := o.Shard.Index.Content(file.Row)
-				_, err = o.Shard.ReadAt(got, data)
+				_, err = o.Shard.ReadAt(context.Background(), got, data)
 			}
 			if err != nil || string(got) != string(want.content) {
 				return fmt.Errorf("file %q: %v, holds %.60q, want %.60q", name, err, got, want.content)

@@ -147,8 +147,8 @@ func (f *changing) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	f.tree.Release(ino(&in.InHeader))
 }
 
-func (f *changing) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	n, err := f.tree.ReadAt(ino(&in.InHeader), buf, int64(in.Offset))
+func (f *changing) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	n, err := f.tree.ReadAt(interrupt{cancel}, ino(&in.InHeader), buf, int64(in.Offset))
 	if err != nil {
 		return nil, f.status(err) // go-fuse takes any result for a success
 	}

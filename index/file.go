@@ -18,27 +18,6 @@ import (
 // always to build the index again.
 var ErrStale = errors.New("unusable index file")
 
-// Origin identifies the bytes that an index was built from. Two equal origins of local files are the same unchanged
-// file.
-type Origin struct {
-	Size    int64  `json:"size"`            // bytes of the shard as it is stored, maybe compressed
-	ModTime int64  `json:"mtime"`           // nanoseconds since 1970
-	Inode   uint64 `json:"inode"`           // 0 where the store has none
-	Probe   string `json:"probe,omitempty"` // digest of some bytes, the same for every copy; "": none
-}
-
-// Same reports whether two origins are of the same unchanged file. The probes detect a file that was replaced and given
-// its old modification time.
-func (o Origin) Same(p Origin) bool {
-	return o.Size == p.Size && o.ModTime == p.ModTime && o.Inode == p.Inode &&
-		(o.Probe == p.Probe || o.Probe == "" || p.Probe == "")
-}
-
-// Copy reports whether two origins are of files that are copies of each other, judged by size and probe.
-func (o Origin) Copy(p Origin) bool {
-	return o.Size == p.Size && o.Probe != "" && o.Probe == p.Probe
-}
-
 // File is what an index file holds: an index, and what else is needed to read its shard.
 type File struct {
 	Origin   Origin       `json:"origin"`

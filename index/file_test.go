@@ -30,7 +30,7 @@ func fileOf(t testing.TB) *File {
 		}
 	}
 	return &File{
-		Origin:   Origin{Size: 1 << 40, ModTime: -5, Inode: 1<<64 - 1, Probe: "123"},
+		Origin:   Origin{Size: 1 << 40, Version: "file:-5:18446744073709551615", Probe: "123"},
 		Format:   codec.Gzip,
 		Trailing: 7,
 		Cut:      "a reason",

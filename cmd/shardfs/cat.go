@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -29,7 +30,7 @@ is one member, KEY all members of a sample.`,
 			}
 			defer sh.Close()
 			for _, name := range args[1:] {
-				if err := cat(u.Out, sh, name); err != nil {
+				if err := cat(cmd.Context(), u.Out, sh, name); err != nil {
 					return fmt.Errorf("%s: %s: %w", sh.Name, name, err)
 				}
 			}
@@ -41,14 +42,14 @@ is one member, KEY all members of a sample.`,
 }
 
 // cat writes a member, or all members of a sample.
-func cat(w io.Writer, sh *shard.Shard, name string) error {
+func cat(ctx context.Context, w io.Writer, sh *shard.Shard, name string) error {
 	x := sh.Index
 	if key, ext, ok := index.SplitName(name); ok {
 		if number, ok := x.FindKey(key); ok {
 			s := x.Sample(number)
 			for row := s.Start; row < s.End; row++ {
 				if m := x.Member(row); m.InSample && m.Ext == ext {
-					return catRow(w, sh, row)
+					return catRow(ctx, w, sh, row)
 				}
 			}
 		}
@@ -62,15 +63,15 @@ func cat(w io.Writer, sh *shard.Shard, name string) error {
 		if !x.InSample(row) {
 			continue
 		}
-		if err := catRow(w, sh, row); err != nil {
+		if err := catRow(ctx, w, sh, row); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func catRow(w io.Writer, sh *shard.Shard, row int) error {
-	content, err := sh.Index.Open(row, sh)
+func catRow(ctx context.Context, w io.Writer, sh *shard.Shard, row int) error {
+	content, err := sh.Index.Open(row, sh.Reader(ctx))
 	if err != nil {
 		return err
 	}

@@ -101,11 +101,11 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 		s.Compressed(in.format.String(), in.extra)
 	}
 	err = s.Read(in.plain)
-	if changed := in.unchanged(); changed != nil && r.err == nil {
+	if changed := in.unchanged(ctx); changed != nil && r.err == nil {
 		return fmt.Errorf("%s: %w", shown, changed) // and what was found may be of no version of it
 	}
 	if errors.Is(err, index.ErrNotTar) {
-		err = in.whyNotTar(err)
+		err = in.whyNotTar(ctx, err)
 	}
 	switch {
 	case err != nil && (r.err != nil || ctx.Err() != nil || exitStatus(err) != exitDamaged):
@@ -120,7 +120,7 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 
 // pass is a shard that is read once, from its first to its last byte.
 type pass struct {
-	object *store.Object // nil for standard input
+	object store.Object // nil for standard input
 	format codec.Format
 	extra  bool // see codec.HasExtra
 	plain  io.Reader
@@ -138,11 +138,11 @@ func openPass(ctx context.Context, name string) (*pass, error) {
 		p := &pass{format: codec.Detect(head), extra: codec.HasExtra(head)}
 		return p, p.decode(in)
 	}
-	object, err := store.Open(name)
+	object, err := stores().Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	in := io.NewSectionReader(pipe.NewReaderAt(ctx, object), 0, object.Size())
+	in := io.NewSectionReader(store.At(ctx, object), 0, object.Size())
 	p := &pass{object: object}
 	if p.format, err = codec.DetectAt(in); err == nil {
 		head := make([]byte, 10)
@@ -167,22 +167,22 @@ func (p *pass) decode(in io.Reader) (err error) {
 }
 
 // whyNotTar says what a shard is that is no tar, where that is known.
-func (p *pass) whyNotTar(err error) error {
+func (p *pass) whyNotTar(ctx context.Context, err error) error {
 	if p.object == nil {
 		return err
 	}
-	if why := shard.WhyNotTar(p.object, p.object.Size(), err); why != err {
+	if why := shard.WhyNotTar(store.At(ctx, p.object), p.object.Size(), err); why != err {
 		return fmt.Errorf("%w: %w", index.ErrNotTar, why)
 	}
 	return err
 }
 
 // unchanged returns nil if the shard is still what was opened.
-func (p *pass) unchanged() error {
+func (p *pass) unchanged(ctx context.Context) error {
 	if p.object == nil {
 		return nil
 	}
-	return p.object.Unchanged()
+	return p.object.Unchanged(ctx)
 }
 
 func (p *pass) close() error {

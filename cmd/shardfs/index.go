@@ -16,7 +16,6 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/output"
-	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -103,7 +102,7 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports [
 		}
 	}
 	if o.sidecar || len(exports) > 0 {
-		if err := output.WriteIndexes(ctx, sh, o.sidecar, exports, u); err != nil {
+		if err := output.WriteIndexes(ctx, sh, stores(), o.sidecar, exports, u); err != nil {
 			return err
 		}
 	}
@@ -165,7 +164,7 @@ func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) er
 	}
 	digests := false
 	if err == nil && sh.Format == codec.Plain {
-		digests, err = imported.Verify(pipe.NewReaderAt(ctx, sh))
+		digests, err = imported.Verify(sh.Reader(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", sh.Name, name, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -140,7 +141,7 @@ func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 			lm := newListedMember(s.Key+"."+m.Ext, m)
 			if o.sha256 && u.JSON {
 				sum := sha256.New()
-				if err := catRow(sum, sh, row); err != nil {
+				if err := catRow(context.Background(), sum, sh, row); err != nil {
 					return fmt.Errorf("%s: %s.%s: %w", sh.Name, s.Key, m.Ext, err)
 				}
 				lm.SHA256 = hex.EncodeToString(sum.Sum(nil))

@@ -67,6 +67,7 @@ func (o *outputFlags) isFile() bool { return (&output.Options{Name: o.name}).IsF
 func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	out := output.Options{
 		Name: o.name, Level: o.level, Sidecar: o.writeIndex, Stdout: os.Stdout, Stderr: os.Stderr, UI: u,
+		Store: stores(),
 	}
 	switch o.ifExists {
 	case "overwrite":

@@ -342,7 +342,7 @@ func (o *runFlags) checkpoints(u *ui.UI, n source.Name) (string, error) {
 	}
 	if o.scratch == "" || n.Kind != source.Shard || o.output.mtime == "now" {
 		name, err := filepath.Abs(o.output.name)
-		if err == nil && output.IsInterrupted(name) {
+		if err == nil && output.IsInterrupted(context.Background(), stores(), name) {
 			u.Say("hint", name+": a run to this output was interrupted; --resume with its --scratch continues it")
 		}
 		return "", err

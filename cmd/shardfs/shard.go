@@ -24,7 +24,7 @@ func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
 }
 
 func (f *shardFlags) options() shard.Options {
-	o := shard.Options{AllowTruncated: f.truncated, Detail: f.globals.Detail}
+	o := shard.Options{Store: stores(), AllowTruncated: f.truncated, Detail: f.globals.Detail}
 	switch f.index {
 	case "":
 		if o.CacheDir = f.globals.cacheDir; o.CacheDir == "" {

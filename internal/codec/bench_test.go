@@ -54,7 +54,7 @@ func BenchmarkReaderAt(b *testing.B) {
 	m := mapOf(b, gz, narrowSpacing)
 	for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
 		open := func() *ReaderAt {
-			return NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: workers})
+			return NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{Workers: workers})
 		}
 		b.Run(fmt.Sprintf("sequential-128KiB/workers-%d", workers), func(b *testing.B) {
 			p := make([]byte, 128<<10)
@@ -63,7 +63,7 @@ func BenchmarkReaderAt(b *testing.B) {
 			for b.Loop() {
 				z := open()
 				for off := 0; off+len(p) <= len(plain); off += len(p) {
-					if _, err := z.ReadAt(p, int64(off)); err != nil {
+					if _, err := z.ReadAt(b.Context(), p, int64(off)); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -75,11 +75,11 @@ func BenchmarkReaderAt(b *testing.B) {
 		p := make([]byte, 100<<10)
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
-		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{CacheBytes: 1 << 20})
+		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{CacheBytes: 1 << 20})
 		defer z.Close()
 		r := rand.New(rand.NewPCG(1, 1))
 		for b.Loop() {
-			if _, err := z.ReadAt(p, r.Int64N(int64(len(plain)-len(p)))); err != nil {
+			if _, err := z.ReadAt(b.Context(), p, r.Int64N(int64(len(plain)-len(p)))); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -89,9 +89,9 @@ func BenchmarkReaderAt(b *testing.B) {
 		p := make([]byte, 64<<10)
 		b.SetBytes(int64(len(plain)))
 		for b.Loop() {
-			z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 1})
+			z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{Workers: 1})
 			for i := range len(plain) / len(p) / 2 * 2 {
-				if _, err := z.ReadAt(p, int64((i^1)*len(p))); err != nil {
+				if _, err := z.ReadAt(b.Context(), p, int64((i^1)*len(p))); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	stdgzip "compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -302,7 +303,7 @@ func offered(t testing.TB, gz []byte) []Checkpoint {
 
 // openAt returns a ReaderAt of gz, which is closed when the test ends.
 func openAt(t testing.TB, r io.ReaderAt, size int, m Map) *ReaderAt {
-	z := NewReaderAt(Gzip, r, int64(size), m, ReaderAtOptions{})
+	z := NewReaderAt(Gzip, FromReaderAt(r), int64(size), m, ReaderAtOptions{})
 	t.Cleanup(func() { z.Close() })
 	return z
 }
@@ -319,3 +320,13 @@ func same(t testing.TB, got, want []byte) {
 	}
 	t.Fatalf("got %d bytes, want %d; the first %d are equal", len(got), len(want), n)
 }
+
+// at returns what reads from a source until ctx ends.
+func at(ctx context.Context, src Source) io.ReaderAt { return sourceAt{ctx, src} }
+
+type sourceAt struct {
+	ctx context.Context
+	src Source
+}
+
+func (s sourceAt) ReadAt(p []byte, off int64) (int, error) { return s.src.ReadAt(s.ctx, p, off) }

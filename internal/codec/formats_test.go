@@ -389,12 +389,12 @@ func TestFormatsByMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, got, plain)
-		at := NewReaderAt(f, bytes.NewReader(data), int64(len(data)), z.Map(), ReaderAtOptions{CacheBytes: 1 << 20})
+		at := NewReaderAt(f, FromReaderAt(bytes.NewReader(data)), int64(len(data)), z.Map(), ReaderAtOptions{CacheBytes: 1 << 20})
 		r := rand.New(rand.NewPCG(1, 1))
 		for range 10 {
 			off := r.IntN(len(plain) - 100_000)
 			buf := make([]byte, r.IntN(100_000))
-			if _, err := at.ReadAt(buf, int64(off)); err != nil {
+			if _, err := at.ReadAt(t.Context(), buf, int64(off)); err != nil {
 				t.Fatalf("%v at %d: %v", args, off, err)
 			}
 			same(t, buf, plain[off:off+len(buf)])

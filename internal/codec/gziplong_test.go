@@ -54,11 +54,11 @@ func TestLongMember(t *testing.T) {
 	}
 	at := openAt(t, bytes.NewReader(gz), len(gz), z.Map())
 	got := make([]byte, len(tail)+1000)
-	if n, err := at.ReadAt(got, size-int64(len(got))); n != len(got) || err != nil {
+	if n, err := at.ReadAt(t.Context(), got, size-int64(len(got))); n != len(got) || err != nil {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 	same(t, got, slices.Concat(make([]byte, 1000), tail))
-	if n, err := at.ReadAt(got[:100], 1<<32-50); n != 100 || err != nil || !bytes.Equal(got[:100], make([]byte, 100)) {
+	if n, err := at.ReadAt(t.Context(), got[:100], 1<<32-50); n != 100 || err != nil || !bytes.Equal(got[:100], make([]byte, 100)) {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 }

@@ -25,7 +25,7 @@ func TestMapGrows(t *testing.T) {
 					n := read.Load()
 					off := r.Int64N(n + 1)
 					q := p[:min(r.Int64N(50_000), n-off)]
-					if _, err := z.ReadAt(q, off); err != nil {
+					if _, err := z.ReadAt(t.Context(), q, off); err != nil {
 						t.Errorf("%d bytes at %d: %v", len(q), off, err)
 						return
 					}
@@ -51,11 +51,11 @@ func TestMapGrows(t *testing.T) {
 		running.Wait()
 		checkMap(t, pass.Map(), gz, plain)
 		got := make([]byte, len(plain)+1)
-		if n, err := z.ReadAt(got, 0); n != len(plain) || err != io.EOF { // though it never learned the length
+		if n, err := z.ReadAt(t.Context(), got, 0); n != len(plain) || err != io.EOF { // though it never learned the length
 			t.Fatalf("%d bytes of %d, %v", n, len(plain), err)
 		}
 		same(t, got[:len(plain)], plain)
-		if n, err := z.ReadAt(got, int64(len(plain))+100); n != 0 || err != io.EOF {
+		if n, err := z.ReadAt(t.Context(), got, int64(len(plain))+100); n != 0 || err != io.EOF {
 			t.Fatalf("after the end: %d bytes, %v", n, err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestReaderClose(t *testing.T) {
 		pass.Close()
 		checkMapOf(t, pass.Map(), gz, plain[:n], true)
 		got := make([]byte, len(plain))
-		if _, err := z.ReadAt(got, 0); err != nil {
+		if _, err := z.ReadAt(t.Context(), got, 0); err != nil {
 			t.Errorf("%d bytes read before Close: %v", n, err)
 		} else {
 			same(t, got, plain) // z has never heard of Close

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"math"
 	"slices"
 	"sort"
@@ -26,6 +27,8 @@ const maxReaders = 8
 
 // readAhead follows the readers that read in order.
 type readAhead struct {
+	ctx     context.Context // of decoding ahead; stop ends it
+	stop    context.CancelFunc
 	workers int            // how many goroutines may decode ahead; fewer than 2 mean none
 	busy    int            // how many do
 	running sync.WaitGroup // for them
@@ -119,7 +122,7 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 		if c == nil {
 			return nil, 0
 		}
-		c.busy, c.far, c.to = true, true, end
+		c.busy, c.far, c.to, c.in.ctx = true, true, end, z.ahead.ctx
 		return c, end
 	}
 	return nil, 0
@@ -133,7 +136,7 @@ func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 		}
 	}
 	c := z.spare()
-	if c == nil || z.start(c, point) != nil {
+	if c == nil || z.start(z.ahead.ctx, c, point) != nil {
 		return nil // a read of these bytes will return the error
 	}
 	return c

@@ -23,11 +23,11 @@ func TestReadAhead(t *testing.T) {
 	for _, o := range []ReaderAtOptions{
 		{Workers: 2}, {Workers: 4}, {Workers: 2, CacheBytes: 1}, {Workers: 4, CacheBytes: 2 << 20},
 	} {
-		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, o)
+		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, o)
 		p := make([]byte, 100_000)
 		for off := 0; off < len(plain); off += len(p) {
 			q := p[:min(len(p), len(plain)-off)]
-			if _, err := z.ReadAt(q, int64(off)); err != nil {
+			if _, err := z.ReadAt(t.Context(), q, int64(off)); err != nil {
 				t.Fatalf("%+v: %v", o, err)
 			}
 			same(t, q, plain[off:][:len(q)])
@@ -47,10 +47,10 @@ func TestReadAhead(t *testing.T) {
 func TestReadAheadWaste(t *testing.T) {
 	plain, gz, m := aheadShard(t, 46<<20)
 	for _, stop := range []int{1 << 20, 2 << 20, 4 << 20, 12 << 20, 44 << 20} {
-		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
+		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
 		p := make([]byte, 128<<10)
 		for off := 0; off < stop; off += len(p) {
-			if _, err := z.ReadAt(p, int64(off)); err != nil {
+			if _, err := z.ReadAt(t.Context(), p, int64(off)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -94,9 +94,9 @@ func TestReadAheadScales(t *testing.T) {
 	took := func(size, workers int) (d time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
 			src := cores{bytes.NewReader(gz), make(chan bool, 2)}
-			z := NewReaderAt(Gzip, src, int64(len(gz)), m, ReaderAtOptions{Workers: workers})
+			z := NewReaderAt(Gzip, FromReaderAt(src), int64(len(gz)), m, ReaderAtOptions{Workers: workers})
 			start := time.Now()
-			in := struct{ io.Reader }{io.NewSectionReader(z, 0, int64(size))}
+			in := struct{ io.Reader }{io.NewSectionReader(at(t.Context(), z), 0, int64(size))}
 			if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, in, make([]byte, 128<<10)); err != nil {
 				t.Fatal(err)
 			}
@@ -121,13 +121,13 @@ func TestReadAheadRandom(t *testing.T) {
 	var read [3]int64
 	for workers := 1; workers <= 2; workers++ {
 		src := newSource(gz)
-		z := NewReaderAt(Gzip, src, int64(len(gz)), m, ReaderAtOptions{Workers: workers, CacheBytes: 1 << 20})
+		z := NewReaderAt(Gzip, FromReaderAt(src), int64(len(gz)), m, ReaderAtOptions{Workers: workers, CacheBytes: 1 << 20})
 		r := rand.New(rand.NewPCG(1, 1))
 		p := make([]byte, 100_000)
 		for i := range 80 {
 			off := r.Int64N(int64(len(plain) - 30*len(p)))
 			for range 1 + i%20 {
-				if _, err := z.ReadAt(p, off); err != nil {
+				if _, err := z.ReadAt(t.Context(), p, off); err != nil {
 					t.Fatal(err)
 				}
 				off += int64(len(p))
@@ -147,11 +147,11 @@ func TestReadAheadDamaged(t *testing.T) {
 	bad := slices.Clone(gz)
 	bad[40<<20]++
 	for _, gz := range [][]byte{bad, gz[:40<<20]} {
-		z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(bad)), m, ReaderAtOptions{Workers: 2})
+		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(bad)), m, ReaderAtOptions{Workers: 2})
 		p := make([]byte, 128<<10)
 		refused, last := 0, 0
 		for off := 0; off < len(plain); off += len(p) {
-			n, err := z.ReadAt(p, int64(off))
+			n, err := z.ReadAt(t.Context(), p, int64(off))
 			same(t, p[:n], plain[off:off+n])
 			if err != nil {
 				refused++
@@ -171,10 +171,10 @@ func TestReadAheadDamaged(t *testing.T) {
 // Close ends decoding ahead; reading still works.
 func TestReaderAtClose(t *testing.T) {
 	plain, gz, m := aheadShard(t, 40<<20)
-	z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 4})
+	z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{Workers: 4})
 	p := make([]byte, 1<<20)
 	for off := 0; off < 32<<20; off += len(p) {
-		if _, err := z.ReadAt(p, int64(off)); err != nil {
+		if _, err := z.ReadAt(t.Context(), p, int64(off)); err != nil {
 			t.Fatal(err)
 		}
 	}

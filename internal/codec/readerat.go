@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -45,7 +46,7 @@ type ReaderAtOptions struct {
 // Plain bytes are decoded in pieces. Each is compared with its sum, if the map has one, and cached.
 type ReaderAt struct {
 	format Format
-	r      io.ReaderAt
+	src    Source
 	size   int64
 	m      Map
 	sums   bool // the sums of the map can be used
@@ -64,7 +65,8 @@ type ReaderAt struct {
 // guarded by ReaderAt.mu.
 type cursor struct {
 	decoder decoder
-	history int64 // that the decoder may keep
+	in      sourceReader // what the decoder reads; its ctx is that of the read or of decoding ahead
+	history int64        // that the decoder may keep
 	busy    bool
 	from    int64 // plain offset where it is
 	to      int64 // plain offset where it will be when it is no longer busy
@@ -72,9 +74,9 @@ type cursor struct {
 	begun   int64 // plain offset of the checkpoint where it was started
 }
 
-// NewReaderAt returns a reader of the shard of size compressed bytes in r, by its map. If the map has no Points,
+// NewReaderAt returns a reader of the shard of size compressed bytes in src, by its map. If the map has no Points,
 // every read starts at the first byte. The ReaderAt must be closed.
-func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) *ReaderAt {
+func NewReaderAt(f Format, src Source, size int64, m Map, o ReaderAtOptions) *ReaderAt {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 32 << 20
 	}
@@ -84,12 +86,13 @@ func NewReaderAt(f Format, r io.ReaderAt, size int64, m Map, o ReaderAtOptions) 
 	if m.Points == nil || m.Points.Len() == 0 || m.Points.Out(0) != 0 {
 		m.Points = PointList{{Member: true}}
 	}
-	z := &ReaderAt{format: f, r: r, size: size, m: m, sums: true, unpack: newUnpacker(), history: smallHistory}
+	z := &ReaderAt{format: f, src: src, size: size, m: m, sums: true, unpack: newUnpacker(), history: smallHistory}
 	if m.Piece <= 0 || m.Piece > maxPiece {
 		z.m.Piece, z.sums = passPiece, false
 	}
 	z.cache = newCache(o.CacheBytes)
 	z.ahead.workers = o.Workers
+	z.ahead.ctx, z.ahead.stop = context.WithCancel(context.Background())
 	z.moved.L, z.awaited = &z.mu, make(map[int64]int)
 	return z
 }
@@ -99,17 +102,27 @@ func (z *ReaderAt) Close() error {
 	z.mu.Lock()
 	z.ahead.workers = 0
 	z.mu.Unlock()
+	z.ahead.stop()
 	z.ahead.running.Wait()
 	return nil
 }
 
-// ReadAt implements io.ReaderAt. An error is not remembered: the next read tries again.
-func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
+// ReadAt reads like [io.ReaderAt]. When ctx ends, a read that would have to decode or to wait returns its cause. An error is
+// not remembered: the next read tries again.
+func (z *ReaderAt) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at %d: negative offset", off)
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	n, err := z.read(ctx, p, off)
+	if err != nil && err != io.EOF && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return n, err
+}
+
+func (z *ReaderAt) read(ctx context.Context, p []byte, off int64) (int, error) {
 	n, tries := 0, 0
 	for n < len(p) {
 		at := off + int64(n)
@@ -128,10 +141,12 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 			return n, io.EOF // this is the last piece, and it is short
 		} else if tries == maxTries {
 			return n, errOrder(at)
-		} else if c, err := z.borrow(want); err != nil {
+		} else if err := ctx.Err(); err != nil {
+			return n, err
+		} else if c, err := z.borrow(ctx, want); err != nil {
 			return n, err
 		} else if c == nil {
-			z.waitFor(want, off+int64(len(p)))
+			z.waitFor(ctx, want, off+int64(len(p)))
 		} else if err := z.decode(c, want); z.needsMore(c, err) {
 			continue
 		} else if err != nil && c.begun >= want.point.Out {
@@ -144,9 +159,16 @@ func (z *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // waitFor waits until the busy cursor that will decode a piece has reached the end of the read, or its own end if
-// that is earlier, or until any cursor is no longer busy. Waking up for every piece of every cursor cost a tenth of
+// that is earlier, or until any cursor is no longer busy, or until ctx ends. Waking up for every piece of every cursor cost a tenth of
 // the time of a sequential reader.
-func (z *ReaderAt) waitFor(want extent, end int64) {
+func (z *ReaderAt) waitFor(ctx context.Context, want extent, end int64) {
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() {
+			z.mu.Lock()
+			defer z.mu.Unlock()
+			z.moved.Broadcast()
+		})()
+	}
 	last := want.off
 	for _, c := range z.cursors {
 		if c.busy && c.from <= want.off && want.off < c.to {
@@ -216,7 +238,7 @@ func errOrder(at int64) error {
 
 // borrow makes a cursor at or before a piece busy and returns it: the nearest, or one started at a checkpoint. It
 // returns nil if the nearest is busy, or if a new one is needed and all are busy; then the caller has to wait.
-func (z *ReaderAt) borrow(want extent) (*cursor, error) {
+func (z *ReaderAt) borrow(ctx context.Context, want extent) (*cursor, error) {
 	var best *cursor
 	for _, c := range z.cursors {
 		if c.far && c.to <= want.off {
@@ -233,11 +255,11 @@ func (z *ReaderAt) borrow(want extent) (*cursor, error) {
 		if best = z.spare(); best == nil {
 			return nil, nil
 		}
-		if err := z.start(best, want.point); err != nil {
+		if err := z.start(ctx, best, want.point); err != nil {
 			return nil, err
 		}
 	}
-	best.busy, best.to = true, want.end
+	best.busy, best.to, best.in.ctx = true, want.end, ctx
 	return best, nil
 }
 
@@ -274,7 +296,7 @@ func (z *ReaderAt) needsMore(c *cursor, err error) bool {
 }
 
 // start moves a cursor to a checkpoint.
-func (z *ReaderAt) start(c *cursor, point Checkpoint) error {
+func (z *ReaderAt) start(ctx context.Context, c *cursor, point Checkpoint) error {
 	err := func() (err error) {
 		if c.decoder == nil {
 			if c.decoder, err = newDecoder(z.format, z.history, nil); err != nil {
@@ -285,7 +307,8 @@ func (z *ReaderAt) start(c *cursor, point Checkpoint) error {
 		if point.Window, err = z.unpack.window(point.Window); err != nil {
 			return err
 		}
-		return c.decoder.start(io.NewSectionReader(z.r, point.In, max(0, z.size-point.In)), point)
+		c.in = sourceReader{ctx: ctx, src: z.src, off: point.In, size: z.size}
+		return c.decoder.start(&c.in, point)
 	}()
 	if err != nil {
 		z.remove(c)

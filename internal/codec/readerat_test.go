@@ -36,7 +36,7 @@ func readRandom(t testing.TB, z *ReaderAt, plain []byte, n int, seed uint64) {
 		off := r.IntN(len(plain) + 1)
 		p := buf[:r.IntN(len(buf))]
 		want := plain[off:min(off+len(p), len(plain))]
-		got, err := z.ReadAt(p, int64(off))
+		got, err := z.ReadAt(t.Context(), p, int64(off))
 		if err != nil && (err != io.EOF || len(want) == len(p)) {
 			t.Fatalf("%d bytes at %d: %v", len(p), off, err)
 		}
@@ -48,7 +48,7 @@ func TestReaderAtContract(t *testing.T) {
 	plain := text(100_000, 1)
 	gz := compress(t, plain, 6)
 	z := openAt(t, bytes.NewReader(gz), len(gz), mapOf(t, gz, 50_000))
-	if err := iotest.TestReader(io.NewSectionReader(z, 0, int64(len(plain))), plain); err != nil {
+	if err := iotest.TestReader(io.NewSectionReader(at(t.Context(), z), 0, int64(len(plain))), plain); err != nil {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 10)
@@ -62,14 +62,14 @@ func TestReaderAtContract(t *testing.T) {
 		{100_000, 0, io.EOF},
 		{1 << 40, 0, io.EOF},
 	} {
-		if n, err := z.ReadAt(buf, tt.off); n != tt.n || err != tt.err {
+		if n, err := z.ReadAt(t.Context(), buf, tt.off); n != tt.n || err != tt.err {
 			t.Errorf("ReadAt(%d) = %d, %v, want %d, %v", tt.off, n, err, tt.n, tt.err)
 		}
 	}
-	if n, err := z.ReadAt(buf, -1); n != 0 || err == nil || err == io.EOF {
+	if n, err := z.ReadAt(t.Context(), buf, -1); n != 0 || err == nil || err == io.EOF {
 		t.Errorf("ReadAt(-1) = %d, %v", n, err)
 	}
-	if n, err := z.ReadAt(nil, 5); n != 0 || err != nil {
+	if n, err := z.ReadAt(t.Context(), nil, 5); n != 0 || err != nil {
 		t.Errorf("ReadAt of nothing = %d, %v", n, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestReadersGoForward(t *testing.T) {
 		walk := func(z *ReaderAt, reader, step int) {
 			off := tt.off(reader, step)
 			p := make([]byte, piece)
-			if _, err := z.ReadAt(p, int64(off)); err != nil {
+			if _, err := z.ReadAt(t.Context(), p, int64(off)); err != nil {
 				t.Errorf("%s: %v", tt.name, err)
 			} else if !bytes.Equal(p, plain[off:off+piece]) {
 				t.Errorf("%s: wrong bytes at %d", tt.name, off)
@@ -139,7 +139,7 @@ func TestReadBackwards(t *testing.T) {
 	z := openAt(t, src, len(gz), mapOf(t, gz, 1<<20))
 	p := make([]byte, 4096)
 	for off := len(plain) - len(p); off >= 0; off -= len(p) {
-		if _, err := z.ReadAt(p, int64(off)); err != nil {
+		if _, err := z.ReadAt(t.Context(), p, int64(off)); err != nil {
 			t.Fatal(err)
 		}
 		same(t, p, plain[off:off+len(p)])
@@ -188,12 +188,12 @@ func TestReadAtDamaged(t *testing.T) {
 		z := openAt(t, bytes.NewReader(tt.gz), tt.size, tt.m)
 		got := make([]byte, tt.m.Plain)
 		for range 2 {
-			n, err := z.ReadAt(got, 0)
+			n, err := z.ReadAt(t.Context(), got, 0)
 			if n == len(got) || !errors.Is(err, tt.is) {
 				t.Fatalf("%s: %d bytes, %v", tt.name, n, err)
 			}
 			same(t, got[:n], plain[:n])
-			if n, err := z.ReadAt(got[:10], tt.m.Plain-10); n != 0 || !errors.Is(err, tt.is) {
+			if n, err := z.ReadAt(t.Context(), got[:10], tt.m.Plain-10); n != 0 || !errors.Is(err, tt.is) {
 				t.Fatalf("%s, at the end: %d bytes, %v", tt.name, n, err)
 			}
 		}
@@ -215,7 +215,7 @@ func TestReadAtVerifies(t *testing.T) {
 			refused := 0
 			p := make([]byte, 1000)
 			for off := 0; off < len(plain); off += len(p) {
-				n, err := z.ReadAt(p, int64(off))
+				n, err := z.ReadAt(t.Context(), p, int64(off))
 				same(t, p[:n], plain[off:off+n])
 				if err != nil {
 					refused++
@@ -248,7 +248,7 @@ func TestReadAtBadMap(t *testing.T) {
 	} {
 		m := Map{Plain: int64(len(plain)), Piece: 10_000, Points: PointList{c}}
 		z := openAt(t, bytes.NewReader(gz), len(gz), m)
-		if n, err := z.ReadAt(make([]byte, 100), 90_000); n != 0 || err == nil || err == io.EOF {
+		if n, err := z.ReadAt(t.Context(), make([]byte, 100), 90_000); n != 0 || err == nil || err == io.EOF {
 			t.Errorf("%+v: %d bytes, %v", c, n, err)
 		}
 	}
@@ -266,7 +266,7 @@ func TestReadAtBadMap(t *testing.T) {
 		z := openAt(t, bytes.NewReader(gz), len(gz), m)
 		for _, off := range []int64{0, 50, 100, 60_000, 99_999, 1 << 61, 1 << 62} {
 			p := make([]byte, 60)
-			if n, err := z.ReadAt(p, off); err != nil {
+			if n, err := z.ReadAt(t.Context(), p, off); err != nil {
 				same(t, p[:n], plain[min(off, 100_000):][:n])
 			}
 		}
@@ -284,10 +284,10 @@ func TestReadAtOutOfOrder(t *testing.T) {
 		list[i].Out, list[i+1].Out = list[i+1].Out+70_000, list[i].Out-70_000
 	}
 	m.Points = list
-	z := NewReaderAt(Gzip, bytes.NewReader(gz), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
+	z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{Workers: 2})
 	p := make([]byte, 128<<10)
 	for off := 0; off < len(plain); off += len(p) {
-		z.ReadAt(p, int64(off)) // which gives bytes or an error, as it happens
+		z.ReadAt(t.Context(), p, int64(off)) // which gives bytes or an error, as it happens
 	}
 	z.Close()
 	for _, c := range z.cursors {
@@ -308,13 +308,13 @@ func TestCursorMemory(t *testing.T) {
 	}
 	before := heap(true)
 	m := Map{Plain: frames * plain, Points: points}
-	z := NewReaderAt(Zstd, bytes.NewReader(data), int64(len(data)), m, ReaderAtOptions{})
+	z := NewReaderAt(Zstd, FromReaderAt(bytes.NewReader(data)), int64(len(data)), m, ReaderAtOptions{})
 	defer z.Close()
 	var running sync.WaitGroup
 	for i := range int64(frames) {
 		running.Go(func() {
 			p := make([]byte, 1000)
-			if _, err := z.ReadAt(p, (frames-i)*plain-1000); err != nil || p[0] != 'x' {
+			if _, err := z.ReadAt(t.Context(), p, (frames-i)*plain-1000); err != nil || p[0] != 'x' {
 				t.Errorf("frame %d: %v", i, err)
 			}
 		})
@@ -338,7 +338,7 @@ func TestReadAtTruncated(t *testing.T) {
 	z := openAt(t, bytes.NewReader(gz), len(gz), pass.Map())
 	readRandom(t, z, plain, 100, 1)
 	got := make([]byte, len(plain))
-	if _, err := z.ReadAt(got, 0); err != nil {
+	if _, err := z.ReadAt(t.Context(), got, 0); err != nil {
 		t.Fatal(err)
 	}
 	same(t, got, plain)
@@ -367,7 +367,7 @@ func TestReadAtTriesAgain(t *testing.T) {
 	got := make([]byte, len(plain))
 	done := 0
 	for range 1000 {
-		n, err := z.ReadAt(got[done:], int64(done))
+		n, err := z.ReadAt(t.Context(), got[done:], int64(done))
 		if done += n; err == nil {
 			break
 		} else if !errors.Is(err, src.err) {

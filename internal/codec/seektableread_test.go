@@ -169,7 +169,7 @@ func FuzzSeekTable(f *testing.F) {
 		z := openAt(t, bytes.NewReader(gz), len(gz), m)
 		p := make([]byte, 1000)
 		for _, off := range []int64{0, m.Plain / 2, m.Plain - 10} {
-			z.ReadAt(p, max(0, off))
+			z.ReadAt(t.Context(), p, max(0, off))
 		}
 	})
 }

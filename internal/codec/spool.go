@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -22,9 +23,9 @@ const (
 // Spool makes a stream of plain bytes readable at any offset by keeping it in a file. It is for shards with hardly
 // any checkpoints: those of one zstd frame, one xz block, or linked lz4 blocks.
 //
-// The stream is read once, and no further than needed, by the first read that needs more of it; other reads wait for
-// that one. The file holds pieces of 256 KiB, each compressed by zstd at its fastest level, or not at all if that
-// does not make it smaller. A Spool is safe for concurrent use.
+// The stream is read once, and no further than reads have asked for. It is read in the background, so that an
+// interrupted read ends at once and costs the other reads nothing. The file holds pieces of 256 KiB, each compressed by
+// zstd at its fastest level, or not at all if that does not make it smaller. A Spool is safe for concurrent use.
 type Spool struct {
 	file spoolFile
 	zip  *zstd.Encoder // used by the goroutine that reads the stream
@@ -43,7 +44,7 @@ type Spool struct {
 	closed  bool
 	cache   *lru.Cache[int, *decoded] // by number of the piece
 
-	decoding sync.WaitGroup // reads of the file that are running
+	running sync.WaitGroup // reads of the stream and of the file
 }
 
 // spoolFile is the file of a Spool.
@@ -84,15 +85,15 @@ func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	return s, nil
 }
 
-// ReadAt reads plain bytes, and waits until the stream has returned them. If the stream or the file fails, the bytes
-// before can still be read; reads of what would follow return the error.
-func (s *Spool) ReadAt(p []byte, off int64) (n int, err error) {
+// ReadAt reads plain bytes, and waits until the stream has returned them; when ctx ends first, it returns the cause. If
+// the stream or the file fails, the bytes before can still be read; reads of what would follow return the error.
+func (s *Spool) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read of plain byte %d", off)
 	}
 	for n < len(p) {
 		at := off + int64(n)
-		data, err := s.piece(at)
+		data, err := s.piece(ctx, at)
 		if err != nil {
 			return n, err
 		}
@@ -102,19 +103,29 @@ func (s *Spool) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // piece returns the plain bytes of the piece that holds at.
-func (s *Spool) piece(at int64) ([]byte, error) {
+func (s *Spool) piece(ctx context.Context, at int64) ([]byte, error) {
 	s.mu.Lock()
-	for s.size <= at && s.err == nil && !s.closed {
-		if s.reading {
-			s.moved.Wait()
-		} else {
-			s.read()
+	if s.size <= at && ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.moved.Broadcast()
+		})()
+	}
+	for s.size <= at && s.err == nil && !s.closed && ctx.Err() == nil {
+		if !s.reading {
+			s.reading = true
+			s.running.Go(s.read)
 		}
+		s.moved.Wait()
 	}
 	switch {
 	case s.closed:
 		s.mu.Unlock()
 		return nil, fs.ErrClosed
+	case s.size <= at && s.err == nil:
+		s.mu.Unlock()
+		return nil, context.Cause(ctx)
 	case s.size <= at:
 		s.mu.Unlock()
 		return nil, s.err
@@ -125,21 +136,21 @@ func (s *Spool) piece(at int64) ([]byte, error) {
 		d = &decoded{ready: make(chan struct{})}
 		s.cache.Add(i, d)
 		from, size := s.pieces[i], min(spoolPiece, s.size-int64(i)*spoolPiece)
-		s.decoding.Add(1)
+		s.running.Add(1)
 		s.mu.Unlock()
 		d.data, d.err = s.decode(from, int(size))
 		close(d.ready)
-		s.decoding.Done()
+		s.running.Done()
 		return d.data, d.err
 	}
 	s.mu.Unlock()
-	<-d.ready
+	<-d.ready // soon: what it waits for is a read of the spool file
 	return d.data, d.err
 }
 
-// read reads a piece from the stream and writes it to the file. It unlocks mu meanwhile.
+// read reads a piece from the stream and writes it to the file. It is called with reading set, and resets it.
 func (s *Spool) read() {
-	s.reading = true
+	s.mu.Lock()
 	at := s.end
 	s.mu.Unlock()
 
@@ -154,6 +165,7 @@ func (s *Spool) read() {
 	p, failed := s.write(data, at)
 
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	defer s.moved.Broadcast()
 	s.reading = false
 	if failed != nil {
@@ -210,12 +222,9 @@ func (s *Spool) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.moved.Broadcast()
-	for s.reading {
-		s.moved.Wait()
-	}
-	s.cache.Clear()
 	s.mu.Unlock()
-	s.decoding.Wait()
+	s.running.Wait()
+	s.cache.Clear()
 	s.unzip.Close()
 	return nil
 }

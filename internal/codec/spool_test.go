@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -37,7 +38,9 @@ func newSpool(t testing.TB, r io.Reader) (*Spool, *os.File) {
 }
 
 // reader returns a reader of all plain bytes.
-func (s *Spool) reader() io.Reader { return io.NewSectionReader(s, 0, math.MaxInt64) }
+func (s *Spool) reader() io.Reader {
+	return io.NewSectionReader(at(context.Background(), s), 0, math.MaxInt64)
+}
 
 // spooled returns how many plain bytes have been read from the stream, and whether those are all.
 func (s *Spool) spooled() (size int64, whole bool) {
@@ -62,7 +65,7 @@ func TestSpool(t *testing.T) {
 			buf := make([]byte, 400_000)
 			for range 50 {
 				off := r.IntN(len(plain))
-				n, err := s.ReadAt(buf[:r.IntN(len(buf))], int64(off))
+				n, err := s.ReadAt(t.Context(), buf[:r.IntN(len(buf))], int64(off))
 				if !bytes.Equal(buf[:n], plain[off:off+n]) {
 					t.Errorf("wrong bytes at %d", off)
 				}
@@ -82,11 +85,11 @@ func TestSpool(t *testing.T) {
 		t.Errorf("size %d, %v", size, whole)
 	}
 	for _, off := range []int64{int64(len(plain)), int64(len(plain)) + 1, 1 << 60} {
-		if n, err := s.ReadAt(make([]byte, 1), off); n != 0 || err != io.EOF {
+		if n, err := s.ReadAt(t.Context(), make([]byte, 1), off); n != 0 || err != io.EOF {
 			t.Errorf("%d bytes at %d: %v", n, off, err)
 		}
 	}
-	if _, err := s.ReadAt(nil, -1); err == nil {
+	if _, err := s.ReadAt(t.Context(), nil, -1); err == nil {
 		t.Error("read before the front")
 	}
 }
@@ -95,7 +98,7 @@ func TestSpool(t *testing.T) {
 func TestSpoolLazy(t *testing.T) {
 	stream := bytes.NewReader(noise(10*spoolPiece, 1))
 	s, file := newSpool(t, stream)
-	if _, err := s.ReadAt(make([]byte, 10), spoolPiece+5); err != nil {
+	if _, err := s.ReadAt(t.Context(), make([]byte, 10), spoolPiece+5); err != nil {
 		t.Fatal(err)
 	}
 	if size, whole := s.spooled(); size != 2*spoolPiece || whole || stream.Len() != 8*spoolPiece {
@@ -113,11 +116,11 @@ func TestSpoolStreamError(t *testing.T) {
 		s, _ := newSpool(t, io.MultiReader(bytes.NewReader(plain), iotest.ErrReader(want)))
 		for range 2 {
 			got := make([]byte, 400_000)
-			if n, err := s.ReadAt(got, 0); n != len(plain) || err != want {
+			if n, err := s.ReadAt(t.Context(), got, 0); n != len(plain) || err != want {
 				t.Fatalf("%d bytes, %v", n, err)
 			}
 			same(t, got[:len(plain)], plain)
-			if n, err := s.ReadAt(got[:100], 1000); n != 100 || err != nil {
+			if n, err := s.ReadAt(t.Context(), got[:100], 1000); n != 100 || err != nil {
 				t.Fatalf("%d bytes, %v", n, err)
 			}
 		}
@@ -134,15 +137,15 @@ func TestSpoolDiskFull(t *testing.T) {
 	plain := noise(10*spoolPiece, 1)
 	s, file := newSpool(t, bytes.NewReader(plain))
 	got := make([]byte, len(plain))
-	if _, err := s.ReadAt(got[:spoolPiece], 0); err != nil {
+	if _, err := s.ReadAt(t.Context(), got[:spoolPiece], 0); err != nil {
 		t.Fatal(err)
 	}
 	s.file = full
-	if n, err := s.ReadAt(got, 0); n != spoolPiece || !errors.Is(err, syscall.ENOSPC) {
+	if n, err := s.ReadAt(t.Context(), got, 0); n != spoolPiece || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 	s.file = file
-	if n, err := s.ReadAt(got, 0); n != spoolPiece || !errors.Is(err, syscall.ENOSPC) {
+	if n, err := s.ReadAt(t.Context(), got, 0); n != spoolPiece || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 	same(t, got[:spoolPiece], plain[:spoolPiece])
@@ -158,16 +161,16 @@ func TestSpoolDamagedFile(t *testing.T) {
 		if _, err := file.WriteAt([]byte("wrong"), 1000); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := s.ReadAt(make([]byte, 10), 0); n != 0 || err == nil {
+		if n, err := s.ReadAt(t.Context(), make([]byte, 10), 0); n != 0 || err == nil {
 			t.Errorf("%d bytes, %v", n, err)
 		}
-		if _, err := s.ReadAt(make([]byte, 10), spoolPiece); err != nil {
+		if _, err := s.ReadAt(t.Context(), make([]byte, 10), spoolPiece); err != nil {
 			t.Error(err)
 		}
 		if err := file.Truncate(2000); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := s.ReadAt(make([]byte, 10), 2*spoolPiece); n != 0 || err == nil {
+		if n, err := s.ReadAt(t.Context(), make([]byte, 10), 2*spoolPiece); n != 0 || err == nil {
 			t.Errorf("%d bytes, %v", n, err)
 		}
 	}
@@ -189,7 +192,7 @@ func TestSpoolClose(t *testing.T) {
 		var readers sync.WaitGroup
 		for range 3 {
 			readers.Go(func() {
-				if _, err := s.ReadAt(make([]byte, 10), 0); err != os.ErrClosed {
+				if _, err := s.ReadAt(t.Context(), make([]byte, 10), 0); err != os.ErrClosed {
 					t.Error(err)
 				}
 			})
@@ -209,7 +212,7 @@ func TestSpoolClose(t *testing.T) {
 		feed.CloseWithError(errors.New("given up"))
 		<-closed
 		readers.Wait()
-		if _, err := s.ReadAt(make([]byte, 10), 0); err != os.ErrClosed {
+		if _, err := s.ReadAt(t.Context(), make([]byte, 10), 0); err != os.ErrClosed {
 			t.Error(err)
 		}
 		s.Close()
@@ -237,7 +240,7 @@ func BenchmarkSpool(b *testing.B) {
 			buf := make([]byte, 100<<10)
 			b.SetBytes(int64(len(buf)))
 			for b.Loop() {
-				if _, err := s.ReadAt(buf, r.Int64N(int64(len(plain)-len(buf)))); err != nil {
+				if _, err := s.ReadAt(b.Context(), buf, r.Int64N(int64(len(plain)-len(buf)))); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/atomicfile"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -122,7 +122,7 @@ func readCheckpoint(file string) (*checkpoint, error) {
 	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
 		return nil, ui.Usagef("%s: not a checkpoint of this version; remove it to start over", file)
 	}
-	exists, err := output.IsResumable(c.Output, c.Part)
+	exists, err := output.IsResumable(context.Background(), nil, c.Output, c.Part)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Output, err)
 	}
@@ -282,14 +282,7 @@ func (k *checkpoints) save(r *run) (err error) {
 
 // replace replaces the checkpoint at once.
 func (k *checkpoints) replace(b []byte) error {
-	file, err := store.Create(k.file, store.Options{Replace: true})
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(b); err != nil {
-		return errors.Join(err, file.Abort())
-	}
-	return file.Commit()
+	return atomicfile.WriteFile(k.file, b, atomicfile.Options{Replace: true})
 }
 
 // remove removes the checkpoint of a run whose output is published.

@@ -7,6 +7,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -36,6 +37,7 @@ type Options struct {
 	Stdout    *os.File             // where the output Stdout goes
 	Stderr    *os.File             // standard error of the command of a pipe
 	UI        *ui.UI               // for messages; must not be nil
+	Store     store.Store          // where a file and what is beside it goes; nil means local files
 }
 
 // IsFile reports whether the output is a file, which can be published, and not a stream.

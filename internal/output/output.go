@@ -24,6 +24,7 @@ import (
 	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -37,7 +38,7 @@ type Output struct {
 
 	o       Options
 	sink    io.Writer     // what the Writer writes to
-	file    *store.Output // nil: a stream
+	file    store.Writer  // nil: a stream
 	command *pipe.Command // that reads the output; nil: none
 	encoder codec.Encoder // nil: not compressed
 	tee     *indexTee     // nil: not compressed
@@ -52,6 +53,9 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	format, err := o.Format()
 	if err != nil {
 		return nil, err
+	}
+	if o.Store == nil {
+		o.Store = file.Store{}
 	}
 	out := &Output{Name: pipe.Shown(o.Name), o: o, begun: time.Now()}
 	var sink io.Writer
@@ -86,11 +90,11 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	return out, nil
 }
 
-// create creates the file. A run that was just killed takes a moment to let go of it.
+// create creates the file. It is also written to after ctx has ended: what a stopped run keeps is complete. A run that was just killed takes a moment to let go of it.
 func (out *Output) create(ctx context.Context) error {
 	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
-		out.file, err = store.Create(out.o.Name, store.Options{
-			Replace: out.o.IfExists == Overwrite, Lasting: out.o.Resumable,
+		out.file, err = out.o.Store.Create(context.WithoutCancel(ctx), out.o.Name, store.Options{
+			Replace: out.o.IfExists == Overwrite, Resumable: out.o.Resumable,
 		})
 		return err
 	})
@@ -148,18 +152,18 @@ func (out *Output) Commit(ctx context.Context) error {
 	if out.file == nil {
 		return nil
 	}
-	if err := out.file.Commit(); err != nil {
+	if err := out.file.Commit(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("%s: %w", out.Name, err)
 	}
 	if !out.o.Sidecar && len(out.o.Exports) == 0 {
 		return nil
 	}
-	sh, err := shard.Open(ctx, out.Name, shard.Options{Known: x, NoIndex: true, Detail: out.o.UI.Detail})
+	sh, err := shard.Open(ctx, out.Name, shard.Options{Store: out.o.Store, Known: x, NoIndex: true, Detail: out.o.UI.Detail})
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
-	return WriteIndexes(ctx, sh, out.o.Sidecar, out.o.Exports, out.o.UI)
+	return WriteIndexes(ctx, sh, out.o.Store, out.o.Sidecar, out.o.Exports, out.o.UI)
 }
 
 // finish ends the tar and returns its index. A compressed output also carries the index itself, so that it can be mounted
@@ -207,7 +211,7 @@ func (out *Output) Abort() {
 	switch {
 	case out.file == nil:
 	case out.keep:
-		out.file.Leave()
+		out.file.(store.Resumable).Detach()
 	default:
 		out.file.Abort()
 	}

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -25,8 +25,12 @@ func (out *Output) Position() (p Position, err error) {
 	if p.Mark, err = out.Writer.Position(); err != nil {
 		return p, err
 	}
-	p.Part, p.Tail = out.file.Part(), out.unwritten.bytes()
-	return p, out.file.Sync()
+	file, ok := out.file.(store.Resumable)
+	if !ok {
+		return p, errors.ErrUnsupported
+	}
+	p.Part, p.Tail = file.TempName(), out.unwritten.bytes()
+	return p, file.Sync()
 }
 
 // Keep has the temporary file of a resumable output stay after Abort.
@@ -35,7 +39,7 @@ func (out *Output) Keep() { out.keep = true }
 // Resume starts an output with what another one of the same name had at a position. Base is the shard of the last sample
 // before it.
 func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err error) {
-	part, err := store.OpenPart(out.o.Name, p.Part)
+	part, err := openPart(ctx, out.o.Store, out.o.Name, p.Part)
 	if err != nil {
 		return err
 	}
@@ -45,7 +49,7 @@ func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err 
 		return err
 	}
 	if format == codec.Plain {
-		err = out.file.CopyRange(part, 0, p.Mark.Bytes)
+		err = out.copyRange(store.At(ctx, part), p.Mark.Bytes)
 	} else {
 		err = out.recompress(ctx, part, format, p)
 	}
@@ -57,8 +61,8 @@ func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err 
 }
 
 // recompress writes the plain bytes before a position, those that the other encoder had written and those that it had not.
-func (out *Output) recompress(ctx context.Context, part *store.Object, format codec.Format, p Position) error {
-	in := io.NewSectionReader(pipe.NewReaderAt(ctx, part), 0, part.Size())
+func (out *Output) recompress(ctx context.Context, part store.Object, format codec.Format, p Position) error {
+	in := io.NewSectionReader(store.At(ctx, part), 0, part.Size())
 	r, err := codec.NewReader(format, in, codec.Options{})
 	if err != nil {
 		return err
@@ -68,10 +72,31 @@ func (out *Output) recompress(ctx context.Context, part *store.Object, format co
 	return err
 }
 
+// copyRange appends the first n bytes of src, without reading them where the store can.
+func (out *Output) copyRange(src io.ReaderAt, n int64) error {
+	if c, ok := out.file.(store.RangeCopier); ok {
+		return c.CopyRange(src, 0, n)
+	}
+	_, err := io.CopyN(out.file, io.NewSectionReader(src, 0, n), n)
+	return err
+}
+
+// openPart opens what an interrupted writer of name has left in a store; nil means local files.
+func openPart(ctx context.Context, st store.Store, name, part string) (store.Object, error) {
+	if st == nil {
+		st = file.Store{}
+	}
+	r, ok := st.(store.Resumer)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return r.OpenPart(ctx, name, part)
+}
+
 // IsResumable reports whether an output still has the temporary file that a position names. It has none after the output
-// was published.
-func IsResumable(name, part string) (bool, error) {
-	o, err := store.OpenPart(name, part)
+// was published. St is where the output goes; nil means local files.
+func IsResumable(ctx context.Context, st store.Store, name, part string) (bool, error) {
+	o, err := openPart(ctx, st, name, part)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNoDir) {
 		return false, nil
 	}
@@ -81,5 +106,12 @@ func IsResumable(name, part string) (bool, error) {
 	return true, o.Close()
 }
 
-// IsInterrupted reports whether an output has a temporary file that a run has kept.
-func IsInterrupted(name string) bool { return store.HasPart(name) }
+// IsInterrupted reports whether an output has a temporary file that a run has kept. St is where the output goes; nil means
+// local files.
+func IsInterrupted(ctx context.Context, st store.Store, name string) bool {
+	if st == nil {
+		st = file.Store{}
+	}
+	r, ok := st.(store.Resumer)
+	return ok && r.HasPart(ctx, name)
+}

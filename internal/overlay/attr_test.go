@@ -179,7 +179,7 @@ func TestSyncAllocate(t *testing.T) {
 		t.Error("a file that is not open has one")
 	}
 	buf := make([]byte, 10)
-	if n, err := h.ReadAt(file, buf, 1); err != nil || string(buf[:n]) != "ew" {
+	if n, err := h.ReadAt(t.Context(), file, buf, 1); err != nil || string(buf[:n]) != "ew" {
 		t.Errorf("a file that is not open holds %q, %v", buf[:n], err)
 	}
 	shardtest.Check(t, h.Open(file, true, false))

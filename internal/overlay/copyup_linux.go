@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"context"
 	"io"
 	"os"
 	"path"
@@ -42,7 +43,7 @@ func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	c.file = os.NewFile(uintptr(fd), c.temp)
 	if content {
 		_, err = io.Copy(c.file, io.NewSectionReader(readerAt(func(p []byte, off int64) (int, error) {
-			return t.view.ReadAt(ino, p, off)
+			return t.view.ReadAt(context.Background(), ino, p, off)
 		}), 0, a.Size))
 	}
 	var st unix.Stat_t

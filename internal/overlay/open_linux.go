@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -132,13 +133,13 @@ func (t *Tree) changed(ino view.Ino) (*os.File, error) {
 }
 
 // ReadAt reads the content of a file. At its end it returns fewer bytes and no error. A changed file should be open, as
-// it is opened for each call otherwise.
-func (t *Tree) ReadAt(ino view.Ino, p []byte, off int64) (int, error) {
+// it is opened for each call otherwise. When ctx ends, a read of the shard is EINTR.
+func (t *Tree) ReadAt(ctx context.Context, ino view.Ino, p []byte, off int64) (int, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
 	t.mu.RUnlock()
 	if n == nil {
-		return t.view.ReadAt(ino, p, off)
+		return t.view.ReadAt(ctx, ino, p, off)
 	}
 	f, err := t.openedFile(n)
 	if err == unix.EBADF {

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -102,7 +103,7 @@ func (h *hand) read(path string) string {
 	shardtest.Check(h.t, h.Open(ino, false, false))
 	defer h.Release(ino)
 	buf := make([]byte, 1000)
-	n, err := h.ReadAt(ino, buf, 0)
+	n, err := h.ReadAt(context.Background(), ino, buf, 0)
 	shardtest.Check(h.t, err)
 	return string(buf[:n])
 }
@@ -169,7 +170,7 @@ func TestOpenFiles(t *testing.T) {
 	h.write("a/sample.y", "another")
 	for ino, want := range map[view.Ino]string{changed: "changed", deleted: "a.y"} {
 		buf := make([]byte, 100)
-		n, err := h.ReadAt(ino, buf, 0)
+		n, err := h.ReadAt(t.Context(), ino, buf, 0)
 		if err != nil || string(buf[:n]) != want {
 			t.Errorf("an open file holds %q, %v, want %q", buf[:n], err, want)
 		}
@@ -182,7 +183,7 @@ func TestOpenFiles(t *testing.T) {
 	_, err := h.WriteAt(deleted, []byte("b"), 0)
 	shardtest.Check(t, err)
 	buf := make([]byte, 100)
-	if n, err := h.ReadAt(deleted, buf, 0); err != nil || string(buf[:n]) != "b.y" {
+	if n, err := h.ReadAt(t.Context(), deleted, buf, 0); err != nil || string(buf[:n]) != "b.y" {
 		t.Errorf("a deleted file that was changed holds %q, %v", buf[:n], err)
 	}
 	if a, err := h.Stat(deleted); err != nil || a.Nlink != 0 || a.Size != 3 {

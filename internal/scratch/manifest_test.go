@@ -13,7 +13,7 @@ import (
 
 // Manifests of all earlier builds are read.
 func TestOldManifests(t *testing.T) {
-	origin := index.Origin{Size: 10240, ModTime: 1700000000123456789, Inode: 42}
+	origin := index.Origin{Size: 10240, Version: "file:1700000000123456789:42"}
 	for _, tt := range []struct {
 		name, text string
 		want       manifest
@@ -42,7 +42,7 @@ func TestOldManifests(t *testing.T) {
 func TestManifest(t *testing.T) {
 	for _, m := range []manifest{
 		{},
-		{shard: "/d/s.tar", name: "s.tar", origin: index.Origin{Size: 1, ModTime: 2, Inode: 3, Probe: "p"}, index: "/i",
+		{shard: "/d/s.tar", name: "s.tar", origin: index.Origin{Size: 1, Version: "file:2:3", Probe: "p"}, index: "/i",
 			cache: "/c", truncated: true, mountpoint: "/m", kind: Temporary, packed: "stamp", xattrPrefix: "p."},
 		{mountpoint: "/m", kind: Many},
 		{shard: "/d/\xff.tar", name: "\xfe", index: "/i\x80", cache: "/c\xc0", mountpoint: "/mnt\xed\xa0\x80"},

@@ -141,7 +141,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	set, err := view.Many(s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
+	set, err := view.Many(ctx, nil, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions(s.ui.Detail)
 		opened.SpoolDir, opened.CacheBytes = s.scratch.Dir, 4<<20 // some thirty are open at a time
 		path, err := store.Path(name)

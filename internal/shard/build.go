@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // pass is one reading of a shard from its first to its last byte, which finds its members and where it can be decoded from.
@@ -19,23 +20,18 @@ type pass struct {
 	coded *codec.Reader
 }
 
-// newPass begins a pass. It ends early when ctx is done or stop says so.
-func (s *Shard) newPass(ctx context.Context, stop func() error) (*pass, error) {
-	origin, err := s.origin()
+// newPass begins a pass. It ends early when ctx does.
+func (s *Shard) newPass(ctx context.Context) (*pass, error) {
+	origin, err := s.origin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &pass{s: s, saved: &index.File{Origin: origin}}
-	if p.saved.Format, err = codec.DetectAt(s.object); err != nil {
+	if p.saved.Format, err = codec.DetectAt(store.At(ctx, s.object)); err != nil {
 		return nil, err
 	}
 	p.saved.Map.Plain = origin.Size
-	in := &passReader{io.NewSectionReader(s.object, 0, origin.Size), s.o.Progress, func() error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return stop()
-	}}
+	in := &passReader{io.NewSectionReader(store.At(ctx, s.object), 0, origin.Size), s.o.Progress}
 	p.in = in
 	if p.saved.Format != codec.Plain {
 		// Whoever seeks in compressed bytes would miss their checksum.
@@ -61,7 +57,7 @@ func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) 
 		f.Map, f.Trailing = p.coded.Map(), p.coded.Trailing()
 	}
 	if errors.Is(err, index.ErrNotTar) {
-		return nil, WhyNotTar(p.s.object, p.s.object.Size(), err)
+		return nil, WhyNotTar(store.At(p.s.ctx, p.s.object), p.s.object.Size(), err)
 	}
 	if err = asTruncated(err); err != nil {
 		if !truncated || f.Index == nil || errors.Is(err, ErrClosed) {
@@ -100,7 +96,7 @@ func WhyNotTar(r io.ReaderAt, size int64, err error) error {
 
 // build reads the whole shard and indexes it.
 func (s *Shard) build(ctx context.Context) (*index.File, error) {
-	p, err := s.newPass(ctx, func() error { return nil })
+	p, err := s.newPass(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,12 +110,7 @@ func (s *Shard) build(ctx context.Context) (*index.File, error) {
 // grow builds the index in the background; done is called with it before Built returns. Grow returns when the shard is seen
 // to be one.
 func (s *Shard) grow(done func(*index.File)) error {
-	p, err := s.newPass(context.Background(), func() error {
-		if s.closing.Load() {
-			return ErrClosed
-		}
-		return nil
-	})
+	p, err := s.newPass(s.ctx)
 	if err != nil {
 		done(nil)
 		return err
@@ -170,17 +161,13 @@ func asTruncated(err error) error {
 	return err
 }
 
-// passReader tells how far a shard has been read, and ends early when stop says so. It stays seekable.
+// passReader reports how far a shard has been read. It stays seekable.
 type passReader struct {
 	*io.SectionReader
 	progress func(read, size int64) // or nil
-	stop     func() error
 }
 
 func (r *passReader) Read(p []byte) (int, error) {
-	if err := r.stop(); err != nil {
-		return 0, err
-	}
 	n, err := r.SectionReader.Read(p)
 	if r.progress != nil {
 		if at, seekErr := r.Seek(0, io.SeekCurrent); seekErr == nil {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -168,7 +169,7 @@ func processorTime() time.Duration {
 func digest(s *Shard) string {
 	const tooLarge = 8 << 20
 	all := sha256.New()
-	scanner := index.NewScanner(io.NewSectionReader(s, 0, s.Plain()))
+	scanner := index.NewScanner(io.NewSectionReader(s.Reader(context.Background()), 0, s.Plain()))
 	for row := 0; ; row++ {
 		e, err := scanner.Next()
 		if err != nil {
@@ -177,9 +178,9 @@ func digest(s *Shard) string {
 		if !e.Regular || e.Size > tooLarge {
 			continue
 		}
-		file := io.NewSectionReader(s, e.Data, e.Stored)
+		file := io.NewSectionReader(s.Reader(context.Background()), e.Data, e.Stored)
 		if e.Sparse != nil {
-			if file, err = s.Index.Open(row, s); err != nil {
+			if file, err = s.Index.Open(row, s.Reader(context.Background())); err != nil {
 				return err.Error()
 			}
 		}

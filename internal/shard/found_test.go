@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/index"
+
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
@@ -50,7 +51,7 @@ func checkAll(t *testing.T, story string, s *Shard, plain []byte) {
 		if got, want := s.Index.Member(row), want.Member(row); got != want {
 			t.Fatalf("%s: %+v, want %+v", story, got, want)
 		}
-		content, err := s.Index.Open(row, s)
+		content, err := s.Index.Open(row, s.Reader(t.Context()))
 		if err != nil {
 			t.Fatalf("%s: row %d: %v", story, row, err)
 		}
@@ -139,7 +140,7 @@ func TestOpenFalseCache(t *testing.T) {
 		f := *s.File
 		f.Index = mustIndex(t, other)
 		file := onlyEntry(t, dir)
-		if err := saveTo(&f, file); err != nil {
+		if err := saveTo(t.Context(), local, &f, file); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(file, 0o600); err != nil {
@@ -151,11 +152,11 @@ func TestOpenFalseCache(t *testing.T) {
 		}
 		right := mustIndex(t, plain)
 		for row := range s.Index.Rows() {
-			if _, err := s.Index.Open(row, s); !errors.Is(err, index.ErrStale) && s.Index.Member(row) != right.Member(row) {
+			if _, err := s.Index.Open(row, s.Reader(t.Context())); !errors.Is(err, index.ErrStale) && s.Index.Member(row) != right.Member(row) {
 				t.Errorf("row %d: %v, want %v", row, err, index.ErrStale)
 			}
 		}
-		if _, err := s.Look(nil, func(*index.Index) bool { return true }); !errors.Is(err, index.ErrStale) {
+		if err := s.Wait(t.Context(), func(*index.Index) bool { return true }); !errors.Is(err, index.ErrStale) {
 			t.Errorf("looked at afterwards: %v, want %v", err, index.ErrStale)
 		}
 		if err := s.Close(); err != nil {
@@ -209,7 +210,7 @@ func TestOpenSidecar(t *testing.T) {
 	for _, stored := range [][]byte{plain, zip(t, plain)} {
 		name := save(t, stored)
 		s := mustOpen(t, name, Options{})
-		if err := s.Save(name + SidecarSuffix); err != nil {
+		if err := s.Save(t.Context(), name+SidecarSuffix); err != nil {
 			t.Fatal(err)
 		}
 		sidecar, err := os.ReadFile(name + SidecarSuffix)
@@ -256,7 +257,7 @@ func TestOpenSidecar(t *testing.T) {
 			if s.Indexed == tt.used || strings.Contains(told.String(), "index from "+name+SidecarSuffix) != tt.used {
 				t.Errorf("%s: indexed %v, told %q", tt.story, s.Indexed, &told)
 			}
-			if s.Origin.ModTime != old.UnixNano() {
+			if !s.ModTime().Equal(old) || !strings.Contains(s.Origin.Version, fmt.Sprint(old.UnixNano())) {
 				t.Errorf("%s: its time is that of another copy", tt.story)
 			}
 			if bytes.Equal(tt.stored, stored) {
@@ -283,7 +284,7 @@ func TestOpenNoIndex(t *testing.T) {
 	if _, err := os.Lstat(dir); err == nil || !s.Indexed {
 		t.Errorf("a cache was made, indexed %v", s.Indexed)
 	}
-	if err := s.Save(name + SidecarSuffix); err != nil {
+	if err := s.Save(t.Context(), name+SidecarSuffix); err != nil {
 		t.Fatal(err)
 	}
 	mustOpen(t, name, Options{CacheDir: dir})
@@ -299,7 +300,7 @@ func TestOpenSidecarOfAnotherFormat(t *testing.T) {
 	name := save(t, plain)
 	f := *mustOpen(t, name, Options{}).File
 	for _, f.Format = range []codec.Format{codec.Gzip, codec.Zstd, codec.XZ, 77} {
-		if err := saveTo(&f, name+SidecarSuffix); err != nil {
+		if err := saveTo(t.Context(), local, &f, name+SidecarSuffix); err != nil {
 			t.Fatal(err)
 		}
 		checkAll(t, f.Format.String(), mustOpen(t, name, Options{}), plain)
@@ -327,14 +328,14 @@ func TestFalseIndexFile(t *testing.T) {
 	name, file := save(t, plain), filepath.Join(t.TempDir(), "file")
 	f := *mustOpen(t, name, Options{}).File
 	f.Index = mustIndex(t, makeTar(t, 5, 1000))
-	if err := saveTo(&f, file); err != nil {
+	if err := saveTo(t.Context(), local, &f, file); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(t.Context(), name, Options{IndexFile: file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Index.Open(1, s); !errors.Is(err, index.ErrStale) {
+	if _, err := s.Index.Open(1, s.Reader(t.Context())); !errors.Is(err, index.ErrStale) {
 		t.Errorf("a member by a false index: %v", err)
 	}
 	s.Close()

@@ -31,7 +31,7 @@ func TestOpenGrowing(t *testing.T) {
 					n := random.IntN(samples)
 					key := fmt.Sprintf("%04d", n)
 					row, data, size := -1, int64(0), int64(0)
-					_, err := s.Look(nil, func(x *index.Index) bool {
+					err := s.Wait(t.Context(), func(x *index.Index) bool {
 						number, ok := x.FindKey(key)
 						if ok && x.Sample(number).End >= 2*n+2 {
 							row = 2*n + 1
@@ -43,14 +43,14 @@ func TestOpenGrowing(t *testing.T) {
 					at, length := want.Content(2*n + 1)
 					if err != nil || row < 0 || data != at || size != length {
 						t.Errorf("%s: sample %s: row %d, %d bytes at %d, %v", story, key, row, size, data, err)
-					} else if n, err := s.ReadAt(got, data); n != len(got) || !bytes.Equal(got, plain[at:at+length]) {
+					} else if n, err := s.ReadAt(t.Context(), got, data); n != len(got) || !bytes.Equal(got, plain[at:at+length]) {
 						t.Errorf("%s: sample %s: %d bytes read, %v", story, key, n, err)
 					}
 				}
 			})
 		}
 		wg.Go(func() {
-			if _, err := s.Look(nil, func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok }); err != nil {
+			if err := s.Wait(t.Context(), func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok }); err != nil {
 				t.Errorf("%s: what is not there: %v", story, err)
 			}
 			if s.Growing() {
@@ -81,7 +81,7 @@ func TestCloseGrowing(t *testing.T) {
 	}
 	told := make(chan error, 1)
 	go func() {
-		_, err := s.Look(nil, func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok })
+		err := s.Wait(t.Context(), func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok })
 		told <- err
 	}()
 	if err := s.Close(); err != nil {
@@ -130,7 +130,7 @@ func TestOpenGrowingDamaged(t *testing.T) {
 				row int
 			}{{"0300", 601}, {"0490", -1}, {"0007", 15}} {
 				found := -1
-				_, err := s.Look(nil, func(x *index.Index) bool {
+				err := s.Wait(t.Context(), func(x *index.Index) bool {
 					n, ok := x.FindKey(look.key)
 					if ok && x.Sample(n).End > x.Sample(n).Start+1 {
 						found = x.Sample(n).Start + 1
@@ -143,7 +143,7 @@ func TestOpenGrowingDamaged(t *testing.T) {
 				case found >= 0:
 					data, size := x.Content(found)
 					got := make([]byte, size)
-					if n, readErr := s.ReadAt(got, data); n != len(got) || err != nil || !bytes.Equal(got, plain[data:data+size]) {
+					if n, readErr := s.ReadAt(t.Context(), got, data); n != len(got) || err != nil || !bytes.Equal(got, plain[data:data+size]) {
 						t.Errorf("%s: sample %s: %d bytes, %v, %v", tt.story, look.key, n, readErr, err)
 					}
 				case allowed && err != nil, !allowed && !errors.Is(err, tt.want):

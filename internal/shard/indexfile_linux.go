@@ -33,7 +33,7 @@ func (m mapping) close() error {
 	return unix.Munmap(m)
 }
 
-func (m mapping) relax() {
+func (m mapping) drop() {
 	if m != nil {
 		unix.Madvise(m, unix.MADV_DONTNEED) // of a file, whose pages stay in the page cache
 	}
@@ -58,7 +58,7 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		if s.o.Growing { // nobody would be told of an index that cannot be written
 			s.o.Growing = false
 		}
-		err := s.buildAnd(ctx, func(f *index.File) { saveErr = saveTo(f, s.o.IndexFile) })
+		err := s.buildAnd(ctx, func(f *index.File) { saveErr = saveTo(s.ctx, s.o.Store, f, s.o.IndexFile) })
 		return errors.Join(err, saveErr)
 	case s.o.CacheDir == "":
 		if s.loadFound() {
@@ -174,7 +174,7 @@ func (s *Shard) loadSidecar(name string) error {
 	if err := s.load(f, false, index.Origin.Copy); err != nil {
 		return err
 	}
-	s.Origin, err = s.origin() // of this copy of the shard
+	s.Origin, err = s.origin(s.ctx) // of this copy of the shard
 	return err
 }
 
@@ -245,10 +245,10 @@ func (s *Shard) load(f *os.File, private bool, fits func(a, b index.Origin) bool
 	var origin index.Origin
 	var format codec.Format
 	if err == nil {
-		origin, err = s.origin()
+		origin, err = s.origin(s.ctx)
 	}
 	if err == nil {
-		format, err = codec.DetectAt(s.object)
+		format, err = codec.DetectAt(store.At(s.ctx, s.object))
 	}
 	switch {
 	case err != nil:
@@ -302,16 +302,16 @@ func (s *Shard) adopt(x *index.Index) bool {
 
 // readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is nothing.
 func (s *Shard) readMap() (f *index.File, extra []byte) {
-	format, err := codec.DetectAt(s.object)
+	format, err := codec.DetectAt(store.At(s.ctx, s.object))
 	if err != nil {
 		return nil, nil
 	}
 	f = &index.File{Format: format}
 	var ok bool
-	if f.Map, extra, ok = codec.ReadMap(f.Format, s.object, s.object.Size()); !ok {
+	if f.Map, extra, ok = codec.ReadMap(f.Format, store.At(s.ctx, s.object), s.object.Size()); !ok {
 		return nil, nil
 	}
-	f.Origin, err = s.origin()
+	f.Origin, err = s.origin(s.ctx)
 	if err != nil {
 		return nil, nil
 	}
@@ -322,7 +322,7 @@ func (s *Shard) readMap() (f *index.File, extra []byte) {
 // cache.
 func (s *Shard) buildAgain() (*index.File, error) {
 	s.o.Detail("%s: the index file is damaged, the shard is indexed again", s.Name)
-	f, err := s.build(context.Background())
+	f, err := s.build(s.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -330,7 +330,7 @@ func (s *Shard) buildAgain() (*index.File, error) {
 		return nil, errors.New("it is of another shard")
 	}
 	if s.o.IndexFile != "" {
-		if err := saveTo(f, s.o.IndexFile); err != nil {
+		if err := saveTo(s.ctx, s.o.Store, f, s.o.IndexFile); err != nil {
 			s.o.Detail("%s: %v", s.Name, err)
 		}
 	} else if c, err := OpenCache(s.o.CacheDir, cacheLimit); err == nil {
@@ -366,7 +366,7 @@ func (s *Shard) Forget() {
 	defer c.Close()
 	if !s.found {
 		c.Remove(s.path)
-	} else if f, err := s.build(context.Background()); err == nil {
+	} else if f, err := s.build(s.ctx); err == nil {
 		s.keep(c, f)
 	}
 }
@@ -387,16 +387,18 @@ func (s *Shard) keep(c *Cache, f *index.File) {
 }
 
 // Save writes the shard's index to a file.
-func (s *Shard) Save(name string) error { return saveTo(s.File, name) }
+func (s *Shard) Save(ctx context.Context, name string) error {
+	return saveTo(ctx, s.o.Store, s.File, name)
+}
 
-func saveTo(f *index.File, name string) error {
+func saveTo(ctx context.Context, st store.Store, f *index.File, name string) error {
 	if f == nil {
 		return nil
 	}
-	out, err := store.Create(name, store.Options{Replace: true})
+	out, err := st.Create(ctx, name, store.Options{Replace: true})
 	if err == nil {
 		if err = write(f, out); err == nil {
-			err = out.Commit()
+			err = out.Commit(ctx)
 		} else {
 			out.Abort()
 		}

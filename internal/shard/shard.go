@@ -12,14 +12,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
 )
 
 // Options configures Open. The zero value demands a whole shard and keeps no index.
@@ -32,7 +30,10 @@ type Options struct {
 
 	AllowTruncated bool // open the whole samples before the place where the shard is cut or damaged
 
-	// Growing lets Open return while the index is still being built. Only Look, and what is found by it, may then be used.
+	// Store is where the shard is; nil means among local files.
+	Store store.Store
+
+	// Growing lets Open return while the index is still being built. Only Wait, and what is found by it, may then be used.
 	Growing bool
 	// Patience is how long Open waits for such an index all the same. Most shards are indexed in a moment, and then whoever
 	// opens a damaged one is told at once.
@@ -62,34 +63,34 @@ type Shard struct {
 
 	o       Options
 	path    string // see Path
-	object  *store.Object
-	plain   io.ReaderAt
+	object  store.Object
+	plain   store.ReaderAt
 	found   bool            // the index lay beside the shard or in it
 	coded   *codec.ReaderAt // nil where the shard is plain
 	spool   *spool          // nil where the shard can be decoded from the middle
 	mapped  mapping
-	growing *index.Growing // nil where the index was whole from the start
-	closing atomic.Bool    // ends the pass that builds the index
-	built   chan struct{}  // closed when that pass has ended
+	growing *index.Growing  // nil where the index was whole from the start
+	opened  context.Context // of Open, for Bytes
+	ctx     context.Context // of what goes on while the shard is open; Close ends it by cancel
+	cancel  context.CancelCauseFunc
+	built   chan struct{} // closed when that pass has ended
 
 	whole    *index.File // set, as buildErr is, before built is closed
 	buildErr error
 }
 
-// Open opens a shard by its name. Its errors begin with that name.
+// Open opens a shard by its name. Its errors begin with that name. When ctx ends, so do the reads of Bytes.
 func Open(ctx context.Context, name string, o Options) (*Shard, error) {
-	s := &Shard{Name: store.Redact(name), o: o}
+	s := &Shard{Name: store.Redact(name), o: o, path: store.Absolute(name)}
+	s.opened = ctx
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if o.Detail == nil {
 		s.o.Detail = func(string, ...any) {}
 	}
-	var err error
-	if s.path, err = store.Path(name); err == nil {
-		if wd, wdErr := os.Getwd(); wdErr == nil && s.path != "" && !filepath.IsAbs(s.path) {
-			s.path = wd + "/" + s.path
-		}
-		err = s.open(ctx)
+	if o.Store == nil {
+		s.o.Store = file.Store{}
 	}
-	if err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), s.Close())
 	}
 	return s, nil
@@ -97,7 +98,7 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 
 func (s *Shard) open(ctx context.Context) error {
 	var err error
-	if s.object, err = store.Open(s.path); err != nil {
+	if s.object, err = s.o.Store.Open(ctx, s.path); err != nil {
 		return err
 	}
 	if s.object.Size() == 0 {
@@ -106,11 +107,12 @@ func (s *Shard) open(ctx context.Context) error {
 	if err := s.findIndex(ctx); err != nil {
 		return err
 	}
-	return s.openBytes()
+	s.openBytes()
+	return nil
 }
 
 // openBytes makes the plain bytes readable.
-func (s *Shard) openBytes() error {
+func (s *Shard) openBytes() {
 	s.plain = s.object
 	switch {
 	case s.Format == codec.Plain:
@@ -122,43 +124,46 @@ func (s *Shard) openBytes() error {
 		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.Map, codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes})
 		s.plain = s.coded
 	}
-	return nil
 }
 
 // origin tells which bytes the index is of.
-func (s *Shard) origin() (index.Origin, error) {
-	o := index.Origin{Size: s.object.Size(), ModTime: s.object.ModTime(), Inode: s.object.Inode()}
-	probe, err := store.Probe(s.object, o.Size)
+func (s *Shard) origin(ctx context.Context) (index.Origin, error) {
+	o := index.Origin{Size: s.object.Size(), Version: string(s.object.Version())}
+	probe, err := store.Probe(store.At(ctx, s.object), o.Size)
 	o.Probe = hex.EncodeToString(probe[:])
 	return o, err
 }
 
-// Look calls found with the index, which does not change until found returns. As long as that is false and the index is
-// still being built, found is called again whenever there are more samples; see [index.Growing.Look].
-func (s *Shard) Look(cancel <-chan struct{}, found func(x *index.Index) bool) (cancelled bool, err error) {
+// Wait calls found with the index, which does not change until found returns. As long as that is false and the index is
+// still being built, found is called again whenever there are more samples; see [index.Growing.Look]. When ctx ends first,
+// the error is its cause.
+func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error {
 	if s.growing == nil {
 		found(s.Index)
-		return false, s.Index.Err()
+		return s.Index.Err()
 	}
 	ok := false
-	cancelled, err = s.growing.Look(cancel, func(x *index.Index) bool {
+	cancelled, err := s.growing.Look(ctx.Done(), func(x *index.Index) bool {
 		ok = found(x)
 		return ok
 	})
-	if ok || cancelled || err != nil {
-		return cancelled, asTruncated(err)
+	if cancelled {
+		return context.Cause(ctx)
+	}
+	if ok || err != nil {
+		return asTruncated(err)
 	}
 	// The tar has come to its end, but whether that is the one it was given is proven by the checksum behind it.
 	select {
 	case <-s.built:
-	case <-cancel:
-		return true, nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	if s.buildErr != nil {
-		return false, s.buildErr
+		return s.buildErr
 	}
 	found(s.Index)
-	return false, nil
+	return nil
 }
 
 // Growing reports whether the index is still being built.
@@ -184,28 +189,42 @@ func (s *Shard) Built() (*index.File, error) {
 	return s.whole, s.buildErr
 }
 
-// ReadAt reads plain bytes of the shard.
-func (s *Shard) ReadAt(p []byte, off int64) (int, error) { return s.plain.ReadAt(p, off) }
+// ReadAt reads plain bytes of the shard, like [io.ReaderAt]. When ctx ends, a read that waits returns its cause.
+func (s *Shard) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return s.plain.ReadAt(ctx, p, off)
+}
 
-// Relax lets go of what is in memory of a mapped index. It is there again when it is looked at.
-func (s *Shard) Relax() { s.mapped.relax() }
+// DropPages gives up the memory that a mapped index takes. What is looked at later is read again from its file.
+func (s *Shard) DropPages() { s.mapped.drop() }
 
 // WillRead says that plain bytes will be read soon. Of a shard that is compressed that is of no use: what lies together is
 // decoded together, and kept.
 func (s *Shard) WillRead(off, n int64) {
-	if s.IsPlain() {
-		s.object.WillRead(off, n)
+	if advisor, ok := s.object.(store.Advisor); ok && s.IsPlain() {
+		advisor.WillRead(off, n)
 	}
 }
 
 // IsPlain reports whether the shard's bytes lie in it as they are.
 func (s *Shard) IsPlain() bool { return s.Format == codec.Plain }
 
-// Unchanged returns nil as long as nobody has written to the shard since it was opened; see [store.Object.Unchanged].
-func (s *Shard) Unchanged() error { return s.object.Unchanged() }
+// Unchanged returns nil as long as the shard is the version that was opened; see [store.Object].
+func (s *Shard) Unchanged(ctx context.Context) error { return s.object.Unchanged(ctx) }
 
-// Bytes returns the plain bytes of the shard; where they lie in a file as they are, it is the store's object.
-func (s *Shard) Bytes() io.ReaderAt { return s.plain }
+// ModTime returns when the shard was last modified; the beginning of 1970 where its store does not know.
+func (s *Shard) ModTime() time.Time {
+	if dated, ok := s.object.(store.Dated); ok {
+		return dated.ModTime()
+	}
+	return time.Unix(0, 0)
+}
+
+// Bytes returns the reader of the plain bytes until the context of Open ends. It is the same at every call.
+func (s *Shard) Bytes() io.ReaderAt { return s.Reader(s.opened) }
+
+// Reader returns a reader of the plain bytes, whose reads end when ctx does. Writers of the shard's store recognize it where
+// the bytes are stored as they are, and copy from it without reading; see [store.RangeCopier].
+func (s *Shard) Reader(ctx context.Context) io.ReaderAt { return store.At(ctx, s.plain) }
 
 // Plain returns the number of plain bytes.
 func (s *Shard) Plain() int64 { return s.Map.Plain }
@@ -218,12 +237,8 @@ func (s *Shard) Checkpoints() int {
 	return s.Map.Points.Len()
 }
 
-// Path returns where the shard is, independent of the directory that the process is in. It is not made shorter: a .. behind
-// a link must stay where it is.
+// Path returns the shard's name, independent of the process's working directory; see [store.Absolute].
 func (s *Shard) Path() string { return s.path }
-
-// Base returns the last element of the shard's name.
-func (s *Shard) Base() string { return filepath.Base(s.Name) }
 
 // Close closes the shard; its index must not be used any more. One from the cache that has turned out to be false is
 // removed there, so that the next use is right.
@@ -232,8 +247,8 @@ func (s *Shard) Close() error {
 	if s.File != nil && s.Index != nil && s.Index.Err() != nil {
 		s.Forget()
 	}
+	s.cancel(ErrClosed)
 	if s.built != nil {
-		s.closing.Store(true)
 		<-s.built
 	}
 	if s.coded != nil {

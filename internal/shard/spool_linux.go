@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // spool reads a shard that cannot be decoded from the middle. Its file is made when something is first read: a listing needs
@@ -20,12 +22,13 @@ type spool struct {
 	err  error
 }
 
-func (p *spool) ReadAt(b []byte, off int64) (int, error) {
+// ReadAt implements [store.ReaderAt].
+func (p *spool) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 	p.once.Do(func() { p.err = p.open() })
 	if p.err != nil {
 		return 0, p.err
 	}
-	return p.all.ReadAt(b, off)
+	return p.all.ReadAt(ctx, b, off)
 }
 
 func (p *spool) open() error {
@@ -41,7 +44,7 @@ func (p *spool) open() error {
 	} else if err := os.Remove(p.file.Name()); err != nil {
 		return err
 	}
-	plain, err := codec.NewReader(p.s.Format, io.NewSectionReader(p.s.object, 0, p.s.object.Size()), codec.Options{})
+	plain, err := codec.NewReader(p.s.Format, io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size()), codec.Options{})
 	if err == nil {
 		p.all, err = codec.NewSpool(plain, p.file)
 	}

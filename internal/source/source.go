@@ -44,7 +44,7 @@ type Source struct {
 	stamp   string // of the mount's changes, before they are packed; "" if some may be missed
 }
 
-// Open opens a name.
+// Open opens a name. What is read of it later is read until ctx ends.
 func Open(ctx context.Context, n Name, o Options) (*Source, error) {
 	s := &Source{Name: n.String(), ui: o.UI, place: n.Path}
 	var err error

@@ -35,7 +35,7 @@ func Probe(r io.ReaderAt, size int64) (sum [sha256.Size]byte, err error) {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return sum, fmt.Errorf("probe: at byte %d of %d: %w", off, size, bare(err))
+			return sum, fmt.Errorf("probe: at byte %d of %d: %w", off, size, err)
 		}
 		h.Write(piece)
 	}

@@ -1,21 +1,22 @@
-// Package store turns the name of a shard into bytes, and bytes into a published file.
+// Package store says what a place that holds shards can do: the interfaces between the names of shards and their bytes.
 //
-// An [Object] is one version of a stored shard, read at any offset. An [Output] is a file in the making: it appears
-// under its name whole and durable, or not at all. So far both are local files.
+// An [Object] is one version of a stored shard, read at any offset. A [Writer] is an object in the making: it appears under
+// its name whole and durable, or not at all. A [Store] opens, creates and describes objects by name, and [ByScheme] puts
+// several together. A new store is a package of its own that passes the suite of package storetest, and one line where the
+// stores are put together.
+//
+// What one store can do and another cannot is an optional interface beside the three: [Advisor], [Dated], [RangeCopier],
+// [Resumable], [Resumer]. Nothing above this package knows how a store tells versions apart.
 package store
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"strings"
+	"io"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// What can be wrong with the name of a shard or an output, besides the errors of package fs.
+// What can be wrong with the name of an object, besides the errors of package fs.
 var (
 	ErrScheme     = errors.New("unknown kind of URL")
 	ErrNotRegular = errors.New("not a regular file")
@@ -23,128 +24,87 @@ var (
 	ErrNoDir      = errors.New("no such directory")
 )
 
-// ErrChanged says that an object is not the version any more that was opened.
+// ErrBusy says that another process is writing the object.
+var ErrBusy = errors.New("another process is writing it")
+
+// ErrChanged says that an object is no longer the version that was opened.
 var ErrChanged = errors.New("it was changed since it was opened")
 
-// Object is one version of a stored shard, open for reading. It is safe for concurrent use.
-type Object struct {
-	file *os.File
-	stat unix.Stat_t
+// Version tells one version of an object from all others of its name, earlier or later. Equal versions of one name hold the
+// same bytes, as far as the store can tell. What it consists of is the store's business; it is printable and is kept in
+// index files. The empty Version is that of an object about which nothing is known.
+type Version string
+
+// Store holds objects by name. It is safe for concurrent use. Names are as the user writes them; their errors do not repeat
+// the name. A method that waits returns the cause of ctx soon after ctx ends.
+type Store interface {
+	// Open opens an object for reading. A name that leads to nothing is fs.ErrNotExist.
+	Open(ctx context.Context, name string) (Object, error)
+
+	// Create starts an object. ctx also ends later writes to it, but not Abort.
+	Create(ctx context.Context, name string, o Options) (Writer, error)
+
+	// Stat describes an object without opening it. It refuses what Open would refuse, as far as that can be told.
+	Stat(ctx context.Context, name string) (Info, error)
 }
 
-// Path returns the local path that a shard's name means: the name itself, or what follows file:// in it.
-func Path(name string) (string, error) {
-	scheme, rest, ok := strings.Cut(name, "://")
-	if !ok || strings.ContainsRune(scheme, '/') {
-		return name, nil
-	}
-	if scheme != "file" || !strings.HasPrefix(rest, "/") {
-		return "", fmt.Errorf("%w: %s://", ErrScheme, scheme)
-	}
-	return rest, nil
+// Info describes an object.
+type Info struct {
+	Size    int64 // bytes
+	ModTime time.Time
+	Version Version
 }
 
-// Redact returns a shard's name without credentials and query, fit for showing.
-func Redact(name string) string {
-	scheme, rest, ok := strings.Cut(name, "://")
-	if !ok || strings.ContainsRune(scheme, '/') {
-		return name
-	}
-	rest, _, _ = strings.Cut(rest, "?")
-	host, path, slash := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		host = host[i+1:]
-	}
-	if slash {
-		host += "/"
-	}
-	return scheme + "://" + host + path
+// ReaderAt is what [At] makes an [io.ReaderAt] of.
+type ReaderAt interface {
+	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]: it returns fewer only with an error, which is io.EOF at the end.
+	// When ctx ends while it waits, it returns the cause.
+	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 }
 
-// Open opens a shard by its name.
-func Open(name string) (*Object, error) {
-	path, err := Path(name)
-	if err != nil {
-		return nil, err
-	}
-	// Without O_NONBLOCK, opening a FIFO would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, bare(err)
-	}
-	return newObject(f)
+// Object is one version of a stored shard, open for reading. It is safe for concurrent use, except for Close.
+type Object interface {
+	ReaderAt
+
+	// Size returns the size in bytes, which is that of the version that was opened.
+	Size() int64
+
+	// Version returns the version that was opened.
+	Version() Version
+
+	// Unchanged returns nil as long as the object still is the version that was opened, and else an error that is
+	// ErrChanged, or one of finding out. Bytes that were read before Unchanged returns nil are those of the version; an
+	// object whose reads never return bytes of another version need not ask anyone.
+	Unchanged(ctx context.Context) error
+
+	// Close ends the use of the object. Reads in progress are ended by their contexts, not by Close.
+	Close() error
 }
 
-// newObject returns the object that an open file is.
-func newObject(f *os.File) (*Object, error) {
-	o := &Object{file: f}
-	if err := unix.Fstat(int(f.Fd()), &o.stat); err != nil {
-		f.Close()
-		return nil, err
-	}
-	if o.stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		f.Close()
-		return nil, ErrNotRegular
-	}
-	return o, nil
+// Advisor is an [Object] that can make use of knowing what will be read soon.
+type Advisor interface {
+	// WillRead says that n bytes from off on will be read soon. It does not wait for them.
+	WillRead(off, n int64)
 }
 
-// Stat returns when the object of that name was last modified. It refuses what Open would refuse, as far as that can be
-// seen from outside.
-func Stat(name string) (time.Time, error) {
-	path, err := Path(name)
-	if err != nil {
-		return time.Time{}, err
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return time.Time{}, bare(err)
-	case !info.Mode().IsRegular():
-		return time.Time{}, ErrNotRegular
-	}
-	return info.ModTime(), nil
+// Dated is an [Object] that knows when it was last modified.
+type Dated interface {
+	ModTime() time.Time
 }
 
-// Size returns the object's size in bytes.
-func (o *Object) Size() int64 { return o.stat.Size }
+// At returns what reads src until ctx ends, for a reader that knows no contexts. The result is safe for concurrent use if
+// src is. Results for the same ctx and src are equal, so that what reads one may go on with another.
+func At(ctx context.Context, src ReaderAt) io.ReaderAt { return Bound{ctx, src} }
 
-// ModTime returns when the object was last modified, in nanoseconds since 1970.
-func (o *Object) ModTime() int64 { return o.stat.Mtim.Nano() }
-
-// Inode returns the number that tells the object from others of that name, then or later.
-func (o *Object) Inode() uint64 { return o.stat.Ino }
-
-// Unchanged returns nil as long as the object has the size and the modification time that it was opened with. What is read
-// after that may be anything.
-func (o *Object) Unchanged() error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(o.file.Fd()), &st); err != nil {
-		return err
-	}
-	if st.Size != o.stat.Size || st.Mtim != o.stat.Mtim {
-		return ErrChanged
-	}
-	return nil
+// Bound is a [ReaderAt] with the context that its reads have. A writer looks into it for an object that it can copy from
+// without reading.
+type Bound struct {
+	ctx context.Context
+	src ReaderAt
 }
 
-// ReadAt reads len(p) bytes at off.
-func (o *Object) ReadAt(p []byte, off int64) (int, error) { return o.file.ReadAt(p, off) }
+// ReadAt implements [io.ReaderAt].
+func (b Bound) ReadAt(p []byte, off int64) (int, error) { return b.src.ReadAt(b.ctx, p, off) }
 
-// WillRead has bytes brought into memory that will be read soon. It does not wait for them.
-func (o *Object) WillRead(off, n int64) { unix.Fadvise(int(o.file.Fd()), off, n, unix.FADV_WILLNEED) }
-
-// File returns the file that the object is, for copying within the kernel.
-func (o *Object) File() *os.File { return o.file }
-
-// Close closes the object.
-func (o *Object) Close() error { return o.file.Close() }
-
-// bare returns an error of package os without operation and path, which the caller knows better.
-func bare(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
-}
+// Source returns what is read.
+func (b Bound) Source() ReaderAt { return b.src }

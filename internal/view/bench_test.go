@@ -21,7 +21,7 @@ func BenchmarkReadAt(b *testing.B) {
 			for b.Loop() {
 				a, err := v.Lookup(DirIno(x.DirOf(i%1000)), "sample.x")
 				check(b, err)
-				if _, err := v.ReadAt(a.Ino, buf, 0); err != nil {
+				if _, err := v.ReadAt(b.Context(), a.Ino, buf, 0); err != nil {
 					b.Fatal(err)
 				}
 				i++

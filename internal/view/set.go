@@ -16,6 +16,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
 )
 
 // Set is what is mounted: one shard, whose samples lie at the root, or many, with a directory for each at the root. Of many,
@@ -60,15 +61,19 @@ const (
 // One returns the set of one shard, which stays the caller's.
 func One(sh *shard.Shard) *Set { return &Set{only: New(sh)} }
 
-// Many returns the set of the shards with these names, each of which is opened by open. What is not there is an error.
-func Many(names []string, open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
+// Many returns the set of the shards with these names, which st has, or the local files if it is nil. Each is opened by open.
+// A name that leads to no shard is an error.
+func Many(ctx context.Context, st store.Store, names []string, open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
+	if st == nil {
+		st = file.Store{}
+	}
 	if len(names) > maxParts {
 		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
 	}
 	s := &Set{open: open, named: make(map[string]int, len(names))}
 	tried := make(map[string]int) // the last number behind each base name
 	for i, name := range names {
-		made, err := store.Stat(name)
+		info, err := st.Stat(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 		}
@@ -83,7 +88,7 @@ func Many(names []string, open func(ctx context.Context, name string) (*shard.Sh
 			dir = base + "~" + strconv.Itoa(n)
 		}
 		s.named[dir] = i
-		s.all = append(s.all, &part{name: dir, shard: name, made: made})
+		s.all = append(s.all, &part{name: dir, shard: name, made: info.ModTime})
 	}
 	return s, nil
 }
@@ -97,17 +102,17 @@ func (s *Set) Only() *View { return s.only }
 // Shards returns the number of shards.
 func (s *Set) Shards() int { return max(len(s.all), 1) }
 
-// Relax lets go of what is in memory of index files. It is there again when it is looked at.
-func (s *Set) Relax() {
+// DropPages gives up the memory that mapped indexes take; see [shard.Shard.DropPages].
+func (s *Set) DropPages() {
 	if s.only != nil {
-		s.only.Shard.Relax()
+		s.only.Shard.DropPages()
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.all {
 		if p.view != nil {
-			p.view.Shard.Relax()
+			p.view.Shard.DropPages()
 		}
 	}
 }
@@ -151,8 +156,8 @@ func (e Entry) Global(ino Ino) Ino { return e.high | ino }
 func (s *Set) IsTop(ino Ino) bool { return s.only == nil && ino == Root }
 
 // Use opens what a number stands for, other than the top. It is in use until Release. An error is ErrShard, or EINTR if
-// cancel was closed first.
-func (s *Set) Use(cancel <-chan struct{}, ino Ino) (Entry, error) {
+// ctx ended first.
+func (s *Set) Use(ctx context.Context, ino Ino) (Entry, error) {
 	if s.only != nil {
 		return Entry{View: s.only, Ino: ino}, nil
 	}
@@ -161,7 +166,7 @@ func (s *Set) Use(cancel <-chan struct{}, ino Ino) (Entry, error) {
 		return Entry{}, unix.ESTALE
 	}
 	p := s.all[n-1]
-	v, err := s.use(cancel, p)
+	v, err := s.use(ctx, p)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -220,7 +225,7 @@ func (s *Set) Parts(from uint64, yield func(DirEntry) bool) {
 }
 
 // use opens a part, or waits for whoever is just opening it.
-func (s *Set) use(cancel <-chan struct{}, p *part) (*View, error) {
+func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 	s.mu.Lock()
 	for p.view == nil && p.err == nil { // more than once where it was closed again before we came to it
 		if p.opening == nil {
@@ -231,7 +236,7 @@ func (s *Set) use(cancel <-chan struct{}, p *part) (*View, error) {
 		s.mu.Unlock()
 		select {
 		case <-opening:
-		case <-cancel:
+		case <-ctx.Done():
 			return nil, unix.EINTR
 		}
 		s.mu.Lock()

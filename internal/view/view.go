@@ -6,11 +6,13 @@
 package view
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -98,11 +100,13 @@ type View struct {
 	Gid   uint32
 	made  time.Time // the time of directories that lead to samples
 	ahead ahead
+
+	readers sync.Pool // of *shardReader: a read need not allocate one
 }
 
 // New returns the view of a shard, which stays the caller's. Its files are this process's user's.
 func New(sh *shard.Shard) *View {
-	return &View{Shard: sh, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), made: time.Unix(0, sh.Origin.ModTime)}
+	return &View{Shard: sh, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), made: sh.ModTime()}
 }
 
 // ErrShard says that what a file of the shard holds cannot be read from it.
@@ -128,18 +132,22 @@ func (v *View) Err() error {
 	return nil
 }
 
-// Look calls found, again and again if it is false and the shard is still being indexed, until that has ended or cancel is
-// closed. All that is asked of the view of such a shard is asked in found, except for ReadAt. An error is ErrShard, or
-// EINTR.
-func (v *View) Look(cancel <-chan struct{}, found func() bool) error {
-	cancelled, err := v.Shard.Look(cancel, func(*index.Index) bool { return found() })
+// Wait calls found, again and again if it is false and the shard is still being indexed, until that has ended or ctx ends.
+// All that is asked of the view of such a shard is asked in found, except for ReadAt. An error is ErrShard, or EINTR.
+func (v *View) Wait(ctx context.Context, found func() bool) error {
+	err := v.Shard.Wait(ctx, func(*index.Index) bool { return found() })
+	return shardError(ctx, err)
+}
+
+// shardError returns what an error of the shard means to a file system: EINTR if ctx has ended, and else ErrShard.
+func shardError(ctx context.Context, err error) error {
 	switch {
-	case cancelled:
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return unix.EINTR
-	case err != nil:
-		return asShardError(err)
 	}
-	return nil
+	return asShardError(err)
 }
 
 // Dirs returns how many directories there are.
@@ -238,48 +246,61 @@ func (v *View) Attr(ino Ino) Attr {
 }
 
 // ReadAt reads the content of a file. At its end it returns less than asked, and no error. Of a shard that has been written
-// to since it was opened it reads nothing, as what it would find there may be anything.
-func (v *View) ReadAt(ino Ino, p []byte, off int64) (n int, err error) {
+// to since it was opened it reads nothing, as what it would find there may be anything. An error is ErrShard, EISDIR, or
+// EINTR if ctx ended before the bytes had come.
+func (v *View) ReadAt(ctx context.Context, ino Ino, p []byte, off int64) (n int, err error) {
+	r, _ := v.readers.Get().(*shardReader)
+	if r == nil {
+		r = &shardReader{Shard: v.Shard}
+	}
+	r.ctx = ctx
+	defer func() {
+		r.ctx = nil
+		v.readers.Put(r)
+	}()
 	var content io.ReaderAt
-	lookErr := v.Look(nil, func() bool {
+	waitErr := v.Wait(context.Background(), func() bool {
 		if ino.kind() == kindMember && !v.Growing() {
 			v.reading(ino.row())
 		}
-		content, err = v.open(ino)
+		content, err = v.open(ino, r)
 		return true
 	})
 	switch {
 	case err == unix.EISDIR:
 		return 0, err
 	case err != nil:
-		return 0, asShardError(err)
-	case lookErr != nil:
-		return 0, lookErr
+		return 0, shardError(ctx, err)
+	case waitErr != nil:
+		return 0, waitErr
 	}
 	if n, err = content.ReadAt(p, off); err == io.EOF {
 		err = nil
 	}
-	return n, err
+	return n, shardError(ctx, err)
 }
 
-func (v *View) open(ino Ino) (io.ReaderAt, error) {
+func (v *View) open(ino Ino, r *shardReader) (io.ReaderAt, error) {
 	switch ino.kind() {
 	case kindKey:
 		return strings.NewReader(v.Shard.Index.Key(ino.row())), nil
 	case kindSource:
 		return strings.NewReader(v.Shard.Name), nil
 	case kindMember:
-		return v.Shard.Index.Open(ino.row(), shardReader{v.Shard})
+		return v.Shard.Index.Open(ino.row(), r)
 	}
 	return nil, unix.EISDIR
 }
 
-// shardReader reads plain bytes of a shard.
-type shardReader struct{ *shard.Shard }
+// shardReader reads plain bytes of a shard, for one read of a view at a time.
+type shardReader struct {
+	*shard.Shard
+	ctx context.Context // of that read
+}
 
-func (r shardReader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.Shard.ReadAt(p, off)
-	if changed := r.Unchanged(); changed != nil {
+func (r *shardReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.Shard.ReadAt(r.ctx, p, off)
+	if changed := r.Unchanged(r.ctx); changed != nil {
 		return 0, asShardError(changed)
 	}
 	if n == len(p) {

@@ -95,7 +95,7 @@ func TestReadAhead(t *testing.T) {
 		dir := DirIno(x.DirOf(sample))
 		a, err := v.Lookup(dir, "sample."+string(rune('a'+member)))
 		check(t, err)
-		_, err = v.ReadAt(a.Ino, make([]byte, 4096), 0)
+		_, err = v.ReadAt(t.Context(), a.Ino, make([]byte, 4096), 0)
 		check(t, err)
 	}
 	await := func(what string, from, to int64) {
@@ -134,7 +134,7 @@ func TestManyShards(t *testing.T) {
 	}
 	var mu sync.Mutex // guards opened
 	opened := make(map[string]int)
-	set, err := Many(names, func(ctx context.Context, name string) (*shard.Shard, error) {
+	set, err := Many(t.Context(), nil, names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		mu.Lock()
 		opened[name]++
 		mu.Unlock()
@@ -150,7 +150,7 @@ func TestManyShards(t *testing.T) {
 		if !ok {
 			t.Fatalf("shard %d is not there", shard)
 		}
-		e, err := set.Use(nil, a.Ino)
+		e, err := set.Use(t.Context(), a.Ino)
 		if err != nil {
 			return err
 		}
@@ -159,11 +159,11 @@ func TestManyShards(t *testing.T) {
 		check(t, err)
 		file, err = e.View.Lookup(file.Ino, "sample.x")
 		check(t, err)
-		again, err := set.Use(nil, e.Global(file.Ino))
+		again, err := set.Use(t.Context(), e.Global(file.Ino))
 		check(t, err)
 		defer again.Release()
 		buf := make([]byte, 100)
-		n, err := again.View.ReadAt(again.Ino, buf, 0)
+		n, err := again.View.ReadAt(t.Context(), again.Ino, buf, 0)
 		if err == nil && string(buf[:n]) != strings.Repeat("0000002\n", 10) {
 			err = fmt.Errorf("it holds %q", buf[:n])
 		}

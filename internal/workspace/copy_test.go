@@ -117,7 +117,7 @@ func TestExtract(t *testing.T) {
 			temp := t.TempDir()
 			e, err := newExtractor(temp)
 			shardtest.Check(t, err)
-			d, err := e.extract(sh.Index, sh, "the source", sh.Index.Sample(0))
+			d, err := e.extract(sh.Index, sh.Reader(t.Context()), "the source", sh.Index.Sample(0))
 			shardtest.Check(t, err)
 			if b, err := os.ReadFile(in(d, "__source__")); err != nil || string(b) != "the source" {
 				t.Errorf("__source__ holds %q, %v", b, err)
@@ -168,7 +168,7 @@ func TestExtractFails(t *testing.T) {
 	defer unix.Unmount(full, 0)
 	e, err = newExtractor(full)
 	shardtest.Check(t, err)
-	_, err = e.extract(sh.Index, sh, "", sh.Index.Sample(0))
+	_, err = e.extract(sh.Index, sh.Reader(t.Context()), "", sh.Index.Sample(0))
 	if err == nil || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("Extract on a full disk: %v", err)
 	}

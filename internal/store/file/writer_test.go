@@ -1,4 +1,4 @@
-package store
+package file
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // names returns what lies in a directory.
@@ -30,16 +31,21 @@ func names(t *testing.T, dir string) (list []string) {
 	return list
 }
 
-func mustCreate(t *testing.T, name string, replace bool) *Output {
+func mustCreate(t *testing.T, name string, replace bool) *Writer {
 	t.Helper()
-	o, err := Create(name, Options{Replace: replace})
+	return create(t, name, store.Options{Replace: replace})
+}
+
+func create(t *testing.T, name string, o store.Options) *Writer {
+	t.Helper()
+	w, err := local.Create(t.Context(), name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o
+	return w.(*Writer)
 }
 
-func mustWrite(t *testing.T, o *Output, content string) {
+func mustWrite(t *testing.T, o *Writer, content string) {
 	t.Helper()
 	if n, err := io.WriteString(o, content); n != len(content) || err != nil {
 		t.Fatalf("%d, %v", n, err)
@@ -58,7 +64,7 @@ func checkFile(t *testing.T, name, content string) {
 }
 
 // A file appears under its name when it is whole, and not before.
-func TestOutput(t *testing.T) {
+func TestWriter(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out.tar")
 	for _, name := range []string{name, "file://" + name} {
@@ -68,7 +74,7 @@ func TestOutput(t *testing.T) {
 		if got := names(t, dir); len(got) != 1 || got[0] == "out.tar" || !strings.HasPrefix(got[0], ".out.tar.") {
 			t.Errorf("before Commit: %q", got)
 		}
-		if err := o.Commit(); err != nil {
+		if err := o.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := o.Abort(); err != nil {
@@ -81,11 +87,11 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-func TestOutputMode(t *testing.T) {
+func TestWriterMode(t *testing.T) {
 	old := unix.Umask(0o027)
 	defer unix.Umask(old)
 	name := filepath.Join(t.TempDir(), "out.tar")
-	if err := mustCreate(t, name, false).Commit(); err != nil {
+	if err := mustCreate(t, name, false).Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(name); err != nil || info.Mode() != 0o640 {
@@ -93,7 +99,7 @@ func TestOutputMode(t *testing.T) {
 	}
 }
 
-func TestOutputAbort(t *testing.T) {
+func TestWriterAbort(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out.tar")
 	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
@@ -110,7 +116,7 @@ func TestOutputAbort(t *testing.T) {
 }
 
 // A file that is there is replaced only if that was said, whenever it came there.
-func TestOutputExists(t *testing.T) {
+func TestWriterExists(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out.tar")
 	o := mustCreate(t, name, false)
@@ -118,43 +124,20 @@ func TestOutputExists(t *testing.T) {
 	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Commit(); !errors.Is(err, ErrExists) {
-		t.Errorf("created in between: %v, want %v", err, ErrExists)
+	if err := o.Commit(t.Context()); !errors.Is(err, store.ErrExists) {
+		t.Errorf("created in between: %v, want %v", err, store.ErrExists)
 	}
 	checkFile(t, name, "old")
-	if _, err := Create(name, Options{}); !errors.Is(err, ErrExists) {
-		t.Errorf("created before: %v, want %v", err, ErrExists)
+	if _, err := local.Create(t.Context(), name, store.Options{}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("created before: %v, want %v", err, store.ErrExists)
 	}
 	o = mustCreate(t, name, true)
 	mustWrite(t, o, "new")
 	if got, _ := os.ReadFile(name); string(got) != "old" {
 		t.Errorf("before Commit it holds %q", got)
 	}
-	if err := o.Commit(); err != nil {
+	if err := o.Commit(t.Context()); err != nil {
 		t.Fatal(err)
-	}
-	checkFile(t, name, "new")
-}
-
-// Some file systems cannot refuse to replace a file while they rename another; a link does the same there.
-func TestOutputWithoutRenameFlags(t *testing.T) {
-	dir := t.TempDir()
-	name := filepath.Join(dir, "out.tar")
-	o := mustCreate(t, name, false)
-	mustWrite(t, o, "new")
-	if err := o.link(); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.file.Close(); err != nil {
-		t.Fatal(err)
-	}
-	checkFile(t, name, "new")
-	o = mustCreate(t, name, true)
-	if err := o.link(); !errors.Is(err, unix.EEXIST) {
-		t.Errorf("%v, want %v", err, unix.EEXIST)
-	}
-	if err := o.Abort(); err != nil {
-		t.Error(err)
 	}
 	checkFile(t, name, "new")
 }
@@ -178,26 +161,26 @@ func TestCreateErrors(t *testing.T) {
 		replace bool
 		want    error
 	}{
-		{path("file"), false, ErrExists},
-		{path("link"), false, ErrExists},
-		{path("dangling"), false, ErrExists},
-		{path("fifo"), false, ErrExists},
-		{path("link"), true, ErrNotRegular},
-		{path("dangling"), true, ErrNotRegular},
-		{path("fifo"), true, ErrNotRegular},
-		{path("dir"), true, ErrNotRegular},
-		{path("dir") + "/", true, ErrNotRegular},
-		{"/dev/null", true, ErrNotRegular},
-		{path("nowhere/out"), false, ErrNoDir},
-		{path("file/out"), false, ErrNoDir},
-		{path("fifo/out"), false, ErrNoDir},
-		{path("new") + "/", false, ErrNoDir},
-		{path("dir/.."), true, ErrNotRegular},
+		{path("file"), false, store.ErrExists},
+		{path("link"), false, store.ErrExists},
+		{path("dangling"), false, store.ErrExists},
+		{path("fifo"), false, store.ErrExists},
+		{path("link"), true, store.ErrNotRegular},
+		{path("dangling"), true, store.ErrNotRegular},
+		{path("fifo"), true, store.ErrNotRegular},
+		{path("dir"), true, store.ErrNotRegular},
+		{path("dir") + "/", true, store.ErrNotRegular},
+		{"/dev/null", true, store.ErrNotRegular},
+		{path("nowhere/out"), false, store.ErrNoDir},
+		{path("file/out"), false, store.ErrNoDir},
+		{path("fifo/out"), false, store.ErrNoDir},
+		{path("new") + "/", false, store.ErrNoDir},
+		{path("dir/.."), true, store.ErrNotRegular},
 		{path(strings.Repeat("n", 256)), false, unix.ENAMETOOLONG},
-		{"s3://bucket/out", false, ErrScheme},
+		{"s3://bucket/out", false, store.ErrScheme},
 	} {
 		soon(t, func() {
-			if o, err := Create(tt.name, Options{Replace: tt.replace}); !errors.Is(err, tt.want) {
+			if o, err := local.Create(t.Context(), tt.name, store.Options{Replace: tt.replace}); !errors.Is(err, tt.want) {
 				t.Errorf("Create(%q, %v): %v, want %v", tt.name, tt.replace, err, tt.want)
 				if err == nil {
 					o.Abort()
@@ -209,20 +192,20 @@ func TestCreateErrors(t *testing.T) {
 		t.Errorf("files: %q, want %q", after, before)
 	}
 	long := path(strings.Repeat("n", 255))
-	if err := mustCreate(t, long, false).Commit(); err != nil {
+	if err := mustCreate(t, long, false).Commit(t.Context()); err != nil {
 		t.Errorf("a name of 255 bytes: %v", err)
 	}
 }
 
 // What a killed process left is removed by the next one with the same output, but not what a living one is writing.
-func TestOutputLeftovers(t *testing.T) {
+func TestWriterLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out.tar")
 	if os.Getenv("STORE_TEST_OUTPUT") != "" {
 		mustWrite(t, mustCreate(t, os.Getenv("STORE_TEST_OUTPUT"), false), "half")
 		unix.Kill(unix.Getpid(), unix.SIGKILL)
 	}
-	killed := exec.Command(os.Args[0], "-test.run=^TestOutputLeftovers$")
+	killed := exec.Command(os.Args[0], "-test.run=^TestWriterLeftovers$")
 	killed.Env = append(os.Environ(), "STORE_TEST_OUTPUT="+name)
 	if err := killed.Run(); err == nil || killed.ProcessState.Exited() {
 		t.Fatalf("the process was not killed: %v", err)
@@ -240,14 +223,14 @@ func TestOutputLeftovers(t *testing.T) {
 	if slices.Contains(living, left[0]) || !slices.Contains(living, filepath.Base(another)) || len(living) != 2 {
 		t.Errorf("with a new one: %q, after %q", living, left)
 	}
-	if _, err := Create(name, Options{}); !errors.Is(err, ErrBusy) {
-		t.Errorf("a second one: %v, want %v", err, ErrBusy)
+	if _, err := local.Create(t.Context(), name, store.Options{}); !errors.Is(err, store.ErrBusy) {
+		t.Errorf("a second one: %v, want %v", err, store.ErrBusy)
 	}
 	if got := names(t, dir); len(got) != 2 {
 		t.Errorf("after a second one: %q, before %q", got, living)
 	}
 	mustWrite(t, o, "first")
-	if err := o.Commit(); err != nil {
+	if err := o.Commit(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if err := os.Remove(another); err != nil {
@@ -282,12 +265,12 @@ func TestCopyRange(t *testing.T) {
 			if err := os.WriteFile(name, content, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			o, err := Open(name)
+			o, err := local.Open(t.Context(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer o.Close()
-			src = o
+			src = store.At(t.Context(), o)
 		}
 		name := filepath.Join(t.TempDir(), "out")
 		o := mustCreate(t, name, false)
@@ -300,7 +283,7 @@ func TestCopyRange(t *testing.T) {
 			want.WriteString("between")
 			want.Write(content[r.off : r.off+r.n])
 		}
-		if err := o.Commit(); err != nil {
+		if err := o.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want.Bytes()) {
@@ -318,14 +301,14 @@ func TestCopyRange(t *testing.T) {
 }
 
 // A file that somebody else has changed in the making is not published.
-func TestOutputMeddledWith(t *testing.T) {
+func TestWriterMeddledWith(t *testing.T) {
 	dir := t.TempDir()
 	o := mustCreate(t, filepath.Join(dir, "out"), false)
 	mustWrite(t, o, "0123")
 	if err := os.Truncate(filepath.Join(dir, names(t, dir)[0]), 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Commit(); err == nil {
+	if err := o.Commit(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	if got := names(t, dir); len(got) != 0 {
@@ -334,7 +317,7 @@ func TestOutputMeddledWith(t *testing.T) {
 }
 
 // A full disk is told by Write, CopyRange or Commit, and leaves nothing.
-func TestOutputDiskFull(t *testing.T) {
+func TestWriterDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 		skip.Without(t, "a small file system: %v", err)
@@ -349,15 +332,15 @@ func TestOutputDiskFull(t *testing.T) {
 	if err := os.WriteFile(src, big, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	object, err := Open(src)
+	object, err := local.Open(t.Context(), src)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer object.Close()
-	for story, write := range map[string]func(o *Output) error{
-		"Write":                 func(o *Output) error { _, err := o.Write(big); return err },
-		"CopyRange":             func(o *Output) error { return o.CopyRange(object, 0, 4<<20) },
-		"CopyRange, not a file": func(o *Output) error { return o.CopyRange(bytes.NewReader(big), 0, 4<<20) },
+	for story, write := range map[string]func(o *Writer) error{
+		"Write":                 func(o *Writer) error { _, err := o.Write(big); return err },
+		"CopyRange":             func(o *Writer) error { return o.CopyRange(store.At(t.Context(), object), 0, 4<<20) },
+		"CopyRange, not a file": func(o *Writer) error { return o.CopyRange(bytes.NewReader(big), 0, 4<<20) },
 	} {
 		o := mustCreate(t, filepath.Join(dir, "out"), false)
 		if err := write(o); !errors.Is(err, unix.ENOSPC) {
@@ -372,39 +355,31 @@ func TestOutputDiskFull(t *testing.T) {
 	}
 }
 
-// A lasting temporary file stays when its process does not come to an end, can be read, and goes with the next output.
-func TestLasting(t *testing.T) {
+// A resumable temporary file stays when its process does not come to an end, can be read, and goes with the next output.
+func TestResumable(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "out")
-	create := func(opts Options) *Output {
-		t.Helper()
-		o, err := Create(name, opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o
-	}
-	o := create(Options{Lasting: true})
+	o := create(t, name, store.Options{Resumable: true})
 	mustWrite(t, o, "half")
-	part := o.Part()
-	if err := errors.Join(o.Sync(), o.Leave(), o.Abort()); err != nil {
+	part := o.TempName()
+	if err := errors.Join(o.Sync(), o.Detach(), o.Abort()); err != nil {
 		t.Fatal(err)
 	}
-	next := create(Options{Lasting: true})
-	if !HasPart(name) {
+	next := create(t, name, store.Options{Resumable: true})
+	if !local.HasPart(t.Context(), name) {
 		t.Error("it is not found")
 	}
-	r, err := OpenPart(name, part)
+	r, err := local.OpenPart(t.Context(), name, part)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := next.CopyRange(r, 0, r.Size()); err != nil {
+	if err := next.CopyRange(store.At(t.Context(), r), 0, r.Size()); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(r.Close(), next.Commit()); err != nil {
+	if err := errors.Join(r.Close(), next.Commit(t.Context())); err != nil {
 		t.Error(err)
 	}
 	checkFile(t, name, "half")
-	if got := names(t, filepath.Dir(name)); len(got) != 1 || HasPart(name) {
+	if got := names(t, filepath.Dir(name)); len(got) != 1 || local.HasPart(t.Context(), name) {
 		t.Errorf("left behind: %q", got)
 	}
 }
@@ -425,7 +400,7 @@ func TestOpenPart(t *testing.T) {
 		ok   bool
 	}{{".out.shardfs-part-A", true}, {".out.shardfs-B", false}, {"secret", false}, {"", false}, {"../secret", false},
 		{".out.shardfs-part-/../secret", false}, {".out.shardfs-part-L", false}, {".out.shardfs-part-none", false}} {
-		r, err := OpenPart(filepath.Join(dir, "out"), tt.part)
+		r, err := local.OpenPart(t.Context(), filepath.Join(dir, "out"), tt.part)
 		if (err == nil) != tt.ok {
 			t.Errorf("OpenPart(%q): %v", tt.part, err)
 		}

@@ -1,0 +1,44 @@
+package codec
+
+import (
+	"context"
+	"io"
+)
+
+// Source is what a [ReaderAt] reads compressed bytes from. It is safe for concurrent use.
+type Source interface {
+	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]. When ctx ends while it waits, it returns the cause.
+	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
+}
+
+// FromReaderAt returns the source of bytes that need no waiting: a context that has ended is noticed between two reads.
+func FromReaderAt(r io.ReaderAt) Source { return plainSource{r} }
+
+type plainSource struct{ r io.ReaderAt }
+
+func (s plainSource) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	return s.r.ReadAt(p, off)
+}
+
+// sourceReader reads a source from an offset on, for one read of a [ReaderAt] after the other.
+type sourceReader struct {
+	ctx  context.Context // of the read in progress
+	src  Source
+	off  int64
+	size int64
+}
+
+func (r *sourceReader) Read(p []byte) (int, error) {
+	if r.off >= r.size {
+		return 0, io.EOF
+	}
+	n, err := r.src.ReadAt(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
+	r.off += int64(n)
+	if err == io.EOF && n > 0 {
+		err = nil // if there really is no more, the next call says so
+	}
+	return n, err
+}

@@ -1,0 +1,140 @@
+// Package file is the store of local files: plain paths and file:// URLs.
+//
+// It is the only package that knows that a shard is a file. A version is the file's modification time and inode; an object
+// in the making lies beside its final name, see package atomicfile.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// Store is the store of local files.
+type Store struct{}
+
+// Object is an open file. Its reads do not wait for anything but the disk, so a context that ends is noticed between reads.
+type Object struct {
+	file *os.File
+	stat unix.Stat_t
+}
+
+// Open implements [store.Store]. The object is an *Object.
+func (Store) Open(ctx context.Context, name string) (store.Object, error) {
+	path, err := store.Path(name)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	// Without O_NONBLOCK, opening a FIFO would wait for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, bare(err)
+	}
+	return newObject(f)
+}
+
+// newObject returns the object that an open file is.
+func newObject(f *os.File) (store.Object, error) {
+	o := &Object{file: f}
+	if err := unix.Fstat(int(f.Fd()), &o.stat); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if o.stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		f.Close()
+		return nil, store.ErrNotRegular
+	}
+	return o, nil
+}
+
+// Stat implements [store.Store].
+func (Store) Stat(ctx context.Context, name string) (store.Info, error) {
+	path, err := store.Path(name)
+	if err != nil {
+		return store.Info{}, err
+	}
+	if ctx.Err() != nil {
+		return store.Info{}, context.Cause(ctx)
+	}
+	var st unix.Stat_t
+	switch err := unix.Stat(path, &st); {
+	case err != nil:
+		return store.Info{}, err
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return store.Info{}, store.ErrNotRegular
+	}
+	return store.Info{Size: st.Size, ModTime: time.Unix(0, st.Mtim.Nano()), Version: version(&st)}, nil
+}
+
+// version returns the version of a file. Index files hold the two numbers of it, see [index.Origin], so it does not change.
+func version(st *unix.Stat_t) store.Version {
+	return store.Version(fmt.Sprintf("file:%d:%d", st.Mtim.Nano(), st.Ino))
+}
+
+// Size implements [store.Object].
+func (o *Object) Size() int64 { return o.stat.Size }
+
+// Version implements [store.Object].
+func (o *Object) Version() store.Version { return version(&o.stat) }
+
+// ModTime implements [store.Dated].
+func (o *Object) ModTime() time.Time { return time.Unix(0, o.stat.Mtim.Nano()) }
+
+// Unchanged implements [store.Object]: it compares size and modification time with those that the file had when it was
+// opened.
+func (o *Object) Unchanged(context.Context) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(o.file.Fd()), &st); err != nil {
+		return err
+	}
+	if st.Size != o.stat.Size || st.Mtim != o.stat.Mtim {
+		return store.ErrChanged
+	}
+	return nil
+}
+
+// ReadAt implements [store.Object].
+func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	n, err := o.file.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		err = bare(err)
+	}
+	return n, err
+}
+
+// WillRead implements [store.Advisor]: the kernel starts to read the bytes into its page cache.
+func (o *Object) WillRead(off, n int64) { unix.Fadvise(int(o.file.Fd()), off, n, unix.FADV_WILLNEED) }
+
+// Close implements [store.Object].
+func (o *Object) Close() error { return o.file.Close() }
+
+// bare returns an error of package os without operation and path, which the caller knows better. Of errors that were
+// joined, it returns all of them so.
+func bare(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, err := range joined.Unwrap() {
+			all = append(all, bare(err))
+		}
+		return errors.Join(all...)
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// FileScheme is the scheme of local files, and of names without one.
+const FileScheme = "file"
+
+// Split returns the scheme of a name and what follows it: for a path, FileScheme and the path.
+func Split(name string) (scheme, rest string) {
+	scheme, rest, ok := strings.Cut(name, "://")
+	if !ok || strings.ContainsRune(scheme, '/') {
+		return FileScheme, name
+	}
+	return scheme, rest
+}
+
+// Path returns the local path that a name means: the name itself, or what follows file:// in it. The error is ErrScheme
+// where a name is not one of a local file.
+func Path(name string) (string, error) {
+	scheme, rest := Split(name)
+	if scheme != FileScheme || rest != name && !strings.HasPrefix(rest, "/") {
+		return "", fmt.Errorf("%w: %s://", ErrScheme, scheme)
+	}
+	return rest, nil
+}
+
+// Absolute returns a name that means the same in every working directory. It is not made shorter: a .. behind a link must
+// stay where it is.
+func Absolute(name string) string {
+	path, err := Path(name)
+	if err != nil {
+		return name
+	}
+	if wd, err := os.Getwd(); err == nil && path != "" && !filepath.IsAbs(path) {
+		return wd + "/" + path
+	}
+	return path
+}
+
+// Redact returns a name without credentials and query, fit for showing.
+func Redact(name string) string {
+	scheme, rest, ok := strings.Cut(name, "://")
+	if !ok || strings.ContainsRune(scheme, '/') {
+		return name
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	host, path, slash := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	if slash {
+		host += "/"
+	}
+	return scheme + "://" + host + path
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+func TestPath(t *testing.T) {
+	for _, tt := range []struct {
+		name, want string
+		err        error
+	}{
+		{"a.tar", "a.tar", nil},
+		{"/d/a.tar", "/d/a.tar", nil},
+		{"file:///d/a.tar", "/d/a.tar", nil},
+		{"file:///d/a%20b?c", "/d/a%20b?c", nil}, // a path, not an encoded URL
+		{"d/x://y", "d/x://y", nil},              // a slash before it: a path
+		{"./s3://b", "./s3://b", nil},
+		{"a:b", "a:b", nil},
+		{"", "", nil},
+		{"file://host/a.tar", "", ErrScheme},
+		{"file://a.tar", "", ErrScheme},
+		{"s3://bucket/a.tar", "", ErrScheme},
+		{"https://host/a.tar", "", ErrScheme},
+		{"://", "", ErrScheme},
+	} {
+		if got, err := Path(tt.name); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("Path(%q) = %q, %v, want %q, %v", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{"a.tar", "a.tar"},
+		{"d/a?b@c.tar", "d/a?b@c.tar"},
+		{"x/y://u:p@h", "x/y://u:p@h"}, // a path
+		{"file:///d/a.tar", "file:///d/a.tar"},
+		{"s3://bucket/d/a.tar", "s3://bucket/d/a.tar"},
+		{"https://host", "https://host"},
+		{"https://host/", "https://host/"},
+		{"https://host/a.tar?X-Amz-Signature=secret", "https://host/a.tar"},
+		{"https://host?secret", "https://host"},
+		{"https://user:secret@host/a.tar", "https://host/a.tar"},
+		{"https://user:sec@ret@host:8080/a@b.tar?x=y?z", "https://host:8080/a@b.tar"},
+		{"https://secret@host", "https://host"},
+		{"pipe:curl https://user:secret@host/a?b", "pipe:curl https://host/a"},
+	} {
+		if got := Redact(tt.name); got != tt.want {
+			t.Errorf("Redact(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestAbsolute(t *testing.T) {
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"a.tar", wd + "/a.tar"},
+		{"../link/../a.tar", wd + "/../link/../a.tar"}, // a .. behind a link must stay
+		{"/d/a.tar", "/d/a.tar"},
+		{"file:///d/a.tar", "/d/a.tar"},
+		{"s3://bucket/a.tar", "s3://bucket/a.tar"},
+		{"", ""},
+	} {
+		if got := Absolute(tt.name); got != tt.want {
+			t.Errorf("Absolute(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// Schemes is a [Store] of stores: each name goes to the one of its scheme.
+type Schemes struct {
+	stores map[string]Store
+}
+
+// ByScheme puts stores together by the schemes of their names; the one of FileScheme gets paths, too.
+func ByScheme(stores map[string]Store) *Schemes { return &Schemes{maps.Clone(stores)} }
+
+// of returns the store that a name is for.
+func (s *Schemes) of(name string) (Store, error) {
+	scheme, _ := Split(name)
+	st, ok := s.stores[scheme]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s://", ErrScheme, scheme)
+	}
+	return st, nil
+}
+
+// Open implements [Store].
+func (s *Schemes) Open(ctx context.Context, name string) (Object, error) {
+	st, err := s.of(name)
+	if err != nil {
+		return nil, err
+	}
+	return st.Open(ctx, name)
+}
+
+// Create implements [Store].
+func (s *Schemes) Create(ctx context.Context, name string, o Options) (Writer, error) {
+	st, err := s.of(name)
+	if err != nil {
+		return nil, err
+	}
+	return st.Create(ctx, name, o)
+}
+
+// Stat implements [Store].
+func (s *Schemes) Stat(ctx context.Context, name string) (Info, error) {
+	st, err := s.of(name)
+	if err != nil {
+		return Info{}, err
+	}
+	return st.Stat(ctx, name)
+}
+
+// OpenPart implements [Resumer]; of a store that is none it is errors.ErrUnsupported.
+func (s *Schemes) OpenPart(ctx context.Context, name, temp string) (Object, error) {
+	st, err := s.of(name)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := st.(Resumer)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return r.OpenPart(ctx, name, temp)
+}
+
+// HasPart implements [Resumer].
+func (s *Schemes) HasPart(ctx context.Context, name string) bool {
+	st, err := s.of(name)
+	if err != nil {
+		return false
+	}
+	r, ok := st.(Resumer)
+	return ok && r.HasPart(ctx, name)
+}
