@@ -103,7 +103,7 @@ func TestOrder(t *testing.T) {
 	}{
 		{Order{}, false, []string{"b", "a", "c"}},
 		{Order{Seed: 1}, false, []string{"b", "a", "c"}},
-		{Order{Sort: SortByKey}, true, []string{"a", "b", "c"}},
+		{Order{Sort: sortByKey}, true, []string{"a", "b", "c"}},
 		{Order{Sort: "x"}, true, []string{"a", "b", "c"}},
 		{Order{Shuffle: 1}, true, []string{"b", "a", "c"}},
 	} {

@@ -50,10 +50,10 @@ func (r rootFS) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// ReadDir reads a directory of fsys, slash-separated from its root. All files in it count as changed. The names of the
+// readDir reads a directory of fsys, slash-separated from its root. All files in it count as changed. The names of the
 // directories in it are in dirs, and not in the Dir. It follows no links, and leaves out files that are removed
 // meanwhile.
-func ReadDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
+func readDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
 		return Dir{}, nil, err
@@ -80,9 +80,10 @@ func ReadDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	return f, dirs, nil
 }
 
-// ReadDirs is ReadDir for a directory and all below it, which are in Dirs.
+// ReadDirs reads a directory of fsys, by its slash-separated name from the root, and all directories below it, which are
+// in Dirs. All files count as changed. It follows no links, and leaves out what is removed meanwhile.
 func ReadDirs(fsys fs.FS, dir string) (Dir, error) {
-	f, dirs, err := ReadDir(fsys, dir)
+	f, dirs, err := readDir(fsys, dir)
 	if err != nil {
 		return Dir{}, err
 	}

@@ -76,8 +76,8 @@ func FuzzReshape(f *testing.F) {
 		slices.Sort(want)
 		other := newShard(t, makeTar(t, tar.FormatUSTAR))
 		for name, samples := range map[string]iter.Seq2[Sample, error]{
-			"sorted":   Sort(Shard(s.base), ""),
-			"shuffled": Shuffle(Shard(s.base), size, seed),
+			"sorted":   sortSamples(Shard(s.base), ""),
+			"shuffled": shuffleSamples(Shard(s.base), size, seed),
 			"joined":   (&Join{Base: other.base}).Apply(Shard(s.base)),
 		} {
 			got := keys(t, samples)

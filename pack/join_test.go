@@ -74,7 +74,7 @@ func TestJoinClash(t *testing.T) {
 func TestJoinThenSort(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	labels := classes(t, "a=3", "b=1", "c=2")
-	if got := keys(t, Sort((&Join{Base: labels.base}).Apply(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
+	if got := keys(t, sortSamples((&Join{Base: labels.base}).Apply(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
 		t.Errorf("%s", got)
 	}
 }

@@ -2,28 +2,34 @@ package pack
 
 import "iter"
 
-// SortByKey is the value of Order.Sort that sorts by keys.
-const SortByKey = "key"
+// sortByKey is the value of Order.Sort that means keys.
+const sortByKey = "key"
 
 // Order says in which order samples are packed. The zero value leaves them as they come.
 type Order struct {
-	Sort    string // SortByKey, or an extension, whose members' texts are compared; "": do not sort. See Sort
-	Shuffle int    // how many samples each is drawn from; 0: do not shuffle. It excludes Sort. See Shuffle
-	Seed    uint64 // of Shuffle
+	// Sort sorts samples by their keys, byte by byte, if it is "key", and otherwise by the content of their first
+	// member with this extension. Samples without such a member come last, and equal ones keep their order. All
+	// samples, and texts of at most 4096 bytes, are in memory; an error wraps ErrSort. "": samples are not sorted.
+	Sort string
+
+	// Shuffle draws each sample at random from so many in memory. It excludes Sort. 0: samples are not shuffled.
+	Shuffle int
+	// Seed is that of Shuffle: the same samples, Shuffle and Seed give the same order on every machine.
+	Seed uint64
 }
 
 // Given reports whether the order is another one than that of the shards.
 func (o Order) Given() bool { return o.Sort != "" || o.Shuffle != 0 }
 
-// Apply yields samples in the order.
+// Apply yields samples in the order. An error is the last that is yielded.
 func (o Order) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	switch {
 	case o.Shuffle > 0:
-		return Shuffle(samples, o.Shuffle, o.Seed)
-	case o.Sort == SortByKey:
-		return Sort(samples, "")
+		return shuffleSamples(samples, o.Shuffle, o.Seed)
+	case o.Sort == sortByKey:
+		return sortSamples(samples, "")
 	case o.Sort != "":
-		return Sort(samples, o.Sort)
+		return sortSamples(samples, o.Sort)
 	}
 	return samples
 }

@@ -59,14 +59,14 @@ func TestSort(t *testing.T) {
 		{"cls", "c b d a B e f"}, // byte by byte; equal ones as they come; those without one last
 		{"txt", "B a b c d e f"},
 	} {
-		if got := strings.Join(keys(t, Sort(Shard(s.base), tt.ext)), " "); got != tt.want {
+		if got := strings.Join(keys(t, sortSamples(Shard(s.base), tt.ext)), " "); got != tt.want {
 			t.Errorf("by %q: %s, want %s", tt.ext, got, tt.want)
 		}
 	}
 	// What was changed is sorted by what it is now, several shards together.
 	two := classes(t, "y=0", "z=8")
 	both := join(All(s.base, s.dirs(changes{"d": {write("sample.cls", "1")}, "c": dropped})), Shard(two.base))
-	if got, want := strings.Join(keys(t, Sort(both, "cls")), " "), "y d b a B z e f"; got != want {
+	if got, want := strings.Join(keys(t, sortSamples(both, "cls")), " "), "y d b a B z e f"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -86,7 +86,7 @@ func join(all ...iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 
 func TestSortRefuses(t *testing.T) {
 	s := classes(t, "a=1", "b="+strings.Repeat("x", maxText))
-	if got := keys(t, Sort(Shard(s.base), "cls")); len(got) != 2 {
+	if got := keys(t, sortSamples(Shard(s.base), "cls")); len(got) != 2 {
 		t.Errorf("%s", got)
 	}
 	broken := errors.New("broken disk")
@@ -103,14 +103,14 @@ func TestSortRefuses(t *testing.T) {
 		{"an error before", All(s.base, failing{broken}), "", broken},
 	} {
 		var err error
-		for _, e := range Sort(tt.samples, tt.ext) {
+		for _, e := range sortSamples(tt.samples, tt.ext) {
 			err = errors.Join(err, e)
 		}
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.story, err, tt.want)
 		}
 	}
-	if got := keys(t, Sort(Shard(newShard(t, makeTar(t, tar.FormatUSTAR)).base), "cls")); got != nil {
+	if got := keys(t, sortSamples(Shard(newShard(t, makeTar(t, tar.FormatUSTAR)).base), "cls")); got != nil {
 		t.Errorf("of nothing: %s", got)
 	}
 }
@@ -123,11 +123,11 @@ func TestShuffle(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, names...))
 	in := keys(t, Shard(s.base))
 	for _, n := range []int{1, 2, 10, 99, 100, 101, 1000} {
-		out := keys(t, Shuffle(Shard(s.base), n, 5))
-		if again := keys(t, Shuffle(Shard(s.base), n, 5)); !slices.Equal(out, again) {
+		out := keys(t, shuffleSamples(Shard(s.base), n, 5))
+		if again := keys(t, shuffleSamples(Shard(s.base), n, 5)); !slices.Equal(out, again) {
 			t.Errorf("%d of them: %s, and again %s", n, out, again)
 		}
-		if other := keys(t, Shuffle(Shard(s.base), n, 6)); n > 1 && slices.Equal(out, other) {
+		if other := keys(t, shuffleSamples(Shard(s.base), n, 6)); n > 1 && slices.Equal(out, other) {
 			t.Errorf("%d of them: the same with another seed", n)
 		}
 		if n > 1 == slices.Equal(in, out) {
@@ -143,7 +143,7 @@ func TestShuffle(t *testing.T) {
 			t.Errorf("%d of them: %s", n, out)
 		}
 	}
-	if got, want := strings.Join(keys(t, Shuffle(Shard(s.base), 5, 7))[:12], " "), "1 5 0 7 4 3 9 2 10 12 11 6"; got != want {
+	if got, want := strings.Join(keys(t, shuffleSamples(Shard(s.base), 5, 7))[:12], " "), "1 5 0 7 4 3 9 2 10 12 11 6"; got != want {
 		t.Errorf("the order has become another one: %s, was %s", got, want)
 	}
 }
@@ -163,7 +163,7 @@ func TestReordered(t *testing.T) {
 	want := keys(t, all())
 	slices.Sort(want)
 	for name, samples := range map[string]iter.Seq2[Sample, error]{
-		"sorted": Sort(all(), ""), "by text": Sort(all(), "x"), "shuffled": Shuffle(all(), 7, 1), "all shuffled": Shuffle(all(), 1000, 1),
+		"sorted": sortSamples(all(), ""), "by text": sortSamples(all(), "x"), "shuffled": shuffleSamples(all(), 7, 1), "all shuffled": shuffleSamples(all(), 1000, 1),
 	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{Reordered: true, OwnEnd: true})

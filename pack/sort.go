@@ -15,10 +15,10 @@ var ErrSort = errors.New("cannot be sorted by")
 // maxText is the longest text in bytes that samples are sorted by. All texts are in memory at once.
 const maxText = 4096
 
-// Sort returns samples in the order, byte by byte, of the content of their first member with an extension or, if ext is
-// "", of their keys. Samples with equal texts keep their order, and those without such a member come last. All samples
-// are in memory. An error wraps ErrSort if no sample has such a member or one has more than 4096 bytes.
-func Sort(samples iter.Seq2[Sample, error], ext string) iter.Seq2[Sample, error] {
+// sortSamples returns samples in the order, byte by byte, of the content of their first member with an extension or, if
+// ext is "", of their keys. Samples with equal texts keep their order, and those without such a member come last. All
+// samples are in memory. An error wraps ErrSort if no sample has such a member or one has more than 4096 bytes.
+func sortSamples(samples iter.Seq2[Sample, error], ext string) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		type entry struct {
 			Sample

@@ -22,7 +22,7 @@ func (t Tree) Dirs() iter.Seq2[Dir, error] {
 
 // walk yields dir and the directories below it. It reports whether more are wanted.
 func (t Tree) walk(dir string, yield func(Dir, error) bool) bool {
-	f, subs, err := ReadDir(t.FS, dir)
+	f, subs, err := readDir(t.FS, dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "." {
 		return true // removed since it was listed
 	}
