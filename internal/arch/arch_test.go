@@ -28,11 +28,14 @@ type layer struct {
 // layers are the packages, lowest first, with all that they import: of ours, each from further up in this list, and of
 // other modules. Beside them there are programs, which nothing imports.
 var layers = []layer{
-	{"internal/skip", nil, nil}, // for tests only
+	{"internal/testtime", nil, nil}, // for tests only
+	{"internal/skip", nil, nil},     // for tests only
 	{"internal/retry", nil, nil},
 	{"internal/atomicfile", nil, []string{"golang.org/x/sys"}},
 	{"internal/store", nil, nil},
 	{"internal/store/file", []string{"internal/atomicfile", "internal/store"}, []string{"golang.org/x/sys"}},
+	{"internal/store/memory", []string{"internal/store"}, nil},                         // for tests only
+	{"internal/store/storetest", []string{"internal/store", "internal/testtime"}, nil}, // for tests only
 	{"internal/lru", nil, nil},
 	{"internal/codec", []string{"internal/lru"}, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
@@ -64,7 +67,6 @@ var layers = []layer{
 	{"internal/arch", nil, nil},
 	{"internal/skip", nil, nil},                         // for tests only
 	{"internal/corpus", []string{"internal/skip"}, nil}, // for tests only
-	{"internal/testtime", nil, nil},                     // for tests only
 }
 
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.

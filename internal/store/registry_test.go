@@ -1,0 +1,34 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
+	"github.com/shardfs/shardfs/internal/store/memory"
+	"github.com/shardfs/shardfs/internal/store/storetest"
+)
+
+// Several stores together are as good a store as each, for the names of each.
+func TestByScheme(t *testing.T) {
+	for _, scheme := range []string{"memory", "file", ""} {
+		t.Run(scheme, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Harness {
+				all := store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}, "memory": memory.New()})
+				prefix := map[string]string{"memory": "memory://bucket/", "file": "file://" + t.TempDir() + "/", "": t.TempDir() + "/"}
+				return storetest.Harness{Store: all, Prefix: prefix[scheme]}
+			})
+		})
+	}
+	all := store.ByScheme(map[string]store.Store{"memory": memory.New()})
+	_, openErr := all.Open(t.Context(), "s3://bucket/a")
+	_, createErr := all.Create(t.Context(), "a", store.Options{})
+	_, statErr := all.Stat(t.Context(), "s3://bucket/a")
+	_, partErr := all.OpenPart(t.Context(), "s3://bucket/a", "x")
+	for _, err := range []error{openErr, createErr, statErr, partErr} {
+		if !errors.Is(err, store.ErrScheme) {
+			t.Errorf("a name of no store: %v", err)
+		}
+	}
+}

@@ -1,0 +1,402 @@
+// Package storetest is the suite that every store passes. A new store calls [Run] with what makes an empty place in it:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) storetest.Harness { return storetest.Harness{Store: file.Store{}, Prefix: t.TempDir() + "/"} })
+//	}
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/testtime"
+)
+
+// Harness is an empty place in a store, for one test.
+type Harness struct {
+	Store  store.Store
+	Prefix string // of all names; the place holds nothing else
+
+	// List returns all names in the place, those that the store uses for unfinished objects included. Nil leaves out the
+	// tests of what is left behind.
+	List func() []string
+
+	// Block has all further reads wait until their contexts end, and returns what receives for each of them. Nil says that
+	// no read of the store can wait for long.
+	Block func() (waiting <-chan struct{})
+}
+
+// errEnd is why the contexts of these tests end.
+var errEnd = errors.New("the context was ended by the test")
+
+// Run tests a store. It calls open for each test.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	for _, tt := range []struct {
+		name string
+		test func(t *testing.T, h *Harness)
+	}{
+		{"read", testRead},
+		{"read at the same time", testConcurrent},
+		{"missing", testMissing},
+		{"ended contexts", testEnded},
+		{"blocked reads", testBlocked},
+		{"changes", testChanges},
+		{"commit", testCommit},
+		{"abort", testAbort},
+		{"existing", testExisting},
+		{"busy", testBusy},
+		{"copied ranges", testCopyRange},
+		{"resume", testResume},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := open(t)
+			tt.test(t, &h)
+		})
+	}
+}
+
+// noise returns bytes of which no part can be taken for another.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// create starts an object.
+func (h *Harness) create(t *testing.T, name string, o store.Options) store.Writer {
+	t.Helper()
+	w, err := h.Store.Create(t.Context(), h.Prefix+name, o)
+	check(t, err)
+	return w
+}
+
+// put makes or replaces an object.
+func (h *Harness) put(t *testing.T, name string, data []byte) {
+	t.Helper()
+	w := h.create(t, name, store.Options{Replace: true})
+	_, err := w.Write(data)
+	check(t, err)
+	check(t, w.Commit(t.Context()))
+}
+
+// open opens an object until the test ends.
+func (h *Harness) open(t *testing.T, name string) store.Object {
+	t.Helper()
+	o, err := h.Store.Open(t.Context(), h.Prefix+name)
+	check(t, err)
+	t.Cleanup(func() { check(t, o.Close()) })
+	return o
+}
+
+// content returns what an object holds.
+func (h *Harness) content(t *testing.T, name string) []byte {
+	t.Helper()
+	o := h.open(t, name)
+	b, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()+1))
+	check(t, err)
+	return b
+}
+
+// holds fails the test if the place holds other names than these.
+func (h *Harness) holds(t *testing.T, names ...string) {
+	t.Helper()
+	if h.List == nil {
+		return
+	}
+	var got []string
+	for _, name := range h.List() {
+		got = append(got, strings.TrimPrefix(name, h.Prefix))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, names) {
+		t.Errorf("there are %q, want %q", got, names)
+	}
+}
+
+func testRead(t *testing.T, h *Harness) {
+	for _, size := range []int{0, 1, 4096, 300_000} {
+		data := noise(size)
+		h.put(t, "a", data)
+		o := h.open(t, "a")
+		info, err := h.Store.Stat(t.Context(), h.Prefix+"a")
+		check(t, err)
+		if o.Size() != int64(size) || info.Size != int64(size) || o.Version() != info.Version || o.Version() == "" {
+			t.Errorf("%d bytes: size %d, version %q, described as %+v", size, o.Size(), o.Version(), info)
+		}
+		if d, ok := o.(store.Dated); ok && !d.ModTime().Equal(info.ModTime) {
+			t.Errorf("made at %v, described as of %v", d.ModTime(), info.ModTime)
+		}
+		if a, ok := o.(store.Advisor); ok {
+			a.WillRead(0, int64(size)+1)
+		}
+		for _, off := range []int{0, 1, size / 2, size - 1, size, size + 1, size + 1<<30} {
+			for _, n := range []int{0, 1, 1000, 1 << 20} {
+				if off < 0 {
+					continue
+				}
+				p := make([]byte, n)
+				got, err := o.ReadAt(t.Context(), p, int64(off))
+				want := data[min(off, size):min(off+n, size)]
+				if !bytes.Equal(p[:got], want) || got < n && err != io.EOF || got == n && err != nil && err != io.EOF {
+					t.Errorf("%d bytes at %d of %d: %d bytes, %v", n, off, size, got, err)
+				}
+			}
+		}
+		if n, err := o.ReadAt(t.Context(), make([]byte, 1), -1); n != 0 || err == nil || err == io.EOF {
+			t.Errorf("a read before the beginning: %d bytes, %v", n, err)
+		}
+	}
+}
+
+func testConcurrent(t *testing.T, h *Harness) {
+	data := noise(1 << 20)
+	h.put(t, "a", data)
+	o := h.open(t, "a")
+	var readers sync.WaitGroup
+	for i := range uint64(4) {
+		readers.Go(func() {
+			r := rand.New(rand.NewPCG(i, 1))
+			p := make([]byte, 10_000)
+			for range 100 {
+				off := r.IntN(len(data) - len(p))
+				if _, err := o.ReadAt(t.Context(), p, int64(off)); err != nil || !bytes.Equal(p, data[off:off+len(p)]) {
+					t.Errorf("read at %d: wrong bytes, or %v", off, err)
+				}
+			}
+		})
+	}
+	readers.Wait()
+}
+
+func testMissing(t *testing.T, h *Harness) {
+	if _, err := h.Store.Open(t.Context(), h.Prefix+"none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open: %v", err)
+	}
+	if _, err := h.Store.Stat(t.Context(), h.Prefix+"none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat: %v", err)
+	}
+	if _, err := h.Store.Open(t.Context(), "no-such-scheme://none"); err == nil {
+		t.Error("an unknown scheme is opened")
+	}
+}
+
+func testEnded(t *testing.T, h *Harness) {
+	h.put(t, "a", noise(1000))
+	o := h.open(t, "a")
+	ended, cancel := context.WithCancelCause(t.Context())
+	w, err := h.Store.Create(ended, h.Prefix+"b", store.Options{})
+	check(t, err)
+	committed := h.create(t, "c", store.Options{})
+	cancel(errEnd)
+	for what, f := range map[string]func() error{
+		"Open":   func() error { _, err := h.Store.Open(ended, h.Prefix+"a"); return err },
+		"Stat":   func() error { _, err := h.Store.Stat(ended, h.Prefix+"a"); return err },
+		"Create": func() error { _, err := h.Store.Create(ended, h.Prefix+"d", store.Options{}); return err },
+		"ReadAt": func() error { _, err := o.ReadAt(ended, make([]byte, 10), 0); return err },
+		"Write":  func() error { _, err := w.Write(make([]byte, 10)); return err },
+		"Commit": func() error { return committed.Commit(ended) },
+	} {
+		if err := f(); !errors.Is(err, errEnd) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	check(t, w.Abort()) // with the context of Create ended, too
+	h.holds(t, "a")
+	if _, err := o.ReadAt(t.Context(), make([]byte, 10), 0); err != nil {
+		t.Errorf("another read after one whose context had ended: %v", err)
+	}
+}
+
+func testBlocked(t *testing.T, h *Harness) {
+	if h.Block == nil {
+		return // no read waits, and what testEnded has shown is all
+	}
+	h.put(t, "a", noise(1000))
+	o := h.open(t, "a")
+	waiting := h.Block()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := o.ReadAt(ctx, make([]byte, 10), 0)
+		done <- err
+	}()
+	testtime.Receive(t, waiting, "the beginning of the read")
+	cancel(errEnd)
+	if err := testtime.Receive(t, done, "the end of the read"); !errors.Is(err, errEnd) {
+		t.Errorf("the read ends with %v", err)
+	}
+}
+
+func testChanges(t *testing.T, h *Harness) {
+	h.put(t, "a", noise(1000))
+	old := h.open(t, "a")
+	check(t, old.Unchanged(t.Context()))
+	again := h.open(t, "a")
+	if again.Version() != old.Version() {
+		t.Errorf("one version is called %q and %q", old.Version(), again.Version())
+	}
+	h.put(t, "a", noise(2000)[1000:]) // of the same size
+	now := h.open(t, "a")
+	if now.Version() == old.Version() {
+		t.Errorf("another version is called %q, too", old.Version())
+	}
+	// Either the object still gives the old bytes, or it says that it was changed.
+	p := make([]byte, 1000)
+	_, err := old.ReadAt(t.Context(), p, 0)
+	if changed := old.Unchanged(t.Context()); changed == nil && (err != nil || !bytes.Equal(p, noise(1000))) {
+		t.Errorf("an object that says it is unchanged gives other bytes, or %v", err)
+	} else if changed != nil && !errors.Is(changed, store.ErrChanged) {
+		t.Errorf("a changed object: %v", changed)
+	}
+}
+
+func testCommit(t *testing.T, h *Harness) {
+	data := noise(100_000)
+	w := h.create(t, "a", store.Options{})
+	for i := 0; i < len(data); i += 999 {
+		part := data[i:min(i+999, len(data))]
+		n, err := w.Write(part)
+		check(t, err)
+		if n != len(part) || w.Written() != int64(i+n) {
+			t.Fatalf("%d bytes of %d are written, %d in all", n, len(part), w.Written())
+		}
+	}
+	if _, err := h.Store.Stat(t.Context(), h.Prefix+"a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before Commit it is there: %v", err)
+	}
+	check(t, w.Commit(t.Context()))
+	check(t, w.Abort()) // does nothing
+	if !bytes.Equal(h.content(t, "a"), data) {
+		t.Error("it holds something else")
+	}
+	h.holds(t, "a")
+}
+
+func testAbort(t *testing.T, h *Harness) {
+	h.put(t, "a", []byte("old"))
+	for _, name := range []string{"a", "b"} {
+		w := h.create(t, name, store.Options{Replace: true})
+		_, err := w.Write(noise(1000))
+		check(t, err)
+		check(t, w.Abort())
+		check(t, w.Abort())
+	}
+	if got := h.content(t, "a"); string(got) != "old" {
+		t.Errorf("what was to be replaced holds %q", got)
+	}
+	h.holds(t, "a")
+}
+
+func testExisting(t *testing.T, h *Harness) {
+	h.put(t, "a", []byte("old"))
+	if _, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("Create of what exists: %v", err)
+	}
+	late := h.create(t, "b", store.Options{})
+	if w, err := h.Store.Create(t.Context(), h.Prefix+"b", store.Options{}); err == nil {
+		check(t, w.Commit(t.Context())) // a store that lets two write; else the next is the case of one
+		if err := late.Commit(t.Context()); !errors.Is(err, store.ErrExists) {
+			t.Errorf("Commit over what has come into being meanwhile: %v", err)
+		}
+	} else {
+		check(t, late.Abort())
+	}
+	h.put(t, "a", []byte("new"))
+	if got := h.content(t, "a"); string(got) != "new" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
+func testBusy(t *testing.T, h *Harness) {
+	w := h.create(t, "a", store.Options{})
+	other, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{})
+	if err == nil { // a store without locks: then only one of the two may be committed
+		check(t, other.Abort())
+	} else if !errors.Is(err, store.ErrBusy) {
+		t.Errorf("a second writer: %v", err)
+	}
+	_, err = w.Write([]byte("first"))
+	check(t, err)
+	check(t, w.Commit(t.Context()))
+	if got := h.content(t, "a"); string(got) != "first" {
+		t.Errorf("it holds %q", got)
+	}
+	h.holds(t, "a")
+}
+
+func testCopyRange(t *testing.T, h *Harness) {
+	data := noise(1 << 20)
+	h.put(t, "a", data)
+	w := h.create(t, "b", store.Options{})
+	c, ok := w.(store.RangeCopier)
+	if !ok {
+		check(t, w.Abort())
+		return
+	}
+	src := store.At(t.Context(), h.open(t, "a"))
+	check(t, c.CopyRange(src, 1000, 500_000))
+	check(t, c.CopyRange(bytes.NewReader(data), 5, 7))
+	if err := c.CopyRange(src, 1<<20-5, 6); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("over the end: %v", err)
+	}
+	if w.Written() != 500_012 {
+		t.Errorf("%d bytes are written", w.Written())
+	}
+	check(t, w.Commit(t.Context()))
+	if want := slices.Concat(data[1000:501_000], data[5:12], data[1<<20-5:]); !bytes.Equal(h.content(t, "b"), want) {
+		t.Error("it holds something else")
+	}
+}
+
+func testResume(t *testing.T, h *Harness) {
+	w, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{Resumable: true})
+	if errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
+	check(t, err)
+	resumer, ok := h.Store.(store.Resumer)
+	resumable, also := w.(store.Resumable)
+	if !ok || !also {
+		t.Fatalf("the store can resume: %v, the writer: %v", ok, also)
+	}
+	_, err = w.Write([]byte("half"))
+	check(t, err)
+	check(t, resumable.Sync())
+	temp := resumable.TempName()
+	check(t, resumable.Detach())
+	check(t, w.Abort()) // does nothing
+	if !resumer.HasPart(t.Context(), h.Prefix+"a") || resumer.HasPart(t.Context(), h.Prefix+"b") {
+		t.Error("the part of one object is not found, or one of another is")
+	}
+	w = h.create(t, "a", store.Options{})
+	part, err := resumer.OpenPart(t.Context(), h.Prefix+"a", temp)
+	check(t, err)
+	half, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), part), 0, part.Size()))
+	check(t, errors.Join(err, part.Close()))
+	if _, err := resumer.OpenPart(t.Context(), h.Prefix+"b", temp); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the part of one object is opened as that of another: %v", err)
+	}
+	_, err = w.Write(append(half, " and half"...))
+	check(t, err)
+	check(t, w.Commit(t.Context()))
+	if got := h.content(t, "a"); string(got) != "half and half" {
+		t.Errorf("it holds %q", got)
+	}
+	h.holds(t, "a")
+}
