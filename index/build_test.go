@@ -22,21 +22,27 @@ func TestBuildGroups(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"one sample", []string{"a.jpg", "a.cls"}, []string{"a: sample.jpg sample.cls"}},
-		{"consecutive members, not sorted ones", []string{"b.z", "b.a", "a.z"}, []string{"b: sample.z sample.a", "a: sample.z"}},
-		{"entries outside samples do not end one", []string{"a.1", "README", "d/", "a.x->", "a.x=>", "a.x|", "a.x#", "__meta__/a.x", ".a.x", "*", "a.2"},
+		{"consecutive members, not sorted ones", []string{"b.z", "b.a", "a.z"},
+			[]string{"b: sample.z sample.a", "a: sample.z"}},
+		{"entries outside samples do not end one",
+			[]string{"a.1", "README", "d/", "a.x->", "a.x=>", "a.x|", "a.x#", "__meta__/a.x", ".a.x", "*", "a.2"},
 			[]string{"a: sample.1 sample.2 +9"}},
-		{"entries around samples are in none", []string{"d/", "a.1", "README", "b.1", "e/"}, []string{"a: sample.1", "b: sample.1"}},
+		{"entries around samples are in none", []string{"d/", "a.1", "README", "b.1", "e/"},
+			[]string{"a: sample.1", "b: sample.1"}},
 		{"no sample", []string{"d/", "README", "*"}, nil},
 		{"a link's key does not begin a sample", []string{"a.1", "b.1->", "a.2"}, []string{"a: sample.1 sample.2 +1"}},
 		{"a key that comes back", []string{"a.1", "b.1", "a.1", "c.1", "a.1"},
 			[]string{"a: sample.1", "b: sample.1", `a~2: sample.1 = "a"`, "c: sample.1", `a~3: sample.1 = "a"`}},
-		{"an extension that comes back", []string{"a.x", "a.x", "a.y", "a.x"}, []string{"a: sample.x sample~2.x sample.y sample~3.x"}},
+		{"an extension that comes back", []string{"a.x", "a.x", "a.y", "a.x"},
+			[]string{"a: sample.x sample~2.x sample.y sample~3.x"}},
 		{"cases are different", []string{"a.x", "a.X", "A.x"}, []string{"a: sample.x sample.X", "A: sample.x"}},
 		{"hidden files of a directory", []string{"d/.a.x", "d/.b.x"}, []string{`d/%: sample.a.x sample.b.x = "d/"`}},
-		{"a directory of one name", []string{"a.x", "a/b.x", "a/b/c.x"}, []string{"a: sample.x", "a/b: sample.x", "a/b/c: sample.x"}},
+		{"a directory of one name", []string{"a.x", "a/b.x", "a/b/c.x"},
+			[]string{"a: sample.x", "a/b: sample.x", "a/b/c: sample.x"}},
 		{"a directory before its sample", []string{"a/b.x", "a.x"}, []string{"a/b: sample.x", "a: sample.x"}},
 		{"odd components", []string{"./a.x", "../a.x", "/a.x", "d//a.x"},
-			[]string{`%2E/a: sample.x = "./a"`, `%2E%2E/a: sample.x = "../a"`, `%/a: sample.x = "/a"`, `d/%/a: sample.x = "d//a"`}},
+			[]string{`%2E/a: sample.x = "./a"`, `%2E%2E/a: sample.x = "../a"`, `%/a: sample.x = "/a"`,
+				`d/%/a: sample.x = "d//a"`}},
 		{"names of a sample's own files", []string{"a.__key__", "a.__source__", "a/__key__.x", "a/sample.x/c.y", "a.x"},
 			[]string{"a: sample.__key__ sample.__source__", `a/%5F_key__: sample.x = "a/__key__"`,
 				`a/%73ample.x/c: sample.y = "a/sample.x/c"`, `a~2: sample.x = "a"`}},
@@ -171,7 +177,8 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 		row++
 	}
 	text := err.Error()
-	if !strings.Contains(text, fmt.Sprintf("member %d ", max(row-1, 0))) && !strings.Contains(text, fmt.Sprintf("member %d ", row)) &&
+	if !strings.Contains(text, fmt.Sprintf("member %d ", max(row-1, 0))) &&
+		!strings.Contains(text, fmt.Sprintf("member %d ", row)) &&
 		!strings.Contains(text, fmt.Sprintf("member %d,", row-1)) {
 		t.Errorf("cut at byte %d: %v, want member %d named", at, err, row)
 	}
@@ -285,7 +292,8 @@ func TestBuildReadError(t *testing.T) {
 	broken := errors.New("broken cable")
 	for _, at := range []int{0, 100, BlockSize, 10 * BlockSize} {
 		_, err := Build(io.MultiReader(bytes.NewReader(plain[:at]), errReader{broken}), BuildOptions{Concurrent: true})
-		if !errors.Is(err, broken) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotTar) {
+		if !errors.Is(err, broken) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrDamaged) ||
+			errors.Is(err, ErrNotTar) {
 			t.Errorf("read error at byte %d: %v, want %v", at, err, broken)
 		}
 	}

@@ -315,7 +315,8 @@ func TestVerify(t *testing.T) {
 		"names":     func(x *Index, _ *checkpoints) { x.c.names.ends = columnOf(0, 3, 0, 3) },
 	} {
 		x, p := build(t, makeTar(t, "a.x", "b.x", "c.x")), new(checkpoints)
-		p.out, p.in, p.start, p.windows.ends = columnOf(0, 1, 2, 3), columnOf(0, 1, 2, 3), columnOf(8, 8, 8, 8), columnOf(0, 0, 0, 0)
+		p.out, p.in = columnOf(0, 1, 2, 3), columnOf(0, 1, 2, 3)
+		p.start, p.windows.ends = columnOf(8, 8, 8, 8), columnOf(0, 0, 0, 0)
 		p.sums, p.sumEnd = columnOf(7, 7, 7), columnOf(0, 1, 2, 3)
 		change(x, p)
 		var out bytes.Buffer

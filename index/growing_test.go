@@ -89,7 +89,8 @@ func TestGrowingCancelled(t *testing.T) {
 func TestGrowingDamaged(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x", "c.x")
 	g := NewGrowing(BuildOptions{})
-	if _, err := g.Build(iotest.OneByteReader(strings.NewReader(string(plain[:3000]))), false); !errors.Is(err, ErrTruncated) {
+	r := iotest.OneByteReader(strings.NewReader(string(plain[:3000])))
+	if _, err := g.Build(r, false); !errors.Is(err, ErrTruncated) {
 		t.Errorf("Build: %v, want %v", err, ErrTruncated)
 	}
 	look := func(key string) error {

@@ -132,7 +132,8 @@ func TestSplitNameExhaustively(t *testing.T) {
 }
 
 func FuzzSplitName(f *testing.F) {
-	for _, name := range []string{"a.jpg", "d.v1/a.b.jpg", "d/.a", "./.a", "__meta__/a.json", "a\nb/c.d", "\xff/\x00.\xfe"} {
+	for _, name := range []string{"a.jpg", "d.v1/a.b.jpg", "d/.a", "./.a", "__meta__/a.json", "a\nb/c.d",
+		"\xff/\x00.\xfe"} {
 		f.Add(name)
 	}
 	f.Fuzz(checkSplit)

@@ -107,7 +107,8 @@ func checkWritten(t *testing.T, name string, names int, sparse bool) {
 		t.Errorf("the tar has %d bytes, the first of its sparse files %d", len(plain), holes)
 	}
 	x := build(t, plain)
-	if end := plain[min(x.End(), int64(len(plain))):]; len(end) < 2*BlockSize || !bytes.Equal(end[:2*BlockSize], make([]byte, 2*BlockSize)) {
+	if end := plain[min(x.End(), int64(len(plain))):]; len(end) < 2*BlockSize ||
+		!bytes.Equal(end[:2*BlockSize], make([]byte, 2*BlockSize)) {
 		t.Errorf("the end marker is not at byte %d", x.End())
 	}
 }
@@ -124,7 +125,8 @@ func writeFiles(t *testing.T, dir string, longNames bool) []string {
 	if longNames {
 		names = append(names,
 			strings.Repeat("n", 96)+".txt", strings.Repeat("n", 97)+".txt",
-			"d/"+strings.Repeat("d", 200)+".txt", "d/"+strings.Repeat("long/", 80)+"name.txt", "ü.txt", "\xff\xfe.txt", "a\nb.txt")
+			"d/"+strings.Repeat("d", 200)+".txt", "d/"+strings.Repeat("long/", 80)+"name.txt", "ü.txt", "\xff\xfe.txt",
+			"a\nb.txt")
 	}
 	write := func(name string, content []byte, mode os.FileMode, mtime time.Time) {
 		t.Helper()

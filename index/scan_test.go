@@ -121,7 +121,8 @@ func isSparse(h *tar.Header) bool {
 
 // unknownSparse reports whether a member is said to be sparse, but not in a way that archive/tar or a Scanner reads.
 func unknownSparse(h *tar.Header) bool {
-	p := paxSparse{major: h.PAXRecords["GNU.sparse.major"], minor: h.PAXRecords["GNU.sparse.minor"], list: []byte(h.PAXRecords["GNU.sparse.map"])}
+	p := paxSparse{major: h.PAXRecords["GNU.sparse.major"], minor: h.PAXRecords["GNU.sparse.minor"],
+		list: []byte(h.PAXRecords["GNU.sparse.map"])}
 	return isSparse(h) && h.Typeflag != tar.TypeGNUSparse && !p.listed() && !p.inFront()
 }
 
@@ -161,7 +162,7 @@ func TestScannerLikeArchiveTar(t *testing.T) {
 	// pax-bad-mtime-file.tar has both faults: archive/tar refuses it for the time, and we for the end.
 	differ := map[string]string{
 		"pax-nul-xattrs.tar": "extended attributes are not read",
-		"invalid-go17.tar":   "Go before 1.8 wrote names over 100 bytes wrongly, for files over 8 GiB; no other reader mends that",
+		"invalid-go17.tar":   "Go before 1.8 wrote such names wrongly in files over 8 GiB; no other reader mends that",
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
@@ -290,7 +291,8 @@ func BenchmarkScanner(b *testing.B) {
 // The type of an entry is what it is read as.
 func TestScannerTypes(t *testing.T) {
 	s := NewScanner(bytes.NewReader(makeTar(t, "*", "a.x", "d/", "s->", "h=>", "f|", "c#")))
-	for _, want := range []byte{tar.TypeXGlobalHeader, tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeFifo, tar.TypeChar} {
+	for _, want := range []byte{tar.TypeXGlobalHeader, tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink,
+		tar.TypeFifo, tar.TypeChar} {
 		if e, err := s.Next(); err != nil || e.Type != want {
 			t.Fatalf("%+v, %v, want type %q", e, err, want)
 		}

@@ -44,7 +44,8 @@ func gnuSparse(size, stored int64, content string, extents ...Extent) []byte {
 // paxSparse10 returns a sparse member "s" of PAX format 1.0, whose map and content have so many bytes together.
 func paxSparse10(size, stored int64, text, content string) []byte {
 	text += strings.Repeat("\x00", -len(text)&(BlockSize-1))
-	tar := pax("GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=s", fmt.Sprintf("GNU.sparse.realsize=%d", size))
+	tar := pax("GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=s",
+		fmt.Sprintf("GNU.sparse.realsize=%d", size))
 	tar = append(tar, rawHeader(typeRegular, "GNUSparseFile.0/s", stored)...)
 	tar = append(tar, text+content...)
 	return append(tar, make([]byte, -len(tar)&(BlockSize-1))...)
@@ -73,37 +74,52 @@ func TestSparse(t *testing.T) {
 		tar   []byte
 		want  string // name, stored bytes, extents and content; or the end of an error
 	}{
-		{"old GNU", gnuSparse(9, 3, "abc", Extent{2, 2}, Extent{6, 1}, Extent{9, 0}), `s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
+		{"old GNU", gnuSparse(9, 3, "abc", Extent{2, 2}, Extent{6, 1}, Extent{9, 0}),
+			`s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
 		{"old GNU with more blocks", gnuSparse(60, 30, strings.Repeat("abc", 10), every(2, 30)...), fmt.Sprintf(`s 30 %v %q`,
 			every(2, 30), strings.Repeat("a\x00b\x00c\x00", 10))},
-		{"extents that touch are one", gnuSparse(9, 3, "abc", Extent{2, 1}, Extent{3, 0}, Extent{3, 2}), `s 3 [{2 3}] "\x00\x00abc\x00\x00\x00\x00"`},
+		{"extents that touch are one", gnuSparse(9, 3, "abc", Extent{2, 1}, Extent{3, 0}, Extent{3, 2}),
+			`s 3 [{2 3}] "\x00\x00abc\x00\x00\x00\x00"`},
 		{"nothing but a hole", gnuSparse(4, 0, ""), `s 0 [] "\x00\x00\x00\x00"`},
 		{"no hole", gnuSparse(3, 3, "abc", Extent{0, 1}, Extent{1, 2}, Extent{3, 0}), `s 3 none "abc"`},
 		{"nothing at all", gnuSparse(0, 0, ""), `s 0 none ""`},
-		{"0.0", paxSparse0("abc", "size=9", "numblocks=2", "offset=2", "numbytes=2", "offset=6", "numbytes=1"), `s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
-		{"0.1", paxSparse0("abc", "major=0", "minor=1", "name=dir/\xff", "size=9", "numblocks=2", "map=2,2,6,1"), `dir/` + "\xff" + ` 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
+		{"0.0", paxSparse0("abc", "size=9", "numblocks=2", "offset=2", "numbytes=2", "offset=6", "numbytes=1"),
+			`s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
+		{"0.1", paxSparse0("abc", "major=0", "minor=1", "name=dir/\xff", "size=9", "numblocks=2", "map=2,2,6,1"), `dir/` +
+			"\xff" + ` 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
 		{"0.1 without a hole", paxSparse0("abc", "major=0", "minor=0", "size=3", "numblocks=1", "map=0,3"), `s 3 none "abc"`},
 		{"0.1 of nothing", paxSparse0("", "major=0", "minor=1", "size=3", "numblocks=0"), `s 0 [] "\x00\x00\x00"`},
-		{"records of 0.0 are stronger than a map", paxSparse0("a", "map=9,9", "size=3", "numblocks=1", "offset=1", "numbytes=1", "map=8,8"), `s 1 [{1 1}] "\x00a\x00"`},
-		{"size is stronger than realsize", paxSparse0("a", "realsize=9", "size=3", "numblocks=1", "map=1,1"), `s 1 [{1 1}] "\x00a\x00"`},
-		{"a name is stronger than a path", slices.Concat(rawMember(typeGNULongName, "L", "long"), paxSparse0("a", "name=n", "size=3", "numblocks=1", "map=1,1")), `n 1 [{1 1}] "\x00a\x00"`},
+		{"records of 0.0 are stronger than a map",
+			paxSparse0("a", "map=9,9", "size=3", "numblocks=1", "offset=1", "numbytes=1", "map=8,8"), `s 1 [{1 1}] "\x00a\x00"`},
+		{"size is stronger than realsize", paxSparse0("a", "realsize=9", "size=3", "numblocks=1", "map=1,1"),
+			`s 1 [{1 1}] "\x00a\x00"`},
+		{"a name is stronger than a path",
+			slices.Concat(rawMember(typeGNULongName, "L", "long"),
+				paxSparse0("a", "name=n", "size=3", "numblocks=1", "map=1,1")), `n 1 [{1 1}] "\x00a\x00"`},
 		{"1.0", paxSparse10(9, 515, "2\n2\n2\n6\n1\n", "abc"), `s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
 		{"1.0 without a hole", paxSparse10(3, 515, "1\n0\n3\n", "abc"), `s 3 none "abc"`},
 		{"1.0 of nothing", paxSparse10(4, 512, "0\n", ""), `s 0 [] "\x00\x00\x00\x00"`},
-		{"1.0 over a block's end", paxSparse10(9, 1027, "2\n2\n2\n"+strings.Repeat("0", 505)+"6\n1\n", "abc"), `s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
-		{"1.0 to a block's end", paxSparse10(9, 515, "2\n2\n2\n6\n"+strings.Repeat("0", 502)+"1\n", "abc"), `s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
+		{"1.0 over a block's end", paxSparse10(9, 1027, "2\n2\n2\n"+strings.Repeat("0", 505)+"6\n1\n", "abc"),
+			`s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
+		{"1.0 to a block's end", paxSparse10(9, 515, "2\n2\n2\n6\n"+strings.Repeat("0", 502)+"1\n", "abc"),
+			`s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
 
 		{"old GNU of another dialect", rawMember(typeGNUSparse, "s", ""), "bad sparse map"},
 		{"old GNU that is not ascending", gnuSparse(9, 3, "abc", Extent{6, 1}, Extent{2, 2}), "bad sparse map"},
 		{"old GNU that overlaps", gnuSparse(9, 3, "abc", Extent{2, 2}, Extent{3, 1}), "bad sparse map"},
-		{"old GNU beyond its size", gnuSparse(9, 3, "abc", Extent{7, 3}), "bad sparse map: 3 bytes up to 10, where 3 of 9 are stored"},
-		{"old GNU with less in its map", gnuSparse(9, 3, "abc", Extent{6, 2}), "bad sparse map: 2 bytes up to 8, where 3 of 9 are stored"},
-		{"old GNU with more in its map", gnuSparse(9, 3, "abc", Extent{0, 4}), "bad sparse map: 4 bytes up to 4, where 3 of 9 are stored"},
+		{"old GNU beyond its size", gnuSparse(9, 3, "abc", Extent{7, 3}),
+			"bad sparse map: 3 bytes up to 10, where 3 of 9 are stored"},
+		{"old GNU with less in its map", gnuSparse(9, 3, "abc", Extent{6, 2}),
+			"bad sparse map: 2 bytes up to 8, where 3 of 9 are stored"},
+		{"old GNU with more in its map", gnuSparse(9, 3, "abc", Extent{0, 4}),
+			"bad sparse map: 4 bytes up to 4, where 3 of 9 are stored"},
 		{"a negative offset", field(386, minus), "bad sparse map"},
 		{"a negative length", field(398, minus), "bad sparse map"},
-		{"a negative length that makes the sum right", field(398, "00000000005\x0000000000005\x00"+minus[1:]+"\xfe"), "bad sparse map"},
+		{"a negative length that makes the sum right", field(398, "00000000005\x0000000000005\x00"+minus[1:]+"\xfe"),
+			"bad sparse map"},
 		{"a negative size", field(483, minus), "bad sparse map: 3 bytes up to 3, where 3 of -1 are stored"},
-		{"a length beyond all", field(398, huge), "bad sparse map: 9223372036854775807 bytes up to 9223372036854775807, where 3 of 9 are stored"},
+		{"a length beyond all", field(398, huge),
+			"bad sparse map: 9223372036854775807 bytes up to 9223372036854775807, where 3 of 9 are stored"},
 		{"offset and length beyond all", field(386, huge+huge), "bad sparse map"},
 		{"an offset that is no number", field(386, "8"), "bad sparse map"},
 		{"a length that is no number", field(398, "x"), "bad sparse map"},
@@ -113,24 +129,33 @@ func TestSparse(t *testing.T) {
 		{"half an extent", paxSparse0("a", "size=3", "numblocks=1", "map=1,1,2"), "bad sparse map"},
 		{"a comma too many", paxSparse0("a", "size=3", "numblocks=1", "map=1,1,"), "bad sparse map"},
 		{"a signed offset", paxSparse0("a", "size=3", "numblocks=1", "map=-1,1"), "bad sparse map"},
-		{"an offset of more than 63 bits", paxSparse0("a", "size=3", "numblocks=1", "map=9223372036854775808,1"), "bad sparse map"},
-		{"a sum of more than 63 bits", paxSparse0("a", "size=3", "numblocks=1", "map=9223372036854775807,1"), "bad sparse map"},
-		{"0.1 beyond its size", paxSparse0("abc", "size=3", "numblocks=1", "map=1,3"), "bad sparse map: 3 bytes up to 4, where 3 of 3 are stored"},
+		{"an offset of more than 63 bits", paxSparse0("a", "size=3", "numblocks=1", "map=9223372036854775808,1"),
+			"bad sparse map"},
+		{"a sum of more than 63 bits", paxSparse0("a", "size=3", "numblocks=1", "map=9223372036854775807,1"),
+			"bad sparse map"},
+		{"0.1 beyond its size", paxSparse0("abc", "size=3", "numblocks=1", "map=1,3"),
+			"bad sparse map: 3 bytes up to 4, where 3 of 3 are stored"},
 		{"0.1 with a size that is no number", paxSparse0("a", "size=x", "numblocks=1", "map=1,1"), "bad sparse map"},
 		{"0.1 with a negative size", paxSparse0("a", "size=-3", "numblocks=1", "map=1,1"), "bad sparse map"},
-		{"0.0 out of turn", paxSparse0("a", "size=3", "numblocks=1", "numbytes=1", "offset=1"), "extended header GNU.sparse.numbytes: bad sparse map"},
-		{"0.0 with a comma", paxSparse0("a", "size=3", "numblocks=1", "offset=1,1", "numbytes=1"), "extended header GNU.sparse.offset: bad sparse map"},
+		{"0.0 out of turn", paxSparse0("a", "size=3", "numblocks=1", "numbytes=1", "offset=1"),
+			"extended header GNU.sparse.numbytes: bad sparse map"},
+		{"0.0 with a comma", paxSparse0("a", "size=3", "numblocks=1", "offset=1,1", "numbytes=1"),
+			"extended header GNU.sparse.offset: bad sparse map"},
 		{"0.0 with half an extent", paxSparse0("a", "size=3", "numblocks=1", "offset=1"), "bad sparse map"},
 		{"a NUL in a name", paxSparse0("a", "name=a\x00b"), "extended header GNU.sparse.name: not a tar header"},
 		{"1.0 without a map", paxSparse10(9, 3, "", "abc"), "bad sparse map"},
-		{"1.0 with a map larger than itself", paxSparse10(9, 1000, "2\n2\n2\n"+strings.Repeat("0", 600)+"6\n1\n", "abc"), "bad sparse map"},
+		{"1.0 with a map larger than itself", paxSparse10(9, 1000, "2\n2\n2\n"+strings.Repeat("0", 600)+"6\n1\n", "abc"),
+			"bad sparse map"},
 		{"1.0 with an empty line", paxSparse10(9, 515, "1\n\n3\n", "abc"), "bad sparse map"},
 		{"1.0 that is no number", paxSparse10(9, 515, "1\n0x3\n3\n", "abc"), "bad sparse map"},
 		{"1.0 that overlaps", paxSparse10(9, 515, "2\n2\n2\n3\n1\n", "abc"), "bad sparse map"},
-		{"1.0 with less in its map", paxSparse10(9, 515, "1\n2\n2\n", "abc"), "bad sparse map: 2 bytes up to 4, where 3 of 9 are stored"},
+		{"1.0 with less in its map", paxSparse10(9, 515, "1\n2\n2\n", "abc"),
+			"bad sparse map: 2 bytes up to 4, where 3 of 9 are stored"},
 		{"1.0 with too few lines", paxSparse10(9, 515, "2\n0\n3\n", "abc"), "bad sparse map"},
-		{"1.0 with a count of more than 63 bits", paxSparse10(9, 515, "9223372036854775808\n0\n3\n", "abc"), "bad sparse map"},
-		{"1.0 with a count of 63 bits", paxSparse10(9, 515, "9223372036854775807\n0\n3\n", "abc"), "bad sparse map: 9223372036854775807 extents"},
+		{"1.0 with a count of more than 63 bits", paxSparse10(9, 515, "9223372036854775808\n0\n3\n", "abc"),
+			"bad sparse map"},
+		{"1.0 with a count of 63 bits", paxSparse10(9, 515, "9223372036854775807\n0\n3\n", "abc"),
+			"bad sparse map: 9223372036854775807 extents"},
 		{"1.0 over the limit", paxSparse10(9, 515, "1048577\n0\n3\n", "abc"), "bad sparse map: 1048577 extents"},
 	} {
 		plain := slices.Concat(tt.tar, rawMember(typeRegular, "next", "12345"), make([]byte, 2*BlockSize))
@@ -154,7 +179,8 @@ func TestSparse(t *testing.T) {
 			if got := fmt.Sprintf("%s %d %s %q", e.Name, e.Stored, extents, content); got != tt.want {
 				t.Errorf("%s: %s, want %s", tt.story, got, tt.want)
 			}
-			if e, err := s.Next(); err != nil || string(e.Name) != "next" || e.Sparse != nil || e.Stored != 5 || e.Header != int64(len(tt.tar)) {
+			if e, err := s.Next(); err != nil || string(e.Name) != "next" || e.Sparse != nil || e.Stored != 5 ||
+				e.Header != int64(len(tt.tar)) {
 				t.Errorf("%s: the next entry is %+v, %v", tt.story, e, err)
 			}
 		}
@@ -190,10 +216,13 @@ func TestSparseMemory(t *testing.T) {
 		memory uint64
 	}{
 		// They take 16 MiB, and all the smaller slices on the way there about five times that.
-		{"as many as may be", paxSparse10(2*maxExtents, front+maxExtents, string(lines), content), nil, maxExtents, 100 << 20},
-		{"the same in headers", gnuSparse(2*maxExtents, maxExtents, content, every(2, maxExtents)...), nil, maxExtents, 100 << 20},
+		{"as many as may be", paxSparse10(2*maxExtents, front+maxExtents, string(lines), content), nil, maxExtents,
+			100 << 20},
+		{"the same in headers", gnuSparse(2*maxExtents, maxExtents, content, every(2, maxExtents)...), nil, maxExtents,
+			100 << 20},
 		{"one more", gnuSparse(9, 0, "", make([]Extent, maxExtents+1)...), ErrNotTar, 0, 1 << 20},
-		{"a forged map", paxSparse10(math.MaxInt64, 1<<60, "1048576\n"+strings.Repeat("0\n", 252), ""), ErrTruncated, 0, 1 << 20},
+		{"a forged map", paxSparse10(math.MaxInt64, 1<<60, "1048576\n"+strings.Repeat("0\n", 252), ""), ErrTruncated, 0,
+			1 << 20},
 		{"a forged extended header", rawHeader(typeExtended, "x", maxSpecial), ErrTruncated, 0, 512 << 10},
 		{"a forged member", rawHeader(typeRegular, "x", 1<<60), ErrTruncated, 0, 512 << 10},
 	} {
@@ -201,7 +230,8 @@ func TestSparseMemory(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		e, err := NewScanner(io.MultiReader(bytes.NewReader(tt.tar))).Next()
 		runtime.ReadMemStats(&after)
-		if !errors.Is(err, tt.want) || err == nil && (len(e.Sparse) != tt.extent || e.Size != 2*maxExtents || e.End != int64(len(tt.tar))) {
+		if !errors.Is(err, tt.want) || err == nil &&
+			(len(e.Sparse) != tt.extent || e.Size != 2*maxExtents || e.End != int64(len(tt.tar))) {
 			t.Errorf("%s: %v, %v", tt.story, e, err)
 		}
 		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > tt.memory {
@@ -242,7 +272,8 @@ func TestSparseReader(t *testing.T) {
 			n, err := r.ReadAt(p, int64(off))
 			want := content[min(off, len(content)):min(off+len(p), len(content))]
 			if !bytes.Equal(p[:n], want) || (err == io.EOF) != (off+len(p) > len(content)) || err != nil && err != io.EOF {
-				t.Fatalf("extents %v of %d bytes: %d bytes at %d: %q, %v, want %q", extents, len(content), len(p), off, p[:n], err, want)
+				t.Fatalf("extents %v of %d bytes: %d bytes at %d: %q, %v, want %q",
+					extents, len(content), len(p), off, p[:n], err, want)
 			}
 		}
 	}
@@ -285,7 +316,8 @@ func TestSparseReaderErrors(t *testing.T) {
 func TestSparseReaderHostile(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	number := func() int64 {
-		return []int64{0, 1, -1, 5, math.MaxInt64, math.MinInt64, random.Int64(), -random.Int64(), random.Int64N(20)}[random.IntN(9)]
+		return []int64{0, 1, -1, 5, math.MaxInt64, math.MinInt64, random.Int64(), -random.Int64(),
+			random.Int64N(20)}[random.IntN(9)]
 	}
 	for range 100_000 {
 		extents := make([]Extent, random.IntN(4))

@@ -193,7 +193,8 @@ func TestSplitFileExhaustively(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	path := escapeKey(long)
-	if beginning, hash, ok := strings.Cut(path, "%~"); len(path) != 255 || !strings.HasPrefix(long, beginning) || len(hash) != 32 || !ok {
+	if beginning, hash, ok := strings.Cut(path, "%~"); len(path) != 255 || !strings.HasPrefix(long, beginning) ||
+		len(hash) != 32 || !ok {
 		t.Errorf("escapeKey of 300 bytes = %q", path)
 	}
 	if got := KeyOfPath(path); got != path {
@@ -390,7 +391,8 @@ func FuzzView(f *testing.F) {
 			exts = append(exts, ext)
 			number := len(keys) - 1
 			if got := x.SampleOfRow(row); got != number || x.Key(got) != key || x.Member(row).Ext != ext {
-				t.Fatalf("%q is member %q of sample %d %q, want %q of %d %q", name, x.Member(row).Ext, got, x.Key(got), ext, number, key)
+				t.Fatalf("%q is member %q of sample %d %q, want %q of %d %q",
+					name, x.Member(row).Ext, got, x.Key(got), ext, number, key)
 			}
 			n := 0
 			for _, other := range exts {

@@ -116,7 +116,8 @@ func TestReadDirsOfAnyNames(t *testing.T) {
 func TestMemberFiles(t *testing.T) {
 	x := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "README", "a.x", "a.y", "b.x")).base.Index
 	files := MemberFiles(x, x.Sample(0), func(name string) bool { return strings.HasSuffix(name, ".x") })
-	if len(files) != 2 || files[0].Name != "sample.x" || files[0].Row != 0 || files[0].Size != 3 || files[0].Mode != 0o600 ||
+	if len(files) != 2 || files[0].Name != "sample.x" || files[0].Row != 0 || files[0].Size != 3 ||
+		files[0].Mode != 0o600 ||
 		!files[0].ModTime.Equal(mtime) || files[1].Name != "sample~2.x" || files[1].Row != 2 {
 		t.Errorf("%+v", files)
 	}

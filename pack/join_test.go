@@ -14,7 +14,8 @@ func TestJoin(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "d/b.x", "d/b.y", "c.x", "a.y"))
 	other := newShard(t, makeTar(t, tar.FormatUSTAR, "c.z", "d/b.t.u", "e/", "d/b.z", "n.x", "c.t", "old.x"))
 	o := &Join{Base: other.base}
-	samples := o.Apply(All(s.base, s.dirs(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
+	samples := o.Apply(All(s.base,
+		s.dirs(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
 	var out bytes.Buffer
 	w := NewWriter(&out, Options{})
 	if err := errors.Join(Pack(context.Background(), w, samples), w.Close()); err != nil {
@@ -30,7 +31,8 @@ func TestJoin(t *testing.T) {
 		t.Errorf("%d had nothing, %d were left out, want 2 and 2", o.Alone, o.Unused())
 	}
 	for _, h := range first(headers(t, out.Bytes())) {
-		if h.Name == "d/b.z" && (h.Format != tar.FormatUSTAR || h.Mode != 0o644 || h.Uname != "ann" || !h.ModTime.Equal(seconds(3))) {
+		if h.Name == "d/b.z" && (h.Format != tar.FormatUSTAR || h.Mode != 0o644 || h.Uname != "ann" ||
+			!h.ModTime.Equal(seconds(3))) {
 			t.Errorf("%+v", h)
 		}
 	}
@@ -40,7 +42,8 @@ func TestJoin(t *testing.T) {
 func TestJoinNothing(t *testing.T) {
 	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "after the end"...)
 	s := newShard(t, plain)
-	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)), newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
+	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)),
+		newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
 		o := &Join{Base: other.base}
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{})
@@ -64,7 +67,8 @@ func TestJoinClash(t *testing.T) {
 			err = errors.Join(err, e)
 		}
 		key, ext, _ := strings.Cut(names[len(names)-1], ".")
-		if want := "sample " + key + ": clash of extensions: " + ext + " is in labels.tar, too"; !errors.Is(err, ErrExtensionConflict) || err.Error() != want {
+		if want := "sample " + key + ": clash of extensions: " + ext +
+			" is in labels.tar, too"; !errors.Is(err, ErrExtensionConflict) || err.Error() != want {
 			t.Errorf("%s: %v, want %s", names, err, want)
 		}
 	}
@@ -74,7 +78,8 @@ func TestJoinClash(t *testing.T) {
 func TestJoinThenSort(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	labels := classes(t, "a=3", "b=1", "c=2")
-	if got := keys(t, sortSamples((&Join{Base: labels.base}).Apply(Shard(s.base)), "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
+	joined := (&Join{Base: labels.base}).Apply(Shard(s.base))
+	if got := keys(t, sortSamples(joined, "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
 		t.Errorf("%s", got)
 	}
 }

@@ -90,7 +90,8 @@ func TestSortRefuses(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	broken := errors.New("broken disk")
-	unreadable := DirFile{Name: "sample.cls", Row: Changed, Mode: 0o644, Open: func() (fs.File, error) { return nil, broken }}
+	unreadable := DirFile{Name: "sample.cls", Row: Changed, Mode: 0o644,
+		Open: func() (fs.File, error) { return nil, broken }}
 	for _, tt := range []struct {
 		story   string
 		samples iter.Seq2[Sample, error]
@@ -98,7 +99,8 @@ func TestSortRefuses(t *testing.T) {
 		want    error
 	}{
 		{"no such member", Shard(s.base), "jpg", ErrSort},
-		{"too long", All(s.base, s.dirs(changes{"b": {write("sample.cls", strings.Repeat("x", maxText+1))}})), "cls", ErrSort},
+		{"too long", All(s.base, s.dirs(changes{"b": {write("sample.cls", strings.Repeat("x", maxText+1))}})), "cls",
+			ErrSort},
 		{"unreadable", All(s.base, s.dirs(changes{"b": {put(unreadable)}})), "cls", broken},
 		{"an error before", All(s.base, failing{broken}), "", broken},
 	} {
@@ -143,7 +145,8 @@ func TestShuffle(t *testing.T) {
 			t.Errorf("%d of them: %s", n, out)
 		}
 	}
-	if got, want := strings.Join(keys(t, shuffleSamples(Shard(s.base), 5, 7))[:12], " "), "1 5 0 7 4 3 9 2 10 12 11 6"; got != want {
+	if got, want := strings.Join(keys(t, shuffleSamples(Shard(s.base), 5, 7))[:12], " "),
+		"1 5 0 7 4 3 9 2 10 12 11 6"; got != want {
 		t.Errorf("the order has become another one: %s, was %s", got, want)
 	}
 }
@@ -158,12 +161,14 @@ func TestReordered(t *testing.T) {
 	one := newShard(t, append(makeTar(t, tar.FormatPAX, names...), "after"...))
 	two := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "b.x", "b.y"))
 	all := func() iter.Seq2[Sample, error] {
-		return join(All(one.base, one.dirs(changes{"003": {write("sample.x", "new")}, "004": {remove("sample.x"), remove("sample.y")}})), Shard(two.base))
+		return join(All(one.base, one.dirs(changes{"003": {write("sample.x", "new")},
+			"004": {remove("sample.x"), remove("sample.y")}})), Shard(two.base))
 	}
 	want := keys(t, all())
 	slices.Sort(want)
 	for name, samples := range map[string]iter.Seq2[Sample, error]{
-		"sorted": sortSamples(all(), ""), "by text": sortSamples(all(), "x"), "shuffled": shuffleSamples(all(), 7, 1), "all shuffled": shuffleSamples(all(), 1000, 1),
+		"sorted": sortSamples(all(), ""), "by text": sortSamples(all(), "x"), "shuffled": shuffleSamples(all(), 7, 1),
+		"all shuffled": shuffleSamples(all(), 1000, 1),
 	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{Reordered: true, OwnEnd: true})
@@ -177,7 +182,8 @@ func TestReordered(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
-		if sum := w.Summary(); sum.Samples != 40 || sum.Members != 80 || sum.Emptied != 1 || sum.Outside != 41 || s.base.Index.Outside() != 0 {
+		if sum := w.Summary(); sum.Samples != 40 || sum.Members != 80 || sum.Emptied != 1 || sum.Outside != 41 ||
+			s.base.Index.Outside() != 0 {
 			t.Errorf("%s: %+v", name, sum)
 		}
 		if out.Len()%(20*512) != 0 {

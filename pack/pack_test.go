@@ -34,7 +34,8 @@ func makeTar(t testing.TB, format tar.Format, names ...string) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for i, name := range names {
-		h := tar.Header{Name: name, Mode: 0o600, ModTime: seconds(i), Uid: 7, Gid: 8, Uname: "ann", Gname: "lab", Format: format}
+		h := tar.Header{Name: name, Mode: 0o600, ModTime: seconds(i), Uid: 7, Gid: 8, Uname: "ann", Gname: "lab",
+			Format: format}
 		switch rest, isLink := strings.CutSuffix(name, "->"); {
 		case name == "*":
 			h = tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "none"}}
@@ -314,7 +315,8 @@ func (c *copier) CopyRange(src io.ReaderAt, off, n int64) error {
 }
 
 func TestPackChanges(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUnknown, "d/", "a.jpg", "README", "a.cls", "b.jpg", "l->", "b.cls", "NOTES", "c.jpg", "e/"))
+	s := newShard(t, makeTar(t, tar.FormatUnknown, "d/", "a.jpg", "README", "a.cls", "b.jpg", "l->", "b.cls", "NOTES",
+		"c.jpg", "e/"))
 	dup := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "a.x", "a.y", "a.x", "b.x", "a.x"))
 	for _, tt := range []struct {
 		story   string
@@ -335,27 +337,35 @@ func TestPackChanges(t *testing.T) {
 			"d/ README l NOTES e/", Summary{}},
 		{"a member changed", s, changes{"a": {write("sample.jpg", "new")}}, nil, Options{},
 			"d/ a.jpg=new README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"a member added", s, changes{"a": {write("sample.txt", "t"), write("sample.seg.png", "p"), write("sample.", "e")}}, nil, Options{},
+		{"a member added", s, changes{"a": {write("sample.txt", "t"), write("sample.seg.png", "p"), write("sample.", "e")}},
+			nil, Options{},
 			"d/ a.jpg README a.cls a.=e a.seg.png=p a.txt=t b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 8}},
 		{"a member removed", s, changes{"b": {remove("sample.jpg")}}, nil, Options{},
 			"d/ a.jpg README a.cls l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 4}},
-		{"a member removed and another added", s, changes{"b": {remove("sample.cls"), write("sample.json", "j")}}, nil, Options{},
+		{"a member removed and another added", s, changes{"b": {remove("sample.cls"), write("sample.json", "j")}}, nil,
+			Options{},
 			"d/ a.jpg README a.cls b.jpg l b.json=j NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"a sample emptied", s, changes{"b": {remove("sample.jpg"), remove("sample.cls")}}, nil, Options{},
 			"d/ a.jpg README a.cls l NOTES c.jpg e/", Summary{Samples: 2, Members: 3, Emptied: 1}},
 		{"a member renamed", s, changes{"a": {rename("sample.cls", "sample.txt")}}, nil, Options{},
 			"d/ a.jpg README a.txt=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"two members swapped", s, changes{"a": {rename("sample.cls", "x"), rename("sample.jpg", "sample.cls"), rename("x", "sample.jpg")}}, nil, Options{},
+		{"two members swapped", s,
+			changes{"a": {rename("sample.cls", "x"), rename("sample.jpg", "sample.cls"), rename("x", "sample.jpg")}}, nil,
+			Options{},
 			"d/ a.jpg=a.cls README a.cls=a.jpg b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"other files", s, changes{"a": {write("log", "x"), write("sample", "x"), write("samples.x", "x"), write("sample~2.jpg", "x"), write("sample~x.jpg", "x"), write("__source__", "x")}},
+		{"other files", s, changes{"a": {write("log", "x"), write("sample", "x"), write("samples.x", "x"),
+			write("sample~2.jpg", "x"), write("sample~x.jpg", "x"), write("__source__", "x")}},
 			nil, Options{}, "d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 5}},
-		{"what is no regular file", s, changes{"a": {special("sample.jpg", fs.ModeSymlink), special("sample.x", fs.ModeNamedPipe), special("sample.y", fs.ModeDevice)}},
+		{"what is no regular file", s,
+			changes{"a": {special("sample.jpg", fs.ModeSymlink), special("sample.x", fs.ModeNamedPipe),
+				special("sample.y", fs.ModeDevice)}},
 			nil, Options{}, "d/ README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 4, LeftOut: 3}},
 		{"a key file that is no regular file", s, changes{"a": {special("__key__", fs.ModeSymlink)}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"the last sample dropped, and nothing after it", dup, changes{"a~2": dropped}, nil, Options{},
 			"a.x a.x a.y a.x b.x", Summary{Samples: 2, Members: 5}},
-		{"without others", s, nil, nil, Options{DropOutside: true}, "a.jpg a.cls b.jpg b.cls c.jpg", Summary{Samples: 3, Members: 5}},
+		{"without others", s, nil, nil, Options{DropOutside: true}, "a.jpg a.cls b.jpg b.cls c.jpg",
+			Summary{Samples: 3, Members: 5}},
 		{"without others, one changed", s, changes{"b": {write("sample.cls", "n")}}, nil, Options{DropOutside: true},
 			"a.jpg a.cls b.jpg b.cls=n c.jpg", Summary{Samples: 3, Members: 5}},
 
@@ -367,35 +377,43 @@ func TestPackChanges(t *testing.T) {
 			"d/ x.jpg=a.jpg README x.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"another key written with a newline", s, changes{"a": {write("__key__", "x\n")}}, nil, Options{},
 			"d/ x.jpg=a.jpg README x.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"the key file is stronger than the directory's name", s, changes{"a": {move("y"), write("__key__", "x")}}, nil, Options{},
+		{"the key file is stronger than the directory's name", s, changes{"a": {move("y"), write("__key__", "x")}}, nil,
+			Options{},
 			"d/ x.jpg=a.jpg README x.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"the same key written", s, changes{"a": {write("__key__", "a\n")}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"a directory renamed and its key written back", s, changes{"a": {move("y"), write("__key__", "a")}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"the key of a later sample, which is dropped", s, changes{"a": {write("__key__", "b")}, "b": dropped}, nil, Options{},
+		{"the key of a later sample, which is dropped", s, changes{"a": {write("__key__", "b")}, "b": dropped}, nil,
+			Options{},
 			"d/ b.jpg=a.jpg README b.cls=a.cls l NOTES c.jpg e/", Summary{Samples: 2, Members: 3}},
 
 		{"new samples", s, nil, []Dir{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")}, Options{},
-			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n/m.x=1 o.a=1 o.b=2 e/", Summary{Samples: 5, Members: 8, LeftOut: 1}},
+			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n/m.x=1 o.a=1 o.b=2 e/",
+			Summary{Samples: 5, Members: 8, LeftOut: 1}},
 		{"a new sample with a key", s, nil, []Dir{added("n", "sample.x=1", "__key__=k", "__source__=s")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg k.x=1 e/", Summary{Samples: 4, Members: 6}},
-		{"a copy of a sample, key file and all", s, nil, []Dir{added("n", "sample.x=1", "__key__=a", "__source__=s")}, Options{},
+		{"a copy of a sample, key file and all", s, nil, []Dir{added("n", "sample.x=1", "__key__=a", "__source__=s")},
+			Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n.x=1 e/", Summary{Samples: 4, Members: 6}},
 		{"a new directory without members", s, nil, []Dir{added("n", "log=x", "__key__=bad.key")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 1}},
 		{"files in no sample directory", s, nil, []Dir{added("", "sample.x=1", "log=x")}, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 2}},
 
-		{"one sample becomes many", s, changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}}, nil, Options{},
+		{"one sample becomes many", s,
+			changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls b/0.x=0 one.x=1 NOTES c.jpg e/", Summary{Samples: 5, Members: 7}},
-		{"one sample becomes many others", s, changes{"b": {remove("sample.jpg"), remove("sample.cls"), sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1"))}}, nil, Options{},
+		{"one sample becomes many others", s,
+			changes{"b": {remove("sample.jpg"), remove("sample.cls"), sub(added("b/0", "sample.x=0")),
+				sub(added("b/1", "sample.x=1"))}}, nil, Options{},
 			"d/ a.jpg README a.cls l b/0.x=0 b/1.x=1 NOTES c.jpg e/", Summary{Samples: 4, Members: 5, Emptied: 1}},
 		{"a directory that is no sample leads to one", s, changes{"b": {func(f *Dir) {
 			between := added("b/x", "log=x")
 			sub(added("b/x/y", "sample.x=0"))(&between)
 			sub(between)(f)
-		}}}, nil, Options{}, "d/ a.jpg README a.cls b.jpg l b.cls b/x/y.x=0 NOTES c.jpg e/", Summary{Samples: 4, Members: 6, LeftOut: 1}},
+		}}}, nil, Options{}, "d/ a.jpg README a.cls b.jpg l b.cls b/x/y.x=0 NOTES c.jpg e/",
+			Summary{Samples: 4, Members: 6, LeftOut: 1}},
 
 		{"duplicates, one changed", dup, changes{"a": {write("sample~2.x", "n")}}, nil, Options{},
 			"a.x a.x=n a.y a.x b.x a.x", Summary{Samples: 3, Members: 6}},
@@ -454,7 +472,8 @@ func TestPackBadKeys(t *testing.T) {
 		{"two samples of one key that become neighbours", changes{"b": dropped}, nil},
 		{"a sample gets the key of the one before", changes{"b": {write("__key__", "a")}}, nil},
 		{"a sample gets the key of the next one", changes{"a": {write("__key__", "b")}}, nil},
-		{"a nested sample has its parent's key, which was renamed", changes{"c": {move("n"), sub(added("c/m", "sample.x=1", "__key__=n"))}}, nil},
+		{"a nested sample has its parent's key, which was renamed",
+			changes{"c": {move("n"), sub(added("c/m", "sample.x=1", "__key__=n"))}}, nil},
 	} {
 		if _, _, err := packed(s.base, s.dirs(tt.changes, tt.added...), Options{}); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v, want %v", tt.story, err, ErrKey)
@@ -462,7 +481,8 @@ func TestPackBadKeys(t *testing.T) {
 			t.Errorf("%s: %v, want the sample named", tt.story, err)
 		}
 	}
-	if _, _, err := packed(s.base, s.dirs(changes{"a": {write("__key__", strings.Repeat("x", 4096))}}), Options{}); err != nil {
+	if _, _, err := packed(s.base, s.dirs(changes{"a": {write("__key__", strings.Repeat("x", 4096))}}),
+		Options{}); err != nil {
 		t.Errorf("a key of 4096 bytes: %v", err)
 	}
 }
@@ -505,7 +525,8 @@ func TestPackHeaders(t *testing.T) {
 func TestPackOddHeader(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	h := tar.Header{Name: "a.x", Typeflag: tar.TypeReg, Mode: 0o600, ModTime: mtime, Uid: 7, PAXRecords: map[string]string{"comment": "abcd"}}
+	h := tar.Header{Name: "a.x", Typeflag: tar.TypeReg, Mode: 0o600, ModTime: mtime, Uid: 7,
+		PAXRecords: map[string]string{"comment": "abcd"}}
 	if err := errors.Join(w.WriteHeader(&h), w.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -558,7 +579,8 @@ func TestPackExtendedHeaders(t *testing.T) {
 		{"b", time.Unix(1<<33-1, 0), tar.FormatUSTAR},
 		{"b", time.Unix(1<<33, 0), tar.FormatPAX},
 	} {
-		out, _ := mustPack(t, s.base, s.dirs(changes{"a": {write("__key__", tt.key)}}), Options{Times: FixedTime, Fixed: tt.time})
+		out, _ := mustPack(t, s.base, s.dirs(changes{"a": {write("__key__", tt.key)}}),
+			Options{Times: FixedTime, Fixed: tt.time})
 		h := first(headers(t, out))[0]
 		if h.Name != tt.key+".x" || !h.ModTime.Equal(tt.time) || h.Format != tt.want {
 			t.Errorf("%q of %v: %q of %v in %v, want %v", tt.key, tt.time, h.Name, h.ModTime, h.Format, tt.want)
@@ -625,7 +647,8 @@ func TestPackFileErrors(t *testing.T) {
 		{"shorter than it says", open(&fakeFile{size: 10, r: strings.NewReader("12345")}, nil), ErrChanged},
 		{"not a file any more", open(&fakeFile{mode: fs.ModeNamedPipe, r: strings.NewReader("")}, nil), ErrChanged},
 		{"not to be opened", open(nil, broken), broken},
-		{"not to be read", open(&fakeFile{size: 10, r: io.MultiReader(strings.NewReader("12345"), errReader{broken})}, nil), broken},
+		{"not to be read", open(&fakeFile{size: 10, r: io.MultiReader(strings.NewReader("12345"), errReader{broken})}, nil),
+			broken},
 	} {
 		for _, name := range []string{"sample.x", "sample.new", "__key__"} {
 			if name == "__key__" && tt.want == ErrChanged {
@@ -638,7 +661,9 @@ func TestPackFileErrors(t *testing.T) {
 		}
 	}
 	// A file that has grown gives the bytes that its header says.
-	out, _ := mustPack(t, s.base, s.dirs(changes{"a": {put(DirFile{Name: "sample.x", Row: Changed, Open: open(&fakeFile{size: 3, r: strings.NewReader("12345")}, nil)})}}), Options{})
+	out, _ := mustPack(t, s.base,
+		s.dirs(changes{"a": {put(DirFile{Name: "sample.x", Row: Changed,
+			Open: open(&fakeFile{size: 3, r: strings.NewReader("12345")}, nil)})}}), Options{})
 	if got := listing(t, out); got != "a.x=123" {
 		t.Errorf("a file that has grown: %s", got)
 	}
@@ -830,7 +855,8 @@ func pieces(t *testing.T, plain []byte) (list []*index.Index) {
 // Three samples of a class, a picture and a description, of which the pictures have become bitmaps: tar's own size for
 // them, to the byte.
 func TestPackSize(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.cls", "a.json", "a.jpg", "b.cls", "b.json", "b.jpg", "c.cls", "c.json", "c.jpg"))
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.cls", "a.json", "a.jpg", "b.cls", "b.json", "b.jpg", "c.cls", "c.json",
+		"c.jpg"))
 	c := changes{}
 	for key, size := range map[string]int{"a": 478515, "b": 499515, "c": 562515} {
 		c[key] = []edit{remove("sample.jpg"), write("sample.ppm", strings.Repeat("p", size))}

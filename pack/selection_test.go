@@ -9,7 +9,8 @@ import (
 )
 
 func TestFields(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.jpg", "README", "a.cls", "a.png", "b.png", "b.seg.png", "c.cls", "e/"))
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.jpg", "README", "a.cls", "a.png", "b.png", "b.seg.png", "c.cls",
+		"e/"))
 	for _, tt := range []struct {
 		spec string
 		want string
@@ -19,7 +20,8 @@ func TestFields(t *testing.T) {
 		{"jpg=jpg,png", "d/ a.jpg README b.jpg=b.png e/", Summary{Samples: 2, Members: 2, Emptied: 1}},
 		{"jpg=png,jpg", "d/ README a.jpg=a.png b.jpg=b.png e/", Summary{Samples: 2, Members: 2, Emptied: 1}},
 		{" cls\tmask=seg.png ", "d/ README a.cls b.mask=b.seg.png c.cls e/", Summary{Samples: 3, Members: 3, Lacking: 3}},
-		{"jpg=png png=jpg", "d/ a.png=a.jpg README a.jpg=a.png b.jpg=b.png e/", Summary{Samples: 2, Members: 3, Lacking: 1, Emptied: 1}},
+		{"jpg=png png=jpg", "d/ a.png=a.jpg README a.jpg=a.png b.jpg=b.png e/",
+			Summary{Samples: 2, Members: 3, Lacking: 1, Emptied: 1}},
 		{"x=cls y=cls", "d/ README a.x=a.cls a.y=a.cls c.x=c.cls c.y=c.cls e/", Summary{Samples: 2, Members: 4, Emptied: 1}},
 		{"nosuch", "d/ README e/", Summary{Emptied: 3}},
 		{"JPG", "d/ README e/", Summary{Emptied: 3}},
@@ -55,7 +57,8 @@ func TestFieldsTwice(t *testing.T) {
 	for _, tt := range []struct {
 		spec string
 		want error
-	}{{"y", nil}, {"x", ErrDuplicateExtension}, {"z=x", ErrDuplicateExtension}, {"z=x,y", ErrDuplicateExtension}, {"z=y,x", nil}} {
+	}{{"y", nil}, {"x", ErrDuplicateExtension}, {"z=x", ErrDuplicateExtension}, {"z=x,y", ErrDuplicateExtension},
+		{"z=y,x", nil}} {
 		fields, err := ParseSelection(tt.spec)
 		if err != nil {
 			t.Fatal(err)
@@ -78,15 +81,17 @@ func TestFieldsOfChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, _ := mustPack(t, s.base, s.dirs(changes{"a": {remove("sample.jpg"), write("sample.ppm", "p"), write("sample.cls", "c")}},
-		Dir{Path: "n", Files: []DirFile{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Selection: fields})
+	out, _ := mustPack(t, s.base,
+		s.dirs(changes{"a": {remove("sample.jpg"), write("sample.ppm", "p"), write("sample.cls", "c")}},
+			Dir{Path: "n", Files: []DirFile{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Selection: fields})
 	if got, want := listing(t, out), "a.cls=c a.png=p n.txt=t"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
 
 func TestParseFields(t *testing.T) {
-	for _, spec := range []string{"", " ", "=", "=x", "x=", "x=a,,b", "x=,", "a,b", "a,b=c", "x x", "x=a x=b", "x x=y", "a/b", "a/b=c"} {
+	for _, spec := range []string{"", " ", "=", "=x", "x=", "x=a,,b", "x=,", "a,b", "a,b=c", "x x", "x=a x=b", "x x=y",
+		"a/b", "a/b=c"} {
 		if f, err := ParseSelection(spec); err == nil {
 			t.Errorf("%q: %v", spec, f)
 		}

@@ -18,7 +18,8 @@ func TestSinkRanges(t *testing.T) {
 	}
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, names...))
 	long := strings.Repeat("long", longRange/2)
-	plain, _, err := packed(s.base, s.dirs(changes{"b": {write("sample.x", long)}, "e": {write("sample.x", long)}}), Options{})
+	plain, _, err := packed(s.base, s.dirs(changes{"b": {write("sample.x", long)}, "e": {write("sample.x", long)}}),
+		Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

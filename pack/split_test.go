@@ -13,7 +13,8 @@ import (
 
 // Measure returns what is then written, to the byte, with every change of a sample, and reads no content.
 func TestMeasure(t *testing.T) {
-	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "l->", "b.y", "c.x", strings.Repeat("long", 40)+".x", "e/")
+	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "l->", "b.y", "c.x",
+		strings.Repeat("long", 40)+".x", "e/")
 	s := newShard(t, plain)
 	for _, o := range []Options{
 		{}, {DropOutside: true}, {Reordered: true}, {OwnEnd: true}, {Times: FileTime},
@@ -23,7 +24,8 @@ func TestMeasure(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, o)
-		samples := All(s.base, s.dirs(changes{"b": {write("sample.y", strings.Repeat("y", 1000)), write("sample.z", "")}, "c": {remove("sample.x")}},
+		samples := All(s.base, s.dirs(changes{"b": {write("sample.y", strings.Repeat("y", 1000)), write("sample.z", "")},
+			"c": {remove("sample.x")}},
 			added("n/m", "sample.x=1", "log=2")))
 		for s, err := range samples {
 			if err != nil {
