@@ -44,7 +44,7 @@ var layers = []layer{
 	{"internal/shard", []string{"index", "internal/codec", "internal/store", "internal/store/file"}, []string{"golang.org/x/sys"}},
 	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store", "internal/store/file"}, []string{"golang.org/x/sys"}},
-	{"internal/scratch", []string{"index", "internal/shard"}, []string{"golang.org/x/sys"}},
+	{"internal/scratch", []string{"index", "internal/atomicfile", "internal/retry", "internal/shard"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/retry", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/overlayfs", nil, []string{"golang.org/x/sys"}},
 	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},

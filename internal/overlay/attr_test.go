@@ -68,10 +68,12 @@ func TestSetAttr(t *testing.T) {
 			shardtest.Check(t, err)
 			want := before
 			want.Mode, want.Mtime = before.Mode&unix.S_IFMT|0o640, time.Unix(mtime.Unix())
-			if a.Mode != want.Mode || !a.Mtime.Equal(want.Mtime) || a.Size != 3 || a.Nlink != want.Nlink || a.Uid != want.Uid {
+			if a.Mode != want.Mode || !a.Mtime.Equal(want.Mtime) || a.Size != 3 || a.Nlink != want.Nlink ||
+				a.Uid != want.Uid {
 				t.Errorf("after a change of mode and time: %+v, want %+v", a, want)
 			}
-			if a, err = h.SetAttr(ino, Change{Size: ptr(int64(1)), Atime: &mtime}); err != nil || a.Size != 1 || !a.Atime.Equal(want.Mtime) {
+			a, err = h.SetAttr(ino, Change{Size: ptr(int64(1)), Atime: &mtime})
+			if err != nil || a.Size != 1 || !a.Atime.Equal(want.Mtime) {
 				t.Errorf("after a change of the size: %+v, %v", a, err)
 			}
 			if a, err = h.SetAttr(ino, Change{Size: ptr(int64(0))}); err != nil || a.Size != 0 {
@@ -211,7 +213,8 @@ func TestWrongKind(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "b.x"))
 	a := h.ino("a")
 	for name, err := range map[string]error{
-		"unlink a directory": h.Unlink(view.Root, "a"), "rename a file over a directory": h.Rename(a, "sample.x", view.Root, "b", false),
+		"unlink a directory":             h.Unlink(view.Root, "a"),
+		"rename a file over a directory": h.Rename(a, "sample.x", view.Root, "b", false),
 	} {
 		if err != unix.EISDIR {
 			t.Errorf("%s: %v, want EISDIR", name, err)
@@ -233,7 +236,8 @@ func TestWrongKind(t *testing.T) {
 		}
 	}
 	for name, err := range map[string]error{
-		"unlink": h.Unlink(a, "missing"), "rmdir": h.Rmdir(a, "missing"), "rename": h.Rename(a, "missing", a, "x", false),
+		"unlink": h.Unlink(a, "missing"), "rmdir": h.Rmdir(a, "missing"),
+		"rename": h.Rename(a, "missing", a, "x", false),
 	} {
 		if err != unix.ENOENT {
 			t.Errorf("%s of nothing: %v, want ENOENT", name, err)

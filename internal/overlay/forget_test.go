@@ -84,9 +84,9 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// refusePolls lets the kernel ask once whether a file of the mount can be polled. It is told no, and never asks again. Else
-// it would ask when package os opens the first file, which adds it to the runtime's epoll set in a system call that keeps
-// its processor: a garbage collection then waits for it, and it for this process to answer.
+// refusePolls lets the kernel ask the mount once whether files can be polled. The answer is no, so it never asks again.
+// Otherwise it would ask when package os opens the first file, which adds it to the runtime's epoll set in a system call
+// that keeps its processor: a garbage collection then waits for the call, and the call for this process to answer.
 func refusePolls(t *testing.T, name string) {
 	t.Helper()
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -137,7 +137,8 @@ func TestRetryIfMoved(t *testing.T) {
 				}
 				return nil
 			})
-			if (err == nil) != (tt.want == "") || err != nil && (!errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.want)) {
+			if (err == nil) != (tt.want == "") ||
+				err != nil && (!errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%d times %v: %v, want %q", tt.fails, tt.err, err, tt.want)
 			}
 			if calls < tt.calls || calls > 200 || time.Since(start) > 3*time.Second {

@@ -25,8 +25,8 @@ const mixedPrefix = "mixed"
 
 // PrepareUpper prepares the upper directory of a scratch directory that this process holds to be mounted by overlayfs,
 // and makes its Lower directory. UserXattr says that the attributes there begin with user.overlay, which overlayfs has
-// to be told. The manifest is made durable, without which it is of no use that overlayfs makes files durable. The error
-// is errXattrs where overlayfs cannot continue with the changes that there are.
+// to be told. The manifest is made durable, without which it is of no use that overlayfs makes files durable. It fails
+// where overlayfs cannot continue with the changes that there are.
 func PrepareUpper(s *scratch.Scratch) (userXattr bool, err error) {
 	u, err := openUpper(s)
 	if err != nil {

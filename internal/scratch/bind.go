@@ -44,8 +44,8 @@ func (s *Scratch) BindMany(mountpoint string) error {
 // Mountpoint returns where the changes are or were mounted; "" for nowhere.
 func (s *Scratch) Mountpoint() string { return s.manifest.mountpoint }
 
-// SetServedByKernel records, after Bind, that the kernel alone serves the mount: it is alive although no process holds the
-// scratch directory.
+// SetServedByKernel records, after Bind, that the kernel alone serves the mount: it is alive although no process holds
+// the scratch directory.
 func (s *Scratch) SetServedByKernel() error {
 	s.manifest.kernel = true
 	return s.writeManifest()

@@ -1,6 +1,7 @@
 package scratch
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -8,9 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 	"unicode/utf8"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/atomicfile"
+	"github.com/shardfs/shardfs/internal/retry"
 )
 
 // Kind says how long a scratch directory lives and what is mounted with it.
@@ -117,8 +121,8 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// readManifest reads the manifest. The error is fs.ErrNotExist where there is none, or where it is empty, as a power cut
-// can leave it.
+// readManifest reads the manifest. The error is fs.ErrNotExist where there is none, or where it is empty, as a power
+// cut can leave it.
 func (s *Scratch) readManifest() error {
 	b, err := os.ReadFile(s.path(manifestFile))
 	if err != nil {
@@ -133,17 +137,17 @@ func (s *Scratch) readManifest() error {
 	return nil
 }
 
-// writeManifest replaces the manifest at once.
+// writeManifest replaces the manifest in one step. Only Sync makes it durable: most scratch directories are temporary.
 func (s *Scratch) writeManifest() error {
 	b, err := json.Marshal(s.manifest)
 	if err != nil {
 		return err
 	}
-	temp := s.path(manifestFile + ".new")
-	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temp, s.path(manifestFile))
+	o := atomicfile.Options{Perm: 0o600, Replace: true, Durable: atomicfile.Volatile}
+	policy, busy := retry.Policy{Limit: time.Second}, retry.Is(atomicfile.ErrBusy)
+	return retry.While(context.Background(), policy, busy, func() error {
+		return atomicfile.WriteFile(s.path(manifestFile), append(b, '\n'), o)
+	})
 }
 
 // Sync makes the manifest durable, without which nothing else in the directory is of use after a power cut.

@@ -18,17 +18,21 @@ func TestOldManifests(t *testing.T) {
 		name, text string
 		want       manifest
 	}{
-		{"first", `{"version":1,"shard":"/d/s.tar","name":"s.tar","origin":{"size":10240,"mtime":1700000000123456789,"inode":42},` +
+		{"first", `{"version":1,"shard":"/d/s.tar","name":"s.tar",` +
+			`"origin":{"size":10240,"mtime":1700000000123456789,"inode":42},` +
 			`"index":"/d/x","truncated":true,"mountpoint":"/mnt","temporary":false}`,
-			manifest{shard: "/d/s.tar", name: "s.tar", origin: origin, index: "/d/x", truncated: true, mountpoint: "/mnt"}},
-		{"temporary, packed", `{"version":1,"shard":"/d/s.tar","name":"s.tar","origin":{"size":10240,"mtime":1700000000123456789,` +
-			`"inode":42},"cache":"/c","truncated":false,"mountpoint":"/mnt","temporary":true,"packed":"abc","marks":"user.overlay."}`,
+			manifest{shard: "/d/s.tar", name: "s.tar", origin: origin, index: "/d/x", truncated: true,
+				mountpoint: "/mnt"}},
+		{"temporary, packed", `{"version":1,"shard":"/d/s.tar","name":"s.tar",` +
+			`"origin":{"size":10240,"mtime":1700000000123456789,"inode":42},"cache":"/c","truncated":false,` +
+			`"mountpoint":"/mnt","temporary":true,"packed":"abc","marks":"user.overlay."}`,
 			manifest{shard: "/d/s.tar", name: "s.tar", origin: origin, cache: "/c", mountpoint: "/mnt", kind: Temporary,
 				packed: "abc", xattrPrefix: "user.overlay."}},
 		{"many", `{"version":1,"shard":"","name":"","origin":{"size":0,"mtime":0,"inode":0},"truncated":false,` +
 			`"mountpoint":"/mnt","temporary":true,"many":true}`,
 			manifest{mountpoint: "/mnt", kind: Many}},
-		{"with fields of a later build", `{"version":1,"shard":"/d/s.tar","later":{"a":1}}`, manifest{shard: "/d/s.tar"}},
+		{"with fields of a later build", `{"version":1,"shard":"/d/s.tar","later":{"a":1}}`,
+			manifest{shard: "/d/s.tar"}},
 	} {
 		s := &Scratch{Dir: t.TempDir()}
 		shardtest.Check(t, os.WriteFile(filepath.Join(s.Dir, "note.json"), []byte(tt.text), 0o600))

@@ -47,7 +47,9 @@ func TestGrantAll(t *testing.T) {
 		defer root.Close()
 		GrantAll(root, ".")
 		GrantAll(root, "missing")
-		for name, want := range map[string]fs.FileMode{"in/file": 0o400, "in/sub": 0o700, "in/sub/file": 0o400, "out": 0} {
+		for name, want := range map[string]fs.FileMode{
+			"in/file": 0o400, "in/sub": 0o700, "in/sub/file": 0o400, "out": 0,
+		} {
 			info, err := os.Lstat(filepath.Join(dir, name))
 			if err != nil || info.Mode().Perm() != want {
 				t.Errorf("%s: mode %v, %v, want %v", name, info.Mode(), err, want)

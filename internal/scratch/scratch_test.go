@@ -201,6 +201,8 @@ func TestSweepUnfinished(t *testing.T) {
 	}{
 		{"shardfs-1", 0o700, []string{"lock"}, time.Hour, false},
 		{"shardfs-1", 0o700, []string{"lock", "note.json.new"}, time.Hour, false},
+		{"shardfs-1", 0o700, []string{"lock", ".note.json.shardfs-ABC"}, time.Hour, false},
+		{"shardfs-1", 0o700, []string{"lock", ".note.shardfs-ABC"}, time.Hour, true},
 		{"shardfs-1", 0o700, []string{"lock"}, 0, true}, // a process may be making it just now
 		{"shardfs-2933110", 0o700, nil, time.Hour, false},
 		{"shardfs-2933110", 0o700, nil, 0, true},

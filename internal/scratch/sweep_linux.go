@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/atomicfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,6 +43,9 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	return removeScratch(dir)
 }
 
+// oldTemp is the temporary name under which earlier builds wrote the manifest.
+const oldTemp = manifestFile + ".new"
+
 // isUnfinished reports whether a directory without a manifest was left by a process that was killed while it made or
 // removed a temporary scratch directory: it holds only what such a directory begins with, and no process works on it.
 // An empty one is recognized by its name and mode, which are those of [os.MkdirTemp]; one with an empty manifest, as
@@ -57,7 +61,8 @@ func isUnfinished(dir string, alone bool) bool {
 	}
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if e.Name() != lockFile && e.Name() != manifestFile+".new" {
+		becomes, _ := atomicfile.FinalName(e.Name())
+		if becomes != manifestFile && e.Name() != lockFile && e.Name() != oldTemp {
 			return false
 		}
 	}

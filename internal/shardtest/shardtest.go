@@ -40,8 +40,8 @@ func NeedRoot(t testing.TB) {
 	}
 }
 
-// AsUser calls f with the file system rights of a user who is not root. Dir, a directory of the test, belongs to that user.
-// f must not start goroutines. Where the test does not run as root, f has the rights of the test's own user.
+// AsUser calls f with the file system rights of a user who is not root. Dir, a directory of the test, belongs to that
+// user. f must not start goroutines. Where the test does not run as root, f has the rights of the test's own user.
 func AsUser(t testing.TB, dir string, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
