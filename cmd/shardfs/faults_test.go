@@ -272,7 +272,7 @@ func (p *place) keeps(r result, w promise) {
 	whole, as := bytes.Equal(got, w.whole) && err == nil, bytes.Equal(got, w.before) && (err == nil) == (w.before != nil)
 	switch {
 	case r.hung:
-		p.t.Error("it hangs")
+		p.t.Errorf("it hangs, after %s", r.where)
 	case !whole && !as:
 		p.t.Errorf("exit status %d, and the output is a part or wrong: %d bytes, whole %d", r.status, len(got), len(w.whole))
 	case !whole && (r.status == 0 || r.status == exitPartly):
