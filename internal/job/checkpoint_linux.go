@@ -69,7 +69,8 @@ type checkpoints struct {
 	next  checkpoint    // what all checkpoints have in common
 	last  time.Time     // when the last one was written
 	cost  time.Duration // of that
-	saved int           // samples in it
+	share int           // checkpoints take one part in so many of the time
+	saved int           // samples in the last one
 }
 
 // openCheckpoints looks for the checkpoint of an earlier run, and readies those of this one.
@@ -81,7 +82,8 @@ func (r *run) openCheckpoints() error {
 	if err != nil {
 		return err
 	}
-	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile)}
+	// A checkpoint takes as long as the disk needs. One part in twenty of the time is not noticed.
+	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile), share: 20}
 	k.next = checkpoint{Version: checkpointVersion, Output: name}
 	if r.Resume {
 		k.old, err = readCheckpoint(k.file)
@@ -237,9 +239,7 @@ func (r *run) settings() Settings {
 
 // maybeSave writes a checkpoint, unless the last one took so long that another would slow down the run.
 func (k *checkpoints) maybeSave(r *run) error {
-	// A checkpoint takes as long as the disk needs. One part in so many of the time is not noticed.
-	const share = 20
-	if k == nil || time.Since(k.last) < share*k.cost {
+	if k == nil || time.Since(k.last) < time.Duration(k.share)*k.cost {
 		return nil
 	}
 	begun := time.Now()

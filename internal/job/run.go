@@ -52,7 +52,16 @@ type progress struct {
 //
 // Directories are packed as they are when all commands have ended. Options.Choice and the policy Keep are therefore not
 // for runs that pack directories, nor are Options.Retries, Failed and AddLog.
-func Run(ctx context.Context, sources []source.Name, o Options) (s Summary, err error) {
+func Run(ctx context.Context, sources []source.Name, o Options) (Summary, error) {
+	r, err := newRun(ctx, sources, o)
+	if err != nil {
+		return Summary{}, err
+	}
+	return r.run(ctx)
+}
+
+// newRun begins a run. It is ended by its method run.
+func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error) {
 	r := &run{Options: o, names: sources}
 	r.chooser.Choice = o.Choice
 	if !o.Choice.All() {
@@ -62,14 +71,9 @@ func Run(ctx context.Context, sources []source.Name, o Options) (s Summary, err 
 		r.Output.Pack.OwnEnd = true
 	}
 	if err := r.openCheckpoints(); err != nil {
-		return s, err
+		return nil, err
 	}
-	if err := r.createOutputs(ctx); err != nil {
-		return s, err
-	}
-	defer r.abort()
-	s, err = r.run(ctx)
-	return s, r.points.stopped(err)
+	return r, r.createOutputs(ctx)
 }
 
 // several reports whether there is more than one source.
@@ -98,13 +102,13 @@ func (r *run) createOutputs(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.Failed.Name != "" {
-		if r.failures, err = output.Create(ctx, r.Failed); err != nil {
-			r.abort()
-			return err
-		}
+	if r.Failed.Name == "" {
+		return nil
 	}
-	return nil
+	if r.failures, err = output.Create(ctx, r.Failed); err != nil {
+		r.abort()
+	}
+	return err
 }
 
 func (r *run) abort() {
@@ -116,9 +120,16 @@ func (r *run) abort() {
 	}
 }
 
-// run runs the command in all sources and publishes the outputs. The last source stays open until then, because the end of
-// the output may be a copy of its end.
+// run does what Run does after the beginning.
 func (r *run) run(ctx context.Context) (s Summary, err error) {
+	defer r.abort()
+	s, err = r.runAll(ctx)
+	return s, r.points.stopped(err)
+}
+
+// runAll runs the command in all sources and publishes the outputs. The last source stays open until then, because the end of
+// the output may be a copy of its end.
+func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 	defer func() { err = errors.Join(err, r.closeSource()) }()
 	var begun time.Time
 	for i := r.points.source(); i < len(r.names); i++ {

@@ -1,0 +1,266 @@
+package job
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/internal/workspace"
+	"github.com/shardfs/shardfs/pack"
+	"golang.org/x/sys/unix"
+)
+
+// bench has what a run of a test needs.
+type bench struct {
+	*testing.T
+	dir      string
+	messages bytes.Buffer
+}
+
+func newBench(t *testing.T) *bench { return &bench{T: t, dir: t.TempDir()} }
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+// options returns those of a run of a shell command that packs into a file.
+func (b *bench) options(command string) Options {
+	u := &ui.UI{Out: &b.messages, Err: &b.messages}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	shardtest.Check(b, err)
+	b.Cleanup(func() { null.Close() })
+	return Options{
+		Argv: []string{"/bin/sh", "-c", command}, Env: os.Environ(), Jobs: 3, Stdout: null, Stderr: null, UI: u,
+		Output: output.Options{Name: b.path("out.tar"), UI: u},
+		Workspace: workspace.Options{
+			Mode: workspace.Copy, TempDir: b.dir, Source: source.Options{UI: u},
+		},
+	}
+}
+
+// names resolves names.
+func (b *bench) names(names ...string) []source.Name {
+	list, err := source.ResolveAll(names)
+	shardtest.Check(b, err)
+	return list
+}
+
+// members returns the names and contents of a tar's members: "a.x=text a.y=text".
+func (b *bench) members(name string) string {
+	f, err := os.Open(name)
+	shardtest.Check(b, err)
+	defer f.Close()
+	var all []string
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return strings.Join(all, " ")
+		}
+		shardtest.Check(b, err)
+		content, err := io.ReadAll(r)
+		shardtest.Check(b, err)
+		all = append(all, h.Name+"="+string(content))
+	}
+}
+
+// tree makes a directory of sample directories, each with one member.
+func (b *bench) tree(keys ...string) string {
+	dir := b.path("tree")
+	for _, key := range keys {
+		shardtest.Check(b, os.MkdirAll(filepath.Join(dir, key), 0o755))
+		shardtest.Check(b, os.WriteFile(filepath.Join(dir, key, "sample.x"), []byte(key), 0o644))
+	}
+	return dir
+}
+
+// Samples of two shards and of a directory go into one output, in order, and the report says where each is from.
+func TestSeveralSources(t *testing.T) {
+	b := newBench(t)
+	first := shardtest.Write(t, "README", "a.x", "b.x", "LICENSE")
+	second := shardtest.Write(t, "c.x", "NOTES", "d.x")
+	third := b.tree("e", "f", "g")
+	o := b.options(`printf '%s' "$SHARD $SAMPLE_INDEX" >sample.y`)
+	o.Report = b.path("report")
+	s, err := Run(t.Context(), b.names(first, second, third), o)
+	shardtest.Check(t, err)
+	if s.Done != 7 || s.Failed != 0 || s.Samples != 7 || !s.Completed {
+		t.Errorf("summary: %+v", s)
+	}
+	want := strings.NewReplacer("1ST", first, "2ND", second, "3RD", third).Replace(
+		"README=README a.x=a.x a.y=1ST 0 b.x=b.x b.y=1ST 1 LICENSE=LICENSE " +
+			"c.x=c.x c.y=2ND 0 NOTES=NOTES d.x=d.x d.y=2ND 1 e.x=e e.y=3RD 0 f.x=f f.y=3RD 1 g.x=g g.y=3RD 2")
+	if got := b.members(o.Output.Name); got != want {
+		t.Errorf("output: %s\nwant %s", got, want)
+	}
+	report := []reported{
+		{first, "a", "done", 0}, {first, "b", "done", 1}, {second, "c", "done", 0}, {second, "d", "done", 1},
+		{third, "e", "done", 0}, {third, "f", "done", 1}, {third, "g", "done", 2},
+	}
+	if got := b.report(o.Report); !slices.Equal(got, report) {
+		t.Errorf("report: %+v, want %+v", got, report)
+	}
+}
+
+// reported is what a test looks at in a line of a report.
+type reported struct {
+	Shard, Key, Status string
+	Index              int
+}
+
+func (b *bench) report(name string) (lines []reported) {
+	f, err := os.Open(name)
+	shardtest.Check(b, err)
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var line reported
+		shardtest.Check(b, json.Unmarshal(s.Bytes(), &line))
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// A choice is over the samples of all sources together, and the members outside samples go with it.
+func TestChoiceOverSources(t *testing.T) {
+	b := newBench(t)
+	names := b.names(
+		shardtest.Write(t, "README", "a.x", "b.x"), shardtest.Write(t, "c.x", "d.x", "NOTES"), shardtest.Write(t, "e.x"),
+	)
+	o := b.options("true")
+	o.Choice = pack.Choice{Skip: 1, Count: 2}
+	s, err := Run(t.Context(), names, o)
+	shardtest.Check(t, err)
+	if got, want := b.members(o.Output.Name), "b.x=b.x c.x=c.x"; got != want || s.Done != 2 || s.Skipped != 1 {
+		t.Errorf("output: %s, want %s; %+v", got, want, s)
+	}
+}
+
+// A run over one source writes the same bytes as ever, and no field says which source it is.
+func TestOneSource(t *testing.T) {
+	b := newBench(t)
+	in := shardtest.Write(t, "README", "a.x", "b.x", "LICENSE")
+	o := b.options("true")
+	o.Report = b.path("report")
+	_, err := Run(t.Context(), b.names(in), o)
+	shardtest.Check(t, err)
+	want, err := os.ReadFile(in)
+	shardtest.Check(t, err)
+	if got, err := os.ReadFile(o.Output.Name); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the output differs from the shard: %v", err)
+	}
+	if report, err := os.ReadFile(o.Report); err != nil || bytes.Contains(report, []byte("shard")) {
+		t.Errorf("report: %s, %v", report, err)
+	}
+}
+
+// A run over several sources that was interrupted is continued where it was, and the outputs and the report are those of a run
+// that was not.
+func TestResumeSeveral(t *testing.T) {
+	in := []string{
+		shardtest.Write(t, "README", "a.x", "b.x", "c.x", "LICENSE"), shardtest.Write(t, "d.x", "NOTES", "e.x", "f.x", "END"),
+		shardtest.Write(t, "g.x"), shardtest.Write(t, "FIRST", "h.x", "i.x"),
+	}
+	for _, choice := range []pack.Choice{{}, {Skip: 1, Count: 7}} {
+		whole := newBench(t)
+		_, err := Run(t.Context(), whole.names(in...), whole.resumable(choice))
+		shardtest.Check(t, err)
+		for _, stop := range []string{"d", "e", "f", "g", "h"} {
+			b := newBench(t)
+			o := b.resumable(choice)
+			samples := b.interrupt(o, b.names(in...), stop)
+			o.Resume = true
+			s, err := Run(t.Context(), b.names(in...), o)
+			shardtest.Check(t, err)
+			if !strings.Contains(b.messages.String(), "continuing after "+ui.Count(samples, "sample")) {
+				t.Errorf("%+v, interrupted at %s: messages: %s", choice, stop, b.messages.String())
+			}
+			if want := s.Done + s.Failed; choice.Count == 0 && want != 9 || choice.Count != 0 && want != 7 {
+				t.Errorf("%+v, interrupted at %s: %+v", choice, stop, s)
+			}
+			for _, name := range []string{"out.tar", "failed.tar"} {
+				if got, want := b.members(b.path(name)), whole.members(whole.path(name)); got != want {
+					t.Errorf("%+v, interrupted at %s: %s: %s, want %s", choice, stop, name, got, want)
+				}
+			}
+			if got, want := b.report(o.Report), whole.report(whole.path("report")); !slices.Equal(got, want) {
+				t.Errorf("%+v, interrupted at %s: report: %+v, want %+v", choice, stop, got, want)
+			}
+		}
+	}
+}
+
+// resumable returns the options of a run that fails in some samples, and waits for ever in the one whose key is $STOP, after
+// it has written to the FIFO $REACHED.
+func (b *bench) resumable(choice pack.Choice) Options {
+	o := b.options(`if test "$SAMPLE_KEY" = "$STOP"; then echo >"$REACHED"; exec sleep 1000; fi
+		case $SAMPLE_KEY in b|d|h) exit 1; esac; echo >sample.y`)
+	o.OnError, o.Choice, o.Report, o.Jobs = Skip, choice, b.path("report"), 1
+	o.Checkpoints = b.dir
+	o.Failed = output.Options{Name: b.path("failed.tar"), UI: o.UI, Pack: pack.Options{DropOutside: true}}
+	return o
+}
+
+// interrupt runs until the sample with a key is reached, and returns after how many samples the run can be resumed: with one
+// command at a time, those until the third one before it have certainly been handled then.
+func (b *bench) interrupt(o Options, names []source.Name, key string) (samples int) {
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	reached := b.path("reached")
+	shardtest.Check(b, unix.Mkfifo(reached, 0o600))
+	o.Env = append(o.Env, "STOP="+key, "REACHED="+reached)
+	go func() {
+		defer cancel()
+		os.ReadFile(reached)
+	}()
+	r, err := newRun(ctx, names, o)
+	shardtest.Check(b, err)
+	r.points.share = 0
+	_, err = r.run(ctx)
+	stopped := new(StoppedError)
+	if !errors.As(err, &stopped) || !errors.Is(err, context.Canceled) {
+		b.Fatalf("interrupted at %s: %v", key, err)
+	}
+	return stopped.Samples
+}
+
+// A checkpoint that a build before runs over several sources has written is understood.
+func TestOldCheckpoint(t *testing.T) {
+	b := newBench(t)
+	part := ".out.tar.shardfs-part-" + strings.Repeat("A", 26)
+	shardtest.Check(t, os.WriteFile(b.path(part), nil, 0o600))
+	old := `{"version":1,"output":"` + b.path("out.tar") + `","part":"` + part + `",
+		"run":[["version of shardfs","dev"],["shard","in.tar {Size:1} "],["command","[\"true\"]"]],
+		"samples":7,"failed":[3,5],"bytes_in":900,"report":80,
+		"mark":{"samples":5,"members":9,"bytes":700,"left_out":1,"emptied":2,"lacking":3,"others":4,
+			"row":6,"copied":512,"last_key":"YQ==","intact":true},"tail":"AAE="}`
+	shardtest.Check(t, os.WriteFile(b.path(checkpointFile), []byte(old), 0o600))
+	c, err := readCheckpoint(b.path(checkpointFile))
+	shardtest.Check(t, err)
+	want := checkpoint{
+		Version: 1, Output: b.path("out.tar"),
+		Run:      Settings{{"version of shardfs", "dev"}, {"shard", "in.tar {Size:1} "}, {"command", `["true"]`}},
+		progress: progress{Samples: 7, Failed: []int{3, 5}, BytesIn: 900, Report: 80},
+		Position: output.Position{Part: part, Tail: []byte{0, 1}, Mark: pack.Position{
+			Summary: pack.Summary{Samples: 5, Members: 9, Bytes: 700, LeftOut: 1, Emptied: 2, Lacking: 3, Outside: 4},
+			Row:     6, Copied: 512, LastKey: []byte("a"), Intact: true,
+		}},
+	}
+	if !reflect.DeepEqual(*c, want) {
+		t.Errorf("%+v\nwant %+v", *c, want)
+	}
+	now := Settings{{"shard", "in.tar {Size:1} "}, {"version of shardfs", "dev"}, {"command", `["false"]`}}
+	if got := now.differs(c.Run); got != "command" {
+		t.Errorf("differs in %q, want the command", got)
+	}
+}
