@@ -98,6 +98,8 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 		o.trace = func(line string) { fmt.Println("trace:", line) }
 	}
 	switch kind {
+	case stuck:
+		return mountStuck(sh.Path(), mountpoint, o)
 	case waiting:
 		report := o.report()
 		return serve(waiter{newBase(view.One(sh), report), report}, mountpoint, &o, report)

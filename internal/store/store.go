@@ -103,8 +103,17 @@ type Bound struct {
 	src ReaderAt
 }
 
+// errShort says that a store has broken the promise of [ReaderAt]. A reader that tried again might do so forever.
+var errShort = errors.New("the store returned fewer bytes than were asked for, and no reason")
+
 // ReadAt implements [io.ReaderAt].
-func (b Bound) ReadAt(p []byte, off int64) (int, error) { return b.src.ReadAt(b.ctx, p, off) }
+func (b Bound) ReadAt(p []byte, off int64) (int, error) {
+	n, err := b.src.ReadAt(b.ctx, p, off)
+	if err == nil && n < len(p) {
+		err = errShort
+	}
+	return n, err
+}
 
 // Source returns what is read.
 func (b Bound) Source() ReaderAt { return b.src }

@@ -21,6 +21,7 @@ import (
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/memory"
 	"github.com/shardfs/shardfs/internal/testtime"
 )
 
@@ -267,5 +268,42 @@ func TestView(t *testing.T) {
 	}
 	if _, err := v.Lookup(Root, index.KeyFile); err != unix.ENOENT {
 		t.Errorf("the root has a key: %v", err)
+	}
+}
+
+// An interrupted read of a store that does not answer is EINTR, and no fault of the shard.
+func TestInterruptedRead(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "shard.tar")
+	write(t, name, 3, 80_000, "a")
+	content, err := os.ReadFile(name)
+	check(t, err)
+	s := memory.New()
+	s.Put("memory://shard.tar", content)
+	sh, err := shard.Open(t.Context(), "memory://shard.tar", shard.Options{Store: s, NoIndex: true})
+	check(t, err)
+	defer sh.Close()
+	v := New(sh)
+	a, err := v.Lookup(DirIno(sh.Index.DirOf(1)), "sample.a")
+	check(t, err)
+	fault, waiting := memory.Blocked()
+	s.SetFault(fault)
+	ctx, interrupt := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := v.ReadAt(ctx, a.Ino, make([]byte, 100), 0)
+		done <- err
+	}()
+	testtime.Receive(t, waiting, "the read to wait")
+	interrupt()
+	if err := testtime.Receive(t, done, "the end of the read"); err != unix.EINTR {
+		t.Errorf("the read ends with %v", err)
+	}
+	s.SetFault(nil)
+	if n, err := v.ReadAt(t.Context(), a.Ino, make([]byte, 100), 0); n != 100 || err != nil {
+		t.Errorf("the next read: %d bytes, %v", n, err)
+	}
+	s.SetFault(func(context.Context, memory.Read) (int, error) { return 0, unix.EHOSTUNREACH })
+	if _, err := v.ReadAt(t.Context(), a.Ino, make([]byte, 100), 0); !errors.Is(err, ErrShard) {
+		t.Errorf("a read whose store fails: %v", err)
 	}
 }

@@ -1,0 +1,114 @@
+package shard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/memory"
+	"github.com/shardfs/shardfs/internal/testtime"
+)
+
+var errInterrupted = errors.New("interrupted")
+
+// A read of a store that does not answer ends with its context, whether the bytes are stored as they are, compressed, or
+// decoded into a temporary file; and the next read is as if nothing had been.
+func TestInterruptedRead(t *testing.T) {
+	plain := makeTar(t, 60, 400_000)
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for story, stored := range map[string][]byte{
+		"plain": plain, "gzip": zip(t, plain), "zstd of one frame": encoder.EncodeAll(plain, nil),
+	} {
+		s := memory.New()
+		s.Put("memory://a.tar", stored)
+		sh := mustOpen(t, "memory://a.tar", Options{Store: s, NoIndex: true, SpoolDir: t.TempDir()})
+		fault, waiting := memory.Blocked()
+		s.SetFault(fault)
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		got := make([]byte, 1000)
+		go func() {
+			_, err := sh.ReadAt(ctx, got, 1000)
+			done <- err
+		}()
+		testtime.Receive(t, waiting, story+": the read to wait")
+		interrupt(errInterrupted)
+		if err := testtime.Receive(t, done, story+": the end of the read"); err != errInterrupted {
+			t.Errorf("%s: the read ends with %v", story, err)
+		}
+		if (sh.spool != nil) != (story == "zstd of one frame") {
+			t.Errorf("%s: kept decoded: %v", story, sh.spool != nil)
+		}
+		if sh.spool != nil {
+			continue // its stream still waits, until Close
+		}
+		s.SetFault(nil)
+		if n, err := sh.ReadAt(t.Context(), got, 1000); n != len(got) || err != nil || !bytes.Equal(got, plain[1000:2000]) {
+			t.Errorf("%s: the next read: %d bytes, %v", story, n, err)
+		}
+	}
+}
+
+// Indexing ends with the context of Open, and in the background with Close, also when the store does not answer.
+func TestInterruptedIndexing(t *testing.T) {
+	plain := makeTar(t, 60, 400_000)
+	s := memory.New()
+	s.Put("memory://a.tar", plain)
+	fault, waiting := memory.Blocked()
+	s.SetFault(fault)
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := Open(ctx, "memory://a.tar", Options{Store: s, NoIndex: true})
+		done <- err
+	}()
+	testtime.Receive(t, waiting, "Open to wait")
+	interrupt(errInterrupted)
+	if err := testtime.Receive(t, done, "the end of Open"); !errors.Is(err, errInterrupted) {
+		t.Errorf("Open ends with %v", err)
+	}
+	s.SetFault(func(ctx context.Context, r memory.Read) (int, error) {
+		if r.Off < int64(len(plain)/2) || r.Off > int64(len(plain)-100_000) {
+			return r.Len, nil
+		}
+		return fault(ctx, r)
+	})
+	sh, err := Open(t.Context(), "memory://a.tar", Options{Store: s, NoIndex: true, Growing: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testtime.Receive(t, waiting, "indexing to wait")
+	if err := sh.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := sh.Built(); !errors.Is(err, ErrClosed) {
+		t.Errorf("indexing ends with %v", err)
+	}
+}
+
+// A shard whose store has another version of it now says so, and one that returns too little is not taken for shorter.
+func TestFaultyStore(t *testing.T) {
+	plain := makeTar(t, 60, 400_000)
+	s := memory.New()
+	s.Put("memory://a.tar", plain)
+	sh := mustOpen(t, "memory://a.tar", Options{Store: s, NoIndex: true})
+	if err := sh.Unchanged(t.Context()); err != nil {
+		t.Errorf("at first: %v", err)
+	}
+	s.Put("memory://a.tar", plain)
+	if err := sh.Unchanged(t.Context()); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("of another version: %v", err)
+	}
+	s.SetFault(func(_ context.Context, r memory.Read) (int, error) { return r.Len / 2, nil })
+	if sh, err := Open(t.Context(), "memory://a.tar", Options{Store: s, NoIndex: true}); err == nil {
+		t.Errorf("%d samples of a shard whose store returns half of what is asked for", sh.Index.Samples())
+		sh.Close()
+	}
+}
