@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -55,7 +53,7 @@ shard is damaged or cut short.`,
 	return cmd
 }
 
-// check looks at shards as one dataset. One that cannot be read is no reason not to look at the others.
+// check checks shards as one dataset. If one cannot be read, the others are checked nevertheless.
 func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 	r := &findings{ui: u}
 	checker := lint.New(r.add)
@@ -87,107 +85,43 @@ func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 	return nil
 }
 
-// checkShard looks at a shard. Damage is a finding, and no error.
+// checkShard checks a shard. Damage is a finding, not an error.
 func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name string, mayBeCut bool) error {
 	shown := store.Redact(name)
-	in, err := openPass(ctx, name)
+	in, err := openScan(ctx, name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", shown, err)
 	}
-	defer in.close()
+	defer in.Close()
 	r.begin(shown)
 	s := checker.Open(shown)
-	if in.coded != nil {
-		s.Compressed(in.format.String(), in.extra)
+	compressed := in.Format != codec.Plain
+	if compressed {
+		s.Compressed(in.Format.String(), in.HasExtra)
 	}
-	err = s.Read(in.plain)
-	if changed := in.unchanged(ctx); changed != nil && r.err == nil {
-		return fmt.Errorf("%s: %w", shown, changed) // and what was found may be of no version of it
+	err = s.Read(in.Plain)
+	if changed := in.Unchanged(); changed != nil && r.err == nil {
+		return fmt.Errorf("%s: %w", shown, changed) // the findings may be about no version of it
 	}
 	if errors.Is(err, index.ErrNotTar) {
-		err = in.whyNotTar(ctx, err)
+		err = in.WhyNotTar(err)
 	}
 	switch {
 	case err != nil && (r.err != nil || ctx.Err() != nil || exitStatus(err) != exitDamaged):
 		return fmt.Errorf("%s: %w", shown, err)
 	case err != nil:
 		s.Damaged(err, mayBeCut)
-	case in.coded != nil:
-		s.Decoded(in.format.String(), in.coded.FirstEnd(), in.coded.Trailing())
+	case compressed:
+		firstEnd, trailing := in.Ends()
+		s.Decoded(in.Format.String(), firstEnd, trailing)
 	}
 	return r.end(s)
 }
 
-// pass is a shard that is read once, from its first to its last byte.
-type pass struct {
-	object store.Object // nil for standard input
-	format codec.Format
-	extra  bool // see codec.HasExtra
-	plain  io.Reader
-	coded  *codec.Reader // that plain is; nil where the shard is plain
-}
-
-// openPass opens a shard by its name. What can be skipped of a plain one is not read.
-func openPass(ctx context.Context, name string) (*pass, error) {
-	if name == "-" {
-		in := bufio.NewReaderSize(pipe.NewReader(ctx, os.Stdin), 256<<10)
-		head, err := in.Peek(index.BlockSize)
-		if err != nil && err != io.EOF {
-			return nil, err
-		}
-		p := &pass{format: codec.Detect(head), extra: codec.HasExtra(head)}
-		return p, p.decode(in)
+// openScan opens a shard, or standard input, to read it once.
+func openScan(ctx context.Context, name string) (*shard.Scan, error) {
+	if name == source.Stdin {
+		return shard.NewScan(pipe.NewReader(ctx, os.Stdin))
 	}
-	object, err := stores().Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	in := io.NewSectionReader(store.At(ctx, object), 0, object.Size())
-	p := &pass{object: object}
-	if p.format, err = codec.DetectAt(in); err == nil {
-		head := make([]byte, 10)
-		n, _ := in.ReadAt(head, 0)
-		p.extra = codec.HasExtra(head[:n])
-		err = p.decode(in)
-	}
-	if err != nil {
-		return nil, errors.Join(err, object.Close())
-	}
-	return p, nil
-}
-
-// decode has the plain bytes read from in.
-func (p *pass) decode(in io.Reader) (err error) {
-	p.plain = in
-	if p.format != codec.Plain {
-		p.coded, err = codec.NewReader(p.format, in, codec.Options{FirstEnd: true})
-		p.plain = p.coded
-	}
-	return err
-}
-
-// whyNotTar says what a shard is that is no tar, where that is known.
-func (p *pass) whyNotTar(ctx context.Context, err error) error {
-	if p.object == nil {
-		return err
-	}
-	if why := shard.WhyNotTar(store.At(ctx, p.object), p.object.Size(), err); why != err {
-		return fmt.Errorf("%w: %w", index.ErrNotTar, why)
-	}
-	return err
-}
-
-// unchanged returns nil if the shard is still what was opened.
-func (p *pass) unchanged(ctx context.Context) error {
-	if p.object == nil {
-		return nil
-	}
-	return p.object.Unchanged(ctx)
-}
-
-func (p *pass) close() error {
-	if p.object == nil {
-		return nil
-	}
-	return p.object.Close()
+	return shard.OpenScan(ctx, stores(), name)
 }

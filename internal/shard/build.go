@@ -57,7 +57,7 @@ func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) 
 		f.Map, f.Trailing = p.coded.Map(), p.coded.Trailing()
 	}
 	if errors.Is(err, index.ErrNotTar) {
-		return nil, WhyNotTar(store.At(p.s.ctx, p.s.object), p.s.object.Size(), err)
+		return nil, whyNotTar(store.At(p.s.ctx, p.s.object), p.s.object.Size(), err)
 	}
 	if err = asTruncated(err); err != nil {
 		if !truncated || f.Index == nil || errors.Is(err, ErrClosed) {
@@ -68,9 +68,9 @@ func (p *pass) run(truncated bool, build func(io.Reader) (*index.Index, error)) 
 	return &f, nil
 }
 
-// WhyNotTar says of a shard of size bytes that is no tar what it is, where that is known: compressed in a way that is not
-// decoded, or compressed twice, which nobody who reads shards decodes either. Else it returns err.
-func WhyNotTar(r io.ReaderAt, size int64, err error) error {
+// whyNotTar returns an error that says what a shard of size bytes is that is no tar: compressed in a way that is not
+// decoded, or compressed twice, which other readers do not decode either. If that is not known it returns err.
+func whyNotTar(r io.ReaderAt, size int64, err error) error {
 	head := make([]byte, index.BlockSize)
 	f, formatErr := codec.DetectAt(r)
 	var in io.Reader = io.NewSectionReader(r, 0, size)
