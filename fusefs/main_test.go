@@ -352,7 +352,7 @@ func (m *mounted) overlay() *overlay.Overlay {
 
 func openOverlay(t testing.TB, scratch *scratch.Scratch) *overlay.Overlay {
 	t.Helper()
-	sh, err := scratch.OpenShard(t.Context())
+	sh, err := scratch.OpenShard(t.Context(), nil)
 	check(t, err)
 	o, err := overlay.New(scratch, sh)
 	check(t, err)

@@ -41,7 +41,7 @@ now.`,
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			changes, err := mounts.Open(cmd.Context(), args[0])
+			changes, err := mounts.Open(cmd.Context(), stores(), args[0])
 			if err == nil {
 				defer changes.Close()
 				if o.all || o.sha256 {

@@ -62,7 +62,7 @@ func serve(ctx context.Context, u *ui.UI) error {
 	}
 	link.Configure(u)
 	link.Exit = func() { os.Exit(exitOK) }
-	return server.Serve(ctx, u, link.Options, link)
+	return server.Serve(ctx, u, stores(), link.Options, link)
 }
 
 // newRoot returns the root of the command line, with all verbs.

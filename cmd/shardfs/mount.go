@@ -74,11 +74,11 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 		Changes: server.Changes(f.overlay), Scratch: f.scratch,
 	}
 	o.SetShardOptions(f.from.options())
-	if err := server.Prepare(ctx, u, &o); err != nil {
+	if err := server.Prepare(ctx, u, stores(), &o); err != nil {
 		return err
 	}
 	if f.foreground {
-		return server.Serve(ctx, u, o, nil)
+		return server.Serve(ctx, u, stores(), o, nil)
 	}
 	return server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 }

@@ -22,7 +22,7 @@ others are files.`,
   shardfs status --json mnt | jq -r .path`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			changes, err := mounts.Open(cmd.Context(), args[0])
+			changes, err := mounts.Open(cmd.Context(), stores(), args[0])
 			if err != nil {
 				return err
 			}

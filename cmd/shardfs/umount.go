@@ -24,7 +24,7 @@ the mount: if they were not packed, umount refuses.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, mountpoint := range args {
-				err := mounts.End(cmd.Context(), mountpoint, discard)
+				err := mounts.End(cmd.Context(), stores(), mountpoint, discard)
 				if errors.Is(err, mounts.ErrUnpacked) {
 					err = ui.WithHint(err, "pack them first, or lose them with --discard")
 				}

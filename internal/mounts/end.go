@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // ErrUnpacked says that changes would be lost that were not packed.
@@ -19,7 +20,7 @@ var ErrUnpacked = errors.New("there are changes that were not packed")
 // End unmounts the mount at a place, waits for the end of its server, and removes a temporary scratch directory. It
 // refuses with ErrUnpacked if that has changes that were not packed, unless discard is set. If the mount is in use,
 // the error is EBUSY and names the processes.
-func End(ctx context.Context, place string, discard bool) error {
+func End(ctx context.Context, st store.Store, place string, discard bool) error {
 	place, err := Absolute(place)
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func End(ctx context.Context, place string, discard bool) error {
 		if err := flush(m); err != nil {
 			return err
 		}
-		unpacked, err := hasUnpacked(ctx, s)
+		unpacked, err := hasUnpacked(ctx, st, s)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // ErrNotMounted says that shardfs has no mount at a place.
@@ -25,17 +26,17 @@ type Changes struct {
 // Open opens the shard of a mount and its changes, with all that was written to the mount before. The mount may be
 // used meanwhile, and its server may be gone. The error is ErrNotMounted where shardfs has no mount at that place, and
 // also where the mount is of many shards: it cannot be changed, so it is like any other directory.
-func Open(ctx context.Context, place string) (*Changes, error) {
+func Open(ctx context.Context, st store.Store, place string) (*Changes, error) {
 	s, err := scratchAt(place)
 	if err != nil {
 		return nil, err
 	}
-	return OpenChanges(ctx, s)
+	return OpenChanges(ctx, st, s)
 }
 
-// OpenChanges opens the shard of a scratch directory and the changes over it.
-func OpenChanges(ctx context.Context, s *scratch.Scratch) (*Changes, error) {
-	sh, err := s.OpenShard(ctx)
+// OpenChanges opens the shard of a scratch directory, which is in st, and the changes over it.
+func OpenChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Changes, error) {
+	sh, err := s.OpenShard(ctx, st)
 	if err != nil {
 		return nil, err
 	}

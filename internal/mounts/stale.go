@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // serverGone reports whether a mount needs a server that is gone. A server holds the scratch directory as long as it
@@ -30,7 +31,7 @@ type Leftover struct {
 
 // ClearStale detaches our mounts at a place whose server is gone, and removes their temporary scratch directories. It
 // returns those that stay.
-func ClearStale(ctx context.Context, place string) (left []Leftover, err error) {
+func ClearStale(ctx context.Context, st store.Store, place string) (left []Leftover, err error) {
 	for {
 		m, mounted, err := At(place)
 		if err != nil || !mounted || !serverGone(m) {
@@ -43,7 +44,7 @@ func ClearStale(ctx context.Context, place string) (left []Leftover, err error) 
 		if err != nil {
 			continue // nothing of it is left
 		}
-		if kept, err := RemovePacked(ctx, s); err != nil || kept {
+		if kept, err := RemovePacked(ctx, st, s); err != nil || kept {
 			left = append(left, Leftover{s.Dir, err})
 		}
 	}
@@ -90,11 +91,11 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 
 // RemovePacked removes a scratch directory that no process holds, unless it is the user's own or has changes that
 // were not packed. Kept says that it has such changes, or that they could not be looked at.
-func RemovePacked(ctx context.Context, s *scratch.Scratch) (kept bool, err error) {
+func RemovePacked(ctx context.Context, st store.Store, s *scratch.Scratch) (kept bool, err error) {
 	if s.Kind() == scratch.Kept {
 		return false, nil
 	}
-	unpacked, err := hasUnpacked(ctx, s)
+	unpacked, err := hasUnpacked(ctx, st, s)
 	if err != nil || unpacked {
 		return true, err
 	}
@@ -102,12 +103,12 @@ func RemovePacked(ctx context.Context, s *scratch.Scratch) (kept bool, err error
 }
 
 // hasUnpacked reports whether a scratch directory has changes that were not packed.
-func hasUnpacked(ctx context.Context, s *scratch.Scratch) (bool, error) {
+func hasUnpacked(ctx context.Context, st store.Store, s *scratch.Scratch) (bool, error) {
 	changed, err := s.HasChanges()
 	if err != nil || !changed {
 		return false, err
 	}
-	c, err := OpenChanges(ctx, s)
+	c, err := OpenChanges(ctx, st, s)
 	if err != nil {
 		return true, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // Bind records which shard the changes are over and where they will be mounted; "" for nowhere. The error is
@@ -75,11 +76,12 @@ func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
 	return o, err
 }
 
-// OpenShard opens the shard that the changes are over. It refuses a shard that was changed since Bind.
-func (s *Scratch) OpenShard(ctx context.Context) (*shard.Shard, error) {
+// OpenShard opens the shard that the changes are over, in a store; nil means local files. It refuses a shard that was changed since Bind.
+func (s *Scratch) OpenShard(ctx context.Context, st store.Store) (*shard.Shard, error) {
 	m := &s.manifest
 	sh, err := shard.Open(ctx, m.shard, shard.Options{
-		IndexFile: m.index, CacheDir: m.cache, NoIndex: m.index == "" && m.cache == "", AllowTruncated: m.truncated,
+		Store: st, IndexFile: m.index, CacheDir: m.cache, NoIndex: m.index == "" && m.cache == "",
+		AllowTruncated: m.truncated,
 	})
 	if err != nil {
 		return nil, err

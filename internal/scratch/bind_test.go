@@ -55,7 +55,7 @@ func TestOpenShardIndex(t *testing.T) {
 	shardtest.Check(t, err)
 	defer sh.Close()
 	shardtest.Check(t, s.Bind(sh, ""))
-	again, err := s.OpenShard(t.Context())
+	again, err := s.OpenShard(t.Context(), nil)
 	shardtest.Check(t, err)
 	defer again.Close()
 	if !sh.Indexed || again.Indexed {
@@ -63,7 +63,7 @@ func TestOpenShardIndex(t *testing.T) {
 	}
 	shardtest.Check(t, s.Sync())
 	shardtest.Check(t, os.Remove(name))
-	if _, err := s.OpenShard(t.Context()); err == nil {
+	if _, err := s.OpenShard(t.Context(), nil); err == nil {
 		t.Error("a removed shard was opened")
 	}
 }

@@ -134,7 +134,7 @@ func TestOtherShard(t *testing.T) {
 	shardtest.Check(t, s.Bind(other, ""))
 	// The shard itself, rewritten, is another one too.
 	shardtest.Check(t, os.WriteFile(other.Name, []byte("rewritten"), 0o644))
-	if _, err := s.OpenShard(t.Context()); err == nil {
+	if _, err := s.OpenShard(t.Context(), nil); err == nil {
 		t.Error("a rewritten shard was opened")
 	}
 }
@@ -293,7 +293,7 @@ func TestPathOfAnyBytes(t *testing.T) {
 	shardtest.Check(t, s.Bind(sh, "/mnt/\xfd"))
 	s, err = Open(s.Dir)
 	shardtest.Check(t, err)
-	again, err := s.OpenShard(t.Context())
+	again, err := s.OpenShard(t.Context(), nil)
 	shardtest.Check(t, err)
 	defer again.Close()
 	if again.Name != name || s.Mountpoint() != "/mnt/\xfd" {

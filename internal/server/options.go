@@ -46,11 +46,3 @@ const (
 func (o *Options) SetShardOptions(s shard.Options) {
 	o.IndexFile, o.CacheDir, o.NoIndex, o.AllowTruncated = s.IndexFile, s.CacheDir, s.NoIndex, s.AllowTruncated
 }
-
-// shardOptions returns how a shard is opened.
-func (o *Options) shardOptions(detail func(format string, args ...any)) shard.Options {
-	return shard.Options{
-		IndexFile: o.IndexFile, CacheDir: o.CacheDir, NoIndex: o.NoIndex, AllowTruncated: o.AllowTruncated,
-		Detail: detail,
-	}
-}

@@ -27,13 +27,13 @@ func CanMount() bool {
 
 // Prepare checks that the options can be served, as far as the user is to blame for it, clears what a server that is
 // gone has left at the mountpoint, and makes the name of the mountpoint absolute.
-func Prepare(ctx context.Context, u *ui.UI, o *Options) error {
+func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 	given := o.Mountpoint
 	place, err := mounts.Absolute(given)
 	if err != nil {
 		return err
 	}
-	left, err := mounts.ClearStale(ctx, place)
+	left, err := mounts.ClearStale(ctx, st, place)
 	for _, l := range left {
 		if l.Err != nil {
 			u.Warn("%s: %v", l.Dir, l.Err)
@@ -85,7 +85,7 @@ func (o *Options) checkHidden(mountpoint, place string) error {
 	for _, name := range o.Names {
 		path, err := store.Path(name)
 		if err != nil {
-			return err
+			continue // no local file
 		}
 		if path, err = mounts.Absolute(path); err != nil {
 			return err

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		link.Configure(u)
 		link.Exit = func() { os.Exit(0) }
-		err = Serve(context.Background(), u, link.Options, link)
+		err = Serve(context.Background(), u, nil, link.Options, link)
 	}
 	if err != nil {
 		u.Fail(err)
@@ -63,7 +63,8 @@ func prepare(t *testing.T) *fixture {
 	shardtest.Check(t, err)
 	t.Cleanup(func() { stderr.Close() })
 	f.options = Options{
-		Names: []string{name}, Mountpoint: filepath.Join(dir, "mnt"), Scratch: filepath.Join(dir, "scratch"), NoIndex: true,
+		Names: []string{name}, Mountpoint: filepath.Join(dir, "mnt"), Scratch: filepath.Join(dir, "scratch"),
+		NoIndex: true,
 	}
 	f.command = Command{Args: []string{"mount", "in.tar"}, Env: os.Environ(), Stderr: stderr, UI: new(ui.UI)}
 	shardtest.Check(t, os.Mkdir(f.options.Mountpoint, 0o755))
@@ -124,7 +125,7 @@ func TestKilled(t *testing.T) {
 	if err := p.Stop(); err == nil {
 		t.Error("Stop has no error for a killed server")
 	}
-	if left, err := mounts.ClearStale(t.Context(), f.options.Mountpoint); len(left) > 0 || err != nil {
+	if left, err := mounts.ClearStale(t.Context(), nil, f.options.Mountpoint); len(left) > 0 || err != nil {
 		t.Errorf("%v; %v", left, err)
 	}
 	f.looks(t, false)
@@ -135,7 +136,7 @@ func TestStart(t *testing.T) {
 	f := prepare(t)
 	shardtest.Check(t, Start(t.Context(), f.command, f.options))
 	f.looks(t, true)
-	shardtest.Check(t, mounts.End(t.Context(), f.options.Mountpoint, false))
+	shardtest.Check(t, mounts.End(t.Context(), nil, f.options.Mountpoint, false))
 	f.looks(t, false)
 }
 

@@ -28,16 +28,17 @@ import (
 type server struct {
 	Options
 	ui      *ui.UI
+	store   store.Store
 	link    *Link
 	scratch *scratch.Scratch // held
 }
 
-// Serve mounts shards and serves them until they are unmounted or ctx ends. Link is the link to the process that
-// started this one; nil: the user did. Serve changes the whole process: it ignores SIGHUP, as a mount outlives the
-// terminal that it was made at, and has no umask.
-func Serve(ctx context.Context, u *ui.UI, o Options, link *Link) (err error) {
+// Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
+// process that started this one; nil: the user did. Serve changes the whole process: it ignores SIGHUP, as a mount
+// outlives the terminal that it was made at, and has no umask.
+func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
-	s := &server{Options: o, ui: u, link: link}
+	s := &server{Options: o, ui: u, store: st, link: link}
 	if o.Scratch != "" {
 		s.scratch, err = scratch.Create(o.Scratch)
 	} else {
@@ -73,7 +74,7 @@ func Serve(ctx context.Context, u *ui.UI, o Options, link *Link) (err error) {
 // serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount outlives
 // this process.
 func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
-	opened, err := s.scratch.UseIndex(s.shardOptions(s.ui.Detail))
+	opened, err := s.scratch.UseIndex(s.shardOptions())
 	if err != nil {
 		return false, err
 	}
@@ -141,17 +142,14 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	set, err := view.Many(ctx, nil, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
-		opened := s.shardOptions(s.ui.Detail)
+	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
+		opened := s.shardOptions()
 		opened.SpoolDir, opened.CacheBytes = s.scratch.Dir, 4<<20 // some thirty are open at a time
-		path, err := store.Path(name)
-		if err != nil {
-			return nil, err
+		from := name
+		if path, err := store.Path(name); err == nil && !filepath.IsAbs(path) {
+			from = wd + "/" + path // not cleaned: a .. after a link must stay
 		}
-		if !filepath.IsAbs(path) {
-			path = wd + "/" + path // not cleaned: a .. after a link must stay
-		}
-		sh, err := shard.Open(ctx, path, opened)
+		sh, err := shard.Open(ctx, from, opened)
 		if err != nil {
 			return nil, err
 		}
@@ -172,6 +170,14 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
 	}
 	return s.attend(ctx, m, func() {})
+}
+
+// shardOptions returns how a shard is opened.
+func (s *server) shardOptions() shard.Options {
+	return shard.Options{
+		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, NoIndex: s.NoIndex,
+		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail,
+	}
 }
 
 // mountOptions returns the options to mount with.
@@ -235,7 +241,7 @@ func (s *server) leave() error {
 	if err != nil {
 		return nil // removed by umount
 	}
-	kept, err := mounts.RemovePacked(context.Background(), now)
+	kept, err := mounts.RemovePacked(context.Background(), s.store, now)
 	if kept {
 		s.ui.Warn("%s: there are changes that were not packed: mount with --scratch %[1]s to use them again", now.Dir)
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// Scan is a shard that is read once, from the first to the last byte, without an index. It is not safe for concurrent use.
+// Scan is a shard that is read once, from the first to the last byte, without an index. It is not safe for concurrent
+// use.
 type Scan struct {
 	Plain    io.Reader // plain bytes; an io.Seeker where bytes can be skipped instead of read
 	Format   codec.Format
@@ -68,8 +69,8 @@ func (s *Scan) decode(in io.Reader) (err error) {
 	return err
 }
 
-// Ends returns, for a compressed shard that was read to the end, where the plain bytes of its first stream end and how many
-// bytes follow the compressed data; see [codec.Reader].
+// Ends returns, for a compressed shard that was read to the end, where the plain bytes of its first stream end and
+// how many bytes follow the compressed data; see [codec.Reader].
 func (s *Scan) Ends() (firstEnd, trailing int64) {
 	if s.coded == nil {
 		return 0, 0

@@ -51,7 +51,8 @@ func TestScan(t *testing.T) {
 				t.Errorf("%v %s: %d bytes in %v, want %d; %v", tt.format, what, len(got), s.Format, len(tt.want), err)
 			}
 			if firstEnd != tt.firstEnd || trailing != tt.trailing {
-				t.Errorf("%v %s: ends %d, %d, want %d, %d", tt.format, what, firstEnd, trailing, tt.firstEnd, tt.trailing)
+				t.Errorf("%v %s: ends %d, %d, want %d, %d",
+					tt.format, what, firstEnd, trailing, tt.firstEnd, tt.trailing)
 			}
 			if err := s.Unchanged(); err != nil {
 				t.Error(err)

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // openDir opens a mountpoint or another directory of sample directories. A mount of many shards cannot be changed, so it is
 // like any other directory.
-func (s *Source) openDir(ctx context.Context, dir string) error {
-	changes, err := mounts.Open(ctx, dir)
+func (s *Source) openDir(ctx context.Context, st store.Store, dir string) error {
+	changes, err := mounts.Open(ctx, st, dir)
 	if errors.Is(err, mounts.ErrNotMounted) {
 		return s.openRoot(dir)
 	}

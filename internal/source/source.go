@@ -50,7 +50,7 @@ func Open(ctx context.Context, n Name, o Options) (*Source, error) {
 	var err error
 	switch n.Kind {
 	case Dir:
-		err = s.openDir(ctx, n.Path)
+		err = s.openDir(ctx, o.Shard.Store, n.Path)
 	case Stream:
 		err = s.openStream(ctx, n.Text, o)
 	default:
