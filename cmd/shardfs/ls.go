@@ -57,7 +57,7 @@ now.`,
 				return err
 			}
 			defer sh.Close()
-			return o.listShard(u, sh, args[1:])
+			return o.listShard(cmd.Context(), u, sh, args[1:])
 		},
 	}
 	flags := cmd.Flags()
@@ -111,7 +111,7 @@ func newListedMember(name string, m index.Member) listedMember {
 }
 
 // listShard lists a shard.
-func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
+func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, keys []string) error {
 	x := sh.Index
 	row := 0
 	others := func(end int) error {
@@ -141,7 +141,7 @@ func (o *lsOptions) listShard(u *ui.UI, sh *shard.Shard, keys []string) error {
 			lm := newListedMember(s.Key+"."+m.Ext, m)
 			if o.sha256 && u.JSON {
 				sum := sha256.New()
-				if err := catRow(context.Background(), sum, sh, row); err != nil {
+				if err := catRow(ctx, sum, sh, row); err != nil {
 					return fmt.Errorf("%s: %s.%s: %w", sh.Name, s.Key, m.Ext, err)
 				}
 				lm.SHA256 = hex.EncodeToString(sum.Sum(nil))
