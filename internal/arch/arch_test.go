@@ -41,7 +41,8 @@ var layers = []layer{
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
 	{"index", []string{"internal/codec"}, nil},
 	{"pack", []string{"index"}, nil},
-	{"internal/shard", []string{"index", "internal/codec", "internal/store", "internal/store/file"}, []string{"golang.org/x/sys"}},
+	{"internal/shard", []string{"index", "internal/atomicfile", "internal/codec", "internal/retry", "internal/store",
+		"internal/store/file"}, []string{"golang.org/x/sys"}},
 	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store", "internal/store/file"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/atomicfile", "internal/retry", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},

@@ -3,7 +3,6 @@ package shard
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,60 +11,63 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/atomicfile"
+	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// ErrUnsafeCache says that somebody else could have put an index file where ours are kept. An index says which bytes of a
-// shard are whose, so a foreign one is not to be believed. The answer is always to go on without a cache.
-var ErrUnsafeCache = errors.New("unsafe index cache")
+// errUnsafeCache says that another user could have put a file into the cache. An index decides which bytes of a shard are
+// shown as whose, so one of unknown origin is not used. The remedy is always to do without a cache.
+var errUnsafeCache = errors.New("unsafe index cache")
 
-// Names in the cache. Whatever has another one is not ours, and left alone.
+// Names in the cache. Files with other names are left alone.
 const (
 	entrySuffix = ".sfidx"
 	entryDigits = 32
 	lockSuffix  = ".lock"
-	tempInfix   = ".shardfs-"
 )
 
-// Cache is a directory of index files, one for each shard, named after where the shard is. It is a memory, not a record:
-// every error may be ignored, and an entry may be gone at any time. What it says of a shard has still to be compared with
-// that shard. A Cache is safe for concurrent use, also by several processes.
-type Cache struct {
-	// dir is the directory that was checked. All that is done is done relative to it, so whoever replaces the directory,
-	// or one above it, changes nothing for us.
-	dir   *os.File
+// indexCache is a directory of index files, one for each shard, named after where the shard is. Every error may be ignored,
+// and an entry may be gone at any time. An entry has still to be compared with its shard. An indexCache is safe for
+// concurrent use, also by several processes.
+//
+// The directory has held the same files since the first release: an entry is DIGEST.sfidx, where DIGEST is the first 32
+// hexadecimal digits of the SHA-256 of the shard's absolute path or URL; DIGEST.sfidx.lock is the lock of a process that
+// builds it; temporary files are named by package atomicfile. What an entry holds has a version of its own, see package
+// index.
+type indexCache struct {
+	dir   *os.File // that was checked; all names are relative to it, so that replacing the directory has no effect
 	limit int64
 }
 
-// OpenCache opens the cache in a directory, which is made if it is missing. Limit is how many bytes the entries may have
+// openCache opens the cache in a directory, which is made if it is missing. Limit is how many bytes the entries may have
 // together; the one made last is kept even if it alone has more.
 //
-// The error is ErrUnsafeCache where dir is a symbolic link, is no directory, or where others than we can write to it.
-func OpenCache(dir string, limit int64) (*Cache, error) {
+// The error is errUnsafeCache if dir is a symbolic link, is no directory, or if other users can write to it.
+func openCache(dir string, limit int64) (*indexCache, error) {
 	dir = filepath.Clean(dir) // a slash at the end would make the kernel follow a link
 	mkdirErr := os.MkdirAll(dir, 0o700)
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	switch {
 	case err == unix.ENOTDIR || err == unix.ELOOP:
-		return nil, fmt.Errorf("%w: %s is not a directory", ErrUnsafeCache, dir)
+		return nil, fmt.Errorf("%w: %s is not a directory", errUnsafeCache, dir)
 	case err != nil && mkdirErr != nil:
 		return nil, fmt.Errorf("index cache: %w", mkdirErr)
 	case err != nil:
 		return nil, fmt.Errorf("index cache: %s: %w", dir, err)
 	}
-	c := &Cache{dir: os.NewFile(uintptr(fd), dir), limit: limit}
-	if err := onlyOurs(fd, unix.S_IFDIR); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s %w", ErrUnsafeCache, dir, err), c.Close())
+	c := &indexCache{dir: os.NewFile(uintptr(fd), dir), limit: limit}
+	if err := checkPrivate(fd, unix.S_IFDIR); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s %w", errUnsafeCache, dir, err), c.Close())
 	}
 	return c, nil
 }
 
-// onlyOurs checks that a descriptor is a file of the given type that nobody but us can write to.
-func onlyOurs(fd int, kind uint32) error {
+// checkPrivate checks that a descriptor is a file of the given type that no other user can write to.
+func checkPrivate(fd int, kind uint32) error {
 	var stat unix.Stat_t
 	switch err := unix.Fstat(fd, &stat); {
 	case err != nil:
@@ -81,9 +83,9 @@ func onlyOurs(fd int, kind uint32) error {
 }
 
 // Close closes the cache. No entry may be in the making and no lock be held.
-func (c *Cache) Close() error { return c.dir.Close() }
+func (c *indexCache) Close() error { return c.dir.Close() }
 
-func (c *Cache) fd() int { return int(c.dir.Fd()) }
+func (c *indexCache) fd() int { return int(c.dir.Fd()) }
 
 // entryName returns the name of the entry for a shard: a digest of its absolute path, or of its URL without what may
 // change from one use to the next.
@@ -105,32 +107,32 @@ func isEntry(name string) bool {
 }
 
 // Open opens the entry for a shard, given by its name, and marks it as used. The error is fs.ErrNotExist where there is
-// none, and ErrUnsafeCache where what is there cannot be ours.
-func (c *Cache) Open(shard string) (*os.File, error) {
+// none, and errUnsafeCache where another user could have made it.
+func (c *indexCache) Open(shard string) (*os.File, error) {
 	name, err := entryName(shard)
 	if err != nil {
 		return nil, fmt.Errorf("index cache: %w", err)
 	}
 	fd, err := unix.Openat(c.fd(), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err == unix.ELOOP {
-		return nil, fmt.Errorf("%w: %s is a symbolic link", ErrUnsafeCache, name)
+		return nil, fmt.Errorf("%w: %s is a symbolic link", errUnsafeCache, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("index cache: %s: %w", name, err)
 	}
 	f := os.NewFile(uintptr(fd), filepath.Join(c.dir.Name(), name))
-	if err := onlyOurs(fd, unix.S_IFREG); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s %w", ErrUnsafeCache, name, err), f.Close())
+	if err := checkPrivate(fd, unix.S_IFREG); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s %w", errUnsafeCache, name, err), f.Close())
 	}
 	// The order in which entries are removed depends on this, no more: a read-only cache serves as well.
 	now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
 	unix.UtimesNanoAt(c.fd(), name, now, unix.AT_SYMLINK_NOFOLLOW)
-	c.removeUnheld(name + lockSuffix) // of a builder that was killed when the entry was there
+	atomicfile.RemoveUnlocked(c.dir, name+lockSuffix) // of a builder that was killed after it had made the entry
 	return f, nil
 }
 
 // Remove removes the entry for a shard, if there is one.
-func (c *Cache) Remove(shard string) error {
+func (c *indexCache) Remove(shard string) error {
 	name, err := entryName(shard)
 	if err == nil {
 		if err = unix.Unlinkat(c.fd(), name, 0); err == unix.ENOENT {
@@ -140,177 +142,111 @@ func (c *Cache) Remove(shard string) error {
 	return err
 }
 
-// CacheEntry is an entry in the making. One of Commit and Abort must be called. It is not safe for concurrent use.
-type CacheEntry struct {
-	cache *Cache
-	file  *os.File // under a temporary name
-	name  string   // final
-	done  bool     // committed or aborted
+// cacheEntry is an entry in the making. One of Commit and Abort must be called. It is not safe for concurrent use.
+type cacheEntry struct {
+	*atomicfile.File
+	cache *indexCache
+	name  string
 }
 
 // Create starts the entry for a shard. Several may be in the making for one shard: each is whole, and the last to be
 // committed stays.
-func (c *Cache) Create(shard string) (*CacheEntry, error) {
+func (c *indexCache) Create(shard string) (*cacheEntry, error) {
 	name, err := entryName(shard)
-	if err != nil {
-		return nil, fmt.Errorf("index cache: %w", err)
-	}
-	c.sweep()
-	for {
-		temp := "." + name + tempInfix + rand.Text()
-		fd, err := unix.Openat(c.fd(), temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("index cache: %w", err)
-		}
-		e := &CacheEntry{cache: c, file: os.NewFile(uintptr(fd), temp), name: name}
-		ours, err := flock(fd, unix.LOCK_EX)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("index cache: %w", err), e.Abort())
-		}
-		if ours {
-			return e, nil
-		}
-		// Another process was quicker and took it for a leftover.
-		e.file.Close()
-	}
-}
-
-// Write appends to the entry.
-func (e *CacheEntry) Write(p []byte) (int, error) { return e.file.Write(p) }
-
-// Commit makes the entry durable, puts it in the place of an older one for that shard, and removes entries that have not
-// been used for long until the rest is within the limit.
-func (e *CacheEntry) Commit() error {
-	err := e.file.Sync()
 	if err == nil {
-		err = unix.Renameat(e.cache.fd(), e.file.Name(), e.cache.fd(), e.name)
+		c.sweep()
+		var f *atomicfile.File
+		f, err = atomicfile.Create(c.dir, name, atomicfile.Options{
+			Perm: 0o600, Replace: true, Durable: atomicfile.Whole, Shared: true,
+		})
+		if err == nil {
+			return &cacheEntry{f, c, name}, nil
+		}
 	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("index cache: %w", err), e.Abort())
+	return nil, fmt.Errorf("index cache: %w", err)
+}
+
+// Commit makes the entry whole, puts it in the place of an older one for that shard, and removes entries that have not been
+// used for long until the others are within the limit.
+func (e *cacheEntry) Commit() error {
+	if err := e.File.Commit(); err != nil {
+		return fmt.Errorf("index cache: %w", err)
 	}
-	e.done = true
 	e.cache.evict(e.name)
-	return e.file.Close()
+	return nil
 }
 
-// Abort removes the entry in the making. After Commit it does nothing.
-func (e *CacheEntry) Abort() error {
-	if e.done {
-		return nil
-	}
-	e.done = true
-	err := unix.Unlinkat(e.cache.fd(), e.file.Name(), 0)
-	if err == unix.ENOENT {
-		err = nil
-	}
-	return errors.Join(err, e.file.Close())
-}
-
-// lockPoll is how often a builder that waits for another one looks. The kernel's own waiting cannot be given up.
-const lockPoll = 50 * time.Millisecond
-
-// Lock waits until nobody else holds the lock of a shard's entry, takes it, and returns what gives it back. Whoever is
-// about to build an index takes it first and then looks once more whether there is an entry now. The lock of a builder that
-// was killed is free.
-func (c *Cache) Lock(ctx context.Context, shard string) (unlock func(), err error) {
+// Lock waits until no other process holds the lock of a shard's entry, takes it, and returns what releases it. A process
+// that is about to build an index takes it first, and then looks again whether there is an entry now. The lock of a process
+// that was killed is free.
+func (c *indexCache) Lock(ctx context.Context, shard string) (unlock func(), err error) {
 	name, err := entryName(shard)
 	if err != nil {
 		return nil, fmt.Errorf("index cache: %w", err)
 	}
 	name += lockSuffix
-	for {
-		fd, err := unix.Openat(c.fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("index cache: %w", err)
+	fd := -1
+	// The kernel's own waiting cannot be interrupted.
+	err = retry.While(ctx, retry.Policy{}, retry.Is(unix.EWOULDBLOCK, errLockGone), func() (err error) {
+		fd, err = c.tryLock(name)
+		return err
+	})
+	if ctx.Err() != nil {
+		if err == nil {
+			c.unlock(fd, name)
 		}
-		ours, err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		if ours {
-			return func() {
-				unix.Unlinkat(c.fd(), name, 0)
-				unix.Close(fd)
-			}, nil
-		}
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("index cache: %w", err)
+	}
+	return func() { c.unlock(fd, name) }, nil
+}
+
+// errLockGone says that the process that held a lock has removed its file.
+var errLockGone = errors.New("the lock was removed")
+
+// tryLock takes a lock, or returns EWOULDBLOCK or errLockGone.
+func (c *indexCache) tryLock(name string) (fd int, err error) {
+	fd, err = unix.Openat(c.fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return -1, err
+	}
+	named, err := atomicfile.Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil && !named {
+		err = errLockGone
+	}
+	if err != nil {
 		unix.Close(fd)
-		switch err {
-		case nil:
-			continue // whoever held it has removed it
-		case unix.EWOULDBLOCK:
-		default:
-			return nil, fmt.Errorf("index cache: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(lockPoll):
-		}
+		return -1, err
 	}
+	return fd, nil
 }
 
-// flock locks a file and reports whether it still has a name: the one before may have removed it while it was waited for.
-// A lock tells what is in use from what a killed process left.
-func flock(fd, how int) (ours bool, err error) {
-	for {
-		err = unix.Flock(fd, how)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		return false, err
-	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		return false, err
-	}
-	return stat.Nlink > 0, nil
-}
-
-// names returns what lies in the cache.
-func (c *Cache) names() []string {
-	// A descriptor of its own: the position in a listing is shared by all who use one.
-	fd, err := unix.Openat(c.fd(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	dir := os.NewFile(uintptr(fd), ".")
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	return names
-}
-
-// sweep removes the temporary files and locks that killed processes left. It is a courtesy: an error leaves them.
-func (c *Cache) sweep() {
-	for _, name := range c.names() {
-		entry, isLock := strings.CutSuffix(name, lockSuffix)
-		if !isLock {
-			hidden, _, isTemp := strings.Cut(name, tempInfix)
-			if entry = strings.TrimPrefix(hidden, "."); !isTemp || entry == hidden {
-				continue
-			}
-		}
-		if !isEntry(entry) {
-			continue
-		}
-		c.removeUnheld(name)
-	}
-}
-
-// removeUnheld removes a temporary file or lock that nobody holds, if it is there.
-func (c *Cache) removeUnheld(name string) {
-	fd, err := unix.Openat(c.fd(), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return
-	}
-	// A lock that is given back and taken again meanwhile is another file of the same name; only ours is removed.
-	if ours, _ := flock(fd, unix.LOCK_EX|unix.LOCK_NB); ours {
-		unix.Unlinkat(c.fd(), name, 0)
-	}
+func (c *indexCache) unlock(fd int, name string) {
+	unix.Unlinkat(c.fd(), name, 0)
 	unix.Close(fd)
 }
 
+// sweep removes the temporary files and locks that killed processes left. An error leaves them where they are.
+func (c *indexCache) sweep() {
+	for name, err := range atomicfile.Names(c.dir) {
+		if err != nil {
+			return
+		}
+		entry, ok := strings.CutSuffix(name, lockSuffix)
+		if !ok {
+			entry, ok = atomicfile.FinalName(name)
+		}
+		if ok && isEntry(entry) {
+			atomicfile.RemoveUnlocked(c.dir, name)
+		}
+	}
+}
+
 // evict removes the entries that were used longest ago until all together are within the limit, but not the one to keep.
-// Who has one open or mapped can go on reading it.
-func (c *Cache) evict(keep string) {
+// A process that has one open or mapped can still read it.
+func (c *indexCache) evict(keep string) {
 	type entry struct {
 		name string
 		size int64
@@ -318,9 +254,9 @@ func (c *Cache) evict(keep string) {
 	}
 	var entries []entry
 	var total int64
-	for _, name := range c.names() {
+	for name, err := range atomicfile.Names(c.dir) {
 		var stat unix.Stat_t
-		if !isEntry(name) || unix.Fstatat(c.fd(), name, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil ||
+		if err != nil || !isEntry(name) || unix.Fstatat(c.fd(), name, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil ||
 			stat.Mode&unix.S_IFMT != unix.S_IFREG {
 			continue
 		}

@@ -21,9 +21,9 @@ import (
 	"github.com/shardfs/shardfs/internal/testtime"
 )
 
-func mustOpenCache(t *testing.T, dir string, limit int64) *Cache {
+func mustOpenCache(t *testing.T, dir string, limit int64) *indexCache {
 	t.Helper()
-	c, err := OpenCache(dir, limit)
+	c, err := openCache(dir, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestOpenCancelled(t *testing.T) {
 }
 
 // put makes an entry with this content.
-func put(c *Cache, shard, content string) error {
+func put(c *indexCache, shard, content string) error {
 	e, err := c.Create(shard)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func put(c *Cache, shard, content string) error {
 	return e.Commit()
 }
 
-func mustPut(t *testing.T, c *Cache, shard, content string) {
+func mustPut(t *testing.T, c *indexCache, shard, content string) {
 	t.Helper()
 	if err := put(c, shard, content); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func mustPut(t *testing.T, c *Cache, shard, content string) {
 }
 
 // get returns the content of the entry for a shard.
-func get(c *Cache, shard string) (string, error) {
+func get(c *indexCache, shard string) (string, error) {
 	f, err := c.Open(shard)
 	if err != nil {
 		return "", err
@@ -83,7 +83,7 @@ func get(c *Cache, shard string) (string, error) {
 }
 
 // entryPath returns where the entry for a shard lies.
-func entryPath(t *testing.T, c *Cache, shard string) string {
+func entryPath(t *testing.T, c *indexCache, shard string) string {
 	t.Helper()
 	name, err := entryName(shard)
 	if err != nil {
@@ -186,8 +186,8 @@ func TestCacheUnsafeDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"group", "others", "file", "link", "link/", "link/.", "dangling", "fifo", "file/below"} {
-		if c, err := OpenCache(dir+"/"+name, 1<<20); !errors.Is(err, ErrUnsafeCache) {
-			t.Errorf("%s: %v, want %v", name, err, ErrUnsafeCache)
+		if c, err := openCache(dir+"/"+name, 1<<20); !errors.Is(err, errUnsafeCache) {
+			t.Errorf("%s: %v, want %v", name, err, errUnsafeCache)
 			if err == nil {
 				c.Close()
 			}
@@ -209,8 +209,8 @@ func TestCacheForeignOwner(t *testing.T) {
 	if err := os.Chown(entryPath(t, c, "/a.tar"), 4321, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Open("/a.tar"); !errors.Is(err, ErrUnsafeCache) {
-		t.Errorf("entry: %v, want %v", err, ErrUnsafeCache)
+	if _, err := c.Open("/a.tar"); !errors.Is(err, errUnsafeCache) {
+		t.Errorf("entry: %v, want %v", err, errUnsafeCache)
 	}
 	mustPut(t, c, "/a.tar", "two")
 	if got, err := get(c, "/a.tar"); got != "two" || err != nil {
@@ -219,8 +219,8 @@ func TestCacheForeignOwner(t *testing.T) {
 	if err := os.Chown(dir, 4321, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenCache(dir, 1<<20); !errors.Is(err, ErrUnsafeCache) {
-		t.Errorf("directory: %v, want %v", err, ErrUnsafeCache)
+	if _, err := openCache(dir, 1<<20); !errors.Is(err, errUnsafeCache) {
+		t.Errorf("directory: %v, want %v", err, errUnsafeCache)
 	}
 }
 
@@ -243,8 +243,8 @@ func TestCacheUnsafeEntry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Open("/a.tar"); !errors.Is(err, ErrUnsafeCache) {
-			t.Errorf("%s: %v, want %v", story, err, ErrUnsafeCache)
+		if _, err := c.Open("/a.tar"); !errors.Is(err, errUnsafeCache) {
+			t.Errorf("%s: %v, want %v", story, err, errUnsafeCache)
 		}
 		mustPut(t, c, "/a.tar", "one")
 		if got, err := get(c, "/a.tar"); got != "one" || err != nil {
@@ -259,8 +259,8 @@ func TestCacheUnsafeEntry(t *testing.T) {
 	if err := os.Mkdir(entryPath(t, c, "/a.tar"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Open("/a.tar"); !errors.Is(err, ErrUnsafeCache) {
-		t.Errorf("directory: %v, want %v", err, ErrUnsafeCache)
+	if _, err := c.Open("/a.tar"); !errors.Is(err, errUnsafeCache) {
+		t.Errorf("directory: %v, want %v", err, errUnsafeCache)
 	}
 	if err := put(c, "/a.tar", "one"); err == nil {
 		t.Error("an entry in place of a directory: no error")
@@ -390,7 +390,7 @@ func helper(t *testing.T, what, dir string) *exec.Cmd {
 }
 
 // hammer makes and reads one entry many times, and checks that it is always whole.
-func hammer(t *testing.T, c *Cache, who string) {
+func hammer(t *testing.T, c *indexCache, who string) {
 	for i := range 60 {
 		if err := put(c, "/a.tar", strings.Repeat(fmt.Sprintf("%s %d\n", who, i%10), 2000)); err != nil {
 			t.Error(err)
@@ -510,7 +510,7 @@ func TestCacheLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	other()
-	ctx, cancel := context.WithTimeout(t.Context(), lockPoll/2)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond/2)
 	defer cancel()
 	if _, err := c.Lock(ctx, "/a.tar"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("while it is held: %v, want %v", err, context.DeadlineExceeded)

@@ -66,7 +66,7 @@ func (s *Shard) findIndex(ctx context.Context) (err error) {
 		}
 		return s.buildAnd(ctx, func(*index.File) {})
 	}
-	c, err := OpenCache(s.o.CacheDir, cacheLimit)
+	c, err := openCache(s.o.CacheDir, cacheLimit)
 	if err != nil {
 		s.o.Detail("%s: no index is kept: %v", s.Name, err)
 		if s.loadFound() {
@@ -123,7 +123,7 @@ func (s *Shard) buildAnd(ctx context.Context, done func(*index.File)) error {
 }
 
 // loadCached takes the index that the cache has.
-func (s *Shard) loadCached(c *Cache, detail func(format string, args ...any)) bool {
+func (s *Shard) loadCached(c *indexCache, detail func(format string, args ...any)) bool {
 	f, err := c.Open(s.path)
 	if err == nil {
 		defer f.Close()
@@ -333,7 +333,7 @@ func (s *Shard) buildAgain() (*index.File, error) {
 		if err := saveTo(s.ctx, s.o.Store, f, s.o.IndexFile); err != nil {
 			s.o.Detail("%s: %v", s.Name, err)
 		}
-	} else if c, err := OpenCache(s.o.CacheDir, cacheLimit); err == nil {
+	} else if c, err := openCache(s.o.CacheDir, cacheLimit); err == nil {
 		s.keep(c, f)
 		c.Close()
 	}
@@ -345,7 +345,7 @@ func CanKeep(dir string) bool {
 	if dir == "" {
 		return false
 	}
-	c, err := OpenCache(dir, cacheLimit)
+	c, err := openCache(dir, cacheLimit)
 	return err == nil && c.Close() == nil
 }
 
@@ -359,7 +359,7 @@ func (s *Shard) Forget() {
 	if s.o.CacheDir == "" {
 		return
 	}
-	c, err := OpenCache(s.o.CacheDir, cacheLimit)
+	c, err := openCache(s.o.CacheDir, cacheLimit)
 	if err != nil {
 		return
 	}
@@ -372,7 +372,7 @@ func (s *Shard) Forget() {
 }
 
 // keep puts an index into the cache. The shard is as good without.
-func (s *Shard) keep(c *Cache, f *index.File) {
+func (s *Shard) keep(c *indexCache, f *index.File) {
 	e, err := c.Create(s.path)
 	if err == nil {
 		if err = write(f, e); err == nil {
