@@ -23,7 +23,7 @@ import (
 func TestKilled(t *testing.T) { withChanges(t, testKilled) }
 
 func testKilled(t *testing.T, kind string) {
-	rounds := 30
+	rounds := 20
 	if testing.Short() {
 		rounds = 5
 	}
@@ -46,7 +46,7 @@ func testKilled(t *testing.T, kind string) {
 	for round := range rounds {
 		var wg sync.WaitGroup
 		var finished atomic.Int64
-		killAt, reached := 1+r.Int64N(100), make(chan struct{})
+		killAt, reached := 1+r.Int64N(30), make(chan struct{})
 		for w := range writers {
 			wg.Go(func() {
 				for i := 0; ; i++ {
@@ -207,8 +207,9 @@ func testCommandsInMount(t *testing.T, kind string) {
 		t.Run("GOMAXPROCS="+procs, func(t *testing.T) {
 			t.Setenv("GOMAXPROCS", procs)
 			m := mountMembers(t, kind, samples(200)...)
-			next := make(chan string, 200)
-			for i := range 200 {
+			const commands = 60
+			next := make(chan string, commands)
+			for i := range commands {
 				next <- fmt.Sprintf("%06d", i)
 			}
 			close(next)

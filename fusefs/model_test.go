@@ -248,12 +248,12 @@ func (m *model) step(r *rand.Rand, root string) (what string, err error) {
 func TestRandom(t *testing.T) { withChanges(t, testRandom) }
 
 func testRandom(t *testing.T, kind string) {
-	seeds, steps := 4, 2000
+	seeds, steps := 4, 1000
 	if testing.Short() {
 		seeds = 1
 	}
 	if *long {
-		seeds = 200
+		seeds, steps = 200, 2000
 	}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -293,7 +293,7 @@ func randomWork(t *testing.T, kind string, r *rand.Rand, steps int) {
 		history = append(history, what)
 		fail(err)
 		switch {
-		case i%500 == 499:
+		case i%250 == 249:
 			for _, h := range m.open {
 				h.f.Close()
 			}
