@@ -188,7 +188,10 @@ type mounted struct {
 	done  chan struct{}
 	mu    sync.Mutex // guards log
 	log   []string
-	asked int // calls of requests
+
+	asked  int // calls of requests
+	held   int // files that the test has open when it calls requests
+	opened int // those that it had open at the last call
 }
 
 // mountMembers mounts a shard with these members.
