@@ -187,14 +187,17 @@ func Accept() (*Link, error) {
 	return l, nil
 }
 
-// echo sends back what comes, until nothing comes any more.
+// echo sends back what comes until the other end is closed, or cannot be written to: it would wait for the echo for
+// good.
 func echo(conn *os.File) {
 	b := make([]byte, 1)
 	for {
 		if _, err := conn.Read(b); err != nil {
 			return
 		}
-		conn.Write(b)
+		if _, err := conn.Write(b); err != nil {
+			return
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shardtest"
 	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testtime"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -176,4 +177,23 @@ func TestStartInterrupted(t *testing.T) {
 		t.Errorf("%v, want %v", err, why)
 	}
 	f.looks(t, false)
+}
+
+// A server that cannot answer the process that started it ends, for that process waits for an answer or the end.
+func TestEchoFails(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if _, err := w.Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		echo(r) // which cannot be written to
+		close(done)
+	}()
+	testtime.Receive(t, done, "the end of the echo")
 }
