@@ -94,11 +94,15 @@ func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 
 // checkpointShare is how long the checkpoints in a shard's index file are, as a share of its plain bytes.
 func checkpointShare(sh *opened.Shard) (float64, error) {
-	whole, err := written(sh.File)
+	file, err := sh.Built()
 	if err != nil {
 		return 0, err
 	}
-	members := *sh.File
+	whole, err := written(file)
+	if err != nil {
+		return 0, err
+	}
+	members := *file
 	members.Format, members.Map = codec.Plain, codec.Map{Plain: sh.Plain()}
 	alone, err := written(&members)
 	return float64(whole-alone) / float64(sh.Plain()), err
@@ -169,11 +173,15 @@ func timeInOrder(sh *opened.Shard, workers int) (seconds float64, err error) {
 
 // decoded returns a reader of the plain bytes of a shard that knows nothing yet, and what closes it.
 func decoded(sh *opened.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done func() error, err error) {
+	file, err := sh.Built()
+	if err != nil {
+		return nil, nil, err
+	}
 	f, err := os.Open(sh.Name)
 	if err != nil {
 		return nil, nil, err
 	}
-	z = codec.NewReaderAt(sh.Format, codec.FromReaderAt(f), sh.Origin.Size, sh.Map, o)
+	z = codec.NewReaderAt(sh.Format, codec.FromReaderAt(f), sh.Origin.Size, file.Map, o)
 	return z, func() error { return errors.Join(z.Close(), f.Close()) }, nil
 }
 

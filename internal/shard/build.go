@@ -107,13 +107,12 @@ func (s *Shard) build(ctx context.Context) (*index.File, error) {
 	return p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) { return index.Build(r, o) })
 }
 
-// grow builds the index in the background; done is called with it before Built returns. Grow returns when the shard is seen
-// to be one.
-func (s *Shard) grow(done func(*index.File)) error {
+// grow builds the index in the background; keep is called with it before Built returns. It returns once the first member was
+// read, with an index that grows, or after Patience, with a whole one.
+func (s *Shard) grow(keep keeper) (found, error) {
 	p, err := s.newPass(s.ctx)
 	if err != nil {
-		done(nil)
-		return err
+		return found{}, errors.Join(err, keep(nil))
 	}
 	var o index.BuildOptions
 	if p.coded != nil {
@@ -122,32 +121,27 @@ func (s *Shard) grow(done func(*index.File)) error {
 	s.growing, s.built = index.NewGrowing(o), make(chan struct{})
 	first := *p.saved
 	first.Index = s.growing.Index()
-	s.File, s.Indexed = &first, true
 	go func() {
 		defer close(s.built)
 		s.whole, s.buildErr = p.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) {
 			return s.growing.Build(r, s.o.AllowTruncated)
 		})
-		done(s.whole)
+		keep(s.whole)
 	}()
 	_, err = s.growing.Look(nil, func(x *index.Index) bool { return x.Rows() > 0 })
 	var patience <-chan time.Time // none: an error is told when the pass has ended
 	if err == nil {
 		if s.o.Patience == 0 {
-			return nil
+			return found{file: &first, built: true}, nil
 		}
 		patience = time.After(s.o.Patience)
 	}
 	select {
 	case <-patience:
-		return nil
+		return found{file: &first, built: true}, nil
 	case <-s.built:
 	}
-	if s.buildErr != nil {
-		return s.buildErr
-	}
-	s.File = s.whole
-	return nil
+	return found{file: s.whole, built: true}, s.buildErr
 }
 
 // ErrClosed says that indexing was ended by Close.

@@ -98,8 +98,8 @@ func TestOpenDamagedCache(t *testing.T) {
 					t.Fatalf("%s: %v", story, err)
 				}
 				checkAll(t, story, s, plain)
-				if i == 1 && (s.Indexed || s.Verify() != nil) {
-					t.Errorf("%s: no good index has been kept: %v, %v", story, s.Indexed, s.Verify())
+				if i == 1 && (s.Indexed || s.file.Verify() != nil) {
+					t.Errorf("%s: no good index has been kept: %v, %v", story, s.Indexed, s.file.Verify())
 				}
 				if err := s.Close(); err != nil {
 					t.Error(err)
@@ -137,7 +137,7 @@ func TestOpenFalseCache(t *testing.T) {
 	for _, stored := range [][]byte{plain, zip(t, plain)} {
 		name, dir := save(t, stored), filepath.Join(t.TempDir(), "cache")
 		s := mustOpen(t, name, Options{CacheDir: dir})
-		f := *s.File
+		f := *s.file
 		f.Index = mustIndex(t, other)
 		file := onlyEntry(t, dir)
 		if err := saveTo(t.Context(), local, &f, file); err != nil {
@@ -298,7 +298,7 @@ func TestOpenNoIndex(t *testing.T) {
 func TestOpenSidecarOfAnotherFormat(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name := save(t, plain)
-	f := *mustOpen(t, name, Options{}).File
+	f := *mustOpen(t, name, Options{}).file
 	for _, f.Format = range []codec.Format{codec.Gzip, codec.Zstd, codec.XZ, 77} {
 		if err := saveTo(t.Context(), local, &f, name+SidecarSuffix); err != nil {
 			t.Fatal(err)
@@ -326,7 +326,7 @@ func TestOpenLongSidecar(t *testing.T) {
 func TestFalseIndexFile(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name, file := save(t, plain), filepath.Join(t.TempDir(), "file")
-	f := *mustOpen(t, name, Options{}).File
+	f := *mustOpen(t, name, Options{}).file
 	f.Index = mustIndex(t, makeTar(t, 5, 1000))
 	if err := saveTo(t.Context(), local, &f, file); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -24,171 +23,50 @@ const SidecarSuffix = ".sfidx"
 var ErrNotIndex = errors.New("not an index file, and not replaced by one")
 
 // mapping is an index file mapped into memory.
-type mapping []byte
+type mapping struct {
+	b    []byte // nil: none
+	name string // of the file
+}
 
 func (m mapping) close() error {
-	if m == nil {
+	if m.b == nil {
 		return nil
 	}
-	return unix.Munmap(m)
+	return unix.Munmap(m.b)
 }
 
 func (m mapping) drop() {
-	if m != nil {
-		unix.Madvise(m, unix.MADV_DONTNEED) // of a file, whose pages stay in the page cache
+	if m.b != nil {
+		unix.Madvise(m.b, unix.MADV_DONTNEED) // of a file, whose pages stay in the page cache
 	}
 }
 
-// findIndex puts the index into place: from the first index file that fits, or by a pass over the shard.
-func (s *Shard) findIndex(ctx context.Context) (err error) {
-	switch {
-	case s.o.Known != nil && s.adopt(s.o.Known):
-		return nil
-	case s.o.NoIndex:
-		return s.buildAnd(ctx, func(*index.File) {})
-	case s.o.IndexFile != "":
-		if err := s.loadFile(s.o.IndexFile); err == nil {
-			return nil
-		} else if errors.Is(err, ErrNotIndex) {
-			return err
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			s.o.Detail("%s: %v", s.Name, err)
-		}
-		var saveErr error
-		if s.o.Growing { // nobody would be told of an index that cannot be written
-			s.o.Growing = false
-		}
-		err := s.buildAnd(ctx, func(f *index.File) { saveErr = saveTo(s.ctx, s.o.Store, f, s.o.IndexFile) })
-		return errors.Join(err, saveErr)
-	case s.o.CacheDir == "":
-		if s.loadFound() {
-			return nil
-		}
-		return s.buildAnd(ctx, func(*index.File) {})
-	}
-	c, err := openCache(s.o.CacheDir, cacheLimit)
-	if err != nil {
-		s.o.Detail("%s: no index is kept: %v", s.Name, err)
-		if s.loadFound() {
-			return nil
-		}
-		return s.buildAnd(ctx, func(*index.File) {})
-	}
-	if s.loadCached(c, s.o.Detail) {
-		return c.Close()
-	}
-	// Whoever is building the same index now is waited for.
-	unlock, err := c.Lock(ctx, s.path)
-	if ctx.Err() != nil {
-		if err == nil {
-			unlock()
-		}
-		return errors.Join(context.Cause(ctx), c.Close())
-	}
-	if err != nil {
-		s.o.Detail("%s: %v", s.Name, err)
-		unlock = func() {}
-	} else if s.loadCached(c, func(string, ...any) {}) {
-		s.o.Detail("%s: index from another process, which has just made it", s.Name)
-		unlock()
-		return c.Close()
-	}
-	keep := func(f *index.File) {
-		if f != nil {
-			s.keep(c, f)
-			// A large index is better mapped than held in memory.
-			if !s.o.Growing && f.Index.Rows() >= largeIndex {
-				s.loadCached(c, func(string, ...any) {})
-			}
-		}
-		unlock()
-		c.Close()
-	}
-	if s.loadFound() {
-		keep(s.File)
-		return nil
-	}
-	return s.buildAnd(ctx, keep)
-}
-
-// buildAnd builds the index and hands it on, in the background where that is wanted; nil where there is none.
-func (s *Shard) buildAnd(ctx context.Context, done func(*index.File)) error {
-	if s.o.Growing {
-		return s.grow(done)
-	}
-	f, err := s.build(ctx)
-	s.File, s.Indexed = f, true
-	done(f)
-	return err
-}
-
-// loadCached takes the index that the cache has.
-func (s *Shard) loadCached(c *indexCache, detail func(format string, args ...any)) bool {
-	f, err := c.Open(s.path)
-	if err == nil {
-		defer f.Close()
-		if err = s.load(f, true, index.Origin.Same); err == nil {
-			detail("%s: index from %s", s.Name, f.Name())
-			return true
-		}
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		detail("%s: %v", s.Name, err)
-	}
-	return false
-}
-
-// loadFound takes the index that lies beside the shard or in it. It was made elsewhere, and is read whole before it is used.
-func (s *Shard) loadFound() bool {
-	sidecar := s.path + SidecarSuffix
-	err := s.loadSidecar(sidecar)
-	if err == nil {
-		if err = s.Verify(); err != nil {
-			err = fmt.Errorf("%s: %w", sidecar, err)
-		}
-	}
-	if err == nil {
-		s.o.Detail("%s: index from %s", s.Name, sidecar)
-		s.found = true
-		return true
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		s.o.Detail("%s: %v", s.Name, err)
-	}
-	s.File = nil
-	if s.loadEmbedded() && s.Verify() == nil {
-		s.o.Detail("%s: index from the shard itself", s.Name)
-		s.found = true
-		return true
-	}
-	s.File = nil
-	return false
-}
-
-func (s *Shard) loadSidecar(name string) error {
+func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
 	f, err := openIndex(name)
 	if err != nil {
-		return err
+		return found{}, err
 	}
 	defer f.Close()
-	if err := s.load(f, false, index.Origin.Copy); err != nil {
-		return err
+	l, err := s.load(ctx, f, false, index.Origin.Copy)
+	if err != nil {
+		return found{}, err
 	}
-	s.Origin, err = s.origin(s.ctx) // of this copy of the shard
-	return err
+	l.moved = true
+	l.file.Origin, err = s.origin(ctx) // of this copy of the shard
+	return l, err
 }
 
 // loadFile takes an index file that the user has named.
-func (s *Shard) loadFile(name string) error {
+func (s *Shard) loadFile(ctx context.Context, name string) (found, error) {
 	f, err := openIndex(name)
 	if err != nil {
-		return err
+		return found{}, err
 	}
 	defer f.Close()
 	if !wasIndex(f) {
-		return fmt.Errorf("%s: %w", name, ErrNotIndex)
+		return found{}, fmt.Errorf("%s: %w", name, ErrNotIndex)
 	}
-	return s.load(f, isPrivate(name), index.Origin.Same)
+	return s.load(ctx, f, isPrivate(name), index.Origin.Same)
 }
 
 // wasIndex reports whether a file is empty or an index file, of whatever version.
@@ -216,52 +94,57 @@ func isPrivate(name string) bool {
 }
 
 // load takes an index file if it was made of these bytes, and of all of them unless the shard may be cut. A private file is
-// mapped. Whoever could shorten any other one would so end the process, so that is read into memory.
-func (s *Shard) load(f *os.File, private bool, fits func(a, b index.Origin) bool) error {
+// mapped. A process that shortened any other one would end this process with it, so such a file is read into memory.
+func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a, b index.Origin) bool) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return found{}, err
 	}
 	most := int64(maxIndex)
 	if !private {
 		most = max(maxInMemory, s.object.Size())
 	}
 	if info.Size() == 0 || info.Size() > most {
-		return fmt.Errorf("%w: %s has %d bytes", index.ErrStale, f.Name(), info.Size())
+		return found{}, fmt.Errorf("%w: %s has %d bytes", index.ErrStale, f.Name(), info.Size())
 	}
 	var b []byte
-	var m mapping
+	m := mapping{name: f.Name()}
 	if private {
-		m, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
-		b = m
+		m.b, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+		b = m.b
 	} else {
 		b = make([]byte, info.Size())
 		_, err = io.ReadFull(f, b)
 	}
 	if err != nil {
-		return err
+		return found{}, err
 	}
-	saved, err := index.Decode(b, s.buildAgain)
+	file, err := s.decode(b)
 	var origin index.Origin
 	var format codec.Format
 	if err == nil {
-		origin, err = s.origin(s.ctx)
+		origin, err = s.origin(ctx)
 	}
 	if err == nil {
-		format, err = codec.DetectAt(store.At(s.ctx, s.object))
+		format, err = codec.DetectAt(store.At(ctx, s.object))
 	}
 	switch {
 	case err != nil:
-	case !fits(saved.Origin, origin) || saved.Format != format:
+	case !fits(file.Origin, origin) || file.Format != format:
 		err = fmt.Errorf("%w: made of another shard, or of one that has changed since", index.ErrStale)
-	case saved.Cut != "" && !s.o.AllowTruncated:
+	case file.Cut != "" && !s.o.AllowTruncated:
 		err = fmt.Errorf("%w: made of a part of the shard", index.ErrStale)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", f.Name(), err), m.close())
+		return found{}, errors.Join(fmt.Errorf("%s: %w", f.Name(), err), m.close())
 	}
-	s.File, s.mapped = saved, m
-	return nil
+	return found{file: file, mapped: m}, nil
+}
+
+// decode returns the index file that b holds. What turns out to be damaged is replaced by a scan.
+func (s *Shard) decode(b []byte) (file *index.File, err error) {
+	file, err = index.Decode(b, func() (*index.File, error) { return s.rebuild(file.Index) })
+	return file, err
 }
 
 // largeIndex is from how many members on an index is not held in memory once it is in the cache: about 40 MB of it.
@@ -273,60 +156,58 @@ const maxIndex = 16 << 30
 // maxInMemory is the longest index file of somebody else's that is read into memory, unless the shard itself is longer.
 const maxInMemory = 64 << 20
 
-// loadEmbedded takes the index that a writer of ours has put into a compressed shard, with the table by which that shard is
-// decoded.
-func (s *Shard) loadEmbedded() bool {
-	f, extra := s.readMap()
+// loadEmbedded is the place inside a compressed shard, where the writers of package codec put an index beside the table by
+// which the shard is decoded. It is read whole before it is used.
+func (s *Shard) loadEmbedded(ctx context.Context) (found, error) {
+	f, extra := s.readMap(ctx)
 	if extra == nil {
-		return false
+		return found{}, nil
 	}
-	saved, err := index.Decode(extra, s.buildAgain)
-	if err != nil || saved.Map.Plain != f.Map.Plain || saved.Cut != "" {
-		return false
+	embedded, err := s.decode(extra)
+	if err != nil || embedded.Map.Plain != f.Map.Plain || embedded.Cut != "" || embedded.Verify() != nil {
+		return found{}, nil
 	}
-	f.Index = saved.Index
-	s.File = f
-	return true
+	s.o.Detail("%s: index from the shard itself", s.Name)
+	f.Index = embedded.Index
+	return found{file: f, moved: true}, nil
 }
 
-// adopt takes an index that is known to be that of a compressed shard of ours.
-func (s *Shard) adopt(x *index.Index) bool {
-	f, _ := s.readMap()
+// adopt takes the index that the caller of Open knows, of a compressed shard that this program has written.
+func (s *Shard) adopt(ctx context.Context) (found, error) {
+	f, _ := s.readMap(ctx)
 	if f == nil {
-		return false
+		return found{}, nil
 	}
-	f.Index = x
-	s.File = f
-	return true
+	f.Index = s.o.Known
+	return found{file: f}, nil
 }
 
 // readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is nothing.
-func (s *Shard) readMap() (f *index.File, extra []byte) {
-	format, err := codec.DetectAt(store.At(s.ctx, s.object))
+func (s *Shard) readMap(ctx context.Context) (f *index.File, extra []byte) {
+	format, err := codec.DetectAt(store.At(ctx, s.object))
 	if err != nil {
 		return nil, nil
 	}
 	f = &index.File{Format: format}
 	var ok bool
-	if f.Map, extra, ok = codec.ReadMap(f.Format, store.At(s.ctx, s.object), s.object.Size()); !ok {
+	if f.Map, extra, ok = codec.ReadMap(f.Format, store.At(ctx, s.object), s.object.Size()); !ok {
 		return nil, nil
 	}
-	f.Origin, err = s.origin(s.ctx)
+	f.Origin, err = s.origin(ctx)
 	if err != nil {
 		return nil, nil
 	}
 	return f, extra
 }
 
-// buildAgain builds the index in the place of one from a file that has turned out to be damaged, which it replaces in the
-// cache.
-func (s *Shard) buildAgain() (*index.File, error) {
+// rebuild builds the index again in the place of one from a file that has turned out to be damaged, and in the cache.
+func (s *Shard) rebuild(x *index.Index) (*index.File, error) {
 	s.o.Detail("%s: the index file is damaged, the shard is indexed again", s.Name)
 	f, err := s.build(s.ctx)
 	if err != nil {
 		return nil, err
 	}
-	if f.Index.Rows() != s.Index.Rows() || f.Index.Samples() != s.Index.Samples() || f.Index.Dirs() != s.Index.Dirs() {
+	if f.Index.Rows() != x.Rows() || f.Index.Samples() != x.Samples() || f.Index.Dirs() != x.Dirs() {
 		return nil, errors.New("it is of another shard")
 	}
 	if s.o.IndexFile != "" {
@@ -364,7 +245,7 @@ func (s *Shard) Forget() {
 		return
 	}
 	defer c.Close()
-	if !s.found {
+	if !s.moved {
 		c.Remove(s.path)
 	} else if f, err := s.build(s.ctx); err == nil {
 		s.keep(c, f)
@@ -388,7 +269,7 @@ func (s *Shard) keep(c *indexCache, f *index.File) {
 
 // Save writes the shard's index to a file.
 func (s *Shard) Save(ctx context.Context, name string) error {
-	return saveTo(ctx, s.o.Store, s.File, name)
+	return saveTo(ctx, s.o.Store, s.file, name)
 }
 
 func saveTo(ctx context.Context, st store.Store, f *index.File, name string) error {

@@ -57,15 +57,23 @@ const cacheLimit = 1 << 30
 
 // Shard is an opened shard.
 type Shard struct {
-	*index.File
-	Name    string // as the user gave it, without credentials
-	Indexed bool   // the index was built, not taken from a file
+	Name string // as the user gave it, without credentials
+
+	// What is known of the shard when Open returns. While the index is being built, Index is what there is of it, and is
+	// used within Wait only; Trailing and Cut are known from Built.
+	Index    *index.Index
+	Origin   index.Origin
+	Format   codec.Format
+	Trailing int64  // bytes after the compressed data that are not part of it
+	Cut      string // why only the samples before some place are indexed; "" for a whole shard
+	Indexed  bool   // the index was built, not taken from a file
 
 	o       Options
 	path    string // see Path
 	object  store.Object
 	plain   store.ReaderAt
-	found   bool            // the index lay beside the shard or in it
+	file    *index.File     // what the fields above are from, set once by Open
+	moved   bool            // see found
 	coded   *codec.ReaderAt // nil where the shard is plain
 	spool   *spool          // nil where the shard can be decoded from the middle
 	mapped  mapping
@@ -75,7 +83,7 @@ type Shard struct {
 	cancel  context.CancelCauseFunc
 	built   chan struct{} // closed when that pass has ended
 
-	whole    *index.File // set, as buildErr is, before built is closed
+	whole    *index.File // set, as buildErr is, before built is closed; nil if there is no index
 	buildErr error
 }
 
@@ -104,7 +112,13 @@ func (s *Shard) open(ctx context.Context) error {
 	if s.object.Size() == 0 {
 		return fmt.Errorf("%w: the file is empty", index.ErrNotTar)
 	}
-	if err := s.findIndex(ctx); err != nil {
+	f, err := s.findIndex(ctx)
+	s.mapped = f.mapped
+	if f.file != nil {
+		s.file, s.moved, s.Indexed = f.file, f.moved, f.built
+		s.Index, s.Origin, s.Format, s.Trailing, s.Cut = s.file.Index, s.file.Origin, s.file.Format, s.file.Trailing, s.file.Cut
+	}
+	if err != nil {
 		return err
 	}
 	s.openBytes()
@@ -121,7 +135,7 @@ func (s *Shard) openBytes() {
 		s.spool = &spool{s: s}
 		s.plain = s.spool
 	default:
-		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.Map, codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes})
+		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.file.Map, codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes})
 		s.plain = s.coded
 	}
 }
@@ -183,7 +197,7 @@ func (s *Shard) Growing() bool {
 // index than there is.
 func (s *Shard) Built() (*index.File, error) {
 	if s.built == nil {
-		return s.File, nil
+		return s.file, nil
 	}
 	<-s.built
 	return s.whole, s.buildErr
@@ -227,14 +241,14 @@ func (s *Shard) Bytes() io.ReaderAt { return s.Reader(s.opened) }
 func (s *Shard) Reader(ctx context.Context) io.ReaderAt { return store.At(ctx, s.plain) }
 
 // Plain returns the number of plain bytes.
-func (s *Shard) Plain() int64 { return s.Map.Plain }
+func (s *Shard) Plain() int64 { return s.file.Map.Plain }
 
 // Checkpoints returns the number of places where decoding can start.
 func (s *Shard) Checkpoints() int {
-	if s.Map.Points == nil {
+	if s.file.Map.Points == nil {
 		return 0
 	}
-	return s.Map.Points.Len()
+	return s.file.Map.Points.Len()
 }
 
 // Path returns the shard's name, independent of the process's working directory; see [store.Absolute].
@@ -244,7 +258,7 @@ func (s *Shard) Path() string { return s.path }
 // removed there, so that the next use is right.
 func (s *Shard) Close() error {
 	var err error
-	if s.File != nil && s.Index != nil && s.Index.Err() != nil {
+	if s.Index != nil && s.Index.Err() != nil {
 		s.Forget()
 	}
 	s.cancel(ErrClosed)
@@ -266,16 +280,16 @@ func (s *Shard) Close() error {
 // mustSpool reports whether reading in the middle of the shard would mean to decode very much before that.
 func (s *Shard) mustSpool() bool {
 	const most = 16 << 20
-	if s.Map.Plain == math.MaxInt64 { // not known yet
+	if s.file.Map.Plain == math.MaxInt64 { // not known yet
 		return !s.Format.Dense()
 	}
 	last := int64(0)
 	for i := range s.Checkpoints() {
-		out := s.Map.Points.Out(i)
+		out := s.file.Map.Points.Out(i)
 		if out-last > most {
 			return true
 		}
 		last = out
 	}
-	return s.Map.Plain-last > most
+	return s.file.Map.Plain-last > most
 }

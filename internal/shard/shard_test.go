@@ -138,7 +138,7 @@ func TestOpen(t *testing.T) {
 			last = read
 		}})
 		if s.Format != tt.format || !s.Indexed || s.Trailing != 0 || s.Cut != "" || s.Index.Samples() != 60 {
-			t.Errorf("%s: %+v", tt.story, s.File)
+			t.Errorf("%s: %+v", tt.story, s.file)
 		}
 		if s.Name != name {
 			t.Errorf("%s: its name is %s", tt.story, s.Name)

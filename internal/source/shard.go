@@ -32,7 +32,11 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		return nil, err
 	}
 	if !sh.Growing() {
-		warn(u, sh.Name, sh.File)
+		f, err := sh.Built()
+		if err != nil {
+			return nil, errors.Join(err, sh.Close())
+		}
+		warn(u, sh.Name, f)
 	}
 	return sh, nil
 }
