@@ -12,7 +12,6 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/lint"
-	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
@@ -88,7 +87,7 @@ func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 // checkShard checks a shard. Damage is a finding, not an error.
 func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name string, mayBeCut bool) error {
 	shown := store.Redact(name)
-	in, err := openScan(ctx, name)
+	in, err := source.OpenScan(ctx, name, source.Options{Shard: shard.Options{Store: stores()}, Stdin: os.Stdin})
 	if err != nil {
 		return fmt.Errorf("%s: %w", shown, err)
 	}
@@ -116,12 +115,4 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 		s.Decoded(in.Format.String(), firstEnd, trailing)
 	}
 	return r.end(s)
-}
-
-// openScan opens a shard, or standard input, to read it once.
-func openScan(ctx context.Context, name string) (*shard.Scan, error) {
-	if name == source.Stdin {
-		return shard.NewScan(pipe.NewReader(ctx, os.Stdin))
-	}
-	return shard.OpenScan(ctx, stores(), name)
 }

@@ -102,7 +102,8 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports [
 		}
 	}
 	if o.sidecar || len(exports) > 0 {
-		if err := output.WriteIndexes(ctx, sh, stores(), o.sidecar, exports, u); err != nil {
+		beside := output.Options{Store: stores(), Sidecar: o.sidecar, Exports: exports, UI: u}
+		if err := output.WriteIndexes(ctx, sh, beside); err != nil {
 			return err
 		}
 	}

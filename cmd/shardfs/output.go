@@ -33,7 +33,8 @@ type outputFlags struct {
 }
 
 func (o *outputFlags) add(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: "+strings.Join(output.Suffixes(), ", ")+", or - for stdout")
+	suffixes := strings.Join(output.Suffixes(), ", ")
+	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: "+suffixes+", or - for stdout")
 	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
 	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
 	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
@@ -57,7 +58,8 @@ func outputLevels() string {
 // addIndex adds the flags for what is written beside the output.
 func (o *outputFlags) addIndex(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.writeIndex, "write-index", false, "write an index file beside the output")
-	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+strings.Join(indexformat.Names(), ", "))
+	formats := strings.Join(indexformat.Names(), ", ")
+	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+formats)
 }
 
 // isFile reports whether the output is a file.
@@ -96,7 +98,8 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	format, err := out.Format()
 	for _, f := range out.Exports {
 		if f.NeedsPlain() && format != codec.Plain {
-			return out, ui.Usagef("--export %s: needs a plain output: members of a compressed one have no offsets in the file", f)
+			const why = "needs a plain output: members of a compressed one have no offsets in the file"
+			return out, ui.Usagef("--export %s: %s", f, why)
 		}
 	}
 	if lowest, highest := format.Levels(); err == nil && (o.level < lowest || o.level > highest) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,7 +127,6 @@ func firstBroken(rules []rule) error {
 
 // rules are the demands of the flags on each other.
 func (o *runFlags) rules(args []string) []rule {
-	oneOf := func(value string, values ...string) bool { return slices.Contains(values, value) }
 	return []rule{
 		{o.command == "" && len(o.argv) == 0, "-c is missing: which command should be run?"},
 		{o.command != "" && len(o.argv) > 0, "-c and -- exclude each other"},
@@ -139,9 +137,9 @@ func (o *runFlags) rules(args []string) []rule {
 			"--count, --skip, --timeout, --retries and --batch: at least 0",
 		},
 		{o.batch > 0 && o.worker, "--batch and --worker exclude each other"},
-		{!oneOf(o.onError, "stop", "skip", "keep"), "--on-error " + o.onError + ": stop, skip or keep"},
+		{!isKey(policies, o.onError), "--on-error " + o.onError + ": stop, skip or keep"},
 		{o.maxFailed != "" && o.onError == "stop", "--max-failed is for --on-error skip and keep"},
-		{!oneOf(o.workspace, "auto", "fuse", "dir"), "--workspace " + o.workspace + ": auto, fuse or dir"},
+		{!isKey(modes, o.workspace), "--workspace " + o.workspace + ": auto, fuse or dir"},
 		{o.addLog != "" && o.output.name == "", "--add-log is for runs with -o"},
 		{o.addLog != "" && (o.batch > 0 || o.worker), "--add-log: --batch and --worker have no log for each sample"},
 		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %q: not an extension", o.addLog)},
@@ -165,13 +163,20 @@ func (o *runFlags) rulesFor(n source.Name) []rule {
 		{stream && o.workspace == "fuse", fmt.Sprintf("--workspace fuse: %s cannot be mounted", n)},
 		{
 			dir && (o.retries > 0 || o.failed != "" || o.addLog != ""),
-			fmt.Sprintf("%s: --retries, --failed and --add-log are for shards: what a command does to a directory stays", n),
+			n.String() + ": --retries, --failed and --add-log are for shards: what a command does to a directory stays",
 		},
 		{
 			dir && o.output.name != "" && (o.onError == "keep" || some),
-			fmt.Sprintf("%s: --on-error keep, --count, --skip and --keys with -o are for shards: a directory is packed as it is", n),
+			n.String() + ": --on-error keep, --count, --skip and --keys with -o are for shards: " +
+				"a directory is packed as it is",
 		},
 	}
+}
+
+// isKey reports whether a flag has one of its values.
+func isKey[V any](values map[string]V, value string) bool {
+	_, ok := values[value]
+	return ok
 }
 
 // isExtension reports whether a member can have an extension.
@@ -212,7 +217,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		}
 		defer release()
 	}
-	if j.Checkpoints, err = o.checkpoints(g.UI, n); err != nil {
+	if j.Checkpoints, err = o.checkpoints(ctx, j, n); err != nil {
 		return err
 	}
 	s, err := job.Run(ctx, []source.Name{n}, j)
@@ -234,6 +239,12 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	return err
 }
 
+// What the values of --on-error and --workspace stand for.
+var (
+	policies = map[string]job.Policy{"stop": job.Stop, "skip": job.Skip, "keep": job.Keep}
+	modes    = map[string]workspace.Mode{"auto": workspace.Auto, "fuse": workspace.Mount, "dir": workspace.Copy}
+)
+
 // options checks the flags and returns what they say.
 func (o *runFlags) options(g *globals, args []string) (j job.Options, err error) {
 	if err := firstBroken(o.rules(args)); err != nil {
@@ -243,12 +254,12 @@ func (o *runFlags) options(g *globals, args []string) (j job.Options, err error)
 		return j, errPipeAllowed(args[0])
 	}
 	j = job.Options{
-		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Batch: o.batch, Worker: o.worker, Timeout: o.timeout, Retries: o.retries,
+		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Batch: o.batch, Worker: o.worker,
+		Timeout: o.timeout, Retries: o.retries, OnError: policies[o.onError],
 		Stdout: os.Stdout, Stderr: os.Stderr, Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
-		OnError: map[string]job.Policy{"stop": job.Stop, "skip": job.Skip, "keep": job.Keep}[o.onError],
 		Workspace: workspace.Options{
-			Mode:    map[string]workspace.Mode{"auto": workspace.Auto, "fuse": workspace.Mount, "dir": workspace.Copy}[o.workspace],
-			TempDir: o.scratch, Source: o.from.source(), Server: serverCommand(&ui.UI{Quiet: true}),
+			Mode: modes[o.workspace], TempDir: o.scratch, Source: o.from.source(),
+			Server: serverCommand(&ui.UI{Quiet: true}),
 		},
 	}
 	if len(j.Argv) == 0 {
@@ -262,7 +273,8 @@ func (o *runFlags) options(g *globals, args []string) (j job.Options, err error)
 	}
 	if o.failed != "" {
 		failed := outputFlags{
-			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", allowPipe: o.output.allowPipe,
+			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample",
+			allowPipe: o.output.allowPipe,
 		}
 		if j.Failed, err = failed.options(g.UI); err != nil {
 			return j, err
@@ -280,8 +292,8 @@ func (o *runFlags) options(g *globals, args []string) (j job.Options, err error)
 	return j, nil
 }
 
-// settings returns what decides on the bytes of the output, beside the shard: two runs with the same settings write the same,
-// as far as that is up to shardfs.
+// settings returns what decides on the bytes of the output, beside the shard: two runs with the same settings write the
+// same, as far as that is up to shardfs.
 func (o *runFlags) settings(j job.Options) job.Settings {
 	written := o.output
 	if !j.Choice.All() {
@@ -317,7 +329,8 @@ func inNamespace(ctx context.Context) error {
 	return n.Run(ctx)
 }
 
-// holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have left.
+// holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have
+// left.
 func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), err error) {
 	alone := !mounts.IsTempDir(o.scratch)
 	release, err = mounts.Hold(ctx, o.scratch)
@@ -334,28 +347,29 @@ func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), e
 	return release, nil
 }
 
-// checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It mentions an interrupted run
-// that this one does not resume.
-func (o *runFlags) checkpoints(u *ui.UI, n source.Name) (string, error) {
-	if !o.output.isFile() {
+// checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It mentions an interrupted
+// run that this one does not resume.
+func (o *runFlags) checkpoints(ctx context.Context, j job.Options, n source.Name) (string, error) {
+	if !j.Output.IsFile() {
 		return "", nil
 	}
 	if o.scratch == "" || n.Kind != source.Shard || o.output.mtime == "now" {
-		name, err := filepath.Abs(o.output.name)
-		if err == nil && output.IsInterrupted(context.Background(), stores(), name) {
-			u.Say("hint", name+": a run to this output was interrupted; --resume with its --scratch continues it")
+		name, err := j.Output.Absolute()
+		if err == nil && j.Output.IsInterrupted(ctx) {
+			j.UI.Say("hint", name+": a run to this output was interrupted; --resume with its --scratch continues it")
 		}
 		return "", err
 	}
 	if o.resume {
 		return o.scratch, nil
 	}
-	name, samples, err := job.Interrupted(o.scratch)
+	j.Checkpoints = o.scratch
+	name, samples, err := job.Interrupted(ctx, j)
 	if err != nil || name == "" {
 		return o.scratch, err
 	}
-	u.Say("hint", fmt.Sprintf("%s: a run to %s was interrupted after %s; --resume continues it, until its output is published",
-		o.scratch, name, ui.Count(samples, "sample")))
+	const hint = "%s: a run to %s was interrupted after %s; --resume continues it, until its output is published"
+	j.UI.Say("hint", fmt.Sprintf(hint, o.scratch, name, ui.Count(samples, "sample")))
 	return "", nil
 }
 

@@ -37,8 +37,8 @@ func (r *run) chosen() iter.Seq2[*workspace.Task, error] {
 	}
 }
 
-// jobs yields the jobs of the open source: one for each chosen sample, or for each batch of them. After the last one, err is
-// why there are no more, if that is not their end.
+// jobs yields the jobs of the open source: one for each chosen sample, or for each batch of them. After the last one,
+// err is why there are no more, if that is not their end.
 func (r *run) jobs(ctx context.Context, err *error) iter.Seq[runner.Job] {
 	return func(yield func(runner.Job) bool) {
 		var batch []*workspace.Task
@@ -93,7 +93,8 @@ func (r *run) job(batch []*workspace.Task) runner.Job {
 // environment returns the variables that a command has about its sample.
 func environment(t *workspace.Task, attempt int) []string {
 	return []string{
-		"SAMPLE_KEY=" + t.Key, "SAMPLE_INDEX=" + strconv.Itoa(t.Number), "SAMPLE_SOURCE=" + t.Source, attemptVariable(attempt),
+		"SAMPLE_KEY=" + t.Key, "SAMPLE_INDEX=" + strconv.Itoa(t.Number), "SAMPLE_SOURCE=" + t.Source,
+		attemptVariable(attempt),
 	}
 }
 

@@ -48,7 +48,8 @@ type checkpoint struct {
 // Settings are what decides on the bytes of a run's outputs: names, which messages use, and values.
 type Settings [][2]string
 
-// differs returns the name of the first setting that others have with another value, or not at all; "" if there is none.
+// differs returns the name of the first setting that others have with another value, or not at all; "" if there is
+// none.
 func (s Settings) differs(others Settings) string {
 	values := make(map[string]string)
 	for _, setting := range others {
@@ -74,11 +75,11 @@ type checkpoints struct {
 }
 
 // openCheckpoints looks for the checkpoint of an earlier run, and readies those of this one.
-func (r *run) openCheckpoints() error {
+func (r *run) openCheckpoints(ctx context.Context) error {
 	if r.Checkpoints == "" {
 		return nil
 	}
-	name, err := filepath.Abs(r.Output.Name)
+	name, err := r.Output.Absolute()
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (r *run) openCheckpoints() error {
 	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile), share: 20}
 	k.next = checkpoint{Version: checkpointVersion, Output: name}
 	if r.Resume {
-		k.old, err = readCheckpoint(k.file)
+		k.old, err = readCheckpoint(ctx, k.file, r.Output)
 	}
 	if err != nil {
 		return err
@@ -95,10 +96,10 @@ func (r *run) openCheckpoints() error {
 	return nil
 }
 
-// Interrupted returns the output of a run that has left a checkpoint in a directory, and after how many samples; "" if there
-// is none, or its output was published since.
-func Interrupted(dir string) (output string, samples int, err error) {
-	c, err := readCheckpoint(filepath.Join(dir, checkpointFile))
+// Interrupted returns the output of a run that has left a checkpoint where one with these options would, and after how
+// many samples; "" if there is none, or its output was published since.
+func Interrupted(ctx context.Context, o Options) (name string, samples int, err error) {
+	c, err := readCheckpoint(ctx, filepath.Join(o.Checkpoints, checkpointFile), o.Output)
 	if c == nil || err != nil {
 		return "", 0, err
 	}
@@ -106,7 +107,7 @@ func Interrupted(dir string) (output string, samples int, err error) {
 }
 
 // readCheckpoint reads the checkpoint of an earlier run; nil if there is none, or its output was published since.
-func readCheckpoint(file string) (*checkpoint, error) {
+func readCheckpoint(ctx context.Context, file string, o output.Options) (*checkpoint, error) {
 	var st unix.Stat_t
 	switch err := unix.Lstat(file, &st); {
 	case err == unix.ENOENT:
@@ -124,7 +125,8 @@ func readCheckpoint(file string) (*checkpoint, error) {
 	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
 		return nil, ui.Usagef("%s: not a checkpoint of this version; remove it to start over", file)
 	}
-	exists, err := output.IsResumable(context.Background(), nil, c.Output, c.Part)
+	o.Name = c.Output
+	exists, err := o.HasPart(ctx, c.Part)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Output, err)
 	}
@@ -159,8 +161,8 @@ func (r *run) resume(ctx context.Context) error {
 		if what == "" {
 			what = "output"
 		}
-		return ui.WithHint(ui.Usagef("%s: %w: the run that was interrupted had another %s", r.Checkpoints, ErrNoResume, what),
-			"remove "+k.file+" to start over")
+		err := ui.Usagef("%s: %w: the run that was interrupted had another %s", r.Checkpoints, ErrNoResume, what)
+		return ui.WithHint(err, "remove "+k.file+" to start over")
 	}
 	r.from, r.now = k.old.progress, k.old.progress
 	r.chooser.Seen, r.chooser.Taken = r.from.Seen, r.from.Taken

@@ -13,8 +13,8 @@ var (
 	ErrPartial      = errors.New("published without the failed samples")
 )
 
-// failure is ErrSampleFailed: the command is at fault, or what it made of its sample. The policy for failed samples applies
-// to no other error: a full disk is not the sample's fault.
+// failure is ErrSampleFailed: the command is at fault, or what it made of its sample. The policy for failed samples
+// applies to no other error: a full disk is not the sample's fault.
 type failure struct{ error }
 
 func (f failure) Unwrap() error        { return f.error }

@@ -1,12 +1,13 @@
 // Package job runs a command over the samples of one or many sources.
 //
 // Sources are taken one after the other, and one workspace is open at a time. Commands run in parallel, but their
-// results are handled one by one, in the order of the samples: what a command wrote is printed, the sample goes into the
-// output or into that of failed samples, and the report gets a line. So the outputs depend neither on timing nor on the
-// number of commands that run at a time.
+// results are handled one by one, in the order of the samples: what a command wrote is printed, the sample goes into
+// the output or into that of failed samples, and the report gets a line. So the outputs depend neither on timing nor on
+// the number of commands that run at a time.
 //
-// A run is resumable if it writes its output to a file and reads shards from a store. At borders of samples it then saves
-// how far it has come, as a checkpoint in a directory, in which a later run with the same options finds it and continues.
+// A run is resumable if it writes its output to a file and reads shards from a store. At borders of samples it then
+// saves how far it has come, as a checkpoint in a directory, in which a later run with the same options finds it and
+// continues.
 //
 // The file checkpoint.json is JSON. Its versions:
 //

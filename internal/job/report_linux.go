@@ -68,8 +68,8 @@ func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 		return nil
 	}
 	line := reportLine{
-		Shard: shard, Key: t.Key, Index: t.Number, Status: "done", Attempts: res.Attempts, Seconds: res.Duration.Seconds(),
-		Stderr: string(res.Tail),
+		Shard: shard, Key: t.Key, Index: t.Number, Status: "done", Attempts: res.Attempts,
+		Seconds: res.Duration.Seconds(), Stderr: string(res.Tail),
 	}
 	if !utf8.ValidString(t.Key) {
 		line.Key, line.KeyHex = "", hex.EncodeToString([]byte(t.Key))

@@ -70,7 +70,7 @@ func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error)
 	if r.several() {
 		r.Output.Pack.OwnEnd = true
 	}
-	if err := r.openCheckpoints(); err != nil {
+	if err := r.openCheckpoints(ctx); err != nil {
 		return nil, err
 	}
 	return r, r.createOutputs(ctx)
@@ -127,8 +127,8 @@ func (r *run) run(ctx context.Context) (s Summary, err error) {
 	return s, r.points.stopped(err)
 }
 
-// runAll runs the command in all sources and publishes the outputs. The last source stays open until then, because the end of
-// the output may be a copy of its end.
+// runAll runs the command in all sources and publishes the outputs. The last source stays open until then, because the
+// end of the output may be a copy of its end.
 func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 	defer func() { err = errors.Join(err, r.closeSource()) }()
 	var begun time.Time
@@ -209,8 +209,8 @@ func (r *run) runSource(ctx context.Context) error {
 	return r.space.Finish(ctx, r.out.Writer)
 }
 
-// leaveSource has the writers of a run over several sources write what they still have to read of the open one, even if they
-// leave out what is outside samples.
+// leaveSource has the writers of a run over several sources write what they still have to read of the open one, even if
+// they leave out what is outside samples.
 func (r *run) leaveSource(ctx context.Context) error {
 	if r.out != nil {
 		if err := r.space.Finish(ctx, r.out.Writer); err != nil {

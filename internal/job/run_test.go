@@ -135,7 +135,8 @@ func (b *bench) report(name string) (lines []reported) {
 func TestChoiceOverSources(t *testing.T) {
 	b := newBench(t)
 	names := b.names(
-		shardtest.Write(t, "README", "a.x", "b.x"), shardtest.Write(t, "c.x", "d.x", "NOTES"), shardtest.Write(t, "e.x"),
+		shardtest.Write(t, "README", "a.x", "b.x"), shardtest.Write(t, "c.x", "d.x", "NOTES"),
+		shardtest.Write(t, "e.x"),
 	)
 	o := b.options("true")
 	o.Choice = pack.Choice{Skip: 1, Count: 2}
@@ -164,11 +165,12 @@ func TestOneSource(t *testing.T) {
 	}
 }
 
-// A run over several sources that was interrupted is continued where it was, and the outputs and the report are those of a run
-// that was not.
+// A run over several sources that was interrupted is continued where it was, and the outputs and the report are those
+// of a run that was not.
 func TestResumeSeveral(t *testing.T) {
 	in := []string{
-		shardtest.Write(t, "README", "a.x", "b.x", "c.x", "LICENSE"), shardtest.Write(t, "d.x", "NOTES", "e.x", "f.x", "END"),
+		shardtest.Write(t, "README", "a.x", "b.x", "c.x", "LICENSE"),
+		shardtest.Write(t, "d.x", "NOTES", "e.x", "f.x", "END"),
 		shardtest.Write(t, "g.x"), shardtest.Write(t, "FIRST", "h.x", "i.x"),
 	}
 	for _, choice := range []pack.Choice{{}, {Skip: 1, Count: 7}} {
@@ -200,8 +202,8 @@ func TestResumeSeveral(t *testing.T) {
 	}
 }
 
-// resumable returns the options of a run that fails in some samples, and waits for ever in the one whose key is $STOP, after
-// it has written to the FIFO $REACHED.
+// resumable returns the options of a run that fails in some samples, and waits for ever in the one whose key is $STOP,
+// after it has written to the FIFO $REACHED.
 func (b *bench) resumable(choice pack.Choice) Options {
 	o := b.options(`if test "$SAMPLE_KEY" = "$STOP"; then echo >"$REACHED"; exec sleep 1000; fi
 		case $SAMPLE_KEY in b|d|h) exit 1; esac; echo >sample.y`)
@@ -211,8 +213,8 @@ func (b *bench) resumable(choice pack.Choice) Options {
 	return o
 }
 
-// interrupt runs until the sample with a key is reached, and returns after how many samples the run can be resumed: with one
-// command at a time, those until the third one before it have certainly been handled then.
+// interrupt runs until the sample with a key is reached, and returns after how many samples the run can be resumed:
+// with one command at a time, those until the third one before it have certainly been handled then.
 func (b *bench) interrupt(o Options, names []source.Name, key string) (samples int) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -245,7 +247,7 @@ func TestOldCheckpoint(t *testing.T) {
 		"mark":{"samples":5,"members":9,"bytes":700,"left_out":1,"emptied":2,"lacking":3,"others":4,
 			"row":6,"copied":512,"last_key":"YQ==","intact":true},"tail":"AAE="}`
 	shardtest.Check(t, os.WriteFile(b.path(checkpointFile), []byte(old), 0o600))
-	c, err := readCheckpoint(b.path(checkpointFile))
+	c, err := readCheckpoint(t.Context(), b.path(checkpointFile), output.Options{})
 	shardtest.Check(t, err)
 	want := checkpoint{
 		Version: 1, Output: b.path("out.tar"),

@@ -177,7 +177,8 @@ func (r *run) checkFailureLimit(all int) error {
 	if !r.MaxFailed.exceeded(failed, all) {
 		return nil
 	}
-	return failure{fmt.Errorf("%s: %d of %s failed, more than the limit of %s", r.name(), failed, ui.Count(all, "sample"), r.MaxFailed)}
+	return failure{fmt.Errorf("%s: %d of %s failed, more than the limit of %s",
+		r.name(), failed, ui.Count(all, "sample"), r.MaxFailed)}
 }
 
 // withLog returns a sample's directory with what its command wrote as one more file.

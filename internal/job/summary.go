@@ -56,8 +56,8 @@ func (s Summary) String() string {
 	return fmt.Sprintf("%s; %s; %s in", s.packed, text, ui.Size(s.BytesIn))
 }
 
-// Err returns why the run has not done all that it was asked for, though it came to its end: ErrSampleFailed or ErrPartial,
-// which were reported, or Cut.
+// Err returns why the run has not done all that it was asked for, though it came to its end: ErrSampleFailed or
+// ErrPartial, which were reported, or Cut.
 func (s Summary) Err() error {
 	switch {
 	case s.Failed > 0 && s.Output == "":

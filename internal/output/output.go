@@ -1,13 +1,13 @@
 // Package output writes samples to a tar and publishes it.
 //
-// An [Output] is a tar in the making: a file that gets its name only when it is complete and durable, standard output, or
-// a command that reads it. It embeds the [pack.Writer] that samples are given to, compresses what that writes as the name
-// says, and indexes it on the way, so that Commit can write the index beside it, or into it, without reading it again.
-// [Split] spreads samples over numbered outputs.
+// An [Output] is a tar in the making: a file that gets its name only when it is complete and durable, standard output,
+// or a command that reads it. It embeds the [pack.Writer] that samples are given to, compresses what that writes as the
+// name says, and indexes it on the way, so that Commit can write the index beside it, or into it, without reading it
+// again. [Split] spreads samples over numbered outputs.
 //
 // An interrupted run can continue a resumable output: [Output.Position] makes durable what was written, and
-// [Output.Resume] starts another output with the same bytes. They are compressed again, because an encoder cannot be stopped
-// in the middle of a block and continued in another process.
+// [Output.Resume] starts another output with the same bytes. They are compressed again, because an encoder cannot be
+// stopped in the middle of a block and continued in another process.
 package output
 
 import (
@@ -24,14 +24,14 @@ import (
 	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
-	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // ErrSkip says that the output exists and is left as it is.
 var ErrSkip = errors.New("the output exists")
 
-// Output is a tar in the making. Abort must be called when it is not needed any more. It is not safe for concurrent use.
+// Output is a tar in the making. Abort must be called when it is not needed any more. It is not safe for concurrent
+// use.
 type Output struct {
 	*pack.Writer
 	Name string // for messages
@@ -53,9 +53,6 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	format, err := o.Format()
 	if err != nil {
 		return nil, err
-	}
-	if o.Store == nil {
-		o.Store = file.Store{}
 	}
 	out := &Output{Name: pipe.Shown(o.Name), o: o, begun: time.Now()}
 	var sink io.Writer
@@ -90,10 +87,11 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	return out, nil
 }
 
-// create creates the file. It is also written to after ctx has ended: what a stopped run keeps is complete. A run that was just killed takes a moment to let go of it.
+// create creates the file. It is written to even after ctx has ended, so that what an interrupted run keeps is
+// complete. A run that was just killed takes a moment to let go of the file.
 func (out *Output) create(ctx context.Context) error {
 	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
-		out.file, err = out.o.Store.Create(context.WithoutCancel(ctx), out.o.Name, store.Options{
+		out.file, err = out.o.store().Create(context.WithoutCancel(ctx), out.o.Name, store.Options{
 			Replace: out.o.IfExists == Overwrite, Resumable: out.o.Resumable,
 		})
 		return err
@@ -107,8 +105,8 @@ func (out *Output) create(ctx context.Context) error {
 	return nil
 }
 
-// Write makes an output of what fill puts into it, publishes it, and says what it holds. An output that exists and is to be
-// skipped is no error.
+// Write makes an output of what fill puts into it, publishes it, and says what it holds. An output that exists and is
+// to be skipped is no error.
 func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error {
 	out, err := Create(ctx, o)
 	if errors.Is(err, ErrSkip) {
@@ -158,16 +156,17 @@ func (out *Output) Commit(ctx context.Context) error {
 	if !out.o.Sidecar && len(out.o.Exports) == 0 {
 		return nil
 	}
-	sh, err := shard.Open(ctx, out.Name, shard.Options{Store: out.o.Store, Known: x, NoIndex: true, Detail: out.o.UI.Detail})
+	o := shard.Options{Store: out.o.Store, Known: x, NoIndex: true, Detail: out.o.UI.Detail}
+	sh, err := shard.Open(ctx, out.Name, o)
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
-	return WriteIndexes(ctx, sh, out.o.Store, out.o.Sidecar, out.o.Exports, out.o.UI)
+	return WriteIndexes(ctx, sh, out.o)
 }
 
-// finish ends the tar and returns its index. A compressed output also carries the index itself, so that it can be mounted
-// without being decoded; indexing a plain one is as fast as reading an index.
+// finish ends the tar and returns its index. A compressed output also carries the index itself, so that it can be
+// mounted without being decoded; indexing a plain one is as fast as reading an index.
 func (out *Output) finish() (*index.Index, error) {
 	err := out.Writer.Close()
 	if out.tee == nil {
@@ -189,8 +188,8 @@ func (out *Output) finish() (*index.Index, error) {
 	return x, err
 }
 
-// embedShare is how many bytes an output must have for each byte of the index in it. Where members are so small that it has
-// fewer, the index would make the shard larger than it is worth.
+// embedShare is how many bytes an output must have for each byte of the index in it. Where members are so small that it
+// has fewer, the index would make the shard larger than it is worth.
 const embedShare = 400
 
 // Owns reports whether a process is the command that reads the output. A nil Output owns none.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
-	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -17,7 +16,7 @@ import (
 type Position struct {
 	Part string        `json:"part"` // name of the temporary file, beside the output
 	Mark pack.Position `json:"mark"`
-	Tail []byte        `json:"tail"` // plain bytes before the mark that the encoder has not written yet; nil: not compressed
+	Tail []byte        `json:"tail"` // plain bytes before it that the encoder has not written yet; nil: not compressed
 }
 
 // Position makes durable what has been packed, and returns where that ends.
@@ -36,10 +35,10 @@ func (out *Output) Position() (p Position, err error) {
 // Keep has the temporary file of a resumable output stay after Abort.
 func (out *Output) Keep() { out.keep = true }
 
-// Resume starts an output with what another one of the same name had at a position. Base is the shard of the last sample
-// before it.
+// Resume starts an output with what another one of the same name had at a position. Base is the shard of the last
+// sample before it.
 func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err error) {
-	part, err := openPart(ctx, out.o.Store, out.o.Name, p.Part)
+	part, err := out.o.openPart(ctx, p.Part)
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,8 @@ func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err 
 	return nil
 }
 
-// recompress writes the plain bytes before a position, those that the other encoder had written and those that it had not.
+// recompress writes the plain bytes before a position, those that the other encoder had written and those that it had
+// not.
 func (out *Output) recompress(ctx context.Context, part store.Object, format codec.Format, p Position) error {
 	in := io.NewSectionReader(store.At(ctx, part), 0, part.Size())
 	r, err := codec.NewReader(format, in, codec.Options{})
@@ -81,37 +81,30 @@ func (out *Output) copyRange(src io.ReaderAt, n int64) error {
 	return err
 }
 
-// openPart opens what an interrupted writer of name has left in a store; nil means local files.
-func openPart(ctx context.Context, st store.Store, name, part string) (store.Object, error) {
-	if st == nil {
-		st = file.Store{}
-	}
-	r, ok := st.(store.Resumer)
+// openPart opens a temporary file that an interrupted run has left.
+func (o *Options) openPart(ctx context.Context, part string) (store.Object, error) {
+	r, ok := o.store().(store.Resumer)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	return r.OpenPart(ctx, name, part)
+	return r.OpenPart(ctx, o.Name, part)
 }
 
-// IsResumable reports whether an output still has the temporary file that a position names. It has none after the output
-// was published. St is where the output goes; nil means local files.
-func IsResumable(ctx context.Context, st store.Store, name, part string) (bool, error) {
-	o, err := openPart(ctx, st, name, part)
+// HasPart reports whether there is still the temporary file that a position names. It is gone once the output is
+// published.
+func (o *Options) HasPart(ctx context.Context, part string) (bool, error) {
+	object, err := o.openPart(ctx, part)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNoDir) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return true, o.Close()
+	return true, object.Close()
 }
 
-// IsInterrupted reports whether an output has a temporary file that a run has kept. St is where the output goes; nil means
-// local files.
-func IsInterrupted(ctx context.Context, st store.Store, name string) bool {
-	if st == nil {
-		st = file.Store{}
-	}
-	r, ok := st.(store.Resumer)
-	return ok && r.HasPart(ctx, name)
+// IsInterrupted reports whether there is a temporary file that an interrupted run has left.
+func (o *Options) IsInterrupted(ctx context.Context) bool {
+	r, ok := o.store().(store.Resumer)
+	return ok && r.HasPart(ctx, o.Name)
 }

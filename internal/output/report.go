@@ -8,7 +8,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// report says what a published output holds: as JSON if that is wanted and standard output is not the tar's, else as a note.
+// report says what a published output holds: as JSON if that is wanted and standard output is not the tar's, else as a
+// note.
 func (out *Output) report() error {
 	if out.o.UI.JSON && out.file != nil {
 		return out.o.UI.Print(struct {
@@ -27,7 +28,8 @@ func (out *Output) IsFile() bool { return out.file != nil }
 // String says what an output holds.
 func (out *Output) String() string {
 	s := out.Summary()
-	text := fmt.Sprintf("%s: %s, %s, %s", out.Name, ui.Count(s.Samples, "sample"), ui.Count(s.Members, "member"), ui.Size(s.Bytes))
+	text := fmt.Sprintf("%s: %s, %s, %s",
+		out.Name, ui.Count(s.Samples, "sample"), ui.Count(s.Members, "member"), ui.Size(s.Bytes))
 	for _, less := range []struct {
 		n           int
 		thing, what string

@@ -11,29 +11,26 @@ import (
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
-	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// WriteIndexes writes indexes beside a shard of a store, or of local files if st is nil: its index file, if sidecar is set, and those of other tools.
-func WriteIndexes(ctx context.Context, sh *shard.Shard, st store.Store, sidecar bool, exports []indexformat.Format, u *ui.UI) error {
+// WriteIndexes writes what o says beside a shard: its index file and those of other tools. Of o, it looks at Store,
+// Sidecar, Exports and UI.
+func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 	if sh.Cut != "" {
-		return fmt.Errorf("%s: %w: an index of a part of it is of no use to others: %s", sh.Name, index.ErrTruncated, sh.Cut)
+		return fmt.Errorf("%s: %w: an index of a part is of no use to others: %s", sh.Name, index.ErrTruncated, sh.Cut)
 	}
-	if st == nil {
-		st = file.Store{}
-	}
-	if sidecar {
+	if o.Sidecar {
 		if err := sh.Save(ctx, sh.Path()+shard.SidecarSuffix); err != nil {
 			return err
 		}
 	}
-	for _, f := range exports {
+	for _, f := range o.Exports {
 		name := indexformat.Name(f, sh.Path())
 		if name == sh.Path() {
-			return ui.Usagef("--export %s: it would take the place of the shard %s", f, sh.Name)
+			return ui.Usagef("the %s index would replace the shard %s", f, sh.Name)
 		}
-		if err := export(ctx, sh, st, f, name, u); err != nil {
+		if err := o.export(ctx, sh, f, name); err != nil {
 			return fmt.Errorf("%s: %w", sh.Name, err)
 		}
 	}
@@ -41,8 +38,8 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, st store.Store, sidecar 
 }
 
 // export writes the index of another tool.
-func export(ctx context.Context, sh *shard.Shard, st store.Store, f indexformat.Format, name string, u *ui.UI) error {
-	out, err := st.Create(ctx, name, store.Options{Replace: true})
+func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.Format, name string) error {
+	out, err := o.store().Create(ctx, name, store.Options{Replace: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -61,8 +58,8 @@ func export(ctx context.Context, sh *shard.Shard, st store.Store, f indexformat.
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if warning != "" {
-		u.Warn("%s: %s", sh.Name, warning)
+		o.UI.Warn("%s: %s", sh.Name, warning)
 	}
-	u.Detail("%s: written", name)
+	o.UI.Detail("%s: written", name)
 	return nil
 }

@@ -53,9 +53,11 @@ func ParseSize(s string) (int64, error) {
 	return n * powers[m[2]] * binary[m[3]], nil
 }
 
-// Write makes outputs of samples, and publishes each when it is full. Inputs are the files that are read; an output that
-// would replace one of them is refused.
-func (s Split) Write(ctx context.Context, o Options, inputs []os.FileInfo, samples iter.Seq2[pack.Sample, error]) error {
+// Write makes outputs of samples, and publishes each when it is full. Inputs are the files that are read; an output
+// that would replace one of them is refused.
+func (s Split) Write(
+	ctx context.Context, o Options, inputs []os.FileInfo, samples iter.Seq2[pack.Sample, error],
+) error {
 	o.Pack.OwnEnd = true // or a part could be longer than it may be
 	p := parts{o: o, names: parseTemplate(o.Name), inputs: inputs}
 	defer p.abort()

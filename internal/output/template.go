@@ -37,8 +37,8 @@ func (t template) with(number int, edit func(string) string) string {
 	return b.String()
 }
 
-// ParseRekey returns a function that makes a new key of an old one and of the sample's number in the output; nil for the
-// empty format, which keeps the keys. The places of a format are {key}, %d and %0Nd.
+// ParseRekey returns a function that makes a new key of an old one and of the sample's number in the output; nil for
+// the empty format, which keeps the keys. The places of a format are {key}, %d and %0Nd.
 func ParseRekey(format string) (func(key string, number int) string, error) {
 	const keyPlace = "{key}"
 	t := parseTemplate(format)

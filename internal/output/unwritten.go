@@ -2,8 +2,8 @@ package output
 
 import "io"
 
-// unwritten passes plain bytes on to an encoder and keeps those that the encoder has not written yet. An encoder holds back
-// what does not fill a block. It must not be flushed, or the output would depend on when that happened.
+// unwritten passes plain bytes on to an encoder and keeps those that the encoder has not written yet. An encoder holds
+// back what does not fill a block. It must not be flushed, or the output would depend on when that happened.
 type unwritten struct {
 	w       io.Writer
 	written func() int64 // plain bytes that can be decoded from what the encoder has written

@@ -1,8 +1,9 @@
 // Package pipe reads from and writes to shell commands, and makes standard input and output end with a context.
 //
-// The name pipe:COMMAND stands for what a shell command writes or, as an output, for what it reads. A [Command] is trusted
-// only once it has ended with status 0: its reader sees io.EOF only then, and it sees the end of its own input only after
-// Finish, when the input is complete. [NewReader] and [NewWriter] wrap files that cannot be interrupted otherwise.
+// The name pipe:COMMAND stands for what a shell command writes or, as an output, for what it reads. A [Command] is
+// trusted only once it has ended with status 0: its reader sees io.EOF only then, and it sees the end of its own input
+// only after Finish, when the input is complete. [NewReader] and [NewWriter] wrap files that cannot be interrupted
+// otherwise.
 package pipe
 
 import (
@@ -44,8 +45,8 @@ func Shown(name string) string {
 	return prefix
 }
 
-// Command is a running shell command, connected to this process by a pipe. It leads a process group of its own, which gets
-// SIGTERM when its context is done. One of Finish and Abort must be called.
+// Command is a running shell command, connected to this process by a pipe. It leads a process group of its own, which
+// gets SIGTERM when its context is done. One of Finish and Abort must be called.
 type Command struct {
 	cmd   *exec.Cmd
 	end   *os.File      // this process's end of the pipe
@@ -90,8 +91,8 @@ func open(ctx context.Context, name string, write bool, stderr *os.File) (*Comma
 	return c, nil
 }
 
-// watch starts the command and waits for its end in one thread, because Pdeathsig kills the command when the thread that
-// started it ends.
+// watch starts the command and waits for its end in one thread, because Pdeathsig kills the command when the thread
+// that started it ends.
 func (c *Command) watch(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -123,8 +124,8 @@ func (c *Command) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes what the command reads. That the command stopped reading is an error of its own, and not EPIPE, which would
-// look as if the reader of standard output had gone.
+// Write writes what the command reads. That the command stopped reading is an error of its own, and not EPIPE, which
+// would look as if the reader of standard output had gone.
 func (c *Command) Write(b []byte) (int, error) {
 	n, err := c.end.Write(b)
 	if errors.Is(err, unix.EPIPE) {

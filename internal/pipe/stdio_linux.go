@@ -32,9 +32,9 @@ func (r reader) Read(p []byte) (int, error) {
 	}
 }
 
-// NewWriter returns a writer to a file that returns the cause of ctx once ctx is done, even while the reader of the file
-// takes nothing. Polling cannot do that: a pipe that is ready for some bytes need not be ready for all of them, and whether
-// it blocks is shared with other processes.
+// NewWriter returns a writer to a file that returns the cause of ctx once ctx is done, even while the reader of the
+// file takes nothing. Polling cannot do that: a pipe that is ready for some bytes need not be ready for all of them,
+// and whether it blocks is shared with other processes.
 //
 // A write that ctx ends continues in the background and may still take place, so the process should end soon.
 func NewWriter(ctx context.Context, file *os.File) io.Writer { return writer{ctx, file} }

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// CommandLine returns the argument list that runs a command given as text: that of the shell or, where the shell would only
-// start a program, that of the program, because starting a shell first doubles the cost. With arguments, more of them will
-// be appended, and the text refers to them as "$@".
+// CommandLine returns the argument list that runs a command given as text: that of the shell or, where the shell would
+// only start a program, that of the program, because starting a shell first doubles the cost. With arguments, more of
+// them will be appended, and the text refers to them as "$@".
 func CommandLine(shell, text string, arguments bool) []string {
 	if arguments {
 		return []string{shell, "-c", text, shell}
@@ -30,12 +30,14 @@ const DefaultShell = "/bin/sh"
 // plainBytes are the bytes that stand for themselves in a shell's input, in any context.
 const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:@/%"
 
-// shellWords are the shell's built-in commands and reserved words. True and false are missing: without arguments the programs
-// of these names do the same.
-const shellWords = `. : alias bg bind break builtin caller case cd chdir command compgen complete continue coproc declare dirs
-disown do done echo elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in jobs
-kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source suspend
-test then time times trap type typeset ulimit umask unalias unset until wait while`
+// shellWords are the shell's built-in commands and reserved words. True and false are missing: without arguments the
+// programs of these names do the same.
+const shellWords = `
+. : alias bg bind break builtin caller case cd chdir command compgen complete continue coproc declare dirs
+disown do done echo elif else enable esac eval exec exit export fc fg fi for function getopts hash help
+history if in jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return select
+set shift shopt source suspend test then time times trap type typeset ulimit umask unalias unset until wait
+while`
 
 // plainWords splits a text that only makes a shell start a program; it returns nil for any other text.
 func plainWords(text string) []string {
@@ -56,8 +58,8 @@ func plainWords(text string) []string {
 	return words
 }
 
-// isProgram reports whether the kernel can start a command. The shell interprets scripts without an interpreter line itself,
-// and has its own message and exit status for a command that does not exist.
+// isProgram reports whether the kernel can start a command. The shell interprets scripts without an interpreter line
+// itself, and has its own message and exit status for a command that does not exist.
 func isProgram(name string) bool {
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// openDir opens a mountpoint or another directory of sample directories. A mount of many shards cannot be changed, so it is
-// like any other directory.
+// openDir opens a mountpoint or another directory of sample directories. A mount of many shards cannot be changed, so
+// it is like any other directory.
 func (s *Source) openDir(ctx context.Context, st store.Store, dir string) error {
 	changes, err := mounts.Open(ctx, st, dir)
 	if errors.Is(err, mounts.ErrNotMounted) {
@@ -45,8 +45,8 @@ func (s *Source) openRoot(dir string) error {
 	return nil
 }
 
-// changed yields the samples of a mount. Writes to a file that is already mapped need not change its times, so whether all
-// of them have been packed is then not known. A file that is mapped later gets a new time at the first write.
+// changed yields the samples of a mount. Writes to a file that is already mapped need not change its times, so whether
+// all of them have been packed is then not known. A file that is mapped later gets a new time at the first write.
 func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		if by := mounts.WritableMappings(s.Changes.Scratch.Mountpoint()); by != "" {

@@ -14,9 +14,9 @@ import (
 // maxShards is the largest number of names that a command line may stand for.
 const maxShards = 1 << 18
 
-// Expand returns the names that the arguments of a command line stand for. @FILE stands for the lines of a file, and braces
-// stand for each of their alternatives, {train,val}, or for each number of a range, {0000..0147}. An argument that is
-// the name of an existing file is taken as it is.
+// Expand returns the names that the arguments of a command line stand for. @FILE stands for the lines of a file, and
+// braces stand for each of their alternatives, {train,val}, or for each number of a range, {0000..0147}. An argument
+// that is the name of an existing file is taken as it is.
 func Expand(args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
@@ -102,8 +102,8 @@ func expandBraces(name string) ([]string, error) {
 	return names, nil
 }
 
-// alternatives returns what the text between braces stands for: the elements of a list, or the numbers of a range. Numbers
-// are padded with zeros to the width of the range's ends if one of those begins with a zero.
+// alternatives returns what the text between braces stands for: the elements of a list, or the numbers of a range.
+// Numbers are padded with zeros to the width of the range's ends if one of those begins with a zero.
 func alternatives(inner string) ([]string, error) {
 	from, to, ok := strings.Cut(inner, "..")
 	if !ok {

@@ -38,8 +38,8 @@ func (l *List) Files() (files []fs.FileInfo) {
 // bufferedCacheBytes is the memory for decoded pieces of each shard where many can be open.
 const bufferedCacheBytes = 4 << 20
 
-// Samples yields the samples of all sources. A source is closed when all that it has yielded is freed, unless its end may
-// still be copied.
+// Samples yields the samples of all sources. A source is closed when all that it has yielded is freed, unless its end
+// may still be copied.
 func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		o := l.o

@@ -1,9 +1,9 @@
 // Package source turns a name into samples.
 //
-// [Resolve] is the only place that knows what a name may stand for: a shard in a store, a mountpoint or another directory
-// of sample directories, standard input, or the output of a command. [Open] opens one name as a [Source], which yields its
-// samples as they are now; [List] yields those of many names, one after the other, and [Join] adds members from other
-// shards. [Expand] comes before all that: it turns the arguments of a command line into names.
+// [Resolve] is the only place that knows what a name may stand for: a shard in a store, a mountpoint or another
+// directory of sample directories, standard input, or the output of a command. [Open] opens one name as a [Source],
+// which yields its samples as they are now; [List] yields those of many names, one after the other, and [Join] adds
+// members from other shards. [Expand] comes before all that: it turns the arguments of a command line into names.
 package source
 
 import (
@@ -44,12 +44,16 @@ func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
 // IsStream reports whether a name stands for a Stream, which does not depend on what exists.
 func IsStream(name string) bool { return name == Stdin || pipe.Is(name) }
 
-// Resolve returns what a name stands for. It is an error if that does not exist. Its errors begin with the name.
+// Resolve returns what a name stands for. It is an error if that is a local file or directory and does not exist. Its
+// errors begin with the name.
 func Resolve(name string) (Name, error) {
 	n := Name{Text: name}
 	if IsStream(name) {
 		n.Kind = Stream
 		return n, nil
+	}
+	if scheme, _ := store.Split(name); scheme != store.FileScheme {
+		return n, nil // that it exists, its store says when it is opened
 	}
 	path, err := store.Path(name)
 	if err != nil {
@@ -84,7 +88,8 @@ func ResolveAll(names []string) ([]Name, error) {
 	return list, nil
 }
 
-// isMountpoint reports whether something of ours is mounted at a path. If its server is gone, that path has no [os.Stat].
+// isMountpoint reports whether something of ours is mounted at a path. If its server is gone, that path has no
+// [os.Stat].
 func isMountpoint(path string) bool {
 	place, err := mounts.Absolute(path)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 // ErrOnce says that standard input cannot be opened as a shard, because it can be read only once.
 var ErrOnce = ui.Usagef("-: standard input can only be run over, packed and checked")
 
-// OpenShard opens a shard. On a terminal it shows the progress of the indexing, and it warns of what is odd about the shard. An
-// error that o.AllowTruncated would avoid has that as its hint.
+// OpenShard opens a shard. On a terminal it shows the progress of the indexing, and it warns of what is odd about the
+// shard. An error that o.AllowTruncated would avoid has that as its hint.
 func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
 	if name == Stdin {
 		return nil, ErrOnce
@@ -41,8 +41,8 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 	return sh, nil
 }
 
-// WarnWhenIndexed waits until a shard that was opened while its index is built is indexed, or closed, and says what is odd
-// about it, or why the index ends early.
+// WarnWhenIndexed waits until a shard that was opened while its index is built is indexed, or closed, and says what is
+// odd about it, or why the index ends early.
 func WarnWhenIndexed(u *ui.UI, sh *shard.Shard) {
 	f, err := sh.Built()
 	switch {

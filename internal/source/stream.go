@@ -53,3 +53,11 @@ func (s *Source) streamed(yield func(pack.Sample, error) bool) {
 	b.Size = s.Stream.Size() // which is known only now
 	yield(pack.End(b), nil)
 }
+
+// OpenScan opens a shard, or standard input, to read it once from its first to its last byte, whatever is wrong with it.
+func OpenScan(ctx context.Context, name string, o Options) (*shard.Scan, error) {
+	if name == Stdin {
+		return shard.NewScan(pipe.NewReader(ctx, o.Stdin))
+	}
+	return shard.OpenScan(ctx, o.Shard.Store, name)
+}

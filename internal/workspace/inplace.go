@@ -14,8 +14,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// inPlace is a directory of sample directories, such as a mount. What commands do there stays, and what is packed in the end is
-// the directory as it is then.
+// inPlace is a directory of sample directories, such as a mount. What commands do there stays, and what is packed in
+// the end is the directory as it is then.
 type inPlace struct {
 	dir     string // absolute
 	src     *source.Source

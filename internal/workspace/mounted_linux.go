@@ -17,8 +17,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// mounted is a private mount of a shard, served by a process of its own. After a failed attempt a sample is copied, because
-// the mount shows what the attempt has changed.
+// mounted is a private mount of a shard, served by a process of its own. After a failed attempt a sample is copied,
+// because the mount shows what the attempt has changed.
 type mounted struct {
 	*copied
 	changes    *overlay.Overlay

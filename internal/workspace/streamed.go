@@ -20,7 +20,9 @@ type streamed struct {
 	last   *index.Index // of the last piece of the stream; nil before the first
 }
 
-func openStream(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch, copies *extractor) (*Workspace, error) {
+func openStream(
+	ctx context.Context, n source.Name, o Options, dir *scratch.Scratch, copies *extractor,
+) (*Workspace, error) {
 	if o.Mode == Mount {
 		return nil, ui.Usagef("%s: a stream cannot be mounted", n)
 	}

@@ -1,8 +1,8 @@
 // Package workspace provides a directory for each sample of a source, for a command to run in.
 //
-// There are three kinds. Samples of a shard are in a private mount of it, served by a process of its own, or, where nothing
-// can be mounted, are copied into real directories one by one; so are those of a stream, as they arrive. A directory
-// of sample directories is used in place, and what commands do there stays.
+// There are three kinds. Samples of a shard are in a private mount of it, served by a process of its own, or, where
+// nothing can be mounted, are copied into real directories one by one; so are those of a stream, as they arrive. A
+// directory of sample directories is used in place, and what commands do there stays.
 //
 // A [Workspace] yields a [Task] for each sample. Its user has the directory prepared, runs a command in it, asks what
 // became of it, and frees it, so that a run needs no more disk space than the samples that are worked on.
@@ -46,11 +46,11 @@ func (o *Options) Mounts(n source.Name) bool {
 
 // Workspace has a directory for each sample of a source. Its methods are those of a kind of workspace:
 //
-//   - Tasks yields the samples in their order. It may be ranged over again.
-//   - Finish packs what comes after the last sample. Of a directory, which is packed as it is when all commands have ended,
-//     it packs everything.
-//   - Err returns why the commands that have ended by now may have seen errors that were not their own: the server of the
-//     mount has ended.
+//   - Tasks yields the samples in their order. It may be ranged over again, except of a stream.
+//   - Finish packs what comes after the last sample. Of a directory, which is packed as it is when all commands have
+//     ended, it packs everything.
+//   - Err returns why the commands that have ended by now may have seen errors that were not their own: the server of
+//     the mount has ended.
 //   - Close removes what the workspace has made.
 type Workspace struct {
 	Name    string       // of the source, for messages
@@ -106,8 +106,8 @@ func (t *Task) Skip() {
 	}
 }
 
-// PackBetween packs the members outside samples that come with a sample which is not packed itself. Where the writer knows
-// of them by the next sample, it does nothing.
+// PackBetween packs the members outside samples that come with a sample which is not packed itself. Where the writer
+// knows of them by the next sample, it does nothing.
 func (t *Task) PackBetween(w *pack.Writer) error {
 	if t.between == nil {
 		return nil
