@@ -27,16 +27,14 @@ type packFlags struct {
 }
 
 func newPack(g *globals) *cobra.Command {
-	u := g.UI
 	var o packFlags
 	cmd := &cobra.Command{
 		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|-... -o OUTPUT",
 		Short: "Write samples, as they are now, to a tar",
 		Long: `Pack writes the samples of mounts, of directories of sample directories and of
 shards, one after the other, to a shard: each in its own order, new samples at
-its end. What nobody changed is copied byte for byte. A mount may stay in use.
-The output appears under its name when it is whole, and not before; - is
-standard output.`,
+its end. Members without changes are copied byte for byte. A mount may stay in
+use. The output gets its name only when it is complete; - is standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
   shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
   shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
@@ -46,15 +44,7 @@ standard output.`,
 			if err := o.check(cmd.Flags()); err != nil {
 				return err
 			}
-			out, err := o.output.options(u)
-			if err != nil {
-				return err
-			}
-			split, err := o.split.split(&out)
-			if err != nil {
-				return err
-			}
-			return o.pack(cmd.Context(), u, args, out, split)
+			return o.run(cmd.Context(), g, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -69,37 +59,52 @@ standard output.`,
 	return cmd
 }
 
-// check refuses what makes no sense, before any work is done.
+// check returns the first mistake in the flags.
 func (o *packFlags) check(flags *pflag.FlagSet) error {
-	switch {
-	case o.output.name == "":
-		return ui.Usagef("-o is missing: where should the output go?")
-	case o.count < 0 || o.skip < 0:
-		return ui.Usagef("--count and --skip: at least 0")
+	err := firstBroken([]rule{
+		{o.output.name == "", "-o is missing: where should the output go?"},
+		{o.count < 0 || o.skip < 0, "--count and --skip: at least 0"},
+	})
+	if err != nil {
+		return err
 	}
 	return o.order.check(flags)
 }
 
-func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out output.Options, split output.Split) error {
+// names returns the sources that the arguments stand for.
+func (o *packFlags) names(args []string) ([]source.Name, error) {
 	names, err := source.Expand(args)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !o.output.allowPipe {
+		return nil, errPipeAllowed(names[i])
+	}
+	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
+		return nil, ui.Usagef("--index %s: there are %d shards", o.from.index, len(names))
+	}
+	return source.ResolveAll(names)
+}
+
+// run packs the sources that the arguments stand for.
+func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
+	out, err := o.output.options(g.UI)
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !o.output.allowPipe {
-		return errPipeAllowed(names[i])
+	split, err := o.split.split(&out)
+	if err != nil {
+		return err
 	}
-	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
-		return ui.Usagef("--index %s: there are %d shards", o.from.index, len(names))
+	names, err := o.names(args)
+	if err != nil {
+		return err
 	}
 	keys, err := source.ReadKeys(o.keys)
 	if err != nil {
 		return err
 	}
-	resolved, err := source.ResolveAll(names)
-	if err != nil {
-		return err
-	}
-	in := source.NewList(resolved, o.from.source())
+	in := source.NewList(names, o.from.source())
 	defer in.Close()
 	from := o.from
 	if from.index != "none" {
@@ -115,7 +120,7 @@ func (o *packFlags) pack(ctx context.Context, u *ui.UI, args []string, out outpu
 	in.Partial = o.output.fields != ""
 	if choice := o.choice.of(keys); !choice.All() {
 		in.Partial = true
-		out.Pack.DropOutside = true // they belong to no sample that was chosen
+		out.Pack.DropOutside = true // such members belong to no sample that was chosen
 		samples = choice.Apply(samples)
 	}
 	samples = join.Apply(samples)

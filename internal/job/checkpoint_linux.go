@@ -24,8 +24,8 @@ const checkpointFile = "checkpoint.json"
 
 const checkpointVersion = 1
 
-// ErrNoResume says that a run cannot continue what another one has left.
-var ErrNoResume = errors.New("cannot be resumed")
+// errNoResume says that a run cannot continue what another one has left.
+var errNoResume = errors.New("cannot be resumed")
 
 // StoppedError is the error of a run that can be resumed.
 type StoppedError struct {
@@ -161,7 +161,7 @@ func (r *run) resume(ctx context.Context) error {
 		if what == "" {
 			what = "output"
 		}
-		err := ui.Usagef("%s: %w: the run that was interrupted had another %s", r.Checkpoints, ErrNoResume, what)
+		err := ui.Usagef("%s: %w: the run that was interrupted had another %s", r.Checkpoints, errNoResume, what)
 		return ui.WithHint(err, "remove "+k.file+" to start over")
 	}
 	r.from, r.now = k.old.progress, k.old.progress
@@ -174,7 +174,7 @@ func (r *run) resume(ctx context.Context) error {
 		position.Mark.Row = 0
 	}
 	if err := r.out.Resume(ctx, position, base); err != nil {
-		return fmt.Errorf("%s: %w: %w", k.old.Output, ErrNoResume, err)
+		return fmt.Errorf("%s: %w: %w", k.old.Output, errNoResume, err)
 	}
 	r.UI.Note("%s: continuing after %s", r.Output.Name, ui.Count(r.from.Samples, "sample"))
 	return r.replayFailures(ctx)
@@ -210,7 +210,7 @@ func (r *run) replayFailure(ctx context.Context, in, number int) error {
 	}
 	base := source.BaseOf(sh)
 	if number >= base.Index.Samples() {
-		return fmt.Errorf("%s: %w: it has no sample %d", sh.Name, ErrNoResume, number)
+		return fmt.Errorf("%s: %w: it has no sample %d", sh.Name, errNoResume, number)
 	}
 	s := base.Index.Sample(number)
 	if err := r.packFailure(base, pack.Dir{Path: s.Path, Sample: &s, Untouched: true}); err != nil {

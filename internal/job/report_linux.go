@@ -51,7 +51,7 @@ func openReport(name string, kept int64) (*report, error) {
 	info, err := file.Stat()
 	if err == nil && info.Mode().IsRegular() {
 		if info.Size() < kept {
-			err = fmt.Errorf("%s: %w: it is shorter than it was when the run was interrupted", name, ErrNoResume)
+			err = fmt.Errorf("%s: %w: it is shorter than it was when the run was interrupted", name, errNoResume)
 		} else if err = file.Truncate(kept); err == nil {
 			_, err = file.Seek(kept, 0)
 		}

@@ -27,8 +27,8 @@ const prefix = "pipe:"
 // shell runs the commands.
 const shell = "/bin/sh"
 
-// ErrFailed is wrapped by the error of a Command that ended with another status than 0, or too early.
-var ErrFailed = errors.New("the command of the pipe failed")
+// errFailed is wrapped by the error of a Command that ended with another status than 0, or too early.
+var errFailed = errors.New("the command of the pipe failed")
 
 // Is reports whether a name is that of a pipe.
 func Is(name string) bool { return strings.HasPrefix(name, prefix) }
@@ -103,7 +103,7 @@ func (c *Command) watch(started chan<- error) {
 	}
 	defer close(c.ended)
 	if err := c.cmd.Wait(); err != nil {
-		c.err = fmt.Errorf("%w: %v", ErrFailed, err)
+		c.err = fmt.Errorf("%w: %v", errFailed, err)
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *Command) Write(b []byte) (int, error) {
 	n, err := c.end.Write(b)
 	if errors.Is(err, unix.EPIPE) {
 		if err = c.wait(); err == nil {
-			err = fmt.Errorf("%w: it did not read to the end", ErrFailed)
+			err = fmt.Errorf("%w: it did not read to the end", errFailed)
 		}
 	}
 	return n, err

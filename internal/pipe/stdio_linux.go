@@ -61,18 +61,3 @@ func (w writer) Write(p []byte) (int, error) {
 		return 0, context.Cause(w.ctx)
 	}
 }
-
-// NewReaderAt returns r with every read refused, with the cause of ctx, once ctx is done.
-func NewReaderAt(ctx context.Context, r io.ReaderAt) io.ReaderAt { return readerAt{ctx, r} }
-
-type readerAt struct {
-	ctx context.Context
-	io.ReaderAt
-}
-
-func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.ReaderAt.ReadAt(p, off)
-}

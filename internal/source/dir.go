@@ -58,7 +58,7 @@ func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 				return
 			}
 		}
-		pack.All(s.NamedBase(), s.Dirs)(yield)
+		pack.All(s.namedBase(), s.Dirs)(yield)
 	}
 }
 
@@ -67,7 +67,7 @@ func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 func (s *Source) inDirs() iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		none := true
-		for sample, err := range pack.All(s.NamedBase(), s.Dirs) {
+		for sample, err := range pack.All(s.namedBase(), s.Dirs) {
 			none = none && sample.Empty()
 			if !yield(sample, err) || err != nil {
 				return

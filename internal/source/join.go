@@ -28,7 +28,7 @@ func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err erro
 	for _, text := range names {
 		n, err := Resolve(text)
 		if err == nil {
-			n.Kind = Shard // whatever else it is, its keys cannot be looked up, and opening it says so
+			n.Kind = Shard // only there keys can be looked up; opening anything else says what is wrong
 		}
 		var s *Source
 		if err == nil {
@@ -38,7 +38,7 @@ func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err erro
 			j.Close()
 			return nil, err
 		}
-		j.joined = append(j.joined, joined{&pack.Join{Base: s.NamedBase()}, s})
+		j.joined = append(j.joined, joined{&pack.Join{Base: s.namedBase()}, s})
 		j.files = append(j.files, n.File)
 	}
 	return j, nil
@@ -57,10 +57,10 @@ func (j *Join) Report() error {
 	var cuts []error
 	for _, o := range j.joined {
 		if o.pack.Alone > 0 {
-			j.ui.Warn("%s: nothing there for %s", o.Name, ui.Count(o.pack.Alone, "sample"))
+			j.ui.Warn("%s: no members for %s", o.Name, ui.Count(o.pack.Alone, "sample"))
 		}
 		if n := o.pack.Unused(); n > 0 {
-			j.ui.Warn("%s: %s added to none, and left out", o.Name, ui.Count(n, "sample"))
+			j.ui.Warn("%s: %s without a partner, left out", o.Name, ui.Count(n, "sample"))
 		}
 		cuts = append(cuts, o.CutError())
 	}

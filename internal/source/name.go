@@ -41,14 +41,14 @@ type Name struct {
 // String returns the name for messages: without credentials and without the arguments of a command.
 func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
 
-// IsStream reports whether a name stands for a Stream, which does not depend on what exists.
-func IsStream(name string) bool { return name == Stdin || pipe.Is(name) }
+// isStream reports whether a name stands for a Stream, which does not depend on what exists.
+func isStream(name string) bool { return name == Stdin || pipe.Is(name) }
 
 // Resolve returns what a name stands for. It is an error if that is a local file or directory and does not exist. Its
 // errors begin with the name.
 func Resolve(name string) (Name, error) {
 	n := Name{Text: name}
-	if IsStream(name) {
+	if isStream(name) {
 		n.Kind = Stream
 		return n, nil
 	}
@@ -88,7 +88,7 @@ func ResolveAll(names []string) ([]Name, error) {
 	return list, nil
 }
 
-// isMountpoint reports whether something of ours is mounted at a path. If its server is gone, that path has no
+// isMountpoint reports whether shardfs has mounted something at a path. If its server is gone, that path has no
 // [os.Stat].
 func isMountpoint(path string) bool {
 	place, err := mounts.Absolute(path)

@@ -74,7 +74,7 @@ func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 	case s.Dirs != nil:
 		return s.inDirs()
 	}
-	return pack.Shard(s.NamedBase())
+	return pack.Shard(s.namedBase())
 }
 
 // Base returns the shard as package pack takes it; the zero Base where there is none.
@@ -94,8 +94,8 @@ func BaseOf(sh *shard.Shard) pack.Base {
 	return b
 }
 
-// NamedBase returns Base for errors that name the source.
-func (s *Source) NamedBase() pack.Base {
+// namedBase returns Base for errors that name the source.
+func (s *Source) namedBase() pack.Base {
 	b := s.Base()
 	b.Name = s.Name
 	return b

@@ -54,7 +54,7 @@ func (s *Source) streamed(yield func(pack.Sample, error) bool) {
 	yield(pack.End(b), nil)
 }
 
-// OpenScan opens a shard, or standard input, to read it once from its first to its last byte, whatever is wrong with it.
+// OpenScan opens a shard, or standard input, to read it once, from its first to its last byte, even if it is damaged.
 func OpenScan(ctx context.Context, name string, o Options) (*shard.Scan, error) {
 	if name == Stdin {
 		return shard.NewScan(pipe.NewReader(ctx, o.Stdin))
