@@ -54,7 +54,8 @@ func BenchmarkReaderAt(b *testing.B) {
 	m := mapOf(b, gz, narrowSpacing)
 	for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
 		open := func() *ReaderAt {
-			return NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{Workers: workers})
+			o := ReaderAtOptions{Workers: workers}
+			return NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, o)
 		}
 		b.Run(fmt.Sprintf("sequential-128KiB/workers-%d", workers), func(b *testing.B) {
 			p := make([]byte, 128<<10)
@@ -75,7 +76,8 @@ func BenchmarkReaderAt(b *testing.B) {
 		p := make([]byte, 100<<10)
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
-		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, ReaderAtOptions{CacheBytes: 1 << 20})
+		o := ReaderAtOptions{CacheBytes: 1 << 20}
+		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, o)
 		defer z.Close()
 		r := rand.New(rand.NewPCG(1, 1))
 		for b.Loop() {

@@ -58,7 +58,8 @@ func TestLongMember(t *testing.T) {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 	same(t, got, slices.Concat(make([]byte, 1000), tail))
-	if n, err := at.ReadAt(t.Context(), got[:100], 1<<32-50); n != 100 || err != nil || !bytes.Equal(got[:100], make([]byte, 100)) {
+	n, err := at.ReadAt(t.Context(), got[:100], 1<<32-50)
+	if n != 100 || err != nil || !bytes.Equal(got[:100], make([]byte, 100)) {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 }

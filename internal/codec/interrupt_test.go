@@ -12,7 +12,7 @@ import (
 
 var errInterrupted = errors.New("interrupted")
 
-// stuck is a source that answers no read until the gate is open or the read is interrupted.
+// stuck is a source whose reads block until the gate is open or the read is interrupted.
 type stuck struct {
 	Source
 	gate chan struct{}
@@ -27,8 +27,8 @@ func (s stuck) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-// A read ends when its context does: one that reads the source, and one that waits for another to have decoded what it wants.
-// The others are served as if nothing had been.
+// A read ends when its context does, whether it reads the source or waits for another read to decode. Other reads are
+// not affected.
 func TestReaderAtInterrupted(t *testing.T) {
 	plain, gz, m := aheadShard(t, 1<<20)
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestReaderAtInterrupted(t *testing.T) {
 	})
 }
 
-// What is decoded in advance ends with the reader, also when the source does not answer.
+// Close ends decoding ahead, even when the source blocks.
 func TestReaderAtCloseEndsReadAhead(t *testing.T) {
 	_, gz, m := aheadShard(t, 8<<20)
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestReaderAtCloseEndsReadAhead(t *testing.T) {
 	})
 }
 
-// An interrupted read of a spool takes nothing away from the others.
+// An interrupted read of a spool does not affect the others.
 func TestSpoolInterrupted(t *testing.T) {
 	plain := spoolPlain()
 	in, out := io.Pipe()

@@ -51,7 +51,8 @@ func TestMapGrows(t *testing.T) {
 		running.Wait()
 		checkMap(t, pass.Map(), gz, plain)
 		got := make([]byte, len(plain)+1)
-		if n, err := z.ReadAt(t.Context(), got, 0); n != len(plain) || err != io.EOF { // though it never learned the length
+		// z does not know the length.
+		if n, err := z.ReadAt(t.Context(), got, 0); n != len(plain) || err != io.EOF {
 			t.Fatalf("%d bytes of %d, %v", n, len(plain), err)
 		}
 		same(t, got[:len(plain)], plain)

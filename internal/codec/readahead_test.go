@@ -121,7 +121,8 @@ func TestReadAheadRandom(t *testing.T) {
 	var read [3]int64
 	for workers := 1; workers <= 2; workers++ {
 		src := newSource(gz)
-		z := NewReaderAt(Gzip, FromReaderAt(src), int64(len(gz)), m, ReaderAtOptions{Workers: workers, CacheBytes: 1 << 20})
+		o := ReaderAtOptions{Workers: workers, CacheBytes: 1 << 20}
+		z := NewReaderAt(Gzip, FromReaderAt(src), int64(len(gz)), m, o)
 		r := rand.New(rand.NewPCG(1, 1))
 		p := make([]byte, 100_000)
 		for i := range 80 {

@@ -107,8 +107,8 @@ func (z *ReaderAt) Close() error {
 	return nil
 }
 
-// ReadAt reads like [io.ReaderAt]. When ctx ends, a read that would have to decode or to wait returns its cause. An error is
-// not remembered: the next read tries again.
+// ReadAt reads like [io.ReaderAt]. When ctx ends, a read that would have to decode or to wait returns its cause. An
+// error is not remembered: the next read tries again.
 func (z *ReaderAt) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at %d: negative offset", off)
@@ -159,8 +159,8 @@ func (z *ReaderAt) read(ctx context.Context, p []byte, off int64) (int, error) {
 }
 
 // waitFor waits until the busy cursor that will decode a piece has reached the end of the read, or its own end if
-// that is earlier, or until any cursor is no longer busy, or until ctx ends. Waking up for every piece of every cursor cost a tenth of
-// the time of a sequential reader.
+// that is earlier, or until any cursor is no longer busy, or until ctx ends. Waking up for every piece of every
+// cursor cost a tenth of the time of a sequential reader.
 func (z *ReaderAt) waitFor(ctx context.Context, want extent, end int64) {
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, func() {

@@ -11,7 +11,8 @@ type Source interface {
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 }
 
-// FromReaderAt returns the source of bytes that need no waiting: a context that has ended is noticed between two reads.
+// FromReaderAt returns a Source of r, whose reads must not block for long: it looks at the context only before each
+// read.
 func FromReaderAt(r io.ReaderAt) Source { return plainSource{r} }
 
 type plainSource struct{ r io.ReaderAt }
@@ -23,7 +24,7 @@ func (s plainSource) ReadAt(ctx context.Context, p []byte, off int64) (int, erro
 	return s.r.ReadAt(p, off)
 }
 
-// sourceReader reads a source from an offset on, for one read of a [ReaderAt] after the other.
+// sourceReader reads a source in order, from off to size. ctx is set before each use.
 type sourceReader struct {
 	ctx  context.Context // of the read in progress
 	src  Source
@@ -38,7 +39,7 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 	n, err := r.src.ReadAt(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
 	r.off += int64(n)
 	if err == io.EOF && n > 0 {
-		err = nil // if there really is no more, the next call says so
+		err = nil // at the end the next call returns it again
 	}
 	return n, err
 }
