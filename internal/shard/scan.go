@@ -23,6 +23,7 @@ type Scan struct {
 	ctx    context.Context // of all reads
 	object store.Object    // nil for a stream
 	coded  *codec.Reader   // nil if the shard is not compressed
+	empty  bool            // a stream holds nothing
 }
 
 // OpenScan opens a shard in a store to scan it; nil means local files. Its reads end with ctx.
@@ -34,18 +35,25 @@ func OpenScan(ctx context.Context, st store.Store, name string) (*Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := io.NewSectionReader(store.At(ctx, object), 0, object.Size())
-	s := &Scan{ctx: ctx, object: object}
-	if s.Format, err = codec.DetectAt(in); err == nil {
-		head := make([]byte, 10)
-		n, _ := in.ReadAt(head, 0)
-		s.HasExtra = codec.HasExtra(head[:n])
-		err = s.decode(in)
-	}
+	s, err := scanObject(ctx, object, codec.Options{FirstEnd: true}, nil)
 	if err != nil {
 		return nil, errors.Join(err, object.Close())
 	}
 	return s, nil
+}
+
+// scanObject scans an object, and reports after each read how far it has been read, if progress is not nil.
+func scanObject(ctx context.Context, object store.Object, o codec.Options, progress func(read, size int64)) (*Scan, error) {
+	in := &scanReader{io.NewSectionReader(store.At(ctx, object), 0, object.Size()), progress}
+	s := &Scan{ctx: ctx, object: object}
+	var err error
+	if s.Format, err = codec.DetectAt(in.SectionReader); err != nil {
+		return nil, err
+	}
+	head := make([]byte, 10)
+	n, _ := in.SectionReader.ReadAt(head, 0)
+	s.HasExtra = codec.HasExtra(head[:n])
+	return s, s.decode(in, o)
 }
 
 // NewScan scans a shard that can be read only once.
@@ -55,15 +63,15 @@ func NewScan(r io.Reader) (*Scan, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	s := &Scan{Format: codec.Detect(head), HasExtra: codec.HasExtra(head)}
-	return s, s.decode(in)
+	s := &Scan{Format: codec.Detect(head), HasExtra: codec.HasExtra(head), empty: len(head) == 0}
+	return s, s.decode(in, codec.Options{FirstEnd: true})
 }
 
 // decode sets the plain bytes of a shard whose bytes in holds.
-func (s *Scan) decode(in io.Reader) (err error) {
+func (s *Scan) decode(in io.Reader, o codec.Options) (err error) {
 	s.Plain = in
 	if s.Format != codec.Plain {
-		s.coded, err = codec.NewReader(s.Format, in, codec.Options{FirstEnd: true})
+		s.coded, err = codec.NewReader(s.Format, struct{ io.Reader }{in}, o) // to seek would miss the checksum
 		s.Plain = s.coded
 	}
 	return err
@@ -103,4 +111,54 @@ func (s *Scan) Close() error {
 		return nil
 	}
 	return s.object.Close()
+}
+
+// scanReader reports how far an object has been read. It stays seekable.
+type scanReader struct {
+	*io.SectionReader
+	progress func(read, size int64) // or nil
+}
+
+func (r *scanReader) Read(p []byte) (int, error) {
+	n, err := r.SectionReader.Read(p)
+	if r.progress != nil {
+		if at, seekErr := r.Seek(0, io.SeekCurrent); seekErr == nil {
+			r.progress(at, r.Size())
+		}
+	}
+	return n, err
+}
+
+// whyNotTar returns an error that says what a shard of size bytes is that is no tar: compressed in a way that is not
+// decoded, or compressed twice, which other readers do not decode either. If that is not known it returns err.
+func whyNotTar(r io.ReaderAt, size int64, err error) error {
+	head := make([]byte, index.BlockSize)
+	f, formatErr := codec.DetectAt(r)
+	var in io.Reader = io.NewSectionReader(r, 0, size)
+	if formatErr == nil && f != codec.Plain {
+		in, formatErr = codec.NewReader(f, in, codec.Options{})
+	}
+	if formatErr != nil {
+		return err
+	}
+	n, _ := io.ReadFull(in, head)
+	name := codec.UnsupportedName(head[:n])
+	if inner := codec.Detect(head[:n]); name == "" && inner != codec.Plain {
+		name = inner.String()
+	}
+	switch {
+	case name == "":
+		return err
+	case f != codec.Plain:
+		return fmt.Errorf("%w: %s in %s", codec.ErrFormat, name, f)
+	}
+	return fmt.Errorf("%w: %s", codec.ErrFormat, name)
+}
+
+// asTruncated says of compressed bytes that end early that the shard does.
+func asTruncated(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, index.ErrTruncated) {
+		return fmt.Errorf("%w: %w", index.ErrTruncated, err)
+	}
+	return err
 }

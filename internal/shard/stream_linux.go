@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
-	"github.com/shardfs/shardfs/internal/codec"
 )
 
 // Stream is a shard that can be read once, from its beginning to its end. Its plain bytes pass through a spool file,
@@ -28,19 +26,12 @@ type Stream struct {
 // NewStream returns the stream that r holds. Its spool file lies in dir, without a name.
 func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	s := &Stream{Name: name}
-	buffered := bufio.NewReaderSize(r, 256<<10)
-	head, err := buffered.Peek(index.BlockSize)
-	if err != nil && err != io.EOF {
+	scan, err := NewScan(r)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(head) == 0 {
+	if scan.empty {
 		return nil, fmt.Errorf("%s: %w: it is empty", name, index.ErrNotTar)
-	}
-	var plain io.Reader = buffered
-	if format := codec.Detect(head); format != codec.Plain {
-		if plain, err = codec.NewReader(format, buffered, codec.Options{}); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
 	}
 	if s.spool, err = os.CreateTemp(dir, "spool-"); err != nil {
 		return nil, err
@@ -48,7 +39,7 @@ func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	if err := os.Remove(s.spool.Name()); err != nil {
 		return nil, errors.Join(err, s.spool.Close())
 	}
-	s.in = io.TeeReader(plain, spoolWriter{s})
+	s.in = io.TeeReader(scan.Plain, spoolWriter{s})
 	return s, nil
 }
 
