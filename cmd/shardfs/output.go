@@ -36,9 +36,9 @@ func (o *outputFlags) add(flags *pflag.FlagSet) {
 	suffixes := strings.Join(output.Suffixes(), ", ")
 	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: "+suffixes+", or - for stdout")
 	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
-	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
-	flags.StringVar(&o.others, "others", "keep", "`HOW` with members outside samples: keep, drop")
-	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "let shards and outputs be pipe:COMMAND, for the shell")
+	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` to proceed if OUT exists: overwrite, skip, fail")
+	flags.StringVar(&o.others, "others", "keep", "`HOW` to treat members outside samples: keep, drop")
+	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "allow shards and outputs to be pipe:COMMAND, run by the shell")
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
 	flags.StringVar(&o.fields, "fields", "", "keep only members `SPEC`: 'cls jpg=jpeg,png'")
 	flags.StringVar(&o.rekey, "rekey", "", "new keys: `FORMAT` of %d, %09d (a number), {key}")
@@ -152,8 +152,8 @@ type splitFlags struct {
 }
 
 func (f *splitFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(&f.count, "split-count", 0, "split to outputs of `N` samples, numbered by %d in OUT")
-	flags.StringVar(&f.size, "split-size", "", "split to outputs of at most `S` bytes, as 500M or 1Gi")
+	flags.IntVar(&f.count, "split-count", 0, "split into outputs of `N` samples, numbered by %d in OUT")
+	flags.StringVar(&f.size, "split-size", "", "split into outputs of at most `S` bytes, as 500M or 1Gi")
 }
 
 // split checks the flags and returns what they say.
