@@ -66,7 +66,7 @@ func Resolve(name string) (Name, error) {
 	case err == nil:
 		n.File = info
 	default:
-		return n, fmt.Errorf("%s: %w", n, bare(err))
+		return n, fmt.Errorf("%s: %w", n, errors.Unwrap(err)) // without the path, which is in the name
 	}
 	return n, nil
 }
@@ -97,13 +97,4 @@ func isMountpoint(path string) bool {
 	}
 	_, mounted, err := mounts.At(place)
 	return err == nil && mounted
-}
-
-// bare returns an error without operation and path, which the caller knows better.
-func bare(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }
