@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// interrupt is the context of a request, which ends when the kernel says that the process that made it was interrupted. The
-// server closes the channel then. It is of one word, so that a request can pass it on without allocating.
+// interrupt is the context of a request, which ends when the kernel says that the process that made it was
+// interrupted. The server closes the channel then. It is of one word, so that a request can pass it on without
+// allocating.
 type interrupt struct{ done <-chan struct{} }
 
 // Deadline implements [context.Context]: there is none.

@@ -40,7 +40,8 @@ func mountStuck(name, mountpoint string, o Options) (*Server, error) {
 	return MountReadOnly(view.One(sh), mountpoint, o)
 }
 
-// A process that reads from a store that does not answer ends when it is interrupted, and so does the read of the store.
+// A process that reads from a store that does not answer ends when it is interrupted, and so does the read of the
+// store.
 func TestInterruptedRead(t *testing.T) {
 	m := mountMembers(t, stuck, samples(3)...)
 	name := m.path("000001/sample.jpg")

@@ -7,9 +7,10 @@ import (
 
 // Origin says of which bytes an index is.
 //
-// In index files and in the manifests of scratch directories it is a JSON object of size, mtime, inode and probe. The two
-// numbers in the middle are the Version of a local file, written so because the first releases knew nothing else; any other
-// Version is a string under its own name, which those releases take for another file. An embedded index has no Version.
+// In index files and in the manifests of scratch directories it is a JSON object of size, mtime, inode and probe. The
+// two numbers in the middle are the Version of a local file, written so because the first releases knew nothing else;
+// any other Version is a string under its own name, which those releases take for another file. An embedded index has
+// no Version.
 type Origin struct {
 	Size    int64  // bytes of the shard as it is stored
 	Version string // what its store tells versions apart by; "" where it is not known
@@ -63,8 +64,8 @@ func (o Origin) String() string {
 	return fmt.Sprintf("{Size:%d ModTime:%d Inode:%d Probe:%s}", j.Size, j.ModTime, j.Inode, j.Probe)
 }
 
-// Same reports whether two origins are of the same unchanged object. Where both have a probe, that also finds a file that
-// was written in place and given its old time again.
+// Same reports whether two origins are of the same unchanged object. Where both have a probe, that also finds a file
+// that was written in place and given its old time again.
 func (o Origin) Same(p Origin) bool {
 	return o.Size == p.Size && o.Version == p.Version && (o.Probe == p.Probe || o.Probe == "" || p.Probe == "")
 }

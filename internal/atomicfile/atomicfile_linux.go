@@ -1,13 +1,13 @@
 // Package atomicfile writes files that appear whole or not at all.
 //
 // A [File] is written under a temporary name beside its final one, and is renamed when it is complete. A lock on the
-// temporary file tells a file that is being written from one that a killed process left behind: the next writer of the
-// same name removes leftovers. Everything is done relative to an open directory, so renaming or replacing the directory
-// meanwhile does not lead a writer elsewhere.
+// temporary file distinguishes a file that is being written from the leftover of a killed process, which the next
+// writer of the same name removes. Everything is done relative to an open directory, so renaming or replacing the
+// directory meanwhile does not lead a writer elsewhere.
 //
 // Temporary names are ".NAME.shardfs-RANDOM", where NAME is the first 200 bytes of the final name, and
-// ".NAME.shardfs-part-RANDOM" for files that outlive their process on purpose. Killed processes of earlier versions may
-// have left such names, so they do not change.
+// ".NAME.shardfs-part-RANDOM" for files that outlive their process on purpose. Killed processes of earlier versions
+// may have left such names, so they do not change.
 package atomicfile
 
 import (
@@ -38,11 +38,16 @@ const (
 
 // Options configures Create. The zero value makes a durable file under a name that must be free.
 type Options struct {
-	Perm      fs.FileMode // permission bits before the umask; 0 means 0o666
-	Replace   bool        // the name may be taken, and Commit replaces that file; else Commit fails with fs.ErrExist
-	Durable   Durability  // 0 means Durable
-	Resumable bool        // a temporary file whose process ends without Abort stays, for [OpenPart], until the name is committed
-	Shared    bool        // several processes may write the same name at the same time, and the last Commit wins; else ErrBusy
+	Perm    fs.FileMode // permission bits before the umask; 0 means 0o666
+	Replace bool        // the name may be taken, and Commit replaces that file; else Commit fails with fs.ErrExist
+	Durable Durability  // 0 means Durable
+
+	// Resumable leaves the temporary file of a process that ends without Abort, for [OpenPart], until the name is committed.
+	Resumable bool
+
+	// Shared lets several processes write the same name at the same time, and the last Commit wins. Without it, Create
+	// returns ErrBusy.
+	Shared bool
 }
 
 // File is a file in the making. One of Commit, Abort and Detach must be called. A File is not safe for concurrent use,
@@ -88,11 +93,11 @@ func begin(dir *os.File, name string, o Options) (*File, error) {
 		return nil, err
 	}
 	f := &File{File: os.NewFile(uintptr(fd), temp), dir: dir, name: name, o: o}
-	// Until the lock is held, another process that begins may take the file for a leftover. Of two that begin at the same
-	// time, both may see the other.
-	ours, err := Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	// Until the lock is held, another process that begins may take the file for a leftover. Of two that begin at the
+	// same time, both may see the other.
+	named, err := Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	switch {
-	case err == unix.EWOULDBLOCK || err == nil && !ours:
+	case err == unix.EWOULDBLOCK || err == nil && !named:
 		err = errTaken
 	case err == nil && !o.Shared:
 		err = f.removeLeftovers(false)
@@ -124,8 +129,8 @@ func FinalName(temp string) (name string, ok bool) {
 	return rest[:i], true
 }
 
-// Lock locks a descriptor by flock(2), with how one of its operations, and reports whether the file still has a name: the
-// process that held the lock before may have removed it.
+// Lock locks a descriptor by flock(2), with how one of its operations, and reports whether the file still has a name:
+// the process that held the lock before may have removed it.
 func Lock(fd, how int) (named bool, err error) {
 	for {
 		if err = unix.Flock(fd, how); err != unix.EINTR {
@@ -142,13 +147,13 @@ func Lock(fd, how int) (named bool, err error) {
 	return st.Nlink > 0, nil
 }
 
-// RemoveUnlocked removes a file of a directory if no process has locked it. It returns ErrBusy if one has. That it cannot
-// be removed is no error.
+// RemoveUnlocked removes a file of a directory if no process has locked it. It returns ErrBusy if one has. That it
+// cannot be removed is no error.
 func RemoveUnlocked(dir *os.File, name string) error {
 	return removeUnlocked(dir, name, true)
 }
 
-// removeUnlocked is RemoveUnlocked, or only tells whether the file is locked.
+// removeUnlocked is RemoveUnlocked, or only looks whether the file is locked.
 func removeUnlocked(dir *os.File, name string, remove bool) error {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(dir.Fd()), name, flags, 0)
@@ -167,7 +172,8 @@ func removeUnlocked(dir *os.File, name string, remove bool) error {
 	return nil
 }
 
-// removeLeftovers removes temporary files of the same name that no process is writing, resumable ones only if parts is set.
+// removeLeftovers removes temporary files of the same name that no process is writing, resumable ones only if parts is
+// set.
 func (f *File) removeLeftovers(parts bool) error {
 	for name, err := range temporary(f.dir, f.name) {
 		if err != nil {
@@ -187,8 +193,8 @@ func (f *File) removeLeftovers(parts bool) error {
 // isPart reports whether temp is the name of a resumable temporary file for a final name.
 func isPart(name, temp string) bool { return strings.HasPrefix(temp, tempPrefix(name)+partMark) }
 
-// Parts yields the names of resumable temporary files for a final name in a directory, whether they are being written or
-// not. An error ends it.
+// Parts yields the names of resumable temporary files for a final name in a directory, whether they are being written
+// or not. An error ends it.
 func Parts(dir *os.File, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for temp, err := range temporary(dir, name) {
@@ -199,7 +205,8 @@ func Parts(dir *os.File, name string) iter.Seq2[string, error] {
 	}
 }
 
-// temporary yields the names of all temporary files for a final name. The names that could be read come before an error.
+// temporary yields the names of all temporary files for a final name. The names that could be read come before an
+// error.
 func temporary(dir *os.File, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for temp, err := range Names(dir) {
@@ -254,8 +261,8 @@ func OpenPart(dir *os.File, name, temp string) (*os.File, error) {
 // Sync makes durable what was written so far, and the temporary name. It may be called while another goroutine writes.
 func (f *File) Sync() error { return errors.Join(f.File.Sync(), f.dir.Sync()) }
 
-// Commit gives the file its name; on an error there is no new file. Its error may also be one of making the name durable,
-// or of closing; then the file is there.
+// Commit gives the file its name; on an error there is no new file. Its error may also be one of making the name
+// durable, or of closing; then the file is there.
 func (f *File) Commit() error {
 	if err := f.publish(); err != nil {
 		return errors.Join(err, f.Abort())

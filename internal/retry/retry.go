@@ -19,9 +19,9 @@ type Policy struct {
 	Most  time.Duration // the longest pause; 0 means 50 ms
 }
 
-// While calls f until it returns nil or an error that is not busy, and returns that. When the policy allows no further try
-// it returns the last error; when ctx ends during a pause, the cause of that. f is called at least once. Pauses vary by up
-// to a half at random, so that processes that wait for the same thing do not keep meeting.
+// While calls f until it returns nil or an error that is not busy, and returns that. When the policy allows no further
+// try it returns the last error; when ctx ends during a pause, the cause of that. f is called at least once. Pauses
+// vary by up to a half at random, so that processes that wait for the same thing do not keep meeting.
 func While(ctx context.Context, p Policy, busy func(error) bool, f func() error) error {
 	pause, most := p.First, p.Most
 	if pause <= 0 {

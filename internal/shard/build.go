@@ -44,8 +44,8 @@ func (b *builder) options() index.BuildOptions {
 	return index.BuildOptions{OnSample: b.scan.coded.Mark}
 }
 
-// run completes the file with the index that build makes of the plain bytes. Of a shard that is cut or damaged, it returns
-// the whole samples before that place if truncated is set.
+// run completes the file with the index that build makes of the plain bytes. Of a shard that is cut or damaged, it
+// returns the whole samples before that place if truncated is set.
 func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error)) (*index.File, error) {
 	f := b.file
 	var err error
@@ -78,8 +78,8 @@ func (s *Shard) build(ctx context.Context) (*index.File, error) {
 	return b.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) { return index.Build(r, b.options()) })
 }
 
-// grow builds the index in the background; keep is called with it before Built returns. It returns once the first member was
-// read, with an index that grows, or after Patience, with a whole one.
+// grow builds the index in the background; keep is called with it before Built returns. It returns once the first
+// member was read, with an index that grows, or after Patience, with a whole one.
 func (s *Shard) grow(keep keeper) (found, error) {
 	b, err := s.newBuilder(s.ctx)
 	if err != nil {

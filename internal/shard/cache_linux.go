@@ -19,8 +19,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// errUnsafeCache says that another user could have put a file into the cache. An index decides which bytes of a shard are
-// shown as whose, so one of unknown origin is not used. The remedy is always to do without a cache.
+// errUnsafeCache says that another user could have put a file into the cache. An index decides which bytes of a shard
+// are shown as whose, so one of unknown origin is not used. The remedy is always to do without a cache.
 var errUnsafeCache = errors.New("unsafe index cache")
 
 // Names in the cache. Files with other names are left alone.
@@ -30,21 +30,21 @@ const (
 	lockSuffix  = ".lock"
 )
 
-// indexCache is a directory of index files, one for each shard, named after where the shard is. Every error may be ignored,
-// and an entry may be gone at any time. An entry has still to be compared with its shard. An indexCache is safe for
-// concurrent use, also by several processes.
+// indexCache is a directory of index files, one for each shard, named after where the shard is. Every error may be
+// ignored, and an entry may be gone at any time. An entry has still to be compared with its shard. An indexCache is
+// safe for concurrent use, also by several processes.
 //
-// The directory has held the same files since the first release: an entry is DIGEST.sfidx, where DIGEST is the first 32
-// hexadecimal digits of the SHA-256 of the shard's absolute path or URL; DIGEST.sfidx.lock is the lock of a process that
-// builds it; temporary files are named by package atomicfile. What an entry holds has a version of its own, see package
-// index.
+// The directory has held the same files since the first release: an entry is DIGEST.sfidx, where DIGEST is the first
+// 32 hexadecimal digits of the SHA-256 of the shard's absolute path or URL; DIGEST.sfidx.lock is the lock of a process
+// that builds it; temporary files are named by package atomicfile. What an entry holds has a version of its own, see
+// package index.
 type indexCache struct {
 	dir   *os.File // that was checked; all names are relative to it, so that replacing the directory has no effect
 	limit int64
 }
 
-// openCache opens the cache in a directory, which is made if it is missing. Limit is how many bytes the entries may have
-// together; the one made last is kept even if it alone has more.
+// openCache opens the cache in a directory, which is made if it is missing. Limit is how many bytes the entries may
+// have together; the one made last is kept even if it alone has more.
 //
 // The error is errUnsafeCache if dir is a symbolic link, is no directory, or if other users can write to it.
 func openCache(dir string, limit int64) (*indexCache, error) {
@@ -166,8 +166,8 @@ func (c *indexCache) Create(shard string) (*cacheEntry, error) {
 	return nil, fmt.Errorf("index cache: %w", err)
 }
 
-// Commit makes the entry whole, puts it in the place of an older one for that shard, and removes entries that have not been
-// used for long until the others are within the limit.
+// Commit makes the entry whole, puts it in the place of an older one for that shard, and removes entries that have not
+// been used for long until the others are within the limit.
 func (e *cacheEntry) Commit() error {
 	if err := e.File.Commit(); err != nil {
 		return fmt.Errorf("index cache: %w", err)
@@ -176,9 +176,9 @@ func (e *cacheEntry) Commit() error {
 	return nil
 }
 
-// Lock waits until no other process holds the lock of a shard's entry, takes it, and returns what releases it. A process
-// that is about to build an index takes it first, and then looks again whether there is an entry now. The lock of a process
-// that was killed is free.
+// Lock waits until no other process holds the lock of a shard's entry, takes it, and returns what releases it. A
+// process that is about to build an index takes it first, and then looks again whether there is an entry now. The lock
+// of a process that was killed is free.
 func (c *indexCache) Lock(ctx context.Context, shard string) (unlock func(), err error) {
 	name, err := entryName(shard)
 	if err != nil {
@@ -244,8 +244,8 @@ func (c *indexCache) sweep() {
 	}
 }
 
-// evict removes the entries that were used longest ago until all together are within the limit, but not the one to keep.
-// A process that has one open or mapped can still read it.
+// evict removes the entries that were used longest ago until all together are within the limit, but not the one to
+// keep. A process that has one open or mapped can still read it.
 func (c *indexCache) evict(keep string) {
 	type entry struct {
 		name string

@@ -35,7 +35,7 @@ func mustOpenCache(t *testing.T, dir string, limit int64) *indexCache {
 	return c
 }
 
-// Whoever is called off leaves no lock behind.
+// A builder that is interrupted leaves no lock.
 func TestOpenCancelled(t *testing.T) {
 	name, o := save(t, makeTar(t, 3, 100)), Options{CacheDir: filepath.Join(t.TempDir(), "cache")}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -82,7 +82,7 @@ func get(c *indexCache, shard string) (string, error) {
 	return string(b), err
 }
 
-// entryPath returns where the entry for a shard lies.
+// entryPath returns where the entry for a shard is.
 func entryPath(t *testing.T, c *indexCache, shard string) string {
 	t.Helper()
 	name, err := entryName(shard)
@@ -92,7 +92,7 @@ func entryPath(t *testing.T, c *indexCache, shard string) string {
 	return filepath.Join(c.dir.Name(), name)
 }
 
-// cacheFiles returns the names of what lies in a cache.
+// cacheFiles returns the names of the files in a cache.
 func cacheFiles(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -145,7 +145,7 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// A shard has one entry, whatever it is called and whoever reads it.
+// A shard has one entry, under each of its names and for each reader.
 func TestCacheEntryName(t *testing.T) {
 	t.Chdir("/usr")
 	for _, tt := range []struct {
@@ -169,7 +169,7 @@ func TestCacheEntryName(t *testing.T) {
 	}
 }
 
-// A directory that others could have written to is none of ours, and stays as it is.
+// A directory that others could have written to is not used, and stays as it is.
 func TestCacheUnsafeDirectory(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
@@ -194,7 +194,7 @@ func TestCacheUnsafeDirectory(t *testing.T) {
 		}
 	}
 	if names := cacheFiles(t, path("good")); len(names) != 0 {
-		t.Errorf("files behind the link: %q", names)
+		t.Errorf("files where the link leads: %q", names)
 	}
 	mustOpenCache(t, path("good"), 1<<20)
 }
@@ -214,7 +214,7 @@ func TestCacheForeignOwner(t *testing.T) {
 	}
 	mustPut(t, c, "/a.tar", "two")
 	if got, err := get(c, "/a.tar"); got != "two" || err != nil {
-		t.Errorf("made anew: %q, %v", got, err)
+		t.Errorf("made again: %q, %v", got, err)
 	}
 	if err := os.Chown(dir, 4321, 0); err != nil {
 		t.Fatal(err)
@@ -224,7 +224,8 @@ func TestCacheForeignOwner(t *testing.T) {
 	}
 }
 
-// What lies in an entry's place and cannot be ours is not read, and gives way to a new entry; nothing is written through it.
+// A file in an entry's place that another user could have made is not read, and is replaced; nothing is written
+// through it.
 func TestCacheUnsafeEntry(t *testing.T) {
 	for story, plant := range map[string]func(entry, victim string) error{
 		"symbolic link": func(entry, victim string) error { return os.Symlink(victim, entry) },
@@ -248,7 +249,7 @@ func TestCacheUnsafeEntry(t *testing.T) {
 		}
 		mustPut(t, c, "/a.tar", "one")
 		if got, err := get(c, "/a.tar"); got != "one" || err != nil {
-			t.Errorf("%s: made anew: %q, %v", story, got, err)
+			t.Errorf("%s: made again: %q, %v", story, got, err)
 		}
 		if got, err := os.ReadFile(victim); string(got) != "precious" || err != nil {
 			t.Errorf("%s: the link's target: %q, %v", story, got, err)
@@ -359,11 +360,12 @@ func TestCacheEvict(t *testing.T) {
 	}
 }
 
-// TestCacheHelper is what the stories with several processes start: it does as CACHE_TEST says in the directory after it.
+// TestCacheHelper is what the stories with several processes start: it does as CACHE_TEST says in the directory after
+// it.
 func TestCacheHelper(t *testing.T) {
 	what, dir, _ := strings.Cut(os.Getenv("CACHE_TEST"), " ")
 	if what == "" {
-		return // nobody started it for that
+		return // this process was not started for that
 	}
 	c := mustOpenCache(t, dir, 1<<20)
 	switch what {
@@ -424,7 +426,7 @@ func TestCacheTogether(t *testing.T) {
 	}
 }
 
-// What a killed process left, a lock too, is in nobody's way and removed by the next one; what is in the making is not.
+// What a killed process left, a lock too, is removed by the next process; what is in the making is not.
 func TestCacheLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	killed := helper(t, "die", dir)

@@ -26,7 +26,7 @@ import (
 
 // Shards that most readers agree on and that are damaged for us as compressed data, and why.
 var corpusDamaged = map[string]string{
-	"libarchive__test_compat_lz4_2.tar.lz4": "bytes behind the last frame, which lz4 refuses too",
+	"libarchive__test_compat_lz4_2.tar.lz4": "bytes after the last frame, which lz4 refuses too",
 }
 
 // Shards that most readers agree on and that are compressed in a way that is not decoded: by compress, lzip or lzma.
@@ -56,8 +56,8 @@ var corpusUnread = []string{
 	"libarchive__test_read_format_ustar_filename_koi8r.tar.Z", // compress
 }
 
-// Every shard of the corpus that most readers agree on has the same members for us, however it is compressed, unless it is
-// compressed in a way that is not read. Every other file can be opened, or not, without harm.
+// Every shard of the corpus that most readers agree on has the same members for us, however it is compressed, unless
+// it is compressed in a way that is not read. Every other file can be opened, or not, without harm.
 func TestCorpus(t *testing.T) {
 	bar, same := 0, 0
 	dir := t.TempDir()
@@ -165,7 +165,8 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// digest sums up the regular members of a shard as the corpus does, which leaves out those that were too large to compare.
+// digest sums up the regular members of a shard as the corpus does, which leaves out those that were too large to
+// compare.
 func digest(s *Shard) string {
 	const tooLarge = 8 << 20
 	all := sha256.New()
@@ -225,7 +226,8 @@ func TestEveryCutIsNoticed(t *testing.T) {
 	}
 }
 
-// openAndStream reads a shard in a file and in a stream, and returns what is wrong with it, which must be wrong in both.
+// openAndStream reads a shard in a file and in a stream, and returns what is wrong with it, which must be wrong in
+// both.
 func openAndStream(t *testing.T, content []byte) error {
 	t.Helper()
 	dir := t.TempDir()

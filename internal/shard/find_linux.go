@@ -21,8 +21,8 @@ type found struct {
 // further.
 type place func(ctx context.Context) (found, error)
 
-// keeper keeps an index that was built or found. The index is nil where building failed. It is called once, maybe when Open
-// has returned.
+// keeper keeps an index that was built or found. The index is nil where building failed. It is called once, maybe when
+// Open has returned.
 type keeper func(f *index.File) error
 
 // findIndex returns the index of the shard: from the first place that has one that fits, or by a scan.
@@ -51,7 +51,8 @@ func (s *Shard) findIndex(ctx context.Context) (found, error) {
 	return s.kept(ctx, found{file: file, built: true}, keep)
 }
 
-// places returns where the index may be, in the order in which that is tried, and what keeps one that is not from there.
+// places returns where the index may be, in the order in which that is tried, and what keeps one that is not from
+// there.
 func (s *Shard) places() (places []place, keep keeper) {
 	if s.o.Known != nil {
 		places = append(places, s.adopt)

@@ -17,7 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// details collects what a shard tells of where its index comes from.
+// details collects what a shard says about where its index comes from.
 type details struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -35,7 +35,8 @@ func (d *details) String() string {
 	return d.text.String()
 }
 
-// checkAll checks that a shard is found to hold what its plain bytes do: every key by its name and every member's bytes.
+// checkAll checks that a shard is found to hold what its plain bytes do: every key by its name and every member's
+// bytes.
 func checkAll(t *testing.T, story string, s *Shard, plain []byte) {
 	t.Helper()
 	want := mustIndex(t, plain)
@@ -73,8 +74,8 @@ func onlyEntry(t *testing.T, dir string) string {
 	return filepath.Join(dir, names[0])
 }
 
-// Wherever the file in the cache is damaged, whatever its length is, all that is found by it is right, and there is a
-// sound one afterwards.
+// Wherever the file in the cache is damaged, and for every length of it, all that is found by it is right, and there
+// is a sound one afterwards.
 func TestOpenDamagedCache(t *testing.T) {
 	plain := makeTar(t, 60, 2000)
 	for story, stored := range map[string][]byte{"plain": plain, "gzip": zip(t, plain)} {
@@ -130,8 +131,8 @@ func swapped(t *testing.T) (plain, other []byte) {
 	return plain, other
 }
 
-// An index that says of the shard what is true of another one, with all checksums right, gives ErrStale where it is used,
-// and is gone from the cache when the shard is closed.
+// An index that says of the shard what is true of another one, with all checksums right, gives ErrStale where it is
+// used, and is gone from the cache when the shard is closed.
 func TestOpenFalseCache(t *testing.T) {
 	plain, other := swapped(t)
 	for _, stored := range [][]byte{plain, zip(t, plain)} {
@@ -173,8 +174,8 @@ func TestOpenFalseCache(t *testing.T) {
 	}
 }
 
-// Whoever serves a mount leaves the directory that the shard's name is relative to. Its index is kept, and forgotten, in the
-// same place all the same. A .. after a link leads where the kernel says.
+// Whoever serves a mount leaves the directory that the shard's name is relative to. Its index is kept, and forgotten,
+// in the same place all the same. A .. after a link leads where the kernel says.
 func TestOpenRelative(t *testing.T) {
 	dir, cache := t.TempDir(), filepath.Join(t.TempDir(), "cache")
 	plain := makeTar(t, 20, 1000)
@@ -204,7 +205,8 @@ func TestOpenRelative(t *testing.T) {
 	}
 }
 
-// An index file beside a shard is of use as long as both are copies of what they were; it is told where the index is from.
+// An index file beside a shard is of use as long as both are copies of what they were; a message says where the index
+// is from.
 func TestOpenSidecar(t *testing.T) {
 	plain := makeTar(t, 60, 8000)
 	for _, stored := range [][]byte{plain, zip(t, plain)} {
@@ -246,16 +248,16 @@ func TestOpenSidecar(t *testing.T) {
 			if err := os.Chtimes(name, old, old); err != nil {
 				t.Fatal(err)
 			}
-			var told details
-			s, err := Open(t.Context(), name, Options{Detail: told.add})
+			var said details
+			s, err := Open(t.Context(), name, Options{Detail: said.add})
 			if err != nil {
 				if tt.used || bytes.Equal(tt.stored, stored) {
 					t.Errorf("%s: %v", tt.story, err)
 				}
 				continue
 			}
-			if s.Indexed == tt.used || strings.Contains(told.String(), "index from "+name+SidecarSuffix) != tt.used {
-				t.Errorf("%s: indexed %v, told %q", tt.story, s.Indexed, &told)
+			if s.Indexed == tt.used || strings.Contains(said.String(), "index from "+name+SidecarSuffix) != tt.used {
+				t.Errorf("%s: indexed %v, said %q", tt.story, s.Indexed, &said)
 			}
 			if !s.ModTime().Equal(old) || !strings.Contains(s.Origin.Version, fmt.Sprint(old.UnixNano())) {
 				t.Errorf("%s: its time is that of another copy", tt.story)
@@ -293,8 +295,8 @@ func TestOpenNoIndex(t *testing.T) {
 	}
 }
 
-// A sidecar that says of a shard that it is compressed in another way is of another shard, and no reason to call that one
-// damaged.
+// A sidecar that says of a shard that it is compressed in another way is of another shard, and no reason to call that
+// one damaged.
 func TestOpenSidecarOfAnotherFormat(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name := save(t, plain)

@@ -14,8 +14,8 @@ import (
 	"github.com/shardfs/shardfs/internal/skip"
 )
 
-// While a shard is being indexed, many can look for samples at once. Each finds its own, with the bytes that it has, and
-// what is not there is known when all of it has been passed.
+// While a shard is being indexed, many can look for samples at once. Each finds its own, with the bytes that it has,
+// and what is not there is known when all of it has been passed.
 func TestOpenGrowing(t *testing.T) {
 	const samples = 800
 	plain := makeTar(t, samples, 500)
@@ -71,7 +71,7 @@ func TestOpenGrowing(t *testing.T) {
 	}
 }
 
-// Close ends the pass early, and nothing of the index is kept. Who waits for more of it is told.
+// Close ends the pass early, and nothing of the index is kept. A caller that waits for more of it gets an error.
 func TestCloseGrowing(t *testing.T) {
 	stored := zip(t, makeTar(t, 6000, 200))
 	dir := filepath.Join(t.TempDir(), "cache")
@@ -79,16 +79,16 @@ func TestCloseGrowing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
 		err := s.Wait(t.Context(), func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok })
-		told <- err
+		ended <- err
 	}()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := <-told; err != nil && !errors.Is(err, ErrClosed) {
-		t.Errorf("who waited was told %v, want %v", err, ErrClosed)
+	if err := <-ended; err != nil && !errors.Is(err, ErrClosed) {
+		t.Errorf("the one that waited got %v, want %v", err, ErrClosed)
 	}
 	_, err = s.Built()
 	if err == nil {
@@ -102,7 +102,7 @@ func TestCloseGrowing(t *testing.T) {
 	}
 }
 
-// Of a shard that is cut or damaged, the samples before that are found, and behind it is its error; or, where that is
+// Of a shard that is cut or damaged, the samples before that are found, and then its error; or, where that is
 // allowed, nothing.
 func TestOpenGrowingDamaged(t *testing.T) {
 	plain := makeTar(t, 500, 3000)

@@ -69,7 +69,7 @@ func (s *Shard) loadFile(ctx context.Context, name string) (found, error) {
 	return s.load(ctx, f, isPrivate(name), index.Origin.Same)
 }
 
-// wasIndex reports whether a file is empty or an index file, of whatever version.
+// wasIndex reports whether a file is empty or an index file, of any version.
 func wasIndex(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && (info.Size() == 0 || index.IsFile(f, info.Size()))
@@ -93,8 +93,9 @@ func isPrivate(name string) bool {
 	return unix.Lstat(filepath.Dir(name), &st) == nil && int(st.Uid) == os.Geteuid() && st.Mode&0o077 == 0
 }
 
-// load takes an index file if it was made of these bytes, and of all of them unless the shard may be cut. A private file is
-// mapped. A process that shortened any other one would end this process with it, so such a file is read into memory.
+// load takes an index file if it was made of these bytes, and of all of them unless the shard may be cut. A private
+// file is mapped. A process that shortened any other one would end this process with it, so such a file is read into
+// memory.
 func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a, b index.Origin) bool) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -153,11 +154,11 @@ const largeIndex = 1 << 20
 // maxIndex is the longest index file that is opened: that of two thousand million members.
 const maxIndex = 16 << 30
 
-// maxInMemory is the longest index file of somebody else's that is read into memory, unless the shard itself is longer.
+// maxInMemory is the longest index file of another origin that is read into memory, unless the shard itself is longer.
 const maxInMemory = 64 << 20
 
-// loadEmbedded is the place inside a compressed shard, where the writers of package codec put an index beside the table by
-// which the shard is decoded. It is read whole before it is used.
+// loadEmbedded is the place inside a compressed shard, where the writers of package codec put an index beside the
+// table by which the shard is decoded. It is read whole before it is used.
 func (s *Shard) loadEmbedded(ctx context.Context) (found, error) {
 	f, extra := s.readMap(ctx)
 	if extra == nil {
@@ -182,7 +183,8 @@ func (s *Shard) adopt(ctx context.Context) (found, error) {
 	return found{file: f}, nil
 }
 
-// readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is nothing.
+// readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is
+// nothing.
 func (s *Shard) readMap(ctx context.Context) (f *index.File, extra []byte) {
 	format, err := codec.DetectAt(store.At(ctx, s.object))
 	if err != nil {
@@ -230,8 +232,9 @@ func CanKeep(dir string) bool {
 	return err == nil && c.Close() == nil
 }
 
-// Forget removes the shard's entry in the cache, or the index file that was named, which has turned out to be false. Where
-// a false index lies beside the shard or in it, and would be found again, an entry made of the shard takes its place.
+// Forget removes the shard's entry in the cache, or the index file that was named, which has turned out to be false.
+// Where the false index is beside the shard or in it, where it would be found again, a new entry in the cache takes
+// precedence.
 func (s *Shard) Forget() {
 	if s.o.IndexFile != "" {
 		os.Remove(s.o.IndexFile)

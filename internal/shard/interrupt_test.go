@@ -15,8 +15,8 @@ import (
 
 var errInterrupted = errors.New("interrupted")
 
-// A read of a store that does not answer ends with its context, whether the bytes are stored as they are, compressed, or
-// decoded into a temporary file; and the next read is as if nothing had been.
+// A read of a store that does not answer ends with its context, whether the bytes are stored as they are, compressed,
+// or decoded into a temporary file; and the next read is as if nothing had been.
 func TestInterruptedRead(t *testing.T) {
 	plain := makeTar(t, 60, 400_000)
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))

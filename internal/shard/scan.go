@@ -43,7 +43,8 @@ func OpenScan(ctx context.Context, st store.Store, name string) (*Scan, error) {
 }
 
 // scanObject scans an object, and reports after each read how far it has been read, if progress is not nil.
-func scanObject(ctx context.Context, object store.Object, o codec.Options, progress func(read, size int64)) (*Scan, error) {
+func scanObject(ctx context.Context, object store.Object, o codec.Options, progress func(read, size int64)) (
+	*Scan, error) {
 	in := &scanReader{io.NewSectionReader(store.At(ctx, object), 0, object.Size()), progress}
 	s := &Scan{ctx: ctx, object: object}
 	var err error

@@ -1,8 +1,11 @@
-// Package shard opens a shard: its bytes, how they are compressed, and where its samples lie in them.
+// Package shard opens a shard: its bytes, how they are compressed, and where its samples are.
 //
-// A [Shard] puts together a store object, a decoder and an index. The index is taken from an index file that was made of
-// the very same bytes: in the cache, beside the shard or in the shard itself. Else it is built by one pass over the shard,
-// and kept in the cache. A Shard is read-only and safe for concurrent use.
+// A [Shard] puts together a store object, a decoder and an index. The index is taken from an index file that was made
+// of the very same bytes: in the cache, beside the shard or in the shard itself. Otherwise it is built by one [Scan]
+// of the shard, and kept in the cache. A Shard is read-only and safe for concurrent use.
+//
+// An index file beside a shard, its sidecar, has the shard's name and [SidecarSuffix], and holds what package index
+// says. It was never anything else. The directory of the cache is described at indexCache.
 package shard
 
 import (
@@ -22,45 +25,51 @@ import (
 
 // Options configures Open. The zero value demands a whole shard and keeps no index.
 type Options struct {
-	CacheDir  string // the directory of index files; "" means none is kept
-	IndexFile string // the only index file to be used, instead of those in the cache and beside the shard; made if it does not fit
-	NoIndex   bool   // use no index file at all, and make none
+	CacheDir string // the directory of index files; "" means none is kept
 
-	Known *index.Index // the index, from whoever has just written the shard; nil where it is not known
+	// IndexFile is the only index file to be used, instead of those in the cache and beside the shard. It is made if it is
+	// missing or does not fit. "" means those others.
+	IndexFile string
+
+	NoIndex bool // use no index file at all, and make none
+
+	Known *index.Index // the index, if the caller has just written the shard; else nil
 
 	AllowTruncated bool // open the whole samples before the place where the shard is cut or damaged
 
 	// Store is where the shard is; nil means among local files.
 	Store store.Store
 
-	// Growing lets Open return while the index is still being built. Only Wait, and what is found by it, may then be used.
+	// Growing lets Open return while the index is still being built. Only Wait, and what is found by it, may then be
+	// used.
 	Growing bool
-	// Patience is how long Open waits for such an index all the same. Most shards are indexed in a moment, and then whoever
-	// opens a damaged one is told at once.
+	// Patience is how long Open waits for such an index all the same. Most shards are indexed in a moment, and then
+	// Open returns the error of a damaged one.
 	Patience time.Duration
 
 	CacheBytes int64 // memory for pieces of a compressed shard that have been decoded; 0 means 32 MiB
 
-	// SpoolDir is where the plain bytes of a shard that cannot be decoded from the middle are kept while it is open, without
-	// a name; "" means os.TempDir.
+	// SpoolDir is where the plain bytes of a shard that cannot be decoded from the middle are kept while it is open,
+	// without a name; "" means os.TempDir.
 	SpoolDir string
 
-	// Progress, if not nil, is called now and then while the index is built, with the bytes of the shard read and of all.
+	// Progress, if not nil, is called now and then while the index is built, with the bytes of the shard read and of
+	// all.
 	Progress func(read, size int64)
-	// Detail, if not nil, is told where the index comes from, and why it does not come from elsewhere.
+	// Detail, if not nil, is called with messages that say where the index comes from, and why not from elsewhere.
 	Detail func(format string, args ...any)
 }
 
-// cacheLimit is how many bytes the index files in the cache may take together: a thousand shards of a million members would
-// take 7 GB, which is more than most will ever mount again.
+// cacheLimit is how many bytes the index files in the cache may take together: a thousand shards of a million members
+// would take 7 GB, which is more than most will ever mount again.
 const cacheLimit = 1 << 30
 
 // Shard is an opened shard.
 type Shard struct {
 	Name string // as the user gave it, without credentials
 
-	// What is known of the shard when Open returns. While the index is being built, Index is what there is of it, and is
-	// used within Wait only; Trailing and Cut are known from Built.
+	// What is known of the shard when Open returns. While the index is being built, Index is what there is of it, and
+	// is used within Wait only; Trailing and Cut are known from Built.
 	Index    *index.Index
 	Origin   index.Origin
 	Format   codec.Format
@@ -79,7 +88,7 @@ type Shard struct {
 	mapped  mapping
 	growing *index.Growing  // nil where the index was whole from the start
 	opened  context.Context // of Open, for Bytes
-	ctx     context.Context // of what goes on while the shard is open; Close ends it by cancel
+	ctx     context.Context // of background work and of the spool; Close cancels it
 	cancel  context.CancelCauseFunc
 	built   chan struct{} // closed when that pass has ended
 
@@ -116,7 +125,8 @@ func (s *Shard) open(ctx context.Context) error {
 	s.mapped = f.mapped
 	if f.file != nil {
 		s.file, s.moved, s.Indexed = f.file, f.moved, f.built
-		s.Index, s.Origin, s.Format, s.Trailing, s.Cut = s.file.Index, s.file.Origin, s.file.Format, s.file.Trailing, s.file.Cut
+		s.Index, s.Origin, s.Format = s.file.Index, s.file.Origin, s.file.Format
+		s.Trailing, s.Cut = s.file.Trailing, s.file.Cut
 	}
 	if err != nil {
 		return err
@@ -131,16 +141,18 @@ func (s *Shard) openBytes() {
 	switch {
 	case s.Format == codec.Plain:
 	case s.mustSpool():
-		s.o.Detail("%s: %s that cannot be decoded from the middle is kept decoded in a temporary file", s.Name, s.Format)
+		s.o.Detail("%s: %s that cannot be decoded from the middle is kept decoded in a temporary file",
+			s.Name, s.Format)
 		s.spool = &spool{s: s}
 		s.plain = s.spool
 	default:
-		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.file.Map, codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes})
+		o := codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes}
+		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.file.Map, o)
 		s.plain = s.coded
 	}
 }
 
-// origin tells which bytes the index is of.
+// origin identifies the bytes of the shard.
 func (s *Shard) origin(ctx context.Context) (index.Origin, error) {
 	o := index.Origin{Size: s.object.Size(), Version: string(s.object.Version())}
 	probe, err := store.Probe(store.At(ctx, s.object), o.Size)
@@ -148,9 +160,9 @@ func (s *Shard) origin(ctx context.Context) (index.Origin, error) {
 	return o, err
 }
 
-// Wait calls found with the index, which does not change until found returns. As long as that is false and the index is
-// still being built, found is called again whenever there are more samples; see [index.Growing.Look]. When ctx ends first,
-// the error is its cause.
+// Wait calls found with the index, which does not change until found returns. As long as that is false and the index
+// is still being built, found is called again whenever there are more samples; see [index.Growing.Look]. When ctx ends
+// first, the error is its cause.
 func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error {
 	if s.growing == nil {
 		found(s.Index)
@@ -167,7 +179,7 @@ func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error
 	if ok || err != nil {
 		return asTruncated(err)
 	}
-	// The tar has come to its end, but whether that is the one it was given is proven by the checksum behind it.
+	// The end of the tar was read, but only the checksum after it proves that nothing is missing.
 	select {
 	case <-s.built:
 	case <-ctx.Done():
@@ -211,15 +223,15 @@ func (s *Shard) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // DropPages gives up the memory that a mapped index takes. What is looked at later is read again from its file.
 func (s *Shard) DropPages() { s.mapped.drop() }
 
-// WillRead says that plain bytes will be read soon. Of a shard that is compressed that is of no use: what lies together is
-// decoded together, and kept.
+// WillRead says that plain bytes will be read soon. It has no effect on a compressed shard, where bytes that are
+// together are decoded together, and kept.
 func (s *Shard) WillRead(off, n int64) {
 	if advisor, ok := s.object.(store.Advisor); ok && s.IsPlain() {
 		advisor.WillRead(off, n)
 	}
 }
 
-// IsPlain reports whether the shard's bytes lie in it as they are.
+// IsPlain reports whether the shard's bytes are stored as they are.
 func (s *Shard) IsPlain() bool { return s.Format == codec.Plain }
 
 // Unchanged returns nil as long as the shard is the version that was opened; see [store.Object].
@@ -236,8 +248,8 @@ func (s *Shard) ModTime() time.Time {
 // Bytes returns the reader of the plain bytes until the context of Open ends. It is the same at every call.
 func (s *Shard) Bytes() io.ReaderAt { return s.Reader(s.opened) }
 
-// Reader returns a reader of the plain bytes, whose reads end when ctx does. Writers of the shard's store recognize it where
-// the bytes are stored as they are, and copy from it without reading; see [store.RangeCopier].
+// Reader returns a reader of the plain bytes, whose reads end when ctx does. Writers of the shard's store recognize it
+// where the bytes are stored as they are, and copy from it without reading; see [store.RangeCopier].
 func (s *Shard) Reader(ctx context.Context) io.ReaderAt { return store.At(ctx, s.plain) }
 
 // Plain returns the number of plain bytes.

@@ -157,18 +157,18 @@ func TestOpen(t *testing.T) {
 // What follows the end of a shard is kept where it is part of the tar, and counted where it is not.
 func TestOpenTrailing(t *testing.T) {
 	plain := makeTar(t, 3, 10)
-	behind := append(bytes.Clone(plain), "what follows"...)
+	tail := append(bytes.Clone(plain), "what follows"...)
 	for _, tt := range []struct {
 		story    string
 		stored   []byte
 		plain    []byte
 		trailing int64
 	}{
-		{"behind a tar", behind, behind, 0},
-		{"behind a tar, in gzip", zip(t, behind), behind, 0},
-		{"behind a tar, in another member of gzip", zip(t, plain, []byte("what follows")), behind, 0},
-		{"behind gzip", append(zip(t, plain), "garbage"...), plain, 7},
-		{"zeros behind gzip", append(zip(t, plain), make([]byte, 1000)...), plain, 0},
+		{"after a tar", tail, tail, 0},
+		{"after a tar, in gzip", zip(t, tail), tail, 0},
+		{"after a tar, in another member of gzip", zip(t, plain, []byte("what follows")), tail, 0},
+		{"after gzip", append(zip(t, plain), "garbage"...), plain, 7},
+		{"zeros after gzip", append(zip(t, plain), make([]byte, 1000)...), plain, 0},
 	} {
 		s := mustOpen(t, save(t, tt.stored), Options{})
 		if s.Trailing != tt.trailing {
@@ -298,7 +298,7 @@ func TestOpenAllowTruncated(t *testing.T) {
 	}
 }
 
-// An index file is taken while the shard is the same, and written anew when it is not, or when the file is no good.
+// An index file is taken while the shard is the same, and written again when it is not, or when the file is no good.
 func TestOpenIndexFile(t *testing.T) {
 	plain := makeTar(t, 20, 3000)
 	other := makeTar(t, 21, 3000)

@@ -12,8 +12,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// spool reads a shard that cannot be decoded from the middle. Its file is made when something is first read: a listing needs
-// none.
+// spool reads a shard that cannot be decoded from the middle. Its file is made when something is first read: a listing
+// needs none.
 type spool struct {
 	s    *Shard
 	once sync.Once
@@ -44,7 +44,8 @@ func (p *spool) open() error {
 	} else if err := os.Remove(p.file.Name()); err != nil {
 		return err
 	}
-	plain, err := codec.NewReader(p.s.Format, io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size()), codec.Options{})
+	stored := io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size())
+	plain, err := codec.NewReader(p.s.Format, stored, codec.Options{})
 	if err == nil {
 		p.all, err = codec.NewSpool(plain, p.file)
 	}

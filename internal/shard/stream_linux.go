@@ -14,7 +14,8 @@ import (
 )
 
 // Stream is a shard that can be read once, from its beginning to its end. Its plain bytes pass through a spool file,
-// where they can be read until they are freed, so a stream needs no more room than the samples that are being looked at.
+// where they can be read until they are freed, so a stream needs no more room than the samples that are being looked
+// at.
 type Stream struct {
 	Name  string
 	in    io.Reader // plain, through the spool
@@ -23,7 +24,7 @@ type Stream struct {
 	freed int64
 }
 
-// NewStream returns the stream that r holds. Its spool file lies in dir, without a name.
+// NewStream returns the stream that r holds. Its spool file is in dir and has no name.
 func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	s := &Stream{Name: name}
 	scan, err := NewScan(r)

@@ -57,7 +57,7 @@ func TestStream(t *testing.T) {
 	for story, plain := range map[string][]byte{
 		"samples":  makeTar(t, 50, 3000),
 		"empty":    makeTar(t, 0, 0),
-		"trailing": append(makeTar(t, 3, 10), strings.Repeat("behind", 1000)...),
+		"trailing": append(makeTar(t, 3, 10), strings.Repeat("beyond", 1000)...),
 		"odd":      oddTar(t),
 	} {
 		for _, stored := range [][]byte{plain, zip(t, plain)} {
@@ -220,7 +220,7 @@ func TestStreamErrors(t *testing.T) {
 		samples := 0
 		for x, streamErr := range s.Samples() {
 			if err != nil {
-				t.Errorf("%s: goes on after %v", tt.story, err)
+				t.Errorf("%s: continues after %v", tt.story, err)
 			}
 			if err = streamErr; err == nil {
 				samples += x.Samples()

@@ -29,8 +29,8 @@ func Path(name string) (string, error) {
 	return rest, nil
 }
 
-// Absolute returns a name that means the same in every working directory. It is not made shorter: a .. behind a link must
-// stay where it is.
+// Absolute returns a name that means the same in every working directory. It is not made shorter, because .. after a
+// link does not mean the directory before it.
 func Absolute(name string) string {
 	path, err := Path(name)
 	if err != nil {

@@ -60,7 +60,7 @@ func TestAbsolute(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, want string }{
 		{"a.tar", wd + "/a.tar"},
-		{"../link/../a.tar", wd + "/../link/../a.tar"}, // a .. behind a link must stay
+		{"../link/../a.tar", wd + "/../link/../a.tar"}, // a .. after a link must stay
 		{"/d/a.tar", "/d/a.tar"},
 		{"file:///d/a.tar", "/d/a.tar"},
 		{"s3://bucket/a.tar", "s3://bucket/a.tar"},

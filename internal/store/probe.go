@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// probeSize is the length in bytes of each piece that Probe reads. Three of 64 KiB take 0.15 ms to read and hash, and cost
-// a remote store three requests of the smallest worthwhile size.
+// probeSize is the length in bytes of each piece that Probe reads. Three of 64 KiB take 0.15 ms to read and hash, and
+// cost a remote store three requests of the smallest worthwhile size.
 const probeSize = 64 << 10
 
-// Probe returns a digest of a shard's size and of three pieces of it: the first 64 KiB, 64 KiB around the middle, and the
-// last 64 KiB. It says cheaply that two shards hold the same, where name, inode and time say nothing: after a copy to
-// another place.
+// Probe returns a digest of a shard's size and of three pieces of it: the first 64 KiB, 64 KiB around the middle, and
+// the last 64 KiB. It says cheaply that two shards hold the same, where name, inode and time say nothing: after a copy
+// to another place.
 //
-// It sees every change of the size, every change of a shard of up to 190 KiB, and what differs at the beginning, in the
-// middle and at the end of a larger one. It misses a change elsewhere that keeps the size, such as a label of a few bytes
-// rewritten in place. So equal digests make an index worth trying; they do not prove it, and each member is still
-// to be checked against its header when it is used.
+// It sees every change of the size, every change of a shard of up to 190 KiB, and what differs at the beginning, in
+// the middle and at the end of a larger one. It misses a change elsewhere that keeps the size, such as a label of a
+// few bytes rewritten in place. So equal digests make an index worth trying; they do not prove it, and each member is
+// still to be checked against its header when it is used.
 func Probe(r io.ReaderAt, size int64) (sum [sha256.Size]byte, err error) {
 	if size < 0 {
 		return sum, fmt.Errorf("probe: %d bytes", size)

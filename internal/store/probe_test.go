@@ -56,7 +56,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Up to 190 KiB no byte is left out, whatever the size.
+// Up to 190 KiB no byte is left out, for any size.
 func TestProbeSmallIsWhole(t *testing.T) {
 	for _, size := range []int{1000, 65_537, 131_072, 131_073, 194_049, 194_303, 190 << 10} {
 		content := make([]byte, size)
@@ -71,7 +71,7 @@ func TestProbeSmallIsWhole(t *testing.T) {
 	}
 }
 
-// Nothing but the size tells zeros from more zeros.
+// Only the size distinguishes zeros from more zeros.
 func TestProbeSize(t *testing.T) {
 	seen := make(map[[32]byte]int)
 	for _, size := range []int{0, 1, 511, 512, 513, 65_536, 65_537, 1 << 20, 1<<20 + 1} {

@@ -1,12 +1,13 @@
-// Package store says what a place that holds shards can do: the interfaces between the names of shards and their bytes.
+// Package store says what a place that holds shards can do: the interfaces between the names of shards and their
+// bytes.
 //
-// An [Object] is one version of a stored shard, read at any offset. A [Writer] is an object in the making: it appears under
-// its name whole and durable, or not at all. A [Store] opens, creates and describes objects by name, and [ByScheme] puts
-// several together. A new store is a package of its own that passes the suite of package storetest, and one line where the
-// stores are put together.
+// An [Object] is one version of a stored shard, read at any offset. A [Writer] is an object in the making: it appears
+// under its name whole and durable, or not at all. A [Store] opens, creates and describes objects by name, and
+// [ByScheme] puts several together. A new store is a package of its own that passes the suite of package storetest,
+// and one line where the stores are put together.
 //
-// What one store can do and another cannot is an optional interface beside the three: [Advisor], [Dated], [RangeCopier],
-// [Resumable], [Resumer]. Nothing above this package knows how a store tells versions apart.
+// What one store can do and another cannot is an optional interface beside the three: [Advisor], [Dated],
+// [RangeCopier], [Resumable], [Resumer]. Nothing above this package knows what a version consists of.
 package store
 
 import (
@@ -30,13 +31,13 @@ var ErrBusy = errors.New("another process is writing it")
 // ErrChanged says that an object is no longer the version that was opened.
 var ErrChanged = errors.New("it was changed since it was opened")
 
-// Version tells one version of an object from all others of its name, earlier or later. Equal versions of one name hold the
-// same bytes, as far as the store can tell. What it consists of is the store's business; it is printable and is kept in
-// index files. The empty Version is that of an object about which nothing is known.
+// Version distinguishes a version of an object from all others of that name, earlier or later. Equal versions of one
+// name hold the same bytes, as far as the store knows. Only the store knows what it consists of; it is printable, and
+// index files hold it. The empty Version is that of an object about which nothing is known.
 type Version string
 
-// Store holds objects by name. It is safe for concurrent use. Names are as the user writes them; their errors do not repeat
-// the name. A method that waits returns the cause of ctx soon after ctx ends.
+// Store holds objects by name. It is safe for concurrent use. Names are as the user writes them; their errors do not
+// repeat the name. A method that waits returns the cause of ctx soon after ctx ends.
 type Store interface {
 	// Open opens an object for reading. A name that leads to nothing is fs.ErrNotExist.
 	Open(ctx context.Context, name string) (Object, error)
@@ -44,7 +45,7 @@ type Store interface {
 	// Create starts an object. ctx also ends later writes to it, but not Abort.
 	Create(ctx context.Context, name string, o Options) (Writer, error)
 
-	// Stat describes an object without opening it. It refuses what Open would refuse, as far as that can be told.
+	// Stat describes an object without opening it. It refuses what Open would refuse, as far as that can be seen.
 	Stat(ctx context.Context, name string) (Info, error)
 }
 
@@ -57,8 +58,8 @@ type Info struct {
 
 // ReaderAt is what [At] makes an [io.ReaderAt] of.
 type ReaderAt interface {
-	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]: it returns fewer only with an error, which is io.EOF at the end.
-	// When ctx ends while it waits, it returns the cause.
+	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]: it returns fewer only with an error, which is io.EOF at
+	// the end. When ctx ends while it waits, it returns the cause.
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 }
 
@@ -92,12 +93,12 @@ type Dated interface {
 	ModTime() time.Time
 }
 
-// At returns what reads src until ctx ends, for a reader that knows no contexts. The result is safe for concurrent use if
-// src is. Results for the same ctx and src are equal, so that what reads one may go on with another.
+// At returns what reads src until ctx ends, for a reader that knows no contexts. The result is safe for concurrent use
+// if src is. Results for the same ctx and src are equal, so that what reads one may go on with another.
 func At(ctx context.Context, src ReaderAt) io.ReaderAt { return Bound{ctx, src} }
 
-// Bound is a [ReaderAt] with the context that its reads have. A writer looks into it for an object that it can copy from
-// without reading.
+// Bound is a [ReaderAt] with the context that its reads have. A writer looks into it for an object that it can copy
+// from without reading.
 type Bound struct {
 	ctx context.Context
 	src ReaderAt

@@ -5,15 +5,20 @@ import (
 	"io"
 )
 
-// Options configures [Store.Create]. The zero value makes an object whose name must be free, and of which nothing is left
-// unless it is committed.
+// Options configures [Store.Create]. The zero value makes an object whose name must be free, and of which nothing is
+// left unless it is committed.
 type Options struct {
-	Replace   bool // the name may be taken, and Commit replaces that object; else that is ErrExists, from Create or Commit
-	Resumable bool // what is written stays if the process is killed or calls Detach; errors.ErrUnsupported from Create if it cannot
+	// Replace says that the name may be taken; Commit then replaces that object. Without it that is ErrExists, from Create or
+	// from Commit.
+	Replace bool
+
+	// Resumable says that what was written stays if the process is killed or calls Detach. Create returns
+	// errors.ErrUnsupported if the store cannot do that.
+	Resumable bool
 }
 
-// Writer is an object in the making. One of Commit, Abort and, if it is Resumable, Detach must be called. It is not safe for
-// concurrent use.
+// Writer is an object in the making. One of Commit, Abort and, if it is Resumable, Detach must be called. It is not
+// safe for concurrent use.
 type Writer interface {
 	// Write appends. After an error the object can only be aborted or detached.
 	io.Writer
@@ -21,11 +26,12 @@ type Writer interface {
 	// Written returns how many bytes have been appended.
 	Written() int64
 
-	// Commit makes the object durable and gives it its name. If it fails, there is no new object, unless its error is one
-	// of making the name durable.
+	// Commit makes the object durable and gives it its name. If it fails, there is no new object, unless its error is
+	// one of making the name durable.
 	Commit(ctx context.Context) error
 
-	// Abort leaves nothing of the object, also when the context of Create has ended. After Commit or Detach it does nothing.
+	// Abort leaves nothing of the object, also when the context of Create has ended. After Commit or Detach it does
+	// nothing.
 	Abort() error
 }
 

@@ -2,16 +2,16 @@ package view
 
 import "sync/atomic"
 
-// ahead tells the shard what will be read of it soon: the rest of a sample when the first of its files is read, and the next
-// samples while they are read in order. It is what the kernel's own read-ahead cannot know: there are headers between files,
-// and several readers at different places.
+// ahead announces to the shard what will be read soon: the rest of a sample when the first of its files is read, and
+// the next samples while samples are read in order. The kernel's own read-ahead cannot know that: there are headers
+// between files, and several readers at different places.
 type ahead struct {
 	sample atomic.Int64 // number of the sample last read, plus 1
-	told   atomic.Int64 // where what was told ends, in order
+	until  atomic.Int64 // end of what was announced while samples are read in order
 }
 
-// window is how many bytes behind a sample are told of when samples are read in order. Whoever stops has had so much read
-// for nothing.
+// window is how many bytes after a sample are announced when samples are read in order. It is what is read in vain
+// when the reader stops.
 const window = 2 << 20
 
 // reading is called with the row of a member that is read.
@@ -28,13 +28,13 @@ func (v *View) reading(row int) {
 		v.Shard.WillRead(start, end-start)
 		return
 	}
-	if told := v.ahead.told.Load(); told > start && told-start <= 2*window {
-		if told-end > window/2 {
+	if until := v.ahead.until.Load(); until > start && until-start <= 2*window {
+		if until-end > window/2 {
 			return
 		}
-		start = told
+		start = until
 	}
 	end = min(end+window, x.End())
-	v.ahead.told.Store(end)
+	v.ahead.until.Store(end)
 	v.Shard.WillRead(start, end-start)
 }

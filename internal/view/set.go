@@ -19,17 +19,22 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// Set is what is mounted: one shard, whose samples lie at the root, or many, with a directory for each at the root. Of many,
-// a shard is opened when something in its directory is asked for, and closed when nothing has been asked for in a while. A
-// Set is safe for concurrent use.
+// Set is what is mounted: one shard, whose samples are at the root, or many, with a directory for each at the root. Of
+// many, a shard is opened when something in its directory is requested, and closed when it has not been used for a
+// while. A Set is safe for concurrent use.
 //
-// The number of a file is that of its shard, from 1, above [Bits] bits for its number in there. One shard alone is 0.
+// The number of a file consists of the number of its shard, from 1, and of 43 bits for the number of the file in
+// there. The number of a shard alone is 0.
 type Set struct {
 	only *View // nil for many
 
 	open  func(ctx context.Context, name string) (*shard.Shard, error)
 	all   []*part
 	named map[string]int // positions in all by name
+
+	ctx     context.Context // of opening shards; Close ends it by cancel
+	cancel  context.CancelFunc
+	loading sync.WaitGroup // goroutines that open shards
 
 	mu   sync.Mutex // guards idle and the parts' state
 	idle []*part    // open and unused, the longest first
@@ -50,20 +55,21 @@ type part struct {
 	end     *time.Timer // closes it, or forgets err
 }
 
-// Limits of many shards. A shard that is open takes a descriptor, a mapping of its index and, if it is compressed, memory for
-// what has been decoded.
+// Limits of many shards. A shard that is open takes a descriptor, a mapping of its index and, if it is compressed,
+// memory for what has been decoded.
 const (
 	maxOpen  = 32
 	maxIdle  = 30 * time.Second
-	maxParts = 1 << (63 - Bits - 2)
+	maxParts = 1 << (63 - inoBits - 2)
 )
 
 // One returns the set of one shard, which stays the caller's.
 func One(sh *shard.Shard) *Set { return &Set{only: New(sh)} }
 
-// Many returns the set of the shards with these names, which st has, or the local files if it is nil. Each is opened by open.
-// A name that leads to no shard is an error.
-func Many(ctx context.Context, st store.Store, names []string, open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
+// Many returns the set of the shards with these names, which st has, or the local files if it is nil. Each is opened
+// by open. A name that leads to no shard is an error.
+func Many(ctx context.Context, st store.Store, names []string,
+	open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
 	if st == nil {
 		st = file.Store{}
 	}
@@ -71,7 +77,8 @@ func Many(ctx context.Context, st store.Store, names []string, open func(ctx con
 		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
 	}
 	s := &Set{open: open, named: make(map[string]int, len(names))}
-	tried := make(map[string]int) // the last number behind each base name
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	tried := make(map[string]int) // the last number after each base name
 	for i, name := range names {
 		info, err := st.Stat(ctx, name)
 		if err != nil {
@@ -93,14 +100,12 @@ func Many(ctx context.Context, st store.Store, names []string, open func(ctx con
 	return s, nil
 }
 
-// dirName returns the name of a shard's directory: its base name without what says that it is a tar, and how compressed.
+// dirName returns the name of a shard's directory: its base name without what says that it is a tar, and how
+// compressed.
 func dirName(shard string) string { return codec.TrimSuffix(path.Base(store.Redact(shard))) }
 
 // Only returns the view of a set's only shard; nil where there are many.
 func (s *Set) Only() *View { return s.only }
-
-// Shards returns the number of shards.
-func (s *Set) Shards() int { return max(len(s.all), 1) }
 
 // DropPages gives up the memory that mapped indexes take; see [shard.Shard.DropPages].
 func (s *Set) DropPages() {
@@ -117,8 +122,12 @@ func (s *Set) DropPages() {
 	}
 }
 
-// Close closes the shards that the set has opened. Nobody may use it any more.
+// Close closes the shards that the set has opened. The set must not be used any more.
 func (s *Set) Close() error {
+	if s.only == nil {
+		s.cancel()
+		s.loading.Wait()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
@@ -139,7 +148,7 @@ type Entry struct {
 	Ino  Ino
 	set  *Set
 	part *part // nil for the only shard
-	high Ino   // what the numbers of the shard's files have above Bits
+	high Ino   // what the numbers of the shard's files have above inoBits
 }
 
 // Release ends the use.
@@ -161,7 +170,7 @@ func (s *Set) Use(ctx context.Context, ino Ino) (Entry, error) {
 	if s.only != nil {
 		return Entry{View: s.only, Ino: ino}, nil
 	}
-	n := int(ino >> Bits)
+	n := int(ino >> inoBits)
 	if n < 1 || n > len(s.all) {
 		return Entry{}, unix.ESTALE
 	}
@@ -170,13 +179,13 @@ func (s *Set) Use(ctx context.Context, ino Ino) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	return Entry{v, ino & (1<<Bits - 1), s, p, Ino(n) << Bits}, nil
+	return Entry{v, ino & (1<<inoBits - 1), s, p, Ino(n) << inoBits}, nil
 }
 
 // PartRoot reports whether a number is of the directory of one of many shards, and describes that without opening it.
 func (s *Set) PartRoot(ino Ino) (Attr, bool) {
-	n := int(ino >> Bits)
-	if s.only != nil || ino&(1<<Bits-1) != Root || n < 1 || n > len(s.all) {
+	n := int(ino >> inoBits)
+	if s.only != nil || ino&(1<<inoBits-1) != Root || n < 1 || n > len(s.all) {
 		return Attr{}, false
 	}
 	return s.attr(n - 1), true
@@ -184,13 +193,14 @@ func (s *Set) PartRoot(ino Ino) (Attr, bool) {
 
 func (s *Set) attr(i int) Attr {
 	at := s.all[i].made
-	return s.dir(Ino(i+1)<<Bits|Root, at)
+	return s.dir(Ino(i+1)<<inoBits|Root, at)
 }
 
 // dir describes a directory that leads to shards.
 func (s *Set) dir(ino Ino, made time.Time) Attr {
 	return Attr{
-		Ino: ino, Mode: unix.S_IFDIR | 0o755, Nlink: 1, Uid: uint32(unix.Geteuid()), Gid: uint32(unix.Getegid()), BlkSize: 4096,
+		Ino: ino, Mode: unix.S_IFDIR | 0o755, Nlink: 1,
+		Uid: uint32(unix.Geteuid()), Gid: uint32(unix.Getegid()), BlkSize: 4096,
 		Atime: made, Mtime: made, Ctime: made,
 	}
 }
@@ -218,19 +228,20 @@ func (s *Set) Part(name string) (Attr, bool) {
 // Parts yields the directories of many shards, in their order, from a place on.
 func (s *Set) Parts(from uint64, yield func(DirEntry) bool) {
 	for i := from; i < uint64(len(s.all)); i++ {
-		if !yield(DirEntry{s.all[i].name, Ino(i+1)<<Bits | Root, unix.S_IFDIR, i + 1}) {
+		if !yield(DirEntry{s.all[i].name, Ino(i+1)<<inoBits | Root, unix.S_IFDIR, i + 1}) {
 			return
 		}
 	}
 }
 
-// use opens a part, or waits for whoever is just opening it.
+// use opens a part, or waits until it is open.
 func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 	s.mu.Lock()
 	for p.view == nil && p.err == nil { // more than once where it was closed again before we came to it
 		if p.opening == nil {
 			p.opening = make(chan struct{})
-			go s.load(p, p.opening)
+			opening := p.opening
+			s.loading.Go(func() { s.load(p, opening) })
 		}
 		opening := p.opening
 		s.mu.Unlock()
@@ -254,7 +265,7 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 
 // load opens a part. What could not be opened is not tried again at once.
 func (s *Set) load(p *part, opening chan struct{}) {
-	sh, err := s.open(context.Background(), p.shard)
+	sh, err := s.open(s.ctx, p.shard)
 	if err == nil && p.was != nil && !p.was.Same(sh.Origin) {
 		err = errors.Join(fmt.Errorf("%s: %w", sh.Name, store.ErrChanged), sh.Close())
 	}
@@ -286,7 +297,7 @@ func (s *Set) release(p *part) {
 	}
 }
 
-// rest puts a part that nobody uses among those that are closed if there are too many or time has gone by.
+// rest puts an unused part among those that are closed if there are too many, or after some time.
 func (s *Set) rest(p *part) {
 	s.idle = append(s.idle, p)
 	p.end = time.AfterFunc(maxIdle, func() {

@@ -1,8 +1,8 @@
-// Package view shows a shard as a tree of numbered files and directories, as nobody has changed it.
+// Package view shows a shard as a tree of numbered files and directories, without changes.
 //
-// A [View] is computed from the index at each call: a number tells the row that it stands for, and a place in a listing
-// where the listing goes on, so that nothing is kept for whoever has once been told of a file. A [Set] is many shards side
-// by side, of which those are open that are in use.
+// A [View] is computed from the index at each call. The number of a file contains the row of the index that it stands
+// for, and a place in a listing contains the row that the listing continues with, so that nothing is kept between two
+// calls. A [Set] is many shards side by side, of which only those in use are open.
 package view
 
 import (
@@ -33,13 +33,13 @@ const (
 	kindKey                   // number of a sample
 	kindSource                // number of a sample
 	kindMember                // row of a member
-	kindOther                 // whatever no shard has
+	kindOther                 // what is in no shard
 
 	kindShift = 40
 )
 
-// Bits is how many bits the numbers of one shard take. Those above are free for whoever shows several.
-const Bits = 43
+// inoBits is how many bits the numbers of one shard take. A Set uses those above.
+const inoBits = 43
 
 // FirstOther is the least of the numbers that stand for nothing in a shard, and are free for what is added to it.
 const FirstOther = kindOther << kindShift
@@ -90,7 +90,7 @@ type DirEntry struct {
 	Name string
 	Ino  Ino // 0 where it is not known without looking
 	Mode uint32
-	Next uint64 // where a listing goes on behind it
+	Next uint64 // where a listing continues after it
 }
 
 // View is what one shard shows. It is safe for concurrent use.
@@ -123,8 +123,8 @@ func asShardError(err error) error {
 // Growing reports whether the shard is still being indexed.
 func (v *View) Growing() bool { return v.Shard.Growing() }
 
-// Err says that the index of the shard, which is whole, has turned out to be false; it is ErrShard. What the view has told
-// since may be wrong.
+// Err says that the index of the shard, which is whole, has turned out to be false; it is ErrShard. What the view has
+// returned since may be wrong.
 func (v *View) Err() error {
 	if err := v.Shard.Index.Err(); err != nil {
 		return asShardError(err)
@@ -132,8 +132,9 @@ func (v *View) Err() error {
 	return nil
 }
 
-// Wait calls found, again and again if it is false and the shard is still being indexed, until that has ended or ctx ends.
-// All that is asked of the view of such a shard is asked in found, except for ReadAt. An error is ErrShard, or EINTR.
+// Wait calls found, again and again if it is false and the shard is still being indexed, until that has ended or ctx
+// ends. All that is asked of the view of such a shard is asked in found, except for ReadAt. An error is ErrShard, or
+// EINTR.
 func (v *View) Wait(ctx context.Context, found func() bool) error {
 	err := v.Shard.Wait(ctx, func(*index.Index) bool { return found() })
 	return shardError(ctx, err)
@@ -211,8 +212,8 @@ func (v *View) Location(ino Ino) (dir Ino, name string) {
 	return DirIno(x.Parent(index.Dir(row))), x.Name(index.Dir(row))
 }
 
-// DirLinks returns the link count of a directory. It is 2 for one without directories in it, and 1, which is understood as
-// not counted, for the others.
+// DirLinks returns the link count of a directory. It is 2 for one without directories in it, and 1, which is
+// understood as not counted, for the others.
 func (v *View) DirLinks(d index.Dir) uint32 {
 	if _, ok := v.Shard.Index.FirstChild(d); ok {
 		return 1
@@ -245,9 +246,9 @@ func (v *View) Attr(ino Ino) Attr {
 	return a
 }
 
-// ReadAt reads the content of a file. At its end it returns less than asked, and no error. Of a shard that has been written
-// to since it was opened it reads nothing, as what it would find there may be anything. An error is ErrShard, EISDIR, or
-// EINTR if ctx ended before the bytes had come.
+// ReadAt reads the content of a file. At its end it returns less than asked, and no error. Of a shard that has been
+// written to since it was opened it reads nothing, as what it would find there may be anything. An error is ErrShard,
+// EISDIR, or EINTR if ctx ended before the bytes had come.
 func (v *View) ReadAt(ctx context.Context, ino Ino, p []byte, off int64) (n int, err error) {
 	r, _ := v.readers.Get().(*shardReader)
 	if r == nil {
@@ -319,7 +320,7 @@ const (
 	atMember = 3 << kindShift // rows of members
 	atChild  = 4 << kindShift // rows of directories
 
-	// AfterAll is a place behind all entries of a directory, and so are the greater ones.
+	// AfterAll is a place after all entries of a directory, and so are the greater ones.
 	AfterAll = 5 << kindShift
 )
 
@@ -331,7 +332,8 @@ func (v *View) Entries(d index.Dir, from uint64, yield func(DirEntry) bool) bool
 		if from < atKey && !yield(DirEntry{index.KeyFile, kindKey<<kindShift | Ino(number), unix.S_IFREG, atKey}) {
 			return false
 		}
-		if from < atSource && !yield(DirEntry{index.SourceFile, kindSource<<kindShift | Ino(number), unix.S_IFREG, atSource}) {
+		source := DirEntry{index.SourceFile, kindSource<<kindShift | Ino(number), unix.S_IFREG, atSource}
+		if from < atSource && !yield(source) {
 			return false
 		}
 		sample := x.Sample(number)
@@ -340,7 +342,11 @@ func (v *View) Entries(d index.Dir, from uint64, yield func(DirEntry) bool) bool
 			row = int(from-atMember) + 1
 		}
 		for ; row < sample.End; row++ {
-			if x.InSample(row) && !yield(DirEntry{x.FileName(row), kindMember<<kindShift | Ino(row), unix.S_IFREG, atMember + uint64(row)}) {
+			if !x.InSample(row) {
+				continue
+			}
+			ino := kindMember<<kindShift | Ino(row)
+			if !yield(DirEntry{x.FileName(row), ino, unix.S_IFREG, atMember + uint64(row)}) {
 				return false
 			}
 		}

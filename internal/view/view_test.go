@@ -59,8 +59,8 @@ func open(t testing.TB, name string) *View {
 	return New(sh)
 }
 
-// The first read in a sample brings all of it into memory; samples that are read in order bring those that follow, but hardly
-// more than what is read.
+// The first read in a sample brings all of it into memory; samples that are read in order bring those that follow, but
+// hardly more than what is read.
 func TestReadAhead(t *testing.T) {
 	const size = 200_000
 	name := filepath.Join(t.TempDir(), "shard.tar")
@@ -250,12 +250,12 @@ func TestView(t *testing.T) {
 				t.Errorf("%s is %v, %v, but listed as %v", e.Name, a, err, e)
 			}
 			if parent, name := v.Location(e.Ino); parent != dir || name != e.Name {
-				t.Errorf("%s in %d lies in %d as %s", e.Name, dir, parent, name)
+				t.Errorf("%s in %d is in %d as %s", e.Name, dir, parent, name)
 			}
 			var rest []DirEntry
 			v.Entries(d, e.Next, func(e DirEntry) bool { rest = append(rest, e); return true })
 			if !slices.Equal(rest, all[i+1:]) {
-				t.Errorf("behind %s come %v, want %v", e.Name, rest, all[i+1:])
+				t.Errorf("after %s come %v, want %v", e.Name, rest, all[i+1:])
 			}
 			if e.Ino.IsDir() {
 				walk(e.Ino)

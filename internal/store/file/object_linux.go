@@ -1,7 +1,7 @@
 // Package file is the store of local files: plain paths and file:// URLs.
 //
-// It is the only package that knows that a shard is a file. A version is the file's modification time and inode; an object
-// in the making lies beside its final name, see package atomicfile.
+// It is the only package that knows that a shard is a file. A version is the file's modification time and inode; an
+// object in the making is a file beside its final name, see package atomicfile.
 package file
 
 import (
@@ -21,7 +21,8 @@ import (
 // Store is the store of local files.
 type Store struct{}
 
-// Object is an open file. Its reads do not wait for anything but the disk, so a context that ends is noticed between reads.
+// Object is an open file. Its reads do not wait for anything but the disk, so a context that ends is noticed between
+// reads.
 type Object struct {
 	file *os.File
 	stat unix.Stat_t
@@ -77,7 +78,8 @@ func (Store) Stat(ctx context.Context, name string) (store.Info, error) {
 	return store.Info{Size: st.Size, ModTime: time.Unix(0, st.Mtim.Nano()), Version: version(&st)}, nil
 }
 
-// version returns the version of a file. Index files hold the two numbers of it, see [index.Origin], so it does not change.
+// version returns the version of a file. Index files hold the two numbers of it, see [index.Origin], so it does not
+// change.
 func version(st *unix.Stat_t) store.Version {
 	return store.Version(fmt.Sprintf("file:%d:%d", st.Mtim.Nano(), st.Ino))
 }

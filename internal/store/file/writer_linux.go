@@ -15,12 +15,12 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// writebackStep is after how many bytes the kernel is asked to start writing to disk, so that the fsync at the end finds
-// little left to do.
+// writebackStep is after how many bytes the kernel is asked to start writing to disk, so that the fsync at the end
+// finds little left to do.
 const writebackStep = 8 << 20
 
-// Writer is a file in the making. It has a temporary name beside its final one until Commit, and keeps the lock of that, so
-// that of two processes that write the same file one is refused by [store.ErrBusy].
+// Writer is a file in the making. It has a temporary name beside its final one until Commit, and keeps the lock of
+// that, so that of two processes that write the same file one is refused by [store.ErrBusy].
 type Writer struct {
 	ctx     context.Context // of Create, which ends writes
 	file    *atomicfile.File
@@ -29,8 +29,8 @@ type Writer struct {
 	flushed int64 // bytes of which writing to disk has been started
 }
 
-// Create implements [store.Store]. Temporary files that killed processes have left of the same output are removed, but for
-// resumable ones, which the next Commit removes. The writer is a *Writer.
+// Create implements [store.Store]. Temporary files that killed processes have left of the same output are removed, but
+// for resumable ones, which the next Commit removes. The writer is a *Writer.
 func (Store) Create(ctx context.Context, name string, o store.Options) (store.Writer, error) {
 	path, err := store.Path(name)
 	if err != nil {
@@ -93,8 +93,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 // Written implements [store.Writer].
 func (w *Writer) Written() int64 { return w.written }
 
-// CopyRange implements [store.RangeCopier]. It copies within the kernel where src is an [Object]: copying 1 GB through a
-// buffer takes twice the processor time.
+// CopyRange implements [store.RangeCopier]. It copies within the kernel where src is an [Object]: copying 1 GB through
+// a buffer takes twice the processor time.
 func (w *Writer) CopyRange(src io.ReaderAt, off, n int64) error {
 	object := objectOf(src)
 	for object != nil && n > 0 {

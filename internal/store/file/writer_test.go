@@ -18,7 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// names returns what lies in a directory.
+// names returns what is in a directory.
 func names(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -289,7 +289,7 @@ func TestCopyRange(t *testing.T) {
 		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want.Bytes()) {
 			t.Errorf("%s: %d other bytes than the %d wanted, %v", tt.story, len(got), want.Len(), err)
 		}
-		// A range that ends behind the source is an error, and no file of fewer bytes.
+		// A range that ends after the end of the source is an error, and no file of fewer bytes.
 		o = mustCreate(t, name, true)
 		if err := o.CopyRange(src, 20<<20-5, 6); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: over the end: %v, want %v", tt.story, err, io.ErrUnexpectedEOF)
@@ -300,7 +300,7 @@ func TestCopyRange(t *testing.T) {
 	}
 }
 
-// A file that somebody else has changed in the making is not published.
+// A file that another process has changed in the making is not published.
 func TestWriterMeddledWith(t *testing.T) {
 	dir := t.TempDir()
 	o := mustCreate(t, filepath.Join(dir, "out"), false)
@@ -316,7 +316,7 @@ func TestWriterMeddledWith(t *testing.T) {
 	}
 }
 
-// A full disk is told by Write, CopyRange or Commit, and leaves nothing.
+// A full disk is an error of Write, CopyRange or Commit, and leaves nothing.
 func TestWriterDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
@@ -355,7 +355,8 @@ func TestWriterDiskFull(t *testing.T) {
 	}
 }
 
-// A resumable temporary file stays when its process does not come to an end, can be read, and goes with the next output.
+// A resumable temporary file stays when its process does not come to an end, can be read, and goes with the next
+// output.
 func TestResumable(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "out")
 	o := create(t, name, store.Options{Resumable: true})
@@ -380,7 +381,7 @@ func TestResumable(t *testing.T) {
 	}
 	checkFile(t, name, "half")
 	if got := names(t, filepath.Dir(name)); len(got) != 1 || local.HasPart(t.Context(), name) {
-		t.Errorf("left behind: %q", got)
+		t.Errorf("left: %q", got)
 	}
 }
 

@@ -1,8 +1,8 @@
-// Package memory is a store in memory, with faults on demand: what tests need to know how a reader behaves when a store is
-// slow, wrong or gone.
+// Package memory is a store in memory, with faults on demand: what tests need to know how a reader behaves when a
+// store is slow, wrong or gone.
 //
-// A version is the count of changes to an object. A [Fault] decides about each read, so a test can cut it, fail it, or hold
-// it back until its context ends.
+// A version is the count of changes to an object. A [Fault] decides about each read, so a test can cut it, fail it, or
+// hold it back until its context ends.
 package memory
 
 import (
@@ -28,9 +28,10 @@ type Read struct {
 	Len  int
 }
 
-// Fault is called before each read of an object. An error is that of the read, which may still return the first n bytes of
-// what was asked for. With no error, fewer bytes than were asked for are the fault of a store that does not keep the promise
-// of [store.Object]. A nil Fault, and Len with no error, do no harm. It may be called by several goroutines.
+// Fault is called before each read of an object. An error is that of the read, which may still return the first n
+// bytes of what was asked for. With no error, fewer bytes than were asked for are the fault of a store that does not
+// keep the promise of [store.Object]. A nil Fault, and Len with no error, do no harm. It may be called by several
+// goroutines.
 type Fault func(ctx context.Context, r Read) (n int, err error)
 
 // Store is a store in memory. New makes one. It is safe for concurrent use.
@@ -97,8 +98,8 @@ func (s *Store) SetFault(f Fault) {
 	s.fault = f
 }
 
-// Blocked returns a Fault that holds back each read until its context ends, and a channel that receives a value for each
-// read that begins to wait.
+// Blocked returns a Fault that holds back each read until its context ends, and a channel that receives a value for
+// each read that begins to wait.
 func Blocked() (Fault, <-chan Read) {
 	waiting := make(chan Read, 64)
 	return func(ctx context.Context, r Read) (int, error) {
@@ -258,7 +259,9 @@ func (w *writer) Commit(ctx context.Context) error {
 		return store.ErrExists
 	}
 	w.store.put(w.name, w.data)
-	maps.DeleteFunc(w.store.parts, func(temp string, _ []byte) bool { return strings.HasPrefix(temp, w.name+tempInfix) })
+	maps.DeleteFunc(w.store.parts, func(temp string, _ []byte) bool {
+		return strings.HasPrefix(temp, w.name+tempInfix)
+	})
 	return nil
 }
 

@@ -1,7 +1,10 @@
-// Package storetest is the suite that every store passes. A new store calls [Run] with what makes an empty place in it:
+// Package storetest is the suite that every store passes. A new store calls [Run] with what makes an empty place in
+// it:
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) storetest.Harness { return storetest.Harness{Store: file.Store{}, Prefix: t.TempDir() + "/"} })
+//		storetest.Run(t, func(t *testing.T) storetest.Harness {
+//			return storetest.Harness{Store: file.Store{}, Prefix: t.TempDir() + "/"}
+//		})
 //	}
 package storetest
 
@@ -26,12 +29,12 @@ type Harness struct {
 	Store  store.Store
 	Prefix string // of all names; the place holds nothing else
 
-	// List returns all names in the place, those that the store uses for unfinished objects included. Nil leaves out the
-	// tests of what is left behind.
+	// List returns all names in the place, those that the store uses for unfinished objects included. Nil leaves out
+	// the tests of leftovers.
 	List func() []string
 
-	// Block has all further reads wait until their contexts end, and returns what receives for each of them. Nil says that
-	// no read of the store can wait for long.
+	// Block has all further reads wait until their contexts end, and returns what receives for each of them. Nil says
+	// that no read of the store can wait for long.
 	Block func() (waiting <-chan struct{})
 }
 
