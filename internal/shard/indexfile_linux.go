@@ -41,19 +41,48 @@ func (m mapping) drop() {
 	}
 }
 
+// loadBeside takes the index file beside the shard, which is in the same store. A local one is no link.
 func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
-	f, err := openIndex(name)
-	if err != nil {
-		return found{}, err
+	var l found
+	if _, err := store.Path(name); err != nil {
+		b, err := s.readIndex(ctx, name)
+		if err != nil {
+			return found{}, err
+		}
+		if l, err = s.fitting(ctx, b, mapping{name: name}, index.Origin.Copy); err != nil {
+			return found{}, err
+		}
+	} else {
+		f, err := openIndex(name)
+		if err != nil {
+			return found{}, err
+		}
+		defer f.Close()
+		if l, err = s.load(ctx, f, false, index.Origin.Copy); err != nil {
+			return found{}, err
+		}
 	}
-	defer f.Close()
-	l, err := s.load(ctx, f, false, index.Origin.Copy)
-	if err != nil {
-		return found{}, err
-	}
+	var err error
 	l.moved = true
 	l.file.Origin, err = s.origin(ctx) // of this copy of the shard
 	return l, err
+}
+
+// readIndex reads an index file from the store of the shard.
+func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
+	o, err := s.o.Store.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	if o.Size() > max(maxInMemory, s.object.Size()) {
+		return nil, fmt.Errorf("%w: %s has %d bytes", index.ErrStale, store.Redact(name), o.Size())
+	}
+	b := make([]byte, o.Size())
+	if _, err := io.ReadFull(io.NewSectionReader(store.At(ctx, o), 0, o.Size()), b); err != nil {
+		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
+	}
+	return b, o.Unchanged(ctx)
 }
 
 // loadFile takes an index file that the user has named.
@@ -120,6 +149,11 @@ func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a,
 	if err != nil {
 		return found{}, err
 	}
+	return s.fitting(ctx, b, m, fits)
+}
+
+// fitting returns the index file that b holds, which may be mapped, if it is one of the shard.
+func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, fits func(a, b index.Origin) bool) (found, error) {
 	file, err := s.decode(b)
 	var origin index.Origin
 	var format codec.Format
@@ -137,7 +171,7 @@ func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a,
 		err = fmt.Errorf("%w: made of a part of the shard", index.ErrStale)
 	}
 	if err != nil {
-		return found{}, errors.Join(fmt.Errorf("%s: %w", f.Name(), err), m.close())
+		return found{}, errors.Join(fmt.Errorf("%s: %w", m.name, err), m.close())
 	}
 	return found{file: file, mapped: m}, nil
 }

@@ -112,3 +112,33 @@ func TestFaultyStore(t *testing.T) {
 		sh.Close()
 	}
 }
+
+// An index file beside a shard is found in every store.
+func TestSidecarInStore(t *testing.T) {
+	plain := makeTar(t, 60, 1000)
+	s := memory.New()
+	s.Put("memory://a.tar", plain)
+	sh := mustOpen(t, "memory://a.tar", Options{Store: s})
+	if err := sh.Save(t.Context(), sh.Path()+SidecarSuffix); err != nil {
+		t.Fatal(err)
+	}
+	s.Put("memory://b.tar", plain)
+	o, err := s.Open(t.Context(), "memory://a.tar.sfidx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sidecar := make([]byte, o.Size())
+	if _, err := o.ReadAt(t.Context(), sidecar, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Put("memory://b.tar.sfidx", sidecar)
+	for _, name := range []string{"memory://a.tar", "memory://b.tar"} {
+		if sh := mustOpen(t, name, Options{Store: s}); sh.Indexed || sh.Index.Samples() != 60 {
+			t.Errorf("%s: %d samples, indexed %v", name, sh.Index.Samples(), sh.Indexed)
+		}
+	}
+	s.Put("memory://b.tar", makeTar(t, 61, 1000))
+	if sh := mustOpen(t, "memory://b.tar", Options{Store: s}); !sh.Indexed || sh.Index.Samples() != 61 {
+		t.Errorf("another shard: %d samples, indexed %v", sh.Index.Samples(), sh.Indexed)
+	}
+}
