@@ -1,0 +1,147 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+func testCommit(t *testing.T, h *Harness) {
+	data := noise(100_000)
+	w := h.create(t, "a", store.Options{})
+	for i := 0; i < len(data); i += 999 {
+		part := data[i:min(i+999, len(data))]
+		n, err := w.Write(part)
+		check(t, err)
+		if n != len(part) || w.Written() != int64(i+n) {
+			t.Fatalf("%d bytes of %d are written, %d in all", n, len(part), w.Written())
+		}
+	}
+	if _, err := h.Store.Stat(t.Context(), h.Prefix+"a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before Commit it is there: %v", err)
+	}
+	check(t, w.Commit(t.Context()))
+	check(t, w.Abort()) // does nothing
+	if !bytes.Equal(h.content(t, "a"), data) {
+		t.Error("it holds something else")
+	}
+	h.holds(t, "a")
+}
+
+func testAbort(t *testing.T, h *Harness) {
+	h.put(t, "a", []byte("old"))
+	for _, name := range []string{"a", "b"} {
+		w := h.create(t, name, store.Options{Replace: true})
+		_, err := w.Write(noise(1000))
+		check(t, err)
+		check(t, w.Abort())
+		check(t, w.Abort())
+	}
+	if got := h.content(t, "a"); string(got) != "old" {
+		t.Errorf("what was to be replaced holds %q", got)
+	}
+	h.holds(t, "a")
+}
+
+func testExisting(t *testing.T, h *Harness) {
+	h.put(t, "a", []byte("old"))
+	if _, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("Create of what exists: %v", err)
+	}
+	late := h.create(t, "b", store.Options{})
+	if w, err := h.Store.Create(t.Context(), h.Prefix+"b", store.Options{}); err == nil {
+		check(t, w.Commit(t.Context())) // a store that lets two write; else the next is the case of one
+		if err := late.Commit(t.Context()); !errors.Is(err, store.ErrExists) {
+			t.Errorf("Commit over what has come into being meanwhile: %v", err)
+		}
+	} else {
+		check(t, late.Abort())
+	}
+	h.put(t, "a", []byte("new"))
+	if got := h.content(t, "a"); string(got) != "new" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
+func testBusy(t *testing.T, h *Harness) {
+	w := h.create(t, "a", store.Options{})
+	other, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{})
+	if err == nil { // a store without locks: then only one of the two may be committed
+		check(t, other.Abort())
+	} else if !errors.Is(err, store.ErrBusy) {
+		t.Errorf("a second writer: %v", err)
+	}
+	_, err = w.Write([]byte("first"))
+	check(t, err)
+	check(t, w.Commit(t.Context()))
+	if got := h.content(t, "a"); string(got) != "first" {
+		t.Errorf("it holds %q", got)
+	}
+	h.holds(t, "a")
+}
+
+func testCopyRange(t *testing.T, h *Harness) {
+	data := noise(1 << 20)
+	h.put(t, "a", data)
+	w := h.create(t, "b", store.Options{})
+	c, ok := w.(store.RangeCopier)
+	if !ok {
+		check(t, w.Abort())
+		return
+	}
+	src := store.At(t.Context(), h.open(t, "a"))
+	check(t, c.CopyRange(src, 1000, 500_000))
+	check(t, c.CopyRange(bytes.NewReader(data), 5, 7))
+	if err := c.CopyRange(src, 1<<20-5, 6); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("over the end: %v", err)
+	}
+	if w.Written() != 500_012 {
+		t.Errorf("%d bytes are written", w.Written())
+	}
+	check(t, w.Commit(t.Context()))
+	if want := slices.Concat(data[1000:501_000], data[5:12], data[1<<20-5:]); !bytes.Equal(h.content(t, "b"), want) {
+		t.Error("it holds something else")
+	}
+}
+
+func testResume(t *testing.T, h *Harness) {
+	w, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{Resumable: true})
+	if errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
+	check(t, err)
+	resumer, ok := h.Store.(store.Resumer)
+	resumable, also := w.(store.Resumable)
+	if !ok || !also {
+		t.Fatalf("the store can resume: %v, the writer: %v", ok, also)
+	}
+	_, err = w.Write([]byte("half"))
+	check(t, err)
+	check(t, resumable.Sync())
+	temp := resumable.TempName()
+	check(t, resumable.Detach())
+	check(t, w.Abort()) // does nothing
+	if !resumer.HasPart(t.Context(), h.Prefix+"a") || resumer.HasPart(t.Context(), h.Prefix+"b") {
+		t.Error("the part of one object is not found, or one of another is")
+	}
+	w = h.create(t, "a", store.Options{})
+	part, err := resumer.OpenPart(t.Context(), h.Prefix+"a", temp)
+	check(t, err)
+	half, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), part), 0, part.Size()))
+	check(t, errors.Join(err, part.Close()))
+	if _, err := resumer.OpenPart(t.Context(), h.Prefix+"b", temp); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the part of one object is opened as that of another: %v", err)
+	}
+	_, err = w.Write(append(half, " and half"...))
+	check(t, err)
+	check(t, w.Commit(t.Context()))
+	if got := h.content(t, "a"); string(got) != "half and half" {
+		t.Errorf("it holds %q", got)
+	}
+	h.holds(t, "a")
+}
