@@ -15,7 +15,7 @@ import (
 	"time"
 
 	opened "github.com/shardfs/shardfs/internal/shard"
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // benchIn returns a bench without a binary.

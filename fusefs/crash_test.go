@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/skip"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 	"golang.org/x/sys/unix"
 )
 

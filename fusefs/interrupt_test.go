@@ -11,7 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store/memory"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 	"github.com/shardfs/shardfs/internal/view"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // Test suites of other projects run in a sample's directory, with -long and where they are installed.

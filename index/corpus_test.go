@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/corpus"
+	"github.com/shardfs/shardfs/internal/testing/corpus"
 )
 
 // Tars that most readers agree on and that are damaged for us, after the members that all see, and why.

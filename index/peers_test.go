@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // A tar from any of the common writers, in any of their formats, is read as archive/tar reads it.

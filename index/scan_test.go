@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // member is what two readers of a tar have to agree on: a regular file, and not a link to one.

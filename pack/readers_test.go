@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // checkReaders checks that every reader at hand finds the same regular members in a tar: archive/tar, Python's tarfile

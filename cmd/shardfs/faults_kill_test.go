@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/server"
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // TestRandomKills kills, at any moment, one of a run's own processes or the server of its mount.

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // TestEveryCut gives run a shard that is cut, between blocks and inside them, as a file and as a stream. No cut is

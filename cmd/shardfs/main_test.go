@@ -15,7 +15,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/server"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // statusVariable names the file that a shardfs of a story leaves its exit status in.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 const module = "github.com/shardfs/shardfs/"
@@ -28,14 +28,14 @@ type layer struct {
 // layers are the packages, lowest first, with all that they import: of ours, each from further up in this list, and of
 // other modules. Beside them there are programs, which nothing imports.
 var layers = []layer{
-	{"internal/testtime", nil, nil}, // for tests only
-	{"internal/skip", nil, nil},     // for tests only
+	{"internal/testing/testtime", nil, nil}, // for tests only
+	{"internal/testing/skip", nil, nil},     // for tests only
 	{"internal/retry", nil, nil},
 	{"internal/atomicfile", nil, []string{"golang.org/x/sys"}},
 	{"internal/store", nil, nil},
 	{"internal/store/file", []string{"internal/atomicfile", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/store/memory", []string{"internal/store"}, nil},                         // for tests only
-	{"internal/store/storetest", []string{"internal/store", "internal/testtime"}, nil}, // for tests only
+	{"internal/store/memory", []string{"internal/store"}, nil},                                 // for tests only
+	{"internal/store/storetest", []string{"internal/store", "internal/testing/testtime"}, nil}, // for tests only
 	{"internal/lru", nil, nil},
 	{"internal/codec", []string{"internal/lru"}, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
 	{"internal/runner", nil, []string{"golang.org/x/sys"}},
@@ -43,7 +43,7 @@ var layers = []layer{
 	{"pack", []string{"index"}, nil},
 	{"internal/shard", []string{"index", "internal/atomicfile", "internal/codec", "internal/retry", "internal/store",
 		"internal/store/file"}, []string{"golang.org/x/sys"}},
-	{"internal/shardtest", []string{"internal/shard", "internal/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
+	{"internal/testing/shardtest", []string{"internal/shard", "internal/testing/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
 	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store", "internal/store/file"}, []string{"golang.org/x/sys"}},
 	{"internal/scratch", []string{"index", "internal/atomicfile", "internal/retry", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
 	{"internal/overlay", []string{"index", "internal/retry", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
@@ -67,8 +67,8 @@ var layers = []layer{
 	{"internal/job", []string{"index", "internal/atomicfile", "internal/output", "internal/pipe", "internal/runner", "internal/source",
 		"internal/ui", "internal/workspace", "pack"}, []string{"golang.org/x/sys"}},
 	{"internal/arch", nil, nil},
-	{"internal/skip", nil, nil},                         // for tests only
-	{"internal/corpus", []string{"internal/skip"}, nil}, // for tests only
+	{"internal/testing/skip", nil, nil},                                 // for tests only
+	{"internal/testing/corpus", []string{"internal/testing/skip"}, nil}, // for tests only
 }
 
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.

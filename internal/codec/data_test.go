@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // jpegLike returns n bytes that compress like JPEG data: to about 0.96, by the frequencies of bytes only.

@@ -16,7 +16,7 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // newSpool returns a spool of r in a file of the test.

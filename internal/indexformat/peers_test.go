@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/index"
-	"github.com/shardfs/shardfs/internal/corpus"
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/corpus"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // python runs testdata/peers.py.

@@ -16,8 +16,8 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/output"
-	"github.com/shardfs/shardfs/internal/shardtest"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
 	"github.com/shardfs/shardfs/pack"

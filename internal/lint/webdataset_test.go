@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // verdict is what testdata/webdataset.py prints for a shard.

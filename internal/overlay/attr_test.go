@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/view"
 	"github.com/shardfs/shardfs/pack"
 )

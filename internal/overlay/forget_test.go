@@ -11,9 +11,9 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
-	"github.com/shardfs/shardfs/internal/shardtest"
-	"github.com/shardfs/shardfs/internal/skip"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // What the kernel has forgotten, a tree forgets, except changed files and directories of the shard; and what was

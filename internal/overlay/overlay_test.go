@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
 )
 
 // describe returns all changes of an overlay, a line each.

@@ -23,7 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // helperDir names, in the environment, the directory in which the test binary runs one endless command instead of

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // work runs a worker over directories of these names, one at a time, and returns what became of each.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/shard"
-	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
 )
 
 // UseIndex finds a place for the index where OpenShard looks for it.

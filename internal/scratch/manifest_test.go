@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/index"
-	"github.com/shardfs/shardfs/internal/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
 )
 
 // Manifests of all earlier builds are read.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
-	"github.com/shardfs/shardfs/internal/shardtest"
-	"github.com/shardfs/shardfs/internal/skip"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shardfs/shardfs/internal/skip"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 func mustOpenCache(t *testing.T, dir string, limit int64) *indexCache {

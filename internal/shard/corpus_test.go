@@ -21,7 +21,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/corpus"
+	"github.com/shardfs/shardfs/internal/testing/corpus"
 )
 
 // Shards that most readers agree on and that are damaged for us as compressed data, and why.

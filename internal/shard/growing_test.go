@@ -11,7 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // While a shard is being indexed, many can look for samples at once. Each finds its own, with the bytes that it has,

@@ -20,10 +20,10 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/skip"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // makeTar returns a tar of n samples with two members each: a number, and this many bytes that compress to half.

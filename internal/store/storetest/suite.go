@@ -21,7 +21,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/store"
-	"github.com/shardfs/shardfs/internal/testtime"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // Harness is an empty place in a store, for one test.

@@ -1,7 +1,7 @@
 // Command generate writes the corpus of odd archives: corpus.zip with the archives, expect.jsonl with what is to be
 // found in each and which of four readers find the same.
 //
-//	go generate ./internal/corpus
+//	go generate ./internal/testing/corpus
 //
 // It needs python3, libarchive's library, GNU tar, bzip2 and xz, and gives the same archives wherever it runs.
 package main

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/shard"
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/pack"
 )
 

@@ -22,7 +22,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shardfs/shardfs/internal/skip"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 //go:generate go run ./generate
