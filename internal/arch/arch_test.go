@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -25,50 +26,61 @@ type layer struct {
 	outside []string
 }
 
-// layers are the packages, lowest first, with all that they import: of ours, each from further up in this list, and of
-// other modules. Beside them there are programs, which nothing imports.
-var layers = []layer{
-	{"internal/testing/testtime", nil, nil}, // for tests only
-	{"internal/testing/skip", nil, nil},     // for tests only
-	{"internal/retry", nil, nil},
-	{"internal/atomicfile", nil, []string{"golang.org/x/sys"}},
-	{"internal/store", nil, nil},
-	{"internal/store/file", []string{"internal/atomicfile", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/store/memory", []string{"internal/store"}, nil},                                 // for tests only
-	{"internal/store/storetest", []string{"internal/store", "internal/testing/testtime"}, nil}, // for tests only
-	{"internal/lru", nil, nil},
-	{"internal/codec", []string{"internal/lru"}, []string{"github.com/klauspost/compress", "github.com/pierrec/lz4", "github.com/therootcompany/xz"}},
-	{"internal/runner", nil, []string{"golang.org/x/sys"}},
-	{"index", []string{"internal/codec"}, nil},
-	{"pack", []string{"index"}, nil},
-	{"internal/shard", []string{"index", "internal/atomicfile", "internal/codec", "internal/retry", "internal/store",
-		"internal/store/file"}, []string{"golang.org/x/sys"}},
-	{"internal/testing/shardtest", []string{"internal/shard", "internal/testing/skip", "pack"}, []string{"golang.org/x/sys"}}, // for tests only
-	{"internal/view", []string{"index", "internal/codec", "internal/shard", "internal/store", "internal/store/file"}, []string{"golang.org/x/sys"}},
-	{"internal/scratch", []string{"index", "internal/atomicfile", "internal/retry", "internal/shard", "internal/store"}, []string{"golang.org/x/sys"}},
-	{"internal/overlay", []string{"index", "internal/retry", "internal/scratch", "internal/shard", "internal/view", "pack"}, []string{"golang.org/x/sys"}},
-	{"internal/overlayfs", nil, []string{"golang.org/x/sys"}},
-	{"fusefs", []string{"internal/overlay", "internal/view"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
-	{"internal/mounts", []string{"fusefs", "internal/overlay", "internal/overlayfs", "internal/retry", "internal/scratch",
-		"internal/store"},
-		[]string{"golang.org/x/sys"}},
-	{"internal/indexformat", []string{"index"}, nil},
-	{"internal/lint", []string{"index"}, nil},
-	{"internal/ui", nil, []string{"golang.org/x/sys"}},
-	{"internal/pipe", nil, []string{"golang.org/x/sys"}},
-	{"internal/source", []string{"index", "internal/mounts", "internal/pipe", "internal/shard", "internal/store", "internal/ui",
-		"pack"}, []string{"golang.org/x/sys"}},
-	{"internal/output", []string{"index", "internal/codec", "internal/indexformat", "internal/pipe", "internal/retry", "internal/shard",
-		"internal/store", "internal/store/file", "internal/ui", "pack"}, nil},
-	{"internal/server", []string{"fusefs", "index", "internal/mounts", "internal/overlay", "internal/overlayfs", "internal/scratch",
-		"internal/shard", "internal/source", "internal/store", "internal/ui", "internal/view"}, []string{"golang.org/x/sys"}},
-	{"internal/workspace", []string{"index", "internal/mounts", "internal/overlay", "internal/overlayfs", "internal/scratch",
-		"internal/server", "internal/shard", "internal/source", "internal/ui", "pack"}, []string{"golang.org/x/sys"}},
-	{"internal/job", []string{"index", "internal/atomicfile", "internal/output", "internal/pipe", "internal/runner", "internal/source",
-		"internal/ui", "internal/workspace", "pack"}, []string{"golang.org/x/sys"}},
-	{"internal/arch", nil, nil},
-	{"internal/testing/skip", nil, nil},                                 // for tests only
-	{"internal/testing/corpus", []string{"internal/testing/skip"}, nil}, // for tests only
+// layers reads the table of docs/architecture.md: the packages, lowest first, with everything that they import, of this
+// module from rows further up, and of other modules. Programs, which no package imports, and packages for tests alone
+// are not in it.
+func layers(t *testing.T) (list []layer) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := make(map[string]string) // names as the third column has them
+	names := func(cell string) (all []string) {
+		if cell = strings.TrimSpace(cell); cell != "–" {
+			all = strings.Split(cell, ", ")
+		}
+		return all
+	}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 || !strings.HasPrefix(cells[1], " `") {
+			continue
+		}
+		l := layer{name: strings.Trim(cells[1], " `")}
+		if l.name == "cmd/shardfs" {
+			continue
+		}
+		for _, name := range names(cells[3]) {
+			if short[name] == "" {
+				t.Errorf("%s imports %s, which is in no row above", l.name, name)
+			}
+			l.ours = append(l.ours, short[name])
+		}
+		for _, name := range names(cells[4]) {
+			if name, ok := strings.CutPrefix(name, "x/"); ok {
+				l.outside = append(l.outside, "golang.org/x/"+name)
+			} else {
+				l.outside = append(l.outside, "github.com/"+name)
+			}
+		}
+		slices.Sort(l.ours)
+		slices.Sort(l.outside)
+		short[strings.TrimPrefix(l.name, "internal/")] = l.name
+		list = append(list, l)
+	}
+	return list
+}
+
+// forTests reports whether only tests may import a package.
+func forTests(name string) bool {
+	return strings.HasPrefix(name, "internal/testing/") || name == "internal/store/memory" || name == "internal/store/storetest"
+}
+
+// only lists who, beside programs and packages for tests, may import a package of this module.
+var only = map[string][]string{
+	"fusefs":              {"internal/server", "internal/mounts"},
+	"internal/store/file": {"internal/output", "internal/shard", "internal/view"}, // where no store is given
 }
 
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.
@@ -132,43 +144,72 @@ func packages(t *testing.T) (list []goPackage) {
 	}
 }
 
-// Every package imports what the table says, and everything in the table is there.
+// Every package imports what the table of docs/architecture.md says, and every package in the table exists.
 func TestImports(t *testing.T) {
-	seen := make(map[string]bool)
-	for i, l := range layers {
-		for _, name := range l.ours {
-			if !slices.ContainsFunc(layers[:i], func(l layer) bool { return l.name == name }) {
-				t.Errorf("%s imports %s, which is no layer below", l.name, name)
-			}
-		}
+	table := layers(t)
+	if len(table) < 20 {
+		t.Fatalf("the table has %d rows", len(table))
 	}
+	seen := make(map[string]bool)
 	for _, p := range packages(t) {
-		var ours, outside []string
-		for _, path := range p.Imports {
-			if name, ok := strings.CutPrefix(path, module); ok {
-				ours = append(ours, name)
-			} else if parts := strings.SplitN(path, "/", 4); strings.Contains(parts[0], ".") {
-				outside = append(outside, strings.Join(parts[:3], "/"))
-			}
+		if p.Name == "main" || p.base() == "internal/arch" || forTests(p.base()) {
+			continue
 		}
-		slices.Sort(outside)
-		outside = slices.Compact(outside)
-		if p.Name == "main" {
-			continue // a program may import everything
-		}
+		ours, outside := p.imports()
 		seen[p.base()] = true
-		i := slices.IndexFunc(layers, func(l layer) bool { return l.name == p.base() })
+		i := slices.IndexFunc(table, func(l layer) bool { return l.name == p.base() })
 		if i < 0 {
 			t.Errorf("%s is not in the table", p.base())
 			continue
 		}
-		if !slices.Equal(ours, layers[i].ours) || !slices.Equal(outside, layers[i].outside) {
-			t.Errorf("%s imports %q and %q, want %q and %q", p.base(), ours, outside, layers[i].ours, layers[i].outside)
+		if !slices.Equal(ours, table[i].ours) || !slices.Equal(outside, table[i].outside) {
+			t.Errorf("%s imports %q and %q, want %q and %q", p.base(), ours, outside, table[i].ours, table[i].outside)
+		}
+		for _, path := range ours {
+			if forTests(path) {
+				t.Errorf("%s imports %s, which is for tests", p.base(), path)
+			}
+			if allowed, ok := only[path]; ok && !slices.Contains(allowed, p.base()) {
+				t.Errorf("%s imports %s, which is for %q only", p.base(), path, allowed)
+			}
 		}
 	}
-	for _, l := range layers {
+	for _, l := range table {
 		if !seen[l.name] {
-			t.Errorf("%s is in the table and not there", l.name)
+			t.Errorf("%s is in the table and does not exist", l.name)
+		}
+	}
+}
+
+// imports returns the packages of this module that p imports, and the other modules.
+func (p goPackage) imports() (ours, outside []string) {
+	for _, path := range p.Imports {
+		if name, ok := strings.CutPrefix(path, module); ok {
+			ours = append(ours, name)
+		} else if parts := strings.SplitN(path, "/", 4); strings.Contains(parts[0], ".") {
+			outside = append(outside, strings.Join(parts[:3], "/"))
+		}
+	}
+	slices.Sort(outside)
+	return ours, slices.Compact(outside)
+}
+
+// Where a shard is an *os.File is known to the local store alone.
+func TestNoFiles(t *testing.T) {
+	for _, p := range packages(t) {
+		if !slices.Contains([]string{"internal/store", "internal/codec", "index", "internal/view"}, p.base()) {
+			continue
+		}
+		fset := token.NewFileSet()
+		for _, f := range parse(t, fset, p) {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "File" {
+					if of, ok := s.X.(*ast.Ident); ok && of.Name == "os" {
+						t.Errorf("%s: os.File is used", fset.Position(n.Pos()))
+					}
+				}
+				return true
+			})
 		}
 	}
 }
