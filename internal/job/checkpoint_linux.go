@@ -74,9 +74,16 @@ type checkpoints struct {
 	saved int           // samples in the last one
 }
 
-// openCheckpoints looks for the checkpoint of an earlier run, and readies those of this one.
+// openCheckpoints looks for the checkpoint of an earlier run, and readies those of this one. There are none where the
+// store of the output keeps nothing of an unfinished one.
 func (r *run) openCheckpoints(ctx context.Context) error {
 	if r.Checkpoints == "" {
+		return nil
+	}
+	if !r.Output.CanResume() {
+		if r.Resume {
+			return ui.Usagef("%s: a run to it %w: its store keeps no unfinished outputs", r.Output.Name, errNoResume)
+		}
 		return nil
 	}
 	name, err := r.Output.Absolute()

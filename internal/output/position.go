@@ -83,7 +83,7 @@ func (out *Output) copyRange(src io.ReaderAt, n int64) error {
 
 // openPart opens a temporary file that an interrupted run has left.
 func (o *Options) openPart(ctx context.Context, part string) (store.Object, error) {
-	r, ok := o.store().(store.Resumer)
+	r, ok := store.ResumerFor(o.store(), o.Name)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
@@ -105,6 +105,12 @@ func (o *Options) HasPart(ctx context.Context, part string) (bool, error) {
 
 // IsInterrupted reports whether there is a temporary file that an interrupted run has left.
 func (o *Options) IsInterrupted(ctx context.Context) bool {
-	r, ok := o.store().(store.Resumer)
+	r, ok := store.ResumerFor(o.store(), o.Name)
 	return ok && r.HasPart(ctx, o.Name)
+}
+
+// CanResume reports whether the output can be resumable: it is a file in a store that keeps unfinished ones.
+func (o *Options) CanResume() bool {
+	_, ok := store.ResumerFor(o.store(), o.Name)
+	return ok && o.IsFile()
 }

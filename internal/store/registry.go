@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 )
@@ -52,25 +51,13 @@ func (s *Schemes) Stat(ctx context.Context, name string) (Info, error) {
 	return st.Stat(ctx, name)
 }
 
-// OpenPart implements [Resumer]; of a store that is none it is errors.ErrUnsupported.
-func (s *Schemes) OpenPart(ctx context.Context, name, temp string) (Object, error) {
-	st, err := s.of(name)
-	if err != nil {
-		return nil, err
+// ResumerFor returns what opens the parts of unfinished writers of a name in st. It is false where the store of that
+// name has no [Resumable] writers.
+func ResumerFor(st Store, name string) (Resumer, bool) {
+	if s, ok := st.(*Schemes); ok {
+		scheme, _ := Split(name)
+		st = s.stores[scheme]
 	}
 	r, ok := st.(Resumer)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return r.OpenPart(ctx, name, temp)
-}
-
-// HasPart implements [Resumer].
-func (s *Schemes) HasPart(ctx context.Context, name string) bool {
-	st, err := s.of(name)
-	if err != nil {
-		return false
-	}
-	r, ok := st.(Resumer)
-	return ok && r.HasPart(ctx, name)
+	return r, ok
 }

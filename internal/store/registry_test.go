@@ -25,10 +25,34 @@ func TestByScheme(t *testing.T) {
 	_, openErr := all.Open(t.Context(), "s3://bucket/a")
 	_, createErr := all.Create(t.Context(), "a", store.Options{})
 	_, statErr := all.Stat(t.Context(), "s3://bucket/a")
-	_, partErr := all.OpenPart(t.Context(), "s3://bucket/a", "x")
-	for _, err := range []error{openErr, createErr, statErr, partErr} {
+	for _, err := range []error{openErr, createErr, statErr} {
 		if !errors.Is(err, store.ErrScheme) {
 			t.Errorf("a name of no store: %v", err)
+		}
+	}
+}
+
+// Whether an unfinished output can be continued depends on the store of its name.
+func TestResumerFor(t *testing.T) {
+	type noResumer struct{ store.Store } // has the methods of a Store only
+	all := store.ByScheme(map[string]store.Store{
+		store.FileScheme: file.Store{}, "memory": memory.New(), "once": noResumer{memory.New()},
+	})
+	for _, tt := range []struct {
+		st   store.Store
+		name string
+		want bool
+	}{
+		{all, "a", true},
+		{all, "file:///a", true},
+		{all, "memory://a", true},
+		{all, "once://a", false},
+		{all, "other://a", false},
+		{memory.New(), "memory://a", true},
+		{noResumer{memory.New()}, "memory://a", false},
+	} {
+		if _, ok := store.ResumerFor(tt.st, tt.name); ok != tt.want {
+			t.Errorf("%s in %T: %v, want %v", tt.name, tt.st, ok, tt.want)
 		}
 	}
 }

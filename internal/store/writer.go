@@ -53,7 +53,7 @@ type Resumable interface {
 	Detach() error
 }
 
-// Resumer is a [Store] whose writers are [Resumable].
+// Resumer is a [Store] whose writers are [Resumable]. ResumerFor finds it among several.
 type Resumer interface {
 	// OpenPart opens what an unfinished writer of name has left under a TempName.
 	OpenPart(ctx context.Context, name, temp string) (Object, error)

@@ -115,7 +115,7 @@ func testResume(t *testing.T, h *Harness) {
 		return
 	}
 	check(t, err)
-	resumer, ok := h.Store.(store.Resumer)
+	resumer, ok := store.ResumerFor(h.Store, h.Prefix+"a")
 	resumable, also := w.(store.Resumable)
 	if !ok || !also {
 		t.Fatalf("the store can resume: %v, the writer: %v", ok, also)
