@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrOption says that mount options were refused.
+// ErrOption means that mount options were refused.
 var ErrOption = errors.New("mount options refused")
 
 // MountOptions are options as users give them to mount -o. The zero value is a mount for its owner only, with neither

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// ErrTooLarge says that a shard has more members than an index can count.
+// ErrTooLarge means that a shard has more members than an index can count.
 var ErrTooLarge = errors.New("shard too large to index")
 
 // BuildOptions configures [Build] and [NewGrowing].

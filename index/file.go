@@ -14,7 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// ErrStale says that an index file is not one of this version, is damaged or does not fit the shard. The remedy is
+// ErrStale means that an index file is not one of this version, is damaged or does not fit the shard. The remedy is
 // always to build the index again.
 var ErrStale = errors.New("unusable index file")
 

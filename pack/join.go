@@ -12,7 +12,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// ErrExtensionConflict says that two samples to be joined both have an extension.
+// ErrExtensionConflict means that two samples to be joined both have an extension.
 var ErrExtensionConflict = errors.New("clash of extensions")
 
 // Join is a shard whose members are added to samples of other shards with the same keys. It is not safe for concurrent

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrDuplicateExtension says that two members of a sample would have the same name.
+// ErrDuplicateExtension means that two members of a sample would have the same name.
 var ErrDuplicateExtension = errors.New("two members with one extension")
 
 // Selection says which members of a sample are packed, and with which extensions; the flag --fields is one. Members

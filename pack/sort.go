@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ErrSort says that samples cannot be sorted by an extension.
+// ErrSort means that samples cannot be sorted by an extension.
 var ErrSort = errors.New("cannot be sorted by")
 
 // maxText is the longest text in bytes that samples are sorted by. All texts are in memory at once.

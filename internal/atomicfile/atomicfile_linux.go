@@ -23,7 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrBusy says that another process is writing a file of the same name.
+// ErrBusy means that another process is writing a file of the same name.
 var ErrBusy = errors.New("another process is writing it")
 
 // Durability says what Commit makes sure of in case the machine stops.

@@ -7,11 +7,11 @@ import (
 )
 
 var (
-	// ErrDamaged says that compressed bytes contradict themselves or their map: data that cannot be decoded, a
+	// ErrDamaged means that compressed bytes contradict themselves or their map: data that cannot be decoded, a
 	// wrong checksum or length, a bad header.
 	ErrDamaged = errors.New("damaged compressed data")
 
-	// ErrFormat says that there is no decoder or no encoder for a format.
+	// ErrFormat means that there is no decoder or no encoder for a format.
 	ErrFormat = errors.New("unsupported compression")
 )
 

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// ErrLimit says that a shard may be intact but asks for more than shardfs supports: more memory, a rare feature of
+// ErrLimit means that a shard may be intact but asks for more than shardfs supports: more memory, a rare feature of
 // the format, or a compression ratio that only a bomb has.
 var ErrLimit = errors.New("more than shardfs decodes")
 

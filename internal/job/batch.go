@@ -12,7 +12,7 @@ import (
 	"github.com/shardfs/shardfs/internal/workspace"
 )
 
-// chosen yields the samples of the open source that are taken, without those that an earlier run has dealt with.
+// chosen yields the chosen samples of the open source, without those that an earlier run has finished.
 func (r *run) chosen() iter.Seq2[*workspace.Task, error] {
 	return func(yield func(*workspace.Task, error) bool) {
 		if r.chooser.Done() {
@@ -37,8 +37,8 @@ func (r *run) chosen() iter.Seq2[*workspace.Task, error] {
 	}
 }
 
-// jobs yields the jobs of the open source: one for each chosen sample, or for each batch of them. After the last one,
-// err is why there are no more, if that is not their end.
+// jobs yields the jobs of the open source: one for each chosen sample, or for each batch of them. An error that ends
+// the sequence early is stored in err.
 func (r *run) jobs(ctx context.Context, err *error) iter.Seq[runner.Job] {
 	return func(yield func(runner.Job) bool) {
 		var batch []*workspace.Task
@@ -90,7 +90,7 @@ func (r *run) job(batch []*workspace.Task) runner.Job {
 	return runner.Job{Prepare: prepare, Discard: discard, Tag: batch}
 }
 
-// environment returns the variables that a command has about its sample.
+// environment returns the environment variables that describe a sample to its command.
 func environment(t *workspace.Task, attempt int) []string {
 	return []string{
 		"SAMPLE_KEY=" + t.Key, "SAMPLE_INDEX=" + strconv.Itoa(t.Number), "SAMPLE_SOURCE=" + t.Source,
@@ -100,7 +100,7 @@ func environment(t *workspace.Task, attempt int) []string {
 
 func attemptVariable(attempt int) string { return "SAMPLE_ATTEMPT=" + strconv.Itoa(attempt) }
 
-// nameOf names the samples of a batch.
+// nameOf describes the samples of a batch for messages.
 func nameOf(batch []*workspace.Task) string {
 	if len(batch) == 1 {
 		return batch[0].Key

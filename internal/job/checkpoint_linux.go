@@ -19,24 +19,24 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// checkpointFile is the name of a checkpoint in its directory.
+// checkpointFile is the name of the checkpoint in Options.Checkpoints.
 const checkpointFile = "checkpoint.json"
 
 const checkpointVersion = 1
 
-// errNoResume says that a run cannot continue what another one has left.
+// errNoResume means that a run cannot continue the interrupted one.
 var errNoResume = errors.New("cannot be resumed")
 
-// StoppedError is the error of a run that can be resumed.
+// StoppedError is the error of a run that has left a checkpoint and can be resumed.
 type StoppedError struct {
 	Err     error
-	Samples int // after which it would continue
+	Samples int // finished samples, after which it would continue
 }
 
 func (e *StoppedError) Error() string { return e.Err.Error() }
 func (e *StoppedError) Unwrap() error { return e.Err }
 
-// checkpoint is what a run needs to continue another one.
+// checkpoint is the state from which another run can continue.
 type checkpoint struct {
 	Version int      `json:"version"`
 	Output  string   `json:"output"` // absolute
@@ -45,10 +45,10 @@ type checkpoint struct {
 	output.Position
 }
 
-// Settings are what decides on the bytes of a run's outputs: names, which messages use, and values.
+// Settings determine the bytes of a run's outputs. Each is a name, for messages, and a value.
 type Settings [][2]string
 
-// differs returns the name of the first setting that others have with another value, or not at all; "" if there is
+// differs returns the name of the first setting that is missing in others or has another value there; "" if there is
 // none.
 func (s Settings) differs(others Settings) string {
 	values := make(map[string]string)
@@ -63,19 +63,19 @@ func (s Settings) differs(others Settings) string {
 	return ""
 }
 
-// checkpoints writes the checkpoints of a run. Nil checkpoints are those of a run that is not resumable.
+// checkpoints writes the checkpoints of a run. It is nil for a run that is not resumable; its methods allow that.
 type checkpoints struct {
 	file  string
-	old   *checkpoint   // that an earlier run has left; nil: none
-	next  checkpoint    // what all checkpoints have in common
+	old   *checkpoint   // left by the earlier run; nil: none
+	next  checkpoint    // the fields that all checkpoints have in common
 	last  time.Time     // when the last one was written
-	cost  time.Duration // of that
-	share int           // checkpoints take one part in so many of the time
-	saved int           // samples in the last one
+	cost  time.Duration // how long writing it took
+	share int           // checkpoints take at most about 1/share of the time
+	saved int           // finished samples in the last one
 }
 
-// openCheckpoints looks for the checkpoint of an earlier run, and readies those of this one. There are none where the
-// store of the output keeps nothing of an unfinished one.
+// openCheckpoints reads the checkpoint of the earlier run, if wanted, and prepares those of this one. If the store of the
+// output keeps no unfinished outputs, the run has no checkpoints.
 func (r *run) openCheckpoints(ctx context.Context) error {
 	if r.Checkpoints == "" {
 		return nil
@@ -90,7 +90,7 @@ func (r *run) openCheckpoints(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A checkpoint takes as long as the disk needs. One part in twenty of the time is not noticed.
+	// How long a checkpoint takes depends on the disk. A twentieth of the time is not noticed.
 	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile), share: 20}
 	k.next = checkpoint{Version: checkpointVersion, Output: name}
 	if r.Resume {
@@ -103,8 +103,8 @@ func (r *run) openCheckpoints(ctx context.Context) error {
 	return nil
 }
 
-// Interrupted returns the output of a run that has left a checkpoint where one with these options would, and after how
-// many samples; "" if there is none, or its output was published since.
+// Interrupted looks for the checkpoint of an interrupted run in o.Checkpoints. It returns the output of that run and
+// how many samples it had finished; "" if there is no checkpoint, or its output was published since.
 func Interrupted(ctx context.Context, o Options) (name string, samples int, err error) {
 	c, err := readCheckpoint(ctx, filepath.Join(o.Checkpoints, checkpointFile), o.Output)
 	if c == nil || err != nil {
@@ -122,7 +122,7 @@ func readCheckpoint(ctx context.Context, file string, o output.Options) (*checkp
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", file, err)
 	case int(st.Uid) != os.Geteuid():
-		return nil, ui.Usagef("%s: a checkpoint of another user", file) // who could put anything into the output
+		return nil, ui.Usagef("%s: a checkpoint of another user", file) // it could put anything into the output
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -143,7 +143,7 @@ func readCheckpoint(ctx context.Context, file string, o output.Options) (*checkp
 	return c, nil
 }
 
-// source returns the number of the source in which the run begins.
+// source returns the number of the source at which the run begins.
 func (k *checkpoints) source() int {
 	if k == nil || k.old == nil {
 		return 0
@@ -151,7 +151,7 @@ func (k *checkpoints) source() int {
 	return k.old.Source
 }
 
-// resume continues an earlier run, if there is one. The source that it had open is open again.
+// resume continues the earlier run, if there is one. The caller has opened the source that it had open.
 func (r *run) resume(ctx context.Context) error {
 	k := r.points
 	if k == nil {
@@ -187,7 +187,7 @@ func (r *run) resume(ctx context.Context) error {
 	return r.replayFailures(ctx)
 }
 
-// replayFailures packs the samples that failed in an earlier run into the output of failed samples.
+// replayFailures packs the samples that failed in the earlier run into the output of failed samples.
 func (r *run) replayFailures(ctx context.Context) error {
 	if r.failures == nil {
 		return nil
@@ -204,7 +204,7 @@ func (r *run) replayFailures(ctx context.Context) error {
 	return nil
 }
 
-// replayFailure packs one failed sample of a source.
+// replayFailure packs one failed sample. In is the number of its source, number that of the sample in it.
 func (r *run) replayFailure(ctx context.Context, in, number int) error {
 	sh := r.space.Shard
 	if in != r.from.Source {
@@ -226,13 +226,13 @@ func (r *run) replayFailure(ctx context.Context, in, number int) error {
 	if in == r.from.Source {
 		return nil
 	}
-	if err := r.failures.Rest(base); err != nil { // before it is closed
+	if err := r.failures.Rest(base); err != nil { // while the source is still open
 		return fmt.Errorf("%s: %w", r.failures.Name, err)
 	}
 	return nil
 }
 
-// settings returns what decides on the bytes of the outputs, the open source included.
+// settings returns all settings, including those for the open source.
 func (r *run) settings() Settings {
 	sh := r.space.Shard
 	s := Settings{{"shard", fmt.Sprintf("%s %+v %s", sh.Name, sh.Origin, sh.Cut)}}
@@ -246,7 +246,7 @@ func (r *run) settings() Settings {
 	return append(s, r.Settings...)
 }
 
-// maybeSave writes a checkpoint, unless the last one took so long that another would slow down the run.
+// maybeSave writes a checkpoint, unless the last one was so slow and so recent that another would slow down the run.
 func (k *checkpoints) maybeSave(r *run) error {
 	if k == nil || time.Since(k.last) < time.Duration(k.share)*k.cost {
 		return nil
@@ -260,7 +260,7 @@ func (k *checkpoints) maybeSave(r *run) error {
 	return nil
 }
 
-// save makes durable what a checkpoint is of, and then the checkpoint.
+// save makes the outputs and the report durable, and then writes the checkpoint.
 func (k *checkpoints) save(r *run) (err error) {
 	c := k.next
 	if r.several() {
@@ -279,7 +279,7 @@ func (k *checkpoints) save(r *run) (err error) {
 	}
 	err = k.replace(append(b, '\n'))
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return nil // a command may have filled the disk: the last one stays, and there will be others
+		return nil // a command may have filled the disk: keep the last checkpoint, and try again later
 	}
 	if err != nil {
 		return err
@@ -289,7 +289,7 @@ func (k *checkpoints) save(r *run) (err error) {
 	return nil
 }
 
-// replace replaces the checkpoint at once.
+// replace replaces the checkpoint atomically.
 func (k *checkpoints) replace(b []byte) error {
 	return atomicfile.WriteFile(k.file, b, atomicfile.Options{Replace: true})
 }
@@ -306,7 +306,7 @@ func (k *checkpoints) remove() error {
 	return nil
 }
 
-// stopped returns the error that a run ends with, as a StoppedError if there is a checkpoint.
+// stopped wraps the error that ended a run in a StoppedError if there is a checkpoint.
 func (k *checkpoints) stopped(err error) error {
 	if k == nil || err == nil || k.saved == 0 {
 		return err

@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// What ends a run, or says what its outputs lack.
+// Errors of runs with failed samples.
 var (
 	ErrSampleFailed = errors.New("a sample failed")
 	ErrPartial      = errors.New("published without the failed samples")
 )
 
-// failure is ErrSampleFailed: the command is at fault, or what it made of its sample. The policy for failed samples
-// applies to no other error: a full disk is not the sample's fault.
+// failure is an error for which errors.Is(err, ErrSampleFailed): the command failed, or left a sample that cannot be
+// packed. The policy for failed samples applies to no other error: a full disk is not the sample's fault.
 type failure struct{ error }
 
 func (f failure) Unwrap() error        { return f.error }
 func (f failure) Is(target error) bool { return target == ErrSampleFailed }
 
-// Limit is how many samples may fail: a number, or a part of all. The zero value is no limit.
+// Limit is how many samples may fail: a number, or a percentage of all. The zero value is no limit.
 type Limit struct {
 	text    string
 	percent bool
 	most    float64
 }
 
-// ParseLimit reads a limit, N or P%. The empty text is no limit.
+// ParseLimit parses a limit, N or P%. The empty text is no limit.
 func ParseLimit(text string) (Limit, error) {
 	if text == "" {
 		return Limit{}, nil
@@ -35,7 +35,7 @@ func ParseLimit(text string) (Limit, error) {
 	number, percent := strings.CutSuffix(text, "%")
 	most, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(most >= 0) || percent && most > 100 || !percent && strings.Trim(number, "0123456789") != "" {
-		return Limit{}, errors.New("a number, or a percentage from 0% to 100%")
+		return Limit{}, errors.New("neither a number nor a percentage from 0% to 100%")
 	}
 	return Limit{text, percent, most}, nil
 }
@@ -43,7 +43,7 @@ func ParseLimit(text string) (Limit, error) {
 // String returns the limit as it was given.
 func (l Limit) String() string { return l.text }
 
-// exceeded reports whether so many failed of all samples are too many.
+// exceeded reports whether failed samples of all are more than the limit.
 func (l Limit) exceeded(failed, all int) bool {
 	most := l.most
 	if l.percent {
@@ -52,7 +52,7 @@ func (l Limit) exceeded(failed, all int) bool {
 	return l.text != "" && float64(failed) > most
 }
 
-// sampleError says which sample an error is of.
+// sampleError adds the source and the sample to an error.
 func sampleError(source, sample string, err error) error {
 	return fmt.Errorf("%s: sample %s: %w", source, sample, err)
 }

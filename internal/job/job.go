@@ -1,13 +1,12 @@
 // Package job runs a command over the samples of one or many sources.
 //
 // Sources are taken one after the other, and one workspace is open at a time. Commands run in parallel, but their
-// results are handled one by one, in the order of the samples: what a command wrote is printed, the sample goes into
-// the output or into that of failed samples, and the report gets a line. So the outputs depend neither on timing nor on
-// the number of commands that run at a time.
+// results are handled one by one, in the order of the samples: the output of the command is printed, the sample is
+// packed into the output or into the output of failed samples, and the report gets a line. So the outputs depend
+// neither on timing nor on the number of parallel commands.
 //
-// A run is resumable if it writes its output to a file and reads shards from a store. At borders of samples it then
-// saves how far it has come, as a checkpoint in a directory, in which a later run with the same options finds it and
-// continues.
+// A run is resumable if it writes its output to a file and reads shards from a store. Between samples it then saves its
+// progress as a checkpoint in a directory, where a later run with the same options finds it and continues.
 //
 // The file checkpoint.json is JSON. Its versions:
 //
@@ -25,40 +24,40 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Policy says what happens when a command fails.
+// Policy is what to do about a sample whose command failed.
 type Policy uint8
 
 const (
-	Stop Policy = iota // the run ends, and nothing is published
-	Skip               // the sample is left out
-	Keep               // the sample stays as it was
+	Stop Policy = iota // end the run and publish nothing
+	Skip               // leave the sample out
+	Keep               // keep the sample as it was
 )
 
-// Options says what is run, and what becomes of the samples. Argv, UI, and what Workspace demands must be set.
+// Options configures a run. Argv, UI, and the required fields of Workspace must be set.
 type Options struct {
 	Argv    []string      // the command
-	Env     []string      // its environment; variables about the sample are added to it
-	Jobs    int           // commands at a time; 0 means GOMAXPROCS
-	Batch   int           // samples for each command, whose directories are its arguments; 0: one, in which it runs
-	Worker  bool          // commands are kept, and read the directories of samples, one a line
-	Timeout time.Duration // for each command; 0 means none
-	Retries int           // how often a failed command is run again
-	Stdout  *os.File      // what the commands write to their standard output
-	Stderr  *os.File      // standard error of the commands
+	Env     []string      // its environment; variables that describe the sample are added
+	Jobs    int           // parallel commands; 0 means GOMAXPROCS
+	Batch   int           // samples per command, their directories as arguments; 0: one, and the command runs in it
+	Worker  bool          // keep each command running, and write it the directories of samples, one per line
+	Timeout time.Duration // time limit of a command; 0 means none
+	Retries int           // how many times a failed command is run again
+	Stdout  *os.File      // where the standard output of the commands goes
+	Stderr  *os.File      // where the standard error of the commands goes
 
-	OnError   Policy      // what happens to a sample whose command failed
-	MaxFailed Limit       // how many may fail; the zero value sets no limit
-	Choice    pack.Choice // which samples are taken, of all sources together
+	OnError   Policy      // the zero value is Stop
+	MaxFailed Limit       // the zero value sets no limit
+	Choice    pack.Choice // which samples to process, counted over all sources
 
-	Output output.Options // where samples are packed; without a name nothing is
-	Failed output.Options // where samples that failed are packed as they were; without a name nowhere
-	Report string         // file that gets a line of JSON for each sample; "": none
-	AddLog string         // extension of a new member with what a command wrote; "": none
+	Output output.Options // where samples are packed; without a name, nothing is packed
+	Failed output.Options // where failed samples are packed as they were; without a name, they are not
+	Report string         // file that gets a line of JSON for each sample; "" means none
+	AddLog string         // extension of a new member with the output of the command; "" means none
 
 	Workspace   workspace.Options
-	Checkpoints string   // directory for the checkpoints of a resumable run; "": there are none
-	Resume      bool     // an earlier run is continued, if there is one in Checkpoints
-	Settings    Settings // what else decides on the bytes of the outputs
+	Checkpoints string   // directory for the checkpoints of a resumable run; "" means not resumable
+	Resume      bool     // continue the run that has left a checkpoint in Checkpoints, if any
+	Settings    Settings // everything else that determines the bytes of the outputs
 
 	UI *ui.UI
 }

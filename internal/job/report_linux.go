@@ -15,10 +15,10 @@ import (
 	"github.com/shardfs/shardfs/internal/workspace"
 )
 
-// reportTail is how many bytes of standard error a report has of each sample.
+// reportTail is how many bytes from the end of standard error a report has for each sample.
 const reportTail = 2048
 
-// report has a line of JSON for each sample. A nil report has none.
+// report writes a line of JSON for each sample. The methods of a nil report do nothing.
 type report struct {
 	file *os.File
 	size int64
@@ -26,20 +26,20 @@ type report struct {
 
 // reportLine is one line of a report.
 type reportLine struct {
-	Shard    string  `json:"shard,omitempty"` // of a run over several sources
+	Shard    string  `json:"shard,omitempty"` // only in a run over several sources
 	Key      string  `json:"key,omitempty"`
-	KeyHex   string  `json:"key_hex,omitempty"` // instead, of a key that is not UTF-8
+	KeyHex   string  `json:"key_hex,omitempty"` // instead of key if that is not UTF-8
 	Index    int     `json:"index"`
 	Status   string  `json:"status"`           // done or failed
-	Exit     *int    `json:"exit,omitempty"`   // of the command; absent if it did not exit
-	Signal   string  `json:"signal,omitempty"` // that killed it
+	Exit     *int    `json:"exit,omitempty"`   // exit status of the command; absent if it did not exit
+	Signal   string  `json:"signal,omitempty"` // signal that killed it
 	Error    string  `json:"error,omitempty"`
 	Attempts int     `json:"attempts"`
 	Seconds  float64 `json:"seconds"` // of the last attempt
 	Stderr   string  `json:"stderr,omitempty"`
 }
 
-// openReport opens a report for writing. The lines in its first bytes, which an earlier run has written, are kept.
+// openReport opens a report for writing. It keeps the first bytes, the lines of an earlier run.
 func openReport(name string, kept int64) (*report, error) {
 	if name == "" {
 		return nil, nil
@@ -62,7 +62,7 @@ func openReport(name string, kept int64) (*report, error) {
 	return &report{file, kept}, nil
 }
 
-// add writes the line of a sample. Shard is empty in a run over one source.
+// add writes the line for a sample. Shard is empty in a run over one source.
 func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	if r == nil {
 		return nil
@@ -95,7 +95,7 @@ func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	return err
 }
 
-// sync makes the lines durable, and returns how many bytes they have.
+// sync makes the lines durable, and returns their size in bytes.
 func (r *report) sync() (int64, error) {
 	if r == nil {
 		return 0, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// run is one call of Run.
+// run is the state of one call of Run.
 type run struct {
 	Options
 	names    []source.Name
@@ -24,34 +24,34 @@ type run struct {
 	from     progress       // what an earlier run had done
 	now      progress
 
-	// Of the open source, or of all so far.
+	// State of the open source, or of all so far.
 	space   *workspace.Workspace // nil: none is open
-	base    pack.Base            // of the last sample that was handled
-	chooser pack.Chooser         // of all sources
-	cut     error                // of all sources
+	base    pack.Base            // shard of the last sample that was handled
+	chooser pack.Chooser         // over all sources
+	cut     error                // joined Cut errors of all sources
 }
 
 // progress is how far a run has come. It is part of checkpoints.
 type progress struct {
-	Samples int   `json:"samples"` // that were dealt with, of those that are chosen
-	Failed  []int `json:"failed"`  // their numbers in their sources, of those that failed
+	Samples int   `json:"samples"` // chosen samples that are finished
+	Failed  []int `json:"failed"`  // numbers of the failed samples in their sources
 	BytesIn int64 `json:"bytes_in"`
-	Report  int64 `json:"report"` // bytes of the report
+	Report  int64 `json:"report"` // size of the report in bytes
 
-	// Of runs over several sources.
+	// Only in runs over several sources.
 	FailedIn []int `json:"failed_in,omitempty"`       // for each of Failed, the number of its source
 	Source   int   `json:"source,omitempty"`          // number of the source that is open
 	Seen     int   `json:"seen_before,omitempty"`     // samples of the sources before it
-	Taken    int   `json:"samples_before,omitempty"`  // those of them that were chosen
+	Taken    int   `json:"samples_before,omitempty"`  // chosen samples of the sources before it
 	Unpacked bool  `json:"source_unpacked,omitempty"` // nothing of the open source is packed yet
 }
 
-// Run runs the command in the samples of the sources, in their order, and publishes what is to be packed. The error is
-// output.ErrSkip if the output exists and is to be skipped. An error that leaves a checkpoint is a *StoppedError. The
-// Summary of a run that came to its end is complete, even if something failed afterwards.
+// Run runs the command in the samples of the sources, in their order, and publishes the outputs. The error is
+// output.ErrSkip if the output exists and is to be skipped. If the run has left a checkpoint, the error is a
+// *StoppedError. If the outputs were published, the Summary is complete even if there is an error.
 //
-// Directories are packed as they are when all commands have ended. Options.Choice and the policy Keep are therefore not
-// for runs that pack directories, nor are Options.Retries, Failed and AddLog.
+// Directories are packed as they are when all commands have ended. Runs that pack directories therefore cannot use
+// Options.Choice, the policy Keep, Options.Retries, Failed or AddLog.
 func Run(ctx context.Context, sources []source.Name, o Options) (Summary, error) {
 	r, err := newRun(ctx, sources, o)
 	if err != nil {
@@ -60,7 +60,7 @@ func Run(ctx context.Context, sources []source.Name, o Options) (Summary, error)
 	return r.run(ctx)
 }
 
-// newRun begins a run. It is ended by its method run.
+// newRun begins a run. The caller must call its method run.
 func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error) {
 	r := &run{Options: o, names: sources}
 	r.chooser.Choice = o.Choice
@@ -79,7 +79,7 @@ func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error)
 // several reports whether there is more than one source.
 func (r *run) several() bool { return len(r.names) > 1 }
 
-// name names what the run is over, for messages.
+// name returns the name of the source, or how many there are, for messages.
 func (r *run) name() string {
 	if r.several() {
 		return ui.Count(len(r.names), "source")
@@ -87,7 +87,7 @@ func (r *run) name() string {
 	return r.space.Name
 }
 
-// shardField is the name of the open source in lines of a run over several.
+// shardField returns the field shard of report lines: the name of the open source in a run over several, else "".
 func (r *run) shardField() string {
 	if r.several() {
 		return r.space.Name
@@ -120,7 +120,7 @@ func (r *run) abort() {
 	}
 }
 
-// run does what Run does after the beginning.
+// run runs the command in all samples, and converts the error.
 func (r *run) run(ctx context.Context) (s Summary, err error) {
 	defer r.abort()
 	s, err = r.runAll(ctx)
@@ -159,7 +159,7 @@ func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 	return r.summary(time.Since(begun)), nil
 }
 
-// begin continues an earlier run, if that is wanted, and opens the report. The first source is open.
+// begin continues an earlier run, if that is wanted, and opens the report. The first source is already open.
 func (r *run) begin(ctx context.Context) (err error) {
 	if err := r.resume(ctx); err != nil {
 		return err
@@ -209,8 +209,8 @@ func (r *run) runSource(ctx context.Context) error {
 	return r.space.Finish(ctx, r.out.Writer)
 }
 
-// leaveSource has the writers of a run over several sources write what they still have to read of the open one, even if
-// they leave out what is outside samples.
+// leaveSource makes the writers of a run over several sources write everything that they still need from the open one,
+// because it is closed next.
 func (r *run) leaveSource(ctx context.Context) error {
 	if r.out != nil {
 		if err := r.space.Finish(ctx, r.out.Writer); err != nil {
@@ -233,7 +233,7 @@ func (r *run) leaveSource(ctx context.Context) error {
 	return nil
 }
 
-// withFailures publishes the samples that failed if they are why the run ends.
+// withFailures publishes the output of failed samples if a failed sample has ended the run.
 func (r *run) withFailures(ctx context.Context, err error) error {
 	if errors.Is(err, ErrSampleFailed) && r.failures != nil {
 		return errors.Join(err, r.failures.Commit(ctx))

@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bench has what a run of a test needs.
+// bench is the environment of a test's run.
 type bench struct {
 	*testing.T
 	dir      string
@@ -35,7 +35,7 @@ func newBench(t *testing.T) *bench { return &bench{T: t, dir: t.TempDir()} }
 
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 
-// options returns those of a run of a shell command that packs into a file.
+// options returns the options of a run of a shell command that packs into a file.
 func (b *bench) options(command string) Options {
 	u := &ui.UI{Out: &b.messages, Err: &b.messages}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -113,7 +113,7 @@ func TestSeveralSources(t *testing.T) {
 	}
 }
 
-// reported is what a test looks at in a line of a report.
+// reported has the fields of a report line that tests check.
 type reported struct {
 	Shard, Key, Status string
 	Index              int
@@ -131,7 +131,7 @@ func (b *bench) report(name string) (lines []reported) {
 	return lines
 }
 
-// A choice is over the samples of all sources together, and the members outside samples go with it.
+// A choice counts the samples of all sources together, and drops members outside samples.
 func TestChoiceOverSources(t *testing.T) {
 	b := newBench(t)
 	names := b.names(
@@ -147,7 +147,7 @@ func TestChoiceOverSources(t *testing.T) {
 	}
 }
 
-// A run over one source writes the same bytes as ever, and no field says which source it is.
+// A run over one source copies an unchanged shard byte for byte, and its report has no field for the source.
 func TestOneSource(t *testing.T) {
 	b := newBench(t)
 	in := shardtest.Write(t, "README", "a.x", "b.x", "LICENSE")
@@ -165,8 +165,8 @@ func TestOneSource(t *testing.T) {
 	}
 }
 
-// A run over several sources that was interrupted is continued where it was, and the outputs and the report are those
-// of a run that was not.
+// An interrupted run over several sources can be resumed, and its outputs and report equal those of an uninterrupted
+// run.
 func TestResumeSeveral(t *testing.T) {
 	in := []string{
 		shardtest.Write(t, "README", "a.x", "b.x", "c.x", "LICENSE"),
@@ -202,8 +202,8 @@ func TestResumeSeveral(t *testing.T) {
 	}
 }
 
-// resumable returns the options of a run that fails in some samples, and waits for ever in the one whose key is $STOP,
-// after it has written to the FIFO $REACHED.
+// resumable returns the options of a run that fails in some samples. In the sample with the key $STOP it writes to the
+// FIFO $REACHED and then hangs.
 func (b *bench) resumable(choice pack.Choice) Options {
 	o := b.options(`if test "$SAMPLE_KEY" = "$STOP"; then echo >"$REACHED"; exec sleep 1000; fi
 		case $SAMPLE_KEY in b|d|h) exit 1; esac; echo >sample.y`)
@@ -213,8 +213,8 @@ func (b *bench) resumable(choice pack.Choice) Options {
 	return o
 }
 
-// interrupt runs until the sample with a key is reached, and returns after how many samples the run can be resumed:
-// with one command at a time, those until the third one before it have certainly been handled then.
+// interrupt runs until the sample with a key is reached, and returns after how many samples the run can be resumed.
+// With one command at a time, all samples up to the third one before it have then certainly been handled.
 func (b *bench) interrupt(o Options, names []source.Name, key string) (samples int) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -236,7 +236,7 @@ func (b *bench) interrupt(o Options, names []source.Name, key string) (samples i
 	return stopped.Samples
 }
 
-// A checkpoint that a build before runs over several sources has written is understood.
+// A checkpoint of a version without runs over several sources can still be read.
 func TestOldCheckpoint(t *testing.T) {
 	b := newBench(t)
 	part := ".out.tar.shardfs-part-" + strings.Repeat("A", 26)

@@ -15,7 +15,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// runSamples runs the command in each chosen sample of the open source, and handles the results.
+// runSamples runs the command in each chosen sample of the open source and handles the results.
 func (r *run) runSamples(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -76,7 +76,7 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	return r.points.maybeSave(r)
 }
 
-// reportFailure says that samples failed, and returns the error that ends the run, if that is the policy.
+// reportFailure reports a failure to the user or, if the policy is Stop, returns the error that ends the run.
 func (r *run) reportFailure(err error) error {
 	if r.OnError == Stop {
 		return failure{err}
@@ -85,7 +85,7 @@ func (r *run) reportFailure(err error) error {
 	return nil
 }
 
-// finishSample counts a sample after its command, and packs it where it belongs.
+// finishSample counts a sample after its command has ended, reports it, and packs it.
 func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 	dir, exists := t.Before, true
 	var stop error
@@ -99,7 +99,7 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 		}
 		if exists {
 			if res.Err = r.out.Check(t.Base, dir); res.Err != nil {
-				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err)) // which names the sample
+				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err)) // res.Err names the sample
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 	return t.Free()
 }
 
-// recordFailure counts a failed sample, and packs it as it was into the output of failed samples.
+// recordFailure counts a failed sample, and packs it, as it was before its command, into the output of failed samples.
 func (r *run) recordFailure(t *workspace.Task) error {
 	r.now.Failed = append(r.now.Failed, t.Number)
 	if r.several() {
@@ -157,7 +157,7 @@ func (r *run) packFailure(base pack.Base, dir pack.Dir) error {
 	return nil
 }
 
-// pack packs a sample or, if it does not exist any more, the members around it that belong to none.
+// pack packs a sample or, if it does not exist any more, only the members around it that belong to no sample.
 func (r *run) pack(t *workspace.Task, dir pack.Dir, exists bool) (err error) {
 	if exists {
 		r.now.Unpacked = false
@@ -171,7 +171,7 @@ func (r *run) pack(t *workspace.Task, dir pack.Dir, exists bool) (err error) {
 	return r.out.Flush()
 }
 
-// checkFailureLimit returns an error if more samples failed than may, of so many.
+// checkFailureLimit returns an error if more samples have failed than the limit allows for this number of samples.
 func (r *run) checkFailureLimit(all int) error {
 	failed := len(r.now.Failed)
 	if !r.MaxFailed.exceeded(failed, all) {
@@ -181,7 +181,7 @@ func (r *run) checkFailureLimit(all int) error {
 		r.name(), failed, ui.Count(all, "sample"), r.MaxFailed)}
 }
 
-// withLog returns a sample's directory with what its command wrote as one more file.
+// withLog adds the output of a sample's command to its directory as a file.
 func withLog(t *workspace.Task, d pack.Dir, ext string, log *runner.Output) pack.Dir {
 	if d.Untouched {
 		d.Untouched = false

@@ -8,9 +8,9 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Summary is what a run has done. Its JSON is printed by programs.
+// Summary is the result of a run. Programs print its JSON.
 type Summary struct {
-	Output string `json:"output"` // "": nothing is packed
+	Output string `json:"output"` // "" if nothing is packed
 	pack.Summary
 	Done      int     `json:"done"`
 	Failed    int     `json:"failed"`
@@ -19,14 +19,14 @@ type Summary struct {
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"samples_per_second"`
 
-	Completed bool  `json:"-"` // the run came to its end, and what it packed is published
+	Completed bool  `json:"-"` // the run came to its end, and its outputs are published
 	Cut       error `json:"-"` // wraps source.ErrCut if a source lacks samples; else nil
 
-	name   string // of the source, or how many there are
-	packed string // what the output holds
+	name   string // name of the source, or how many there are
+	packed string // description of the output's contents
 }
 
-// summary returns what the run has done.
+// summary returns the summary of a completed run.
 func (r *run) summary(took time.Duration) Summary {
 	failed := len(r.now.Failed)
 	s := Summary{
@@ -56,8 +56,8 @@ func (s Summary) String() string {
 	return fmt.Sprintf("%s; %s; %s in", s.packed, text, ui.Size(s.BytesIn))
 }
 
-// Err returns why the run has not done all that it was asked for, though it came to its end: ErrSampleFailed or
-// ErrPartial, which were reported, or Cut.
+// Err returns the error of a run that came to its end but did not process everything: ErrSampleFailed or ErrPartial,
+// which were reported, or Cut.
 func (s Summary) Err() error {
 	switch {
 	case s.Failed > 0 && s.Output == "":

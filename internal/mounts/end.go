@@ -14,12 +14,12 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// ErrUnpacked says that changes would be lost that were not packed.
+// ErrUnpacked means that the mount has changes that were not packed.
 var ErrUnpacked = errors.New("there are changes that were not packed")
 
-// End unmounts the mount at a place, waits for the end of its server, and removes a temporary scratch directory. It
-// refuses with ErrUnpacked if that has changes that were not packed, unless discard is set. If the mount is in use,
-// the error is EBUSY and names the processes.
+// End unmounts the mount at a place, waits until its server has ended, and removes its scratch directory if that is
+// temporary. Unless discard is set, it returns ErrUnpacked if a temporary scratch directory has changes that were not
+// packed. If the mount is in use, the error is EBUSY and names the processes.
 func End(ctx context.Context, st store.Store, place string, discard bool) error {
 	place, err := Absolute(place)
 	if err != nil {
@@ -40,7 +40,7 @@ func End(ctx context.Context, st store.Store, place string, discard bool) error 
 		return err
 	}
 	gone := serverGone(m)
-	if s.Mountpoint() != place { // another place of a mount, as by mount --bind
+	if s.Mountpoint() != place { // a second place of the mount, as by mount --bind
 		return Unmount(place, gone)
 	}
 	temporary := s.Kind() != scratch.Kept

@@ -15,16 +15,15 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// ErrNoDir says that the directory for scratch directories is missing.
+// ErrNoDir means that the directory for scratch directories is missing.
 var ErrNoDir = errors.New("no such directory")
 
-// ErrNoLock says that a file system cannot lock a directory.
-var ErrNoLock = errors.New("no lock keeps other runs out")
+// ErrNoLock means that a file system cannot lock a directory.
+var ErrNoLock = errors.New("cannot be locked against other runs")
 
 // Hold keeps other runs out of a directory in which runs make temporary scratch directories, until release is called.
-// If another run has it, that is waited for a little: a run that was just killed takes a moment to end. Then the
-// error is scratch.ErrInUse. With ErrNoLock, as NFS may say of directories, release is not nil and the directory can
-// be used.
+// If another run holds it, Hold waits up to two seconds, because a run that was just killed takes a moment to end; then
+// it returns scratch.ErrInUse. With ErrNoLock, which NFS may cause, release is not nil and the directory can be used.
 func Hold(ctx context.Context, name string) (release func(), err error) {
 	dir, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -50,5 +49,5 @@ func Hold(ctx context.Context, name string) (release func(), err error) {
 	return release, nil
 }
 
-// IsTempDir reports whether a directory is the one in which mounts make their temporary scratch directories too.
+// IsTempDir reports whether a directory is os.TempDir, in which mounts make temporary scratch directories too.
 func IsTempDir(name string) bool { return filepath.Clean(name) == filepath.Clean(os.TempDir()) }

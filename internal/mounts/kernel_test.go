@@ -24,7 +24,7 @@ func mountWithoutServer(t *testing.T) (s *scratch.Scratch, place string) {
 	}
 	work, err := filepath.EvalSymlinks(t.TempDir())
 	shardtest.Check(t, err)
-	// The upper directory of a test may be on overlayfs itself, which refuses that.
+	// The test's directory may be on overlayfs, which cannot hold an upper directory.
 	shardtest.Check(t, unix.Mount("none", work, "tmpfs", 0, ""))
 	t.Cleanup(func() { unix.Unmount(work, unix.MNT_DETACH) })
 	place = filepath.Join(work, "mnt")
@@ -43,8 +43,8 @@ func mountWithoutServer(t *testing.T) (s *scratch.Scratch, place string) {
 	return s, place
 }
 
-// release closes a scratch directory and waits until no lock is held: the thread that mounted overlayfs has a copy of
-// the open files, and its end is the kernel's matter.
+// release closes a scratch directory and waits until its lock is free: the thread that mounted overlayfs has a copy of
+// the open files, which the kernel closes some time after the thread ends.
 func release(t *testing.T, s *scratch.Scratch) {
 	t.Helper()
 	shardtest.Check(t, s.Close())
@@ -92,7 +92,7 @@ func TestServedByKernel(t *testing.T) {
 	}
 }
 
-// A mount that needs a server, and has none, is detached by each that meets it.
+// A mount that needs a server and has none is detached by ClearStale, ClearOthers and End.
 func TestServerGone(t *testing.T) {
 	for name, clear := range map[string]func(t *testing.T, s *scratch.Scratch, place string) error{
 		"ClearStale": func(t *testing.T, _ *scratch.Scratch, place string) error {

@@ -1,8 +1,8 @@
-// Package mounts finds the mounts that shardfs has made, whether anything still serves them or not, and ends them.
+// Package mounts finds the mounts that shardfs has made, with or without a running server, and ends them.
 //
-// A mount is recognized in /proc/self/mountinfo by its type, where that is ours, or by the prefix of its source. The
-// rest of the source is the absolute path of the scratch directory that the mount was made with, so whatever else there
-// is to know about a mount is found there.
+// A mount is recognized in /proc/self/mountinfo by its type, fuse.shardfs, or for overlayfs by the prefix of its
+// source. The source, after the prefix, is the absolute path of the scratch directory of the mount, which holds
+// everything else that is known about it.
 package mounts
 
 import (
@@ -25,13 +25,13 @@ type Mount struct {
 	Ours       bool   // shardfs made it
 }
 
-// sourcePrefix begins the sources of our mounts of types that others use as well, in front of the scratch directory.
+// sourcePrefix precedes the scratch directory in the source of an overlayfs mount of shardfs.
 const sourcePrefix = "shardfs:"
 
-// Source returns the source to mount a file system of such a type with, so that List recognizes it.
+// Source returns the source for an overlayfs mount, by which List recognizes it.
 func Source(scratchDir string) string { return sourcePrefix + scratchDir }
 
-// List returns everything that is mounted, in the order of mounting.
+// List returns all mounts in this process's mount namespace, in the order of mounting.
 func List() ([]Mount, error) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -40,8 +40,8 @@ func List() ([]Mount, error) {
 	return parse(string(table)), nil
 }
 
-// At returns the mount at a mountpoint, which is an absolute path without links; of several stacked ones the last,
-// which hides the others. Ok says that it is there and ours.
+// At returns the mount at a mountpoint, which is an absolute path without symbolic links; of stacked mounts the last,
+// which hides the others. Ok reports whether there is one and shardfs has made it.
 func At(mountpoint string) (m Mount, ok bool, err error) {
 	all, err := List()
 	for _, candidate := range all {
@@ -52,8 +52,8 @@ func At(mountpoint string) (m Mount, ok bool, err error) {
 	return m, m.Ours, err
 }
 
-// Unmount unmounts the last of our mounts at a mountpoint. Lazy detaches it even while it is used: it is gone from its
-// place, and serves its users until they have left. Without lazy, the error is EBUSY then.
+// Unmount unmounts the last mount of shardfs at a mountpoint. If the mount is in use, lazy detaches it: it disappears
+// from its place, and serves its users until they are done. Without lazy the error is EBUSY.
 func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpoint, lazy) }
 
 // AwaitEnd returns when no mount of shardfs with this scratch directory is left in this process's mount namespace.
@@ -63,7 +63,7 @@ func AwaitEnd(scratchDir string) error {
 		return err
 	}
 	defer table.Close()
-	changes := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}} // since the file was opened or polled
+	changes := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}} // a change since the last poll
 	for {
 		all, err := List()
 		if err != nil {
@@ -78,7 +78,7 @@ func AwaitEnd(scratchDir string) error {
 	}
 }
 
-// parse reads a table of mounts. It passes over lines that it does not understand: they are not ours.
+// parse parses mountinfo. It skips lines that it does not understand, because shardfs has not made those mounts.
 func parse(table string) (all []Mount) {
 	for line := range strings.Lines(table) {
 		// 36 35 98:0 /root /mountpoint rw,noatime shared:1 - type source rw

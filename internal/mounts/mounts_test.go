@@ -77,7 +77,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// Our mounts are found by their mountpoints, and show their scratch directories, with names of odd bytes.
+// Mounts of shardfs are found by mountpoint, with their scratch directory as source, even if names have odd bytes.
 func TestOurs(t *testing.T) {
 	shardName := filepath.Join(t.TempDir(), "shard.tar")
 	if err := os.WriteFile(shardName, make([]byte, 1024), 0o644); err != nil { // an empty tar

@@ -14,18 +14,18 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// ErrNotMounted says that shardfs has no mount at a place.
+// ErrNotMounted means that shardfs has mounted nothing at a place.
 var ErrNotMounted = errors.New("not mounted by shardfs")
 
-// Changes are those of a mount, over its shard, which is closed with them.
+// Changes are the changes of a mount, with its shard; Close closes both.
 type Changes struct {
 	*overlay.Overlay
 	Scratch *scratch.Scratch // opened for reading
 }
 
-// Open opens the shard of a mount and its changes, with all that was written to the mount before. The mount may be
-// used meanwhile, and its server may be gone. The error is ErrNotMounted where shardfs has no mount at that place, and
-// also where the mount is of many shards: it cannot be changed, so it is like any other directory.
+// Open opens the shard of a mount and its changes, including everything written to the mount before the call. The mount
+// may stay in use, and its server may be gone. The error is ErrNotMounted if shardfs has mounted nothing there, and
+// also for a mount of many shards, which is read-only and treated as any other directory.
 func Open(ctx context.Context, st store.Store, place string) (*Changes, error) {
 	s, err := scratchAt(place)
 	if err != nil {
@@ -50,7 +50,7 @@ func OpenChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Chan
 // Close closes the changes and the shard.
 func (c *Changes) Close() error { return errors.Join(c.Overlay.Close(), c.Shard.Close()) }
 
-// scratchAt returns the scratch directory of a mount, with all that was written to the mount.
+// scratchAt returns the scratch directory of a mount, after everything written to the mount has reached it.
 func scratchAt(name string) (*scratch.Scratch, error) {
 	place, err := Absolute(name)
 	if err != nil {
@@ -79,14 +79,14 @@ func scratchAt(name string) (*scratch.Scratch, error) {
 	return s, nil
 }
 
-// flush has the kernel write what it holds back of a mount's files. Of a mount whose server is gone it holds nothing,
-// and what overlayfs holds are the files of the upper directory themselves.
+// flush makes the kernel send the dirty pages of a FUSE mount to its server. A mount without a server has none, and the
+// pages of overlayfs are those of the files in the upper directory.
 func flush(m Mount) error {
 	if m.Type != fusefs.Type {
 		return nil
 	}
 	dir, err := unix.Open(m.Mountpoint, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOTCONN || err == unix.ECONNABORTED { // gone, or just going
+	if err == unix.ENOTCONN || err == unix.ECONNABORTED { // the server is gone, or ending
 		return nil
 	}
 	if err != nil {
@@ -96,7 +96,7 @@ func flush(m Mount) error {
 	return unix.Syncfs(dir)
 }
 
-// Alive reports whether the mount still shows what commands do: its server is there, or it needs none.
+// Alive reports whether the mount is still served, by its server or by the kernel alone.
 func (c *Changes) Alive() bool {
 	return c.Scratch.InUse() || c.Scratch.ServedByKernel()
 }

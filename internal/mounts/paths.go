@@ -11,8 +11,8 @@ func Within(path, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-// Absolute returns a name as an absolute path without links, which is how the kernel names mountpoints. The last
-// element may be missing, or a mount whose server is gone, which cannot be looked at.
+// Absolute returns a name as an absolute path without symbolic links, as the kernel names mountpoints. The last element
+// may not exist, or may be a mount whose server is gone, so that stat fails.
 func Absolute(name string) (string, error) {
 	name, err := filepath.Abs(name)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// serverGone reports whether a mount needs a server that is gone. A server holds the scratch directory as long as it
-// lives. Its mount outlives it: one of FUSE answers with errors, and one of overlayfs shows what was read before and
-// what was changed. A mount that the kernel serves alone needs none.
+// serverGone reports whether a mount needs a server that is gone. A server holds the scratch directory while it runs,
+// and its mount may outlive it: a FUSE mount then fails every request, and overlayfs shows only cached and changed
+// files. A mount that the kernel serves alone needs no server.
 func serverGone(m Mount) bool {
 	if scratch.IsLive(m.Source) {
 		return false
@@ -23,14 +23,14 @@ func serverGone(m Mount) bool {
 	return err != nil || !s.ServedByKernel()
 }
 
-// Leftover is a scratch directory that stays although its mount is gone.
+// Leftover is a scratch directory that was not removed although its mount is gone.
 type Leftover struct {
 	Dir string
-	Err error // why it could not be removed; nil: it holds changes that were not packed
+	Err error // why it could not be removed; nil if it holds changes that were not packed
 }
 
-// ClearStale detaches our mounts at a place whose server is gone, and removes their temporary scratch directories. It
-// returns those that stay.
+// ClearStale detaches the mounts of shardfs at a place whose server is gone, and removes their temporary scratch
+// directories. It returns those that it did not remove.
 func ClearStale(ctx context.Context, st store.Store, place string) (left []Leftover, err error) {
 	for {
 		m, mounted, err := At(place)
@@ -42,7 +42,7 @@ func ClearStale(ctx context.Context, st store.Store, place string) (left []Lefto
 		}
 		s, err := scratch.Open(m.Source)
 		if err != nil {
-			continue // nothing of it is left
+			continue // already removed
 		}
 		if kept, err := RemovePacked(ctx, st, s); err != nil || kept {
 			left = append(left, Leftover{s.Dir, err})
@@ -57,10 +57,10 @@ func detachStale(m Mount) error {
 	return nil
 }
 
-// ClearOthers detaches what earlier holders of a scratch directory have left mounted, at any place: nothing must
-// write to the changes through such a mount any more. The caller holds the scratch directory. A mount that the kernel
-// still serves without its holder is not detached; then the error is scratch.ErrInUse. It returns the places that the
-// user could have seen.
+// ClearOthers detaches the mounts, at any place, that earlier holders of a scratch directory have left, so that no
+// process can change the files through them. The caller holds the scratch directory. A mount that the kernel serves
+// alone is not detached; the error is then scratch.ErrInUse. ClearOthers returns the mountpoints it has detached,
+// without internal ones.
 func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 	all, err := List()
 	if err != nil {
@@ -89,8 +89,8 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 	return places, nil
 }
 
-// RemovePacked removes a scratch directory that no process holds, unless it is the user's own or has changes that
-// were not packed. Kept says that it has such changes, or that they could not be looked at.
+// RemovePacked removes a scratch directory that no process holds, unless the user named it or it has changes that were
+// not packed. Kept reports whether it has such changes, or they could not be read.
 func RemovePacked(ctx context.Context, st store.Store, s *scratch.Scratch) (kept bool, err error) {
 	if s.Kind() == scratch.Kept {
 		return false, nil
@@ -117,9 +117,9 @@ func hasUnpacked(ctx context.Context, st store.Store, s *scratch.Scratch) (bool,
 	return !s.Packed(stamp), err
 }
 
-// Sweep removes the temporary scratch directories in a directory that killed processes have left, except those with
-// changes of a mount. Alone says that this process is the only one that makes any there. Report, if not nil, is
-// called for each that cannot be removed.
+// Sweep removes the temporary scratch directories that killed processes have left in a directory, except those with
+// changes of a mount. Alone means that no other process makes scratch directories there. Report, if not nil, is called
+// for each that cannot be removed.
 func Sweep(in string, alone bool, report func(error)) {
 	dirs, err := fs.Glob(os.DirFS(in), scratch.TempPattern)
 	if err != nil {
@@ -134,7 +134,8 @@ func Sweep(in string, alone bool, report func(error)) {
 	}
 }
 
-// detachUnheld unmounts our mounts in a scratch directory that no process holds, unless the kernel serves its mount.
+// detachUnheld detaches the mounts of shardfs in a scratch directory that no process holds, unless the kernel serves
+// its mount.
 func detachUnheld(dir string) error {
 	if s, err := scratch.Open(dir); err == nil && s.ServedByKernel() {
 		if m, mounted, err := At(s.Mountpoint()); err != nil || mounted && m.Source == dir {
@@ -144,12 +145,12 @@ func detachUnheld(dir string) error {
 	return DetachIn(dir)
 }
 
-// DetachIn unmounts our mounts in a directory that is about to be removed, also those in use.
+// DetachIn detaches the mounts of shardfs in a directory that is about to be removed, even those in use.
 func DetachIn(dir string) error {
 	return detach(func(m Mount) bool { return Within(m.Mountpoint, dir) })
 }
 
-// DetachAll unmounts our mounts with a scratch directory, at any place and also those in use.
+// DetachAll detaches all mounts of shardfs with a scratch directory, at any place, even those in use.
 func DetachAll(scratchDir string) error {
 	return detach(func(m Mount) bool { return m.Source == scratchDir })
 }

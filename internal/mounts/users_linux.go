@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// mountUsers says which processes keep a mount busy, and how, as far as this user may see: "1234 (vim) has
-// mnt/a/sample.txt open". It returns "" where it finds none.
+// mountUsers describes the processes that keep a mount busy, as far as this user may see them: "1234 (vim) has
+// mnt/a/sample.txt open". It returns "" if it finds none.
 func mountUsers(mountpoint string) string {
 	const most = 5
 	var all []string
@@ -29,7 +29,7 @@ func mountUsers(mountpoint string) string {
 	return strings.Join(all, ", ")
 }
 
-// useOf says how a process, given by its directory in /proc, uses a mount; "" if it does not.
+// useOf describes how a process, given by its directory in /proc, uses a mount; "" if it does not.
 func useOf(process, mountpoint string) string {
 	inside := func(link string) (string, bool) {
 		target, err := os.Readlink(process + link)
@@ -56,8 +56,8 @@ func useOf(process, mountpoint string) string {
 	return ""
 }
 
-// WritableMappings returns the numbers of the processes that have mapped a file of a mount and can write to it through
-// memory, as far as this user may see: "1234, 1240", or "". Such a write need not change the file's times.
+// WritableMappings returns the IDs of the processes that have a shared, writable mapping of a file of a mount, as far
+// as this user may see them: "1234, 1240", or "". A write through memory need not change the file's times.
 func WritableMappings(mountpoint string) string {
 	var all []string
 	processes, _ := filepath.Glob("/proc/[0-9]*")
@@ -69,8 +69,8 @@ func WritableMappings(mountpoint string) string {
 	return strings.Join(all, ", ")
 }
 
-// hasMapped reports whether a process has mapped a file in a directory with permissions that count, which are four
-// characters such as "rw-s".
+// hasMapped reports whether a process has mapped a file in a directory with permissions, such as "rw-s", for which
+// counts returns true.
 func hasMapped(process, dir string, counts func(perms string) bool) bool {
 	mapped, _ := os.ReadFile(process + "/maps")
 	for line := range strings.Lines(string(mapped)) {

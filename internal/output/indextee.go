@@ -6,12 +6,12 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// indexTee indexes a tar on its way to a writer.
+// indexTee passes a tar on to a writer and indexes it.
 type indexTee struct {
 	w     io.Writer
 	copy  *io.PipeWriter
 	done  chan struct{}
-	index *index.Index // valid, as err is, after done is closed
+	index *index.Index // valid, like err, after done is closed
 	err   error
 }
 

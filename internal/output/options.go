@@ -17,35 +17,35 @@ import (
 // Stdout is the name of standard output.
 const Stdout = "-"
 
-// IfExists says what happens to a file that has the name of an output.
+// IfExists is the policy for an existing file with the name of an output.
 type IfExists uint8
 
 const (
-	Overwrite IfExists = iota // it is replaced when the output is published
-	Skip                      // it stays, and Create returns ErrSkip
-	Fail                      // it stays, and Create returns an error
+	Overwrite IfExists = iota // replace it when the output is published
+	Skip                      // keep it; Create returns ErrSkip
+	Fail                      // keep it; Create returns an error
 )
 
-// Options says where an output goes and what is written there. Name must be set; the other zero values write a plain
-// tar of all that is packed.
+// Options configures where an output goes and what it contains. Name and UI must be set; the other zero values write a
+// tar with everything that is packed.
 type Options struct {
 	Name      string               // path or URL of a file, Stdout, or pipe:COMMAND
-	Level     int                  // of compression; 0 means 1
+	Level     int                  // compression level; 0 means 1
 	IfExists  IfExists             // the zero value is Overwrite
-	Pack      pack.Options         // what is written of the samples
-	Sidecar   bool                 // an index file is written beside the output
-	Exports   []indexformat.Format // indexes of other tools that are written beside the output
-	Resumable bool                 // what was written stays when the process is killed, see Position; for files only
-	Stdout    *os.File             // where the output Stdout goes
+	Pack      pack.Options         // how samples are packed
+	Sidecar   bool                 // write an index file beside the output
+	Exports   []indexformat.Format // indexes for other tools to write beside the output
+	Resumable bool                 // keep the temporary file if the process is killed, see Position; for files only
+	Stdout    *os.File             // written to for the name Stdout
 	Stderr    *os.File             // standard error of the command of a pipe
-	Store     store.Store          // where a file and what is beside it goes; nil means local files
-	UI        *ui.UI               // for messages; must not be nil
+	Store     store.Store          // for a file and the indexes beside it; nil means local files
+	UI        *ui.UI               // for messages
 }
 
 // IsFile reports whether the output is a file, which can be published, and not a stream.
 func (o *Options) IsFile() bool { return o.Name != "" && o.Name != Stdout && !pipe.Is(o.Name) }
 
-// Absolute returns the name, as an absolute path if it is that of a local file.
+// Absolute returns the name, made absolute if it is a local path.
 func (o *Options) Absolute() (string, error) {
 	path, err := store.Path(o.Name)
 	if err != nil {
@@ -54,7 +54,7 @@ func (o *Options) Absolute() (string, error) {
 	return filepath.Abs(path)
 }
 
-// store returns where a file goes.
+// store returns the store for a file.
 func (o *Options) store() store.Store {
 	if o.Store == nil {
 		return file.Store{}
@@ -62,8 +62,8 @@ func (o *Options) store() store.Store {
 	return o.Store
 }
 
-// Format returns how the output is compressed: as its name says, which for the command of a pipe may be that of the
-// file it writes. Other streams are plain.
+// Format returns how the output is compressed, which the suffix of the name decides; for a pipe that is the end of its
+// command, such as the file it writes. Other streams are plain.
 func (o *Options) Format() (codec.Format, error) {
 	if f, ok := codec.FormatOf(o.Name); ok || !o.IsFile() {
 		return f, nil
@@ -74,7 +74,7 @@ func (o *Options) Format() (codec.Format, error) {
 		o.Name, strings.Join(suffixes[:last], ", "), suffixes[last])
 }
 
-// Suffixes returns what the names of files may end in.
+// Suffixes returns the suffixes that names of output files may have.
 func Suffixes() (list []string) {
 	for _, f := range codec.Outputs() {
 		list = append(list, f.Suffixes()...)

@@ -1,11 +1,11 @@
 // Package output writes samples to a tar and publishes it.
 //
-// An [Output] is a tar in the making: a file that gets its name only when it is complete and durable, standard output,
-// or a command that reads it. It embeds the [pack.Writer] that samples are given to, compresses what that writes as the
-// name says, and indexes it on the way, so that Commit can write the index beside it, or into it, without reading it
-// again. [Split] spreads samples over numbered outputs.
+// An [Output] is a tar that is being written: to a file that gets its name only when it is complete and durable, to
+// standard output, or to a command. It embeds the [pack.Writer] that packs the samples, compresses the tar by the
+// suffix of its name, and indexes it at the same time, so that Commit can write the index beside it, or into it,
+// without reading it again. [Split] spreads samples over numbered outputs.
 //
-// An interrupted run can continue a resumable output: [Output.Position] makes durable what was written, and
+// An interrupted run can continue a resumable output: [Output.Position] makes the written bytes durable, and
 // [Output.Resume] starts another output with the same bytes. They are compressed again, because an encoder cannot be
 // stopped in the middle of a block and continued in another process.
 package output
@@ -27,28 +27,28 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// ErrSkip says that the output exists and is left as it is.
+// ErrSkip means that the output already exists and was not written.
 var ErrSkip = errors.New("the output exists")
 
-// Output is a tar in the making. Abort must be called when it is not needed any more. It is not safe for concurrent
-// use.
+// Output is a tar that is being written. The caller must call Abort in the end, also after Commit. An Output is not
+// safe for concurrent use.
 type Output struct {
 	*pack.Writer
 	Name string // for messages
 
 	o       Options
-	sink    io.Writer     // what the Writer writes to
+	sink    io.Writer     // the Writer writes to it
 	file    store.Writer  // nil: a stream
-	command *pipe.Command // that reads the output; nil: none
+	command *pipe.Command // reads the output; nil: none
 	encoder codec.Encoder // nil: not compressed
 	tee     *indexTee     // nil: not compressed
 	begun   time.Time
 
 	unwritten *unwritten // nil: not compressed, or not resumable
-	keep      bool       // the temporary file is to stay, see Keep
+	keep      bool       // Abort keeps the temporary file, see Keep
 }
 
-// Create begins an output. The error is ErrSkip if it exists and is to be skipped.
+// Create begins an output. The error is ErrSkip if it exists and o.IfExists is Skip.
 func Create(ctx context.Context, o Options) (*Output, error) {
 	format, err := o.Format()
 	if err != nil {
@@ -87,8 +87,8 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	return out, nil
 }
 
-// create creates the file. It is written to even after ctx has ended, so that what an interrupted run keeps is
-// complete. A run that was just killed takes a moment to let go of the file.
+// create creates the file. Writes to it work even after ctx has ended, so that an interrupted run can complete what it
+// keeps. If the file is busy, create retries: a run that was just killed takes a moment to release it.
 func (out *Output) create(ctx context.Context) error {
 	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
 		out.file, err = out.o.store().Create(context.WithoutCancel(ctx), out.o.Name, store.Options{
@@ -105,8 +105,8 @@ func (out *Output) create(ctx context.Context) error {
 	return nil
 }
 
-// Write makes an output of what fill puts into it, publishes it, and says what it holds. An output that exists and is
-// to be skipped is no error.
+// Write creates an output, has fill write to it, publishes it, and reports what it contains. If the output exists and
+// o.IfExists is Skip, that is no error.
 func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error {
 	out, err := Create(ctx, o)
 	if errors.Is(err, ErrSkip) {
@@ -126,7 +126,7 @@ func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error 
 	return out.publish(ctx)
 }
 
-// publish commits an output and says what it holds.
+// publish commits an output and reports what it contains.
 func (out *Output) publish(ctx context.Context) error {
 	if err := out.Commit(ctx); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (out *Output) publish(ctx context.Context) error {
 	return out.report()
 }
 
-// Commit ends the tar, publishes it, and writes the indexes that belong beside it.
+// Commit ends the tar, publishes it, and writes the indexes beside it.
 func (out *Output) Commit(ctx context.Context) error {
 	x, err := out.finish()
 	if err != nil {
@@ -188,8 +188,8 @@ func (out *Output) finish() (*index.Index, error) {
 	return x, err
 }
 
-// embedShare is how many bytes an output must have for each byte of the index in it. Where members are so small that it
-// has fewer, the index would make the shard larger than it is worth.
+// embedShare is the least ratio of plain bytes to index bytes at which the index is embedded in the output. If members
+// are so small that the ratio is lower, the index would enlarge the shard too much.
 const embedShare = 400
 
 // Owns reports whether a process is the command that reads the output. A nil Output owns none.

@@ -12,14 +12,15 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Position is where a resumable Output stands between two samples. Its JSON is part of the checkpoints of runs.
+// Position is a position between two samples from which a resumable Output can be continued. Its JSON is part of the
+// checkpoints of runs.
 type Position struct {
 	Part string        `json:"part"` // name of the temporary file, beside the output
 	Mark pack.Position `json:"mark"`
-	Tail []byte        `json:"tail"` // plain bytes before it that the encoder has not written yet; nil: not compressed
+	Tail []byte        `json:"tail"` // last plain bytes, which the encoder has not written yet; nil: not compressed
 }
 
-// Position makes durable what has been packed, and returns where that ends.
+// Position makes durable what has been packed so far, and returns the position after it.
 func (out *Output) Position() (p Position, err error) {
 	if p.Mark, err = out.Writer.Position(); err != nil {
 		return p, err
@@ -32,11 +33,11 @@ func (out *Output) Position() (p Position, err error) {
 	return p, file.Sync()
 }
 
-// Keep has the temporary file of a resumable output stay after Abort.
+// Keep makes Abort keep the temporary file of a resumable output.
 func (out *Output) Keep() { out.keep = true }
 
-// Resume starts an output with what another one of the same name had at a position. Base is the shard of the last
-// sample before it.
+// Resume starts an output with the bytes that an interrupted output of the same name had before a position. Base is the
+// shard of the last sample before that.
 func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err error) {
 	part, err := out.o.openPart(ctx, p.Part)
 	if err != nil {
@@ -59,8 +60,8 @@ func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err 
 	return nil
 }
 
-// recompress writes the plain bytes before a position, those that the other encoder had written and those that it had
-// not.
+// recompress writes the plain bytes before a position: first those that the interrupted output's encoder had written,
+// then the tail that it had not.
 func (out *Output) recompress(ctx context.Context, part store.Object, format codec.Format, p Position) error {
 	in := io.NewSectionReader(store.At(ctx, part), 0, part.Size())
 	r, err := codec.NewReader(format, in, codec.Options{})
@@ -72,7 +73,7 @@ func (out *Output) recompress(ctx context.Context, part store.Object, format cod
 	return err
 }
 
-// copyRange appends the first n bytes of src, without reading them where the store can.
+// copyRange appends the first n bytes of src, without reading them if the store can do that.
 func (out *Output) copyRange(src io.ReaderAt, n int64) error {
 	if c, ok := out.file.(store.RangeCopier); ok {
 		return c.CopyRange(src, 0, n)
@@ -90,8 +91,7 @@ func (o *Options) openPart(ctx context.Context, part string) (store.Object, erro
 	return r.OpenPart(ctx, o.Name, part)
 }
 
-// HasPart reports whether there is still the temporary file that a position names. It is gone once the output is
-// published.
+// HasPart reports whether the temporary file of a position still exists. It is gone once the output is published.
 func (o *Options) HasPart(ctx context.Context, part string) (bool, error) {
 	object, err := o.openPart(ctx, part)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNoDir) {
@@ -103,7 +103,7 @@ func (o *Options) HasPart(ctx context.Context, part string) (bool, error) {
 	return true, object.Close()
 }
 
-// IsInterrupted reports whether there is a temporary file that an interrupted run has left.
+// IsInterrupted reports whether an interrupted run has left a temporary file of the output.
 func (o *Options) IsInterrupted(ctx context.Context) bool {
 	r, ok := store.ResumerFor(o.store(), o.Name)
 	return ok && r.HasPart(ctx, o.Name)

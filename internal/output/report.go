@@ -8,8 +8,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// report says what a published output holds: as JSON if that is wanted and standard output is not the tar's, else as a
-// note.
+// report prints what a published output contains: as JSON if the UI is set to that and the tar does not go to standard
+// output, else as a note.
 func (out *Output) report() error {
 	if out.o.UI.JSON && out.file != nil {
 		return out.o.UI.Print(struct {
@@ -25,7 +25,7 @@ func (out *Output) report() error {
 // IsFile reports whether the output is a file.
 func (out *Output) IsFile() bool { return out.file != nil }
 
-// String says what an output holds.
+// String describes what an output contains.
 func (out *Output) String() string {
 	s := out.Summary()
 	text := fmt.Sprintf("%s: %s, %s, %s",

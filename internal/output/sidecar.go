@@ -14,11 +14,12 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// WriteIndexes writes what o says beside a shard: its index file and those of other tools. Of o, it looks at Store,
-// Sidecar, Exports and UI.
+// WriteIndexes writes indexes beside a shard: its index file and those for other tools. It uses only the fields Store,
+// Sidecar, Exports and UI of o.
 func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 	if sh.Cut != "" {
-		return fmt.Errorf("%s: %w: an index of a part is of no use to others: %s", sh.Name, index.ErrTruncated, sh.Cut)
+		const why = "an index of part of a shard is of no use to other tools"
+		return fmt.Errorf("%s: %w: %s: %s", sh.Name, index.ErrTruncated, why, sh.Cut)
 	}
 	if o.Sidecar {
 		if err := sh.Save(ctx, sh.Path()+shard.SidecarSuffix); err != nil {
@@ -37,7 +38,7 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 	return nil
 }
 
-// export writes the index of another tool.
+// export writes an index for another tool.
 func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.Format, name string) error {
 	out, err := o.store().Create(ctx, name, store.Options{Replace: true})
 	if err != nil {

@@ -14,16 +14,17 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Split says how samples are spread over several outputs. The zero value means one output.
+// Split configures how samples are spread over several outputs. The zero value means one output.
 type Split struct {
-	Count int   // samples in each; 0: any number
-	Bytes int64 // of plain tar in each; 0: any number
+	Count int   // most samples in each; 0 means no limit
+	Bytes int64 // most bytes of plain tar in each; 0 means no limit
 }
 
-// Given reports whether there is to be more than one output.
+// Given reports whether samples are split at all.
 func (s Split) Given() bool { return s.Count != 0 || s.Bytes != 0 }
 
-// Check refuses outputs whose name has no place for a number, or that are to be skipped where they exist.
+// Check returns an error if the name of the outputs has no place for a number, or if existing outputs are to be
+// skipped.
 func (s Split) Check(o *Options) error {
 	switch {
 	case !s.Given():
@@ -33,12 +34,12 @@ func (s Split) Check(o *Options) error {
 	case len(parseTemplate(o.Name).widths) != 1:
 		return ui.Usagef("-o %s: the name of split outputs has one place for their number, %%d or %%06d", o.Name)
 	case o.IfExists == Skip:
-		return ui.Usagef("--if-exists skip: how many outputs there will be is known only in the end")
+		return ui.Usagef("--if-exists skip: the number of outputs is known only at the end")
 	}
 	return nil
 }
 
-// ParseSize reads a number of bytes: with k, M or G in powers of 1000, with Ki, Mi or Gi in powers of 1024.
+// ParseSize parses a number of bytes: k, M and G are powers of 1000; Ki, Mi and Gi are powers of 1024.
 func ParseSize(s string) (int64, error) {
 	m := regexp.MustCompile(`^([0-9]{1,9})(?:([kMG])|([KMG])i)?$`).FindStringSubmatch(s)
 	if m == nil {
@@ -53,12 +54,12 @@ func ParseSize(s string) (int64, error) {
 	return n * powers[m[2]] * binary[m[3]], nil
 }
 
-// Write makes outputs of samples, and publishes each when it is full. Inputs are the files that are read; an output
-// that would replace one of them is refused.
+// Write spreads samples over outputs, and publishes each when it is full. Inputs are the files that are read; it is an
+// error if an output would replace one of them.
 func (s Split) Write(
 	ctx context.Context, o Options, inputs []os.FileInfo, samples iter.Seq2[pack.Sample, error],
 ) error {
-	o.Pack.OwnEnd = true // or a part could be longer than it may be
+	o.Pack.OwnEnd = true // a copied end could make an output too long
 	p := parts{o: o, names: parseTemplate(o.Name), inputs: inputs}
 	defer p.abort()
 	if err := p.next(ctx); err != nil {
@@ -111,7 +112,7 @@ type parts struct {
 	o      Options
 	names  template
 	inputs []os.FileInfo
-	number int     // of the next one
+	number int     // number of the next output
 	now    *Output // nil before the first
 }
 
@@ -120,7 +121,7 @@ func (p *parts) next(ctx context.Context) error {
 	o := p.o
 	o.Name = p.names.with(p.number, func(text string) string { return text })
 	if isAmong(p.inputs, o.Name) {
-		return ui.Usagef("%s: it is one of the shards that are packed", o.Name)
+		return ui.Usagef("%s: it is one of the shards to be packed", o.Name)
 	}
 	out, err := Create(ctx, o)
 	if err != nil {

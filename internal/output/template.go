@@ -9,10 +9,10 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// template is a text with places for a number: %d for its digits, and %0Nd for at least N digits with zeros in front.
+// template is a text with places for a number: %d for its digits, and %0Nd for at least N digits, padded with zeros.
 type template struct {
-	texts  []string // before, between and after the places
-	widths []int    // of the places
+	texts  []string // texts before, between and after the places
+	widths []int    // widths of the places; 0 for %d
 }
 
 func parseTemplate(format string) template {
@@ -37,8 +37,8 @@ func (t template) with(number int, edit func(string) string) string {
 	return b.String()
 }
 
-// ParseRekey returns a function that makes a new key of an old one and of the sample's number in the output; nil for
-// the empty format, which keeps the keys. The places of a format are {key}, %d and %0Nd.
+// ParseRekey returns a function that makes a new key from the old one and the sample's number in the output. For the
+// empty format, which keeps the keys, it returns nil. A format can contain {key}, %d and %0Nd.
 func ParseRekey(format string) (func(key string, number int) string, error) {
 	const keyPlace = "{key}"
 	t := parseTemplate(format)

@@ -14,7 +14,7 @@ func TestRekey(t *testing.T) {
 		{"%01d", "a", "12"},
 		{"new/%04d", "a", "new/0012"},
 		{"{key}", "d/a", "d/a"},
-		{"x-{key}", "%d", "x-%d"}, // what a key holds is no format
+		{"x-{key}", "%d", "x-%d"}, // a key is not a format
 		{"%02d/{key}-{key}-%d", "a", "12/a-a-12"},
 		{"100%-%d", "a", "100%-12"},
 		{"%5d%d", "a", "%5d12"},

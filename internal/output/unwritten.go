@@ -3,12 +3,13 @@ package output
 import "io"
 
 // unwritten passes plain bytes on to an encoder and keeps those that the encoder has not written yet. An encoder holds
-// back what does not fill a block. It must not be flushed, or the output would depend on when that happened.
+// back what does not fill a block. The encoder must not be flushed, because the output would then depend on when that
+// happened.
 type unwritten struct {
 	w       io.Writer
 	written func() int64 // plain bytes that can be decoded from what the encoder has written
 	held    []byte
-	end     int64 // of all bytes
+	end     int64 // how many bytes were passed on
 }
 
 func (u *unwritten) Write(p []byte) (int, error) {
@@ -19,7 +20,7 @@ func (u *unwritten) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// bytes returns the bytes that the encoder has not written; nil without an encoder.
+// bytes returns the bytes that the encoder has not written; nil if u is nil.
 func (u *unwritten) bytes() []byte {
 	if u == nil {
 		return nil

@@ -1,9 +1,10 @@
-// Package pipe reads from and writes to shell commands, and makes standard input and output end with a context.
+// Package pipe reads from and writes to shell commands, and makes reads of standard input and writes to standard output
+// end with a context.
 //
-// The name pipe:COMMAND stands for what a shell command writes or, as an output, for what it reads. A [Command] is
-// trusted only once it has ended with status 0: its reader sees io.EOF only then, and it sees the end of its own input
-// only after Finish, when the input is complete. [NewReader] and [NewWriter] wrap files that cannot be interrupted
-// otherwise.
+// The name pipe:COMMAND stands for the output of a shell command or, as the name of an output, for its input. Data from
+// a [Command] count as complete only if it ends with status 0: only then does Read return io.EOF. The command sees the
+// end of its own input only after Finish, when the input is complete. [NewReader] and [NewWriter] wrap files whose
+// reads and writes could not be interrupted otherwise.
 package pipe
 
 import (
@@ -21,20 +22,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prefix is how the name of a pipe begins.
+// prefix begins the name of a pipe.
 const prefix = "pipe:"
 
 // shell runs the commands.
 const shell = "/bin/sh"
 
-// errFailed is wrapped by the error of a Command that ended with another status than 0, or too early.
+// errFailed is wrapped by the error of a Command that ended with a status other than 0, or too early.
 var errFailed = errors.New("the command of the pipe failed")
 
-// Is reports whether a name is that of a pipe.
+// Is reports whether a name is the name of a pipe.
 func Is(name string) bool { return strings.HasPrefix(name, prefix) }
 
-// Shown returns a name for messages. That of a pipe ends with the command's first word, because its arguments may hold
-// secrets; other names are returned as they are.
+// Shown returns a name for messages. For a pipe it ends with the command's first word, because the arguments may
+// contain secrets; other names are unchanged.
 func Shown(name string) string {
 	if !Is(name) {
 		return name
@@ -45,8 +46,8 @@ func Shown(name string) string {
 	return prefix
 }
 
-// Command is a running shell command, connected to this process by a pipe. It leads a process group of its own, which
-// gets SIGTERM when its context is done. One of Finish and Abort must be called.
+// Command is a running shell command, connected to this process by a pipe. It leads its own process group, which gets
+// SIGTERM when the context is done. The caller must call Finish or Abort.
 type Command struct {
 	cmd   *exec.Cmd
 	end   *os.File      // this process's end of the pipe
@@ -54,12 +55,13 @@ type Command struct {
 	err   error         // how it ended; valid after ended is closed
 }
 
-// OpenReader starts the command of a pipe's name, to be read from. Its standard error is stderr.
+// OpenReader starts the command in the name of a pipe, to read its output. Its standard error is stderr.
 func OpenReader(ctx context.Context, name string, stderr *os.File) (*Command, error) {
 	return open(ctx, name, false, stderr)
 }
 
-// OpenWriter starts the command of a pipe's name, to be written to. Its standard output and standard error are stderr.
+// OpenWriter starts the command in the name of a pipe, to write its input. Its standard output and standard error are
+// stderr.
 func OpenWriter(ctx context.Context, name string, stderr *os.File) (*Command, error) {
 	return open(ctx, name, true, stderr)
 }
@@ -107,10 +109,10 @@ func (c *Command) watch(started chan<- error) {
 	}
 }
 
-// Pid returns the number of the process that runs the command.
+// Pid returns the process ID of the command.
 func (c *Command) Pid() int { return c.cmd.Process.Pid }
 
-// Owns reports whether a process is the command's. A nil Command owns none.
+// Owns reports whether pid is the command's process. A nil Command owns none.
 func (c *Command) Owns(pid int) bool { return c != nil && c.cmd.Process.Pid == pid }
 
 // Read reads what the command writes. It returns io.EOF only if the command ended with status 0.
@@ -124,8 +126,8 @@ func (c *Command) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes what the command reads. That the command stopped reading is an error of its own, and not EPIPE, which
-// would look as if the reader of standard output had gone.
+// Write writes to the command's input. If the command has stopped reading, the error is not EPIPE, because EPIPE would
+// look as if the reader of standard output had gone.
 func (c *Command) Write(b []byte) (int, error) {
 	n, err := c.end.Write(b)
 	if errors.Is(err, unix.EPIPE) {
@@ -139,7 +141,8 @@ func (c *Command) Write(b []byte) (int, error) {
 // Finish closes the command's input and waits for its end.
 func (c *Command) Finish() error { return errors.Join(c.end.Close(), c.wait()) }
 
-// Abort kills the command before it can take what it has read so far for the whole. After its end, Abort does nothing.
+// Abort kills the command before it can mistake what it has read so far for complete input. After its end, Abort does
+// nothing.
 func (c *Command) Abort() {
 	select {
 	case <-c.ended:

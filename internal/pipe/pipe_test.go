@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a command writes is complete only if it ended well.
+// The output of a command is complete only if it exits with status 0.
 func TestReader(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
@@ -34,7 +34,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// A command that does not read to the end has failed, and not as if the reader of standard output had gone.
+// A command that does not read to the end has failed, and the error is not EPIPE.
 func TestWriter(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	for _, tt := range []struct {

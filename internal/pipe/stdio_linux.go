@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewReader returns a reader of a file that returns the cause of ctx once ctx is done, even while the file, such as a
-// terminal or a pipe, has nothing to read.
+// NewReader returns a reader of a file, such as a terminal or a pipe. Once ctx is done, Read returns its cause, even if
+// the file has nothing to read.
 func NewReader(ctx context.Context, file *os.File) io.Reader { return reader{ctx, file} }
 
 type reader struct {
@@ -18,7 +18,7 @@ type reader struct {
 }
 
 func (r reader) Read(p []byte) (int, error) {
-	const tick = 200 // milliseconds: how late the end of ctx may be noticed
+	const tick = 200 // milliseconds until the end of ctx is noticed
 	fds := []unix.PollFd{{Fd: int32(r.file.Fd()), Events: unix.POLLIN}}
 	for {
 		if r.ctx.Err() != nil {
@@ -32,11 +32,12 @@ func (r reader) Read(p []byte) (int, error) {
 	}
 }
 
-// NewWriter returns a writer to a file that returns the cause of ctx once ctx is done, even while the reader of the
-// file takes nothing. Polling cannot do that: a pipe that is ready for some bytes need not be ready for all of them,
-// and whether it blocks is shared with other processes.
+// NewWriter returns a writer to a file. Once ctx is done, Write returns its cause, even while the other end of a pipe
+// reads nothing. Polling cannot do that: a pipe that is ready for some bytes need not be ready for all of them, and
+// O_NONBLOCK would apply to other processes that share the file.
 //
-// A write that ctx ends continues in the background and may still take place, so the process should end soon.
+// A write that ctx has interrupted continues in the background and may still take place, so the process should end
+// soon.
 func NewWriter(ctx context.Context, file *os.File) io.Writer { return writer{ctx, file} }
 
 type writer struct {

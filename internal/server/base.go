@@ -15,20 +15,21 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// A Base shows what it was made of at a directory.
+// A Base is a file system that can be mounted at a directory.
 type Base interface {
-	// Mount mounts at a directory, which is empty, and returns when the mount is ready for use. After an error
-	// nothing is mounted.
+	// Mount mounts at an empty directory and returns when the mount is ready for use. After an error nothing is
+	// mounted.
 	Mount(ctx context.Context, dir string) (Mounted, error)
 }
 
-// Mounted is what a Base has mounted. If it has a method ServedByKernel() bool that returns true, the mount needs no
-// process. Such a base is mounted below overlayfs only, and then neither its Unmount nor its Wait is called.
+// Mounted is a mount that a Base has made. If it has a method ServedByKernel() bool that returns true, the mount needs
+// no process. Such a base is used only as the lower layer of overlayfs, where neither its Unmount nor its Wait is
+// called.
 type Mounted interface {
-	// Unmount unmounts it: at once if it is not in use, and else lazily, so that it is gone from its directory and
-	// ends with its last user. If it is not mounted any more, that is no error.
+	// Unmount unmounts it: at once if it is not in use, else lazily, so that it disappears from its directory and ends
+	// with its last user. It is no error if it is not mounted any more.
 	Unmount() error
-	// Wait returns when it has ended and no user is left.
+	// Wait returns when the mount has ended and has no users left.
 	Wait()
 }
 
@@ -38,10 +39,10 @@ func servedByKernel(m Mounted) bool {
 	return ok && k.ServedByKernel()
 }
 
-// newBase returns the base for shards without changes. This is the place to choose between several.
+// newBase returns the base for shards without changes. A choice between several kinds belongs here.
 func newBase(set *view.Set, o fusefs.Options) Base { return &fuseBase{set, o} }
 
-// fuseBase shows shards by FUSE, from this process.
+// fuseBase serves shards by FUSE, from this process.
 type fuseBase struct {
 	set     *view.Set
 	options fusefs.Options
@@ -56,16 +57,16 @@ func (b *fuseBase) Mount(_ context.Context, dir string) (Mounted, error) {
 	return s, nil
 }
 
-// overlayfsBase shows a base and changes over it by the kernel's overlayfs. What is changed does not pass through
-// this process.
+// overlayfsBase shows a base and the changes over it by the kernel's overlayfs. Changed files are read and written
+// without this process.
 type overlayfsBase struct {
 	lower   Base
 	scratch string // its directory
 	options overlayfs.Options
 }
 
-// newOverlayfsBase returns the base for a shard with the changes in a scratch directory, which this process holds.
-// Private says that they will be thrown away.
+// newOverlayfsBase returns the base for a shard with the changes in a scratch directory, which this process holds. If
+// private is set, the changes will be discarded.
 func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, private bool) (Base, error) {
 	userXattr, err := overlay.PrepareUpper(s)
 	if err != nil {
@@ -75,7 +76,7 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 	if err != nil {
 		return nil, err
 	}
-	// Overlayfs alone uses the base, and lets in whom it may.
+	// Only overlayfs uses the base, and overlayfs decides which users have access.
 	lower := fusefs.Options{Source: o.Source, Log: o.Log}
 	lower.AllowOther = true
 	return &overlayfsBase{newBase(view.One(sh), lower), s.Dir, overlayfs.Options{
@@ -99,11 +100,11 @@ func (b *overlayfsBase) Mount(ctx context.Context, dir string) (Mounted, error) 
 	return m, nil
 }
 
-// overlayfsMount is what an overlayfsBase has mounted.
+// overlayfsMount is the mount of an overlayfsBase.
 type overlayfsMount struct {
 	*overlayfs.Stack
 	scratch  string
-	byKernel bool // also the lower layer
+	byKernel bool // the kernel serves the lower layer too
 }
 
 // ServedByKernel reports whether the mount needs no process.
@@ -117,7 +118,7 @@ func (m *overlayfsMount) Wait() {
 	m.Stack.Wait()
 }
 
-// changesBase shows a shard with its changes by FUSE, from this process.
+// changesBase serves a shard with its changes by FUSE, from this process.
 type changesBase struct {
 	scratch *scratch.Scratch
 	shard   *shard.Shard
@@ -130,7 +131,7 @@ func (b *changesBase) Mount(_ context.Context, dir string) (Mounted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Overlayfs may have closed it to other users. Here the options of the mount decide on them.
+	// Overlayfs may have closed it to other users. Here the mount options decide who has access.
 	if err := os.Chmod(b.scratch.Upper(), 0o755); err != nil {
 		return nil, errors.Join(err, over.Close())
 	}
@@ -145,7 +146,7 @@ func (b *changesBase) Mount(_ context.Context, dir string) (Mounted, error) {
 	return &changesMount{s, tree, over}, nil
 }
 
-// changesMount is what a changesBase has mounted.
+// changesMount is the mount of a changesBase.
 type changesMount struct {
 	*fusefs.Server
 	tree *overlay.Tree

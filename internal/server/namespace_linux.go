@@ -15,35 +15,34 @@ import (
 	"github.com/shardfs/shardfs/internal/overlayfs"
 )
 
-// A run mounts in a mount namespace of its own, so that no other process sees the mount and nothing stays mounted,
-// however the run ends: this program starts itself again there, and the first process stays to pass on signals and
-// the exit status. Users other than root have the right to mount in a user namespace of their own, in which they keep
-// their user ID.
+// A run mounts in its own mount namespace, so that no other process sees the mount and nothing stays mounted, however
+// the run ends: this program starts itself again there, and the first process stays to forward signals and the exit
+// status. Users other than root may mount in their own user namespace, in which they keep their user ID.
 
-// NamespaceVariable is the environment variable that marks a process in a namespace of its own: where it is set, the
-// program calls EnterNamespace.
+// NamespaceVariable is the environment variable that marks a process in its own namespace: if it is set, the program
+// calls EnterNamespace.
 const NamespaceVariable = "SHARDFS_NAMESPACE"
 
-// Descriptors of a process in a namespace.
+// File descriptors that a process in its own namespace is started with.
 const (
 	usableFD = 3 // written to when the process may mount
-	signalFD = 4 // a byte for each signal; at its end when the first process is
+	signalFD = 4 // one byte for each signal; EOF when the first process has ended
 )
 
-// ErrNoNamespace says that the kernel does not allow a namespace of our own.
-var ErrNoNamespace = errors.New("no mount namespace of our own")
+// ErrNoNamespace means that the kernel does not allow this process its own mount namespace.
+var ErrNoNamespace = errors.New("no private mount namespace")
 
-// Namespace says how to start this program again in a mount namespace of its own.
+// Namespace starts this program again in its own mount namespace.
 type Namespace struct {
 	Args  []string    // arguments, without the program's name
 	Env   []string    // environment
 	Files [3]*os.File // standard input, output and error
 
-	// Signal returns the signal that ended a context, given the context's cause; ok is false if none did.
+	// Signal returns the signal that ended a context, given the context's cause; ok is false if it was no signal.
 	Signal func(cause error) (s syscall.Signal, ok bool)
 }
 
-// Run runs the program in the namespace and returns how it ended. The error is ErrNoNamespace if it was not run.
+// Run runs the program in the namespace and returns its exit error. ErrNoNamespace means that it did not run.
 func (n *Namespace) Run(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -89,7 +88,7 @@ func (n *Namespace) Run(ctx context.Context) error {
 	return childError(err)
 }
 
-// namespaceAttributes returns in what namespaces a process is started.
+// namespaceAttributes returns the attributes that start a process in the namespaces that this user may create.
 func namespaceAttributes() *syscall.SysProcAttr {
 	if overlayfs.MayMount() {
 		return &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
@@ -98,18 +97,18 @@ func namespaceAttributes() *syscall.SysProcAttr {
 		Cloneflags:  unix.CLONE_NEWNS | unix.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}},
-		// In the namespace only: to mount, and for overlayfs to enter its work directory, which it closes to all.
+		// In the namespace only: to mount, and for overlayfs to enter its work directory, whose mode is 0.
 		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE},
 	}
 }
 
-// EnterNamespace readies a process that was started in a namespace of its own. After an error it must exit; the first
-// process then continues without a namespace.
+// EnterNamespace prepares a process that was started in its own namespace. After an error the process must exit; the
+// first process then continues without a namespace.
 func EnterNamespace() error {
 	for _, fd := range []int{usableFD, signalFD} {
 		unix.CloseOnExec(fd)
 	}
-	// What others mount must still be seen here, but not the reverse.
+	// Mounts made outside must still appear here, but not the reverse.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return err
 	}
@@ -118,10 +117,10 @@ func EnterNamespace() error {
 	return errors.Join(err, usable.Close())
 }
 
-// PassedSignals returns the signals that the first process passes on. The first signal comes twice if there is
-// another, and also when the first process ends.
+// PassedSignals returns the signals that the first process forwards. The first signal is delivered a second time when
+// another one arrives or the first process ends.
 func PassedSignals() <-chan os.Signal {
-	// Handled, not ignored: commands would inherit that.
+	// The signals are handled, not ignored: commands would inherit ignored signals.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
@@ -141,7 +140,7 @@ func PassedSignals() <-chan os.Signal {
 	return signals
 }
 
-// DropPrivileges gives up the rights that an ordinary user has in a namespace of their own, which commands would
+// DropPrivileges gives up the capabilities that an ordinary user has in their own namespace, which commands would
 // inherit.
 func DropPrivileges() error {
 	if os.Geteuid() == 0 {
@@ -149,7 +148,7 @@ func DropPrivileges() error {
 	}
 	_, _, errno := syscall.AllThreadsSyscall6(
 		unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
-	if errno == unix.ENOTSUP { // built with cgo, as for the race detector; the rights hold in the namespace only
+	if errno == unix.ENOTSUP { // built with cgo, as for the race detector; the capabilities count only in the namespace
 		return nil
 	}
 	if errno != 0 {

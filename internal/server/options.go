@@ -1,48 +1,47 @@
-// Package server makes shards a mount: it mounts a base at a directory, keeps the changes over it, and stays until
+// Package server serves shards as a mount: it mounts a base at a directory, keeps the changes over it, and runs until
 // the mount ends.
 //
-// A [Base] shows files at a directory. One serves shards by FUSE and cannot be changed; one is overlayfs over any
-// such base, so that the kernel keeps the changes; one serves a shard with its changes by FUSE, where overlayfs
-// cannot be had. [Serve] chooses one of them for its [Options], in the process that calls it.
+// A [Base] shows files at a directory. One kind serves shards by FUSE, read-only; one is overlayfs over any such base,
+// so that the kernel keeps the changes; one serves a shard with its changes by FUSE, where overlayfs is not available.
+// [Serve] chooses the kind by its [Options] and serves from the process that calls it.
 //
-// That process is the user's own (mount -f), or one that [Start] or [StartPrivate] have started: the same program
-// again, whose main function then calls [Accept] for its options and for the link to the process that started it. A
-// private server ends with that process, and is started in a mount namespace of its own where there can be one, see
-// [Namespace].
+// The user started that process (mount -f), or [Start] or [StartPrivate] did. They run the same program again; its main
+// function calls [Accept] to get the options and the link to its parent process. A private server ends with its parent,
+// and mounts in a private mount namespace where the kernel allows one, see [Namespace].
 package server
 
 import "github.com/shardfs/shardfs/internal/shard"
 
-// Options say what a server shows, where, and where changes go. They can be sent to another process.
+// Options configure a server: which shards it shows, where, and where changes go. They can be sent to another process.
 type Options struct {
-	Names      []string // of the shards; several are a directory each, and cannot be changed
+	Names      []string // of the shards; each of several gets a directory, and is read-only
 	Mountpoint string   // an empty directory: absolute, without links
-	Mount      []string // options of mount(8), such as allow_other; nil: none
-	ReadOnly   bool     // the mount cannot be changed
-	Changes    Changes  // what keeps the changes of one shard; "": Auto
-	Scratch    string   // scratch directory, made if it is missing; "": a temporary one
+	Mount      []string // options of mount(8), such as allow_other; nil means none
+	ReadOnly   bool     // the mount is read-only
+	Changes    Changes  // how changes to one shard are kept; "" means Auto
+	Scratch    string   // scratch directory, created if missing; "" means a temporary one
 
 	IndexFile      string // see shard.Options, as for those below
 	CacheDir       string
 	NoIndex        bool
 	AllowTruncated bool
 
-	// Private says that the mount is for the process that started the server only: it ends with that process, and
-	// nothing of it need be on disk, as the changes are thrown away.
+	// Private is set if the mount is only for the process that started the server: it ends with that process, and its
+	// changes are discarded, so they need not reach the disk.
 	Private bool
 }
 
-// Changes says what keeps the changes of a mount.
+// Changes selects how the changes of a mount are kept.
 type Changes string
 
-// What can keep changes.
+// The ways to keep changes.
 const (
-	Auto   Changes = "auto"   // the kernel, or FUSE where that is not permitted
+	Auto   Changes = "auto"   // Kernel where that is permitted, else FUSE
 	Kernel Changes = "kernel" // the kernel's overlayfs
-	FUSE   Changes = "fuse"   // this process
+	FUSE   Changes = "fuse"   // a writable FUSE file system in the server's process
 )
 
-// SetShardOptions sets the fields that say how a shard is opened.
+// SetShardOptions sets the fields that configure how a shard is opened.
 func (o *Options) SetShardOptions(s shard.Options) {
 	o.IndexFile, o.CacheDir, o.NoIndex, o.AllowTruncated = s.IndexFile, s.CacheDir, s.NoIndex, s.AllowTruncated
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// CanMount reports whether a server could mount by FUSE here.
+// CanMount reports whether this process can mount by FUSE.
 func CanMount() bool {
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -25,8 +25,8 @@ func CanMount() bool {
 	return err == nil || os.Geteuid() == 0 || overlayfs.MayMount()
 }
 
-// Prepare checks that the options can be served, as far as the user is to blame for it, clears what a server that is
-// gone has left at the mountpoint, and makes the name of the mountpoint absolute.
+// Prepare checks the options for mistakes of the user, detaches a mount at the mountpoint whose server is gone, and
+// makes the name of the mountpoint absolute.
 func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 	given := o.Mountpoint
 	place, err := mounts.Absolute(given)
@@ -38,7 +38,7 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 		if l.Err != nil {
 			u.Warn("%s: %v", l.Dir, l.Err)
 		} else {
-			u.Warn("%s: the server of the last mount is gone; its changes are in %s: "+
+			u.Warn("%s: the server of the previous mount is gone; its changes are in %s: "+
 				"mount with --scratch to use them again", place, l.Dir)
 		}
 	}
@@ -69,7 +69,8 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 	return nil
 }
 
-// checkHidden refuses a mountpoint that would hide what the server needs. Place is its absolute name.
+// checkHidden returns an error if the mount would hide files that the server needs. Place is the absolute name of the
+// mountpoint.
 func (o *Options) checkHidden(mountpoint, place string) error {
 	if o.Scratch != "" {
 		scratch, err := mounts.Absolute(o.Scratch)

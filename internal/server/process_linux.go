@@ -17,24 +17,24 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// A server's process is linked by a socket to the process that started it. Down the socket come the options; a byte
-// up it says that the mount is ready. A server in the background closes the link then. A private one keeps it: it
-// sends back what it is sent, which shows that it lives, and ends when the other end is closed.
+// A socket links a server's process to its parent, the process that started it. The parent sends the options, and the
+// server sends one byte when the mount is ready. A background server then closes the link. A private one keeps it: it
+// echoes what the parent sends, which shows that it is alive, and ends when the parent closes the link.
 
-// Variable is the environment variable that marks a server's process: where it is set, the program calls Accept.
+// Variable is the environment variable that marks a server's process: if it is set, the program calls Accept.
 const Variable = "SHARDFS_SERVER"
 
-const linkFD = 3 // of the socket, in the server's process
+const linkFD = 3 // file descriptor of the socket in the server's process
 
-// Command says how to start a server's process.
+// Command configures a server's process.
 type Command struct {
 	Args   []string // the arguments that ps shows after the program's name; the process takes its options from the link
 	Env    []string // its environment
 	Stderr *os.File // for messages until the mount is ready; later ones go to the log in the scratch directory
-	UI     *ui.UI   // which messages it writes, and in which format
+	UI     *ui.UI   // its level and format apply to the server's messages
 }
 
-// request is what a server's process is sent, as gob: names need not be UTF-8.
+// request is the message that starts a server. It is sent as gob, because names need not be UTF-8.
 type request struct {
 	Options   Options
 	Quiet     bool
@@ -42,8 +42,8 @@ type request struct {
 	LogFormat string
 }
 
-// Start starts a server in the background and returns when its mount is ready. The server ends with its mount, or by
-// a signal. If it fails it says why itself, and the error is a ui.ReportedError.
+// Start starts a server in the background and returns when its mount is ready. The server ends with its mount, or by a
+// signal. If the server exits with an error it has reported it, and Start returns a ui.ReportedError.
 func Start(ctx context.Context, c Command, o Options) error {
 	// The server must not inherit files that this process was started with.
 	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
@@ -55,16 +55,16 @@ func Start(ctx context.Context, c Command, o Options) error {
 	return errors.Join(p.link.Close(), p.cmd.Process.Release())
 }
 
-// Process is that of a private server.
+// Process is the process of a private server.
 type Process struct {
 	cmd   *exec.Cmd
-	link  *os.File      // what is sent there comes back as long as the process lives
+	link  *os.File      // the process echoes bytes written here while it is alive
 	ended chan struct{} // closed when the process has ended
-	err   error         // how, afterwards
+	err   error         // how it ended; valid after ended is closed
 }
 
-// StartPrivate starts a server whose mount is for the calling process, and returns when that is ready. The caller
-// calls Stop.
+// StartPrivate starts a server whose mount is for the calling process, and returns when the mount is ready. The caller
+// must call Stop.
 func StartPrivate(ctx context.Context, c Command, o Options) (*Process, error) {
 	o.Private = true
 	p, err := c.start(ctx, o)
@@ -79,7 +79,7 @@ func StartPrivate(ctx context.Context, c Command, o Options) (*Process, error) {
 	return p, nil
 }
 
-// start starts this program again, and waits until its mount is ready.
+// start starts this program again as a server, and waits until the mount is ready.
 func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -119,14 +119,14 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	case <-ctx.Done():
 		cmd.Process.Signal(unix.SIGTERM)
 		cmd.Wait()
-		<-ready // at its end of the socket
+		<-ready // the read ends, because the process has closed its end of the socket
 		err = context.Cause(ctx)
 	}
 	return nil, errors.Join(err, link.Close())
 }
 
-// childError returns how a process of this program ended. One that exited with an error has said why; one that was
-// killed could not.
+// childError returns the error of a child process that runs this program. A child that exited with an error has
+// reported it; one that was killed could not.
 func childError(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
@@ -138,9 +138,9 @@ func childError(err error) error {
 // Pid returns the number of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Err returns an error if the process has ended. It asks the process: one that answers has let no request to its
-// mount fail until then. There is no answer only when no thread of it is left, which this process learns later than
-// the users of the mount. It is not safe for concurrent use.
+// Err returns an error if the process has ended. It sends a byte over the link: if the process echoes it, no request to
+// the mount has failed so far. Waiting for the exit status would be too late: the users of the mount notice the end of
+// the process first. Err is not safe for concurrent use.
 func (p *Process) Err() error {
 	b := []byte{0}
 	if _, err := p.link.Write(b); err == nil {
@@ -159,15 +159,15 @@ func (p *Process) Stop() error {
 	return errors.Join(err, p.err)
 }
 
-// Link is a server's link to the process that started it. The methods of a nil Link, where the user did that, do
-// nothing.
+// Link is a server's link to its parent process. A nil Link, of a server that the user started, is valid: its methods
+// do nothing.
 type Link struct {
-	Options Options // what is to be served
-	Exit    func()  // ends this process at once, with success: a private mount may be kept in use; set before Serve
+	Options Options // what to serve
+	Exit    func()  // exits with success at once, while a private mount is still in use; set before Serve
 
 	request request
 	conn    *os.File
-	closed  chan struct{} // closed when the other process has ended
+	closed  chan struct{} // closed when the parent has closed its end
 }
 
 // Accept takes over the link that this process was started with.
@@ -175,7 +175,7 @@ func Accept() (*Link, error) {
 	unix.CloseOnExec(linkFD)
 	l := &Link{conn: os.NewFile(linkFD, "link"), closed: make(chan struct{})}
 	if err := gob.NewDecoder(l.conn).Decode(&l.request); err != nil {
-		return nil, fmt.Errorf("the options of a server: %w", err)
+		return nil, fmt.Errorf("server options: %w", err)
 	}
 	l.Options = l.request.Options
 	if l.Options.Private {
@@ -187,8 +187,8 @@ func Accept() (*Link, error) {
 	return l, nil
 }
 
-// echo sends back what comes until the other end is closed, or cannot be written to: it would wait for the echo for
-// good.
+// echo sends back what it reads. It returns when the other end is closed, and also after a failed write, because the
+// parent would wait for that echo forever.
 func echo(conn *os.File) {
 	b := make([]byte, 1)
 	for {
@@ -201,7 +201,7 @@ func echo(conn *os.File) {
 	}
 }
 
-// Configure makes the messages of this process those of the process that started it.
+// Configure sets the level and format of messages to those of the parent.
 func (l *Link) Configure(u *ui.UI) {
 	u.Quiet, u.Verbose, u.LogFormat = l.request.Quiet, l.request.Verbose, l.request.LogFormat
 }
@@ -209,8 +209,8 @@ func (l *Link) Configure(u *ui.UI) {
 // isBackground reports whether the server outlives the process that started it.
 func (l *Link) isBackground() bool { return l != nil && !l.Options.Private }
 
-// parentExited is closed when the server is to end because the process that started it has. A server in the
-// background, or without a link, does not.
+// parentExited is closed when a private server must end because its parent has ended or closed the link. For other
+// servers it is never closed.
 func (l *Link) parentExited() <-chan struct{} {
 	if l == nil {
 		return nil
@@ -218,8 +218,8 @@ func (l *Link) parentExited() <-chan struct{} {
 	return l.closed
 }
 
-// ready says that the mount is ready, and lets go of the user's terminal and directory: messages go to a log from now
-// on.
+// ready tells the parent that the mount is ready, and releases the user's terminal and directory: later messages go to
+// the log.
 func (l *Link) ready(log string) error {
 	if l == nil {
 		return nil

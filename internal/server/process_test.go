@@ -24,7 +24,7 @@ import (
 // failed is the exit status of a server that fails in these tests.
 const failed = 42
 
-// TestMain lets the test binary be a server's process.
+// TestMain lets the test binary run as a server's process.
 func TestMain(m *testing.M) {
 	if os.Getenv(Variable) == "" {
 		os.Exit(m.Run())
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 type fixture struct {
 	options  Options
 	command  Command
-	messages string // file of what a server writes
+	messages string // file with the messages of a server
 }
 
 // prepare makes a fixture. The name of its shard is not UTF-8.
@@ -73,7 +73,7 @@ func prepare(t *testing.T) *fixture {
 	return f
 }
 
-// looks checks what is mounted.
+// looks checks whether the fixture is mounted.
 func (f *fixture) looks(t *testing.T, mounted bool) {
 	t.Helper()
 	if _, ok, err := mounts.At(f.options.Mountpoint); ok != mounted || err != nil {
@@ -141,7 +141,7 @@ func TestStart(t *testing.T) {
 	f.looks(t, false)
 }
 
-// A server that cannot mount says why itself, and how it ended is the error.
+// A server that cannot mount reports why, and Start returns its exit error.
 func TestStartFails(t *testing.T) {
 	f := prepare(t)
 	f.options.Names = []string{"missing.tar"}
@@ -167,7 +167,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// Nothing stays of a server whose start is interrupted.
+// A server whose start is interrupted leaves nothing.
 func TestStartInterrupted(t *testing.T) {
 	f := prepare(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -179,7 +179,7 @@ func TestStartInterrupted(t *testing.T) {
 	f.looks(t, false)
 }
 
-// A server that cannot answer the process that started it ends, for that process waits for an answer or the end.
+// A server that cannot answer its parent ends, because the parent waits for an answer or the end of the server.
 func TestEchoFails(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -192,7 +192,7 @@ func TestEchoFails(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() {
-		echo(r) // which cannot be written to
+		echo(r) // r cannot be written to
 		close(done)
 	}()
 	testtime.Receive(t, done, "the end of the echo")

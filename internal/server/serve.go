@@ -24,7 +24,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// server is what one call of Serve knows.
+// server is the state of one call of Serve.
 type server struct {
 	Options
 	ui      *ui.UI
@@ -34,8 +34,8 @@ type server struct {
 }
 
 // Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
-// process that started this one; nil: the user did. Serve changes the whole process: it ignores SIGHUP, as a mount
-// outlives the terminal that it was made at, and has no umask.
+// parent process; nil if the user started this process. Serve changes the whole process: it ignores SIGHUP, because a
+// mount outlives its terminal, and sets the umask to 0.
 func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
 	s := &server{Options: o, ui: u, store: st, link: link}
@@ -61,7 +61,7 @@ func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link)
 	if err != nil {
 		return err
 	}
-	// The kernel has applied the umask of the process that makes a file, and ours must not come on top.
+	// The kernel has already applied the umask of the process that creates a file.
 	unix.Umask(0)
 	if len(o.Names) > 1 {
 		outlived, err = s.serveMany(ctx)
@@ -71,8 +71,8 @@ func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link)
 	return err
 }
 
-// serveOne serves a shard, with the changes in the scratch directory. Outlived says that the mount outlives
-// this process.
+// serveOne serves a shard with the changes in the scratch directory. It reports whether the mount outlives this
+// process.
 func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	opened, err := s.scratch.UseIndex(s.shardOptions())
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	}
 	mounted.Log = func(err error) {
 		if errors.Is(err, index.ErrStale) {
-			sh.Forget() // at once: the next mount may come before the end of this one
+			sh.Forget() // now, because the next mount may start before this one ends
 		}
 		s.ui.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
 	}
@@ -116,7 +116,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	})
 }
 
-// mountChanges mounts a shard with its changes: by overlayfs, or by FUSE where that cannot be had or is not wanted.
+// mountChanges mounts a shard with its changes: by overlayfs, or by FUSE if overlayfs is not available or not wanted.
 func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Options) (Mounted, error) {
 	may := overlayfs.MayMount()
 	if s.Changes == Kernel && !may {
@@ -131,23 +131,23 @@ func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Opt
 		if err == nil || s.Changes == Kernel {
 			return m, err
 		}
-		s.ui.Detail("%s: not by overlayfs: %v", s.Mountpoint, err)
+		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
 	}
 	return (&changesBase{s.scratch, sh, o}).Mount(ctx, s.Mountpoint)
 }
 
-// serveMany serves many shards, which cannot be changed.
+// serveMany serves many shards, read-only.
 func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
-	wd, err := os.Getwd() // which this process leaves
+	wd, err := os.Getwd() // before ready changes it
 	if err != nil {
 		return false, err
 	}
 	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions()
-		opened.SpoolDir, opened.CacheBytes = s.scratch.Dir, 4<<20 // some thirty are open at a time
+		opened.SpoolDir, opened.CacheBytes = s.scratch.Dir, 4<<20 // about thirty are open at a time
 		from := name
 		if path, err := store.Path(name); err == nil && !filepath.IsAbs(path) {
-			from = wd + "/" + path // not cleaned: a .. after a link must stay
+			from = wd + "/" + path // not cleaned: .. after a symbolic link must stay
 		}
 		sh, err := shard.Open(ctx, from, opened)
 		if err != nil {
@@ -172,7 +172,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	return s.attend(ctx, m, func() {})
 }
 
-// shardOptions returns how a shard is opened.
+// shardOptions returns the options to open a shard with.
 func (s *server) shardOptions() shard.Options {
 	return shard.Options{
 		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, NoIndex: s.NoIndex,
@@ -187,7 +187,8 @@ func (s *server) mountOptions() fusefs.Options {
 	return o
 }
 
-// attend says that a mount is ready, calls ready, and waits for the end of the mount or brings it about.
+// attend tells the parent that the mount is ready, calls ready, and waits until the mount has ended. It unmounts when
+// ctx or the parent ends.
 func (s *server) attend(ctx context.Context, m Mounted, ready func()) (outlived bool, err error) {
 	if outlived = servedByKernel(m) && s.link.isBackground(); outlived {
 		if err := s.scratch.SetServedByKernel(); err != nil {
@@ -217,18 +218,18 @@ func (s *server) attend(ctx context.Context, m Mounted, ready func()) (outlived 
 		err = mounts.DetachAll(s.scratch.Dir)
 	}
 	if err != nil {
-		return false, err // there is no other way to end the mount than the end of this process
+		return false, err // only the end of this process can end the mount now
 	}
 	if s.Private {
-		// The run is over, but what a command has put into another session may hold a file for as long as it likes.
-		// It is not waited for; and nothing is closed first, because it may be reading just now.
+		// The run is over, but a process that a command has left in another session may keep files open. The server
+		// does not wait for it, and closes nothing before it exits, because that process may be reading.
 		time.AfterFunc(strayGrace, s.link.Exit)
 	}
 	<-done
 	return false, nil
 }
 
-// strayGrace is how long a private mount is served on, after the run is over, to processes that still use it.
+// strayGrace is how long a private mount still serves such processes after the run is over.
 const strayGrace = 500 * time.Millisecond
 
 // leave releases the scratch directory, and removes it if it is temporary and holds no changes that were not packed.
@@ -237,7 +238,7 @@ func (s *server) leave() error {
 	if s.scratch.Kind() == scratch.Kept {
 		return nil
 	}
-	now, err := scratch.Open(s.scratch.Dir) // pack may have noted since that it has packed the changes
+	now, err := scratch.Open(s.scratch.Dir) // pack may have recorded since that it has packed the changes
 	if err != nil {
 		return nil // removed by umount
 	}

@@ -111,5 +111,5 @@ func (s *Shard) grow(keep keeper) (found, error) {
 	return found{file: s.whole, built: true}, s.buildErr
 }
 
-// ErrClosed says that indexing was ended by Close.
+// ErrClosed means that indexing was ended by Close.
 var ErrClosed = errors.New("closed before it was indexed")

@@ -19,7 +19,7 @@ import (
 // SidecarSuffix is what is appended to a shard's name for that of the index file beside it.
 const SidecarSuffix = ".sfidx"
 
-// ErrNotIndex says that the file that was named for the index is another one, which is not to be lost.
+// ErrNotIndex means that the file that was named for the index is another one, which is not to be lost.
 var ErrNotIndex = errors.New("not an index file, and not replaced by one")
 
 // mapping is an index file mapped into memory.

@@ -15,8 +15,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// openDir opens a mountpoint or another directory of sample directories. A mount of many shards cannot be changed, so
-// it is like any other directory.
+// openDir opens a mountpoint or another directory of sample directories. A mount of many shards is read-only and
+// treated as any other directory.
 func (s *Source) openDir(ctx context.Context, st store.Store, dir string) error {
 	changes, err := mounts.Open(ctx, st, dir)
 	if errors.Is(err, mounts.ErrNotMounted) {
@@ -30,7 +30,7 @@ func (s *Source) openDir(ctx context.Context, st store.Store, dir string) error 
 	return nil
 }
 
-// openRoot opens a directory that is no mount of one shard.
+// openRoot opens a directory that is not a mount of one shard.
 func (s *Source) openRoot(dir string) error {
 	root, err := os.OpenRoot(dir)
 	switch {
@@ -45,12 +45,12 @@ func (s *Source) openRoot(dir string) error {
 	return nil
 }
 
-// changed yields the samples of a mount. Writes to a file that is already mapped need not change its times, so whether
-// all of them have been packed is then not known. A file that is mapped later gets a new time at the first write.
+// changed yields the samples of a mount. Writes to a file that is already mapped need not change its times, so the
+// mount is then not marked as packed. A file that is mapped later gets a new time at the first write.
 func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		if by := mounts.WritableMappings(s.Changes.Scratch.Mountpoint()); by != "" {
-			s.ui.Warn("%s: changes count as not packed, as a file is mapped by process %s", s.place, by)
+			s.ui.Warn("%s: changes count as not packed, because process %s has mapped a file", s.place, by)
 		} else {
 			var err error
 			if s.stamp, err = s.Changes.Stamp(); err != nil {
@@ -62,8 +62,8 @@ func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 	}
 }
 
-// inDirs yields the samples of a directory. One without samples is refused: most likely it is a mountpoint with nothing
-// mounted on it.
+// inDirs yields the samples of a directory. A directory without samples is an error: most likely it is a mountpoint
+// with nothing mounted on it.
 func (s *Source) inDirs() iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		none := true

@@ -11,12 +11,12 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// maxShards is the largest number of names that a command line may stand for.
+// maxShards is the largest number of names that a command line may expand to.
 const maxShards = 1 << 18
 
-// Expand returns the names that the arguments of a command line stand for. @FILE stands for the lines of a file, and
-// braces stand for each of their alternatives, {train,val}, or for each number of a range, {0000..0147}. An argument
-// that is the name of an existing file is taken as it is.
+// Expand expands the arguments of a command line to names. @FILE expands to the lines of a file, and braces to each of
+// their alternatives, {train,val}, or to each number of a range, {0000..0147}. An argument that is the name of an
+// existing file is not expanded.
 func Expand(args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
@@ -45,7 +45,7 @@ func Expand(args []string) ([]string, error) {
 	return names, nil
 }
 
-// readNames returns the names in a file, one a line, without empty lines and those that begin with #.
+// readNames returns the names in a file, one per line. It skips empty lines and lines that begin with #.
 func readNames(file string) (names []string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -75,7 +75,7 @@ func readNames(file string) (names []string, err error) {
 	return names, nil
 }
 
-// expandBraces returns the names that a name with braces stands for. Those in a pipe's command are left to the shell.
+// expandBraces expands the braces in a name. Those in a pipe's command are left to the shell.
 func expandBraces(name string) ([]string, error) {
 	before, rest, ok := strings.Cut(name, "{")
 	inner, after, closed := strings.Cut(rest, "}")
@@ -102,8 +102,8 @@ func expandBraces(name string) ([]string, error) {
 	return names, nil
 }
 
-// alternatives returns what the text between braces stands for: the elements of a list, or the numbers of a range.
-// Numbers are padded with zeros to the width of the range's ends if one of those begins with a zero.
+// alternatives expands the text between braces to the elements of a list or the numbers of a range. Numbers are padded
+// with zeros to the width of the range's ends if one of the ends begins with a zero.
 func alternatives(inner string) ([]string, error) {
 	from, to, ok := strings.Cut(inner, "..")
 	if !ok {

@@ -8,7 +8,7 @@ import (
 func TestExpandBraces(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		want []string // nil: refused
+		want []string // nil: an error
 	}{
 		{"train.tar", []string{"train.tar"}},
 		{"t-{0..2}.tar", []string{"t-0.tar", "t-1.tar", "t-2.tar"}},

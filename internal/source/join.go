@@ -28,7 +28,7 @@ func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err erro
 	for _, text := range names {
 		n, err := Resolve(text)
 		if err == nil {
-			n.Kind = Shard // only there keys can be looked up; opening anything else says what is wrong
+			n.Kind = Shard // keys can be looked up only in a shard; opening anything else fails
 		}
 		var s *Source
 		if err == nil {
@@ -44,7 +44,7 @@ func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err erro
 	return j, nil
 }
 
-// Apply returns samples with the members that the shards have for them.
+// Apply adds the members that the shards have for the samples' keys.
 func (j *Join) Apply(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sample, error] {
 	for _, o := range j.joined {
 		samples = o.pack.Apply(samples)
@@ -52,7 +52,7 @@ func (j *Join) Apply(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sampl
 	return samples
 }
 
-// Report warns of samples that had no partner. It returns what of the shards could not be read.
+// Report warns of samples without a match on the other side. Its error wraps ErrCut for each shard that is cut.
 func (j *Join) Report() error {
 	var cuts []error
 	for _, o := range j.joined {

@@ -7,7 +7,7 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// ReadKeys reads a file of keys, one a line. The empty name stands for every key, and the result is nil.
+// ReadKeys reads a file of keys, one per line. For the empty name it returns nil, which stands for all keys.
 func ReadKeys(name string) (map[string]bool, error) {
 	if name == "" {
 		return nil, nil

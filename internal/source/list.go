@@ -9,10 +9,10 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// List is a list of names whose samples are read one after the other. Each name is opened when it is its turn.
+// List is a list of names whose samples are read one after the other. A name is opened when its turn comes.
 type List struct {
-	Buffered bool // samples are written later than they are yielded, and in any order
-	Partial  bool // not all that the samples hold is packed
+	Buffered bool // samples are written some time after they are yielded, in any order
+	Partial  bool // some members or samples are left out, so mounts are not marked as packed
 
 	names   []Name
 	o       Options
@@ -22,7 +22,7 @@ type List struct {
 // NewList returns a list of names.
 func NewList(names []Name, o Options) *List { return &List{names: names, o: o} }
 
-// Single reports whether the end of the output may be a copy of the end of the list's only source.
+// Single reports whether the list has a single source, whose end may be copied as the end of the output.
 func (l *List) Single() bool { return len(l.names) == 1 && !l.Buffered }
 
 // Files returns the local files of the shards in the list.
@@ -35,11 +35,11 @@ func (l *List) Files() (files []fs.FileInfo) {
 	return files
 }
 
-// bufferedCacheBytes is the memory for decoded pieces of each shard where many can be open.
+// bufferedCacheBytes limits the cache of decompressed blocks of each shard when many may be open.
 const bufferedCacheBytes = 4 << 20
 
-// Samples yields the samples of all sources. A source is closed when all that it has yielded is freed, unless its end
-// may still be copied.
+// Samples yields the samples of all sources. A source is closed when all its samples are freed, unless its end may
+// still be copied.
 func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		o := l.o
@@ -81,7 +81,7 @@ func (l *List) yield(s *Source, yield func(pack.Sample, error) bool) bool {
 	return l.Single() || yield(pack.Sample{Free: release}, nil)
 }
 
-// MarkPacked notes that the samples have been packed. It returns what of the sources could not be read.
+// MarkPacked records in mounts that their changes have been packed. Its error wraps ErrCut for each source that is cut.
 func (l *List) MarkPacked() error {
 	var errs []error
 	for _, s := range l.sources {

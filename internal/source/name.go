@@ -1,9 +1,9 @@
 // Package source turns a name into samples.
 //
-// [Resolve] is the only place that knows what a name may stand for: a shard in a store, a mountpoint or another
-// directory of sample directories, standard input, or the output of a command. [Open] opens one name as a [Source],
-// which yields its samples as they are now; [List] yields those of many names, one after the other, and [Join] adds
-// members from other shards. [Expand] comes before all that: it turns the arguments of a command line into names.
+// [Resolve] alone decides what a name stands for: a shard in a store, a mountpoint or another directory of sample
+// directories, standard input, or the output of a command. [Open] opens one name as a [Source], which yields its
+// samples as they are now; [List] yields those of many names, one after the other, and [Join] adds members from other
+// shards. [Expand] turns the arguments of a command line into names.
 package source
 
 import (
@@ -21,7 +21,7 @@ import (
 // Stdin is the name of standard input.
 const Stdin = "-"
 
-// Kind says what a name stands for.
+// Kind is what a name stands for.
 type Kind uint8
 
 const (
@@ -35,17 +35,16 @@ type Name struct {
 	Text string      // as the user gave it
 	Kind Kind        // the zero value is Shard
 	Path string      // of a Dir
-	File fs.FileInfo // of a Shard in a local file; nil for all else
+	File fs.FileInfo // of a Shard in a local file; else nil
 }
 
 // String returns the name for messages: without credentials and without the arguments of a command.
 func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
 
-// isStream reports whether a name stands for a Stream, which does not depend on what exists.
+// isStream reports whether a name stands for a Stream. It does not look at the file system.
 func isStream(name string) bool { return name == Stdin || pipe.Is(name) }
 
-// Resolve returns what a name stands for. It is an error if that is a local file or directory and does not exist. Its
-// errors begin with the name.
+// Resolve finds out what a name stands for. A local file or directory must exist. Errors begin with the name.
 func Resolve(name string) (Name, error) {
 	n := Name{Text: name}
 	if isStream(name) {
@@ -53,7 +52,7 @@ func Resolve(name string) (Name, error) {
 		return n, nil
 	}
 	if scheme, _ := store.Split(name); scheme != store.FileScheme {
-		return n, nil // that it exists, its store says when it is opened
+		return n, nil // its store checks that it exists when it is opened
 	}
 	path, err := store.Path(name)
 	if err != nil {
@@ -88,8 +87,8 @@ func ResolveAll(names []string) ([]Name, error) {
 	return list, nil
 }
 
-// isMountpoint reports whether shardfs has mounted something at a path. If its server is gone, that path has no
-// [os.Stat].
+// isMountpoint reports whether shardfs has a mount at a path. If the server of the mount is gone, [os.Stat] fails
+// there.
 func isMountpoint(path string) bool {
 	place, err := mounts.Absolute(path)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// ErrOnce says that standard input cannot be opened as a shard, because it can be read only once.
+// ErrOnce means that standard input cannot be opened as a shard, because it can be read only once.
 var ErrOnce = ui.Usagef("-: standard input can only be run over, packed and checked")
 
-// OpenShard opens a shard. On a terminal it shows the progress of the indexing, and it warns of what is odd about the
-// shard. An error that o.AllowTruncated would avoid has that as its hint.
+// OpenShard opens a shard. It shows the progress of indexing on a terminal, and warns of a truncated shard and of
+// trailing bytes. If o.AllowTruncated would avoid the error, the error has a hint.
 func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
 	if name == Stdin {
 		return nil, ErrOnce
@@ -41,8 +41,8 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 	return sh, nil
 }
 
-// WarnWhenIndexed waits until a shard that was opened while its index is built is indexed, or closed, and says what is
-// odd about it, or why the index ends early.
+// WarnWhenIndexed waits until a growing shard is indexed or closed, and then gives the warnings of OpenShard, or the
+// error that ended the indexing.
 func WarnWhenIndexed(u *ui.UI, sh *shard.Shard) {
 	f, err := sh.Built()
 	switch {
@@ -53,7 +53,7 @@ func WarnWhenIndexed(u *ui.UI, sh *shard.Shard) {
 	}
 }
 
-// warn says what is odd about a shard that can be read nevertheless.
+// warn warns of a shard that is truncated or has trailing bytes but can be read.
 func warn(u *ui.UI, name string, f *index.File) {
 	if f.Cut != "" {
 		u.Warn("%s: %s; %s before it can be read", name, f.Cut, ui.Count(f.Index.Samples(), "whole sample"))

@@ -15,16 +15,16 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// What can be wrong with the samples of a source.
+// Errors about the samples of a source.
 var (
 	ErrCut       = errors.New("published without the samples after the cut")
 	ErrNoSamples = errors.New("neither a mount of shardfs nor a directory of sample directories")
 )
 
-// Options says how names are opened. UI must be set.
+// Options configures how names are opened. UI must be set.
 type Options struct {
-	Shard  shard.Options // for shards; its SpoolDir is also that of streams
-	Stdin  *os.File      // what the name Stdin reads
+	Shard  shard.Options // for shards; streams use its SpoolDir too
+	Stdin  *os.File      // read for the name Stdin
 	Stderr *os.File      // standard error of the commands of pipes; nil means /dev/null
 	UI     *ui.UI        // for progress and warnings
 }
@@ -32,19 +32,19 @@ type Options struct {
 // Source is an opened name. It is not safe for concurrent use, but what its fields point to is.
 type Source struct {
 	Name    string          // for messages
-	Shard   *shard.Shard    // the shard, or that of the mount; nil for other directories and for streams
-	Stream  *shard.Stream   // the stream; nil for all else
-	Changes *mounts.Changes // what was changed in the mount; nil for all else
-	Dirs    pack.Source     // the sample directories of a Dir as they are now; nil for all else
+	Shard   *shard.Shard    // the shard, or the shard of the mount; nil for other directories and for streams
+	Stream  *shard.Stream   // the stream; else nil
+	Changes *mounts.Changes // the changes of the mount; else nil
+	Dirs    pack.Source     // the sample directories of a Dir as they are now; else nil
 
 	ui      *ui.UI
-	command *pipe.Command // that the stream comes from; nil for all else
+	command *pipe.Command // the command that writes the stream; else nil
 	close   io.Closer
 	place   string // of a Dir, as the user gave it
-	stamp   string // of the mount's changes, before they are packed; "" if some may be missed
+	stamp   string // stamp of the mount's changes when Samples began; "" if later writes may not change it
 }
 
-// Open opens a name. What is read of it later is read until ctx ends.
+// Open opens a name. Reads fail after ctx has ended.
 func Open(ctx context.Context, n Name, o Options) (*Source, error) {
 	s := &Source{Name: n.String(), ui: o.UI, place: n.Path}
 	var err error
@@ -64,7 +64,7 @@ func Open(ctx context.Context, n Name, o Options) (*Source, error) {
 	return s, nil
 }
 
-// Samples yields the samples as they are now, in their order, and with them what is between and after them.
+// Samples yields the samples as they are now, in their order, with the members between and after them.
 func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 	switch {
 	case s.Stream != nil:
@@ -77,7 +77,7 @@ func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 	return pack.Shard(s.namedBase())
 }
 
-// Base returns the shard as package pack takes it; the zero Base where there is none.
+// Base returns the shard as a pack.Base; the zero Base if the source has no shard.
 func (s *Source) Base() pack.Base {
 	if s.Shard == nil {
 		return pack.Base{}
@@ -85,16 +85,16 @@ func (s *Source) Base() pack.Base {
 	return BaseOf(s.Shard)
 }
 
-// BaseOf returns a shard as package pack takes it.
+// BaseOf returns a shard as a pack.Base.
 func BaseOf(sh *shard.Shard) pack.Base {
 	b := pack.Base{Index: sh.Index, Plain: sh.Bytes(), Size: sh.Plain()}
 	if sh.Cut != "" {
-		b.Size = 0 // there is no end to be copied
+		b.Size = 0 // the shard has no end to copy
 	}
 	return b
 }
 
-// namedBase returns Base for errors that name the source.
+// namedBase returns Base with the name of the source, for errors.
 func (s *Source) namedBase() pack.Base {
 	b := s.Base()
 	b.Name = s.Name
@@ -109,7 +109,7 @@ func (s *Source) CutError() error {
 	return fmt.Errorf("%s: %w: %s", s.Name, ErrCut, s.Shard.Cut)
 }
 
-// MarkPacked notes in a mount that all its changes, as they were when Samples was called, have been packed.
+// MarkPacked records in a mount that all changes made before Samples have been packed.
 func (s *Source) MarkPacked() error {
 	if s.stamp == "" {
 		return nil

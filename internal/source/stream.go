@@ -27,7 +27,7 @@ func (s *Source) openStream(ctx context.Context, name string, o Options) (err er
 	return nil
 }
 
-// streamed yields the samples of a stream, each of a shard of its own that ends before the next sample.
+// streamed yields the samples of a stream. Each has its own Base, which ends before the next sample.
 func (s *Source) streamed(yield func(pack.Sample, error) bool) {
 	var b pack.Base
 	for x, err := range s.Stream.Samples() {
@@ -50,7 +50,7 @@ func (s *Source) streamed(yield func(pack.Sample, error) bool) {
 			return
 		}
 	}
-	b.Size = s.Stream.Size() // which is known only now
+	b.Size = s.Stream.Size() // known only now
 	yield(pack.End(b), nil)
 }
 

@@ -25,10 +25,10 @@ var (
 	ErrNoDir      = errors.New("no such directory")
 )
 
-// ErrBusy says that another process is writing the object.
+// ErrBusy means that another process is writing the object.
 var ErrBusy = errors.New("another process is writing it")
 
-// ErrChanged says that an object is no longer the version that was opened.
+// ErrChanged means that an object is no longer the version that was opened.
 var ErrChanged = errors.New("it was changed since it was opened")
 
 // Version distinguishes a version of an object from all others of that name, earlier or later. Equal versions of one

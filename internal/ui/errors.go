@@ -16,7 +16,7 @@ func Usagef(format string, args ...any) error {
 	return &UsageError{fmt.Errorf(format, args...)}
 }
 
-// HintError is an error with a way out.
+// HintError is an error with a hint how to avoid it.
 type HintError struct {
 	Err  error
 	Hint string // what the user can do, as one clause
@@ -25,7 +25,7 @@ type HintError struct {
 func (e *HintError) Error() string { return e.Err.Error() }
 func (e *HintError) Unwrap() error { return e.Err }
 
-// WithHint returns an error with a way out.
+// WithHint adds a hint to an error.
 func WithHint(err error, hint string) error { return &HintError{err, hint} }
 
 // HintOf returns the hint of an error, or "".
@@ -36,11 +36,12 @@ func HintOf(err error) string {
 	return ""
 }
 
-// ReportedError is an error that was reported to the user already: it decides the exit status, and Fail says nothing.
+// ReportedError is an error that the user has already been told. It still determines the exit status, but Fail does not
+// print it.
 type ReportedError struct{ Err error }
 
 func (e *ReportedError) Error() string { return e.Err.Error() }
 func (e *ReportedError) Unwrap() error { return e.Err }
 
-// Reported marks an error as reported to the user.
+// Reported marks an error as already reported to the user.
 func Reported(err error) error { return &ReportedError{err} }

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns text without control characters and invalid UTF-8, which are escaped as in Go: names come from
-// strangers, and a terminal obeys what it is sent. Newlines at the end are dropped.
+// Printable escapes control characters and invalid UTF-8 as in Go, because names in shards are not trusted and a
+// terminal would execute control sequences. Newlines at the end are dropped.
 func Printable(s string) string {
 	s = strings.TrimRight(s, "\n")
 	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) && r != ' ' }) < 0 {
@@ -19,7 +19,7 @@ func Printable(s string) string {
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
-// Count returns a number with the name of the things that are counted: "1 sample", "2 samples".
+// Count returns a number with the name of the things it counts: "1 sample", "2 samples".
 func Count(n int, thing string) string {
 	if n != 1 {
 		thing += "s"
@@ -40,13 +40,13 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1f %s", f, units[unit])
 }
 
-// JSONText is a text for JSON, which holds only UTF-8: exactly one of the two is set.
+// JSONText is a string for JSON, which allows only UTF-8. Exactly one of the two fields is set.
 type JSONText struct {
 	Text *string // the text, if it is UTF-8
 	Hex  *string // else its bytes in hexadecimal
 }
 
-// NewJSONText returns a text for JSON.
+// NewJSONText returns the JSONText for a string.
 func NewJSONText(s string) JSONText {
 	if utf8.ValidString(s) {
 		return JSONText{Text: &s}

@@ -1,10 +1,9 @@
-// Package ui is how shardfs talks to its user: results go to one stream, messages to another.
+// Package ui writes results and messages to the user: results to one stream, messages to another.
 //
-// A message has one of four levels, each with a method: Fail says why a command ends, Warn what the user should look at,
-// Note what was done, and Detail why. Print prints a result. The package also has the three kinds of error that are
-// about talking: a mistake in the command line ([UsageError]), an error with a way out of it ([HintError]), and one that
-// was reported already ([ReportedError]). It knows no flags and no exit statuses; the program hands in the
-// streams.
+// There is a method for each of the four levels of messages: Fail for errors, Warn for what the user should look at,
+// Note for what was done, and Detail for why. Print prints a result. The package also has three kinds of error that
+// affect messages: a mistake in the command line ([UsageError]), an error with a hint ([HintError]), and an error that
+// was already reported ([ReportedError]). It knows no flags and no exit statuses; the program sets the streams.
 package ui
 
 import (
@@ -30,13 +29,13 @@ type UI struct {
 	Verbose   bool               // write details
 	JSON      bool               // print results as JSON, one object a line
 	LogFormat string             // "json" writes messages as JSON, one object a line; all else writes text
-	Hint      func(error) string // returns the way out of an error, or ""; nil: HintOf
+	Hint      func(error) string // returns the hint for an error, or ""; nil means HintOf
 
 	mu sync.Mutex // guards Err
 }
 
-// Fail says why a command ends, and the way out if there is one. Joined errors get a line each. An error that was
-// reported already, or that says that no one reads the results any more, is left out.
+// Fail writes the error that ends a command, and its hint if there is one. Each of several joined errors gets a line.
+// Errors that were already reported are left out, and so is EPIPE: the reader of the results has gone.
 func (u *UI) Fail(err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
 		for _, err := range joined.Unwrap() {
@@ -58,17 +57,17 @@ func (u *UI) Fail(err error) {
 	}
 }
 
-// Warn says what the user should look at.
+// Warn writes a warning.
 func (u *UI) Warn(format string, args ...any) { u.Say("warning", fmt.Sprintf(format, args...)) }
 
-// Note says what was done, unless Quiet.
+// Note writes what was done, unless Quiet.
 func (u *UI) Note(format string, args ...any) {
 	if !u.Quiet {
 		u.Say("", fmt.Sprintf(format, args...))
 	}
 }
 
-// Detail says what is done and why, if Verbose.
+// Detail writes what is done and why, if Verbose.
 func (u *UI) Detail(format string, args ...any) {
 	if u.Verbose {
 		u.Say("", fmt.Sprintf(format, args...))
@@ -95,8 +94,8 @@ func (u *UI) Say(level, text string) {
 	fmt.Fprintf(u.Err, "shardfs: %s%s\n", level, Printable(text))
 }
 
-// Progress returns a function that shows how far a shard has been indexed, in bytes, and one that erases that line.
-// Show is nil where Err is no terminal or Quiet is set; done is never nil.
+// Progress returns two functions: show writes a line with how much of a shard has been indexed, in bytes, and done
+// erases it. Show is nil if Err is not a terminal or Quiet is set; done is never nil.
 func (u *UI) Progress(name string) (show func(read, size int64), done func()) {
 	if f, ok := u.Err.(*os.File); u.Quiet || !ok || !IsTerminal(f) {
 		return nil, func() {}

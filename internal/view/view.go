@@ -109,7 +109,7 @@ func New(sh *shard.Shard) *View {
 	return &View{Shard: sh, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), made: sh.ModTime()}
 }
 
-// ErrShard says that what a file of the shard holds cannot be read from it.
+// ErrShard means that what a file of the shard holds cannot be read from it.
 var ErrShard = errors.New("read shard")
 
 // asShardError makes an ErrShard of any other error.

@@ -23,7 +23,7 @@ func (c *copied) Tasks() iter.Seq2[*Task, error] {
 	return c.tasks(func(t *copiedPlace) place { return t })
 }
 
-// tasks yields a Task for each sample, with what the index says about it. The place of one is made of that of its copy.
+// tasks yields a Task for each sample in the index. Of makes its place from the place of its copy.
 func (c *copied) tasks(of func(*copiedPlace) place) iter.Seq2[*Task, error] {
 	return func(yield func(*Task, error) bool) {
 		base := c.src.Base()
@@ -50,18 +50,18 @@ func (*copied) Err() error { return nil }
 // Close implements kind.
 func (c *copied) Close() error { return errors.Join(c.src.Close(), c.dir.Remove()) }
 
-// copiedPlace is the directory of a sample that is copied.
+// copiedPlace is the directory of a copied sample.
 type copiedPlace struct {
 	copies *extractor
 	base   pack.Base
 	source string
 	sample index.Sample
-	dir    *sampleDir // nil: there is none
+	dir    *sampleDir // the copy; nil: none
 }
 
 // Prepare implements place.
 func (p *copiedPlace) Prepare(context.Context, int) (dir string, err error) {
-	if err := p.Free(); err != nil { // of the attempt before
+	if err := p.Free(); err != nil { // the copy of the previous attempt
 		return "", err
 	}
 	if p.dir, err = p.copies.extract(p.base.Index, p.base.Plain, p.source, p.sample); err != nil {

@@ -34,16 +34,17 @@ func newExtractor(dir string) (*extractor, error) {
 
 // sampleDir is the directory of one extracted sample. It is not safe for concurrent use.
 type sampleDir struct {
-	dir    string // of the sample's files
-	root   string // what remove removes
+	dir    string // directory with the sample's files
+	root   string // directory that remove removes; dir is in it
 	index  *index.Index
 	sample index.Sample
-	files  map[string]identity // of the files as they were written
+	files  map[string]identity // identities of the files as they were written
 	opened *os.Root            // root, once state was called, until remove
 }
 
-// identity shows whether a file is still the one that was written. The modification time is the member's own, so that a
-// write is noticed even within one tick of the file system's clock; the change time shows that it was set back.
+// identity shows whether a file is still as it was written. Its modification time is set to the member's, so that a
+// write is noticed even within one tick of the file system's clock; its change time shows whether a command has set the
+// modification time back.
 type identity struct {
 	inode        uint64
 	size         int64
@@ -51,7 +52,7 @@ type identity struct {
 	row          int
 }
 
-// extract copies one sample of the shard with this index and these plain bytes. Source is what __source__ will hold.
+// extract copies one sample of the shard with index x and plain bytes. Source is the content of __source__.
 func (e *extractor) extract(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*sampleDir, error) {
 	root := filepath.Join(e.dir, strconv.Itoa(sample.Number))
 	d := &sampleDir{dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
@@ -134,7 +135,7 @@ func identityOf(info fs.FileInfo) identity {
 	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// state returns the sample's directory as it is now; false where it is gone. Its files can be opened until remove.
+// state returns the sample's directory as it is now; false if it is gone. Its files can be opened until remove.
 func (d *sampleDir) state() (pack.Dir, bool, error) {
 	dir := pack.Dir{Path: d.sample.Path, Sample: &d.sample}
 	now, err := d.read()
@@ -172,7 +173,8 @@ func (d *sampleDir) state() (pack.Dir, bool, error) {
 	return dir, true, nil
 }
 
-// read reads the sample's directory. A link in its place, or on the way to it, counts as nothing.
+// read reads the sample's directory. If a symbolic link has replaced it or a directory above it, the sample counts as
+// gone.
 func (d *sampleDir) read() (dir pack.Dir, err error) {
 	if d.opened == nil {
 		if d.opened, err = os.OpenRoot(d.root); err != nil {
@@ -189,7 +191,7 @@ func (d *sampleDir) read() (dir pack.Dir, err error) {
 	return pack.ReadDirs(pack.RootFS(d.opened), d.sample.Path)
 }
 
-// remove removes the rest of the sample.
+// remove removes the sample's directory and all in it.
 func (d *sampleDir) remove() error {
 	if d.opened != nil {
 		d.opened.Close()
@@ -197,7 +199,7 @@ func (d *sampleDir) remove() error {
 	return scratch.RemoveAll(d.root)
 }
 
-// isLocked reports whether the owner of a file in a directory, or in one below, may not read it.
+// isLocked reports whether a file in a directory, or in one below, is not readable for its owner.
 func isLocked(dir pack.Dir) bool {
 	for _, file := range dir.Files {
 		if file.Mode.IsRegular() && file.Mode&0o400 == 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// A sampleDir says what a command has done to the sample.
+// The state of a sampleDir shows what a command has changed.
 func TestExtract(t *testing.T) {
 	in := func(d *sampleDir, name string) string { return filepath.Join(d.dir, name) }
 	rewrite := func(t *testing.T, d *sampleDir) { // in place, with as many bytes

@@ -14,8 +14,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// inPlace is a directory of sample directories, such as a mount. What commands do there stays, and what is packed in
-// the end is the directory as it is then.
+// inPlace is a directory of sample directories, such as a mount. Changes by commands stay there, and Finish packs the
+// directory as it is then.
 type inPlace struct {
 	dir     string // absolute
 	src     *source.Source
@@ -70,7 +70,7 @@ func (p *inPlace) task(path string, number int) *Task {
 	return t
 }
 
-// sampleDirs yields a directory and those in it, as far as they are samples.
+// sampleDirs yields those of a directory and its subdirectories that are samples.
 func sampleDirs(d pack.Dir) iter.Seq[pack.Dir] {
 	return func(yield func(pack.Dir) bool) {
 		isSample := d.Sample != nil || d.Path != "" && slices.ContainsFunc(d.Files, func(file pack.DirFile) bool {
@@ -128,7 +128,7 @@ func (p *inPlace) Err() error {
 // Close implements kind.
 func (p *inPlace) Close() error { return p.src.Close() }
 
-// existing is the directory of a sample that is used in place. What becomes of it is packed by Finish.
+// existing is the directory of a sample that is used in place. Finish packs it.
 type existing string
 
 // Prepare implements place.

@@ -17,14 +17,14 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// mounted is a private mount of a shard, served by a process of its own. After a failed attempt a sample is copied,
-// because the mount shows what the attempt has changed.
+// mounted is a private mount of a shard, served by another process. After a failed attempt a sample is copied for the
+// next one, because the mount shows the changes of the failed attempt.
 type mounted struct {
 	*copied
 	changes    *overlay.Overlay
 	server     *server.Process
 	mountpoint string
-	root       *os.Root // of a mount of the kernel's overlayfs; nil for another
+	root       *os.Root // root of a mount by overlayfs; nil for FUSE
 }
 
 // openMounted mounts the shard of c. After an error it leaves c as it is.
@@ -72,7 +72,7 @@ func (m *mounted) Tasks() iter.Seq2[*Task, error] {
 	return m.tasks(func(c *copiedPlace) place { return &mountedPlace{copiedPlace: c, mount: m} })
 }
 
-// Err implements kind. A command need not have noticed that the server has ended.
+// Err implements kind. It asks the server, because a command may succeed although the server has ended.
 func (m *mounted) Err() error {
 	if err := m.server.Err(); err != nil {
 		return fmt.Errorf("%s: %w", m.src.Name, err)
@@ -85,7 +85,7 @@ func (m *mounted) Close() error { return errors.Join(m.stop(), m.copied.Close())
 
 // stop unmounts and closes the changes.
 func (m *mounted) stop() error {
-	died := m.server.Err() != nil // which was reported, or came too late to do harm
+	died := m.server.Err() != nil // Err has reported it, or it is too late to matter
 	if m.root != nil {
 		m.root.Close()
 	}
@@ -96,11 +96,11 @@ func (m *mounted) stop() error {
 	return errors.Join(err, m.changes.Close())
 }
 
-// mountedPlace is the directory of a sample in the mount, or for further attempts that of its copy.
+// mountedPlace is the directory of a sample in the mount, or from the second attempt on that of its copy.
 type mountedPlace struct {
 	*copiedPlace
 	mount *mounted
-	again bool // the copy is meant
+	again bool // use the copy
 }
 
 // Prepare implements place.

@@ -17,7 +17,7 @@ type streamed struct {
 	dir    *scratch.Scratch
 	copies *extractor
 	src    *source.Source
-	last   *index.Index // of the last piece of the stream; nil before the first
+	last   *index.Index // index of the last piece of the stream; nil before the first
 }
 
 func openStream(
@@ -78,7 +78,7 @@ func (*streamed) Err() error { return nil }
 // Close implements kind.
 func (s *streamed) Close() error { return errors.Join(s.src.Close(), s.dir.Remove()) }
 
-// streamedPlace is the directory of a sample of a stream, whose bytes go with it.
+// streamedPlace is the directory of a sample of a stream. Free also frees the sample's bytes in the stream.
 type streamedPlace struct {
 	copiedPlace
 	stream *streamed

@@ -1,11 +1,11 @@
 // Package workspace provides a directory for each sample of a source, for a command to run in.
 //
-// There are three kinds. Samples of a shard are in a private mount of it, served by a process of its own, or, where
-// nothing can be mounted, are copied into real directories one by one; so are those of a stream, as they arrive. A
-// directory of sample directories is used in place, and what commands do there stays.
+// There are three kinds. Samples of a shard are in a private mount, served by another process, or, where nothing can be
+// mounted, are copied into real directories one by one. Samples of a stream are copied as they arrive. A directory of
+// sample directories is used in place, and changes there stay.
 //
-// A [Workspace] yields a [Task] for each sample. Its user has the directory prepared, runs a command in it, asks what
-// became of it, and frees it, so that a run needs no more disk space than the samples that are worked on.
+// A [Workspace] yields a [Task] for each sample. The caller prepares its directory, runs a command in it, reads its
+// state, and frees it, so that a run needs disk space only for the samples that are being processed.
 package workspace
 
 import (
@@ -22,42 +22,42 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Mode says how the directories of a shard's samples come about.
+// Mode selects how the directories of a shard's samples are made.
 type Mode uint8
 
 const (
-	Auto  Mode = iota // Mount where that is possible, else Copy
+	Auto  Mode = iota // Mount if that is possible, else Copy
 	Mount             // in a private mount
 	Copy              // by copying each sample before its command
 )
 
-// Options says how a workspace is made. Source.UI and Server.UI must be set.
+// Options configures a workspace. Source.UI and Server.UI must be set.
 type Options struct {
 	Mode    Mode           // the zero value is Auto
-	TempDir string         // for temporary files; "" means os.TempDir, which is swept of what killed runs have left
+	TempDir string         // for temporary files; "" means os.TempDir, where Open first removes those of killed runs
 	Source  source.Options // how the source is opened
 	Server  server.Command // how the server of a private mount is started; its Args are set here
 }
 
-// Mounts reports whether the samples of a name will be in a private mount, if that can be made.
+// Mounts reports whether Open will try to mount the source of a name.
 func (o *Options) Mounts(n source.Name) bool {
 	return n.Kind == source.Shard && (o.Mode == Mount || o.Mode == Auto && server.CanMount())
 }
 
 // Workspace has a directory for each sample of a source. Its methods are those of a kind of workspace:
 //
-//   - Tasks yields the samples in their order. It may be ranged over again, except of a stream.
-//   - Finish packs what comes after the last sample. Of a directory, which is packed as it is when all commands have
-//     ended, it packs everything.
-//   - Err returns why the commands that have ended by now may have seen errors that were not their own: the server of
-//     the mount has ended.
+//   - Tasks yields the samples in their order. It may be ranged over again, except for a stream.
+//   - Finish packs what comes after the last sample. For a directory it packs everything, because a directory is packed
+//     as it is when all commands have ended.
+//   - Err returns an error if the server of the mount has ended: the commands that have ended by now may have failed
+//     because of that.
 //   - Close removes what the workspace has made.
 type Workspace struct {
 	Name    string       // of the source, for messages
 	Dir     string       // for temporary files
 	Shard   *shard.Shard // that the samples are from; nil for a stream or a directory
-	Samples int          // how many tasks there are; 0 if that is not known yet
-	Pid     int          // of a child process of this one that runs no command; 0: there is none
+	Samples int          // number of tasks; 0 if it is not known
+	Pid     int          // a child process that is not a command of the run; 0: none
 	Cut     error        // wraps source.ErrCut if the source lacks samples; else nil
 
 	kind
@@ -73,10 +73,11 @@ type kind interface {
 
 // Task is one sample. Its methods are those of its place in the workspace:
 //
-//   - Prepare makes its directory as it was in the beginning, for an attempt from 1 on, and returns its absolute path.
+//   - Prepare makes its directory, in its original state, for an attempt (counted from 1), and returns its absolute
+//     path.
 //   - State returns its directory as it is now; false if it is gone. It can be read until Free.
 //   - Discard removes its directory, which may be broken, after its last attempt has failed.
-//   - Free says that its directory is not needed any more. It is called for every Task, also after Discard.
+//   - Free releases its directory. It must be called for every Task, also after Discard.
 //
 // They are called by one goroutine at a time, but those of several Tasks may be called at the same time.
 type Task struct {
@@ -91,7 +92,7 @@ type Task struct {
 	between func(*pack.Writer) error
 }
 
-// place is the directory of a Task; see there.
+// place is the directory of a Task, which documents its methods.
 type place interface {
 	Prepare(ctx context.Context, attempt int) (string, error)
 	State() (pack.Dir, bool, error)
@@ -99,15 +100,15 @@ type place interface {
 	Free() error
 }
 
-// Skip says that the sample is not to be in the output. Only the Finish of a directory needs to know.
+// Skip leaves the sample out of what Finish packs for a directory. For other sources it does nothing.
 func (t *Task) Skip() {
 	if t.skip != nil {
 		t.skip()
 	}
 }
 
-// PackBetween packs the members outside samples that come with a sample which is not packed itself. Where the writer
-// knows of them by the next sample, it does nothing.
+// PackBetween packs the members outside samples that come with a sample of a stream that is not packed itself. For
+// other sources it does nothing, because the writer packs them with the next sample.
 func (t *Task) PackBetween(w *pack.Writer) error {
 	if t.between == nil {
 		return nil
@@ -148,7 +149,7 @@ func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (
 	}
 	mount := o.Mounts(n)
 	if mount {
-		if o.Source.Shard.NoIndex { // the server opens the shard too, and need not index it again
+		if o.Source.Shard.NoIndex { // the server opens the shard too, and should not index it again
 			o.Source.Shard.NoIndex, o.Source.Shard.CacheDir = false, ""
 		}
 		if o.Source.Shard, err = dir.UseIndex(o.Source.Shard); err != nil {
