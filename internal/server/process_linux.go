@@ -113,16 +113,17 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 		if ok {
 			return &Process{cmd: cmd, link: link}, nil
 		}
-		if err = childError(cmd.Wait()); err == nil {
-			err = errors.New("the server ended before the mount was ready")
+		err = link.Close() // a server that waits for the request, or for its answer to be read, ends
+		if exit := childError(cmd.Wait()); exit != nil {
+			return nil, exit
 		}
+		return nil, errors.Join(errors.New("the server ended before the mount was ready"), err)
 	case <-ctx.Done():
 		cmd.Process.Signal(unix.SIGTERM)
 		cmd.Wait()
 		<-ready // the read ends, because the process has closed its end of the socket
-		err = context.Cause(ctx)
+		return nil, errors.Join(context.Cause(ctx), link.Close())
 	}
-	return nil, errors.Join(err, link.Close())
 }
 
 // childError returns the error of a child process that runs this program. A child that exited with an error has
@@ -148,6 +149,7 @@ func (p *Process) Err() error {
 			return nil
 		}
 	}
+	p.link.Close() // if it lives but cannot be asked, it ends now
 	<-p.ended
 	return fmt.Errorf("the server of the mount has ended: %v", p.cmd.ProcessState)
 }
@@ -155,6 +157,9 @@ func (p *Process) Err() error {
 // Stop ends the process, and returns when it has unmounted.
 func (p *Process) Stop() error {
 	err := p.link.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil // by Err
+	}
 	<-p.ended
 	return errors.Join(err, p.err)
 }
@@ -175,7 +180,7 @@ func Accept() (*Link, error) {
 	unix.CloseOnExec(linkFD)
 	l := &Link{conn: os.NewFile(linkFD, "link"), closed: make(chan struct{})}
 	if err := gob.NewDecoder(l.conn).Decode(&l.request); err != nil {
-		return nil, fmt.Errorf("server options: %w", err)
+		return nil, fmt.Errorf("server options: %v", err)
 	}
 	l.Options = l.request.Options
 	if l.Options.Private {
