@@ -38,7 +38,7 @@ func openMounted(ctx context.Context, n source.Name, o Options, c *copied) (*mou
 	}
 	served.SetShardOptions(o.Source.Shard)
 	var err error
-	o.Server.Args = []string{"mount", n.Text, m.mountpoint}
+	o.Server.Args = []string{"mount", n.String(), m.mountpoint} // for ps: the server ignores them
 	if m.server, err = server.StartPrivate(ctx, o.Server, served); err != nil {
 		return nil, err
 	}
