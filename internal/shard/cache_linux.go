@@ -245,7 +245,8 @@ func (c *indexCache) sweep() {
 }
 
 // evict removes the entries that were used longest ago until all together are within the limit, but not the one to
-// keep. A process that has one open or mapped can still read it.
+// keep. A process that has one open or mapped can still read it. What was used when is kept in the directory, which
+// all processes share; a cache of package lru would know of the uses of one process only.
 func (c *indexCache) evict(keep string) {
 	type entry struct {
 		name string

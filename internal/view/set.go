@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/lru"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
@@ -36,9 +36,9 @@ type Set struct {
 	cancel  context.CancelFunc
 	loading sync.WaitGroup // goroutines that open shards
 
-	mu   sync.Mutex // guards idle and the parts' state
-	idle []*part    // open and unused, the longest first
-	live int        // parts that are open
+	mu   sync.Mutex               // guards idle and the parts' state
+	idle *lru.Cache[*part, *part] // open and unused
+	live int                      // parts that are open
 }
 
 // part is one of many shards.
@@ -77,6 +77,10 @@ func Many(ctx context.Context, st store.Store, names []string,
 		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
 	}
 	s := &Set{open: open, named: make(map[string]int, len(names))}
+	s.idle = lru.New(maxOpen, nil, func(p, _ *part) {
+		p.end.Stop()
+		s.close(p)
+	})
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	tried := make(map[string]int) // the last number after each base name
 	for i, name := range names {
@@ -124,12 +128,14 @@ func (s *Set) DropPages() {
 
 // Close closes the shards that the set has opened. The set must not be used any more.
 func (s *Set) Close() error {
-	if s.only == nil {
-		s.cancel()
-		s.loading.Wait()
+	if s.only != nil {
+		return nil
 	}
+	s.cancel()
+	s.loading.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.idle.Clear() // a timer may have expired just now
 	var errs []error
 	for _, p := range s.all {
 		if p.end != nil {
@@ -257,7 +263,7 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 		return nil, p.err
 	}
 	if p.users++; p.users == 1 {
-		s.idle = slices.DeleteFunc(s.idle, func(q *part) bool { return q == p })
+		s.idle.Remove(p)
 		p.end.Stop()
 	}
 	return p.view, nil
@@ -297,23 +303,18 @@ func (s *Set) release(p *part) {
 	}
 }
 
-// rest puts an unused part among those that are closed if there are too many, or after some time.
+// rest puts an unused part among those that are closed if there are too many, or after some time. Those in use count,
+// too.
 func (s *Set) rest(p *part) {
-	s.idle = append(s.idle, p)
 	p.end = time.AfterFunc(maxIdle, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if i := slices.Index(s.idle, p); i >= 0 {
-			s.idle = slices.Delete(s.idle, i, i+1)
+		if _, ok := s.idle.Remove(p); ok {
 			s.close(p)
 		}
 	})
-	for s.live > maxOpen && len(s.idle) > 1 {
-		oldest := s.idle[0]
-		s.idle = s.idle[1:]
-		oldest.end.Stop()
-		s.close(oldest)
-	}
+	s.idle.MakeRoom(int64(s.live - s.idle.Len()))
+	s.idle.Add(p, p)
 }
 
 // close closes the shard of a part.
