@@ -17,18 +17,59 @@ type reader struct {
 	file *os.File
 }
 
+// Read implements [io.Reader].
 func (r reader) Read(p []byte) (int, error) {
-	const tick = 200 // milliseconds until the end of ctx is noticed
-	fds := []unix.PollFd{{Fd: int32(r.file.Fd()), Events: unix.POLLIN}}
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	ready, err := poll(0, int32(r.file.Fd()))
+	if err == nil && !ready[0] {
+		err = r.wait()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.file.Read(p)
+}
+
+// wait returns when the file has something to read, or is at its end, or ctx is done.
+func (r reader) wait() error {
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	defer unix.Close(event)
+	signalled := make(chan struct{})
+	stop := context.AfterFunc(r.ctx, func() {
+		defer close(signalled)
+		unix.Write(event, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // a number, at which event has something to read
+	})
+	ready, err := poll(-1, int32(r.file.Fd()), int32(event))
+	if !stop() {
+		<-signalled // before event is closed
+	}
+	if err == nil && !ready[0] {
+		err = context.Cause(r.ctx)
+	}
+	return err
+}
+
+// poll waits so many milliseconds, or without end if that is negative, until one of some descriptors can be read from
+// without waiting, and returns which can.
+func poll(timeout int, fds ...int32) (ready []bool, err error) {
+	list := make([]unix.PollFd, len(fds))
+	for i, fd := range fds {
+		list[i] = unix.PollFd{Fd: fd, Events: unix.POLLIN}
+	}
 	for {
-		if r.ctx.Err() != nil {
-			return 0, context.Cause(r.ctx)
+		_, err := unix.Poll(list, timeout)
+		if err == unix.EINTR {
+			continue
 		}
-		if n, err := unix.Poll(fds, tick); n > 0 {
-			return r.file.Read(p)
-		} else if err != nil && err != unix.EINTR {
-			return 0, err
+		for _, p := range list {
+			ready = append(ready, p.Revents != 0)
 		}
+		return ready, os.NewSyscallError("poll", err)
 	}
 }
 
@@ -45,6 +86,7 @@ type writer struct {
 	file *os.File
 }
 
+// Write implements [io.Writer].
 func (w writer) Write(p []byte) (int, error) {
 	type result struct {
 		n   int
