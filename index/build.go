@@ -34,7 +34,7 @@ type BuildOptions struct {
 // place. The last sample is included only if a member of the next sample follows; otherwise it may be incomplete. The
 // error wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or one of r.
 func Build(r io.Reader, o BuildOptions) (*Index, error) {
-	b := Builder{OnSample: o.OnSample}
+	b := Builder{onSample: o.OnSample}
 	s := NewScanner(r)
 	end, err := addAll(s, b.Add, o.Concurrent)
 	return b.conclude(s, end, err)
@@ -72,8 +72,8 @@ func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 // Builder makes an Index from the entries of a tar, added in order. The zero value is ready for use. It takes about 5
 // bytes of memory for a member, and 25 for a sample in addition to its key. It is not safe for concurrent use.
 type Builder struct {
-	// OnSample, if not nil, is called with the offset of the first header of each sample.
-	OnSample func(header int64)
+	// onSample, if not nil, is called with the offset of the first header of each sample.
+	onSample func(header int64)
 
 	x       *Index // nil before the first entry
 	extIDs  map[string]uint64
@@ -104,8 +104,8 @@ func (b *Builder) Add(e *Entry) error {
 	if ok && (!b.open || key != b.key) {
 		b.close()
 		b.open, b.key, b.start = true, strings.Clone(key), row
-		if b.OnSample != nil {
-			b.OnSample(e.Header)
+		if b.onSample != nil {
+			b.onSample(e.Header)
 		}
 	}
 	c.header.append(uint64(e.Header))

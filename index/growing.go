@@ -29,7 +29,7 @@ type waiter struct {
 // NewGrowing returns an index without samples, to be built with these options.
 func NewGrowing(o BuildOptions) *Growing {
 	g := &Growing{concurrent: o.Concurrent}
-	g.b.OnSample = o.OnSample
+	g.b.onSample = o.OnSample
 	g.b.begin()
 	g.b.addDir(0, "")
 	g.b.natural = true

@@ -117,8 +117,8 @@ func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []
 	return files
 }
 
-// File returns the file of that name in the directory itself.
-func (f *Dir) File(name string) (DirFile, bool) {
+// file returns the file of that name in the directory itself.
+func (f *Dir) file(name string) (DirFile, bool) {
 	i := slices.IndexFunc(f.Files, func(file DirFile) bool { return file.Name == name })
 	if i < 0 {
 		return DirFile{}, false

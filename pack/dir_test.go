@@ -49,10 +49,10 @@ func TestReadDirs(t *testing.T) {
 	if !slices.Equal(lines, want) {
 		t.Errorf("%q, want %q", lines, want)
 	}
-	if file, ok := f.File("sample.x"); !ok || file.Size != 1 {
+	if file, ok := f.file("sample.x"); !ok || file.Size != 1 {
 		t.Errorf("sample.x is %+v, %v", file, ok)
 	}
-	if _, ok := f.File("b"); ok {
+	if _, ok := f.file("b"); ok {
 		t.Error("a directory is among the files")
 	}
 	if _, err := ReadDirs(fsys, "nowhere"); err == nil {

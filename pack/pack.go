@@ -65,11 +65,11 @@ type Options struct {
 	Fixed     time.Time // for FixedTime; ignored otherwise
 	Selection Selection // members of each sample, and their extensions; nil: all members, unchanged
 
-	// Rekey returns the key that a sample gets instead of its own; number is its number in the output, First for the
+	// Rekey returns the key that a sample gets instead of its own; number is its number in the output, first for the
 	// first. Nil: keys stay.
 	Rekey func(key string, number int) string
-	// First is the number of the first sample for Rekey. 0: numbers start at 0.
-	First int
+	// first is the number of the first sample for Rekey. 0: numbers start at 0.
+	first int
 }
 
 // Summary counts what was written and what was not.

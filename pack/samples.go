@@ -174,7 +174,7 @@ func key(b Base, f Dir, own string) (string, error) {
 	if f.Renamed {
 		own = index.KeyOfPath(f.Path)
 	}
-	file, ok := f.File(index.KeyFile)
+	file, ok := f.file(index.KeyFile)
 	if !ok || !file.Mode.IsRegular() {
 		return own, nil
 	}

@@ -39,5 +39,5 @@ func (w *Writer) Check(b Base, d Dir) error {
 // stands in the shard, and numbers of samples continue.
 func (w *Writer) Continue(before *Writer) {
 	w.base, w.row = before.base, before.row
-	w.o.First = before.o.First + before.sum.Samples
+	w.o.first = before.o.first + before.sum.Samples
 }

@@ -20,7 +20,7 @@ func TestMeasure(t *testing.T) {
 		{}, {DropOutside: true}, {Reordered: true}, {OwnEnd: true}, {Times: FileTime},
 		{Selection: Selection{{"x", []string{"x"}}, {"z", []string{"y"}}}},
 		{Selection: Selection{{"y", []string{"y"}}}},
-		{Rekey: func(key string, n int) string { return fmt.Sprint(strings.Repeat("k", 97), n) }, First: 98},
+		{Rekey: func(key string, n int) string { return fmt.Sprint(strings.Repeat("k", 97), n) }, first: 98},
 	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, o)

@@ -46,7 +46,7 @@ func (w *Writer) reshape(s *Sample) error {
 		}
 	}
 	if w.o.Rekey != nil && !s.Empty() {
-		if key := w.o.Rekey(s.Key, w.o.First+w.sum.Samples); key != s.Key {
+		if key := w.o.Rekey(s.Key, w.o.first+w.sum.Samples); key != s.Key {
 			s.members, s.whole = s.Members(), false
 			s.Key, s.own = key, false
 		}

@@ -46,14 +46,14 @@ func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool)
 	return Map{}, nil, false
 }
 
-// PointList implements Points that do not grow.
-type PointList []Checkpoint
+// pointList implements Points that do not grow.
+type pointList []Checkpoint
 
 // Len implements Points.
-func (l PointList) Len() int { return len(l) }
+func (l pointList) Len() int { return len(l) }
 
 // At implements Points.
-func (l PointList) At(i int) Checkpoint { return l[i] }
+func (l pointList) At(i int) Checkpoint { return l[i] }
 
 // Out implements Points.
-func (l PointList) Out(i int) int64 { return l[i].Out }
+func (l pointList) Out(i int) int64 { return l[i].Out }

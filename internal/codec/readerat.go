@@ -84,7 +84,7 @@ func NewReaderAt(f Format, src Source, size int64, m Map, o ReaderAtOptions) *Re
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	if m.Points == nil || m.Points.Len() == 0 || m.Points.Out(0) != 0 {
-		m.Points = PointList{{Member: true}}
+		m.Points = pointList{{Member: true}}
 	}
 	z := &ReaderAt{format: f, src: src, size: size, m: m, sums: true, unpack: newUnpacker(), history: smallHistory}
 	if m.Piece <= 0 || m.Piece > maxPiece {

@@ -246,7 +246,7 @@ func TestReadAtBadMap(t *testing.T) {
 		{In: 10, Window: rawWindow(make([]byte, 100_000))},
 		{Member: true, Sums: []uint32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
 	} {
-		m := Map{Plain: int64(len(plain)), Piece: 10_000, Points: PointList{c}}
+		m := Map{Plain: int64(len(plain)), Piece: 10_000, Points: pointList{c}}
 		z := openAt(t, bytes.NewReader(gz), len(gz), m)
 		if n, err := z.ReadAt(t.Context(), make([]byte, 100), 90_000); n != 0 || err == nil || err == io.EOF {
 			t.Errorf("%+v: %d bytes, %v", c, n, err)
@@ -254,12 +254,12 @@ func TestReadAtBadMap(t *testing.T) {
 	}
 	front := Checkpoint{Member: true}
 	for _, m := range []Map{
-		{Plain: -1, Points: PointList{front}},
-		{Plain: 1 << 62, Piece: -1, Points: PointList{front}},
-		{Plain: 1 << 62, Piece: 1 << 62, Points: PointList{front, {Out: 1 << 61, In: 1 << 61}}},
-		{Plain: 100, Piece: 1, Points: PointList{}},
-		{Plain: 100, Piece: 10, Points: PointList{{Out: 50, In: 10}}},
-		{Plain: 100_000, Piece: 10, Points: PointList{
+		{Plain: -1, Points: pointList{front}},
+		{Plain: 1 << 62, Piece: -1, Points: pointList{front}},
+		{Plain: 1 << 62, Piece: 1 << 62, Points: pointList{front, {Out: 1 << 61, In: 1 << 61}}},
+		{Plain: 100, Piece: 1, Points: pointList{}},
+		{Plain: 100, Piece: 10, Points: pointList{{Out: 50, In: 10}}},
+		{Plain: 100_000, Piece: 10, Points: pointList{
 			front, {Out: 90_000}, {Out: 50, In: 10}, {Out: -60, In: 10}, {Out: 95_000},
 		}},
 	} {
@@ -276,7 +276,7 @@ func TestReadAtBadMap(t *testing.T) {
 // No read blocks or works forever because checkpoints are out of order.
 func TestReadAtOutOfOrder(t *testing.T) {
 	plain, gz, m := aheadShard(t, 40<<20)
-	list := make(PointList, m.Points.Len())
+	list := make(pointList, m.Points.Len())
 	for i := range list {
 		list[i] = m.Points.At(i)
 	}
@@ -301,7 +301,7 @@ func TestReadAtOutOfOrder(t *testing.T) {
 func TestCursorMemory(t *testing.T) {
 	const frames, plain = 4, 1100 * zstdMaxBlock
 	var data []byte
-	var points PointList
+	var points pointList
 	for i := range int64(frames) {
 		points = append(points, Checkpoint{Out: i * plain, In: int64(len(data)), Member: true})
 		data = append(data, zstdBlocks([]byte{10 << 3, 17 << 3}[min(i, 1)], 1100)...)

@@ -24,7 +24,7 @@ func (p *segmentPoints) add(in, plain int64, sum uint32) {
 func (p *segmentPoints) mapOf(member bool) Map {
 	p.member = member
 	if len(p.in) == 0 {
-		return Map{Piece: passPiece, Points: PointList{{Member: true}}}
+		return Map{Piece: passPiece, Points: pointList{{Member: true}}}
 	}
 	return Map{Plain: p.plain, Piece: p.piece, Points: p}
 }

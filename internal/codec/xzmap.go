@@ -38,7 +38,7 @@ func readXZMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 		streams = append(streams, stream{start, check, blocks})
 		end = start
 	}
-	var points PointList
+	var points pointList
 	for _, s := range slices.Backward(streams) {
 		in := s.start + xzHeaderSize
 		for i, b := range s.blocks {

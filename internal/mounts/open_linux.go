@@ -31,11 +31,11 @@ func Open(ctx context.Context, st store.Store, place string) (*Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return OpenChanges(ctx, st, s)
+	return openChanges(ctx, st, s)
 }
 
-// OpenChanges opens the shard of a scratch directory, which is in st, and the changes over it.
-func OpenChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Changes, error) {
+// openChanges opens the shard of a scratch directory, which is in st, and the changes over it.
+func openChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Changes, error) {
 	sh, err := s.OpenShard(ctx, st)
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func hasUnpacked(ctx context.Context, st store.Store, s *scratch.Scratch) (bool,
 	if err != nil || !changed {
 		return false, err
 	}
-	c, err := OpenChanges(ctx, st, s)
+	c, err := openChanges(ctx, st, s)
 	if err != nil {
 		return true, err
 	}

@@ -22,9 +22,6 @@ func (out *Output) report() error {
 	return nil
 }
 
-// IsFile reports whether the output is a file.
-func (out *Output) IsFile() bool { return out.file != nil }
-
 // String describes what an output contains.
 func (out *Output) String() string {
 	s := out.Summary()

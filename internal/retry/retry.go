@@ -13,8 +13,7 @@ import (
 
 // Policy says how patient While is.
 type Policy struct {
-	Limit time.Duration // no try begins later than this after the first; 0 means that only Tries and the context end it
-	Tries int           // the number of tries; 0 means any number
+	Limit time.Duration // no try begins later than this after the first; 0 means that only the context ends it
 	First time.Duration // the pause after the first try, doubled after each further one; 0 means 1 ms
 	Most  time.Duration // the longest pause; 0 means 50 ms
 }
@@ -32,9 +31,9 @@ func While(ctx context.Context, p Policy, busy func(error) bool, f func() error)
 	}
 	var timer *time.Timer
 	start := time.Now()
-	for tries := 1; ; tries++ {
+	for {
 		err := f()
-		if err == nil || !busy(err) || tries == p.Tries {
+		if err == nil || !busy(err) {
 			return err
 		}
 		pause = min(pause, most)

@@ -65,7 +65,7 @@ type Options struct {
 	Jobs    int           // commands at a time; 0 means GOMAXPROCS
 	Retries int           // how many more times a job whose command failed is tried; 0 means it is not
 	Timeout time.Duration // after that the process group gets SIGTERM; 0 means never
-	Grace   time.Duration // from SIGTERM to SIGKILL; 0 means 5 s
+	grace   time.Duration // from SIGTERM to SIGKILL; 0 means 5 s
 	Stderr  *os.File      // standard error of the commands; nil means /dev/null
 	Spill   string        // directory for output beyond 1 MiB a job, in files without a name; "" means os.TempDir()
 	Tail    int           // how many of the last bytes of standard error Result.Tail holds; 0 means none
@@ -142,7 +142,7 @@ const windowPerSlot = 2
 //
 // The error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound) or ctx is done (its
 // context.Cause). A sequence that ends without one has yielded a result for every job. When ctx is done or the loop is
-// left, running commands get SIGTERM and, after Options.Grace, SIGKILL; the jobs that this cuts short have no result.
+// left, running commands get SIGTERM and, after Options.grace, SIGKILL; the jobs that this cuts short have no result.
 // Run waits for them before it yields the error or returns.
 //
 // The jobs are pulled by one goroutine, as far ahead as the window allows. Run waits for a pull to return: a sequence that
@@ -193,8 +193,8 @@ func newRun(o Options) (*run, error) {
 	if o.Jobs == 0 {
 		o.Jobs = runtime.GOMAXPROCS(0)
 	}
-	if o.Grace == 0 {
-		o.Grace = 5 * time.Second
+	if o.grace == 0 {
+		o.grace = 5 * time.Second
 	}
 	if o.Stderr == nil {
 		o.Stderr = null
@@ -371,7 +371,7 @@ func (s *slot) execute(ctx context.Context, place Place, res *Result) error {
 		return err
 	}
 	s.keep(c, res.Output.append, res)
-	return c.wait(ctx, s.Grace, s.buf)
+	return c.wait(ctx, s.grace, s.buf)
 }
 
 // environ returns env with PWD and the variables of more. Each name occurs once: which of two values a command would see

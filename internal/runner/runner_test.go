@@ -277,7 +277,7 @@ func TestTimeout(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			noLeaks(t)
 			o := shell(tt.script)
-			o.Timeout, o.Grace = 200*time.Millisecond, 200*time.Millisecond
+			o.Timeout, o.grace = 200*time.Millisecond, 200*time.Millisecond
 			r, out := one(t, o, t.TempDir())
 			if !errors.Is(r.Err, errTimeout) || r.Err.Error() != "timed out after 200ms" {
 				t.Errorf("error %v, want errTimeout", r.Err)
@@ -479,7 +479,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	o := shell("[ $N != 2 ] || { echo $$ >pid.new; mv pid.new pid; trap '' TERM; sleep 100; sleep 100; }")
-	o.Jobs, o.Grace = 2, 100*time.Millisecond
+	o.Jobs, o.grace = 2, 100*time.Millisecond
 	var pulled atomic.Int32
 	seq := func(yield func(Job) bool) {
 		for job := range in(dir, 1000) {

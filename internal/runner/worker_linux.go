@@ -62,7 +62,7 @@ func (s *slot) ask(ctx context.Context, dir string, res *Result) error {
 	}
 	w.answer = w.answer[:0]
 	s.keep(w.command, w.receive, res)
-	release := w.killOnDone(ctx, s.Grace)
+	release := w.killOnDone(ctx, s.grace)
 	w.in.WriteString(dir + "\n") // fails only if the worker has ended, which capture notices
 	err := w.capture(s.buf, func() bool { return bytes.IndexByte(w.answer, '\n') >= 0 || w.streams[0].fd < 0 })
 	if cause := release(); cause != nil {
@@ -113,7 +113,7 @@ func (s *slot) startWorker() error {
 	return nil
 }
 
-// stopWorker ends the slot's worker: it closes its input, after Options.Grace or when ctx is done sends SIGTERM, and after as
+// stopWorker ends the slot's worker: it closes its input, after Options.grace or when ctx is done sends SIGTERM, and after as
 // long again SIGKILL. It returns the exit status.
 func (s *slot) stopWorker(ctx context.Context) unix.WaitStatus {
 	w := s.worker
@@ -122,9 +122,9 @@ func (s *slot) stopWorker(ctx context.Context) unix.WaitStatus {
 	ignored := func([]byte) error { return nil }
 	s.keep(w.command, ignored, new(Result))
 	w.in.Close()
-	ctx, cancel := context.WithTimeout(ctx, s.Grace)
+	ctx, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
-	release := w.killOnDone(ctx, s.Grace)
+	release := w.killOnDone(ctx, s.grace)
 	w.capture(s.buf, never)
 	w.waitid(0)
 	release()

@@ -15,17 +15,17 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// A Base is a file system that can be mounted at a directory.
-type Base interface {
+// A base is a file system that can be mounted at a directory.
+type base interface {
 	// Mount mounts at an empty directory and returns when the mount is ready for use. After an error nothing is
 	// mounted.
-	Mount(ctx context.Context, dir string) (Mounted, error)
+	Mount(ctx context.Context, dir string) (liveMount, error)
 }
 
-// Mounted is a mount that a Base has made. If it has a method ServedByKernel() bool that returns true, the mount needs
+// liveMount is a mount that a base has made. If it has a method ServedByKernel() bool that returns true, the mount needs
 // no process. Such a base is used only as the lower layer of overlayfs, where neither its Unmount nor its Wait is
 // called.
-type Mounted interface {
+type liveMount interface {
 	// Unmount unmounts it: at once if it is not in use, else lazily, so that it disappears from its directory and ends
 	// with its last user. It is no error if it is not mounted any more.
 	Unmount() error
@@ -34,13 +34,13 @@ type Mounted interface {
 }
 
 // servedByKernel reports whether a mount needs no process.
-func servedByKernel(m Mounted) bool {
+func servedByKernel(m liveMount) bool {
 	k, ok := m.(interface{ ServedByKernel() bool })
 	return ok && k.ServedByKernel()
 }
 
 // newBase returns the base for shards without changes. A choice between several kinds belongs here.
-func newBase(set *view.Set, o fusefs.Options) Base { return &fuseBase{set, o} }
+func newBase(set *view.Set, o fusefs.Options) base { return &fuseBase{set, o} }
 
 // fuseBase serves shards by FUSE, from this process.
 type fuseBase struct {
@@ -48,8 +48,8 @@ type fuseBase struct {
 	options fusefs.Options
 }
 
-// Mount implements Base.
-func (b *fuseBase) Mount(_ context.Context, dir string) (Mounted, error) {
+// Mount implements base.
+func (b *fuseBase) Mount(_ context.Context, dir string) (liveMount, error) {
 	s, err := fusefs.MountReadOnly(b.set, dir, b.options)
 	if err != nil {
 		return nil, err
@@ -60,14 +60,14 @@ func (b *fuseBase) Mount(_ context.Context, dir string) (Mounted, error) {
 // overlayfsBase shows a base and the changes over it by the kernel's overlayfs. Changed files are read and written
 // without this process.
 type overlayfsBase struct {
-	lower   Base
+	lower   base
 	scratch string // its directory
 	options overlayfs.Options
 }
 
 // newOverlayfsBase returns the base for a shard with the changes in a scratch directory, which this process holds. If
 // private is set, the changes will be discarded.
-func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, private bool) (Base, error) {
+func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, private bool) (base, error) {
 	userXattr, err := overlay.PrepareUpper(s)
 	if err != nil {
 		return nil, err
@@ -85,11 +85,11 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 	}}, nil
 }
 
-// Mount implements Base.
-func (b *overlayfsBase) Mount(ctx context.Context, dir string) (Mounted, error) {
+// Mount implements base.
+func (b *overlayfsBase) Mount(ctx context.Context, dir string) (liveMount, error) {
 	m := &overlayfsMount{scratch: b.scratch}
 	var err error
-	m.Stack, err = overlayfs.MountOver(func(dir string) (Mounted, error) {
+	m.Stack, err = overlayfs.MountOver(func(dir string) (liveMount, error) {
 		lower, err := b.lower.Mount(ctx, dir)
 		m.byKernel = err == nil && servedByKernel(lower)
 		return lower, err
@@ -110,7 +110,7 @@ type overlayfsMount struct {
 // ServedByKernel reports whether the mount needs no process.
 func (m *overlayfsMount) ServedByKernel() bool { return m.byKernel }
 
-// Wait implements Mounted.
+// Wait implements liveMount.
 func (m *overlayfsMount) Wait() {
 	if m.byKernel && mounts.AwaitEnd(m.scratch) == nil {
 		return
@@ -125,8 +125,8 @@ type changesBase struct {
 	options fusefs.Options
 }
 
-// Mount implements Base.
-func (b *changesBase) Mount(_ context.Context, dir string) (Mounted, error) {
+// Mount implements base.
+func (b *changesBase) Mount(_ context.Context, dir string) (liveMount, error) {
 	over, err := overlay.New(b.scratch, b.shard)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ type changesMount struct {
 	over *overlay.Overlay
 }
 
-// Wait implements Mounted, and closes the changes.
+// Wait implements liveMount, and closes the changes.
 func (m *changesMount) Wait() {
 	m.Server.Wait()
 	m.tree.Close()

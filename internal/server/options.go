@@ -1,7 +1,7 @@
 // Package server serves shards as a mount: it mounts a base at a directory, keeps the changes over it, and runs until
 // the mount ends.
 //
-// A [Base] shows files at a directory. One kind serves shards by FUSE, read-only; one is overlayfs over any such base,
+// A base shows files at a directory. One kind serves shards by FUSE, read-only; one is overlayfs over any such base,
 // so that the kernel keeps the changes; one serves a shard with its changes by FUSE, where overlayfs is not available.
 // [Serve] chooses the kind by its [Options] and serves from the process that calls it.
 //

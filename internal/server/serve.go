@@ -100,7 +100,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		}
 		s.ui.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
 	}
-	var m Mounted
+	var m liveMount
 	if opened.Growing {
 		m, err = newBase(view.One(sh), mounted).Mount(ctx, s.Mountpoint)
 	} else {
@@ -117,14 +117,14 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 }
 
 // mountChanges mounts a shard with its changes: by overlayfs, or by FUSE if overlayfs is not available or not wanted.
-func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Options) (Mounted, error) {
+func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Options) (liveMount, error) {
 	may := overlayfs.MayMount()
 	if s.Changes == Kernel && !may {
 		return nil, fmt.Errorf("overlayfs: %w", unix.EPERM)
 	}
 	if may && s.Changes != FUSE {
 		b, err := newOverlayfsBase(s.scratch, sh, o, s.Private)
-		var m Mounted
+		var m liveMount
 		if err == nil {
 			m, err = b.Mount(ctx, s.Mountpoint)
 		}
@@ -189,7 +189,7 @@ func (s *server) mountOptions() fusefs.Options {
 
 // attend tells the parent that the mount is ready, calls ready, and waits until the mount has ended. It unmounts when
 // ctx or the parent ends.
-func (s *server) attend(ctx context.Context, m Mounted, ready func()) (outlived bool, err error) {
+func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlived bool, err error) {
 	if outlived = servedByKernel(m) && s.link.isBackground(); outlived {
 		if err := s.scratch.SetServedByKernel(); err != nil {
 			return false, errors.Join(err, m.Unmount())

@@ -73,7 +73,7 @@ type Shard struct {
 	Index    *index.Index
 	Origin   index.Origin
 	Format   codec.Format
-	Trailing int64  // bytes after the compressed data that are not part of it
+	trailing int64  // bytes after the compressed data that are not part of it
 	Cut      string // why only the samples before some place are indexed; "" for a whole shard
 	Indexed  bool   // the index was built, not taken from a file
 
@@ -126,7 +126,7 @@ func (s *Shard) open(ctx context.Context) error {
 	if f.file != nil {
 		s.file, s.moved, s.Indexed = f.file, f.moved, f.built
 		s.Index, s.Origin, s.Format = s.file.Index, s.file.Origin, s.file.Format
-		s.Trailing, s.Cut = s.file.Trailing, s.file.Cut
+		s.trailing, s.Cut = s.file.Trailing, s.file.Cut
 	}
 	if err != nil {
 		return err
@@ -226,13 +226,13 @@ func (s *Shard) DropPages() { s.mapped.drop() }
 // WillRead says that plain bytes will be read soon. It has no effect on a compressed shard, where bytes that are
 // together are decoded together, and kept.
 func (s *Shard) WillRead(off, n int64) {
-	if advisor, ok := s.object.(store.Advisor); ok && s.IsPlain() {
+	if advisor, ok := s.object.(store.Advisor); ok && s.isPlain() {
 		advisor.WillRead(off, n)
 	}
 }
 
-// IsPlain reports whether the shard's bytes are stored as they are.
-func (s *Shard) IsPlain() bool { return s.Format == codec.Plain }
+// isPlain reports whether the shard's bytes are stored as they are.
+func (s *Shard) isPlain() bool { return s.Format == codec.Plain }
 
 // Unchanged returns nil as long as the shard is the version that was opened; see [store.Object].
 func (s *Shard) Unchanged(ctx context.Context) error { return s.object.Unchanged(ctx) }

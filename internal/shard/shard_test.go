@@ -137,7 +137,7 @@ func TestOpen(t *testing.T) {
 			}
 			last = read
 		}})
-		if s.Format != tt.format || !s.Indexed || s.Trailing != 0 || s.Cut != "" || s.Index.Samples() != 60 {
+		if s.Format != tt.format || !s.Indexed || s.trailing != 0 || s.Cut != "" || s.Index.Samples() != 60 {
 			t.Errorf("%s: %+v", tt.story, s.file)
 		}
 		if s.Name != name {
@@ -171,8 +171,8 @@ func TestOpenTrailing(t *testing.T) {
 		{"zeros after gzip", append(zip(t, plain), make([]byte, 1000)...), plain, 0},
 	} {
 		s := mustOpen(t, save(t, tt.stored), Options{})
-		if s.Trailing != tt.trailing {
-			t.Errorf("%s: %d bytes do not belong to it, want %d", tt.story, s.Trailing, tt.trailing)
+		if s.trailing != tt.trailing {
+			t.Errorf("%s: %d bytes do not belong to it, want %d", tt.story, s.trailing, tt.trailing)
 		}
 		checkBytes(t, s, tt.plain)
 	}

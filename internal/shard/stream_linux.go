@@ -17,7 +17,7 @@ import (
 // where they can be read until they are freed, so a stream needs no more room than the samples that are being looked
 // at.
 type Stream struct {
-	Name  string
+	name  string
 	in    io.Reader // plain, through the spool
 	spool *os.File
 	size  atomic.Int64 // bytes spooled
@@ -26,7 +26,7 @@ type Stream struct {
 
 // NewStream returns the stream that r holds. Its spool file is in dir and has no name.
 func NewStream(r io.Reader, name, dir string) (*Stream, error) {
-	s := &Stream{Name: name}
+	s := &Stream{name: name}
 	scan, err := NewScan(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -66,7 +66,7 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 				break
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("%s: %w", s.Name, asTruncated(err)))
+				yield(nil, fmt.Errorf("%s: %w", s.name, asTruncated(err)))
 				return
 			}
 			if k, _, ok := index.MemberKey(string(e.Name)); ok && e.Regular {
@@ -79,13 +79,13 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 				key, open = k, true
 			}
 			if err := b.Add(e); err != nil {
-				yield(nil, fmt.Errorf("%s: %w", s.Name, err))
+				yield(nil, fmt.Errorf("%s: %w", s.name, err))
 				return
 			}
 		}
 		// What follows the end marker belongs to the stream, and only its reading proves the checksum.
 		if _, err := io.Copy(io.Discard, s.in); err != nil {
-			yield(nil, fmt.Errorf("%s: %w", s.Name, asTruncated(err)))
+			yield(nil, fmt.Errorf("%s: %w", s.name, asTruncated(err)))
 			return
 		}
 		yield(b.Finish(scanner.End()), nil)

@@ -39,7 +39,7 @@ func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err erro
 			return nil, err
 		}
 		j.joined = append(j.joined, joined{&pack.Join{Base: s.namedBase()}, s})
-		j.files = append(j.files, n.File)
+		j.files = append(j.files, n.file)
 	}
 	return j, nil
 }

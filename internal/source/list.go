@@ -28,8 +28,8 @@ func (l *List) Single() bool { return len(l.names) == 1 && !l.Buffered }
 // Files returns the local files of the shards in the list.
 func (l *List) Files() (files []fs.FileInfo) {
 	for _, n := range l.names {
-		if n.File != nil {
-			files = append(files, n.File)
+		if n.file != nil {
+			files = append(files, n.file)
 		}
 	}
 	return files
@@ -87,7 +87,7 @@ func (l *List) MarkPacked() error {
 	for _, s := range l.sources {
 		err := s.CutError()
 		if !l.Partial {
-			if markErr := s.MarkPacked(); markErr != nil {
+			if markErr := s.markPacked(); markErr != nil {
 				err = markErr
 			}
 		}

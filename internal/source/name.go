@@ -35,7 +35,7 @@ type Name struct {
 	Text string      // as the user gave it
 	Kind Kind        // the zero value is Shard
 	Path string      // of a Dir
-	File fs.FileInfo // of a Shard in a local file; else nil
+	file fs.FileInfo // of a Shard in a local file; else nil
 }
 
 // String returns the name for messages: without credentials and without the arguments of a command.
@@ -63,7 +63,7 @@ func Resolve(name string) (Name, error) {
 	case err == nil && info.IsDir(), err != nil && isMountpoint(path):
 		n.Kind, n.Path = Dir, path
 	case err == nil:
-		n.File = info
+		n.file = info
 	default:
 		return n, fmt.Errorf("%s: %w", n, errors.Unwrap(err)) // without the path, which is in the name
 	}

@@ -39,7 +39,7 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.err)
 			continue
 		}
-		if n.Text != tt.name || n.Kind != tt.kind || n.Path != tt.path || (n.File != nil) != tt.file ||
+		if n.Text != tt.name || n.Kind != tt.kind || n.Path != tt.path || (n.file != nil) != tt.file ||
 			n.String() != tt.shown {
 			t.Errorf("%s: %+v, shown as %s, want %+v", tt.name, n, n, tt)
 		}

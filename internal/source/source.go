@@ -109,8 +109,8 @@ func (s *Source) CutError() error {
 	return fmt.Errorf("%s: %w: %s", s.Name, ErrCut, s.Shard.Cut)
 }
 
-// MarkPacked records in a mount that all changes made before Samples have been packed.
-func (s *Source) MarkPacked() error {
+// markPacked records in a mount that all changes made before Samples have been packed.
+func (s *Source) markPacked() error {
 	if s.stamp == "" {
 		return nil
 	}

@@ -16,21 +16,21 @@ func Usagef(format string, args ...any) error {
 	return &UsageError{fmt.Errorf(format, args...)}
 }
 
-// HintError is an error with a hint how to avoid it.
-type HintError struct {
+// hintError is an error with a hint how to avoid it.
+type hintError struct {
 	Err  error
 	Hint string // what the user can do, as one clause
 }
 
-func (e *HintError) Error() string { return e.Err.Error() }
-func (e *HintError) Unwrap() error { return e.Err }
+func (e *hintError) Error() string { return e.Err.Error() }
+func (e *hintError) Unwrap() error { return e.Err }
 
 // WithHint adds a hint to an error.
-func WithHint(err error, hint string) error { return &HintError{err, hint} }
+func WithHint(err error, hint string) error { return &hintError{err, hint} }
 
 // HintOf returns the hint of an error, or "".
 func HintOf(err error) string {
-	if h := (*HintError)(nil); errors.As(err, &h) {
+	if h := (*hintError)(nil); errors.As(err, &h) {
 		return h.Hint
 	}
 	return ""

@@ -2,7 +2,7 @@
 //
 // There is a method for each of the four levels of messages: Fail for errors, Warn for what the user should look at,
 // Note for what was done, and Detail for why. Print prints a result. The package also has three kinds of error that
-// affect messages: a mistake in the command line ([UsageError]), an error with a hint ([HintError]), and an error that
+// affect messages: a mistake in the command line ([UsageError]), an error with a hint ([WithHint]), and an error that
 // was already reported ([ReportedError]). It knows no flags and no exit statuses; the program sets the streams.
 package ui
 

@@ -19,9 +19,9 @@ import (
 // finds little left to do.
 const writebackStep = 8 << 20
 
-// Writer is a file in the making. It has a temporary name beside its final one until Commit, and keeps the lock of
+// writer is a file in the making. It has a temporary name beside its final one until Commit, and keeps the lock of
 // that, so that of two processes that write the same file one is refused by [store.ErrBusy].
-type Writer struct {
+type writer struct {
 	ctx     context.Context // of Create, which ends writes
 	file    *atomicfile.File
 	dir     *os.File
@@ -56,7 +56,7 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 		dir.Close()
 		return nil, asStoreError(err)
 	}
-	return &Writer{ctx: ctx, file: f, dir: dir}, nil
+	return &writer{ctx: ctx, file: f, dir: dir}, nil
 }
 
 // openParent opens the directory that a file is in, and returns the file's name there.
@@ -81,7 +81,7 @@ func asStoreError(err error) error {
 }
 
 // Write implements [store.Writer].
-func (w *Writer) Write(p []byte) (int, error) {
+func (w *writer) Write(p []byte) (int, error) {
 	if w.ctx.Err() != nil {
 		return 0, context.Cause(w.ctx)
 	}
@@ -91,11 +91,11 @@ func (w *Writer) Write(p []byte) (int, error) {
 }
 
 // Written implements [store.Writer].
-func (w *Writer) Written() int64 { return w.written }
+func (w *writer) Written() int64 { return w.written }
 
 // CopyRange implements [store.RangeCopier]. It copies within the kernel where src is an [Object]: copying 1 GB through
 // a buffer takes twice the processor time.
-func (w *Writer) CopyRange(src io.ReaderAt, off, n int64) error {
+func (w *writer) CopyRange(src io.ReaderAt, off, n int64) error {
 	object := objectOf(src)
 	for object != nil && n > 0 {
 		if w.ctx.Err() != nil {
@@ -128,7 +128,7 @@ func objectOf(src io.ReaderAt) *Object {
 // onlyWriter hides every other method from [io.Copy].
 type onlyWriter struct{ io.Writer }
 
-func (w *Writer) wrote(n int64) {
+func (w *writer) wrote(n int64) {
 	w.written += n
 	if w.written-w.flushed >= writebackStep {
 		// Only a hint: what goes wrong here is also seen by fsync.
@@ -138,7 +138,7 @@ func (w *Writer) wrote(n int64) {
 }
 
 // Commit implements [store.Writer].
-func (w *Writer) Commit(ctx context.Context) error {
+func (w *writer) Commit(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if err == nil {
 		err = w.checkSize()
@@ -150,7 +150,7 @@ func (w *Writer) Commit(ctx context.Context) error {
 }
 
 // checkSize compares the file with what was written.
-func (w *Writer) checkSize() error {
+func (w *writer) checkSize() error {
 	info, err := w.file.Stat()
 	if err != nil {
 		return bare(err)
@@ -162,7 +162,7 @@ func (w *Writer) checkSize() error {
 }
 
 // close closes the directory once.
-func (w *Writer) close() error {
+func (w *writer) close() error {
 	dir := w.dir
 	if w.dir = nil; dir == nil {
 		return nil
@@ -171,16 +171,16 @@ func (w *Writer) close() error {
 }
 
 // Abort implements [store.Writer].
-func (w *Writer) Abort() error { return errors.Join(bare(w.file.Abort()), w.close()) }
+func (w *writer) Abort() error { return errors.Join(bare(w.file.Abort()), w.close()) }
 
 // TempName implements [store.Resumable]. The name is that of a file beside the output.
-func (w *Writer) TempName() string { return w.file.Name() }
+func (w *writer) TempName() string { return w.file.Name() }
 
 // Sync implements [store.Resumable].
-func (w *Writer) Sync() error { return bare(w.file.Sync()) }
+func (w *writer) Sync() error { return bare(w.file.Sync()) }
 
 // Detach implements [store.Resumable].
-func (w *Writer) Detach() error { return errors.Join(bare(w.file.Detach()), w.close()) }
+func (w *writer) Detach() error { return errors.Join(bare(w.file.Detach()), w.close()) }
 
 // OpenPart implements [store.Resumer].
 func (Store) OpenPart(ctx context.Context, name, temp string) (store.Object, error) {

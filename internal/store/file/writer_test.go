@@ -31,21 +31,21 @@ func names(t *testing.T, dir string) (list []string) {
 	return list
 }
 
-func mustCreate(t *testing.T, name string, replace bool) *Writer {
+func mustCreate(t *testing.T, name string, replace bool) *writer {
 	t.Helper()
 	return create(t, name, store.Options{Replace: replace})
 }
 
-func create(t *testing.T, name string, o store.Options) *Writer {
+func create(t *testing.T, name string, o store.Options) *writer {
 	t.Helper()
 	w, err := local.Create(t.Context(), name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.(*Writer)
+	return w.(*writer)
 }
 
-func mustWrite(t *testing.T, o *Writer, content string) {
+func mustWrite(t *testing.T, o *writer, content string) {
 	t.Helper()
 	if n, err := io.WriteString(o, content); n != len(content) || err != nil {
 		t.Fatalf("%d, %v", n, err)
@@ -337,10 +337,10 @@ func TestWriterDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer object.Close()
-	for story, write := range map[string]func(o *Writer) error{
-		"Write":                 func(o *Writer) error { _, err := o.Write(big); return err },
-		"CopyRange":             func(o *Writer) error { return o.CopyRange(store.At(t.Context(), object), 0, 4<<20) },
-		"CopyRange, not a file": func(o *Writer) error { return o.CopyRange(bytes.NewReader(big), 0, 4<<20) },
+	for story, write := range map[string]func(o *writer) error{
+		"Write":                 func(o *writer) error { _, err := o.Write(big); return err },
+		"CopyRange":             func(o *writer) error { return o.CopyRange(store.At(t.Context(), object), 0, 4<<20) },
+		"CopyRange, not a file": func(o *writer) error { return o.CopyRange(bytes.NewReader(big), 0, 4<<20) },
 	} {
 		o := mustCreate(t, filepath.Join(dir, "out"), false)
 		if err := write(o); !errors.Is(err, unix.ENOSPC) {
