@@ -23,11 +23,11 @@ func newCheck(g *globals) *cobra.Command {
 	var mayBeCut bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] SHARD...",
-		Short: "Find what readers of shards stumble over",
-		Long: `Check reads shards from the first to the last byte and lists what WebDataset,
-tarproc, DALI or Energon would stumble over: a line for each finding, with its
+		Short: "Find problems that readers of shards would have",
+		Long: `Check reads shards from the first to the last byte and lists the problems that
+WebDataset, tarproc, DALI or Energon would have: a line per finding, with its
 code at the end. It prints the first ten of each kind, or all with --json. The
-shards are one dataset, in which no key should come twice.
+shards are one dataset, in which no key should occur twice.
 
 The exit status is 0 if nothing was found that matters, 1 after errors (some
 reader loses samples or refuses a shard), 3 after warnings only, and 65 if a
@@ -48,11 +48,11 @@ shard is damaged or cut short.`,
 			return check(cmd.Context(), u, names, mayBeCut)
 		},
 	}
-	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "a cut after whole samples is a warning only")
+	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "only warn of a cut after whole samples")
 	return cmd
 }
 
-// check checks shards as one dataset. If one cannot be read, the others are checked nevertheless.
+// check checks shards as one dataset. If one cannot be read, it still checks the others.
 func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 	r := &findings{ui: u}
 	checker := lint.New(r.add)
@@ -100,7 +100,7 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 	}
 	err = s.Read(in.Plain)
 	if changed := in.Unchanged(); changed != nil && r.err == nil {
-		return fmt.Errorf("%s: %w", shown, changed) // the findings may be about no version of it
+		return fmt.Errorf("%s: %w", shown, changed) // the findings may mix two versions of the shard
 	}
 	if errors.Is(err, index.ErrNotTar) {
 		err = in.WhyNotTar(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// Check finds damage in those files that cannot be opened, and in no others; nothing else goes wrong with any of them.
+// Check finds damage in exactly those files that cannot be opened, and fails for no file in another way.
 func TestCheckCorpus(t *testing.T) {
 	damaged := 0
 	dir := t.TempDir()
@@ -50,7 +50,7 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// A shard that is written to while it is checked is not taken for a damaged one.
+// A shard that is written to while it is checked is reported as changed, not as damaged.
 func TestCheckChanged(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "in.tar")
 	var plain bytes.Buffer
@@ -67,7 +67,7 @@ func TestCheckChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, change := range []bool{false, true} {
-		out := writerFunc(func(p []byte) (int, error) { // the first finding, in the midst of the shard
+		out := writerFunc(func(p []byte) (int, error) { // called for the first finding, in the middle of the shard
 			if change {
 				return len(p), os.Truncate(name, 1000)
 			}

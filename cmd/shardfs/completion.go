@@ -11,7 +11,7 @@ func newCompletion(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print a completion script for a shell",
-		Long:  `Completion prints a script that has a shell complete verbs and flags: bash, zsh, fish or powershell.`,
+		Long:  `Completion prints a script that completes verbs and flags in bash, zsh, fish or powershell.`,
 		Example: `  source <(shardfs completion bash)
   shardfs completion fish >~/.config/fish/completions/shardfs.fish`,
 		Args:      cobra.ExactArgs(1),
@@ -27,7 +27,7 @@ func newCompletion(g *globals) *cobra.Command {
 			case "powershell":
 				return root.GenPowerShellCompletion(u.Out)
 			}
-			return ui.Usagef("%s: bash, zsh, fish or powershell", args[0])
+			return ui.Usagef("%s: must be bash, zsh, fish or powershell", args[0])
 		},
 	}
 }

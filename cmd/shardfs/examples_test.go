@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// runExamples runs the command lines of a document: what stands between backquotes in tables and has shardfs in it,
-// and blocks of sh. Each must succeed, and leave a shard with samples where it makes an out.tar:
+// runExamples runs the command lines of a document: text between backquotes with shardfs in it, and blocks of sh. Each
+// must succeed, and if it writes out.tar, that must be a shard with samples:
 //
 //	examples from-tarproc.md
 func runExamples(ts *testscript.TestScript, neg bool, args []string) {

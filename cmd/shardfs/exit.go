@@ -22,7 +22,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Exit statuses. Schedulers decide by them whether to try again.
+// Exit statuses. Schedulers use them to decide whether to try again.
 const (
 	exitOK         = 0
 	exitFailed     = 1  // a sample failed, nothing published; check has found errors
@@ -35,14 +35,14 @@ const (
 	exitPermission = 77
 )
 
-// Errors that only this package has.
+// Errors of this package.
 var (
 	errNoSample      = errors.New("no such sample")
 	errCheckErrors   = errors.New("there are errors in the shards")
 	errCheckWarnings = errors.New("there are warnings about the shards")
 )
 
-// exitStatus returns the exit status for an error. It is the only place that knows them.
+// exitStatus returns the exit status for an error. No other function knows them.
 func exitStatus(err error) int {
 	var usage *ui.UsageError
 	var signal interrupted
@@ -61,13 +61,13 @@ func exitStatus(err error) int {
 	case errors.As(err, &signal):
 		return 128 + int(signal.signal)
 	case is(unix.EPIPE):
-		return 128 + int(unix.SIGPIPE) // the reader of our output has seen enough
+		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
 	case errors.As(err, &usage),
 		is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
 			mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
-		return child.ExitCode() // of a process of this program, which has said why
+		return child.ExitCode() // of a child that runs this program and has reported its error
 	case is(job.ErrPartial, source.ErrCut, errCheckWarnings):
 		return exitPartly
 	case is(job.ErrSampleFailed, mounts.ErrUnpacked, errCheckErrors, pack.ErrKey, pack.ErrDuplicateExtension,
@@ -88,13 +88,13 @@ func exitStatus(err error) int {
 	return exitIO
 }
 
-// hintOf returns what the user can do about an error, or "".
+// hintOf returns a hint what the user can do about an error, or "".
 func hintOf(err error) string {
 	switch hint := ui.HintOf(err); {
 	case hint != "":
 		return hint
 	case errors.Is(err, index.ErrStale):
-		return "--index none does without index files"
+		return "--index none ignores index files"
 	case errors.Is(err, pack.ErrExtensionConflict):
 		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
 	}

@@ -26,7 +26,7 @@ echo done >sample.new
 rm sample.txt
 `
 
-// failsHalfDone returns how the command fails in a sample, "" where it does not.
+// failsHalfDone returns how the command fails in a sample, or "" if it does not.
 func failsHalfDone(index int) string {
 	switch {
 	case index%10 == 3:
@@ -41,8 +41,8 @@ func failsHalfDone(index int) string {
 	return ""
 }
 
-// timeoutFor returns a timeout that only a command that never ends can reach here, as busy as this machine is: many
-// times what a run of ten commands takes that end by themselves.
+// timeoutFor returns a timeout that only a command that never ends can reach, however busy this machine is: many times
+// the duration of a run of ten commands that end by themselves.
 func timeoutFor(p *place) time.Duration {
 	p.t.Helper()
 	start := time.Now()
@@ -53,7 +53,7 @@ func timeoutFor(p *place) time.Duration {
 	return max(2*time.Second, 10*time.Since(start)).Round(time.Second)
 }
 
-// TestFailingCommands holds each policy to exactly the failures that there were, and to exactly the other samples.
+// TestFailingCommands checks that each policy reports exactly the failures and packs exactly the other samples.
 func TestFailingCommands(t *testing.T) {
 	n := manyOrFew(1000, 60)
 	shard := someSamples(t, n, 500)
@@ -92,7 +92,7 @@ func TestFailingCommands(t *testing.T) {
 					t.Errorf("exit status %d, want %d", r.status, tt.status)
 				}
 				if r.stderr != said {
-					t.Errorf("it says\n%s\nwant\n%s", r.stderr, said)
+					t.Errorf("messages:\n%s\nwant\n%s", r.stderr, said)
 				}
 				if tt.policy == "stop" {
 					if _, err := os.Lstat(out); err == nil {
@@ -113,7 +113,7 @@ func (m member) equal(other member) bool {
 	return m.name == other.name && bytes.Equal(m.content, other.content)
 }
 
-// TestExitStatuses has a command fail with each status that there is.
+// TestExitStatuses has a command fail with each possible exit status.
 func TestExitStatuses(t *testing.T) {
 	p := newPlace(t, someSamples(t, 255, 10))
 	var said strings.Builder
@@ -126,19 +126,20 @@ func TestExitStatuses(t *testing.T) {
 	in, err := os.ReadFile(p.path("in.tar"))
 	p.must(err)
 	if got, err := os.ReadFile(out); r.status != exitPartly || r.stderr != said.String() || !bytes.Equal(got, in) {
-		t.Errorf("exit status %d, %v, output equal %v, it says\n%s", r.status, err, bytes.Equal(got, in), r.stderr)
+		t.Errorf("exit status %d, %v, output equal %v, messages:\n%s", r.status, err, bytes.Equal(got, in), r.stderr)
 	}
 }
 
-// TestHostileCommands has a command do its worst in one sample. The others are what they are without it.
+// TestHostileCommands has a command do as much damage as it can in one sample. The others must be the same as without
+// it.
 func TestHostileCommands(t *testing.T) {
 	for _, tt := range []struct {
 		name, command string
 		needs         string // root, or a program
-		statuses      []int  // none: 0
+		statuses      []int  // nil: 0
 	}{
 		{name: "removes everything", command: `rm -rf -- "$PWD"`},
-		{name: "removes what is in it", command: `rm -rf -- * .[!.]*`},
+		{name: "removes its files", command: `rm -rf -- * .[!.]*`},
 		{name: "makes fifos, sockets and links", needs: "python3", command: `
 			mkfifo sample.fifo; ln -s /etc/passwd sample.link; ln -s . sample.loop; ln sample.bin sample.hard
 			ln -sf /dev/zero sample.txt
@@ -147,34 +148,34 @@ func TestHostileCommands(t *testing.T) {
 			mknod sample.zero c 1 5; mknod sample.disk b 7 0; rm sample.txt; mknod sample.txt c 1 5`},
 		{name: "makes a whiteout", needs: "root", command: `
 			rm sample.txt; mknod sample.txt c 0 0; mknod sample.new c 0 0; :`},
-		{name: "takes all rights", command: `chmod 000 sample.* . ; chmod 000 ..`},
-		{name: "deletes its own directory and goes on", command: `
+		{name: "removes all permissions", command: `chmod 000 sample.* . ; chmod 000 ..`},
+		{name: "deletes its own directory and continues", command: `
 			cd /; rmdir "$OLDPWD" || rm -r "$OLDPWD"; cd "$OLDPWD"; echo x >sample.new; exit 0`},
 		{name: "moves its directory away", command: `mv "$PWD" "$PWD-moved"`},
 		{name: "moves its directory out", command: `mv "$PWD" "$TMPDIR/elsewhere"; rm -rf "$TMPDIR/elsewhere"`},
-		{name: "puts a file in the place of its directory", command: `d=$PWD; cd /; rm -r "$d"; echo file >"$d"`},
-		{name: "puts a link in the place of its directory", command: `d=$PWD; cd /; rm -r "$d"; ln -s /etc "$d"`},
-		{name: "puts a directory in the place of a member", command: `rm sample.bin; mkdir -p sample.bin/sample.txt/__key__`},
+		{name: "replaces its directory by a file", command: `d=$PWD; cd /; rm -r "$d"; echo file >"$d"`},
+		{name: "replaces its directory by a link", command: `d=$PWD; cd /; rm -r "$d"; ln -s /etc "$d"`},
+		{name: "replaces a member by a directory", command: `rm sample.bin; mkdir -p sample.bin/sample.txt/__key__`},
 		{name: "takes another sample's key", command: `printf 0001 >__key__`, statuses: []int{exitPartly}},
-		{name: "takes a key that none can be", command: `printf '../../etc/passwd\0' >__key__`, statuses: []int{exitPartly}},
-		{name: "writes much", command: `head -c 50000000 /dev/zero >sample.big`},
-		{name: "writes much and says much", command: `head -c 3000000 /dev/zero; echo no >sample.big`},
+		{name: "takes an invalid key", command: `printf '../../etc/passwd\0' >__key__`, statuses: []int{exitPartly}},
+		{name: "writes a large file", command: `head -c 50000000 /dev/zero >sample.big`},
+		{name: "prints a lot", command: `head -c 3000000 /dev/zero; echo no >sample.big`},
 		{name: "writes a sparse file", command: `truncate -s 20G sample.sparse; rm sample.sparse`},
-		{name: "writes on in the background", command: `
+		{name: "keeps writing in the background", command: `
 			(while :; do echo late >>sample.late; echo late >sample.txt; done) & sleep 0.02`},
-		{name: "writes on in another session", command: `
+		{name: "keeps writing in another session", command: `
 			setsid sh -c 'sleep 0.05; echo late >sample.late; sleep 0.05; echo late >sample.bin' >/dev/null 2>&1 &`},
-		{name: "holds its files in another session", command: `setsid sleep 1000 <sample.bin >/dev/null 2>&1 & sleep 0.05`},
+		{name: "keeps a file open in a session", command: `setsid sleep 1000 <sample.bin >/dev/null 2>&1 & sleep 0.05`},
 		{name: "kills itself", command: `echo half >sample.txt; kill -SEGV $$`, statuses: []int{exitPartly}},
 		{name: "kills its group", command: `echo half >sample.txt; kill -9 0`, statuses: []int{exitPartly}},
 		{name: "stops itself and is continued", command: `(sleep 0.05; kill -CONT $$) & kill -STOP $$`},
-		{name: "closes everything", command: `exec <&- >&- 2>&-; exit 0`},
+		{name: "closes all descriptors", command: `exec <&- >&- 2>&-; exit 0`},
 		{name: "makes many files", command: fmt.Sprintf("seq -f sample.%%g %d | xargs touch", manyOrFew(10_000, 500))},
 		{name: "makes deep directories", command: `
 			d=$(printf 'd/%.0s' $(seq 150)); mkdir -p "$d"; cd "$d"; mkdir -p "$d"; :`},
 		{name: "makes long names", command: `
 			n=$(printf 'n%.0s' $(seq 248)); echo x >sample.$n; mkdir $n; echo x >$n/sample.$n`},
-		{name: "makes names that are no text", command: `echo x >"$(printf 'sample.\377\n\033[2J')"`},
+		{name: "makes names that are not UTF-8", command: `echo x >"$(printf 'sample.\377\n\033[2J')"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if os.Geteuid() != 0 && tt.needs == "root" {
@@ -220,12 +221,12 @@ func hostile(t *testing.T, workspace, command string, statuses []int) {
 		wantFirst, wantLast := others(membersOf(t, p.path("out", "want.tar")))
 		gotFirst, gotLast := others(membersOf(t, p.path("out", "got.tar")))
 		if !slices.EqualFunc(gotFirst, wantFirst, member.equal) || !slices.EqualFunc(gotLast, wantLast, member.equal) {
-			t.Error("the other samples are not what they are without it")
+			t.Error("the other samples are not the same as without it")
 		}
 	} else if _, err := os.Lstat(p.path("out", "got.tar")); err == nil {
 		t.Errorf("exit status %d, and an output is published", r.status)
 	}
-	// What a command has put into another session may live on, but must not hold files of the mount.
+	// A process in another session may outlive the run, but must not hold files of the mount.
 	ours, err := unix.Getsid(0)
 	p.must(err)
 	for _, process := range processes(p.dir) {

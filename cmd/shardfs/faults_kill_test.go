@@ -9,7 +9,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// TestRandomKills kills, at any moment, one of a run's own processes or the server of its mount.
+// TestRandomKills kills one of a run's own processes or the server of its mount at random moments.
 func TestRandomKills(t *testing.T) {
 	verbs := []string{"run", "mount"}
 	if !server.CanMount() {

@@ -14,7 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// limited runs under `ulimit -n 64`: what a system gives a process by default is hardly ever less.
+// limited runs under `ulimit -n 64`: hardly any system has a lower default.
 func limited(p *place, args ...string) result {
 	p.t.Helper()
 	shell, err := exec.LookPath("sh")
@@ -42,7 +42,7 @@ func TestFewFiles(t *testing.T) {
 	}
 }
 
-// cleanAfter checks what a run leaves that has ended by itself.
+// cleanAfter checks what a run that has ended by itself leaves.
 func (w *swept) cleanAfter(r result) {
 	w.t.Helper()
 	if r.status == 0 {
@@ -53,10 +53,10 @@ func (w *swept) cleanAfter(r result) {
 	}
 }
 
-// TestScratchLimits runs with scratch directories that do not give what a run needs.
+// TestScratchLimits runs with scratch directories that are too small for the run.
 func TestScratchLimits(t *testing.T) {
 	needsRoot(t)
-	// In a mount it is the command that notices first, and so the sample that fails.
+	// In a mount the command notices first, so the sample fails.
 	for _, tt := range []struct {
 		name, options string
 		flags         uintptr
@@ -77,7 +77,7 @@ func TestScratchLimits(t *testing.T) {
 				r := w.run(fault{}, w.command("--scratch", w.path("small"))...)
 				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, before: []byte("before"), statuses: tt.statuses})
 				if r.status == 0 {
-					t.Error("there was enough for the run, and nothing was tested")
+					t.Error("the run did not reach the limit, so nothing was tested")
 				}
 				if left, err := os.ReadDir(w.path("small")); err != nil || len(left) > 0 {
 					t.Errorf("left behind: %v, %v", left, err)
@@ -89,8 +89,8 @@ func TestScratchLimits(t *testing.T) {
 	}
 }
 
-// TestTwoToOneOutput has two runs that write different things write one output at once. At least one is acknowledged,
-// and the output is that of one of them.
+// TestTwoToOneOutput has two different runs write the same output at once. At least one must succeed, and the output
+// must be that of a run that did.
 func TestTwoToOneOutput(t *testing.T) {
 	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
 		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestTwoToOneOutput(t *testing.T) {
 				one, two := w.run(fault{}, w.command()...), <-ended
 				got, err := os.ReadFile(out)
 				if !bytes.Equal(got, w.whole) && !bytes.Equal(got, others) {
-					t.Errorf("the output is neither's: %d bytes, %v", len(got), err)
+					t.Errorf("the output is that of neither run: %d bytes, %v", len(got), err)
 				}
 				if one.hung || two.hung || one.status != 0 && two.status != 0 {
 					t.Errorf("exit statuses %d and %d: %s%s", one.status, two.status, one.stderr, two.stderr)
@@ -120,7 +120,7 @@ func TestTwoToOneOutput(t *testing.T) {
 	}
 }
 
-// TestOutputDirectoryGone removes the output's directory under a run.
+// TestOutputDirectoryGone removes the output's directory during a run.
 func TestOutputDirectoryGone(t *testing.T) {
 	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
 		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {

@@ -18,14 +18,14 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// disk is an ext4 of its own in a file, whose power can be cut.
+// disk is an ext4 file system in a file, for which a power cut can be simulated.
 type disk struct {
 	*place
 	image string
 	at    string
 }
 
-// mount mounts the disk, after a cut with what was on it then.
+// mount mounts the disk; after a power cut with the data that had reached it.
 func (d *disk) mount() error {
 	out, err := exec.Command("mount", "-o", "loop", d.image, d.at).CombinedOutput()
 	if err != nil {
@@ -36,8 +36,7 @@ func (d *disk) mount() error {
 
 func (d *disk) unmount() { d.must(unix.Unmount(d.at, 0)) }
 
-// cutAfter cuts the power after a time: nothing is written any more then, not even the journal. What it returns waits
-// for that.
+// cutAfter cuts the power after a delay: from then on nothing is written, not even the journal. Wait waits for the cut.
 func (d *disk) cutAfter(delay time.Duration) (wait func()) {
 	d.t.Helper()
 	const shutdown, noLogFlush = 0x8004587d, 2 // EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH
@@ -52,11 +51,11 @@ func (d *disk) cutAfter(delay time.Duration) (wait func()) {
 	}
 }
 
-// inNamespaceOfItsOwn gives this goroutine, and what it starts, a mount namespace of its own. Else the mounts of this
-// test would be copied into those of runs elsewhere, and stay there.
-func inNamespaceOfItsOwn(t *testing.T) {
+// enterMountNamespace gives this goroutine, and the processes it starts, a mount namespace of their own. Otherwise the
+// mounts of this test would be copied into the namespaces of other runs, and stay there.
+func enterMountNamespace(t *testing.T) {
 	t.Helper()
-	runtime.LockOSThread() // for good: the thread ends with the goroutine
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 	err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
 	if err == nil {
 		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
@@ -66,11 +65,11 @@ func inNamespaceOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestPowerCut cuts the power under runs. What a run has acknowledged is there afterwards, and what it has not is
+// TestPowerCut cuts the power during runs. Afterwards the outputs of runs that had succeeded are there, and others are
 // absent or whole.
 func TestPowerCut(t *testing.T) {
 	needsRoot(t)
-	inNamespaceOfItsOwn(t)
+	enterMountNamespace(t)
 	p := newPlace(t, someSamples(t, 20, 20_000))
 	d := &disk{p, p.path("image"), p.path("disk")}
 	p.must(os.Mkdir(d.at, 0o700))
@@ -96,7 +95,7 @@ func TestPowerCut(t *testing.T) {
 		if err := d.mount(); err != nil {
 			skip.Without(t, "loop devices: %v", err)
 		}
-		// Every other output is put in the place of the one before.
+		// Every other output replaces the one before.
 		acknowledged, last := map[string]bool{}, ""
 		var cut func()
 		for n := 0; ; n++ {
@@ -120,12 +119,12 @@ func TestPowerCut(t *testing.T) {
 		p.must(d.mount())
 		for name := range acknowledged {
 			if got, err := os.ReadFile(name); !bytes.Equal(got, whole) {
-				t.Errorf("%s was acknowledged, and has %d bytes of %d: %v", name, len(got), len(whole), err)
+				t.Errorf("the run to %s had succeeded, but it has %d bytes of %d: %v", name, len(got), len(whole), err)
 			}
 			kept++
 		}
 		if got, err := os.ReadFile(last); !errors.Is(err, fs.ErrNotExist) && !bytes.Equal(got, whole) {
-			t.Errorf("%s was in the making, and has %d bytes of %d: %v", last, len(got), len(whole), err)
+			t.Errorf("the run to %s was interrupted, but it has %d bytes of %d: %v", last, len(got), len(whole), err)
 		}
 		again := p.run(fault{}, command(last)...)
 		p.keeps(again, promise{out: last, whole: whole})
@@ -134,5 +133,5 @@ func TestPowerCut(t *testing.T) {
 		}
 		d.unmount()
 	}
-	t.Logf("%d runs interrupted, %d outputs acknowledged", interrupted, kept)
+	t.Logf("%d runs interrupted, %d runs succeeded", interrupted, kept)
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// at breaks the run at the nth call, looks, and goes on. It returns how often the fault struck.
+// at runs with a fault at the nth call, checks the result, and runs again. It returns how often the fault occurred.
 func (w *swept) at(h harm, nth int, how way) int {
 	w.t.Helper()
 	var before []byte
@@ -24,11 +24,12 @@ func (w *swept) at(h harm, nth int, how way) int {
 	return w.breaks(f, kept, how)
 }
 
-// sweep breaks the run at every call of a kind, or without -long at some. It returns at how many.
+// sweep runs with a fault at every call of one kind, or without -long at some of them. It returns at how many calls the
+// fault occurred.
 func (w *swept) sweep(h harm, how way) (points int) {
 	for nth, missed := 1, 0; missed < manyOrFew(2, 1); {
 		ok := true
-		// What fails is named by its place in the sweep, which is also how to repeat it.
+		// The name of the subtest has the number of the call, with which a failure can be repeated.
 		w.t.Run(fmt.Sprintf("%s/%s/%d", h.call, h.what, nth), func(t *testing.T) {
 			at := *w
 			at.place = w.place.as(t)
@@ -47,9 +48,8 @@ func (w *swept) sweep(h harm, how way) (points int) {
 	return points
 }
 
-// TestKillSweep kills a run at each of the system calls that change something. Of some that change nothing, too:
-// strace counts by thread, and the first openat calls of the thread that does the work come after those of the
-// runtime.
+// TestKillSweep kills a run at each system call that changes something. It also kills it at some that change nothing:
+// strace counts by thread, and the first openat calls of a thread are those of the Go runtime.
 func TestKillSweep(t *testing.T) {
 	var kills []harm
 	for _, call := range []string{
@@ -61,11 +61,11 @@ func TestKillSweep(t *testing.T) {
 	sweepAll(t, manyOrFew(200, 6), kills)
 }
 
-// TestErrorSweep lets each system call fail in the ways that it can.
+// TestErrorSweep makes each system call fail in the ways that it can.
 func TestErrorSweep(t *testing.T) {
 	var all []harm
-	// Close is of the output only: strace lets it fail without closing, which no kernel does, and the process that waits
-	// for the other end of a pipe would wait for good.
+	// Close fails only for the output: strace makes it fail without closing the file, which no kernel does, and a
+	// process that waits for the other end of a pipe would wait forever.
 	for _, e := range []string{"EIO", "EDQUOT"} {
 		all = append(all, harm{"close", "error=" + e, "out"})
 	}
@@ -93,14 +93,14 @@ func TestErrorSweep(t *testing.T) {
 	sweepAll(t, manyOrFew(1000, 12), all)
 }
 
-// harm is what becomes of a system call.
+// harm is a fault in one kind of system call.
 type harm struct {
 	call, what string
 	path       string // only if it is about this file or directory; "" for any
 }
 
-// sweepAll sweeps every setting with every harm, or without -long the settings in turn. It fails if less than so many
-// points were struck, for then it proves nothing.
+// sweepAll sweeps every setting with every harm, or without -long one setting per harm in turn. It fails if the faults
+// occurred at fewer than atLeast calls, because it then proves nothing.
 func sweepAll(t *testing.T, atLeast int, all []harm) {
 	needsStrace(t)
 	points := 0
@@ -121,6 +121,6 @@ func sweepAll(t *testing.T, atLeast int, all []harm) {
 	})
 	t.Logf("%d points", points)
 	if points < atLeast && !t.Failed() {
-		t.Errorf("the fault struck at %d points, want at least %d", points, atLeast)
+		t.Errorf("the fault occurred at %d points, want at least %d", points, atLeast)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// TestEveryCut gives run a shard that is cut, between blocks and inside them, as a file and as a stream. No cut is
-// accepted.
+// TestEveryCut runs over a shard that is cut between blocks and inside them, as a file and as a stream. Every cut must
+// be an error.
 func TestEveryCut(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -67,7 +67,7 @@ func TestEveryCut(t *testing.T) {
 	p.clean(p.tree())
 }
 
-// endless is a stream of samples of a MiB each that is stored nowhere. It hashes what is read of it.
+// endless generates a stream of samples of 1 MiB each and hashes what is read from it.
 func endless(size int64) (stream *io.PipeReader, sum func() []byte) {
 	r, w := io.Pipe()
 	hash, done := sha256.New(), make(chan struct{})
@@ -91,7 +91,7 @@ func endless(size int64) (stream *io.PipeReader, sum func() []byte) {
 	}
 }
 
-// endOf hashes a stream, counts it and keeps its end.
+// hashed is the hash, the size and the last bytes of a stream.
 type hashed struct {
 	sum  []byte
 	n    int64
@@ -119,8 +119,7 @@ func (e *hashed) read(r io.Reader) error {
 // ended reports whether the stream ends as a tar does.
 func (e *hashed) ended() bool { return len(e.last) == 1024 && bytes.Count(e.last, []byte{0}) == 1024 }
 
-// memory watches the processes of a run until ended is closed, and returns how many bytes of memory they had, at
-// most, in sum.
+// memory watches the processes of a run until ended is closed, and returns the largest sum of their memory in bytes.
 func (p *place) memory(ended <-chan struct{}) (most int) {
 	for {
 		sum := 0
@@ -141,7 +140,7 @@ func (p *place) memory(ended <-chan struct{}) (most int) {
 	}
 }
 
-// TestStream sends far more through a run than it has scratch or memory for.
+// TestStream streams far more data through a run than fits into its scratch directory or memory.
 func TestStream(t *testing.T) {
 	needsRoot(t)
 	size := int64(manyOrFew(10_000, 300)) << 20
@@ -162,7 +161,7 @@ func TestStream(t *testing.T) {
 		"-c", "test -s sample.bin", "-o", "-", "-")
 	close(ended)
 	toUs.Close()
-	stream.Close() // if the run has not read it all
+	stream.Close() // in case the run has not read all of it
 	p.must(<-read)
 	most := <-memory
 	t.Logf("%d MB in %v, at most %d MB of memory", got.n/1e6, time.Since(begun), most/1e6)
@@ -177,7 +176,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamReaderGone lets the reader of the output stop early, which is not reported.
+// TestStreamReaderGone has the reader of the output stop early, which is not an error.
 func TestStreamReaderGone(t *testing.T) {
 	p := newPlace(t, nil)
 	stream, _ := endless(100 << 20)
@@ -198,8 +197,8 @@ func TestStreamReaderGone(t *testing.T) {
 	}
 }
 
-// TestStreamCut has the producer of a stream end in the middle. Nothing is published, and what went to standard
-// output has no end.
+// TestStreamCut has the producer of a stream end in the middle. Nothing is published, and a tar on standard output has
+// no end marker.
 func TestStreamCut(t *testing.T) {
 	p := newPlace(t, nil)
 	for _, at := range []int64{3 << 20, 7<<20 + 12345} {

@@ -28,16 +28,16 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
-// The tests in faults_*_test.go break runs in every way that we know, and hold them to one promise: the output's name
-// is absent, or what it was before, or a whole shard of the bytes that a run without faults writes; the exit status
-// is 0 only then (3 if samples failed under a policy that allows it); the same command again writes those bytes, and
-// then nothing is left of either run: no mount, no process, no temporary file.
+// The tests in faults_*_test.go disturb runs in every way that we know, and check one promise: the output is absent,
+// unchanged, or a whole shard with the bytes that an undisturbed run writes; only in the last case is the exit status 0
+// (3 if samples failed under a policy that allows it); the same command run again writes those bytes, and afterwards
+// nothing is left of either run: no mount, no process, no temporary file.
 //
-// A fault says how a run is broken, a place is where it happens, and place.keeps is the promise.
+// A fault is a way to disturb a run, a place is a directory for runs, and place.keeps checks the promise.
 
-var long = flag.Bool("long", false, "take the time for every point of every sweep, and for the long streams")
+var long = flag.Bool("long", false, "test every point of every sweep, and long streams")
 
-// manyOrFew returns how often something is tried, with -long and without.
+// manyOrFew returns many with -long, else few.
 func manyOrFew(many, few int) int {
 	if *long {
 		return many
@@ -45,13 +45,13 @@ func manyOrFew(many, few int) int {
 	return few
 }
 
-// fault says how a run is broken. The zero value is a run that is not.
+// fault is a way to disturb a run. The zero value does not disturb it.
 type fault struct {
-	inject string        // system call and what becomes of it, as strace has it: "fsync:error=EIO:when=2"
-	paths  []string      // only calls about these; none: any
-	only   bool          // of shardfs itself, not of the commands; a run that mounts is more than one process, so not for it
-	kill   string        // verb of the processes one of which gets SIGKILL
-	after  time.Duration // and when
+	inject string        // system call and fault in the syntax of strace: "fsync:error=EIO:when=2"
+	paths  []string      // only calls on these paths; nil: all
+	only   bool          // only calls of the first shardfs process, not of commands; not for runs that mount
+	kill   string        // SIGKILL one of the shardfs processes with this verb
+	after  time.Duration // delay before the kill
 }
 
 func (f fault) String() string {
@@ -61,7 +61,7 @@ func (f fault) String() string {
 	return f.inject
 }
 
-// wrap puts what makes the fault around a command line.
+// wrap adds the tool that injects the fault to a command line.
 func (f fault) wrap(args []string, log string) []string {
 	if f.inject == "" {
 		return args
@@ -82,8 +82,8 @@ func (f fault) wrap(args []string, log string) []string {
 // struck matches a line of strace's log that reports a fault.
 var struck = regexp.MustCompile(`(?m)^.*(\(INJECTED\)|\+\+\+ killed by SIGKILL).*$`)
 
-// impossible matches a fault in a file without a disk: the Go runtime ends a process that cannot write to its own
-// eventfd, and a pipe to a child gives no such error.
+// impossible matches a fault in a file that is not on a disk: the Go runtime ends a process that cannot write to its
+// own eventfd, and a pipe to a child never gives such an error.
 var impossible = regexp.MustCompile(`(?m)^.*<(anon_inode|pipe):.*\(INJECTED\).*$`)
 
 // needsStrace skips a test where system calls cannot be traced.
@@ -102,7 +102,7 @@ func needsRoot(t *testing.T) {
 	}
 }
 
-// workspaces are those that can be had here.
+// workspaces returns the values of --workspace that this machine supports.
 func workspaces(t *testing.T) []string {
 	t.Helper()
 	if !server.CanMount() {
@@ -112,7 +112,7 @@ func workspaces(t *testing.T) []string {
 	return []string{"dir", "fuse"}
 }
 
-// program builds shardfs as it is delivered, beside the copy of the test binary that is removed when the tests end.
+// program builds shardfs, without test code, beside the copy of the test binary that is removed when the tests end.
 var program = sync.OnceValues(func() (string, error) {
 	beside, err := exec.LookPath("shardfs")
 	if err != nil {
@@ -130,12 +130,12 @@ var program = sync.OnceValues(func() (string, error) {
 // placeDirs are the directories of a place that runs may write to.
 var placeDirs = []string{"out", "scratch", ".tmp", ".cache"}
 
-// place is where the runs of a test happen: a directory with a shard in.tar, and placeDirs beside it.
+// place is a directory for the runs of a test, with a shard in.tar and placeDirs.
 type place struct {
 	t       *testing.T
 	dir     string
 	program string
-	patient time.Duration // how long a run, and what it leaves to end by itself, may take
+	patient time.Duration // time limit for a run and for the processes it leaves
 }
 
 // newPlace makes a place for runs over a shard.
@@ -170,7 +170,7 @@ func (p *place) path(name ...string) string {
 	return filepath.Join(append([]string{p.dir}, name...)...)
 }
 
-// reset takes away what runs have left. Files are what is in out then.
+// reset removes what runs have left, and puts files into out.
 func (p *place) reset(files map[string][]byte) {
 	p.t.Helper()
 	for _, dir := range placeDirs {
@@ -184,12 +184,12 @@ func (p *place) reset(files map[string][]byte) {
 
 // result is how a run ended.
 type result struct {
-	status int  // as a shell has it: 128 and the signal of one that was killed
-	killed bool // by SIGKILL: it could say nothing, and clear nothing away
+	status int  // as in a shell: 128 plus the signal for a killed process
+	killed bool // by SIGKILL, so it could neither report nor clean up
 	hung   bool
 	stderr string
-	fired  int    // how often the fault struck
-	where  string // the first time, in the words of strace
+	fired  int    // how often the fault occurred
+	where  string // the first occurrence, from the log of strace
 }
 
 // run runs shardfs with a fault, and waits for the end of all its processes.
@@ -211,7 +211,7 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 		"PATH=" + os.Getenv("PATH"),
 	}
 	if f.inject != "" {
-		// Strace counts the calls of each thread by itself, and with one processor one thread makes most of them.
+		// Strace counts the calls of each thread separately; with one processor, one thread makes most of them.
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
 	}
 	var stderr bytes.Buffer
@@ -243,7 +243,7 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 		all, never := struck.FindAll(b, -1), impossible.FindAll(b, -1)
 		r.fired = len(all) - len(never)
 		if len(never) > 0 {
-			r.fired = -1 // nothing is learned from this one
+			r.fired = -1 // this run proves nothing
 		}
 		if len(all) > 0 {
 			r.where = string(all[0])
@@ -253,13 +253,13 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 	return r
 }
 
-// promise is what a run's output may be.
+// promise is what a run may leave as its output.
 type promise struct {
 	out      string // its path
-	whole    []byte // what a run without faults writes
-	before   []byte // what was there before; nil: nothing
+	whole    []byte // what an undisturbed run writes
+	before   []byte // the output before the run; nil: none
 	partly   bool   // samples may fail without ending the run
-	statuses []int  // those that it may end with when it publishes nothing; nil: any
+	statuses []int  // allowed exit statuses if nothing is published; nil: any
 }
 
 // keeps checks that a run has kept its promise.
@@ -274,7 +274,7 @@ func (p *place) keeps(r result, w promise) {
 	case r.hung:
 		p.t.Errorf("it hangs, after %s", r.where)
 	case !whole && !as:
-		p.t.Errorf("exit status %d, and the output is a part or wrong: %d bytes, whole %d", r.status, len(got), len(w.whole))
+		p.t.Errorf("exit status %d, and the output is wrong: %d bytes, want %d", r.status, len(got), len(w.whole))
 	case !whole && (r.status == 0 || r.status == exitPartly):
 		p.t.Errorf("exit status %d without an output", r.status)
 	case r.status == exitPartly && !w.partly:
@@ -289,17 +289,18 @@ func (p *place) keeps(r result, w promise) {
 	p.speaks(r)
 }
 
-// tools begin the lines of standard error that are not shardfs's own: of commands and of what loads them.
+// tools matches the beginning of lines on standard error that other programs write: commands, the shell and
+// fusermount3.
 var tools = regexp.MustCompile(`^(/bin/sh|cat|rm|.*/fusermount3): `)
 
-// speaks checks that a run that fails says why, in lines, and that no run panics.
+// speaks checks that a failed run reports an error and that no run panics.
 func (p *place) speaks(r result) {
 	p.t.Helper()
 	said := r.status == 0
 	for line := range strings.Lines(r.stderr) {
 		said = said || strings.HasPrefix(line, "shardfs: error: ")
 		if !strings.HasPrefix(line, "shardfs: ") && !tools.MatchString(line) {
-			p.t.Errorf("exit status %d, and it says:\n%s", r.status, r.stderr)
+			p.t.Errorf("exit status %d, messages:\n%s", r.status, r.stderr)
 			return
 		}
 	}
@@ -308,7 +309,8 @@ func (p *place) speaks(r result) {
 	}
 }
 
-// age makes what a killed process has left in .tmp old: for a minute it could be the beginning of a living one.
+// age sets back the times of what a killed process has left in .tmp: for a minute it could belong to a process that is
+// just starting.
 func (p *place) age() {
 	p.t.Helper()
 	names, err := filepath.Glob(p.path(".tmp", "*"))
@@ -319,13 +321,13 @@ func (p *place) age() {
 	}
 }
 
-// gone waits until no process of a run is there any more.
+// gone waits until all processes of a run have ended.
 func (p *place) gone() {
 	p.t.Helper()
 	testtime.Eventually(p.t, "the end of all processes of a run", func() bool { return len(processes(p.dir)) == 0 })
 }
 
-// tree lists what is in placeDirs.
+// tree lists the files in placeDirs.
 func (p *place) tree() string {
 	p.t.Helper()
 	var all strings.Builder
@@ -338,7 +340,7 @@ func (p *place) tree() string {
 	return all.String()
 }
 
-// clean checks that there is nothing but what a run without faults leaves.
+// clean checks that only what an undisturbed run leaves is there.
 func (p *place) clean(want string) {
 	p.t.Helper()
 	if got := p.tree(); got != want {
@@ -349,7 +351,7 @@ func (p *place) clean(want string) {
 	}
 }
 
-// way is how to continue after a run that was broken: what is added to the command line of the first run, and of the
+// way is how to continue after a disturbed run: arguments to add to the command line of the first run, and of the
 // second.
 type way struct {
 	name         string
@@ -361,13 +363,13 @@ var ways = []way{
 	{"resumed", []string{"--scratch", "scratch"}, []string{"--scratch", "scratch", "--resume"}},
 }
 
-// setting is how a run that is swept works: each breaks in places of its own.
+// setting is a configuration of a run that is swept: each fails at different system calls.
 type setting struct {
 	workspace string
 	out       string
 }
 
-// settingsHere are those that can be had here, with neighbours as different as can be.
+// settingsHere returns the settings that this machine supports, ordered so that neighbours differ as much as possible.
 func settingsHere(t *testing.T) (all []setting) {
 	names := []string{"out.tar", "out.tar.gz", "out.tar.zst"}
 	spaces := workspaces(t)
@@ -377,13 +379,13 @@ func settingsHere(t *testing.T) (all []setting) {
 	return all
 }
 
-// swept is a run that is broken at one system call after the other, until it comes to its end undisturbed.
+// swept is a run that is disturbed at one system call after the other, until one comes to its end undisturbed.
 type swept struct {
 	*place
 	setting
-	tail  string // of the command
-	whole []byte // what it writes
-	tree  string // what it leaves
+	tail  string // end of the command
+	whole []byte // output of an undisturbed run
+	tree  string // files that it leaves
 }
 
 func newSwept(t *testing.T, s setting, samples int) *swept {
@@ -399,7 +401,7 @@ func newSwept(t *testing.T, s setting, samples int) *swept {
 	return w
 }
 
-// command returns the run's command line. The command in it reads, writes and deletes, and fails if it could not (as
+// command returns the run's command line. Its command reads, writes and deletes files, and fails if that fails (which
 // cksum of coreutils 9.1 does not).
 func (w *swept) command(more ...string) []string {
 	run := []string{"run", "-q", "-j", "2", "--workspace", w.workspace,
@@ -407,7 +409,7 @@ func (w *swept) command(more ...string) []string {
 	return append(append(run, more...), "in.tar", "-o", w.path("out", w.out))
 }
 
-// breaks runs with a fault, looks, and goes on. It returns how often the fault struck.
+// breaks runs with a fault, checks the result, and runs again. It returns how often the fault occurred.
 func (w *swept) breaks(f fault, kept promise, how way) int {
 	w.t.Helper()
 	r := w.run(f, w.command(how.first...)...)
@@ -428,7 +430,7 @@ func (w *swept) breaks(f fault, kept promise, how way) int {
 	return r.fired
 }
 
-// someSamples returns a shard of n samples of a .bin that does not compress and a .txt each.
+// someSamples returns a shard of n samples, each with an incompressible .bin and a .txt.
 func someSamples(t *testing.T, n, size int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -484,7 +486,7 @@ func membersOf(t *testing.T, name string) (all []member) {
 	}
 }
 
-// noise returns size bytes that do not compress, the same for the same number.
+// noise returns size incompressible bytes, always the same for the same number.
 func noise(number, size int) []byte {
 	b := make([]byte, size)
 	rand.NewChaCha8([32]byte{byte(number), byte(number >> 8)}).Read(b)

@@ -14,12 +14,12 @@ const maxShown = 10
 // findings prints the findings of check.
 type findings struct {
 	ui    *ui.UI
-	worst lint.Severity // of all shards
-	err   error         // of printing
+	worst lint.Severity // over all shards
+	err   error         // first error of printing
 
-	shard  string            // the current one
-	kinds  []lint.Code       // found in it, in the order of their first findings
-	counts map[lint.Code]int // findings of each kind
+	shard  string            // the current shard
+	kinds  []lint.Code       // codes found in it, in the order of their first findings
+	counts map[lint.Code]int // number of findings with each code
 }
 
 // begin starts the next shard.
@@ -37,7 +37,7 @@ type listedFinding struct {
 	KeyHex    *string   `json:"key_hex,omitempty"`
 	Member    *string   `json:"member,omitempty"`
 	MemberHex *string   `json:"member_hex,omitempty"`
-	Offset    *int64    `json:"offset,omitempty"` // in the plain shard
+	Offset    *int64    `json:"offset,omitempty"` // in the plain tar
 	Message   string    `json:"message"`
 }
 
@@ -79,7 +79,7 @@ func (f *findings) add(found lint.Finding) error {
 	return f.err
 }
 
-// about returns the beginning of a finding's line: the member, if it is about one.
+// about returns the beginning of a finding's line: the member that it is about, if any.
 func about(found lint.Finding) string {
 	switch {
 	case found.Member == "":

@@ -15,23 +15,23 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// gateKey is where a story keeps its gate.
+// gateKey is the key of a story's gate in its environment.
 type gateKey struct{}
 
-// gate shows a shard as a file that cannot be read over, so that a story can look on while the shard is being indexed:
+// gate shows a shard as a file whose reads wait, so that a story can test a mount while the shard is being indexed:
 //
 //	gate slow in.tar        # slow/in.tar is in.tar, but no byte after its first quarter can be read
 //	gate waited             # wait until a reader waits for one
 //	gate open               # now it can
 //
-// or each read of its second quarter takes a time, and is counted:
+// With a delay, each read of the second quarter takes that long, and is counted:
 //
 //	gate slow in.tar 500ms
 //	gate count              # from here
 //	gate most 5             # no more than so many have begun
 //
-// The middle and the end, from which is seen whether an index fits, can always be read. The shard should have some
-// megabytes, for they are read in pieces of up to one.
+// The middle and the end, by which shardfs checks whether an index fits, can always be read. The shard should have
+// several megabytes, because it is read in pieces of up to 1 MB.
 func makeGate(ts *testscript.TestScript, neg bool, args []string) {
 	g := ts.Value(gateKey{}).(*gate)
 	switch {
@@ -90,15 +90,15 @@ func makeGate(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// gate is the file.
+// gate is the file system node of the file.
 type gate struct {
 	fs.Inode
 	content []byte
-	delay   time.Duration // 0: until it is opened
+	delay   time.Duration // of each read; 0: reads wait until the gate is opened
 	opened  chan struct{}
-	lift    func()       // opens it
-	waiting atomic.Int32 // reads that wait for it
-	begun   atomic.Int32 // reads that had to wait
+	lift    func()       // opens the gate
+	waiting atomic.Int32 // reads that are waiting
+	begun   atomic.Int32 // reads that have waited or are waiting
 }
 
 // Getattr implements fs.NodeGetattrer.
@@ -107,7 +107,7 @@ func (g *gate) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 	return 0
 }
 
-// Open implements fs.NodeOpener. The kernel does not read ahead in the file.
+// Open implements fs.NodeOpener. Direct I/O keeps the kernel from reading ahead.
 func (*gate) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	return nil, fuse.FOPEN_DIRECT_IO, 0
 }

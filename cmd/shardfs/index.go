@@ -26,7 +26,7 @@ type indexOptions struct {
 	from     shardFlags
 	sidecar  bool
 	export   string
-	imported string // name of an index of another tool
+	imported string // file name of an index of another tool
 }
 
 func newIndex(g *globals) *cobra.Command {
@@ -34,10 +34,10 @@ func newIndex(g *globals) *cobra.Command {
 	var o indexOptions
 	cmd := &cobra.Command{
 		Use:   "index [flags] SHARD...",
-		Short: "Index shards and say what they hold",
-		Long: `Index makes the index of a shard ahead of its use, by one pass from its first to
-its last byte, unless there is one that fits, and says how many samples and
-members the shard holds, with which extensions, and how it is compressed. It
+		Short: "Index shards and show what they contain",
+		Long: `Index builds the index of a shard before its first use, in one pass from first to
+last byte, unless there is one that fits, and prints how many samples and
+members the shard has, with which extensions, and how it is compressed. It
 fails if a shard is damaged or cut short. --sidecar and --export write
 indexes beside the shard; --import verifies the index of another tool.`,
 		Example: `  shardfs index train-0000.tgz
@@ -75,7 +75,7 @@ indexes beside the shard; --import verifies the index of another tool.`,
 	return cmd
 }
 
-// indexSummary is what index prints about a shard.
+// indexSummary is the output of index for a shard.
 type indexSummary struct {
 	Shard       string         `json:"shard"`
 	Samples     int            `json:"samples"`
@@ -170,10 +170,10 @@ func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) er
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", sh.Name, name, err)
 	}
-	proof := "every place"
+	proof := "every offset"
 	if digests {
 		proof += " and every digest"
 	}
-	u.Note("%s: %s is right: %s in it", sh.Name, name, proof)
+	u.Note("%s: %s verified: %s", sh.Name, name, proof)
 	return nil
 }

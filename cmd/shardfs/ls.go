@@ -47,7 +47,7 @@ now.`,
 				if o.all || o.sha256 {
 					return ui.Usagef("--all and --sha256 are for shards")
 				}
-				return o.listFolders(u, changes, args[1:])
+				return o.listMount(u, changes, args[1:])
 			}
 			if !errors.Is(err, mounts.ErrNotMounted) {
 				return err
@@ -68,13 +68,13 @@ now.`,
 	return cmd
 }
 
-// listedMember is a member as ls shows it.
+// listedMember is a member as ls prints it.
 type listedMember struct {
 	Name    *string `json:"name,omitempty"`
 	NameHex *string `json:"name_hex,omitempty"`
 	Ext     *string `json:"ext,omitempty"`
 	Size    int64   `json:"size"`
-	Offset  *int64  `json:"offset,omitempty"` // of the content in the plain shard; a changed member has none
+	Offset  *int64  `json:"offset,omitempty"` // of the content in the plain tar; absent for a changed member
 	MTime   float64 `json:"mtime"`            // seconds since 1970
 	Mode    string  `json:"mode"`             // octal
 	SHA256  string  `json:"sha256,omitempty"`
@@ -83,7 +83,7 @@ type listedMember struct {
 	time time.Time
 }
 
-// listedSample is a sample as ls shows it.
+// listedSample is a sample as ls prints it.
 type listedSample struct {
 	Key     *string        `json:"key,omitempty"`
 	KeyHex  *string        `json:"key_hex,omitempty"`
@@ -161,8 +161,8 @@ func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, ke
 	return missing(sh.Name, keys, found)
 }
 
-// listFolders lists the samples of a mount as they are now.
-func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) error {
+// listMount lists the samples of a mount as they are now.
+func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) error {
 	base := source.BaseOf(over.Shard)
 	found := make(map[string]bool)
 	n := 0
@@ -206,7 +206,7 @@ func (o *lsOptions) listFolders(u *ui.UI, over *mounts.Changes, keys []string) e
 	return missing(over.Shard.Name, keys, found)
 }
 
-// print prints one sample: its members if they were asked for, and else its key.
+// print prints one sample: its members or only its key.
 func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	switch {
 	case u.JSON:
@@ -230,7 +230,7 @@ func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	return nil
 }
 
-// missing returns an error for the first key that was not found.
+// missing returns an error for the first of keys that was not found.
 func missing(shard string, keys []string, found map[string]bool) error {
 	for _, key := range keys {
 		if !found[key] {

@@ -17,7 +17,7 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run executes a command line, or serves a mount where this process was started for that, and returns the exit status.
+// run executes a command line, or serves a mount if this process was started for that, and returns the exit status.
 func run(args []string) int {
 	g := &globals{UI: &ui.UI{Out: os.Stdout, Err: os.Stderr, Hint: hintOf}, private: isMarked(server.NamespaceVariable)}
 	if g.private && server.EnterNamespace() != nil {
@@ -41,20 +41,20 @@ func run(args []string) int {
 		if hint := ui.HintOf(err); hint != "" {
 			cause = ui.WithHint(cause, hint)
 		}
-		err = cause // the signal is the reason, not what failed because of it
+		err = cause // report the signal, not the errors that it caused
 	}
 	g.Fail(err)
 	return exitStatus(err)
 }
 
-// isMarked reports whether an environment variable is set, and unsets it: it is for this process only.
+// isMarked reports whether an environment variable is set, and unsets it, so that child processes do not see it.
 func isMarked(variable string) bool {
 	marked := os.Getenv(variable) != ""
 	os.Unsetenv(variable)
 	return marked
 }
 
-// serve serves the mount that another shardfs has started this process for.
+// serve serves the mount for which another shardfs process has started this one.
 func serve(ctx context.Context, u *ui.UI) error {
 	link, err := server.Accept()
 	if err != nil {
@@ -109,7 +109,7 @@ shard.`,
 	return root
 }
 
-// checkArguments turns the error of a verb's arguments into a usage error, with the usage line as its hint.
+// checkArguments makes errors in a verb's arguments usage errors with the usage line as hint.
 func checkArguments(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
@@ -123,7 +123,7 @@ func checkArguments(cmd *cobra.Command) {
 	}
 }
 
-// helpTemplate puts the examples last, where the eye looks for them.
+// helpTemplate puts the examples last, right above the user's prompt.
 const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
 
 Usage:

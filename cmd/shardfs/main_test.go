@@ -18,14 +18,15 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
-// statusVariable names the file that a shardfs of a story leaves its exit status in.
+// statusVariable is the environment variable with the name of the file to which a story's shardfs writes its exit
+// status.
 const statusVariable = "STORY_STATUS"
 
-// TestMain lets the test binary be shardfs: a story runs it under that name in a process of its own, and that process
-// can start itself again to serve a mount.
+// TestMain lets the test binary run as shardfs: a story starts it under that name, and that process can start itself
+// again to serve a mount.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "shardfs" {
-		// What /proc/self says is that of the first thread, and a test may put its own thread into another mount namespace.
+		// /proc/self describes the first thread, and a test may move its own thread into another mount namespace.
 		runtime.LockOSThread()
 	}
 	testscript.Main(m, map[string]func(){
@@ -40,8 +41,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestStories runs the stories of the command line. Each has a directory and a TMPDIR of its own, and must leave no
-// process, mount or temporary file.
+// TestStories runs the stories of the command line. Each has its own directory and TMPDIR, and must leave no process,
+// mount or temporary file.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -90,14 +91,14 @@ func setUp(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	// Other users must be able to come here, too.
+	// Other users must have access, too.
 	for _, dir := range []string{filepath.Dir(env.WorkDir), filepath.Dir(filepath.Dir(program))} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			return err
 		}
 	}
 	t := env.T().(testing.TB)
-	watchdog := time.AfterFunc(limit, func() { cleanUp(env.WorkDir) }) // what hangs fails then
+	watchdog := time.AfterFunc(limit, func() { cleanUp(env.WorkDir) }) // makes a story that hangs fail
 	env.Defer(func() {
 		watchdog.Stop()
 		if !t.Failed() && !t.Skipped() {
@@ -110,7 +111,7 @@ func setUp(env *testscript.Env) error {
 	return nil
 }
 
-// leftovers returns what a story has left behind that does not go away by itself within a limit.
+// leftovers returns the processes, mounts and files of a story that are still there after a time limit.
 func leftovers(work string, limit time.Duration) (all []string) {
 	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		all = nil
@@ -134,7 +135,7 @@ func leftovers(work string, limit time.Duration) (all []string) {
 	}
 }
 
-// cleanUp ends what is left of a story, however it ended.
+// cleanUp removes what a story has left, however it ended.
 func cleanUp(work string) {
 	for _, p := range processes(work) {
 		unix.Kill(p.pid, unix.SIGKILL)
@@ -144,7 +145,7 @@ func cleanUp(work string) {
 	}
 }
 
-// mountpoints returns the mountpoints in a directory, the last one mounted first.
+// mountpoints returns the mountpoints in a directory, last mounted first.
 func mountpoints(work string) (all []string) {
 	mounted, _ := mounts.List()
 	for _, m := range mounted {
@@ -155,7 +156,7 @@ func mountpoints(work string) (all []string) {
 	return all
 }
 
-// process is one that a story has started.
+// process is a process that a story has started.
 type process struct {
 	pid  int
 	args []string
@@ -172,12 +173,12 @@ func (p process) dead() bool {
 	return len(threads) <= 1 && (strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X"))
 }
 
-// runs reports whether a process is shardfs with a verb.
+// runs reports whether the process is shardfs running a verb.
 func (p process) runs(verb string) bool {
 	return len(p.args) > 1 && filepath.Base(p.args[0]) == "shardfs" && p.args[1] == verb
 }
 
-// processes returns the processes of a story that run: those that have its directory in their environment.
+// processes returns the running processes of a story: those that have its directory in their environment.
 func processes(work string) (all []process) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
@@ -194,8 +195,8 @@ func processes(work string) (all []process) {
 	return all
 }
 
-// condition says whether a story has what it may need: [fuse] file systems, [root], [user] file systems for other
-// users than root.
+// condition evaluates the conditions of stories: [fuse], that FUSE works; [root]; and [user], that users other than
+// root can mount.
 func condition(name string) (bool, error) {
 	switch name {
 	case "fuse":
@@ -208,8 +209,8 @@ func condition(name string) (bool, error) {
 	return false, fmt.Errorf("unknown condition %q", name)
 }
 
-// canMountAsUser reports whether root can try file systems as another user: by a fusermount3 that is allowed to
-// mount, a /dev/fuse for everybody, and a mount namespace to put that in.
+// canMountAsUser reports whether root can test mounts as another user: that needs a setuid fusermount3, and a mount
+// namespace in which /dev/fuse is accessible for all.
 func canMountAsUser() bool {
 	helper, err := exec.LookPath("fusermount3")
 	if err != nil || os.Geteuid() != 0 {

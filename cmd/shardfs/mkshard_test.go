@@ -14,7 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// compressors are the commands that -z of mkshard stands for.
+// compressors are the commands for the values of mkshard -z.
 var compressors = map[string][]string{
 	"gzip": {"gzip", "-nc"},
 	"pigz": {"pigz", "-nc", "-p4", "-b128"},
@@ -22,7 +22,7 @@ var compressors = map[string][]string{
 		"import gzip, sys; gzip.GzipFile('', 'wb', 6, sys.stdout.buffer, 0).write(sys.stdin.buffer.read())"},
 }
 
-// makeShard makes a shard of members in the order given, the same bytes every time:
+// makeShard makes a shard of members in the given order, with the same bytes every time:
 //
 //	mkshard in.tar a.txt b.txt           # content: the files of these names or, where there are none, the names
 //	mkshard in.tar dir/ README link->a   # a directory, a member without extension, a link: none of them in a sample

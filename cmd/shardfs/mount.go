@@ -32,8 +32,8 @@ and sample.EXTENSION for each member, readable and writable. The shard itself is
 never changed: changes go to a scratch directory, where pack finds them. Mount
 returns when the mount is ready, and a process in the background serves it.
 
-Several shards (names, name-{0000..0147}.tar, @FILE with one a line) get a
-directory each, and are opened when they are used. They cannot be changed.`,
+Several shards (names, name-{0000..0147}.tar, @FILE with one per line) get a
+directory each, are opened when they are used, and are read-only.`,
 		Example: `  shardfs mount train-0000.tgz mnt              # explore it, change it
   shardfs mount -r train-0000.tgz mnt           # look only
   shardfs mount --scratch work train.tar mnt    # changes outlive umount and reboot
@@ -48,7 +48,7 @@ directory each, and are opened when they are used. They cannot be changed.`,
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.foreground, "foreground", "f", false, "serve the mount from this process")
 	flags.BoolVarP(&f.readOnly, "read-only", "r", false, "allow no changes")
-	flags.StringSliceVarP(&f.options, "option", "o", nil, "mount options: `OPT[,OPT]`, as allow_other")
+	flags.StringSliceVarP(&f.options, "option", "o", nil, "mount options: `OPT[,OPT]`, such as allow_other")
 	flags.StringVar(&f.overlay, "overlay", "auto", "`MODE`: where changes are kept: kernel (overlayfs), fuse, auto")
 	flags.StringVar(&f.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
 	f.from.add(flags, g)
@@ -83,7 +83,7 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 	return server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 }
 
-// serverCommand returns how a server is started. Args are what ps shows of it.
+// serverCommand returns the command that starts a server. Args are the arguments that ps shows.
 func serverCommand(u *ui.UI, args ...string) server.Command {
 	return server.Command{Args: args, Env: os.Environ(), Stderr: os.Stderr, UI: u}
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// orderFlags say in which order samples are packed.
+// orderFlags are the flags for the order in which samples are packed.
 type orderFlags struct{ pack.Order }
 
 func (f *orderFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Sort, "sort", "", "sort by `WHAT`: key, or a member's text, as cls")
+	flags.StringVar(&f.Sort, "sort", "", "sort by `WHAT`: key, or the text of a member, such as cls")
 	flags.IntVar(&f.Shuffle, "shuffle", 0, "shuffle samples, `N` of them at a time")
-	flags.Uint64Var(&f.Seed, "seed", 0, "`S` of --shuffle: the same gives the same bytes")
+	flags.Uint64Var(&f.Seed, "seed", 0, "seed `S` for --shuffle: the same seed gives the same bytes")
 }
 
-// check refuses what makes no sense; flags are those of the command line.
+// check returns an error for flags that exclude each other; flags are those of the command line.
 func (f *orderFlags) check(flags *pflag.FlagSet) error {
 	others := flags.Lookup("others")
 	switch {

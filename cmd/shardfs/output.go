@@ -17,7 +17,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// outputFlags say what is written and where.
+// outputFlags are the flags for outputs.
 type outputFlags struct {
 	name     string
 	level    int
@@ -55,7 +55,7 @@ func outputLevels() string {
 	return strings.Join(list, ", ")
 }
 
-// addIndex adds the flags for what is written beside the output.
+// addIndex adds the flags for indexes beside the output.
 func (o *outputFlags) addIndex(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.writeIndex, "write-index", false, "write an index file beside the output")
 	formats := strings.Join(indexformat.Names(), ", ")
@@ -65,7 +65,7 @@ func (o *outputFlags) addIndex(flags *pflag.FlagSet) {
 // isFile reports whether the output is a file.
 func (o *outputFlags) isFile() bool { return (&output.Options{Name: o.name}).IsFile() }
 
-// options checks the flags and returns what they say.
+// options checks the flags and converts them.
 func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	out := output.Options{
 		Name: o.name, Level: o.level, Sidecar: o.writeIndex, Stdout: os.Stdout, Stderr: os.Stderr, UI: u,
@@ -84,7 +84,7 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	case o.others != "keep" && o.others != "drop":
 		return out, ui.Usagef("--others %s: keep or drop", o.others)
 	case o.name != "" && !out.IsFile() && (o.writeIndex || o.export != ""):
-		return out, ui.Usagef("-o %s: there is no place beside it for an index", pipe.Shown(o.name))
+		return out, ui.Usagef("-o %s: an index can be written only beside a file", pipe.Shown(o.name))
 	case pipe.Is(o.name) && !o.allowPipe:
 		return out, errPipeAllowed(o.name)
 	}
@@ -135,28 +135,29 @@ func (o *outputFlags) packOptions() (p pack.Options, err error) {
 	return p, err
 }
 
-// settings returns the flags that decide on the bytes of an output. It is part of checkpoints.
+// settings returns the flags that determine the bytes of an output. They are part of checkpoints.
 func (o *outputFlags) settings() string {
 	return fmt.Sprintf("%d %s %s %q %q", o.level, o.others, o.mtime, o.fields, o.rekey)
 }
 
-// errPipeAllowed refuses a pipe without --allow-pipe: a list of shards should not start commands unasked.
+// errPipeAllowed returns the error for a pipe without --allow-pipe: a list of shards must not start commands without
+// the user's consent.
 func errPipeAllowed(name string) error {
 	return ui.Usagef("%s: only with --allow-pipe", pipe.Shown(name))
 }
 
-// splitFlags say how samples are spread over several outputs.
+// splitFlags are the flags for spreading samples over several outputs.
 type splitFlags struct {
 	count int
-	size  string // see output.ParseSize; "": any
+	size  string // see output.ParseSize; "" means no limit
 }
 
 func (f *splitFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.count, "split-count", 0, "split into outputs of `N` samples, numbered by %d in OUT")
-	flags.StringVar(&f.size, "split-size", "", "split into outputs of at most `S` bytes, as 500M or 1Gi")
+	flags.StringVar(&f.size, "split-size", "", "split into outputs of at most `S` bytes, such as 500M or 1Gi")
 }
 
-// split checks the flags and returns what they say.
+// split checks the flags and converts them.
 func (f *splitFlags) split(o *output.Options) (s output.Split, err error) {
 	s.Count = f.count
 	if f.size != "" {
@@ -167,20 +168,20 @@ func (f *splitFlags) split(o *output.Options) (s output.Split, err error) {
 	return s, s.Check(o)
 }
 
-// choice are the flags that say which samples are taken.
+// choice are the flags that choose samples.
 type choice struct {
-	count int // 0: all
+	count int // 0 means all
 	skip  int
 	keys  string
 }
 
 func (c *choice) add(flags *pflag.FlagSet) {
 	flags.IntVarP(&c.count, "count", "n", 0, "take only `N` samples")
-	flags.IntVar(&c.skip, "skip", 0, "pass over the first `N` samples")
-	flags.StringVar(&c.keys, "keys", "", "take only the keys in `FILE`, one a line")
+	flags.IntVar(&c.skip, "skip", 0, "skip the first `N` samples")
+	flags.StringVar(&c.keys, "keys", "", "take only the keys in `FILE`, one per line")
 }
 
-// of returns the flags as package pack takes them; keys are those of source.ReadKeys.
+// of converts the flags to a pack.Choice; keys are the result of source.ReadKeys.
 func (c *choice) of(keys map[string]bool) pack.Choice {
 	return pack.Choice{Skip: c.skip, Keys: keys, Count: c.count}
 }

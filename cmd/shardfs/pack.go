@@ -59,7 +59,7 @@ use. The output gets its name only when it is complete; - is standard output.`,
 	return cmd
 }
 
-// check returns the first mistake in the flags.
+// check returns an error for the first mistake in the flags.
 func (o *packFlags) check(flags *pflag.FlagSet) error {
 	err := firstBroken([]rule{
 		{o.output.name == "", "-o is missing: where should the output go?"},
@@ -71,7 +71,7 @@ func (o *packFlags) check(flags *pflag.FlagSet) error {
 	return o.order.check(flags)
 }
 
-// names returns the sources that the arguments stand for.
+// names resolves the arguments.
 func (o *packFlags) names(args []string) ([]source.Name, error) {
 	names, err := source.Expand(args)
 	if err != nil {
@@ -86,7 +86,7 @@ func (o *packFlags) names(args []string) ([]source.Name, error) {
 	return source.ResolveAll(names)
 }
 
-// run packs the sources that the arguments stand for.
+// run packs the sources named by the arguments.
 func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	out, err := o.output.options(g.UI)
 	if err != nil {
@@ -108,7 +108,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	defer in.Close()
 	from := o.from
 	if from.index != "none" {
-		from.index = "" // it is that of what is packed
+		from.index = "" // it is for the packed shard, not for --with
 	}
 	join, err := source.OpenJoin(ctx, o.with, from.source())
 	if err != nil {
@@ -120,7 +120,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	in.Partial = o.output.fields != ""
 	if choice := o.choice.of(keys); !choice.All() {
 		in.Partial = true
-		out.Pack.DropOutside = true // such members belong to no sample that was chosen
+		out.Pack.DropOutside = true // such members belong to no chosen sample
 		samples = choice.Apply(samples)
 	}
 	samples = join.Apply(samples)

@@ -96,7 +96,7 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	o.output.add(flags)
 	o.choice.add(flags)
 	flags.StringVar(&o.shell, "shell", runner.DefaultShell, "shell for -c: its `PATH`")
-	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, as 90s or 5m")
+	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, such as 90s or 5m")
 	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more, each time in a fresh directory")
 	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` to proceed if a command fails: stop, skip or keep the sample")
 	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N% of them, have failed")
@@ -109,13 +109,13 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	o.from.add(flags, g)
 }
 
-// rule is a demand on the command line.
+// rule is a rule for the command line.
 type rule struct {
 	broken bool
-	say    string // the mistake
+	say    string // the error message
 }
 
-// firstBroken returns the first mistake.
+// firstBroken returns an error for the first broken rule.
 func firstBroken(rules []rule) error {
 	for _, r := range rules {
 		if r.broken {
@@ -125,7 +125,7 @@ func firstBroken(rules []rule) error {
 	return nil
 }
 
-// rules are the demands of the flags on each other.
+// rules returns the rules that flags and arguments must obey.
 func (o *runFlags) rules(args []string) []rule {
 	return []rule{
 		{o.command == "" && len(o.argv) == 0, "-c is missing: which command should be run?"},
@@ -154,7 +154,7 @@ func (o *runFlags) rules(args []string) []rule {
 	}
 }
 
-// rulesFor are the demands of what the command is run over.
+// rulesFor returns the rules that depend on the kind of source.
 func (o *runFlags) rulesFor(n source.Name) []rule {
 	dir, stream := n.Kind == source.Dir, n.Kind == source.Stream
 	some := o.count > 0 || o.skip > 0 || o.keys != ""
@@ -173,7 +173,7 @@ func (o *runFlags) rulesFor(n source.Name) []rule {
 	}
 }
 
-// isKey reports whether a flag has one of its values.
+// isKey reports whether a value is one of those that a flag accepts.
 func isKey[V any](values map[string]V, value string) bool {
 	_, ok := values[value]
 	return ok
@@ -208,7 +208,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		if err := inNamespace(ctx); err != server.ErrNoNamespace {
 			return err
 		}
-		g.Detail("%v: the mount is private by its place only", server.ErrNoNamespace)
+		g.Detail("%v: only file permissions protect the mount", server.ErrNoNamespace)
 	}
 	if o.scratch != "" {
 		release, err := o.holdScratch(ctx, g.UI)
@@ -239,13 +239,13 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	return err
 }
 
-// What the values of --on-error and --workspace stand for.
+// The values of --on-error and --workspace.
 var (
 	policies = map[string]job.Policy{"stop": job.Stop, "skip": job.Skip, "keep": job.Keep}
 	modes    = map[string]workspace.Mode{"auto": workspace.Auto, "fuse": workspace.Mount, "dir": workspace.Copy}
 )
 
-// options checks the flags and returns what they say.
+// options checks the flags and converts them.
 func (o *runFlags) options(g *globals, args []string) (j job.Options, err error) {
 	if err := firstBroken(o.rules(args)); err != nil {
 		return j, err
@@ -292,12 +292,12 @@ func (o *runFlags) options(g *globals, args []string) (j job.Options, err error)
 	return j, nil
 }
 
-// settings returns what decides on the bytes of the output, beside the shard: two runs with the same settings write the
-// same, as far as that is up to shardfs.
+// settings returns the settings, other than the shard, that determine the bytes of the output: two runs with the same
+// settings write the same bytes, if the command does.
 func (o *runFlags) settings(j job.Options) job.Settings {
 	written := o.output
 	if !j.Choice.All() {
-		written.others = "drop" // which is what job does
+		written.others = "drop" // as job does
 	}
 	return job.Settings{
 		{"version of shardfs", version},
@@ -309,7 +309,7 @@ func (o *runFlags) settings(j job.Options) job.Settings {
 	}
 }
 
-// digest stands for the chosen keys; "" for all.
+// digest returns a hash of the chosen keys; "" for all keys.
 func digest(keys map[string]bool) string {
 	if keys == nil {
 		return ""
@@ -321,7 +321,7 @@ func digest(keys map[string]bool) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// inNamespace runs this command line again in a mount namespace of its own.
+// inNamespace runs this command line again in its own mount namespace.
 func inNamespace(ctx context.Context) error {
 	n := server.Namespace{
 		Args: os.Args[1:], Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Signal: signalOf,
@@ -329,7 +329,7 @@ func inNamespace(ctx context.Context) error {
 	return n.Run(ctx)
 }
 
-// holdScratch keeps other runs out of the scratch directory until release is called, and removes what killed runs have
+// holdScratch locks the scratch directory against other runs until release is called, and removes what killed runs have
 // left.
 func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), err error) {
 	alone := !mounts.IsTempDir(o.scratch)
@@ -347,8 +347,8 @@ func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), e
 	return release, nil
 }
 
-// checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It mentions an interrupted
-// run that this one does not resume.
+// checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It tells the user about an
+// interrupted run that this one does not resume.
 func (o *runFlags) checkpoints(ctx context.Context, j job.Options, n source.Name) (string, error) {
 	if !j.Output.IsFile() {
 		return "", nil
@@ -373,7 +373,7 @@ func (o *runFlags) checkpoints(ctx context.Context, j job.Options, n source.Name
 	return "", nil
 }
 
-// print prints what a run has done: of one without an output only failures, unless more is asked for.
+// print prints the summary of a run. Without an output it does so only if samples failed or with --verbose.
 func (o *runFlags) print(u *ui.UI, s job.Summary) error {
 	switch {
 	case u.JSON && o.output.isFile():

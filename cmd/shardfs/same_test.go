@@ -6,8 +6,7 @@ import (
 	"github.com/shardfs/shardfs/internal/server"
 )
 
-// same checks that a compressed shard is to every verb, and in a mount, what it is when it is not compressed, and that
-// nothing of that is left:
+// same checks that every verb, and a mount, treats a compressed shard like the plain one, and leaves nothing:
 //
 //	same in.tar in.tar.xz
 func same(ts *testscript.TestScript, neg bool, args []string) {

@@ -10,7 +10,7 @@ import (
 	"github.com/shardfs/shardfs/internal/source"
 )
 
-// shardFlags say how a shard is opened.
+// shardFlags are the flags for opening shards.
 type shardFlags struct {
 	globals   *globals
 	index     string
@@ -19,7 +19,7 @@ type shardFlags struct {
 
 func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
 	f.globals = g
-	flags.StringVar(&f.index, "index", "", "index `FILE`, made again if it does not fit; or none")
+	flags.StringVar(&f.index, "index", "", "index `FILE`, rebuilt if it does not fit; or none")
 	flags.BoolVar(&f.truncated, "allow-truncated", false, "serve the whole samples before a cut")
 }
 
@@ -47,7 +47,7 @@ func defaultCacheDir() string {
 	return filepath.Join(dir, "shardfs")
 }
 
-// source returns how sources are opened.
+// source returns the options to open sources with.
 func (f *shardFlags) source() source.Options {
 	return source.Options{Shard: f.options(), Stdin: os.Stdin, Stderr: os.Stderr, UI: f.globals.UI}
 }

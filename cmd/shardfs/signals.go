@@ -17,7 +17,8 @@ type interrupted struct{ signal syscall.Signal }
 
 func (e interrupted) Error() string { return "interrupted by " + strings.ToLower(e.signal.String()) }
 
-// withSignals returns a context that the first signal ends; the second one ends the process at once. Stop ends both.
+// withSignals returns a context that the first signal ends; the second signal ends the process at once. Stop cancels
+// the context and stops watching for signals.
 func withSignals(parent context.Context, signals <-chan os.Signal) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	// A write to a pipe without a reader must fail, not kill this process, which has files to remove.
@@ -34,7 +35,7 @@ func withSignals(parent context.Context, signals <-chan os.Signal) (ctx context.
 		for {
 			select {
 			case second := <-signals:
-				// The timeout command sends its signal both to the process and to its group: that counts as one.
+				// The timeout command sends its signal to the process and to its group: these two count as one.
 				if time.Since(begun) > 200*time.Millisecond {
 					os.Exit(128 + int(second.(syscall.Signal)))
 				}
@@ -56,7 +57,7 @@ func signalOf(cause error) (s syscall.Signal, ok bool) {
 	return i.signal, ok
 }
 
-// ownSignals returns the signals that end this process; those of a private one come from the process that started it.
+// ownSignals returns the signals that end this process. A process in its own namespace gets them from its parent.
 func ownSignals(private bool) <-chan os.Signal {
 	if private {
 		return server.PassedSignals()

@@ -15,9 +15,9 @@ func newStatus(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [flags] MOUNTPOINT",
 		Short: "Show what has changed in a mount",
-		Long: `Status lists what has changed since the shard was mounted, one change a line: A
-added, M modified, D deleted, R renamed. A path that ends in a slash is a sample,
-others are files.`,
+		Long: `Status lists the changes since the shard was mounted, one per line: A added, M
+modified, D deleted, R renamed. A path that ends in a slash is a sample, others
+are files.`,
 		Example: `  shardfs status mnt
   shardfs status --json mnt | jq -r .path`,
 		Args: cobra.ExactArgs(1),

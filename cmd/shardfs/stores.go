@@ -5,7 +5,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// stores returns where shards can be, by the schemes of their names.
+// stores returns the stores of shards, by the schemes of their names.
 func stores() store.Store {
 	return store.ByScheme(map[string]store.Store{
 		store.FileScheme: file.Store{},

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitKey is where a story keeps the time.Duration after which its watchdog ends what it has started.
+// limitKey is the key, in a story's environment, of the time.Duration after which its watchdog kills its processes.
 type limitKey struct{}
 
-// waitFor polls until cond holds, for half of what the watchdog allows, so that a story that waits in vain says for
-// what.
+// waitFor polls until cond returns true, for half of the watchdog's limit, so that a story that waits in vain reports
+// what it has waited for.
 func waitFor(ts *testscript.TestScript, cond func() bool, what string, args ...any) {
 	limit := ts.Value(limitKey{}).(time.Duration) / 2
 	for start := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
@@ -29,7 +29,7 @@ func waitFor(ts *testscript.TestScript, cond func() bool, what string, args ...a
 	}
 }
 
-// status checks the exit status of the shardfs that ended last:
+// status checks the exit status of the shardfs process that ended last:
 //
 //	status 3
 func status(ts *testscript.TestScript, neg bool, args []string) {
@@ -39,7 +39,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	file := ts.Getenv(statusVariable)
 	got, err := os.ReadFile(file)
 	ts.Check(err)
-	ts.Check(os.Remove(file)) // it is not that of a shardfs that is killed later
+	ts.Check(os.Remove(file)) // a shardfs that is killed later writes none
 	if string(got) != args[0] {
 		ts.Fatalf("exit status %s, want %s", got, args[0])
 	}
@@ -67,7 +67,7 @@ func running(ts *testscript.TestScript, verb string) (found []process) {
 	return found
 }
 
-// pid sets PID to that of the only shardfs that runs a verb:
+// pid sets PID to the process ID of the only shardfs that runs a verb:
 //
 //	pid mount
 //	exec readlink /proc/$PID/cwd
@@ -82,7 +82,7 @@ func pid(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PID", strconv.Itoa(found[0].pid))
 }
 
-// send sends a signal to every shardfs that runs a verb, and waits for the end of what it kills:
+// send sends a signal to every shardfs that runs a verb. After KILL it waits until they have ended:
 //
 //	send KILL mount
 func send(ts *testscript.TestScript, neg bool, args []string) {
@@ -103,7 +103,7 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ended waits until no shardfs runs a verb any more:
+// ended waits until no shardfs runs a verb:
 //
 //	ended mount
 func ended(ts *testscript.TestScript, neg bool, args []string) {
@@ -113,9 +113,8 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	waitFor(ts, func() bool { return len(running(ts, args[0])) == 0 }, "the end of every shardfs %s", args[0])
 }
 
-// blocked waits until a program that the story has started sleeps in the kernel, in a function with a word in its
-// name, and was not woken from one look to the next. It proves that something waits, which to sleep for a while does
-// not:
+// blocked waits until a program that the story has started sleeps in the kernel, in a function whose name contains a
+// word, and was not woken between two polls. Unlike a sleep, this proves that the program is waiting:
 //
 //	blocked cat request_wait  # for the answer of a FUSE server
 //	blocked cat pipe_write    # for a reader
@@ -150,10 +149,10 @@ func blocked(ts *testscript.TestScript, neg bool, args []string) {
 	}, "a %s that sleeps in %s", args[0], args[1])
 }
 
-// watchKey is where a story keeps an *int, the descriptor of watch.
+// watchKey is the key, in a story's environment, of an *int: the inotify descriptor of watch.
 type watchKey struct{}
 
-// watch begins to note when a file is opened, and opened waits until it has been since:
+// watch starts watching a file, and opened waits until the file has been opened since:
 //
 //	watch FILE
 //	opened
@@ -184,7 +183,7 @@ func opened(ts *testscript.TestScript, neg bool, args []string) {
 	}, "a process to open the watched file")
 }
 
-// jsonLines checks that a file holds JSON objects, one a line, and that each has these fields:
+// jsonLines checks that each line of a file is a JSON object with the given fields:
 //
 //	jsonlines stdout key index members
 func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
@@ -208,7 +207,7 @@ func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fits checks that a text fits a screen:
+// fits checks that a text has at most that many lines and columns:
 //
 //	fits 40 120 stdout
 func fits(ts *testscript.TestScript, neg bool, args []string) {

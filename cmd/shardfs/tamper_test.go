@@ -10,8 +10,8 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// tamper gives an index file the columns of another shard, a plain one, and the right checksums for them; without a
-// name, the only one in the cache:
+// tamper replaces the columns of an index file by those of another, plain shard, and corrects the checksums. Without a
+// file name it does so in the only file in the cache:
 //
 //	tamper other.tar
 //	tamper other.tar in.tar.sfidx

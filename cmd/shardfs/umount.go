@@ -14,7 +14,7 @@ func newUmount(*globals) *cobra.Command {
 	var discard bool
 	cmd := &cobra.Command{
 		Use:   "umount [flags] MOUNTPOINT...",
-		Short: "Unmount cleanly, also if the server is dead",
+		Short: "Unmount cleanly, even if the server is dead",
 		Long: `Umount ends a mount and returns when nothing is left of it. Changes in a
 directory that mount --scratch was given stay there. Other changes are lost with
 the mount: if they were not packed, umount refuses.`,

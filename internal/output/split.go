@@ -43,7 +43,7 @@ func (s Split) Check(o *Options) error {
 func ParseSize(s string) (int64, error) {
 	m := regexp.MustCompile(`^([0-9]{1,9})(?:([kMG])|([KMG])i)?$`).FindStringSubmatch(s)
 	if m == nil {
-		return 0, errors.New("not a number of bytes, as 500M or 1Gi")
+		return 0, errors.New("not a number of bytes, such as 500M or 1Gi")
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 64)
 	if n == 0 {
