@@ -262,7 +262,8 @@ func TestPeakOf(t *testing.T) {
 
 // The processor time of a trial is that of the programs that it starts.
 func TestMetered(t *testing.T) {
-	m := metered(command(timed("a", work{}), "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"), timed("a/cpu", work{}))
+	m := metered(command(timed("a", work{}), "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"),
+		timed("a/cpu", work{}))
 	values, err := m.run(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,8 @@ func drawJPEGs(count int) []string {
 	for i := range files {
 		rng := rand.New(rand.NewPCG(2, uint64(i)))
 		var b bytes.Buffer
-		jpeg.Encode(&b, drawPicture(rng, 640, 480), &jpeg.Options{Quality: 92 + rng.IntN(7)}) // a Buffer gives no errors
+		// a Buffer gives no errors
+		jpeg.Encode(&b, drawPicture(rng, 640, 480), &jpeg.Options{Quality: 92 + rng.IntN(7)})
 		files[i] = b.String()
 	}
 	return files

@@ -193,7 +193,9 @@ func (f files) megabytes() work { return work{float64(f.size()) / 1e6, "MB"} }
 
 // share lets workers call work for each number below count, in turn. Each worker has its own thread and buffer. It returns
 // the seconds that took and the sum of what work returned.
-func share(ctx context.Context, workers, count int, work func(i int, buf []byte) (int, error)) (seconds float64, sum int, err error) {
+func share(
+	ctx context.Context, workers, count int, work func(i int, buf []byte) (int, error),
+) (seconds float64, sum int, err error) {
 	sums, errs := make([]int, workers), make([]error, workers)
 	bufs := make([][]byte, workers)
 	for w := range bufs {

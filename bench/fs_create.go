@@ -35,7 +35,8 @@ func (b *bench) fsCreate(ctx context.Context) (*plan, error) {
 	}
 	w := work{samples, "files"}
 	steps := func(in string) []step {
-		return []step{{timed("file=first/in="+in, w), fresh("new").creating(8)}, {timed("file=second/in="+in, w), fresh("newer").creating(8)}}
+		return []step{{timed("file=first/in="+in, w), fresh("new").creating(8)},
+			{timed("file=second/in="+in, w), fresh("newer").creating(8)}}
 	}
 	for _, kind := range []string{"kernel", "fuse"} {
 		t := b.mounted(s, "--overlay", kind, "--scratch", scratch).visit(steps("overlay-" + kind)...)
@@ -62,7 +63,8 @@ func (b *bench) fsCreate(ctx context.Context) (*plan, error) {
 // read again, but not timed.
 func (f files) creating(writers int) task {
 	content := bytes.Repeat([]byte("new."), page/4)
-	what := fmt.Sprintf("# writers: %d; create, write 4 KiB and close %s and %d more below", writers, f.names[0], len(f.names)-1)
+	what := fmt.Sprintf("# writers: %d; create, write 4 KiB and close %s and %d more below", writers, f.names[0],
+		len(f.names)-1)
 	return task{what, func(ctx context.Context, root string) (float64, error) {
 		names := f.below(root)
 		seconds, _, err := share(ctx, writers, len(names), func(i int, _ []byte) (int, error) {

@@ -40,7 +40,8 @@ func (b *bench) fsStat(ctx context.Context) (*plan, error) {
 			{timed("lstat/pass=2to11/in="+in, work{n * passes, "files"}), some.statting(passes)},
 		}
 	}
-	return &plan{trials: []*trial{b.mounted(s, "-r").visit(steps("mount")...), extracted.visit(steps("directory")...)}}, nil
+	mounted := b.mounted(s, "-r").visit(steps("mount")...)
+	return &plan{trials: []*trial{mounted, extracted.visit(steps("directory")...)}}, nil
 }
 
 // statting is the task to lstat each file, in order, some times over.

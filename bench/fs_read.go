@@ -21,13 +21,15 @@ func (b *bench) fsRead(ctx context.Context) (*plan, error) {
 	w, all := pictures.megabytes(), work{float64(s.bodies()) / 1e6, "MB"}
 	one, eight, walk := pictures.reading(1), pictures.reading(8), walking(s.bodies())
 	passes := func(in string) []step {
-		return []step{{timed("pictures/readers=1/pass=1/in="+in, w), one}, {timed("pictures/readers=1/pass=2/in="+in, w), one}}
+		return []step{{timed("pictures/readers=1/pass=1/in="+in, w), one},
+			{timed("pictures/readers=1/pass=2/in="+in, w), one}}
 	}
 	byEight := func(in string) step { return step{timed("pictures/readers=8/pass=1/in="+in, w), eight} }
 	inOrder := func(in string) step { return step{timed("all/readers=1/pass=1/in="+in, all), walk} }
 	readOnly, writable := b.mounted(s, "-r"), b.mounted(s)
 	p := &plan{trials: []*trial{
-		readOnly.visit(passes("mount")...), extracted.visit(passes("directory")...), writable.visit(passes("writable")...),
+		readOnly.visit(passes("mount")...), extracted.visit(passes("directory")...),
+		writable.visit(passes("writable")...),
 		readOnly.visit(byEight("mount")), extracted.visit(byEight("directory")),
 		readOnly.weighed(quantity("server/peak", "B"), inOrder("mount")), extracted.visit(inOrder("directory")),
 	}}
@@ -93,7 +95,8 @@ func (b *bench) fsRandom(ctx context.Context) (*plan, error) {
 // reading is the task to open each file, read it with one read and close it. Readers take the files in turn.
 func (f files) reading(readers int) task {
 	var right answer
-	what := fmt.Sprintf("# readers: %d; open, read whole and close %s and %d more below", readers, f.names[0], len(f.names)-1)
+	what := fmt.Sprintf("# readers: %d; open, read whole and close %s and %d more below", readers, f.names[0],
+		len(f.names)-1)
 	return task{what, func(ctx context.Context, root string) (float64, error) {
 		names := f.below(root)
 		seconds, sum, err := share(ctx, readers, len(names), func(i int, buf []byte) (int, error) {
@@ -165,15 +168,16 @@ func readPage(name string, buf []byte, off int64) (int, error) {
 
 // walking is readTree as a task. Any other number of bytes than wanted is an error.
 func walking(want int64) task {
-	return task{"# list each directory and read its files sample.*, below", func(ctx context.Context, root string) (float64, error) {
-		start := time.Now()
-		n, err := readTree(ctx, root)
-		seconds := time.Since(start).Seconds()
-		if err == nil && n != want {
-			err = fmt.Errorf("%s has %d bytes, want %d", root, n, want)
-		}
-		return seconds, err
-	}}
+	return task{"# list each directory and read its files sample.*, below",
+		func(ctx context.Context, root string) (float64, error) {
+			start := time.Now()
+			n, err := readTree(ctx, root)
+			seconds := time.Since(start).Seconds()
+			if err == nil && n != want {
+				err = fmt.Errorf("%s has %d bytes, want %d", root, n, want)
+			}
+			return seconds, err
+		}}
 }
 
 // readTree reads the files sample.* of every directory below root, one after the other, and returns how many bytes they

@@ -102,7 +102,8 @@ func TestVisit(t *testing.T) {
 		return func() (memory, error) { left++; return memory{peak: 7}, nil }, nil
 	}}
 	taking := func(name string, seconds float64, err error) step {
-		return step{timed(name, work{}), task{"# work below", func(context.Context, string) (float64, error) { return seconds, err }}}
+		return step{timed(name, work{}),
+			task{"# work below", func(context.Context, string) (float64, error) { return seconds, err }}}
 	}
 	visit := p.weighed(quantity("peak", "B"), taking("first", 2, nil), taking("second", 1, nil))
 	if err := rounds(t.Context(), "test", 3, &plan{trials: []*trial{visit}}, nil); err != nil {

@@ -60,7 +60,8 @@ func texts(samples int) shard {
 	return shard{fmt.Sprintf("texts-%d.tar", samples), samples, func(i int) []member {
 		return []member{
 			{ext: "txt", random: 100},
-			{ext: "json", text: fmt.Sprintf(`{"key": "%06d", "source": "generated", "language": "none", "quality": 0.5, "license": "CC0"}`, i)},
+			{ext: "json", text: fmt.Sprintf(
+				`{"key": "%06d", "source": "generated", "language": "none", "quality": 0.5, "license": "CC0"}`, i)},
 		}
 	}}
 }
@@ -126,7 +127,8 @@ func (s shard) write(ctx context.Context, w io.Writer) error {
 			return ctx.Err()
 		}
 		for _, m := range s.members(i) {
-			h := &tar.Header{Format: tar.FormatUSTAR, Name: fmt.Sprintf("%06d.%s", i, m.ext), Mode: 0o644, Size: m.size()}
+			h := &tar.Header{Format: tar.FormatUSTAR, Name: fmt.Sprintf("%06d.%s", i, m.ext), Mode: 0o644,
+				Size: m.size()}
 			if err := tw.WriteHeader(h); err != nil {
 				return err
 			}

@@ -33,7 +33,8 @@ func (b *bench) gzipPass(ctx context.Context) (*plan, error) {
 	decoder := "# gzip.Reader of klauspost/compress, 256 KiB at a time, of " + name
 	return &plan{trials: []*trial{
 		b.command(timed("by=shardfs", w), "index", "--index", "none", name),
-		measured(timed("by=klauspost", w), decoder, func(context.Context) (float64, error) { return timeDecode(name, s.size()) }),
+		measured(timed("by=klauspost", w), decoder,
+			func(context.Context) (float64, error) { return timeDecode(name, s.size()) }),
 		unread(timed("by=gzip", w), "gzip", "-dc", name),
 	}}, nil
 }
@@ -80,7 +81,8 @@ func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 	}
 	p.trials = []*trial{{
 		command: fmt.Sprintf("# codec.ReaderAt, %d reads of 100 KiB at random offsets of %s", reads, sh.Name),
-		figures: []*figure{timed("read=100KiB/p=50", work{}), timed("read=100KiB/p=99", work{}), quantity("checkpoints", "%")},
+		figures: []*figure{timed("read=100KiB/p=50", work{}), timed("read=100KiB/p=99", work{}),
+			quantity("checkpoints", "%")},
 		run: func(context.Context) ([]float64, error) {
 			took, err := timeReads(sh, plain, reads, length)
 			if err != nil {

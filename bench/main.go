@@ -88,11 +88,13 @@ func run(ctx context.Context) (err error) {
 	}
 	binary := flag.String("shardfs", "bin/shardfs", "the `binary` to measure")
 	other := flag.String("base", "", "another `binary`, to compare with")
-	dir := flag.String("dir", os.TempDir(), "`directory` for the shards; they are kept in its subdirectory shardfs-bench")
+	dir := flag.String("dir", os.TempDir(),
+		"`directory` for the shards; they are kept in its subdirectory shardfs-bench")
 	only := flag.String("only", "", "run only the measures that match `regexp`: "+strings.Join(names, ", "))
 	count := flag.Int("rounds", 5, "run each trial `N` times")
 	output := flag.String("o", "", "write the results to `FILE` too")
-	table := flag.String("table", "", "write the table of `DOCUMENT` from the results files that are named, oldest first, and exit")
+	table := flag.String("table", "",
+		"write the table of `DOCUMENT` from the results files that are named, oldest first, and exit")
 	clean := flag.Bool("clean", false, "remove the shards of earlier runs and exit")
 	flag.Parse()
 
@@ -132,12 +134,18 @@ func run(ctx context.Context) (err error) {
 	if err := b.writeHeader(ctx, w); err != nil {
 		return err
 	}
+	return b.runAll(ctx, w, match, max(*count, 1), base)
+}
+
+// runAll runs the measures whose names match, and writes what they show to w. Base is what to compare with; nil:
+// nothing.
+func (b *bench) runAll(ctx context.Context, w io.Writer, match *regexp.Regexp, rounds int, base *bench) error {
 	var all comparison
 	for _, m := range measures() {
 		if !match.MatchString(m.name) {
 			continue
 		}
-		if err := all.measure(ctx, w, m, max(*count, 1), b, base); err != nil {
+		if err := all.measure(ctx, w, m, rounds, b, base); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}

@@ -89,7 +89,8 @@ func (m *mount) close() error {
 	select {
 	case err := <-m.ended:
 		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w\n%s", quote(m.server.Args), err, bytes.TrimSpace(m.stderr.Bytes())))
+			failed = errors.Join(failed,
+				fmt.Errorf("%s: %w\n%s", quote(m.server.Args), err, bytes.TrimSpace(m.stderr.Bytes())))
 		}
 	case <-time.After(10 * time.Second):
 		failed = errors.Join(failed, errors.New("the mount server did not end"), m.server.Process.Kill())

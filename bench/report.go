@@ -39,8 +39,10 @@ func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	for _, line := range [][2]string{
-		{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}, {"cpu", cpuModel()}, {"cores", fmt.Sprint(runtime.NumCPU())},
-		{"kernel", string(bytes.TrimSpace(kernel))}, {"filesystem", fstype}, {"go", runtime.Version()}, {"tar", string(tarVersion)},
+		{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}, {"cpu", cpuModel()},
+		{"cores", fmt.Sprint(runtime.NumCPU())},
+		{"kernel", string(bytes.TrimSpace(kernel))}, {"filesystem", fstype}, {"go", runtime.Version()},
+		{"tar", string(tarVersion)},
 		{"commit", strings.Fields(version)[1]}, {"date", time.Now().UTC().Format(time.DateOnly)},
 	} {
 		fmt.Fprintf(w, "%s: %s\n", line[0], line[1])

@@ -21,7 +21,8 @@ func (b *bench) runConvert(ctx context.Context) (*plan, error) {
 	p := new(plan)
 	converters := []struct{ by, text string }{{"jpg2ppm", quote([]string{binary}) + " sample.jpg sample.ppm"}}
 	if path, err := exec.LookPath("djpeg"); err == nil {
-		converters = append(converters, struct{ by, text string }{"djpeg", quote([]string{path}) + " -outfile sample.ppm sample.jpg"})
+		converters = append(converters, struct{ by, text string }{"djpeg", quote([]string{path}) +
+			" -outfile sample.ppm sample.jpg"})
 	} else {
 		note("RunConvert: without djpeg: %v", err)
 	}
@@ -81,7 +82,8 @@ func (b *bench) converting(ctx context.Context, p *plan, s shard, by, text strin
 // onOneCore is a trial that runs a command in each directory in root, one after the other, on one processor. It is given half
 // the time that it takes: what two processors would take if they did not disturb each other.
 func onOneCore(f *figure, root, text string) *trial {
-	argv := []string{"taskset", "-c", "0", "sh", "-euc", `for dir in "$1"/*; do cd "$dir"; ` + text + `; done`, "sh", root}
+	argv := []string{"taskset", "-c", "0", "sh", "-euc", `for dir in "$1"/*; do cd "$dir"; ` + text + `; done`, "sh",
+		root}
 	return measured(f, quote(argv)+" # half of its time", func(ctx context.Context) (float64, error) {
 		seconds, _, err := execute(ctx, "", argv...)
 		return seconds / 2, err

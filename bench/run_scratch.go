@@ -35,7 +35,8 @@ func (b *bench) runScratch(ctx context.Context) (*plan, error) {
 		{"copied/in=copies", "dir", "cp sample.jpg sample.png"},
 	} {
 		argv := []string{
-			b.shardfs, "run", "-j", fmt.Sprint(jobs), "--workspace", how.workspace, "--scratch", dir, "-c", how.text, "-o", out, name,
+			b.shardfs, "run", "-j", fmt.Sprint(jobs), "--workspace", how.workspace, "--scratch", dir, "-c", how.text,
+			"-o", out, name,
 		}
 		p.trials = append(p.trials, &trial{
 			command: quote(argv), program: true,

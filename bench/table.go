@@ -122,7 +122,8 @@ func writeTable(w io.Writer, all []results) error {
 	}
 	for _, r := range rows {
 		if r.figure == "" {
-			fmt.Fprintf(w, "\n**%s**\n\n| measure | shardfs | peer | ratio | asked | measured |\n|---|--:|--:|--:|--:|---|\n", r.title)
+			fmt.Fprintf(w, "\n**%s**\n\n| measure | shardfs | peer | ratio | asked | measured |\n"+
+				"|---|--:|--:|--:|--:|---|\n", r.title)
 			continue
 		}
 		line := fmt.Sprintf("| %s | – | – | – | %s | not yet |", r.title, orDash(r.asked))

@@ -37,7 +37,8 @@ func TestReportToTable(t *testing.T) {
 	ours.values, peer.values, peak.values = []float64{0.5, 0.25, 0.5}, []float64{1, 1, 1}, []float64{64 << 20}
 	var report bytes.Buffer
 	report.WriteString("commit: abc\ndate: 2026-01-02\n\n")
-	p := &plan{trials: []*trial{{command: "one\ntwo", figures: []*figure{ours, peak}}, {command: "tar", figures: []*figure{peer}}}}
+	p := &plan{trials: []*trial{{command: "one\ntwo", figures: []*figure{ours, peak}},
+		{command: "tar", figures: []*figure{peer}}}}
 	if err := p.write(&report, "Index", "new"); err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +83,11 @@ func TestUpdateTable(t *testing.T) {
 		return name
 	}
 	const of = "Index/members=30000/by="
-	older := file("older", "commit: old\nbuild: new\nBenchmark"+of+"shardfs 1 1000000000 ns/op\nBenchmark"+of+"tar 1 2000000000 ns/op\n"+
+	older := file("older", "commit: old\nbuild: new\nBenchmark"+of+"shardfs 1 1000000000 ns/op\nBenchmark"+of+
+		"tar 1 2000000000 ns/op\n"+
 		"BenchmarkMountMillion/first-line 1 11000000 ns/op\n")
-	newer := file("newer", "commit: new\nbuild: new\nBenchmark"+of+"shardfs 1 1000000000 ns/op\nBenchmark"+of+"tar 1 3000000000 ns/op\n")
+	newer := file("newer", "commit: new\nbuild: new\nBenchmark"+of+"shardfs 1 1000000000 ns/op\nBenchmark"+of+
+		"tar 1 3000000000 ns/op\n")
 	doc := file("doc", "before\n"+tableBegin+"\nold\n"+tableEnd+"\nafter\n")
 	if err := updateTable(doc, []string{older, newer}); err != nil {
 		t.Fatal(err)
@@ -93,7 +96,8 @@ func TestUpdateTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"before\n", "| 3.00 | >= 1.0 |  new |", "| 11 ms | – | – | <= 30 ms |  old |", "not yet", "after\n"} {
+	for _, want := range []string{"before\n", "| 3.00 | >= 1.0 |  new |", "| 11 ms | – | – | <= 30 ms |  old |",
+		"not yet", "after\n"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %q in\n%s", want, b)
 		}

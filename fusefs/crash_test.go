@@ -176,7 +176,8 @@ func testScratchFull(t *testing.T, kind string) {
 				}
 			}
 			for file, want := range map[string]string{
-				"a/before": "written before", "b/sample.bin": big, "c/sample.bin": big, "d/sample.bin": big, "c/sample.txt": "c",
+				"a/before": "written before", "b/sample.bin": big, "c/sample.bin": big, "d/sample.bin": big,
+				"c/sample.txt": "c",
 			} {
 				if got := read(t, m.path(file)); got != want {
 					t.Errorf("%s holds %d bytes, %.20q, want %d", file, len(got), got, len(want))
@@ -217,7 +218,8 @@ func testCommandsInMount(t *testing.T, kind string) {
 			for range 4 {
 				wg.Go(func() {
 					for key := range next {
-						cmd := exec.Command("sh", "-c", "cat __key__ sample.cls >sample.out && rm sample.jpg && cat sample.out")
+						cmd := exec.Command("sh", "-c",
+							"cat __key__ sample.cls >sample.out && rm sample.jpg && cat sample.out")
 						cmd.Dir = m.path(key)
 						out, err := cmd.CombinedOutput()
 						if err != nil || !strings.HasPrefix(string(out), key) {

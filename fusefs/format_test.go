@@ -28,7 +28,8 @@ func kernelOverlay(t *testing.T, m *mounted) string {
 func mountOverlay(t *testing.T, lower, upper, work string) string {
 	t.Helper()
 	dir := t.TempDir()
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,redirect_dir=on,index=off,metacopy=off", lower, upper, work)
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,redirect_dir=on,index=off,metacopy=off",
+		lower, upper, work)
 	if err := unix.Mount("overlay", dir, "overlay", 0, options); err != nil {
 		t.Logf("NOT TESTED: that overlayfs reads our changes: mount: %v", err)
 		return ""
@@ -39,7 +40,8 @@ func mountOverlay(t *testing.T, lower, upper, work string) string {
 
 // formatMembers has samples, some nested in others, and directories above samples: changes differ between these.
 var formatMembers = []member{
-	{"a.x", "a x"}, {"a.y", "a y"}, {"a/in.x", "nested"}, {"b.x", "b x"}, {"b.y", "b y"}, {"d/c.x", "c"}, {"d/e.x", "e"},
+	{"a.x", "a x"}, {"a.y", "a y"}, {"a/in.x", "nested"}, {"b.x", "b x"}, {"b.y", "b y"}, {"d/c.x", "c"},
+	{"d/e.x", "e"},
 	{"d/f/g.x", "g"}, {"h.x", "h"}, {"i.x", "i"}, {"j.x", "j"}, {"k.x", "k"}, {"k/l.x", "l"},
 }
 

@@ -153,7 +153,8 @@ func writeShard(t testing.TB, name string, members []member) {
 	w := tar.NewWriter(out)
 	for _, m := range members {
 		check(t, w.WriteHeader(&tar.Header{
-			Name: m.name, Size: int64(len(m.content)), Mode: 0o644, ModTime: time.Unix(1700000000, 0), Format: tar.FormatPAX,
+			Name: m.name, Size: int64(len(m.content)), Mode: 0o644, ModTime: time.Unix(1700000000, 0),
+			Format: tar.FormatPAX,
 		}))
 		_, err := io.WriteString(w, m.content)
 		check(t, err)

@@ -134,7 +134,8 @@ func (m *model) step(r *rand.Rand, root string) (what string, err error) {
 		if f.link {
 			return what, nil
 		}
-		f.content = append(slices.Clone(f.content[:min(size, len(f.content))]), make([]byte, max(0, size-len(f.content)))...)
+		f.content = append(slices.Clone(f.content[:min(size, len(f.content))]),
+			make([]byte, max(0, size-len(f.content)))...)
 		return what, os.Truncate(host(file1), int64(size))
 	case n < 34:
 		what = "write over " + file1
@@ -265,7 +266,8 @@ func testRandom(t *testing.T, kind string) {
 func randomWork(t *testing.T, kind string, r *rand.Rand, steps int) {
 	var members []member
 	for _, key := range []string{"s0", "s0/n", "s0/n/n", "s1", "d/s2", "d/s3", "d/d/s4", "s5"} {
-		members = append(members, member{key + ".a", "a of " + key}, member{key + ".b", strings.Repeat("b of "+key, 1000)})
+		members = append(members, member{key + ".a", "a of " + key},
+			member{key + ".b", strings.Repeat("b of "+key, 1000)})
 	}
 	mount := mountMembers(t, kind, members...)
 	m := newModel(members, mount.shard)

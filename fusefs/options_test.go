@@ -32,7 +32,8 @@ func TestMountOptions(t *testing.T) {
 		{"noatime,nodiratime,sync", nosuid | nodev | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_SYNCHRONOUS, nil,
 			"noatime,nodiratime,sync", ""},
 		{"default_permissions", nosuid | nodev, nil, "default_permissions", ""},
-		{"max_read=4096,relatime", nosuid | nodev | unix.MS_RELATIME, []string{"max_read=4096"}, "relatime", "max_read=4096"},
+		{"max_read=4096,relatime", nosuid | nodev | unix.MS_RELATIME, []string{"max_read=4096"}, "relatime",
+			"max_read=4096"},
 	} {
 		o := ParseMountOptions(strings.Split(tt.options, ","))
 		if got := o.flags(); got != tt.flags {

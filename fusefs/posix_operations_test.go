@@ -104,7 +104,8 @@ var operations = []struct {
 	{"save as editors do", func(b *bed) {
 		b.note("write", os.WriteFile(b.path("a.txt~"), []byte("edited"), 0o600))
 		b.note("rename", os.Rename(b.path("a.txt~"), b.path("a.txt")))
-		b.note("backup", os.Rename(b.path("c.txt"), b.path("c.bak")), os.WriteFile(b.path("c.txt"), []byte("new"), 0o644))
+		b.note("backup", os.Rename(b.path("c.txt"), b.path("c.bak")),
+			os.WriteFile(b.path("c.txt"), []byte("new"), 0o644))
 		b.note("remove", os.Remove(b.path("c.bak")))
 		b.cat("a.txt")
 	}},
@@ -193,8 +194,10 @@ var operations = []struct {
 		b.note("file", unix.Mknod(b.path("file"), unix.S_IFREG|0o600, 0))
 	}},
 	{"modes, owners and times", func(b *bed) {
-		b.note("chmod", os.Chmod(b.path("a.txt"), 0o600), unix.Chmod(b.path("c.txt"), 0o4711), os.Chmod(b.path("sub"), 0o711))
-		b.note("chown", os.Chown(b.path("a.txt"), 12, 34), os.Chown(b.path("sub"), 12, 34), os.Chown(b.path("c.txt"), 5, -1))
+		b.note("chmod", os.Chmod(b.path("a.txt"), 0o600), unix.Chmod(b.path("c.txt"), 0o4711),
+			os.Chmod(b.path("sub"), 0o711))
+		b.note("chown", os.Chown(b.path("a.txt"), 12, 34), os.Chown(b.path("sub"), 12, 34),
+			os.Chown(b.path("c.txt"), 5, -1))
 		times := []unix.Timespec{{Sec: 1, Nsec: 2}, {Sec: 3, Nsec: 4}}
 		for _, name := range []string{"a.txt", "b.bin", "sub"} {
 			b.note("utimes", unix.UtimesNanoAt(unix.AT_FDCWD, b.path(name), times, 0))
@@ -202,7 +205,8 @@ var operations = []struct {
 			err := unix.Stat(b.path(name), &st)
 			b.note("stat", st.Mode, st.Uid, st.Gid, st.Atim, st.Mtim, err)
 		}
-		b.note("before 1970", unix.UtimesNanoAt(unix.AT_FDCWD, b.path("a.txt"), []unix.Timespec{{Sec: -5}, {Sec: -5}}, 0))
+		b.note("before 1970", unix.UtimesNanoAt(unix.AT_FDCWD, b.path("a.txt"), []unix.Timespec{{Sec: -5}, {Sec: -5}},
+			0))
 		b.sh("stat -c %Y a.txt; touch a.txt; test a.txt -nt b.bin; touch -r b.bin c.txt; stat -c %Y c.txt")
 	}},
 	{"set-group-ID directories", func(b *bed) {
@@ -373,7 +377,8 @@ var operations = []struct {
 		}
 	}},
 	{"archives", func(b *bed) {
-		b.sh("cp -a . ../copy.$$ && rm -r sub && cp -a ../copy.$$/. . && diff -r . ../copy.$$; echo $?; rm -r ../copy.$$")
+		b.sh("cp -a . ../copy.$$ && rm -r sub && cp -a ../copy.$$/. . && diff -r . ../copy.$$; echo $?; " +
+			"rm -r ../copy.$$")
 		b.sh("tar cf ../t.$$ . && tar xf ../t.$$ && tar df ../t.$$; echo $?; rm ../t.$$")
 		b.sh("mv a.txt sub; mv sub other; rm -rf other; ls -A")
 	}},

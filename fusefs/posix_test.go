@@ -82,7 +82,8 @@ func TestOrdinaryWork(t *testing.T) { withChanges(t, testOrdinaryWork) }
 func testOrdinaryWork(t *testing.T, kind string) {
 	needRoot(t)
 	files := []member{
-		{"a.txt", "some text\n\n\n"}, {"b.bin", strings.Repeat("0123456789ab\x00\xff\n", 20_000)}, {"c.txt", "other text\n"},
+		{"a.txt", "some text\n\n\n"}, {"b.bin", strings.Repeat("0123456789ab\x00\xff\n", 20_000)},
+		{"c.txt", "other text\n"},
 		{"sub/s.txt", "s"}, {"sub/s2.txt", "s2"}, {"other/o.txt", "o"},
 	}
 	// In the shard they are members of a sample and of those nested in it, so they get the names that those have.

@@ -89,7 +89,8 @@ func TestRequests(t *testing.T) {
 			})
 		}, map[string]string{
 			withOverlay: "GETXATTR 1, IOCTL 10, LISTXATTR 1, LOOKUP 30, OPENDIR 1",
-			withFUSE:    "CREATE 10, FLUSH 1, GETATTR 40, GETXATTR 1, LOOKUP 40, OPEN 10, RELEASE 20, RENAME 10, UNLINK 10",
+			withFUSE: "CREATE 10, FLUSH 1, GETATTR 40, GETXATTR 1, LOOKUP 40, OPEN 10, RELEASE 20, RENAME 10, " +
+				"UNLINK 10",
 		}},
 		{"append to a file in 10 directories", nil, func(m *mounted) {
 			each(m, func(dir string) {
@@ -174,7 +175,8 @@ func TestLargeReads(t *testing.T) {
 		m := mountMembers(t, kind, member{"big.bin", strings.Repeat("0123456789abcdef", 8<<20/16)})
 		var st unix.Stat_t
 		check(t, unix.Stat(m.dir, &st))
-		ahead, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev), unix.Minor(st.Dev)))
+		ahead, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev),
+			unix.Minor(st.Dev)))
 		if kind == shown && (err != nil || string(ahead) != "1024\n") {
 			skip.Without(t, "a /sys that can be written to: %q, %v", ahead, err)
 		}

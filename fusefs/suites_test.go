@@ -55,7 +55,8 @@ func TestFio(t *testing.T) {
 	needTool(t, "fio")
 	runSuite(t, func(t *testing.T, dir string) {
 		for _, engine := range []string{"psync", "mmap"} {
-			tool(t, dir, "fio", "--name=f", "--directory="+dir, "--size=32m", "--rw=randrw", "--bs=4k", "--verify=crc32c",
+			tool(t, dir, "fio", "--name=f", "--directory="+dir, "--size=32m", "--rw=randrw", "--bs=4k",
+				"--verify=crc32c",
 				"--verify_fatal=1", "--do_verify=1", "--ioengine="+engine)
 		}
 	})

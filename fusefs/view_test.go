@@ -40,9 +40,11 @@ func testView(t *testing.T, kind string) {
 				{"a/b/sample.txt", "nested in a sample"}, {"a/b/__key__", "a/b"},
 				{"dir/deep/c/sample.txt", "nested"}, {"dir/deep/c/sample.empty", ""},
 				{"z~2/sample.jpg", "z again"}, {"z~2/__key__", "z"},
-				{"..dotty/x/sample.txt", "parent-like"}, {"%2E%2E/y/sample.txt", "parent"}, {"%2E%2E/y/__key__", "../y"},
+				{"..dotty/x/sample.txt", "parent-like"}, {"%2E%2E/y/sample.txt", "parent"},
+				{"%2E%2E/y/__key__", "../y"},
 				{"%/abs/sample.txt", "absolute"}, {"%/abs/__key__", "/abs"},
-				{"spa ce/sample.txt", "a space"}, {"new\nline/sample.txt", "a newline"}, {"\xff\xfe/sample.txt", "no UTF-8"},
+				{"spa ce/sample.txt", "a space"}, {"new\nline/sample.txt", "a newline"},
+				{"\xff\xfe/sample.txt", "no UTF-8"},
 				{"a/%73ample.jpg/d/sample.txt", "would hide a's own file"},
 				{"big/sample.bin", strings.Repeat("0123456789abcdef", 100_000)},
 			} {
@@ -100,7 +102,8 @@ func testListingOrder(t *testing.T, kind string) {
 		if !slices.Equal(got, want) {
 			t.Errorf("s lists %q, want %q", got, want)
 		}
-		if got := m.sh("s", `ls -1iU | while read i name; do test $i = $(stat -c %i $name) || echo $name; done`); got != "" {
+		const list = `ls -1iU | while read i name; do test $i = $(stat -c %i $name) || echo $name; done`
+		if got := m.sh("s", list); got != "" {
 			t.Errorf("the listing has other inode numbers than stat for %q", got)
 		}
 		m.restart()

@@ -182,7 +182,8 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 		!strings.Contains(text, fmt.Sprintf("member %d,", row-1)) {
 		t.Errorf("cut at byte %d: %v, want member %d named", at, err, row)
 	}
-	if !strings.Contains(text, fmt.Sprintf(" %d", at)) && !strings.Contains(text, fmt.Sprintf(" %d", at&^(BlockSize-1))) {
+	if !strings.Contains(text, fmt.Sprintf(" %d", at)) &&
+		!strings.Contains(text, fmt.Sprintf(" %d", at&^(BlockSize-1))) {
 		t.Errorf("cut at byte %d: %v, want that byte or its block named", at, err)
 	}
 	// Of the samples those are served whose last member is known to be the last: the header of another sample's
@@ -238,7 +239,8 @@ func TestBuildOneEndBlock(t *testing.T) {
 	}{
 		{"nothing after it", plain[:len(plain)-BlockSize], ErrTruncated},
 		{"half a block after it", plain[:len(plain)-BlockSize/2], ErrTruncated},
-		{"something else after it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...), ErrDamaged},
+		{"something else after it", append(bytes.Clone(plain[:len(plain)-BlockSize]), plain[:BlockSize]...),
+			ErrDamaged},
 	} {
 		x, err := Build(bytes.NewReader(tt.plain), BuildOptions{Concurrent: true})
 		if !errors.Is(err, tt.want) {

@@ -137,7 +137,8 @@ func hasEnd(plain []byte) bool {
 	for {
 		e, err := s.Next()
 		if err != nil {
-			return int64(len(plain))-end >= 2*BlockSize && bytes.Equal(plain[end:end+2*BlockSize], make([]byte, 2*BlockSize))
+			return int64(len(plain))-end >= 2*BlockSize &&
+				bytes.Equal(plain[end:end+2*BlockSize], make([]byte, 2*BlockSize))
 		}
 		end = e.End
 	}

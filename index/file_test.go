@@ -19,7 +19,8 @@ func fileOf(t testing.TB) *File {
 	var b Builder
 	for i, name := range []string{"a.x", "README", "a.x", "a/sample.x/b.y", "a.z", strings.Repeat("k", 300) + ".x"} {
 		e := Entry{
-			Name: []byte(name), Header: int64(i) * 2048, Data: int64(i)*2048 + 512, Size: 7, End: int64(i+1) * 2048, Mode: 0o644,
+			Name: []byte(name), Header: int64(i) * 2048, Data: int64(i)*2048 + 512, Size: 7,
+			End: int64(i+1) * 2048, Mode: 0o644,
 			ModTime: int64(i) * 1e9, Regular: name != "README",
 		}
 		if i == 2 {
@@ -106,7 +107,8 @@ func describe(x *Index) []any {
 	list := []any{x.Samples(), x.Rows(), x.Outside(), x.End(), x.Dirs(), fmt.Sprint(x.Extensions())}
 	for row := range x.Rows() {
 		data, size := x.Content(row)
-		list = append(list, x.Member(row), x.Offset(row), data, size, x.ModTime(row), x.InSample(row), x.OutsideName(row))
+		list = append(list, x.Member(row), x.Offset(row), data, size, x.ModTime(row), x.InSample(row),
+			x.OutsideName(row))
 		if x.InSample(row) && x.Samples() > 0 {
 			list = append(list, x.FileName(row), x.SampleOfRow(row))
 		}

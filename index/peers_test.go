@@ -49,7 +49,8 @@ func TestScannerReadsOtherWriters(t *testing.T) {
 		t.Run(tt.command, func(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "out.tar")
-			runIn(t, dirs[tt.names], append(strings.Fields(strings.ReplaceAll(tt.command, "OUT", out)), names[tt.names]...))
+			runIn(t, dirs[tt.names], append(strings.Fields(strings.ReplaceAll(tt.command, "OUT", out)),
+				names[tt.names]...))
 			checkWritten(t, out, len(names[tt.names]), tt.sparse)
 		})
 	}
@@ -119,7 +120,8 @@ const holes = 1 << 20
 // writeFiles writes files of all sorts and returns their names, a link and a directory among them.
 func writeFiles(t *testing.T, dir string, longNames bool) []string {
 	names := []string{
-		"a.txt", "empty.txt", "block.bin", "more.bin", "dir", "old.txt", "script.sh", "link.txt", "sparse.bin", "many.bin",
+		"a.txt", "empty.txt", "block.bin", "more.bin", "dir", "old.txt", "script.sh", "link.txt",
+		"sparse.bin", "many.bin",
 		strings.Repeat("n", 95) + ".txt", // 99 bytes, what fits everywhere
 	}
 	if longNames {

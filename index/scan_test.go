@@ -95,7 +95,8 @@ func theirs(plain []byte) (members []member, err error) {
 		if err != nil {
 			return members, err
 		}
-		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeCont && h.Typeflag != tar.TypeGNUSparse || unknownSparse(h) {
+		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeCont && h.Typeflag != tar.TypeGNUSparse ||
+			unknownSparse(h) {
 			continue
 		}
 		var content strings.Builder
@@ -172,7 +173,8 @@ func TestScannerLikeArchiveTar(t *testing.T) {
 			got, err := scanAll(t, plain)
 			if slices.Contains(unended, name) {
 				if !errors.Is(err, ErrTruncated) || wantErr != nil || !slices.Equal(got, want) {
-					t.Errorf("%v, %v, want %v and the same members as archive/tar: %v, %v", got, err, ErrTruncated, want, wantErr)
+					t.Errorf("%v, %v, want %v and the same members as archive/tar: %v, %v", got, err, ErrTruncated,
+						want, wantErr)
 				}
 				return
 			}

@@ -76,8 +76,9 @@ func TestSparse(t *testing.T) {
 	}{
 		{"old GNU", gnuSparse(9, 3, "abc", Extent{2, 2}, Extent{6, 1}, Extent{9, 0}),
 			`s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
-		{"old GNU with more blocks", gnuSparse(60, 30, strings.Repeat("abc", 10), every(2, 30)...), fmt.Sprintf(`s 30 %v %q`,
-			every(2, 30), strings.Repeat("a\x00b\x00c\x00", 10))},
+		{"old GNU with more blocks", gnuSparse(60, 30, strings.Repeat("abc", 10), every(2, 30)...),
+			fmt.Sprintf(`s 30 %v %q`,
+				every(2, 30), strings.Repeat("a\x00b\x00c\x00", 10))},
 		{"extents that touch are one", gnuSparse(9, 3, "abc", Extent{2, 1}, Extent{3, 0}, Extent{3, 2}),
 			`s 3 [{2 3}] "\x00\x00abc\x00\x00\x00\x00"`},
 		{"nothing but a hole", gnuSparse(4, 0, ""), `s 0 [] "\x00\x00\x00\x00"`},
@@ -85,12 +86,15 @@ func TestSparse(t *testing.T) {
 		{"nothing at all", gnuSparse(0, 0, ""), `s 0 none ""`},
 		{"0.0", paxSparse0("abc", "size=9", "numblocks=2", "offset=2", "numbytes=2", "offset=6", "numbytes=1"),
 			`s 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
-		{"0.1", paxSparse0("abc", "major=0", "minor=1", "name=dir/\xff", "size=9", "numblocks=2", "map=2,2,6,1"), `dir/` +
-			"\xff" + ` 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
-		{"0.1 without a hole", paxSparse0("abc", "major=0", "minor=0", "size=3", "numblocks=1", "map=0,3"), `s 3 none "abc"`},
+		{"0.1", paxSparse0("abc", "major=0", "minor=1", "name=dir/\xff", "size=9", "numblocks=2", "map=2,2,6,1"),
+			`dir/` +
+				"\xff" + ` 3 [{2 2} {6 1}] "\x00\x00ab\x00\x00c\x00\x00"`},
+		{"0.1 without a hole", paxSparse0("abc", "major=0", "minor=0", "size=3", "numblocks=1", "map=0,3"),
+			`s 3 none "abc"`},
 		{"0.1 of nothing", paxSparse0("", "major=0", "minor=1", "size=3", "numblocks=0"), `s 0 [] "\x00\x00\x00"`},
 		{"records of 0.0 are stronger than a map",
-			paxSparse0("a", "map=9,9", "size=3", "numblocks=1", "offset=1", "numbytes=1", "map=8,8"), `s 1 [{1 1}] "\x00a\x00"`},
+			paxSparse0("a", "map=9,9", "size=3", "numblocks=1", "offset=1", "numbytes=1", "map=8,8"),
+			`s 1 [{1 1}] "\x00a\x00"`},
 		{"size is stronger than realsize", paxSparse0("a", "realsize=9", "size=3", "numblocks=1", "map=1,1"),
 			`s 1 [{1 1}] "\x00a\x00"`},
 		{"a name is stronger than a path",
@@ -144,7 +148,8 @@ func TestSparse(t *testing.T) {
 		{"0.0 with half an extent", paxSparse0("a", "size=3", "numblocks=1", "offset=1"), "bad sparse map"},
 		{"a NUL in a name", paxSparse0("a", "name=a\x00b"), "extended header GNU.sparse.name: not a tar header"},
 		{"1.0 without a map", paxSparse10(9, 3, "", "abc"), "bad sparse map"},
-		{"1.0 with a map larger than itself", paxSparse10(9, 1000, "2\n2\n2\n"+strings.Repeat("0", 600)+"6\n1\n", "abc"),
+		{"1.0 with a map larger than itself",
+			paxSparse10(9, 1000, "2\n2\n2\n"+strings.Repeat("0", 600)+"6\n1\n", "abc"),
 			"bad sparse map"},
 		{"1.0 with an empty line", paxSparse10(9, 515, "1\n\n3\n", "abc"), "bad sparse map"},
 		{"1.0 that is no number", paxSparse10(9, 515, "1\n0x3\n3\n", "abc"), "bad sparse map"},
@@ -163,7 +168,8 @@ func TestSparse(t *testing.T) {
 			s := NewScanner(r)
 			e, err := s.Next()
 			if err != nil {
-				if !strings.HasSuffix(err.Error(), tt.want) || !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotTar) {
+				if !strings.HasSuffix(err.Error(), tt.want) || !errors.Is(err, ErrDamaged) &&
+					!errors.Is(err, ErrNotTar) {
 					t.Errorf("%s: %v, want %s", tt.story, err, tt.want)
 				}
 				continue
@@ -174,7 +180,8 @@ func TestSparse(t *testing.T) {
 			}
 			content, err := contentOf(plain, e)
 			if err != nil || int64(len(content)) != e.Size || !e.Regular {
-				t.Errorf("%s: %d bytes of content, %v, want %d; regular: %v", tt.story, len(content), err, e.Size, e.Regular)
+				t.Errorf("%s: %d bytes of content, %v, want %d; regular: %v", tt.story, len(content), err,
+					e.Size, e.Regular)
 			}
 			if got := fmt.Sprintf("%s %d %s %q", e.Name, e.Stored, extents, content); got != tt.want {
 				t.Errorf("%s: %s, want %s", tt.story, got, tt.want)
@@ -271,7 +278,8 @@ func TestSparseReader(t *testing.T) {
 			}
 			n, err := r.ReadAt(p, int64(off))
 			want := content[min(off, len(content)):min(off+len(p), len(content))]
-			if !bytes.Equal(p[:n], want) || (err == io.EOF) != (off+len(p) > len(content)) || err != nil && err != io.EOF {
+			if !bytes.Equal(p[:n], want) || (err == io.EOF) != (off+len(p) > len(content)) || err != nil &&
+				err != io.EOF {
 				t.Fatalf("extents %v of %d bytes: %d bytes at %d: %q, %v, want %q",
 					extents, len(content), len(p), off, p[:n], err, want)
 			}
@@ -291,7 +299,8 @@ func TestSparseReaderErrors(t *testing.T) {
 	}{
 		{"holes are read from nowhere", errReaderAt{broken}, []Extent{{0, 5}, {15, 5}}, 5, 10, nil},
 		{"an error in an extent", errReaderAt{broken}, []Extent{{5, 5}}, 0, 5, broken},
-		{"stored bytes that are missing are no zeros", strings.NewReader("abc"), []Extent{{5, 5}}, 0, 8, io.ErrUnexpectedEOF},
+		{"stored bytes that are missing are no zeros", strings.NewReader("abc"), []Extent{{5, 5}}, 0, 8,
+			io.ErrUnexpectedEOF},
 		{"a negative offset", strings.NewReader(""), nil, -1, 0, errSparse},
 		{"extents out of order", strings.NewReader("abcdef"), []Extent{{2, 2}, {1, 1}}, 0, 4, errSparse},
 	} {
@@ -303,7 +312,8 @@ func TestSparseReaderErrors(t *testing.T) {
 	huge := newSparseReader(strings.NewReader("abc"), 0, []Extent{{math.MaxInt64 - 5, 3}}, math.MaxInt64)
 	p := make([]byte, 10)
 	allocs := testing.AllocsPerRun(10, func() {
-		if n, err := huge.ReadAt(p, math.MaxInt64-7); n != 7 || err != io.EOF || string(p[:n]) != "\x00\x00abc\x00\x00" {
+		if n, err := huge.ReadAt(p, math.MaxInt64-7); n != 7 || err != io.EOF ||
+			string(p[:n]) != "\x00\x00abc\x00\x00" {
 			t.Errorf("at the end of all: %q, %v", p[:n], err)
 		}
 	})

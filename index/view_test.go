@@ -222,7 +222,8 @@ func TestPaths(t *testing.T) {
 		{[]string{"a~2", "a", "b", "a"}, []string{"a~2", "a", "b", "a~3"}},
 		{[]string{"a", "a~2", "a", "a~3", "a"}, []string{"a", "a~2", "a~3", "a~3~2", "a~4"}},
 		{[]string{"a", "b", "a", "a~2/c", "a~2"}, []string{"a", "b", "a~2", "a~2/c", "a~2~2"}},
-		{[]string{"a~2/c", "a", "b", "a"}, []string{"a~2/c", "a", "b", "a~3"}}, // a directory that only leads on is taken too
+		// a directory that only leads on is taken too
+		{[]string{"a~2/c", "a", "b", "a"}, []string{"a~2/c", "a", "b", "a~3"}},
 		{[]string{"", "b", ""}, []string{"%", "b", "%~2"}},
 		{[]string{"%~2", "", "b", ""}, []string{"%25~2", "%", "b", "%~2"}},
 		{[]string{"d/sample", "b", "d/sample"}, []string{"d/sample", "b", "d/sample~2"}},
@@ -236,7 +237,8 @@ func TestPaths(t *testing.T) {
 		for number, key := range tt.keys {
 			s := x.Sample(number)
 			if s.Key != key || s.Path != tt.paths[number] {
-				t.Errorf("of %q sample %d is %q at %q, want %q at %q", tt.keys, number, s.Key, s.Path, key, tt.paths[number])
+				t.Errorf("of %q sample %d is %q at %q, want %q at %q", tt.keys, number, s.Key, s.Path, key,
+					tt.paths[number])
 			}
 			if first, ok := x.FindKey(key); !ok || first != slices.Index(tt.keys, key) {
 				t.Errorf("of %q FindKey(%q) = %d, %v", tt.keys, key, first, ok)

@@ -132,8 +132,9 @@ func fuzzedTar(names []string, format tar.Format, size int) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, name := range names {
-		h := tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600, ModTime: time.Unix(int64(size), 0), Format: format,
-			Size: int64(size)}
+		h := tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600, ModTime: time.Unix(int64(size), 0),
+			Format: format,
+			Size:   int64(size)}
 		switch rest, isLink := strings.CutSuffix(name, "->"); {
 		case name == "*":
 			h = tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "none"}}

@@ -337,9 +337,11 @@ func TestPackChanges(t *testing.T) {
 			"d/ README l NOTES e/", Summary{}},
 		{"a member changed", s, changes{"a": {write("sample.jpg", "new")}}, nil, Options{},
 			"d/ a.jpg=new README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"a member added", s, changes{"a": {write("sample.txt", "t"), write("sample.seg.png", "p"), write("sample.", "e")}},
+		{"a member added", s, changes{"a": {write("sample.txt", "t"), write("sample.seg.png", "p"),
+			write("sample.", "e")}},
 			nil, Options{},
-			"d/ a.jpg README a.cls a.=e a.seg.png=p a.txt=t b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 8}},
+			"d/ a.jpg README a.cls a.=e a.seg.png=p a.txt=t b.jpg l b.cls NOTES c.jpg e/",
+			Summary{Samples: 3, Members: 8}},
 		{"a member removed", s, changes{"b": {remove("sample.jpg")}}, nil, Options{},
 			"d/ a.jpg README a.cls l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 4}},
 		{"a member removed and another added", s, changes{"b": {remove("sample.cls"), write("sample.json", "j")}}, nil,
@@ -350,16 +352,19 @@ func TestPackChanges(t *testing.T) {
 		{"a member renamed", s, changes{"a": {rename("sample.cls", "sample.txt")}}, nil, Options{},
 			"d/ a.jpg README a.txt=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"two members swapped", s,
-			changes{"a": {rename("sample.cls", "x"), rename("sample.jpg", "sample.cls"), rename("x", "sample.jpg")}}, nil,
+			changes{"a": {rename("sample.cls", "x"), rename("sample.jpg", "sample.cls"), rename("x", "sample.jpg")}},
+			nil,
 			Options{},
 			"d/ a.jpg=a.cls README a.cls=a.jpg b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"other files", s, changes{"a": {write("log", "x"), write("sample", "x"), write("samples.x", "x"),
 			write("sample~2.jpg", "x"), write("sample~x.jpg", "x"), write("__source__", "x")}},
-			nil, Options{}, "d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 5}},
+			nil, Options{}, "d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/",
+			Summary{Samples: 3, Members: 5, LeftOut: 5}},
 		{"what is no regular file", s,
 			changes{"a": {special("sample.jpg", fs.ModeSymlink), special("sample.x", fs.ModeNamedPipe),
 				special("sample.y", fs.ModeDevice)}},
-			nil, Options{}, "d/ README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 4, LeftOut: 3}},
+			nil, Options{}, "d/ README a.cls b.jpg l b.cls NOTES c.jpg e/",
+			Summary{Samples: 3, Members: 4, LeftOut: 3}},
 		{"a key file that is no regular file", s, changes{"a": {special("__key__", fs.ModeSymlink)}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"the last sample dropped, and nothing after it", dup, changes{"a~2": dropped}, nil, Options{},
@@ -372,7 +377,8 @@ func TestPackChanges(t *testing.T) {
 		{"a directory renamed", s, changes{"a": {move("x/y")}}, nil, Options{},
 			"d/ x/y.jpg=a.jpg README x/y.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"a directory renamed to an escaped name", s, changes{"a": {move("%2E/100%")}}, nil, Options{},
-			"d/ ./100%.jpg=a.jpg README ./100%.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
+			"d/ ./100%.jpg=a.jpg README ./100%.cls=a.cls b.jpg l b.cls NOTES c.jpg e/",
+			Summary{Samples: 3, Members: 5}},
 		{"another key written", s, changes{"a": {write("__key__", "x")}}, nil, Options{},
 			"d/ x.jpg=a.jpg README x.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"another key written with a newline", s, changes{"a": {write("__key__", "x\n")}}, nil, Options{},
@@ -382,13 +388,15 @@ func TestPackChanges(t *testing.T) {
 			"d/ x.jpg=a.jpg README x.cls=a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"the same key written", s, changes{"a": {write("__key__", "a\n")}}, nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
-		{"a directory renamed and its key written back", s, changes{"a": {move("y"), write("__key__", "a")}}, nil, Options{},
+		{"a directory renamed and its key written back", s, changes{"a": {move("y"), write("__key__", "a")}},
+			nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5}},
 		{"the key of a later sample, which is dropped", s, changes{"a": {write("__key__", "b")}, "b": dropped}, nil,
 			Options{},
 			"d/ b.jpg=a.jpg README b.cls=a.cls l NOTES c.jpg e/", Summary{Samples: 2, Members: 3}},
 
-		{"new samples", s, nil, []Dir{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")}, Options{},
+		{"new samples", s, nil, []Dir{added("n/m", "sample.x=1", "log=x"), added("o", "sample.b=2", "sample.a=1")},
+			Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg n/m.x=1 o.a=1 o.b=2 e/",
 			Summary{Samples: 5, Members: 8, LeftOut: 1}},
 		{"a new sample with a key", s, nil, []Dir{added("n", "sample.x=1", "__key__=k", "__source__=s")}, Options{},
@@ -402,7 +410,8 @@ func TestPackChanges(t *testing.T) {
 			"d/ a.jpg README a.cls b.jpg l b.cls NOTES c.jpg e/", Summary{Samples: 3, Members: 5, LeftOut: 2}},
 
 		{"one sample becomes many", s,
-			changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}}, nil, Options{},
+			changes{"b": {sub(added("b/0", "sample.x=0")), sub(added("b/1", "sample.x=1", "__key__=one"))}},
+			nil, Options{},
 			"d/ a.jpg README a.cls b.jpg l b.cls b/0.x=0 one.x=1 NOTES c.jpg e/", Summary{Samples: 5, Members: 7}},
 		{"one sample becomes many others", s,
 			changes{"b": {remove("sample.jpg"), remove("sample.cls"), sub(added("b/0", "sample.x=0")),
@@ -550,7 +559,8 @@ func TestPackTimes(t *testing.T) {
 	} {
 		out, _ := mustPack(t, s.base, s.dirs(changes{"a": {write("sample.y", "1")}, "b": {move("c")}}), tt.options)
 		for _, h := range first(headers(t, out)) {
-			want := map[string]time.Time{"a.x": mtime.Add(123 * time.Millisecond), "a.y": tt.changed, "c.x": tt.moved}[h.Name]
+			want := map[string]time.Time{"a.x": mtime.Add(123 * time.Millisecond), "a.y": tt.changed,
+				"c.x": tt.moved}[h.Name]
 			if !h.ModTime.Equal(want) {
 				t.Errorf("%+v: %s is of %v, want %v", tt.options, h.Name, h.ModTime, want)
 			}
@@ -647,14 +657,16 @@ func TestPackFileErrors(t *testing.T) {
 		{"shorter than it says", open(&fakeFile{size: 10, r: strings.NewReader("12345")}, nil), ErrChanged},
 		{"not a file any more", open(&fakeFile{mode: fs.ModeNamedPipe, r: strings.NewReader("")}, nil), ErrChanged},
 		{"not to be opened", open(nil, broken), broken},
-		{"not to be read", open(&fakeFile{size: 10, r: io.MultiReader(strings.NewReader("12345"), errReader{broken})}, nil),
+		{"not to be read", open(&fakeFile{size: 10, r: io.MultiReader(strings.NewReader("12345"), errReader{broken})},
+			nil),
 			broken},
 	} {
 		for _, name := range []string{"sample.x", "sample.new", "__key__"} {
 			if name == "__key__" && tt.want == ErrChanged {
 				continue
 			}
-			_, _, err := packed(s.base, s.dirs(changes{"a": {put(DirFile{Name: name, Row: Changed, Open: tt.open})}}), Options{})
+			_, _, err := packed(s.base, s.dirs(changes{"a": {put(DirFile{Name: name, Row: Changed, Open: tt.open})}}),
+				Options{})
 			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), "sample a: "+name+": ") {
 				t.Errorf("%s: %v, want sample a: %s: ...: %v", tt.story, err, name, tt.want)
 			}
@@ -855,7 +867,8 @@ func pieces(t *testing.T, plain []byte) (list []*index.Index) {
 // Three samples of a class, a picture and a description, of which the pictures have become bitmaps: tar's own size for
 // them, to the byte.
 func TestPackSize(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.cls", "a.json", "a.jpg", "b.cls", "b.json", "b.jpg", "c.cls", "c.json",
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.cls", "a.json", "a.jpg", "b.cls", "b.json", "b.jpg",
+		"c.cls", "c.json",
 		"c.jpg"))
 	c := changes{}
 	for key, size := range map[string]int{"a": 478515, "b": 499515, "c": 562515} {

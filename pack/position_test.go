@@ -10,7 +10,8 @@ import (
 
 // Going on at a mark, wherever it is, gives the bytes of a Writer that was not interrupted.
 func TestResume(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUSTAR, "README", "a.x", "a.y", "dir/", "b.x", "link->", "b.y", "c.x", "LICENSE"))
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "README", "a.x", "a.y", "dir/", "b.x", "link->", "b.y",
+		"c.x", "LICENSE"))
 	for _, c := range []changes{
 		{},
 		{"b": {write("sample.new", "content")}},
@@ -65,7 +66,8 @@ func TestResume(t *testing.T) {
 // The JSON of a position is part of checkpoints, which a later build must read.
 func TestPositionJSON(t *testing.T) {
 	b, err := json.Marshal(Position{
-		Summary{Samples: 1, Members: 2, Bytes: 3, LeftOut: 4, Emptied: 5, Lacking: 6, Outside: 7}, 8, 9, []byte("k\xff"), true,
+		Summary{Samples: 1, Members: 2, Bytes: 3, LeftOut: 4, Emptied: 5, Lacking: 6, Outside: 7}, 8, 9,
+		[]byte("k\xff"), true,
 	})
 	const want = `{"samples":1,"members":2,"bytes":3,"left_out":4,"emptied":5,"lacking":6,"others":7,` +
 		`"row":8,"copied":9,"last_key":"a/8=","intact":true}`

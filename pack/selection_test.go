@@ -9,7 +9,8 @@ import (
 )
 
 func TestFields(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.jpg", "README", "a.cls", "a.png", "b.png", "b.seg.png", "c.cls",
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.jpg", "README", "a.cls", "a.png", "b.png",
+		"b.seg.png", "c.cls",
 		"e/"))
 	for _, tt := range []struct {
 		spec string
@@ -19,10 +20,12 @@ func TestFields(t *testing.T) {
 		{"cls jpg", "d/ a.jpg README a.cls c.cls e/", Summary{Samples: 2, Members: 3, Lacking: 1, Emptied: 1}},
 		{"jpg=jpg,png", "d/ a.jpg README b.jpg=b.png e/", Summary{Samples: 2, Members: 2, Emptied: 1}},
 		{"jpg=png,jpg", "d/ README a.jpg=a.png b.jpg=b.png e/", Summary{Samples: 2, Members: 2, Emptied: 1}},
-		{" cls\tmask=seg.png ", "d/ README a.cls b.mask=b.seg.png c.cls e/", Summary{Samples: 3, Members: 3, Lacking: 3}},
+		{" cls\tmask=seg.png ", "d/ README a.cls b.mask=b.seg.png c.cls e/",
+			Summary{Samples: 3, Members: 3, Lacking: 3}},
 		{"jpg=png png=jpg", "d/ a.png=a.jpg README a.jpg=a.png b.jpg=b.png e/",
 			Summary{Samples: 2, Members: 3, Lacking: 1, Emptied: 1}},
-		{"x=cls y=cls", "d/ README a.x=a.cls a.y=a.cls c.x=c.cls c.y=c.cls e/", Summary{Samples: 2, Members: 4, Emptied: 1}},
+		{"x=cls y=cls", "d/ README a.x=a.cls a.y=a.cls c.x=c.cls c.y=c.cls e/",
+			Summary{Samples: 2, Members: 4, Emptied: 1}},
 		{"nosuch", "d/ README e/", Summary{Emptied: 3}},
 		{"JPG", "d/ README e/", Summary{Emptied: 3}},
 	} {
@@ -45,7 +48,8 @@ func TestFields(t *testing.T) {
 func TestFieldsOfAll(t *testing.T) {
 	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.y", "b.x", "e/")
 	s := newShard(t, append(plain, "after the end"...))
-	out, _ := mustPack(t, s.base, s.dirs(nil), Options{Selection: Selection{{"y", []string{"y"}}, {"x", []string{"x"}}}})
+	out, _ := mustPack(t, s.base, s.dirs(nil),
+		Options{Selection: Selection{{"y", []string{"y"}}, {"x", []string{"x"}}}})
 	if string(out) != string(s.plain) {
 		t.Errorf("%d bytes, want the same %d", len(out), len(s.plain))
 	}
@@ -83,7 +87,8 @@ func TestFieldsOfChanged(t *testing.T) {
 	}
 	out, _ := mustPack(t, s.base,
 		s.dirs(changes{"a": {remove("sample.jpg"), write("sample.ppm", "p"), write("sample.cls", "c")}},
-			Dir{Path: "n", Files: []DirFile{file("sample.txt", "t"), file("sample.x", "x")}}), Options{Selection: fields})
+			Dir{Path: "n", Files: []DirFile{file("sample.txt", "t"), file("sample.x", "x")}}),
+		Options{Selection: fields})
 	if got, want := listing(t, out), "a.cls=c a.png=p n.txt=t"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -24,7 +24,8 @@ func TestMeasure(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		w := NewWriter(&out, o)
-		samples := All(s.base, s.dirs(changes{"b": {write("sample.y", strings.Repeat("y", 1000)), write("sample.z", "")},
+		samples := All(s.base, s.dirs(changes{"b": {write("sample.y", strings.Repeat("y", 1000)),
+			write("sample.z", "")},
 			"c": {remove("sample.x")}},
 			added("n/m", "sample.x=1", "log=2")))
 		for s, err := range samples {
@@ -69,7 +70,8 @@ func unread(s Sample) Sample {
 
 // Tars that continue each other hold together what one alone does, whichever samples each has.
 func TestContinue(t *testing.T) {
-	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.x", "README", "a.y", "NOTES", "b.x", "l->", "b.y", "c.x", "e/"))
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.x", "README", "a.y", "NOTES", "b.x", "l->",
+		"b.y", "c.x", "e/"))
 	for cuts := range 1 << 4 {
 		var parts []string
 		var out bytes.Buffer

@@ -75,7 +75,8 @@ func TestCheckChanged(t *testing.T) {
 		})
 		r := &findings{ui: &ui.UI{Out: out, Err: io.Discard, JSON: true}}
 		err := checkShard(context.Background(), r, lint.New(r.add), name, false)
-		if errors.Is(err, store.ErrChanged) != change || change && exitStatus(err) != exitIO || r.worst != lint.Warning {
+		if errors.Is(err, store.ErrChanged) != change || change && exitStatus(err) != exitIO ||
+			r.worst != lint.Warning {
 			t.Errorf("changed: %v; %v, worst finding %v", change, err, r.worst)
 		}
 	}

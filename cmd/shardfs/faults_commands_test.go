@@ -46,7 +46,8 @@ func failsHalfDone(index int) string {
 func timeoutFor(p *place) time.Duration {
 	p.t.Helper()
 	start := time.Now()
-	r := p.run(fault{}, "run", "-q", "-j", "8", "-n", "9", "--workspace", "dir", "-c", "cat sample.bin >sample.new", "in.tar")
+	r := p.run(fault{}, "run", "-q", "-j", "8", "-n", "9", "--workspace", "dir", "-c", "cat sample.bin >sample.new",
+		"in.tar")
 	if r.status != 0 {
 		p.t.Fatal(r.stderr)
 	}
@@ -77,7 +78,8 @@ func TestFailingCommands(t *testing.T) {
 			policy, said string
 			status       int
 		}{
-			{"stop", first + "\n", exitFailed}, {"skip", failures.String(), exitPartly}, {"keep", failures.String(), exitPartly},
+			{"stop", first + "\n", exitFailed}, {"skip", failures.String(), exitPartly},
+			{"keep", failures.String(), exitPartly},
 		} {
 			t.Run(workspace+"/"+tt.policy, func(t *testing.T) {
 				t.Parallel()

@@ -75,7 +75,8 @@ func TestScratchLimits(t *testing.T) {
 					skip.Without(t, "a tmpfs: %v", err)
 				}
 				r := w.run(fault{}, w.command("--scratch", w.path("small"))...)
-				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, before: []byte("before"), statuses: tt.statuses})
+				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, before: []byte("before"),
+					statuses: tt.statuses})
 				if r.status == 0 {
 					t.Error("the run did not reach the limit, so nothing was tested")
 				}
@@ -96,7 +97,8 @@ func TestTwoToOneOutput(t *testing.T) {
 		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
 			w := newSwept(t, s, 6)
 			out := w.path("out", s.out)
-			other := []string{"run", "-q", "-j", "2", "--workspace", s.workspace, "-c", "rm sample.bin", "in.tar", "-o", out}
+			other := []string{"run", "-q", "-j", "2", "--workspace", s.workspace, "-c", "rm sample.bin",
+				"in.tar", "-o", out}
 			if r := w.run(fault{}, other...); r.status != 0 {
 				t.Fatal(r.stderr)
 			}

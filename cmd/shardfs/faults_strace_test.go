@@ -53,7 +53,8 @@ func (w *swept) sweep(h harm, how way) (points int) {
 func TestKillSweep(t *testing.T) {
 	var kills []harm
 	for _, call := range []string{
-		"write", "fsync", "renameat", "mkdirat", "unlinkat", "openat", "copy_file_range", "newfstatat", "flock", "pwrite64",
+		"write", "fsync", "renameat", "mkdirat", "unlinkat", "openat", "copy_file_range", "newfstatat",
+		"flock", "pwrite64",
 		"renameat2", "fdatasync", "linkat",
 	} {
 		kills = append(kills, harm{call, "signal=SIGKILL", ""})

@@ -207,7 +207,8 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = p.dir
 	cmd.Env = []string{
-		"WORK=" + p.dir, "TMPDIR=" + p.path(".tmp"), "XDG_CACHE_HOME=" + p.path(".cache"), "HOME=" + p.dir, "LC_ALL=C.UTF-8",
+		"WORK=" + p.dir, "TMPDIR=" + p.path(".tmp"), "XDG_CACHE_HOME=" + p.path(".cache"), "HOME=" + p.dir,
+		"LC_ALL=C.UTF-8",
 		"PATH=" + os.Getenv("PATH"),
 	}
 	if f.inject != "" {
@@ -269,7 +270,8 @@ func (p *place) keeps(r result, w promise) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 		p.t.Fatal(err)
 	}
-	whole, as := bytes.Equal(got, w.whole) && err == nil, bytes.Equal(got, w.before) && (err == nil) == (w.before != nil)
+	whole, as := bytes.Equal(got, w.whole) && err == nil, bytes.Equal(got, w.before) &&
+		(err == nil) == (w.before != nil)
 	switch {
 	case r.hung:
 		p.t.Errorf("it hangs, after %s", r.where)
@@ -424,7 +426,8 @@ func (w *swept) breaks(f fault, kept promise, how way) int {
 	w.age()
 	again := w.run(fault{}, w.command(how.again...)...)
 	if w.keeps(again, kept); again.status != 0 {
-		w.t.Errorf("after exit status %d (%s), again: exit status %d: %s", r.status, r.stderr, again.status, again.stderr)
+		w.t.Errorf("after exit status %d (%s), again: exit status %d: %s", r.status, r.stderr,
+			again.status, again.stderr)
 	}
 	w.clean(w.tree)
 	return r.fired

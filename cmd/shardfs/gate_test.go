@@ -71,7 +71,8 @@ func makeGate(ts *testscript.TestScript, neg bool, args []string) {
 		EntryTimeout: &forever, AttrTimeout: &forever,
 		MountOptions: fuse.MountOptions{Name: "gate", DirectMountStrict: os.Geteuid() == 0},
 		OnAdd: func(ctx context.Context) {
-			root.AddChild(filepath.Base(args[1]), root.NewPersistentInode(ctx, g, fs.StableAttr{Mode: syscall.S_IFREG}), false)
+			root.AddChild(filepath.Base(args[1]), root.NewPersistentInode(ctx, g, fs.StableAttr{Mode: syscall.S_IFREG}),
+				false)
 		},
 	})
 	ts.Check(err)

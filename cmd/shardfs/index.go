@@ -110,8 +110,9 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports [
 	x := sh.Index
 	s := indexSummary{
 		Shard: sh.Name, Samples: x.Samples(), Members: x.Rows() - x.Outside(), Others: x.Outside(),
-		Bytes: sh.Origin.Size, PlainBytes: sh.Plain(), Codec: sh.Format.String(), Checkpoints: sh.Checkpoints(), Extensions: x.Extensions(),
-		Seconds: time.Since(begun).Seconds(),
+		Bytes: sh.Origin.Size, PlainBytes: sh.Plain(), Codec: sh.Format.String(), Checkpoints: sh.Checkpoints(),
+		Extensions: x.Extensions(),
+		Seconds:    time.Since(begun).Seconds(),
 	}
 	if u.JSON {
 		return u.Print(s)

@@ -98,7 +98,8 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags.StringVar(&o.shell, "shell", runner.DefaultShell, "shell for -c: its `PATH`")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, such as 90s or 5m")
 	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more, each time in a fresh directory")
-	flags.StringVar(&o.onError, "on-error", "stop", "`HOW` to proceed if a command fails: stop, skip or keep the sample")
+	flags.StringVar(&o.onError, "on-error", "stop",
+		"`HOW` to proceed if a command fails: stop, skip or keep the sample")
 	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N% of them, have failed")
 	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`")
 	flags.StringVar(&o.report, "report", "", "write a JSON line about each sample to `FILE`")

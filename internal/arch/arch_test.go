@@ -74,7 +74,8 @@ func layers(t *testing.T) (list []layer) {
 
 // forTests reports whether only tests may import a package.
 func forTests(name string) bool {
-	return strings.HasPrefix(name, "internal/testing/") || name == "internal/store/memory" || name == "internal/store/storetest"
+	return strings.HasPrefix(name, "internal/testing/") || name == "internal/store/memory" ||
+		name == "internal/store/storetest"
 }
 
 // only lists who, beside programs and packages for tests, may import a package of this module.
@@ -86,7 +87,8 @@ var only = map[string][]string{
 // never lists what a package does not even come to through others; what ends in a slash stands for everything below.
 var never = map[string][]string{
 	"index": {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/"},
-	"pack":  {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/", module + "fusefs", module + "internal/runner", module + "internal/overlay"},
+	"pack": {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/", module + "fusefs",
+		module + "internal/runner", module + "internal/overlay"},
 }
 
 // neverItself lists what a package does not import itself, although the standard library it imports does.
@@ -101,9 +103,11 @@ var programsOnly = map[string][]string{
 	"github.com/spf13/pflag": {"*"},
 	"github.com/spf13/cobra": {"*"},
 	"log/slog":               {"*"},
-	"log": {"Default", "Fatal", "Fatalf", "Fatalln", "Panic", "Panicf", "Panicln", "Print", "Printf", "Println", "Output",
+	"log": {"Default", "Fatal", "Fatalf", "Fatalln", "Panic", "Panicf", "Panicln", "Print", "Printf",
+		"Println", "Output",
 		"SetOutput", "SetFlags", "SetPrefix", "Writer"},
-	"os":      {"Args", "Clearenv", "Environ", "Exit", "Expand", "ExpandEnv", "Getenv", "LookupEnv", "Setenv", "Stderr", "Stdin", "Stdout", "Unsetenv"},
+	"os": {"Args", "Clearenv", "Environ", "Exit", "Expand", "ExpandEnv", "Getenv", "LookupEnv", "Setenv", "Stderr",
+		"Stdin", "Stdout", "Unsetenv"},
 	"fmt":     {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
 	"syscall": {"Environ", "Exit", "Getenv"},
 }
@@ -268,7 +272,8 @@ func TestManners(t *testing.T) {
 			ast.Inspect(f, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.CallExpr:
-					if name, ok := n.Fun.(*ast.Ident); ok && slices.Contains([]string{"panic", "print", "println"}, name.Name) {
+					if name, ok := n.Fun.(*ast.Ident); ok &&
+						slices.Contains([]string{"panic", "print", "println"}, name.Name) {
 						t.Errorf("%s: %s is called", fset.Position(n.Pos()), name.Name)
 					}
 				case *ast.SelectorExpr:
@@ -319,7 +324,8 @@ func TestPackageVariables(t *testing.T) {
 		}
 		changed := func(e ast.Expr) {
 			if name := root(e); name != nil && variables[name.Name] {
-				t.Errorf("%s: %s is changed, or a local variable has the name of a package's", fset.Position(e.Pos()), name.Name)
+				t.Errorf("%s: %s is changed, or a local variable has the name of a package's",
+					fset.Position(e.Pos()), name.Name)
 			}
 		}
 		for _, f := range files {

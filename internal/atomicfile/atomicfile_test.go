@@ -39,7 +39,8 @@ func names(t *testing.T, dir *os.File) (list []string) {
 
 func TestCommitAndAbort(t *testing.T) {
 	for _, o := range []Options{
-		{}, {Replace: true}, {Durable: Whole}, {Durable: Volatile, Replace: true}, {Shared: true, Replace: true}, {Resumable: true},
+		{}, {Replace: true}, {Durable: Whole}, {Durable: Volatile, Replace: true}, {Shared: true, Replace: true},
+		{Resumable: true},
 	} {
 		dir := openDir(t)
 		f, err := Create(dir, "x", o)

@@ -112,7 +112,10 @@ func TestServerGone(t *testing.T) {
 			}
 			return err
 		},
-		"End": func(t *testing.T, _ *scratch.Scratch, place string) error { return End(t.Context(), nil, place, false) },
+		"End": func(t *testing.T, _ *scratch.Scratch,
+			place string) error {
+			return End(t.Context(), nil, place, false)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, place := mountWithoutServer(t)

@@ -37,7 +37,8 @@ func TestParse(t *testing.T) {
 		{``, nil},
 	} {
 		const before, after = "1 0 0:1 / / rw - tmpfs none rw\n", "\n2 0 0:1 / /after rw - tmpfs none rw\n"
-		want := slices.Concat([]Mount{{"/", "tmpfs", "none", false}}, tt.want, []Mount{{"/after", "tmpfs", "none", false}})
+		want := slices.Concat([]Mount{{"/", "tmpfs", "none", false}}, tt.want,
+			[]Mount{{"/after", "tmpfs", "none", false}})
 		if got := parse(before + tt.line + after); !slices.Equal(got, want) {
 			t.Errorf("%.100q is %+v, want %+v", tt.line, got, want)
 		}

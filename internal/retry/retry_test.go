@@ -31,7 +31,8 @@ func TestWhile(t *testing.T) {
 		{"later", Policy{}, 3, nil, nil, 4, 3500 * time.Microsecond, 7 * time.Millisecond},
 		{"another error later", Policy{}, 2, errOther, errOther, 3, 1500 * time.Microsecond, 3 * time.Millisecond},
 		{"too long", Policy{Limit: time.Second}, 1 << 20, nil, errBusy, 0, 900 * time.Millisecond, time.Second},
-		{"growing pauses", Policy{First: time.Second, Most: 4 * time.Second}, 5, nil, nil, 6, 7500 * time.Millisecond, 15 * time.Second},
+		{"growing pauses", Policy{First: time.Second, Most: 4 * time.Second}, 5, nil, nil, 6, 7500 * time.Millisecond,
+			15 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -90,7 +90,7 @@ type Options struct {
 type Result struct {
 	Number   int           // position of the job, from 0
 	Tag      any           // the job's
-	Err      error         // nil: exit status 0, or "ok"; else an error that Failed accepts, or why the command did not run
+	Err      error         // nil: exit status 0, or "ok"; else one that Failed accepts, or why the command did not run
 	Attempts int           // how often the job was tried
 	Duration time.Duration // of the last attempt, from the command's start to its end; 0 if none was started
 	Output   *Output       // the command's standard output, never nil; valid until the loop's next step
@@ -199,32 +199,8 @@ func newRun(o Options) (*run, error) {
 	if o.Stderr == nil {
 		o.Stderr = null
 	}
-	return &run{Options: o, path: path, null: null, disk: newDiskGate(), timedOut: fmt.Errorf("%w after %v", errTimeout, o.Timeout)}, nil
-}
-
-// task is a job on its way from the sequence through a slot to the loop.
-type task struct {
-	job    Job
-	done   chan struct{} // closed by the slot when the fields below are set
-	result Result
-	cut    error // not nil: the job was cut short because the run is over
-}
-
-func (r *run) newTask(number int, job Job) *task {
-	t := &task{job: job, done: make(chan struct{}), result: Result{Number: number, Tag: job.Tag, Output: &Output{dir: r.Spill}}}
-	if r.Log {
-		t.result.Log = &Output{dir: r.Spill}
-	}
-	return t
-}
-
-// forget frees the output that was captured.
-func (t *task) forget() {
-	t.result.Output.close()
-	if t.result.Log != nil {
-		t.result.Log.close()
-	}
-	t.result.Tail = nil
+	return &run{Options: o, path: path, null: null, disk: newDiskGate(),
+		timedOut: fmt.Errorf("%w after %v", errTimeout, o.Timeout)}, nil
 }
 
 // runAll runs the jobs and calls yield for each result, in order. It returns when everything that it started has ended: with

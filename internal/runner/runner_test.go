@@ -342,7 +342,8 @@ func TestEscaped(t *testing.T) {
 		t.Run(script, func(t *testing.T) {
 			noLeaks(t)
 			dir := t.TempDir()
-			r, out := one(t, shell("setsid sh -c 'echo $$ >pid; "+script+"' & while ! [ -s pid ]; do :; done; echo done"), dir)
+			r, out := one(t, shell("setsid sh -c 'echo $$ >pid; "+script+
+				"' & while ! [ -s pid ]; do :; done; echo done"), dir)
 			text, _ := os.ReadFile(filepath.Join(dir, "pid"))
 			pid := pids(t, string(text), 1)[0]
 			if !alive(pid) {

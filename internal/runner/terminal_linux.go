@@ -25,7 +25,8 @@ func openCommandEnd(reader int, like *os.File) (int, error) {
 	if err := unix.IoctlSetPointerInt(reader, unix.TIOCSPTLCK, 0); err != nil {
 		return -1, err
 	}
-	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(reader), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(reader), unix.TIOCGPTPEER,
+		unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
 		return -1, errno
 	}

@@ -56,7 +56,8 @@ func TestWorker(t *testing.T) {
 	}{
 		{"answers", `AT_B echo fail it is b`, []string{"ok", "fail: it is b", "ok"}},
 		{"without a message", `while read -r d; do echo fail; done`, []string{"fail", "fail", "fail"}},
-		{"one process", `n=0; while read -r d; do n=$((n+1)); echo fail $n; done`, []string{"fail: 1", "fail: 2", "fail: 3"}},
+		{"one process", `n=0; while read -r d; do n=$((n+1)); echo fail $n; done`,
+			[]string{"fail: 1", "fail: 2", "fail: 3"}},
 		{"ends at b", `AT_B exit 7`, []string{"ok", "exit status 7", "ok"}},
 		{"answers and ends", `read -r a; echo ok; read -r b; echo fail b; exit 3`, []string{"ok", "fail: b"}},
 		{"ends at b without a word", `AT_B exit 0`, []string{"ok", protocol + ": it ended", "ok"}},
@@ -158,7 +159,8 @@ func TestRetries(t *testing.T) {
 			var out strings.Builder
 			res.Output.WriteTo(&out)
 			res.Log.WriteTo(&log)
-			if (res.Err == nil) != (tt.attempts == tt.succeeds) || res.Attempts != tt.attempts || out.String() != tt.output {
+			if (res.Err == nil) != (tt.attempts == tt.succeeds) || res.Attempts != tt.attempts ||
+				out.String() != tt.output {
 				t.Errorf("%+v: %v after %d attempts, output %q", tt, res.Err, res.Attempts, out.String())
 			}
 			want := "e" + tt.output

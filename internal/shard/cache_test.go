@@ -185,7 +185,8 @@ func TestCacheUnsafeDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"group", "others", "file", "link", "link/", "link/.", "dangling", "fifo", "file/below"} {
+	for _, name := range []string{"group", "others", "file", "link", "link/", "link/.", "dangling",
+		"fifo", "file/below"} {
 		if c, err := openCache(dir+"/"+name, 1<<20); !errors.Is(err, errUnsafeCache) {
 			t.Errorf("%s: %v, want %v", name, err, errUnsafeCache)
 			if err == nil {
@@ -319,7 +320,8 @@ func TestCacheEvict(t *testing.T) {
 			t.Errorf("%s: entries %q, want %q", story, got, want)
 		}
 	}
-	strangers := []string{"notes.txt", "0123.sfidx", strings.Repeat("A", 32) + ".sfidx", "." + strings.Repeat("0", 32) + ".sfidx"}
+	strangers := []string{"notes.txt", "0123.sfidx", strings.Repeat("A", 32) + ".sfidx",
+		"." + strings.Repeat("0", 32) + ".sfidx"}
 	for _, name := range strangers {
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 10_000), 0o600); err != nil {
 			t.Fatal(err)

@@ -81,7 +81,8 @@ func TestCorpus(t *testing.T) {
 			if err == nil {
 				err = s.Close()
 			}
-			if outcome(err) != f.Want || got != f.Digest && (f.Plain() && f.Want != corpus.NotTar || f.Want == corpus.Whole) {
+			if outcome(err) != f.Want || got != f.Digest &&
+				(f.Plain() && f.Want != corpus.NotTar || f.Want == corpus.Whole) {
 				t.Errorf("%s: %v, want %q, with all members: %t", f.Name, err, f.Want, got == f.Digest)
 			}
 			continue
@@ -107,7 +108,8 @@ func TestCorpus(t *testing.T) {
 		if reason := corpusDamaged[f.Name]; errors.Is(err, codec.ErrDamaged) != (reason != "") {
 			t.Errorf("%s: %v, known damage: %q", f.Name, err, reason)
 		}
-		if err != nil && !errors.Is(err, index.ErrTruncated) && !errors.Is(err, index.ErrDamaged) && !errors.Is(err, codec.ErrDamaged) {
+		if err != nil && !errors.Is(err, index.ErrTruncated) && !errors.Is(err, index.ErrDamaged) &&
+			!errors.Is(err, codec.ErrDamaged) {
 			t.Errorf("%s: %v", f.Name, err)
 		}
 	}
@@ -131,7 +133,8 @@ func outcome(err error) string {
 
 // clean reports whether an error says what is wrong with a shard.
 func clean(err error) bool {
-	for _, known := range []error{nil, index.ErrNotTar, index.ErrTruncated, index.ErrDamaged, codec.ErrDamaged, codec.ErrFormat, codec.ErrLimit} {
+	for _, known := range []error{nil, index.ErrNotTar, index.ErrTruncated, index.ErrDamaged, codec.ErrDamaged,
+		codec.ErrFormat, codec.ErrLimit} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -247,7 +250,8 @@ func openAndStream(t *testing.T, content []byte) error {
 			t.Error(err)
 		}
 	}
-	if (err == nil) != (streamErr == nil) || errors.Is(err, index.ErrTruncated) != errors.Is(streamErr, index.ErrTruncated) {
+	if (err == nil) != (streamErr == nil) ||
+		errors.Is(err, index.ErrTruncated) != errors.Is(streamErr, index.ErrTruncated) {
 		t.Errorf("as a file: %v; as a stream: %v", err, streamErr)
 	}
 	return err
@@ -262,7 +266,8 @@ func twentyMembers(t *testing.T) []byte {
 		if i%5 < 2 {
 			content = append(content, content...)
 		}
-		if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("%02d.txt", i), Mode: 0o644, Size: int64(len(content))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("%02d.txt", i), Mode: 0o644,
+			Size: int64(len(content))}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write(content); err != nil {

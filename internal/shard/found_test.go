@@ -41,11 +41,13 @@ func checkAll(t *testing.T, story string, s *Shard, plain []byte) {
 	t.Helper()
 	want := mustIndex(t, plain)
 	if s.Index.Rows() != want.Rows() || s.Index.Samples() != want.Samples() {
-		t.Fatalf("%s: %d rows and %d samples, want %d and %d", story, s.Index.Rows(), s.Index.Samples(), want.Rows(), want.Samples())
+		t.Fatalf("%s: %d rows and %d samples, want %d and %d", story, s.Index.Rows(), s.Index.Samples(), want.Rows(),
+			want.Samples())
 	}
 	for n := range want.Samples() {
 		if got, ok := s.Index.FindKey(want.Key(n)); !ok || got != n || s.Index.Key(n) != want.Key(n) {
-			t.Fatalf("%s: sample %d %q is found as %d, %v, and named %q", story, n, want.Key(n), got, ok, s.Index.Key(n))
+			t.Fatalf("%s: sample %d %q is found as %d, %v, and named %q", story, n, want.Key(n), got, ok,
+				s.Index.Key(n))
 		}
 	}
 	for row := range want.Rows() {
@@ -153,7 +155,8 @@ func TestOpenFalseCache(t *testing.T) {
 		}
 		right := mustIndex(t, plain)
 		for row := range s.Index.Rows() {
-			if _, err := s.Index.Open(row, s.Reader(t.Context())); !errors.Is(err, index.ErrStale) && s.Index.Member(row) != right.Member(row) {
+			if _, err := s.Index.Open(row, s.Reader(t.Context())); !errors.Is(err, index.ErrStale) &&
+				s.Index.Member(row) != right.Member(row) {
 				t.Errorf("row %d: %v, want %v", row, err, index.ErrStale)
 			}
 		}
@@ -200,8 +203,10 @@ func TestOpenRelative(t *testing.T) {
 	if _, err := os.Lstat(file); err == nil {
 		t.Error("it is still there")
 	}
-	if s := mustOpen(t, filepath.Join(dir, "in.tar"), Options{CacheDir: cache}); !s.Indexed || onlyEntry(t, cache) != file {
-		t.Errorf("the same shard by its absolute name: indexed %v, in %s, want %s", s.Indexed, onlyEntry(t, cache), file)
+	if s := mustOpen(t, filepath.Join(dir, "in.tar"), Options{CacheDir: cache}); !s.Indexed ||
+		onlyEntry(t, cache) != file {
+		t.Errorf("the same shard by its absolute name: indexed %v, in %s, want %s", s.Indexed,
+			onlyEntry(t, cache), file)
 	}
 }
 
@@ -241,7 +246,8 @@ func TestOpenSidecar(t *testing.T) {
 			{"a text", stored, []byte("hello"), false},
 		} {
 			name := filepath.Join(t.TempDir(), "copy.tar")
-			if err := errors.Join(os.WriteFile(name, tt.stored, 0o644), os.WriteFile(name+SidecarSuffix, tt.sidecar, 0o644)); err != nil {
+			if err := errors.Join(os.WriteFile(name, tt.stored, 0o644),
+				os.WriteFile(name+SidecarSuffix, tt.sidecar, 0o644)); err != nil {
 				t.Fatal(err)
 			}
 			old := time.Unix(1_000_000_000, 0)
@@ -312,7 +318,8 @@ func TestOpenSidecarOfAnotherFormat(t *testing.T) {
 // A sidecar that is only long takes no memory.
 func TestOpenLongSidecar(t *testing.T) {
 	name := save(t, makeTar(t, 5, 100))
-	if err := errors.Join(os.WriteFile(name+SidecarSuffix, nil, 0o600), os.Truncate(name+SidecarSuffix, 8<<30)); err != nil {
+	if err := errors.Join(os.WriteFile(name+SidecarSuffix, nil, 0o600),
+		os.Truncate(name+SidecarSuffix, 8<<30)); err != nil {
 		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
@@ -362,7 +369,8 @@ func TestOpenSameTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain[index.BlockSize] ^= 1
-	if err := errors.Join(os.WriteFile(name, plain, 0o600), os.Chtimes(name, info.ModTime(), info.ModTime())); err != nil {
+	if err := errors.Join(os.WriteFile(name, plain, 0o600),
+		os.Chtimes(name, info.ModTime(), info.ModTime())); err != nil {
 		t.Fatal(err)
 	}
 	if s := mustOpen(t, name, o); !s.Indexed {

@@ -20,7 +20,8 @@ func TestOpenGrowing(t *testing.T) {
 	const samples = 800
 	plain := makeTar(t, samples, 500)
 	want := mustIndex(t, plain)
-	for story, stored := range map[string][]byte{"plain": plain, "gzip": zip(t, plain), "gzip of two members": zip(t, plain[:len(plain)/2], plain[len(plain)/2:])} {
+	for story, stored := range map[string][]byte{"plain": plain, "gzip": zip(t, plain),
+		"gzip of two members": zip(t, plain[:len(plain)/2], plain[len(plain)/2:])} {
 		dir := filepath.Join(t.TempDir(), "cache")
 		s := mustOpen(t, save(t, stored), Options{CacheDir: dir, Growing: true})
 		var wg sync.WaitGroup
@@ -43,14 +44,16 @@ func TestOpenGrowing(t *testing.T) {
 					at, length := want.Content(2*n + 1)
 					if err != nil || row < 0 || data != at || size != length {
 						t.Errorf("%s: sample %s: row %d, %d bytes at %d, %v", story, key, row, size, data, err)
-					} else if n, err := s.ReadAt(t.Context(), got, data); n != len(got) || !bytes.Equal(got, plain[at:at+length]) {
+					} else if n, err := s.ReadAt(t.Context(), got, data); n != len(got) ||
+						!bytes.Equal(got, plain[at:at+length]) {
 						t.Errorf("%s: sample %s: %d bytes read, %v", story, key, n, err)
 					}
 				}
 			})
 		}
 		wg.Go(func() {
-			if err := s.Wait(t.Context(), func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok }); err != nil {
+			if err := s.Wait(t.Context(),
+				func(x *index.Index) bool { _, ok := x.FindKey("none"); return ok }); err != nil {
 				t.Errorf("%s: what is not there: %v", story, err)
 			}
 			if s.Growing() {
@@ -143,7 +146,8 @@ func TestOpenGrowingDamaged(t *testing.T) {
 				case found >= 0:
 					data, size := x.Content(found)
 					got := make([]byte, size)
-					if n, readErr := s.ReadAt(t.Context(), got, data); n != len(got) || err != nil || !bytes.Equal(got, plain[data:data+size]) {
+					if n, readErr := s.ReadAt(t.Context(), got, data); n != len(got) || err != nil ||
+						!bytes.Equal(got, plain[data:data+size]) {
 						t.Errorf("%s: sample %s: %d bytes, %v, %v", tt.story, look.key, n, readErr, err)
 					}
 				case allowed && err != nil, !allowed && !errors.Is(err, tt.want):

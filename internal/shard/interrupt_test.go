@@ -50,7 +50,8 @@ func TestInterruptedRead(t *testing.T) {
 			continue // its stream still waits, until Close
 		}
 		s.SetFault(nil)
-		if n, err := sh.ReadAt(t.Context(), got, 1000); n != len(got) || err != nil || !bytes.Equal(got, plain[1000:2000]) {
+		if n, err := sh.ReadAt(t.Context(), got, 1000); n != len(got) || err != nil ||
+			!bytes.Equal(got, plain[1000:2000]) {
 			t.Errorf("%s: the next read: %d bytes, %v", story, n, err)
 		}
 	}

@@ -105,13 +105,15 @@ func checkBytes(t testing.TB, s *Shard, plain []byte) {
 	if s.Plain() != int64(len(plain)) {
 		t.Errorf("%d plain bytes, want %d", s.Plain(), len(plain))
 	}
-	if got, err := io.ReadAll(io.NewSectionReader(s.Reader(t.Context()), 0, s.Plain())); err != nil || !bytes.Equal(got, plain) {
+	if got, err := io.ReadAll(io.NewSectionReader(s.Reader(t.Context()), 0, s.Plain())); err != nil ||
+		!bytes.Equal(got, plain) {
 		t.Errorf("%d other bytes than the %d wanted, %v", len(got), len(plain), err)
 	}
 	for row := s.Index.Rows() - 1; row >= 0; row -= max(1, s.Index.Rows()/16) {
 		data, size := s.Index.Content(row)
 		got := make([]byte, size)
-		if n, err := s.Reader(t.Context()).ReadAt(got, data); n != len(got) || err != nil && err != io.EOF || !bytes.Equal(got, plain[data:data+size]) {
+		if n, err := s.Reader(t.Context()).ReadAt(got, data); n != len(got) || err != nil && err != io.EOF ||
+			!bytes.Equal(got, plain[data:data+size]) {
 			t.Fatalf("content of row %d: %d bytes, %v", row, n, err)
 		}
 	}
@@ -144,7 +146,8 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: its name is %s", tt.story, s.Name)
 		}
 		if tt.format == codec.Gzip && (last != int64(len(tt.stored)) || s.Checkpoints() < 2) {
-			t.Errorf("%s: progress up to byte %d of %d, %d checkpoints", tt.story, last, len(tt.stored), s.Checkpoints())
+			t.Errorf("%s: progress up to byte %d of %d, %d checkpoints", tt.story, last, len(tt.stored),
+				s.Checkpoints())
 		}
 		source := s.Reader(t.Context()).(store.Bound).Source()
 		if _, inFile := source.(*file.Object); inFile != (tt.format == codec.Plain) {
@@ -212,7 +215,8 @@ func TestOpenErrors(t *testing.T) {
 		name := save(t, tt.stored)
 		for _, indexFile := range []string{"", filepath.Join(t.TempDir(), "index")} {
 			_, err := Open(t.Context(), name, Options{IndexFile: indexFile})
-			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), tt.text) {
+			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), name+": ") ||
+				!strings.Contains(err.Error(), tt.text) {
 				t.Errorf("%s: %v, want %s: ... %v ... %s", tt.story, err, name, tt.want, tt.text)
 			}
 			if _, err := os.Lstat(indexFile); !errors.Is(err, fs.ErrNotExist) {
@@ -267,14 +271,16 @@ func TestOpenAllowTruncated(t *testing.T) {
 		o := Options{AllowTruncated: true, IndexFile: filepath.Join(t.TempDir(), "index")}
 		for _, indexed := range []bool{true, false} {
 			s := mustOpen(t, name, o)
-			if s.Index.Samples() != tt.samples || s.Indexed != indexed || !strings.Contains(s.Cut, tt.reason) || (s.Cut == "") != (tt.reason == "") {
+			if s.Index.Samples() != tt.samples || s.Indexed != indexed || !strings.Contains(s.Cut, tt.reason) ||
+				(s.Cut == "") != (tt.reason == "") {
 				t.Errorf("%s: %d samples, indexed %v, because %q, want %d, %v, %q",
 					tt.story, s.Index.Samples(), s.Indexed, s.Cut, tt.samples, indexed, tt.reason)
 			}
 			for row := range s.Index.Rows() {
 				data, size := s.Index.Content(row)
 				got := make([]byte, size)
-				if n, err := s.ReadAt(t.Context(), got, data); n != len(got) || !bytes.Equal(got, plain[data:data+size]) {
+				if n, err := s.ReadAt(t.Context(), got, data); n != len(got) ||
+					!bytes.Equal(got, plain[data:data+size]) {
 					t.Errorf("%s: content of row %d: %d bytes, %v", tt.story, row, n, err)
 				}
 			}
@@ -293,7 +299,8 @@ func TestOpenAllowTruncated(t *testing.T) {
 			s.Close()
 		}
 	}
-	if _, err := Open(t.Context(), save(t, []byte("hello")), Options{AllowTruncated: true}); !errors.Is(err, index.ErrNotTar) {
+	if _, err := Open(t.Context(), save(t, []byte("hello")), Options{AllowTruncated: true}); !errors.Is(err,
+		index.ErrNotTar) {
 		t.Errorf("no tar: %v, want %v", err, index.ErrNotTar)
 	}
 }
@@ -309,7 +316,8 @@ func TestOpenIndexFile(t *testing.T) {
 			t.Helper()
 			s := mustOpen(t, name, Options{IndexFile: file})
 			if s.Index.Samples() != samples || s.Indexed != indexed {
-				t.Errorf("%s: %d samples, indexed %v, want %d, %v", story, s.Index.Samples(), s.Indexed, samples, indexed)
+				t.Errorf("%s: %d samples, indexed %v, want %d, %v", story, s.Index.Samples(), s.Indexed,
+					samples, indexed)
 			}
 			if s.Plain() == int64(len(plain)) {
 				checkBytes(t, s, plain)
@@ -351,7 +359,8 @@ func TestOpenIndexFile(t *testing.T) {
 			change(os.WriteFile(file, damaged, 0o644))
 			s := mustOpen(t, name, Options{IndexFile: file}) // which may find out only now
 			if s.Index.Samples() != 20 || s.Index.Key(19) != "0019" {
-				t.Errorf("byte %d of the index file changed: %d samples, the last is %s", at, s.Index.Samples(), s.Index.Key(19))
+				t.Errorf("byte %d of the index file changed: %d samples, the last is %s", at, s.Index.Samples(),
+					s.Index.Key(19))
 			}
 			checkBytes(t, s, plain)
 			change(os.WriteFile(file, whole[:at], 0o644))
@@ -369,7 +378,8 @@ func TestOpenOddIndexFile(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	mustOpen(t, name, Options{IndexFile: path("index")})
-	if err := errors.Join(os.Symlink("index", path("link")), unix.Mkfifo(path("fifo"), 0o644), os.Mkdir(path("dir"), 0o755)); err != nil {
+	if err := errors.Join(os.Symlink("index", path("link")), unix.Mkfifo(path("fifo"), 0o644),
+		os.Mkdir(path("dir"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

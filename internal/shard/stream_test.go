@@ -81,7 +81,8 @@ func TestStream(t *testing.T) {
 				for row := range x.Rows() {
 					data, size := x.Content(row)
 					content := make([]byte, size)
-					if n, err := s.ReadAt(content, data); n != len(content) || !bytes.Equal(content, plain[data:data+size]) {
+					if n, err := s.ReadAt(content, data); n != len(content) ||
+						!bytes.Equal(content, plain[data:data+size]) {
 						t.Errorf("%s: content at byte %d: %d bytes, %v", story, data, n, err)
 					}
 				}
@@ -101,7 +102,8 @@ func TestStream(t *testing.T) {
 func oddTar(t *testing.T) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, name := range []string{"d/", "README", "a.x", "LICENSE", "a.x", "a.y", "e/", "b.x", "a.x", "__meta__/x.y", "f/"} {
+	for _, name := range []string{"d/", "README", "a.x", "LICENSE", "a.x", "a.y", "e/", "b.x", "a.x",
+		"__meta__/x.y", "f/"} {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644}); err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +205,8 @@ func TestStreamErrors(t *testing.T) {
 		want    error
 	}{
 		{"cut", bytes.NewReader(plain[:len(plain)/2]), 4, index.ErrTruncated},
-		{"cut where a sample ends", bytes.NewReader(plain[:whole.Offset(whole.Sample(5).Start)]), 4, index.ErrTruncated},
+		{"cut where a sample ends", bytes.NewReader(plain[:whole.Offset(whole.Sample(5).Start)]), 4,
+			index.ErrTruncated},
 		{"cut before the end", bytes.NewReader(plain[:whole.End()]), 9, index.ErrTruncated},
 		{"cut between the end blocks", bytes.NewReader(plain[:whole.End()+512]), 9, index.ErrTruncated},
 		{"gzip cut", bytes.NewReader(zipped[:len(zipped)/2]), 4, index.ErrTruncated},

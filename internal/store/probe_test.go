@@ -88,7 +88,8 @@ func TestProbeErrors(t *testing.T) {
 		t.Error("a negative size: no error")
 	}
 	for _, size := range []int64{1, 512, 200_000, 1 << 62} {
-		if _, err := Probe(bytes.NewReader(noise(int(min(size, 100_001))-1)), size); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := Probe(bytes.NewReader(noise(int(min(size, 100_001))-1)), size); !errors.Is(err,
+			io.ErrUnexpectedEOF) {
 			t.Errorf("shorter than its %d bytes: %v, want %v", size, err, io.ErrUnexpectedEOF)
 		}
 	}

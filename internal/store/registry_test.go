@@ -16,7 +16,8 @@ func TestByScheme(t *testing.T) {
 		t.Run(scheme, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) storetest.Harness {
 				all := store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}, "memory": memory.New()})
-				prefix := map[string]string{"memory": "memory://bucket/", "file": "file://" + t.TempDir() + "/", "": t.TempDir() + "/"}
+				prefix := map[string]string{"memory": "memory://bucket/", "file": "file://" + t.TempDir() + "/",
+					"": t.TempDir() + "/"}
 				return storetest.Harness{Store: all, Prefix: prefix[scheme]}
 			})
 		})

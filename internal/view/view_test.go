@@ -43,7 +43,8 @@ func write(t testing.TB, name string, samples, size int, exts ...string) {
 	for i := range samples {
 		for _, ext := range exts {
 			content := strings.Repeat(fmt.Sprintf("%07d\n", i), size/8)
-			check(t, w.WriteHeader(&tar.Header{Name: fmt.Sprintf("%06d.%s", i, ext), Size: int64(len(content)), Mode: 0o644}))
+			check(t, w.WriteHeader(&tar.Header{Name: fmt.Sprintf("%06d.%s", i, ext), Size: int64(len(content)),
+				Mode: 0o644}))
 			_, err := w.Write([]byte(content))
 			check(t, err)
 		}
@@ -77,7 +78,8 @@ func TestReadAhead(t *testing.T) {
 	// resident returns how many bytes of a range are in memory.
 	resident := func(from, to int64) (n int64) {
 		pages := make([]byte, (length+4095)/4096)
-		_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mapped[0])), uintptr(length), uintptr(unsafe.Pointer(&pages[0])))
+		_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mapped[0])), uintptr(length),
+			uintptr(unsafe.Pointer(&pages[0])))
 		if errno != 0 {
 			t.Fatal(errno)
 		}

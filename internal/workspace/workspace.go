@@ -170,7 +170,8 @@ func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (
 
 // openShard opens a workspace for a shard: a mount if that is wanted and possible, else copies.
 func openShard(
-	ctx context.Context, n source.Name, o Options, dir *scratch.Scratch, copies *extractor, src *source.Source, mount bool,
+	ctx context.Context, n source.Name, o Options,
+	dir *scratch.Scratch, copies *extractor, src *source.Source, mount bool,
 ) (*Workspace, error) {
 	c := &copied{dir, copies, src}
 	if mount {

@@ -38,7 +38,8 @@ func TestOpen(t *testing.T) {
 		if at := o.(store.Dated).ModTime(); o.Size() != 10 || !at.Equal(mtime) || o.Version() != version {
 			t.Errorf("size %d, time %v, version %s, want %s", o.Size(), at, o.Version(), version)
 		}
-		if i, err := local.Stat(t.Context(), name); err != nil || i != (store.Info{Size: 10, ModTime: mtime, Version: version}) {
+		if i, err := local.Stat(t.Context(), name); err != nil ||
+			i != (store.Info{Size: 10, ModTime: mtime, Version: version}) {
 			t.Errorf("Stat: %+v, %v", i, err)
 		}
 		b := make([]byte, 3)
@@ -104,7 +105,8 @@ func TestBare(t *testing.T) {
 		{fs.ErrClosed, "file already closed"},
 		{errors.Join(a, b), "input/output error\nno space left on device"},
 		{errors.Join(nil, b), "no space left on device"},
-		{errors.Join(a, errors.Join(b, fs.ErrClosed)), "input/output error\nno space left on device\nfile already closed"},
+		{errors.Join(a, errors.Join(b, fs.ErrClosed)),
+			"input/output error\nno space left on device\nfile already closed"},
 	} {
 		if got := fmt.Sprint(bare(tt.err)); got != tt.want {
 			t.Errorf("bare(%v) = %q, want %q", tt.err, got, tt.want)

@@ -180,7 +180,8 @@ func TestCreateErrors(t *testing.T) {
 		{"s3://bucket/out", false, store.ErrScheme},
 	} {
 		soon(t, func() {
-			if o, err := local.Create(t.Context(), tt.name, store.Options{Replace: tt.replace}); !errors.Is(err, tt.want) {
+			if o, err := local.Create(t.Context(), tt.name, store.Options{Replace: tt.replace}); !errors.Is(err,
+				tt.want) {
 				t.Errorf("Create(%q, %v): %v, want %v", tt.name, tt.replace, err, tt.want)
 				if err == nil {
 					o.Abort()
@@ -275,7 +276,8 @@ func TestCopyRange(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "out")
 		o := mustCreate(t, name, false)
 		var want bytes.Buffer
-		for _, r := range []struct{ off, n int64 }{{1, 0}, {0, 10}, {12345, 1}, {777, 17 << 20}, {20<<20 - 5, 5}, {3, 4096}} {
+		for _, r := range []struct{ off, n int64 }{{1, 0}, {0, 10}, {12345, 1}, {777, 17 << 20},
+			{20<<20 - 5, 5}, {3, 4096}} {
 			mustWrite(t, o, "between")
 			if err := o.CopyRange(src, r.off, r.n); err != nil {
 				t.Fatalf("%s: CopyRange(%d, %d): %v", tt.story, r.off, r.n, err)

@@ -118,7 +118,8 @@ func numbers(add endedAdder) {
 		t.files("b.txt")
 	})
 	add("number-owner-base256", "", func(t *tape) {
-		t.file(header{name: "a.txt", edit: func(b []byte) { base256(b[108:116], 1<<31+7) }}, "a large number of an owner\n")
+		t.file(header{name: "a.txt", edit: func(b []byte) { base256(b[108:116], 1<<31+7) }},
+			"a large number of an owner\n")
 		t.files("b.txt")
 	})
 	add("checksum-signed", "", func(t *tape) {

@@ -97,7 +97,8 @@ func malformed(add adder) {
 	} {
 		t := two()
 		t.pax('x', record("GNU.sparse.major", "0"), record("GNU.sparse.minor", "1"), record("GNU.sparse.size", "20003"),
-			record("GNU.sparse.numblocks", fmt.Sprint((strings.Count(tt.list, ",")+1)/2)), record("GNU.sparse.map", tt.list))
+			record("GNU.sparse.numblocks", fmt.Sprint((strings.Count(tt.list, ",")+1)/2)),
+			record("GNU.sparse.map", tt.list))
 		t.raw(header{name: "c.bin"}, strings.Repeat("x", 20))
 		t.end()
 		add("sparse-map-"+tt.name, damaged, tt.differ, t)

@@ -34,7 +34,8 @@ func list(members []member) listing {
 }
 
 func entry(name string, content []byte) [2]string {
-	return [2]string{hex.EncodeToString([]byte(strings.TrimRight(name, "/"))), fmt.Sprintf("%x", sha256.Sum256(content))}
+	return [2]string{hex.EncodeToString([]byte(strings.TrimRight(name, "/"))),
+		fmt.Sprintf("%x", sha256.Sum256(content))}
 }
 
 // readAll returns what each reader finds in each of the files, by reader.
