@@ -8,6 +8,8 @@
 // Temporary names are ".NAME.shardfs-RANDOM", where NAME is the first 200 bytes of the final name, and
 // ".NAME.shardfs-part-RANDOM" for files that outlive their process on purpose. Killed processes of earlier versions
 // may have left such names, so they do not change.
+//
+// [Unnamed] makes a file that never appears: what one process keeps on disk for itself.
 package atomicfile
 
 import (

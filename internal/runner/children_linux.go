@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,14 @@ func (c *children) start(f func() (pid int, err error)) (int, error) {
 
 // gone forgets a command that has been reaped.
 func (c *children) gone(pid int) { c.commands.Delete(pid) }
+
+// adoptStrays makes this process the parent of what its commands leave behind.
+func adoptStrays() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become a subreaper: %w", err)
+	}
+	return nil
+}
 
 // strayPause is the least time between two rounds of reaping strays, during which no command can be started.
 const strayPause = time.Second

@@ -2,13 +2,12 @@ package runner
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/shardfs/shardfs/internal/atomicfile"
 )
 
 // inMemory is how many bytes of a command's output are kept in memory; longer output is moved to a file.
@@ -55,7 +54,7 @@ func (o *Output) append(p []byte) error {
 
 // spill moves the bytes from memory to a file.
 func (o *Output) spill() error {
-	f, err := unnamedFile(o.dir)
+	f, err := atomicfile.Unnamed(o.dir)
 	if err != nil {
 		return err
 	}
@@ -73,26 +72,6 @@ func (o *Output) close() {
 		o.file.Close()
 	}
 	*o = Output{dir: o.dir}
-}
-
-// unnamedFile makes a file in dir without a name. Where the file system has no O_TMPFILE, the name is removed right after the
-// file was made.
-func unnamedFile(dir string) (*os.File, error) {
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
-	if err == nil || !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
-		return f, err
-	}
-	if f, err = os.CreateTemp(dir, "output-"); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // Open returns the bytes as a file with the given name and the current time.

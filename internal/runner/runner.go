@@ -28,8 +28,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // errTimeout is wrapped by the error of a job whose command ran longer than Options.Timeout.
@@ -183,8 +181,8 @@ func newRun(o Options) (*run, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("become a subreaper: %w", err)
+	if err := adoptStrays(); err != nil {
+		return nil, err
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {

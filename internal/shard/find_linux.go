@@ -63,7 +63,6 @@ func (s *Shard) places() (places []place, keep keeper) {
 	case s.o.NoIndex:
 		return places, keep
 	case s.o.IndexFile != "":
-		s.o.Growing = false // else an index that cannot be written would go unnoticed
 		return append(places, s.loadNamed), func(f *index.File) error {
 			return saveTo(s.ctx, s.o.Store, f, s.o.IndexFile)
 		}

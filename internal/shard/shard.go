@@ -107,6 +107,9 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	if o.Store == nil {
 		s.o.Store = file.Store{}
 	}
+	if o.IndexFile != "" && !o.NoIndex {
+		s.o.Growing = false // else an index that cannot be written would go unnoticed
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), s.Close())
 	}

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/atomicfile"
 )
 
 // Stream is a shard that can be read once, from its beginning to its end. Its plain bytes pass through a spool file,
@@ -34,11 +34,8 @@ func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	if scan.empty {
 		return nil, fmt.Errorf("%s: %w: it is empty", name, index.ErrNotTar)
 	}
-	if s.spool, err = os.CreateTemp(dir, "spool-"); err != nil {
+	if s.spool, err = atomicfile.Unnamed(dir); err != nil {
 		return nil, err
-	}
-	if err := os.Remove(s.spool.Name()); err != nil {
-		return nil, errors.Join(err, s.spool.Close())
 	}
 	s.in = io.TeeReader(scan.Plain, spoolWriter{s})
 	return s, nil

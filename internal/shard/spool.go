@@ -6,8 +6,7 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/shardfs/shardfs/internal/atomicfile"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 )
@@ -32,16 +31,8 @@ func (p *spool) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 }
 
 func (p *spool) open() error {
-	dir := p.s.o.SpoolDir
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if err == nil {
-		p.file = os.NewFile(uintptr(fd), dir)
-	} else if p.file, err = os.CreateTemp(dir, "shardfs-spool-"); err != nil {
-		return err
-	} else if err := os.Remove(p.file.Name()); err != nil {
+	var err error
+	if p.file, err = atomicfile.Unnamed(p.s.o.SpoolDir); err != nil {
 		return err
 	}
 	stored := io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size())
