@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -42,8 +41,8 @@ shard is damaged or cut short.`,
 			if err != nil {
 				return err
 			}
-			if first := slices.Index(names, "-"); first >= 0 && slices.Contains(names[first+1:], "-") {
-				return ui.Usagef("-: standard input can be read only once")
+			if err := source.CheckOnce(names); err != nil {
+				return err
 			}
 			return check(cmd.Context(), u, names, mayBeCut)
 		},

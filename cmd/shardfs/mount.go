@@ -66,7 +66,7 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 	if len(names) > 1 && (f.scratch != "" || f.overlay != "auto" || f.from.index != "") {
 		return ui.Usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
 	}
-	if slices.Contains(names, "-") {
+	if slices.Contains(names, source.Stdin) {
 		return source.ErrOnce
 	}
 	o := server.Options{

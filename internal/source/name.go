@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
@@ -72,19 +73,25 @@ func Resolve(name string) (Name, error) {
 
 // ResolveAll resolves names that are read one after the other.
 func ResolveAll(names []string) ([]Name, error) {
+	if err := CheckOnce(names); err != nil {
+		return nil, err
+	}
 	list := make([]Name, len(names))
-	stdin := false
 	for i, name := range names {
-		if name == Stdin && stdin {
-			return nil, ui.Usagef("-: standard input can be read only once")
-		}
-		stdin = stdin || name == Stdin
 		var err error
 		if list[i], err = Resolve(name); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
+}
+
+// CheckOnce returns a usage error if Stdin is among the names more than once.
+func CheckOnce(names []string) error {
+	if first := slices.Index(names, Stdin); first >= 0 && slices.Contains(names[first+1:], Stdin) {
+		return ui.Usagef("-: standard input can be read only once")
+	}
+	return nil
 }
 
 // isMountpoint reports whether shardfs has a mount at a path. If the server of the mount is gone, [os.Stat] fails
