@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	opened "github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
@@ -22,7 +22,7 @@ import (
 func benchIn(dir string) *bench { return &bench{dir: dir, work: dir} }
 
 func TestShards(t *testing.T) {
-	for _, s := range []shard{photos(5), thumbs(5), texts(5), jpegs(2), prose(5)} {
+	for _, s := range []drawn{photos(5), thumbs(5), texts(5), jpegs(2), prose(5)} {
 		var a, b bytes.Buffer
 		for _, w := range []io.Writer{&a, &b} {
 			if err := s.write(t.Context(), w); err != nil {
@@ -41,7 +41,7 @@ func TestShards(t *testing.T) {
 // gzip makes the shards that it is measured with about as small as real pictures and texts.
 func TestCompressible(t *testing.T) {
 	for _, tt := range []struct {
-		shard       shard
+		shard       drawn
 		least, most float64
 	}{
 		{jpegs(4), 0.92, 0.98},
@@ -86,7 +86,7 @@ func TestExtractAndRead(t *testing.T) {
 
 func TestSame(t *testing.T) {
 	dir := t.TempDir()
-	file := func(name string, s shard) string {
+	file := func(name string, s drawn) string {
 		name = filepath.Join(dir, name)
 		if err := create(name, func(w io.Writer) error { return s.write(t.Context(), w) }); err != nil {
 			t.Fatal(err)
@@ -178,7 +178,7 @@ func TestReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh, err := opened.Open(t.Context(), name, opened.Options{NoIndex: true})
+	sh, err := shard.Open(t.Context(), name, shard.Options{NoIndex: true})
 	if err != nil {
 		t.Fatal(err)
 	}

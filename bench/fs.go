@@ -19,10 +19,10 @@ import (
 // that the kernel kept. The extracted files are always in the page cache.
 
 // photosExtracted draws the shard that most of the measures use, 1 GB, and returns the directory with its files extracted.
-func (b *bench) photosExtracted(ctx context.Context) (shard, place, error) {
+func (b *bench) photosExtracted(ctx context.Context) (drawn, place, error) {
 	s := photos(10_000)
 	if _, err := b.draw(ctx, s); err != nil {
-		return shard{}, place{}, err
+		return drawn{}, place{}, err
 	}
 	root, err := b.extract(ctx, s)
 	return s, directory(root), err
@@ -90,7 +90,7 @@ func directory(root string) place {
 }
 
 // mounted is a place that is mounted for each visit. When a visit ends, the last sample is compared with what was drawn.
-func (b *bench) mounted(s shard, flags ...string) place {
+func (b *bench) mounted(s drawn, flags ...string) place {
 	name := b.shared(s.name)
 	return place{
 		root:    b.path("mnt"),
@@ -111,7 +111,7 @@ func (b *bench) mounted(s shard, flags ...string) place {
 
 // archivemounted is a place where archivemount shows the files of a shard; there is none if that is not installed. Its files
 // have their members' names.
-func (b *bench) archivemounted(s shard) (p place, ok bool) {
+func (b *bench) archivemounted(s drawn) (p place, ok bool) {
 	if _, err := exec.LookPath("archivemount"); err != nil {
 		note("without archivemount as a peer: %v", err)
 		return place{}, false
@@ -150,7 +150,7 @@ type files struct {
 }
 
 // files returns those with one of the extensions, of every n-th sample.
-func (s shard) files(n int, called layout, exts ...string) files {
+func (s drawn) files(n int, called layout, exts ...string) files {
 	wanted := make(map[string]bool)
 	for _, ext := range exts {
 		wanted[ext] = true

@@ -18,7 +18,7 @@ func (b *bench) fsMemory(ctx context.Context) (*plan, error) {
 }
 
 // indexInCache draws a shard and puts its index into the cache.
-func (b *bench) indexInCache(ctx context.Context, s shard) error {
+func (b *bench) indexInCache(ctx context.Context, s drawn) error {
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func (b *bench) fsArchive(ctx context.Context) (*plan, error) {
 }
 
 // twice returns the trials of a task done twice in a mount and in the extracted files.
-func (b *bench) twice(s shard, extracted place, name string, w work, t task) []*trial {
+func (b *bench) twice(s drawn, extracted place, name string, w work, t task) []*trial {
 	steps := func(in string) []step {
 		return []step{{timed(name+"/pass=1/in="+in, w), t}, {timed(name+"/pass=2/in="+in, w), t}}
 	}

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// A shard says what a generated shard holds. Its bytes are the same in every run.
-type shard struct {
+// A drawn says what a generated drawn holds. Its bytes are the same in every run.
+type drawn struct {
 	name    string // the file's
 	samples int
 	members func(i int) []member // of sample i
@@ -33,8 +33,8 @@ func (m member) size() int64 {
 }
 
 // photos is a shard as one trains on: samples of a class number, a picture of 60 to 140 KB and an annotation.
-func photos(samples int) shard {
-	return shard{"photos.tar", samples, func(i int) []member {
+func photos(samples int) drawn {
+	return drawn{"photos.tar", samples, func(i int) []member {
 		rng := rand.New(rand.NewPCG(1, uint64(i)))
 		return []member{
 			{ext: "cls", text: fmt.Sprint(rng.IntN(1000))},
@@ -45,8 +45,8 @@ func photos(samples int) shard {
 }
 
 // thumbs is a shard of small pictures.
-func thumbs(samples int) shard {
-	return shard{fmt.Sprintf("thumbs-%d.tar", samples), samples, func(i int) []member {
+func thumbs(samples int) drawn {
+	return drawn{fmt.Sprintf("thumbs-%d.tar", samples), samples, func(i int) []member {
 		return []member{
 			{ext: "cls", text: fmt.Sprint(i % 1000)},
 			{ext: "jpg", random: 2048},
@@ -56,8 +56,8 @@ func thumbs(samples int) shard {
 }
 
 // texts is a shard of tiny members, two a sample of about 100 bytes.
-func texts(samples int) shard {
-	return shard{fmt.Sprintf("texts-%d.tar", samples), samples, func(i int) []member {
+func texts(samples int) drawn {
+	return drawn{fmt.Sprintf("texts-%d.tar", samples), samples, func(i int) []member {
 		return []member{
 			{ext: "txt", random: 100},
 			{ext: "json", text: fmt.Sprintf(
@@ -68,9 +68,9 @@ func texts(samples int) shard {
 
 // jpegs is a shard like photos but of real JPEG files, which gzip hardly makes smaller. They repeat, but further apart than
 // gzip can see.
-func jpegs(samples int) shard {
+func jpegs(samples int) drawn {
 	files := drawJPEGs(min(samples, 8))
-	return shard{fmt.Sprintf("jpegs-%d.tar", samples), samples, func(i int) []member {
+	return drawn{fmt.Sprintf("jpegs-%d.tar", samples), samples, func(i int) []member {
 		return []member{
 			{ext: "cls", text: fmt.Sprint(i * 7 % 1000)},
 			{ext: "jpg", text: files[i%len(files)]},
@@ -80,9 +80,9 @@ func jpegs(samples int) shard {
 }
 
 // prose is a shard of texts of 5 KB, which also repeat far apart.
-func prose(samples int) shard {
+func prose(samples int) drawn {
 	texts := drawProse(64, 5_000)
-	return shard{fmt.Sprintf("prose-%d.tar", samples), samples, func(i int) []member {
+	return drawn{fmt.Sprintf("prose-%d.tar", samples), samples, func(i int) []member {
 		return []member{
 			{ext: "txt", text: texts[i%len(texts)]},
 			{ext: "json", text: fmt.Sprintf(`{"key": "%06d", "source": "generated", "language": "none"}`, i)},
@@ -97,7 +97,7 @@ const (
 )
 
 // size is the number of bytes of the shard's file.
-func (s shard) size() int64 {
+func (s drawn) size() int64 {
 	n := int64(trailer)
 	for i := range s.samples {
 		for _, m := range s.members(i) {
@@ -108,7 +108,7 @@ func (s shard) size() int64 {
 }
 
 // bodies is the number of bytes in the members alone.
-func (s shard) bodies() int64 {
+func (s drawn) bodies() int64 {
 	var n int64
 	for i := range s.samples {
 		for _, m := range s.members(i) {
@@ -119,7 +119,7 @@ func (s shard) bodies() int64 {
 }
 
 // write writes the shard as a plain ustar tar.
-func (s shard) write(ctx context.Context, w io.Writer) error {
+func (s drawn) write(ctx context.Context, w io.Writer) error {
 	noise := rand.NewChaCha8([32]byte{})
 	tw := tar.NewWriter(w)
 	for i := range s.samples {
@@ -144,7 +144,7 @@ func (s shard) write(ctx context.Context, w io.Writer) error {
 }
 
 // draw makes the shard's file unless an earlier run left it, reads it into the page cache and returns its path.
-func (b *bench) draw(ctx context.Context, s shard) (string, error) {
+func (b *bench) draw(ctx context.Context, s drawn) (string, error) {
 	name := b.shared(s.name)
 	if info, err := os.Stat(name); err != nil || info.Size() != s.size() {
 		note("drawing %s, %s bytes", name, group(float64(s.size())))
@@ -181,7 +181,7 @@ func create(name string, write func(io.Writer) error) error {
 
 // extract extracts a shard to directories as a mount shows it, KEY/sample.EXT, unless an earlier run left them. It returns
 // the directory above them; its files are in the page cache.
-func (b *bench) extract(ctx context.Context, s shard) (string, error) {
+func (b *bench) extract(ctx context.Context, s drawn) (string, error) {
 	root := b.shared(strings.TrimSuffix(s.name, ".tar"))
 	if n, err := readTree(ctx, root); err == nil && n == s.bodies() {
 		return root, nil

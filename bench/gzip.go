@@ -15,11 +15,11 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
-	opened "github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/shard"
 )
 
 // pictures is the shard that the measures of gzip use, 250 MB.
-func pictures() shard { return jpegs(3_000) }
+func pictures() drawn { return jpegs(3_000) }
 
 // gzipPass compares the first pass over a .tgz, which finds its members and the places where decoding can start, with
 // decoding it.
@@ -95,7 +95,7 @@ func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 }
 
 // checkpointShare is how long the checkpoints in a shard's index file are, as a share of its plain bytes.
-func checkpointShare(sh *opened.Shard) (float64, error) {
+func checkpointShare(sh *shard.Shard) (float64, error) {
 	file, err := sh.Built()
 	if err != nil {
 		return 0, err
@@ -111,7 +111,7 @@ func checkpointShare(sh *opened.Shard) (float64, error) {
 }
 
 // timeReads returns the seconds that each of some reads at random took, and compares what was read with the plain shard.
-func timeReads(sh *opened.Shard, plain io.ReaderAt, reads, length int) (took []float64, err error) {
+func timeReads(sh *shard.Shard, plain io.ReaderAt, reads, length int) (took []float64, err error) {
 	z, done, err := decoded(sh, codec.ReaderAtOptions{CacheBytes: 1, Workers: 1})
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (b *bench) gzipWorkers(ctx context.Context) (*plan, error) {
 }
 
 // timeInOrder reads all plain bytes of a shard. The reader compares them with its checksums.
-func timeInOrder(sh *opened.Shard, workers int) (seconds float64, err error) {
+func timeInOrder(sh *shard.Shard, workers int) (seconds float64, err error) {
 	z, done, err := decoded(sh, codec.ReaderAtOptions{Workers: workers})
 	if err != nil {
 		return 0, err
@@ -174,7 +174,7 @@ func timeInOrder(sh *opened.Shard, workers int) (seconds float64, err error) {
 }
 
 // decoded returns a reader of the plain bytes of a shard that knows nothing yet, and what closes it.
-func decoded(sh *opened.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done func() error, err error) {
+func decoded(sh *shard.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done func() error, err error) {
 	file, err := sh.Built()
 	if err != nil {
 		return nil, nil, err
@@ -188,7 +188,7 @@ func decoded(sh *opened.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done
 }
 
 // indexed opens the .tgz of a shard by the index in the cache.
-func (b *bench) indexed(ctx context.Context, s shard) (*opened.Shard, error) {
+func (b *bench) indexed(ctx context.Context, s drawn) (*shard.Shard, error) {
 	name, err := b.compressed(ctx, s)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (b *bench) indexed(ctx context.Context, s shard) (*opened.Shard, error) {
 	if _, _, err := execute(ctx, "", b.shardfs, "index", name); err != nil {
 		return nil, err
 	}
-	sh, err := opened.Open(ctx, name, opened.Options{CacheDir: b.shared("cache/shardfs")})
+	sh, err := shard.Open(ctx, name, shard.Options{CacheDir: b.shared("cache/shardfs")})
 	if err == nil && sh.Indexed {
 		err = errors.Join(fmt.Errorf("%s: not opened by its index file", name), sh.Close())
 	}
@@ -205,7 +205,7 @@ func (b *bench) indexed(ctx context.Context, s shard) (*opened.Shard, error) {
 
 // compressed makes what gzip -6 makes of a shard unless an earlier run left it, reads it into the page cache and returns its
 // path.
-func (b *bench) compressed(ctx context.Context, s shard) (string, error) {
+func (b *bench) compressed(ctx context.Context, s drawn) (string, error) {
 	plain, err := b.draw(ctx, s)
 	if err != nil {
 		return "", err

@@ -26,7 +26,7 @@ func (b *bench) gzipWrite(ctx context.Context) (*plan, error) {
 	p := new(plan)
 	for _, set := range []struct {
 		what  string
-		shard shard
+		shard drawn
 	}{{"pictures", pictures()}, {"texts", prose(20_000)}} {
 		name, err := b.draw(ctx, set.shard)
 		if err != nil {

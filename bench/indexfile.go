@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/index"
-	opened "github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
 )
@@ -46,7 +46,7 @@ type hollow struct {
 
 // newHollow makes a shard of samples of two members, a picture and a class, as they would be written one after the other.
 func newHollow(name string, members int) (*hollow, error) {
-	h := &hollow{name, name + opened.SidecarSuffix, members}
+	h := &hollow{name, name + shard.SidecarSuffix, members}
 	var x index.Builder
 	rng := rand.New(rand.NewPCG(3, 3))
 	begun := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -126,7 +126,7 @@ func (h *hollow) opening() *trial {
 // open opens the shard, says how long that took, and finds the last sample.
 func (h *hollow) open(ctx context.Context) (float64, error) {
 	start := time.Now()
-	sh, err := opened.Open(ctx, h.name, opened.Options{IndexFile: h.index})
+	sh, err := shard.Open(ctx, h.name, shard.Options{IndexFile: h.index})
 	seconds := time.Since(start).Seconds()
 	if err != nil {
 		return 0, err

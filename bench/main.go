@@ -175,7 +175,7 @@ func newBench(binary, dir, name string) (*bench, error) {
 }
 
 // environment are the variables by which programs find a place for temporary files and caches. Two builds share them: each
-// makes the other's index files anew where it cannot use them.
+// replaces index files of the other that it cannot use.
 func (b *bench) environment() map[string]string {
 	return map[string]string{"TMPDIR": b.shared("tmp"), "XDG_CACHE_HOME": b.shared("cache")}
 }

@@ -51,7 +51,7 @@ func (b *bench) mounting(shard string, flags ...string) []string {
 	return slices.Concat([]string{b.shardfs, "mount", "--foreground"}, flags, []string{shard, b.path("mnt")})
 }
 
-// ready waits until another file system lies at the mountpoint.
+// ready waits until another file system is mounted at the mountpoint.
 func (m *mount) ready(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -57,7 +57,7 @@ func (b *bench) mountPacked(ctx context.Context) (*plan, error) {
 }
 
 // mountingAfresh is a trial that mounts a shard with an empty cache.
-func (b *bench) mountingAfresh(s shard, f *figure, name string, flags ...string) *trial {
+func (b *bench) mountingAfresh(s drawn, f *figure, name string, flags ...string) *trial {
 	t := b.inBackground(s, f, nil, slices.Concat([]string{b.shardfs, "mount"}, flags, []string{name, b.path("mnt")})...)
 	prepare := t.prepare
 	t.prepare = func() error { return errors.Join(prepare(), os.RemoveAll(b.shared("cache/shardfs"))) }
@@ -78,7 +78,7 @@ func (b *bench) packTo(ctx context.Context, shard, out string) (err error) {
 
 // inBackground is a trial that runs a command which leaves a shard mounted. After it the weight, if not nil, is taken as one
 // more value, and the last sample is compared with what was drawn; then the shard is unmounted. Only the command is timed.
-func (b *bench) inBackground(s shard, f *figure, weight func() (float64, error), argv ...string) *trial {
+func (b *bench) inBackground(s drawn, f *figure, weight func() (float64, error), argv ...string) *trial {
 	m := &mount{dir: b.path("mnt"), shardfs: b.shardfs}
 	return &trial{
 		command: quote(argv), program: true, figures: []*figure{f},
@@ -107,7 +107,7 @@ func (b *bench) inBackground(s shard, f *figure, weight func() (float64, error),
 }
 
 // sameText checks that the text files of a sample are as they were drawn, in a directory that shows the shard.
-func (s shard) sameText(root string, i int) error {
+func (s drawn) sameText(root string, i int) error {
 	for _, m := range s.members(i) {
 		if m.random > 0 {
 			continue

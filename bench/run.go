@@ -64,7 +64,7 @@ type scriptedJob struct {
 }
 
 // byScript compares a command over every sample of a shard, packed again, with the same by hand.
-func (b *bench) byScript(ctx context.Context, s shard, j scriptedJob) (*plan, error) {
+func (b *bench) byScript(ctx context.Context, s drawn, j scriptedJob) (*plan, error) {
 	name, err := b.draw(ctx, s)
 	if err != nil {
 		return nil, err

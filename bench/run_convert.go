@@ -35,7 +35,7 @@ func (b *bench) runConvert(ctx context.Context) (*plan, error) {
 }
 
 // converting adds the trials of one converter.
-func (b *bench) converting(ctx context.Context, p *plan, s shard, by, text string) error {
+func (b *bench) converting(ctx context.Context, p *plan, s drawn, by, text string) error {
 	plain, err := b.draw(ctx, s)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 // looping is a trial that starts a command in each of the directories of a shard's samples, extracted to root, by several
 // workers: what anybody would write in Go.
-func looping(f *figure, s shard, root string, workers int, argv ...string) *trial {
+func looping(f *figure, s drawn, root string, workers int, argv ...string) *trial {
 	command := fmt.Sprintf("# a loop in Go, workers: %d; in each directory of %s: %s", workers, root, quote(argv))
 	return measured(f, command, func(ctx context.Context) (float64, error) {
 		path, err := exec.LookPath(argv[0])
