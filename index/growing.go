@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -36,10 +37,10 @@ func NewGrowing(o BuildOptions) *Growing {
 	return g
 }
 
-// Index returns the index. Until Build has returned, it may only be used inside Look.
+// Index returns the index. Until Build has returned, it may only be used inside Wait.
 func (g *Growing) Index() *Index { return g.b.x }
 
-// Build is [Build] for an index that others read. If tolerant, and the tar is cut or damaged, Look finds nothing after
+// Build is [Build] for an index that others read. If tolerant, and the tar is cut or damaged, Wait finds nothing after
 // that place; otherwise it returns the error of Build.
 func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {
 	s := NewScanner(r)
@@ -78,44 +79,46 @@ func (g *Growing) wake(all bool) {
 	})
 }
 
-// Look calls found with the index as it is now, which does not change until found returns. As long as found returns
+// Wait calls found with the index as it is now, which does not change until found returns. As long as found returns
 // false and the index grows, found is called again whenever there are more samples, by any goroutine; it must be quick.
-// Look returns when found has returned true; when the index is whole, with the error that ended it early if there was
-// one; or when cancel is closed, with cancelled true. Of two at once, found counts.
-func (g *Growing) Look(cancel <-chan struct{}, found func(x *Index) bool) (cancelled bool, err error) {
+// Wait returns nil when found has returned true; when the index is whole, the error that ended it early if there was
+// one; and when ctx ends, its cause. Of two at once, found counts.
+func (g *Growing) Wait(ctx context.Context, found func(x *Index) bool) error {
 	if g.whole.Load() {
 		if found(g.b.x) {
-			return false, nil
+			return nil
 		}
-		return false, g.err
+		return g.err
 	}
 	g.mu.RLock()
 	ok := found(g.b.x)
 	g.mu.RUnlock()
 	if ok {
-		return false, nil
+		return nil
 	}
 	g.mu.Lock()
 	if ok := found(g.b.x); ok || g.whole.Load() {
 		defer g.mu.Unlock()
 		if ok {
-			return false, nil
+			return nil
 		}
-		return false, g.err
+		return g.err
 	}
 	w := &waiter{found: found, done: make(chan struct{})}
 	g.waiting = append(g.waiting, w)
 	g.mu.Unlock()
 	select {
 	case <-w.done:
-		if !w.ok {
-			return false, g.err
-		}
-	case <-cancel:
+	case <-ctx.Done():
 		g.mu.Lock() // from here on, found is not called
 		g.waiting = slices.DeleteFunc(g.waiting, func(other *waiter) bool { return other == w })
 		g.mu.Unlock()
-		cancelled = !w.ok // else found was true meanwhile, and the caller has what it took
+		if !w.ok { // else found was true meanwhile, and the caller has what it took
+			return context.Cause(ctx)
+		}
 	}
-	return cancelled, nil
+	if w.ok {
+		return nil
+	}
+	return g.err
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func TestGrowing(t *testing.T) {
 					number := i * []int{1, 7, 11, 13}[reader] % whole.Samples()
 					want := whole.Sample(number)
 					var got Sample
-					_, err := g.Look(nil, func(x *Index) bool {
+					err := g.Wait(t.Context(), func(x *Index) bool {
 						d, ok := x.Find(want.Path)
 						if !ok {
 							return false
@@ -62,7 +63,7 @@ func TestGrowing(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if _, err := g.Look(nil, func(x *Index) bool { return false }); err != nil {
+		if err := g.Wait(t.Context(), func(x *Index) bool { return false }); err != nil {
 			t.Errorf("what is not there, at the end: %v", err)
 		}
 	}
@@ -76,10 +77,11 @@ func TestGrowingCancelled(t *testing.T) {
 		g.Build(in, false)
 		close(done)
 	}()
-	cancel := make(chan struct{})
-	close(cancel)
-	if cancelled, err := g.Look(cancel, func(*Index) bool { return false }); !cancelled || err != nil {
-		t.Errorf("Look returned %t, %v", cancelled, err)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("cancelled")
+	cancel(cause)
+	if err := g.Wait(ctx, func(*Index) bool { return false }); err != cause {
+		t.Errorf("Wait returned %v", err)
 	}
 	out.Close()
 	<-done
@@ -94,11 +96,10 @@ func TestGrowingDamaged(t *testing.T) {
 		t.Errorf("Build: %v, want %v", err, ErrTruncated)
 	}
 	look := func(key string) error {
-		_, err := g.Look(nil, func(x *Index) bool {
+		return g.Wait(t.Context(), func(x *Index) bool {
 			_, ok := x.FindKey(key)
 			return ok
 		})
-		return err
 	}
 	if err := look("a"); err != nil {
 		t.Error(err)
@@ -112,21 +113,22 @@ func TestGrowingDamaged(t *testing.T) {
 func TestGrowingFoundAndCancelled(t *testing.T) {
 	for range 50 {
 		g := NewGrowing(BuildOptions{Concurrent: true})
-		cancel, waits, looks := make(chan struct{}), make(chan struct{}), 0
+		ctx, cancel := context.WithCancel(t.Context())
+		waits, looks := make(chan struct{}), 0
 		var all sync.WaitGroup
 		all.Go(func() {
-			cancelled, err := g.Look(cancel, func(*Index) bool {
+			err := g.Wait(ctx, func(*Index) bool {
 				looks++
 				switch looks {
 				case 2:
 					close(waits) // as soon as the lock is given back
 				case 3:
-					close(cancel)
+					cancel()
 				}
 				return looks == 3
 			})
-			if cancelled || err != nil {
-				t.Errorf("found, and cancelled: %v, %v", cancelled, err)
+			if err != nil {
+				t.Errorf("found, and cancelled: %v", err)
 			}
 		})
 		<-waits

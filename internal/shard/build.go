@@ -95,7 +95,7 @@ func (s *Shard) grow(keep keeper) (found, error) {
 		})
 		keep(s.whole)
 	}()
-	_, err = s.growing.Look(nil, func(x *index.Index) bool { return x.Rows() > 0 })
+	err = s.growing.Wait(s.ctx, func(x *index.Index) bool { return x.Rows() > 0 })
 	var patience <-chan time.Time // none: an error is returned when the scan has ended
 	if err == nil {
 		if s.o.Patience == 0 {

@@ -164,7 +164,7 @@ func (s *Shard) origin(ctx context.Context) (index.Origin, error) {
 }
 
 // Wait calls found with the index, which does not change until found returns. As long as that is false and the index
-// is still being built, found is called again whenever there are more samples; see [index.Growing.Look]. When ctx ends
+// is still being built, found is called again whenever there are more samples; see [index.Growing.Wait]. When ctx ends
 // first, the error is its cause.
 func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error {
 	if s.growing == nil {
@@ -172,13 +172,10 @@ func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error
 		return s.Index.Err()
 	}
 	ok := false
-	cancelled, err := s.growing.Look(ctx.Done(), func(x *index.Index) bool {
+	err := s.growing.Wait(ctx, func(x *index.Index) bool {
 		ok = found(x)
 		return ok
 	})
-	if cancelled {
-		return context.Cause(ctx)
-	}
 	if ok || err != nil {
 		return asTruncated(err)
 	}
