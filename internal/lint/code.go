@@ -18,6 +18,8 @@ func (s Severity) String() string {
 // Code is a kind of finding. Codes are printed, documented and never changed.
 type Code string
 
+// The kinds of finding, the worst first: damage, errors, warnings and a note. What each means to a reader of the shard is
+// said in rules.
 const (
 	NotTar    Code = "not-tar"
 	Truncated Code = "truncated"
@@ -33,7 +35,7 @@ const (
 	SecondTar          Code = "second-tar"
 
 	Cut                 Code = "cut"
-	BytesBehind         Code = "bytes-behind"
+	BytesAfterEnd         Code = "bytes-behind"
 	Empty               Code = "empty"
 	CaseCollision       Code = "case-collision"
 	Hidden              Code = "hidden"
@@ -91,7 +93,7 @@ var rules = map[Code]struct {
 	SecondTar: {Error, "another tar follows the end marker: WebDataset, like most readers, ignores it"},
 
 	Cut: {Warning, "%v"},
-	BytesBehind: {Warning, "the bytes after the end are neither zeros nor a tar: most readers ignore them, but " +
+	BytesAfterEnd: {Warning, "the bytes after the end are neither zeros nor a tar: most readers ignore them, but " +
 		"they may be lost data"},
 	Empty: {Warning, "no samples: WebDataset fails in a worker that has only this shard"},
 	CaseCollision: {Warning, "the key differs from an earlier one only by case: unpacked in a file system that " +

@@ -48,7 +48,7 @@ func (s *Shard) Decoded(format string, firstEnd, trailing int64) {
 	if r, ok := singleStreamReaders[format]; ok && firstEnd < s.lastEnd {
 		s.report(SeveralMembers, subject{offset: firstEnd}, r.parts, firstEnd, r.fate)
 	}
-	s.reportIf(trailing > 0, BytesBehind, subject{offset: -1})
+	s.reportIf(trailing > 0, BytesAfterEnd, subject{offset: -1})
 }
 
 // readTail looks at what follows the end marker, from the plain offset at on: zeros that fill a record, or something
@@ -71,7 +71,7 @@ func (s *Shard) readTail(r io.Reader, at int64) error {
 	}
 	code := SecondTar
 	if _, err := index.NewScanner(struct{ io.Reader }{in}).Next(); errors.Is(err, index.ErrNotTar) {
-		code = BytesBehind
+		code = BytesAfterEnd
 	}
 	s.report(code, subject{offset: at})
 	_, err := io.Copy(io.Discard, in) // reading to the end verifies the checksum of compressed bytes

@@ -300,7 +300,7 @@ func TestCodes(t *testing.T) {
 	known := map[Code]bool{ // by other tests than TestMembers
 		NotTar: true, Truncated: true, Damaged: true, Compression: true, SeveralMembers: true, ExtraField: true,
 		SecondTar: true,
-		Cut:       true, BytesBehind: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
+		Cut:       true, BytesAfterEnd: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
 	}
 	for _, tt := range members {
 		for _, line := range tt.want {

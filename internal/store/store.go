@@ -90,6 +90,7 @@ type Advisor interface {
 
 // Dated is an [Object] that knows when it was last modified.
 type Dated interface {
+	// ModTime returns when the version that was opened was written.
 	ModTime() time.Time
 }
 
