@@ -65,14 +65,14 @@ func attrOf(ino view.Ino, st *unix.Stat_t) view.Attr {
 	}
 }
 
-// hidden reports whether a file or directory without a node has lost its name, to a whiteout or to something new.
+// hidden reports whether a file or directory without a node has lost its name to a whiteout or to another file.
 func (t *Tree) hidden(ino view.Ino) bool {
 	if ino == view.Root {
 		return false
 	}
 	l, err := t.location(ino)
 	if err != nil || t.nodes[l.parent] == nil && t.gone[l.parent] == nil {
-		return false // nothing in an unchanged directory is
+		return false // an unchanged directory hides nothing
 	}
 	at, err := t.path(l.parent)
 	if err == nil {
@@ -81,8 +81,9 @@ func (t *Tree) hidden(ino view.Ino) bool {
 	return err != unix.ENOENT
 }
 
-// lastAttr returns the attributes that Stat will return for what is about to lose a name, should it be its last: a
-// process that has it open, or has it as its working directory, can still ask. It is nil for what has no node.
+// lastAttr returns the attributes of a file or directory that is about to lose a name. If the name is its last, Stat
+// returns these, because a process may have it open or as its working directory. It returns nil for a file without a
+// node.
 func (t *Tree) lastAttr(ino view.Ino) *view.Attr {
 	if t.nodes[ino] == nil {
 		return nil
@@ -97,7 +98,7 @@ func (t *Tree) lastAttr(ino view.Ino) *view.Attr {
 	return &a
 }
 
-// Change says what SetAttr sets. A nil field leaves an attribute as it is.
+// Change has the attributes that SetAttr sets. A nil field leaves an attribute unchanged.
 type Change struct {
 	Size  *int64
 	Mode  *uint32
@@ -119,7 +120,7 @@ func (t *Tree) SetAttr(ino view.Ino, change Change) (view.Attr, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.gone[ino]; a != nil { // only processes that work in it know it
+	if a := t.gone[ino]; a != nil { // only processes with this working directory know it
 		change.apply(a)
 		return *a, nil
 	}
@@ -138,7 +139,7 @@ func (t *Tree) setAttr(n *node, c Change) error {
 	switch {
 	case n.file != nil && !n.readOnly:
 		fd := int(n.file.Fd())
-		if c.Size != nil { // through the open file, as its mode may no longer allow it
+		if c.Size != nil { // through the open file, because its mode may no longer allow writing
 			if err := ignoringEINTR(func() error { return unix.Ftruncate(fd, *c.Size) }); err != nil {
 				return err
 			}
@@ -165,7 +166,7 @@ func (t *Tree) setAttr(n *node, c Change) error {
 
 // set sets attributes of a file or directory of the upper tree.
 func (c Change) set(fd int) error {
-	// By its name in /proc, every call takes a descriptor, also one that was opened as a path.
+	// With the name in /proc, every call accepts a descriptor, even one opened with O_PATH.
 	self := fmt.Sprintf("/proc/self/fd/%d", fd)
 	if c.Size != nil {
 		if err := ignoringEINTR(func() error { return unix.Truncate(self, *c.Size) }); err != nil {
@@ -202,7 +203,7 @@ func (c Change) set(fd int) error {
 	return unix.UtimesNanoAt(fd, "", times, unix.AT_EMPTY_PATH)
 }
 
-// apply applies a change to the attributes of what is deleted and only still open.
+// apply applies a change to the attributes of a deleted file that is still open.
 func (c Change) apply(a *view.Attr) {
 	if c.Mode != nil {
 		a.Mode = a.Mode&unix.S_IFMT | *c.Mode&0o7777
@@ -244,7 +245,7 @@ func (t *Tree) Readlink(ino view.Ino) (string, error) {
 	return string(target[:max(n, 0)]), err
 }
 
-// Statfs describes the file system that changes are written to.
+// Statfs describes the file system of the changes.
 func (t *Tree) Statfs() (st syscall.Statfs_t, err error) {
 	err = syscall.Fstatfs(int(t.o.upper.dir.Fd()), &st)
 	return st, err

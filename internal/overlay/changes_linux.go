@@ -21,16 +21,16 @@ const (
 // Difference is one difference between the shard and its samples as they are now.
 type Difference struct {
 	Kind   string // "added", "modified", "deleted" or "renamed"
-	Path   string // where the sample or file is now; of a deleted one, where it was
-	From   string // where a renamed sample was; else ""
-	Sample bool   // the directory of a sample, not a file
+	Path   string // path of the sample or file; if it was deleted, its old path
+	From   string // old path of a renamed sample; else ""
+	Sample bool   // Path is the directory of a sample, not a file
 }
 
-// Letter returns the letter that stands for the kind: A, M, D or R.
+// Letter returns the letter for the kind: A, M, D or R.
 func (d Difference) Letter() byte { return d.Kind[0] - 'a' + 'A' }
 
-// Changes yields the differences from the shard: sample by sample in tar order, then what was added. It ends with the
-// first error.
+// Changes yields the differences from the shard: sample by sample in tar order, then additions. It ends at the first
+// error.
 func (o *Overlay) Changes() iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		next := 0 // number of the next sample of the shard

@@ -14,13 +14,13 @@ import (
 
 // copied is a copy of a file of the shard under a temporary name in the work directory.
 type copied struct {
-	file  *os.File // nil once it belongs to a node
-	temp  string   // "" once it is not there any more
+	file  *os.File // nil once a node owns it
+	temp  string   // "" once the file was moved to its place
 	inode uint64
 }
 
-// copyOut copies a file of the shard that was not changed yet, for copyUp; it returns nil for anything else. It is
-// called without the lock, as the file may be large. The caller must discard the copy in the end.
+// copyOut copies an unchanged file of the shard for copyUp; for anything else it returns nil. It is called without the
+// lock, because the file may be large. The caller must discard the copy in the end.
 func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
@@ -31,7 +31,7 @@ func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
 	return t.copyFile(ino, true)
 }
 
-// copyFile copies a file of the shard; without content, only its attributes.
+// copyFile copies a file of the shard; if content is false, only its attributes.
 func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	a := t.view.Attr(ino)
 	c := &copied{temp: t.o.upper.temp()}
@@ -61,7 +61,7 @@ func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	return c, nil
 }
 
-// discard removes a copy, unless copyUp has put it in its place.
+// discard removes a copy, unless copyUp has moved it to its place.
 func (t *Tree) discard(c *copied) {
 	if c == nil {
 		return
@@ -74,8 +74,8 @@ func (t *Tree) discard(c *copied) {
 	}
 }
 
-// copyUp gives a file or directory a node and a place in the upper tree, if it has none yet. The file is the copy c, or
-// empty where c is nil. It appears under its name when it is whole.
+// copyUp gives a file or directory a node and a place in the upper tree, if it has none. The file is the copy c, or
+// empty if c is nil. It appears under its name only when it is complete.
 func (t *Tree) copyUp(ino view.Ino, c *copied) (*node, error) {
 	if n := t.nodes[ino]; n != nil {
 		return n, nil
@@ -87,7 +87,7 @@ func (t *Tree) copyUp(ino view.Ino, c *copied) (*node, error) {
 	return n, err
 }
 
-// copyUpUnlinked is copyUp for a file of the shard that was deleted and is still open: its copy has no name.
+// copyUpUnlinked is copyUp for a deleted file of the shard that is still open: its copy has no name.
 func (t *Tree) copyUpUnlinked(ino view.Ino, c *copied) (*node, error) {
 	if c == nil {
 		var err error
@@ -105,7 +105,8 @@ func (t *Tree) copyUpUnlinked(ino view.Ino, c *copied) (*node, error) {
 	return n, nil
 }
 
-// copyUpAt is copyUp for what still has its name. The error is ESTALE for a file that has lost it.
+// copyUpAt is copyUp for a file or directory that still has a name. The error is ESTALE if it has lost the name
+// meanwhile.
 func (t *Tree) copyUpAt(ino view.Ino, c *copied) (*node, error) {
 	l, err := t.location(ino)
 	if err != nil {
@@ -146,7 +147,7 @@ func (t *Tree) copyUpAt(ino view.Ino, c *copied) (*node, error) {
 	return n, nil
 }
 
-// copyUpDir makes a directory of the shard in the upper tree, at the path at.
+// copyUpDir creates a directory of the shard in the upper tree, at the path at.
 func (t *Tree) copyUpDir(ino view.Ino, parent *node, name, at string) (*node, error) {
 	a := t.view.Attr(ino)
 	err := t.o.upper.at(at, func(dir int, base string) error {
@@ -162,7 +163,7 @@ func (t *Tree) copyUpDir(ino view.Ino, parent *node, name, at string) (*node, er
 	return t.dirNode(d, parent, name), nil
 }
 
-// inUpper copies up a directory and returns it with the path of a name in it in the upper tree.
+// inUpper copies up a directory. It returns the directory's node, and the path in the upper tree of a name in it.
 func (t *Tree) inUpper(parent view.Ino, name string) (*node, string, error) {
 	p, err := t.copyUp(parent, nil)
 	if err != nil {
@@ -172,7 +173,7 @@ func (t *Tree) inUpper(parent view.Ino, name string) (*node, string, error) {
 	return p, path.Join(at, name), err
 }
 
-// readerAt is a function that reads at an offset.
+// readerAt is a function as an io.ReaderAt.
 type readerAt func(p []byte, off int64) (int, error)
 
 func (f readerAt) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }

@@ -28,7 +28,7 @@ func (t *Tree) Create(parent view.Ino, name string, mode uint32, owner Owner) (v
 	return a, err
 }
 
-// Mknod makes a file, FIFO, socket or device under a free name. It refuses a whiteout, as overlayfs does.
+// Mknod makes a file, FIFO, socket or device under a free name. Like overlayfs, it refuses to make a whiteout.
 func (t *Tree) Mknod(parent view.Ino, name string, mode, device uint32, owner Owner) (view.Attr, error) {
 	if mode&unix.S_IFMT == unix.S_IFCHR && device == 0 {
 		return view.Attr{}, unix.EPERM
@@ -45,14 +45,14 @@ func (t *Tree) Symlink(parent view.Ino, name, target string, owner Owner) (view.
 	}, func(*node) {})
 }
 
-// Mkdir makes a directory under a free name. In the place of a deleted one of the shard it is opaque.
+// Mkdir makes a directory under a free name. If it replaces a deleted directory of the shard, it is opaque.
 func (t *Tree) Mkdir(parent view.Ino, name string, mode uint32, owner Owner) (view.Attr, error) {
 	return t.create(parent, name, mode&0o7777|unix.S_IFDIR, owner, func(dir int, base string, mode uint32) error {
 		return unix.Mkdirat(dir, base, mode&0o7777)
 	}, func(n *node) { n.dir, n.children = true, make(map[string]*node) })
 }
 
-// create makes something under a free name. Build makes it, with the mode that it is given, and complete fills in its
+// create makes a file or directory under a free name. Build makes it with the given mode, and complete fills in its
 // node.
 func (t *Tree) create(parent view.Ino, name string, mode uint32, owner Owner,
 	build func(dir int, base string, mode uint32) error, complete func(*node)) (view.Attr, error) {
@@ -98,12 +98,12 @@ func (t *Tree) create(parent view.Ino, name string, mode uint32, owner Owner,
 // freeName is a free name in a directory that was copied up.
 type freeName struct {
 	parent   *node
-	dir      unix.Stat_t // of the directory
-	at       string      // path in the upper tree
-	whiteout bool        // there is a whiteout
+	dir      unix.Stat_t // attributes of the directory
+	at       string      // path of the name in the upper tree
+	whiteout bool        // a whiteout has the name
 }
 
-// checkFree copies up a directory for something new under a name. The error is EEXIST where the name is not free.
+// checkFree copies up a directory in which a name will be created. The error is EEXIST if the name is not free.
 func (t *Tree) checkFree(parent view.Ino, name string) (f freeName, err error) {
 	if f.parent, err = t.copyUp(parent, nil); err != nil {
 		return f, err
@@ -132,8 +132,8 @@ func (t *Tree) checkFree(parent view.Ino, name string) (f freeName, err error) {
 	return f, nil
 }
 
-// fill lets build make something under a free name. It replaces a whiteout in one step, so that what the shard has
-// under the name is never visible in between. A directory in the place of a whiteout is opaque.
+// fill calls build to make a file or directory under a free name. It replaces a whiteout atomically, so that the
+// shard's file of that name never becomes visible. A directory that replaces a whiteout is opaque.
 func (t *Tree) fill(f freeName, isDir bool, build func(dir int, base string) error) error {
 	u := t.o.upper
 	if !f.whiteout {
@@ -155,11 +155,11 @@ func (t *Tree) fill(f freeName, isDir bool, build func(dir int, base string) err
 			return unix.Renameat2(work, temp, dir, base, unix.RENAME_EXCHANGE)
 		})
 	}
-	remove(work, temp, err != nil) // the directory, or the whiteout that changed places with it
+	remove(work, temp, err != nil) // the directory, or the whiteout it was exchanged with
 	return err
 }
 
-// chown gives what has just been made its owner and mode.
+// chown sets the owner and mode of a new file.
 func (t *Tree) chown(dir int, base string, mode uint32, owner Owner) error {
 	if owner.Uid != t.view.Uid || owner.Gid != t.view.Gid {
 		if err := unix.Fchownat(dir, base, int(owner.Uid), int(owner.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {

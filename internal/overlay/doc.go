@@ -1,13 +1,12 @@
 // Package overlay keeps changes over a shard.
 //
-// The changes are files in the upper directory of a scratch directory (see internal/scratch), in the layout that the
-// kernel's overlayfs has for its upper directories, so that it and this package can continue each other's work: a file
-// that was added or changed is at its path, a whiteout stands for what was deleted, and extended attributes mark
-// directories that hide or were renamed from one of the shard.
+// The changes are files in the upper directory of a scratch directory (see internal/scratch). The layout is that of
+// overlayfs upper directories, so the kernel and this package can continue each other's changes: added and changed
+// files are at their paths, a whiteout marks a deleted file, and extended attributes mark directories that hide a
+// directory of the shard or were renamed.
 //
-// A [Tree] makes changes, on behalf of a mounted file system. An [Overlay] reads them together with the shard, in any
-// process and at any time, for pack, status and run. The two share nothing but files, so a killed process loses nothing
-// that had been written.
+// A [Tree] makes changes, for a mounted file system. An [Overlay] reads the shard with its changes, in any process and
+// at any time, for pack, status and run. The two share only files, so a killed process loses no written data.
 //
-// Only this package knows whether a file is the shard's or was changed.
+// Only this package knows whether a file comes from the shard or from the changes.
 package overlay

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Free removes the changes of one sample, which are no longer needed, to save space. Those of other samples in its
-// directory stay. Mounted, if not nil, is the root of a mount by the kernel's overlayfs, which keeps the files that it
-// has shown, and their space, until they are removed through it.
+// Free removes the changes of one sample, to save space. Those of other samples in its directory stay. Mounted, if not
+// nil, is the root of a mount by the kernel's overlayfs, which keeps the files that it has shown, and their space,
+// until they are removed through the mount.
 func (o *Overlay) Free(number int, mounted *os.Root) error {
 	x := o.Shard.Index
 	d := x.DirOf(number)
@@ -18,9 +18,9 @@ func (o *Overlay) Free(number int, mounted *os.Root) error {
 	_, shared := x.FirstChild(d)
 	entries, err := o.upper.list(dir)
 	switch {
-	case err == unix.ENOENT: // nothing was changed
+	case err == unix.ENOENT: // no changes
 		return nil
-	case err == unix.ENOTDIR && shared: // deleted with the samples in it
+	case err == unix.ENOTDIR && shared: // the directory was deleted with its samples
 		return nil
 	case err != nil && err != unix.ENOTDIR:
 		return err
@@ -42,7 +42,7 @@ func (o *Overlay) Free(number int, mounted *os.Root) error {
 		if err := removeAll(o.upper.dir, dir); !errors.Is(err, unix.ENOTDIR) {
 			return err
 		}
-		return nil // deleted with a directory above it
+		return nil // a directory above it was deleted
 	}
 	for _, e := range own {
 		if err := removeAll(o.upper.dir, path.Join(dir, e.name)); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Listing is an open directory. It lists what the shard has in tar order and then what was added by name, both as they
+// Listing is an open directory. It lists entries of the shard in tar order and then added entries by name, both as they
 // were when it was last read from the start. It is safe for concurrent use.
 type Listing struct {
 	t   *Tree
@@ -28,7 +28,7 @@ func (t *Tree) List(ino view.Ino) *Listing {
 	return &Listing{t: t, ino: ino}
 }
 
-// read reads what is in the directory. The caller holds t.mu.
+// read reads the entries of the directory. The caller holds t.mu.
 func (l *Listing) read() error {
 	t := l.t
 	l.begun, l.upper, l.added = true, nil, nil
@@ -84,8 +84,8 @@ func (l *Listing) files() map[string]bool {
 	return files
 }
 
-// Entries yields the entries from a position on, without "." and "..", until yield returns false. The position of the
-// next entry is in each entry; from 0, the directory is read again.
+// Entries yields the entries from a position on, without "." and "..", until yield returns false. Each entry has the
+// position of the next one. At position 0 the directory is read again.
 func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +101,7 @@ func (l *Listing) Entries(from uint64, yield func(view.DirEntry) bool) error {
 	return nil
 }
 
-// entries yields the entries from a position on, as they were read.
+// entries yields the entries from a position on, as read last.
 func (l *Listing) entries(from uint64, yield func(view.DirEntry) bool) {
 	replace := func(e view.DirEntry) bool {
 		upper, ok := l.upper[e.Name]

@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Open opens a file, which must be released once for each Open. Write says that it may be changed.
+// Open opens a file. Each Open must be followed by a Release. Write must be set if the file may be changed.
 func (t *Tree) Open(ino view.Ino, write, truncate bool) error {
 	var c *copied
 	if write && !truncate {
@@ -46,7 +46,7 @@ func (t *Tree) Open(ino view.Ino, write, truncate bool) error {
 }
 
 // use counts one more use of a node's file, and opens it for the first one. All users share one open file, so it is
-// opened for writing where its mode allows that: the kernel has checked the permissions of each user.
+// opened for writing if its mode allows that: the kernel checks the permissions of each user.
 func (t *Tree) use(n *node, write bool) error {
 	if n.dir {
 		return unix.EISDIR
@@ -75,7 +75,7 @@ func (t *Tree) use(n *node, write bool) error {
 	return nil
 }
 
-// unuse takes back one use of a node's file.
+// unuse ends one use of a node's file.
 func (t *Tree) unuse(n *node) {
 	if n.opens--; n.opens > 0 {
 		return
@@ -87,7 +87,7 @@ func (t *Tree) unuse(n *node) {
 	t.release(n)
 }
 
-// Release takes back one Open.
+// Release ends one Open.
 func (t *Tree) Release(ino view.Ino) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,8 +101,8 @@ func (t *Tree) Release(ino view.Ino) {
 	t.unuse(n)
 }
 
-// File returns the open file of the upper tree that an open file is; nil for a file of the shard. It is valid until the
-// file is released.
+// File returns the file of the upper tree for an open file; nil for an unchanged file of the shard. It is valid until
+// Release.
 func (t *Tree) File(ino view.Ino) *os.File {
 	f, err := t.changed(ino)
 	if err != nil {
@@ -132,8 +132,8 @@ func (t *Tree) changed(ino view.Ino) (*os.File, error) {
 	return t.openedFile(n)
 }
 
-// ReadAt reads the content of a file. At its end it returns fewer bytes and no error. A changed file should be open, as
-// it is opened for each call otherwise. When ctx ends, a read of the shard is EINTR.
+// ReadAt reads the content of a file. At its end it returns fewer bytes and no error. A changed file should be open,
+// because otherwise each call opens it. If ctx ends during a read of the shard, the error is EINTR.
 func (t *Tree) ReadAt(ctx context.Context, ino view.Ino, p []byte, off int64) (int, error) {
 	t.mu.RLock()
 	n := t.nodes[ino]
@@ -185,7 +185,7 @@ func (t *Tree) WriteAt(ino view.Ino, p []byte, off int64) (int, error) {
 func (t *Tree) Sync(ino view.Ino) error {
 	f, err := t.changed(ino)
 	if err == unix.EBADF {
-		return nil // of the shard
+		return nil // a file of the shard
 	}
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Overlay is a shard and the changes over it, as they are at the moment of each call. It is safe for concurrent use,
-// and works beside a [Tree] that changes the same scratch directory, also one in another process.
+// Overlay is a shard with the changes over it. Each call sees the changes as they are then. It is safe for concurrent
+// use, and works beside a [Tree] that changes the same scratch directory, in this process or another.
 type Overlay struct {
 	Shard *shard.Shard
 
@@ -26,7 +26,7 @@ type Overlay struct {
 	scratch *scratch.Scratch
 }
 
-// New returns the overlay of a scratch directory over its shard, neither of which it owns.
+// New returns the overlay of a scratch directory over its shard. The caller must close both.
 func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
 	u, err := openUpper(s)
 	if err != nil {
@@ -35,11 +35,11 @@ func New(s *scratch.Scratch, sh *shard.Shard) (*Overlay, error) {
 	return &Overlay{Shard: sh, upper: u, scratch: s}, nil
 }
 
-// Close releases the overlay. The shard and the scratch directory stay open.
+// Close closes the overlay, but neither the shard nor the scratch directory.
 func (o *Overlay) Close() error { return o.upper.close() }
 
-// Dirs yields the directories of the samples as they are now: those of the shard in tar order, then those that were
-// added, by path, and last the root with the files that were added there. It ends with the first error.
+// Dirs yields the directories of the samples as they are now: those of the shard in tar order, then added ones by path,
+// and last the root with added files. It ends at the first error.
 func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
 	return func(yield func(pack.Dir, error) bool) {
 		c, err := o.walk()
@@ -49,7 +49,7 @@ func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
 		}
 		for n := range o.Shard.Index.Samples() {
 			dir, ok, err := o.dirAtPlace(c, n)
-			if err != nil { // perhaps it was moved since
+			if err != nil { // the directory may have been moved since
 				err = retryIfMoved(func() error {
 					if c, err = o.walkOnce(); err == nil {
 						dir, ok, err = o.dirAtPlace(c, n)
@@ -69,7 +69,7 @@ func (o *Overlay) Dirs() iter.Seq2[pack.Dir, error] {
 	}
 }
 
-// dirAtPlace returns the directory of one sample at its place; false where it was deleted.
+// dirAtPlace returns the directory of one sample at its current place; false if it was deleted.
 func (o *Overlay) dirAtPlace(c *changes, number int) (pack.Dir, bool, error) {
 	x := o.Shard.Index
 	p, ok := o.where(c, x.DirOf(number))
@@ -85,8 +85,8 @@ func (o *Overlay) dirAtPlace(c *changes, number int) (pack.Dir, bool, error) {
 	return dir, true, err
 }
 
-// SampleDir returns the directory of one sample as it is now, at the sample's own path; false where it was deleted or
-// moved away. It takes time for this sample only.
+// SampleDir returns the directory of one sample as it is now, at the sample's original path; false if it was deleted or
+// moved. It reads only this sample.
 func (o *Overlay) SampleDir(number int) (dir pack.Dir, ok bool, err error) {
 	err = retryIfMoved(func() error {
 		dir, ok, err = o.sampleDirOnce(number)
@@ -149,7 +149,7 @@ func (o *Overlay) read(dir pack.Dir, opaque bool, moved map[index.Dir]bool) (pac
 	return dir, nil
 }
 
-// added reads a directory of the upper tree that is not the shard's.
+// added reads a directory of the upper tree that is not one of the shard.
 func (o *Overlay) added(name string) (pack.Dir, error) {
 	dir := pack.Dir{Path: name}
 	entries, err := o.upper.list(name)
@@ -159,8 +159,8 @@ func (o *Overlay) added(name string) (pack.Dir, error) {
 	return o.readEntries(dir, entries, lowerDir{}, nil)
 }
 
-// readEntries adds the entries of a directory of the upper tree to dir, without the directories that take the place
-// of the shard's: they show other samples, or lead to some.
+// readEntries adds the entries of a directory of the upper tree to dir. It leaves out subdirectories that stand for
+// directories of the shard, because those are other samples or lead to some.
 func (o *Overlay) readEntries(
 	dir pack.Dir, entries []entry, lower lowerDir, moved map[index.Dir]bool) (pack.Dir, error) {
 
@@ -194,7 +194,7 @@ func (o *Overlay) file(name string, st *unix.Stat_t) pack.DirFile {
 		Name: path.Base(name), Row: pack.Changed, Size: st.Size, Mode: fileMode(st.Mode),
 		ModTime: time.Unix(st.Mtim.Unix()),
 		Open: func() (fs.File, error) {
-			fd, err := o.upper.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a FIFO by now
+			fd, err := o.upper.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // in the meantime it may have become a FIFO
 			if err != nil {
 				return nil, err
 			}
@@ -218,7 +218,7 @@ func fileMode(mode uint32) fs.FileMode {
 	return m
 }
 
-// Stamp returns a text that differs whenever anything was changed since.
+// Stamp returns a text that is different after any change.
 func (o *Overlay) Stamp() (string, error) {
 	c, err := o.walk()
 	if err != nil {

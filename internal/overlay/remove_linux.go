@@ -8,7 +8,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Unlink deletes a name of a file, which stays open for its users.
+// Unlink deletes a name of a file. Processes that have the file open can still use it.
 func (t *Tree) Unlink(parent view.Ino, name string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,7 +52,7 @@ func (t *Tree) Rmdir(parent view.Ino, name string) error {
 	if err != nil {
 		return err
 	}
-	// An empty directory has been copied up: entries of the shard can only be hidden in the upper tree.
+	// An empty directory is in the upper tree: it was added, or its entries were deleted there.
 	if err := t.o.upper.discard(at, t.inBase(parent, name)); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (t *Tree) Rmdir(parent view.Ino, name string) error {
 	return nil
 }
 
-// checkEmpty returns ENOTDIR for what is no directory, and ENOTEMPTY for one with entries.
+// checkEmpty returns ENOTDIR for a file, and ENOTEMPTY for a directory with entries.
 func (t *Tree) checkEmpty(ino view.Ino) error {
 	if !t.isDir(ino) {
 		return unix.ENOTDIR
@@ -80,7 +80,7 @@ func (t *Tree) checkEmpty(ino view.Ino) error {
 	return nil
 }
 
-// unlinked updates the nodes after a name was deleted or replaced. Last is what lastAttr returned before.
+// unlinked updates the nodes after a name was deleted or replaced. Last is the result of lastAttr before that.
 func (t *Tree) unlinked(parent *node, name string, last *view.Attr) {
 	n := parent.children[name]
 	if n == nil {
@@ -91,7 +91,7 @@ func (t *Tree) unlinked(parent *node, name string, last *view.Attr) {
 	if len(n.links) == 0 {
 		n.lastAttr = last
 		if (last == nil || last.Nlink == 0) && t.byInode[n.inode] == n {
-			delete(t.byInode, n.inode) // the file system may give the number to another file
+			delete(t.byInode, n.inode) // the file system may reuse the inode number
 		}
 	}
 	t.release(n)

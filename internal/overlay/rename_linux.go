@@ -6,7 +6,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Rename moves a file or directory. It replaces a file or an empty directory that has the new name; with noReplace, the
+// Rename moves a file or directory. It replaces a file or an empty directory with the new name; with noReplace, the
 // error is EEXIST instead.
 func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, newName string, noReplace bool) error {
 	t.mu.Lock()
@@ -23,9 +23,9 @@ func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, ne
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if again, err := t.lookup(oldParent, oldName); err != nil || again != ino {
-		return unix.ESTALE // the kernel locks both directories, so it did not do this
+		return unix.ESTALE // cannot happen by a mount: the kernel locks both directories
 	}
-	var last *view.Attr // of what is replaced
+	var last *view.Attr // of the replaced file
 	switch target, err := t.lookup(newParent, newName); {
 	case err == unix.ENOENT:
 	case err != nil:
@@ -58,7 +58,7 @@ func (t *Tree) Rename(oldParent view.Ino, oldName string, newParent view.Ino, ne
 	return nil
 }
 
-// checkReplace returns an error where a file or directory must not replace another one.
+// checkReplace returns an error if a file or directory must not replace another one.
 func (t *Tree) checkReplace(ino, target view.Ino, noReplace bool) error {
 	switch {
 	case noReplace:
@@ -71,7 +71,7 @@ func (t *Tree) checkReplace(ino, target view.Ino, noReplace bool) error {
 	return nil
 }
 
-// move moves what a node stands for in the upper tree, and returns the node of the new directory.
+// move moves the file or directory of a node in the upper tree, and returns the node of the new parent.
 func (t *Tree) move(n *node, from, to link) (newDir *node, err error) {
 	_, fromPath, err := t.inUpper(from.parent, from.name)
 	if err != nil {
@@ -89,8 +89,8 @@ func (t *Tree) move(n *node, from, to link) (newDir *node, err error) {
 	return newDir, t.o.upper.move(fromPath, toPath, n.dir, t.inBase(from.parent, from.name))
 }
 
-// markMoved marks a directory of the upper tree so that at its new place it shows the same of the shard as before: the
-// directory that it takes the place of, or nothing.
+// markMoved marks a directory of the upper tree so that at its new place it still shows the same directory of the
+// shard, or none.
 func (t *Tree) markMoved(n *node, at string, to link) error {
 	if n.over {
 		return t.o.upper.setXattr(at, "redirect", "/"+t.o.Shard.Index.Path(n.base))

@@ -10,11 +10,11 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// grant gives the owner the rights to read what is at a path of the tree, and to the directories on the way.
+// grant gives the owner permission to read the file at a path of the tree, and the directories above it.
 func (u *upper) grant(name string) {
 	root, err := os.OpenRoot(u.dir.Name())
 	if err != nil {
-		return // the operation that needs the rights returns an error
+		return // the operation that needs the permission returns an error
 	}
 	defer root.Close()
 	at := "."
@@ -24,7 +24,8 @@ func (u *upper) grant(name string) {
 	}
 }
 
-// isLocked reports whether this process, which owns a file, may not read it, or may not list or enter a directory.
+// isLocked reports whether this process, which owns a file, lacks permission to read it, or to list or enter a
+// directory.
 func isLocked(st *unix.Stat_t) bool {
 	needed := uint32(0)
 	switch st.Mode & unix.S_IFMT {

@@ -14,12 +14,12 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Tree is the view of a shard with its changes as a file system needs it: numbered files and directories that can be
-// read and changed. Its errors are those of system calls, and [view.ErrShard] where the shard cannot be read. Changes
-// are in the upper directory as soon as a method returns. A Tree is safe for concurrent use.
+// Tree shows a shard with its changes in the form that a file system needs: numbered files and directories that can be
+// read and changed. Errors are those of system calls, and [view.ErrShard] if the shard cannot be read. Changes are in
+// the upper directory when a method returns. A Tree is safe for concurrent use.
 //
-// What is as in the shard has the number that the view gives it, and costs no memory. What was changed or added is a
-// node; a node of the shard keeps the view's number.
+// Unchanged files have the number that the view gives them, and need no memory. Changed and added files have a node; a
+// node for a file of the shard keeps the view's number.
 type Tree struct {
 	o            *Overlay
 	view         *view.View   // of the shard
@@ -27,25 +27,25 @@ type Tree struct {
 
 	mu      sync.RWMutex // guards all below
 	nodes   map[view.Ino]*node
-	opens   map[view.Ino]int        // how often each file without a node is open
-	gone    map[view.Ino]*view.Attr // directories of the shard that were deleted, with their last attributes
-	byInode map[uint64]*node        // files by their inode in the upper tree, so that a file with two names is one node
+	opens   map[view.Ino]int        // open count of each open file without a node
+	gone    map[view.Ino]*view.Attr // deleted directories of the shard, with their last attributes
+	byInode map[uint64]*node        // files by inode in the upper tree, so that a file with two names is one node
 	next    view.Ino
 }
 
-// node is what was changed or added. Its fields are guarded by Tree.mu.
+// node is a changed or added file or directory. Tree.mu guards its fields.
 type node struct {
 	ino     view.Ino
 	links   []link // its names; none once it is deleted
-	lookups uint64 // lookups by the kernel that it has not yet taken back by Forget
-	inode   uint64 // of a file, in the upper tree
+	lookups uint64 // lookups by the kernel for which Forget was not called yet
+	inode   uint64 // inode number of a file in the upper tree
 
 	dir      bool
-	base     index.Dir // the directory of the shard that it takes the place of
+	base     index.Dir // the directory of the shard that this directory is merged with
 	over     bool      // base is valid
 	children map[string]*node
 
-	opens    int      // how often a file is open
+	opens    int      // open count of a file
 	file     *os.File // nil while opens is 0
 	readOnly bool     // file is open for reading only
 
@@ -58,7 +58,8 @@ type link struct {
 	name   string
 }
 
-// NewTree returns the tree of an overlay whose scratch directory this process holds. There must be only one at a time.
+// NewTree returns the tree of an overlay whose scratch directory this process holds. There must be only one Tree at a
+// time.
 func NewTree(o *Overlay) (*Tree, error) {
 	if err := o.upper.prepare(); err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func NewTree(o *Overlay) (*Tree, error) {
 	return t, nil
 }
 
-// Lookup returns the attributes of what has that name in a directory. Each successful Lookup, Create, Mknod, Symlink,
-// Mkdir and Link must be taken back by Forget.
+// Lookup returns the attributes of the file or directory with a name in a directory. Each successful Lookup, Create,
+// Mknod, Symlink, Mkdir and Link must be undone by Forget.
 func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 	if len(name) > unix.NAME_MAX {
 		return view.Attr{}, unix.ENAMETOOLONG
@@ -92,7 +93,7 @@ func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 		if err != nil {
 			return view.Attr{}, err
 		}
-		return t.view.Attr(ino), nil // nothing in an unchanged directory is changed
+		return t.view.Attr(ino), nil // entries of an unchanged directory are unchanged
 	}
 	t.mu.RUnlock()
 	t.mu.Lock()
@@ -111,10 +112,10 @@ func (t *Tree) Lookup(parent view.Ino, name string) (view.Attr, error) {
 	return attr, err
 }
 
-// Forget takes back n lookups of a file or directory.
+// Forget undoes n lookups of a file or directory.
 func (t *Tree) Forget(ino view.Ino, n uint64) {
 	if !ino.IsOther() {
-		return // a number of the view needs no node, or its node is kept: see release
+		return // numbers of the view have no node, or keep it: see release
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,9 +127,9 @@ func (t *Tree) Forget(ino view.Ino, n uint64) {
 	t.release(nd)
 }
 
-// release drops a node that is not in use, unless it will be needed again. A file or directory of the shard that was
-// changed keeps its node as long as it has a name: the kernel may know its number from a time when there was no node to
-// count lookups.
+// release drops a node that is not in use, unless it will be needed again. A changed file or directory of the shard
+// keeps its node while it has a name, because the kernel may have looked it up before there was a node to count
+// lookups.
 func (t *Tree) release(n *node) {
 	ofShard := !n.ino.IsOther()
 	switch {
@@ -138,7 +139,7 @@ func (t *Tree) release(n *node) {
 		return
 	}
 	if ofShard && n.dir {
-		// Its number must not stand for the directory of the shard any more.
+		// Its number must no longer mean the directory of the shard.
 		if t.gone[n.ino] = n.lastAttr; n.lastAttr == nil {
 			a := t.view.Attr(n.ino)
 			a.Nlink, t.gone[n.ino] = 0, &a
@@ -156,7 +157,7 @@ func (t *Tree) release(n *node) {
 	}
 }
 
-// lookup finds a name in a directory: among the nodes, in the upper tree and in the shard, in this order.
+// lookup finds a name in a directory: first among the nodes, then in the upper tree, then in the shard.
 func (t *Tree) lookup(parent view.Ino, name string) (view.Ino, error) {
 	p := t.nodes[parent]
 	if p == nil {
@@ -188,7 +189,7 @@ func (t *Tree) lookup(parent view.Ino, name string) (view.Ino, error) {
 	return n.ino, nil
 }
 
-// adopt makes a node for a file or directory of the upper tree, which is at the path at.
+// adopt makes a node for the file or directory of the upper tree at the path at.
 func (t *Tree) adopt(parent *node, name, at string, st *unix.Stat_t) (*node, error) {
 	if !isDir(st) {
 		if n := t.byInode[st.Ino]; n != nil {
@@ -244,7 +245,7 @@ func (t *Tree) base(ino view.Ino) (index.Dir, bool) {
 	return ino.Dir()
 }
 
-// lookupBase finds what the shard has under a name in a directory.
+// lookupBase finds a name of the shard in a directory.
 func (t *Tree) lookupBase(parent view.Ino, name string) (view.Ino, error) {
 	d, ok := t.base(parent)
 	if !ok {
@@ -257,13 +258,13 @@ func (t *Tree) lookupBase(parent view.Ino, name string) (view.Ino, error) {
 	return ino, nil
 }
 
-// inBase reports whether the shard shows something under a name in a directory, changed or not.
+// inBase reports whether the shard has a name in a directory, changed or not.
 func (t *Tree) inBase(parent view.Ino, name string) bool {
 	_, err := t.lookupBase(parent, name)
 	return err == nil
 }
 
-// location returns the directory and the name of a file or directory.
+// location returns the parent and the name of a file or directory.
 func (t *Tree) location(ino view.Ino) (link, error) {
 	if n := t.nodes[ino]; n != nil {
 		if len(n.links) == 0 {
@@ -278,7 +279,7 @@ func (t *Tree) location(ino view.Ino) (link, error) {
 	return link{dir, name}, nil
 }
 
-// path returns the path of a file or directory in the upper tree, also if it is not there yet.
+// path returns the path of a file or directory in the upper tree, even if it is not there yet.
 func (t *Tree) path(ino view.Ino) (string, error) {
 	if ino == view.Root {
 		return "", nil
@@ -301,10 +302,10 @@ func (t *Tree) isDir(ino view.Ino) bool {
 // Err returns an error once the index of the shard has turned out to be wrong. Results since then may be wrong, too.
 func (t *Tree) Err() error { return t.view.Err() }
 
-// Dirs returns how many directories the shard shows.
+// Dirs returns the number of directories of the shard.
 func (t *Tree) Dirs() int { return t.view.Dirs() }
 
-// IsSample reports whether a directory shows a sample of the shard.
+// IsSample reports whether a directory is that of a sample of the shard.
 func (t *Tree) IsSample(ino view.Ino) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -315,7 +316,7 @@ func (t *Tree) IsSample(ino view.Ino) bool {
 	return ok
 }
 
-// Close closes the files that are open.
+// Close closes all open files.
 func (t *Tree) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,17 +15,17 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// upper is a tree of changes in the layout of an overlayfs upper directory: a file that was added or changed is at its
-// path, a character device 0:0 (a whiteout) stands for what was deleted, a directory with the attribute opaque hides
-// the one of its path in the shard, and one with the attribute redirect takes the place of the directory of that path.
+// upper is a tree of changes in the layout of an overlayfs upper directory: added and changed files are at their paths,
+// a character device 0:0 (a whiteout) marks a deleted name, a directory with the attribute opaque hides the directory
+// of the shard at its path, and one with the attribute redirect is merged with the directory at that path instead.
 //
 // Paths are slash-separated and relative to the tree; "" is its root. No symbolic link is ever followed.
 type upper struct {
 	dir         *os.File // the tree
-	work        *os.File // a directory in the same file system, for what is not yet in its place
+	work        *os.File // a directory in the same file system, for incomplete files
 	xattrPrefix string   // "trusted.overlay." or "user.overlay."; "" before prepare
 	temps       atomic.Uint64
-	whiteout    string // name of a whiteout in work; "" for none yet
+	whiteout    string // name of a whiteout in work; "" if none yet
 }
 
 // openUpper opens the upper tree of a scratch directory.
@@ -67,7 +67,7 @@ func (u *upper) open(name string, flags int, mode uint32) (int, error) {
 
 func (u *upper) openOnce(name string, flags int, mode uint32) (int, error) {
 	dir := int(u.dir.Fd())
-	for len(name) >= unix.PathMax { // a user can make paths that are too long for a system call
+	for len(name) >= unix.PathMax { // paths can be too long for a system call
 		cut := strings.LastIndexByte(name[:unix.PathMax-1], '/')
 		if cut < 0 {
 			return -1, unix.ENAMETOOLONG
@@ -82,7 +82,7 @@ func (u *upper) openOnce(name string, flags int, mode uint32) (int, error) {
 	return openBeneath(dir, name, flags, mode)
 }
 
-// openBeneath opens the file or directory at a path in a directory, and nothing outside.
+// openBeneath opens the file or directory at a path in a directory, and never one outside.
 func openBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 	if name == "" {
 		name = "."
@@ -97,7 +97,7 @@ func openBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 		case unix.EINTR, unix.EAGAIN:
 			continue
 		case unix.EXDEV:
-			err = unix.ENOENT // a directory on the way has just left the tree
+			err = unix.ENOENT // a directory of the path has just been moved out of the tree
 		}
 		return fd, err
 	}
@@ -141,7 +141,7 @@ func (u *upper) temp() string {
 	return fmt.Sprintf("%d.%d", os.Getpid(), u.temps.Add(1))
 }
 
-// hide puts a whiteout at a path, also in place of a file. The caller prevents concurrent calls.
+// hide creates a whiteout at a path. It may replace a file. The caller prevents concurrent calls.
 func (u *upper) hide(name string) error {
 	return u.at(name, func(dir int, base string) error {
 		err := u.linkWhiteout(dir, base)
@@ -159,8 +159,8 @@ func (u *upper) hide(name string) error {
 	})
 }
 
-// linkWhiteout puts a whiteout under a free name. It is a link to one of a few files, as making a file takes much
-// longer.
+// linkWhiteout creates a whiteout under a free name. It makes a hard link to an existing whiteout, because making a
+// file takes much longer.
 func (u *upper) linkWhiteout(dir int, base string) error {
 	work := int(u.work.Fd())
 	if u.whiteout != "" {
@@ -184,8 +184,8 @@ func (u *upper) publish(temp, name string, flags uint) error {
 	})
 }
 
-// discard removes a directory, which may hold whiteouts, in one step: a reader sees all of it or nothing. Whiteout says
-// that a whiteout takes its place.
+// discard removes a directory, which may contain whiteouts, atomically: a reader sees all of it or nothing. If whiteout
+// is set, a whiteout replaces it.
 func (u *upper) discard(name string, whiteout bool) error {
 	work, temp := int(u.work.Fd()), u.temp()
 	var flags uint
@@ -203,13 +203,13 @@ func (u *upper) discard(name string, whiteout bool) error {
 		return err
 	}
 	if unix.Unlinkat(work, temp, unix.AT_REMOVEDIR) != nil {
-		removeAll(u.work, temp) // what cannot be removed is no longer visible
+		removeAll(u.work, temp) // errors are ignored: it is no longer visible
 	}
 	return nil
 }
 
-// move moves a file or directory of the tree, also in place of a file, an empty directory or a whiteout. Whiteout says
-// that a whiteout takes its old place.
+// move moves a file or directory of the tree. It may replace a file, an empty directory or a whiteout. If whiteout is
+// set, a whiteout replaces it at its old place.
 func (u *upper) move(from, to string, dir, whiteout bool) error {
 	return u.at(from, func(fromDir int, fromBase string) error {
 		return u.at(to, func(toDir int, toBase string) error {
@@ -228,9 +228,9 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 			if err != nil {
 				return err
 			}
-			// The target is an empty directory, which here may hold whiteouts, or nothing, which may be a whiteout. It
-			// is exchanged with the source and then removed. If this process is killed before that, the directory is
-			// still empty at its new place, as it is opaque.
+			// The target is an empty directory, which may contain whiteouts here, or free, which may be a whiteout. It
+			// is exchanged with the source and then removed. If this process is killed in between, the directory still
+			// looks empty at its new place, because it is opaque.
 			if isDir(&st) {
 				if err := u.setXattr(to, "opaque", "y"); err != nil {
 					return err
@@ -245,12 +245,12 @@ func (u *upper) move(from, to string, dir, whiteout bool) error {
 			case !whiteout:
 				return unix.Unlinkat(fromDir, fromBase, 0)
 			}
-			return nil // a whiteout has taken the old place
+			return nil // a whiteout is at the old place
 		})
 	})
 }
 
-// remove removes a file or an empty directory that was not visible yet.
+// remove removes a file or an empty directory that is not visible.
 func remove(dir int, base string, isDir bool) {
 	var flags int
 	if isDir {
@@ -275,10 +275,10 @@ type entry struct {
 	stat unix.Stat_t
 }
 
-// list returns the entries of a directory of the tree by name, whiteouts included.
+// list returns the entries of a directory of the tree, including whiteouts, sorted by name.
 func (u *upper) list(name string) ([]entry, error) {
 	entries, err := u.listOnce(name)
-	if err == unix.EACCES { // it may be listed, but not entered
+	if err == unix.EACCES { // it can be listed, but not entered
 		u.grant(name)
 		entries, err = u.listOnce(name)
 	}

@@ -17,23 +17,23 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// place is where a directory of the shard is now.
+// place is the current place of a directory of the shard.
 type place struct {
 	path   string
-	opaque bool // nothing of the shard's own is visible in it
+	opaque bool // entries of the shard are not visible in it
 }
 
-// changes is what a walk over the upper tree finds.
+// changes is the result of a walk over the upper tree.
 type changes struct {
-	places    map[index.Dir]place // of the directories of the shard that have one in the upper tree
-	gone      map[index.Dir]bool  // directories of the shard that were deleted or moved away
-	moved     map[index.Dir]bool  // directories in whose old place there is another one now
-	added     []pack.Dir          // directories outside the shard's samples that are new or hold new files
+	places    map[index.Dir]place // places of the directories of the shard that are in the upper tree
+	gone      map[index.Dir]bool  // directories of the shard that were deleted or moved
+	moved     map[index.Dir]bool  // directories of the shard found twice: moved, with another one at the old place
+	added     []pack.Dir          // directories that are not samples of the shard, and are new or have new files
 	rootFiles []pack.DirFile      // new files in the root
-	stamp     string              // differs whenever anything was changed
+	stamp     string              // different after any change
 }
 
-// walk reads the upper tree, and so takes time for what was changed only.
+// walk reads the upper tree. Its time depends only on the number of changes.
 func (o *Overlay) walk() (c *changes, err error) {
 	err = retryIfMoved(func() error {
 		c, err = o.walkOnce()
@@ -42,8 +42,8 @@ func (o *Overlay) walk() (c *changes, err error) {
 	return c, err
 }
 
-// walkOnce is one attempt at walk. That a directory was moved may turn out only after its old place was read, so it
-// reads the tree until it finds no further one.
+// walkOnce is one attempt at walk. It may find a moved directory after it has read its old place, so it reads the tree
+// again until it finds no more moved directories.
 func (o *Overlay) walkOnce() (*changes, error) {
 	var c *changes
 	moved := make(map[index.Dir]bool)
@@ -65,8 +65,8 @@ func (o *Overlay) walkOnce() (*changes, error) {
 	return c, nil
 }
 
-// retryIfMoved calls f again, for up to two seconds, while a directory that f wanted to read is moved or deleted
-// before.
+// retryIfMoved calls f again, for up to two seconds, while f fails because a directory was moved or deleted before f
+// could read it.
 func retryIfMoved(f func() error) error {
 	policy := retry.Policy{Limit: 2 * time.Second}
 	isMoved := retry.Is(unix.ENOENT, unix.ENOTDIR)
@@ -85,14 +85,14 @@ func retryIfMoved(f func() error) error {
 type upperDir struct {
 	path  string
 	lower lowerDir
-	owned bool // what is added in it belongs to a sample or to an added directory
+	owned bool // additions in it belong to a sample or to an added directory
 }
 
-// lowerDir is the directory of the shard that a directory of the upper tree takes the place of.
+// lowerDir is the directory of the shard that a directory of the upper tree is merged with.
 type lowerDir struct {
 	dir    index.Dir
 	ok     bool // there is one
-	opaque bool // nothing of it is visible
+	opaque bool // its entries are not visible
 }
 
 // child returns the directory of the shard that is visible under a name in a directory.
@@ -103,16 +103,16 @@ func (o *Overlay) child(l lowerDir, name string) (index.Dir, bool) {
 	return o.Shard.Index.Child(l.dir, name)
 }
 
-// walkDir reads one directory of the upper tree and those in it.
+// walkDir reads one directory of the upper tree and its subdirectories.
 func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	entries, err := o.upper.list(dir.path)
 	if err != nil {
 		return err
 	}
-	var files []pack.DirFile // that belong to no sample
+	var files []pack.DirFile // files outside samples
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
-		if isLocked(&e.stat) { // to read it will change its mode, and so the stamp
+		if isLocked(&e.stat) { // reading it would change its mode, and so the stamp
 			o.upper.grant(name)
 			if e.stat, err = o.upper.stat(name); err != nil {
 				return err
@@ -141,7 +141,7 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 	return nil
 }
 
-// walkSubdir reads the directory at name, which is in dir.
+// walkSubdir reads the directory at name, a subdirectory of dir.
 func (o *Overlay) walkSubdir(c *changes, stamp io.Writer, dir upperDir, name string) error {
 	lower, err := o.lowerOf(name, dir.lower, c.moved)
 	if err != nil {
@@ -168,8 +168,9 @@ func (o *Overlay) walkSubdir(c *changes, stamp io.Writer, dir upperDir, name str
 	return o.walkDir(c, stamp, sub)
 }
 
-// lowerOf returns the directory of the shard that the upper directory at name takes the place of; parent is that of its
-// parent. An opaque one takes the place of the directory of its own name, unless that is in moved: then it was added.
+// lowerOf returns the directory of the shard that the upper directory at name is merged with; parent is that of its
+// parent. An opaque directory replaces the shard's directory of the same name, unless that is in moved: then it was
+// added.
 func (o *Overlay) lowerOf(name string, parent lowerDir, moved map[index.Dir]bool) (lowerDir, error) {
 	redirect, err := o.upper.redirect(name)
 	if err != nil {
@@ -194,7 +195,7 @@ func (o *Overlay) lowerOf(name string, parent lowerDir, moved map[index.Dir]bool
 	return lowerDir{dir: d, ok: ok && !(opaque && moved[d]), opaque: opaque}, nil
 }
 
-// where returns the place of a directory of the shard; false where it was deleted.
+// where returns the place of a directory of the shard; false if it was deleted.
 func (o *Overlay) where(c *changes, d index.Dir) (place, bool) {
 	if d == index.Root {
 		return place{}, true

@@ -11,22 +11,22 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 )
 
-// errXattrs says that overlayfs would not understand the changes in a scratch directory here.
+// errXattrs means that overlayfs would not understand the changes in a scratch directory here.
 var errXattrs = errors.New("changes that overlayfs cannot continue here")
 
-// The prefixes with which overlayfs names its extended attributes: as root, and in a user's own mount.
+// The prefixes of overlayfs's extended attributes: for root, and in a user namespace.
 const (
 	trustedPrefix = "trusted.overlay."
 	userPrefix    = "user.overlay."
 )
 
-// mixedPrefix records that an upper directory has attributes with both prefixes, which overlayfs does not read.
+// mixedPrefix records that an upper directory has attributes with both prefixes, which overlayfs does not support.
 const mixedPrefix = "mixed"
 
-// PrepareUpper prepares the upper directory of a scratch directory that this process holds to be mounted by overlayfs,
-// and makes its Lower directory. UserXattr says that the attributes there begin with user.overlay, which overlayfs has
-// to be told. The manifest is made durable, without which it is of no use that overlayfs makes files durable. It fails
-// where overlayfs cannot continue with the changes that there are.
+// PrepareUpper prepares the upper directory of a scratch directory, which this process holds, for overlayfs, and
+// creates the Lower directory. UserXattr reports whether overlayfs must be mounted with userxattr, because the
+// attributes begin with user.overlay. PrepareUpper also makes the manifest durable: without it, files that overlayfs
+// makes durable could not be used. It fails if overlayfs cannot continue with the existing changes.
 func PrepareUpper(s *scratch.Scratch) (userXattr bool, err error) {
 	u, err := openUpper(s)
 	if err != nil {
@@ -57,7 +57,7 @@ func PrepareUpper(s *scratch.Scratch) (userXattr bool, err error) {
 	return userXattr, err
 }
 
-// recordPrefix records in the manifest with which prefix attributes are set from now on.
+// recordPrefix records in the manifest the prefix of attributes that are set from now on.
 func recordPrefix(s *scratch.Scratch, prefix string) error {
 	changed, err := s.HasChanges()
 	if err != nil || s.XattrPrefix() == prefix {
@@ -69,8 +69,8 @@ func recordPrefix(s *scratch.Scratch, prefix string) error {
 	return s.SetXattrPrefix(prefix)
 }
 
-// prepare prepares the tree for changes: it clears what a killed process left unfinished and finds out with which
-// prefix attributes can be set here. It fails where the file system does not support what overlayfs needs.
+// prepare prepares the tree for changes: it removes unfinished files of a killed process and finds out with which
+// prefix attributes can be set here. It fails if the file system does not support what overlayfs needs.
 func (u *upper) prepare() error {
 	if err := removeContents(u.work); err != nil {
 		return err
@@ -102,12 +102,12 @@ func (u *upper) prepare() error {
 		return fmt.Errorf("this file system has no whiteouts: %w", err)
 	}
 	if err := unix.Renameat2(int(probe.Fd()), "whiteout", int(probe.Fd()), "other", unix.RENAME_WHITEOUT); err != nil {
-		return fmt.Errorf("this file system does not rename and leave a whiteout: %w", err)
+		return fmt.Errorf("this file system cannot rename and leave a whiteout: %w", err)
 	}
 	return nil
 }
 
-// xattr returns an attribute of a directory; "" where it is not set.
+// xattr returns an attribute of a directory; "" if it is not set.
 func (u *upper) xattr(name, attr string) (string, error) {
 	fd, err := u.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -147,14 +147,14 @@ func (u *upper) setTempXattr(temp, attr, value string) error {
 	return unix.Fsetxattr(fd, u.xattrPrefix+attr, []byte(value), 0)
 }
 
-// isOpaque reports whether a directory hides the one of its name in the shard.
+// isOpaque reports whether a directory hides the directory of the shard with its name.
 func (u *upper) isOpaque(name string) (bool, error) {
 	value, err := u.xattr(name, "opaque")
 	return value == "y", err
 }
 
-// redirect returns which directory a directory of another name or place is merged with: "/" and its path, or its name
-// in the directory that the parent is merged with. It is "" where the directory was not renamed.
+// redirect returns the directory of the shard that a renamed directory is merged with: "/" and its path, or its name in
+// the directory that the parent is merged with. It is "" if the directory was not renamed.
 func (u *upper) redirect(name string) (string, error) {
 	return u.xattr(name, "redirect")
 }

@@ -8,22 +8,20 @@ import (
 
 // Lower is a mounted file system.
 type Lower interface {
-	// Unmount unmounts it. If it is in use, it ends with its last user; if it is not mounted any more, that is no
-	// error.
+	// Unmount unmounts it. If it is in use, it ends with its last user. It is no error if it is not mounted any more.
 	Unmount() error
-	// Wait returns when it has ended.
+	// Wait returns when the mount has ended.
 	Wait()
 }
 
-// Stack is an overlayfs mount over a file system that is mounted for it alone.
+// Stack is an overlayfs mount together with its private lower file system.
 type Stack struct {
 	lower      Lower
 	mountpoint string
 }
 
-// MountOver mounts a lower file system by a function that is given the directory o.Lower, which must be empty, mounts
-// overlayfs over that at a mountpoint, and detaches the lower file system from its directory: overlayfs alone holds it
-// then. If anything fails, nothing stays mounted.
+// MountOver calls mountLower to mount a lower file system at the empty directory o.Lower, mounts overlayfs over it at a
+// mountpoint, and detaches the lower file system, so that only overlayfs holds it. After an error nothing is mounted.
 func MountOver[L Lower](mountLower func(dir string) (L, error), mountpoint string, o Options) (*Stack, error) {
 	lower, err := mountLower(o.Lower)
 	if err != nil {
@@ -39,8 +37,8 @@ func MountOver[L Lower](mountLower func(dir string) (L, error), mountpoint strin
 	return s, nil
 }
 
-// Unmount unmounts overlayfs: at once if it is not in use, and else lazily, so that it is gone from its mountpoint and
-// ends with its last user. The lower file system ends with it. If overlayfs is not mounted any more, that is no error.
+// Unmount unmounts overlayfs: at once if it is not in use, else lazily, so that it disappears from its mountpoint and
+// ends with its last user. The lower file system ends with it. It is no error if overlayfs is not mounted any more.
 func (s *Stack) Unmount() error {
 	err := unix.Unmount(s.mountpoint, unix.UMOUNT_NOFOLLOW)
 	if err == unix.EBUSY {

@@ -1,12 +1,11 @@
-// Package overlayfs mounts the kernel's overlayfs: an upper directory, in which changes are kept, over a lower one,
-// which stays as it is. The lower directory may be of any file system.
+// Package overlayfs mounts the kernel's overlayfs: an upper directory, which gets the changes, over a lower one, which
+// is never changed. The lower directory may be on any file system.
 //
-// [Mount] is one such mount. [MountOver] mounts a lower file system as well, for overlayfs alone: it has no place in
-// the tree of names, and ends with the overlayfs mount.
+// [Mount] mounts overlayfs alone. [MountOver] also mounts the lower file system, which is then visible only to
+// overlayfs and ends with the overlayfs mount.
 //
-// What overlayfs writes to the upper directory, and what it finds there when it is mounted again, is fixed by the
-// options that this package chooses: renamed directories are marked with where they were, and each changed file is
-// there as a whole.
+// The mount options of this package fix the format of the upper directory: renamed directories are marked with their
+// old path, and each changed file is stored whole.
 package overlayfs
 
 import (
@@ -20,20 +19,20 @@ import (
 // Type is the type of overlayfs mounts in /proc/self/mountinfo.
 const Type = "overlay"
 
-// Options configures a mount. All directories are needed.
+// Options configures a mount. All directories must be set.
 type Options struct {
 	Lower string // the lower directory
 	Upper string // the upper directory
 	Work  string // the work directory: empty, and on the file system of the upper one
 
-	Source     string  // what /proc/self/mountinfo names as the source; "" for "overlay"
-	Flags      uintptr // of mount(2): unix.MS_RDONLY and others; 0 for none
-	AllowOther bool    // users other than the owner of the upper directory may enter; else its mode keeps them out
-	UserXattr  bool    // marks are attributes user.overlay.*, not trusted.overlay.*; no directory can be renamed then
-	Volatile   bool    // nothing need be on disk after a sync or the unmount: the upper directory will be thrown away
+	Source     string  // the source in /proc/self/mountinfo; "" means "overlay"
+	Flags      uintptr // flags of mount(2), such as unix.MS_RDONLY
+	AllowOther bool    // let users other than the owner of the upper directory in; else its mode keeps them out
+	UserXattr  bool    // use attributes user.overlay.*, not trusted.overlay.*; directories then cannot be renamed
+	Volatile   bool    // ignore syncs, because the upper directory will be discarded
 }
 
-// MayMount reports whether this process has the right to mount overlayfs.
+// MayMount reports whether this process has the capability to mount overlayfs.
 func MayMount() bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -42,7 +41,7 @@ func MayMount() bool {
 
 // Mount mounts overlayfs at a mountpoint. This process may serve the lower directory itself, by FUSE.
 func Mount(mountpoint string, o Options) error {
-	// Access is controlled by the mode of the root, which is that of the upper directory.
+	// Access is controlled by the mode of the root, which is the mode of the upper directory.
 	mode := os.FileMode(0o700)
 	if o.AllowOther {
 		mode = 0o755
@@ -51,7 +50,7 @@ func Mount(mountpoint string, o Options) error {
 		return err
 	}
 	options := o.flagOptions()
-	// Directories are named by their descriptors: such a name needs no escaping.
+	// Directories are named by file descriptors: such a name needs no escaping.
 	for _, dir := range []struct{ option, name string }{
 		{"lowerdir", o.Lower}, {"upperdir", o.Upper}, {"workdir", o.Work},
 	} {
@@ -75,7 +74,7 @@ func Mount(mountpoint string, o Options) error {
 	return nil
 }
 
-// flagOptions returns the options of overlayfs that name no directory.
+// flagOptions returns the options of overlayfs other than directories.
 func (o *Options) flagOptions() []string {
 	// Without metacopy, a file whose attributes were changed is copied with its content, so that the upper directory
 	// has whole files. With xino, inode numbers would be unique over both layers, but overlayfs would look up each

@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutConnections calls f on a thread of its own that does not hold the process's connections to the kernel's FUSE.
+// withoutConnections calls f on a new thread that does not hold the process's FUSE connections (open /dev/fuse files).
 //
-// Overlayfs asks the lower file system when it is mounted. If this process serves that one and is killed at that
-// moment, a thread that waits for an answer cannot be killed; if it also held the connection, the kernel would not
-// learn that no answer will come, and the process would stay for good.
+// Mounting overlayfs sends requests to the lower file system. If this process serves that and is killed at that moment,
+// the thread that waits for the answer cannot be killed; if it also held the connection, the kernel would not know that
+// no answer will come, and the process would never end.
 func withoutConnections(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if unix.Gettid() == unix.Getpid() {
 			defer runtime.UnlockOSThread()
-			result <- withoutConnections(f) // on another thread, as the main one cannot end
+			result <- withoutConnections(f) // on another thread, because the main thread cannot end
 			return
 		}
 		err := unix.Unshare(unix.CLONE_FILES)
@@ -36,7 +36,7 @@ func withoutConnections(f func() error) error {
 	return <-result
 }
 
-// closeConnections closes those descriptors of the calling thread that are open on /dev/fuse.
+// closeConnections closes the file descriptors of the calling thread that refer to /dev/fuse.
 func closeConnections() error {
 	const dir = "/proc/thread-self/fd"
 	fds, err := os.ReadDir(dir)

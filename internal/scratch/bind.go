@@ -12,16 +12,16 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// Bind records which shard the changes are over and where they will be mounted; "" for nowhere. The error is
-// ErrOtherShard where the directory holds changes over a different shard, or over the shard as it was before. It makes
-// the directories of the changes, also for a read-only mount: its readers then find none.
+// Bind records the shard that the changes belong to and where they will be mounted; "" means nowhere. The error is
+// ErrOtherShard if the directory has changes over another shard or an earlier version of this one. Bind also creates
+// the directories for changes, even for a read-only mount, whose readers then find them empty.
 func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	changed, err := s.HasChanges()
 	if err != nil {
 		return err
 	}
 	if changed && s.manifest.shard == "" {
-		return fmt.Errorf("%s: %w: it holds changes, and its %s is lost", s.Dir, ErrNotScratch, manifestFile)
+		return fmt.Errorf("%s: %w: it has changes, but its %s is lost", s.Dir, ErrNotScratch, manifestFile)
 	}
 	if changed && !s.manifest.origin.Same(sh.Origin) {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrOtherShard, s.manifest.name)
@@ -36,13 +36,13 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	return s.writeManifest()
 }
 
-// BindMany records where many shards are mounted, which makes the kind Many.
+// BindMany records where many shards are mounted, and sets the kind to Many.
 func (s *Scratch) BindMany(mountpoint string) error {
 	s.manifest.kind, s.manifest.mountpoint, s.manifest.kernel = Many, mountpoint, false
 	return s.writeManifest()
 }
 
-// Mountpoint returns where the changes are or were mounted; "" for nowhere.
+// Mountpoint returns where the changes are or were mounted; "" means nowhere.
 func (s *Scratch) Mountpoint() string { return s.manifest.mountpoint }
 
 // SetServedByKernel records, after Bind, that the kernel alone serves the mount: it is alive although no process holds
@@ -55,9 +55,8 @@ func (s *Scratch) SetServedByKernel() error {
 // ServedByKernel reports whether the mount needs no process.
 func (s *Scratch) ServedByKernel() bool { return s.manifest.kernel }
 
-// UseIndex records how the shard is opened, now and by OpenShard later. Where o would keep no index that OpenShard
-// could use, one is kept in the scratch directory. It returns the options to open the shard with; Bind writes them
-// down.
+// UseIndex sets how the shard is opened, now and later by OpenShard. If o would keep no index that OpenShard could use,
+// one is kept in the scratch directory. It returns the options to open the shard with; Bind records them.
 func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
 	var err error
 	s.manifest.index, s.manifest.cache, s.manifest.truncated = "", "", o.AllowTruncated
@@ -93,8 +92,8 @@ func (s *Scratch) OpenShard(ctx context.Context, st store.Store) (*shard.Shard, 
 	return sh, nil
 }
 
-// MarkPacked records that the changes with this stamp were packed. It reads the manifest again first, as the process
-// that holds the directory may have written to it.
+// MarkPacked records that the changes with this stamp were packed. It reads the manifest again first, because the
+// process that holds the directory may have changed it.
 func (s *Scratch) MarkPacked(stamp string) error {
 	if err := s.readManifest(); err != nil {
 		return err
@@ -106,10 +105,10 @@ func (s *Scratch) MarkPacked(stamp string) error {
 // Packed reports whether the changes with this stamp were packed.
 func (s *Scratch) Packed(stamp string) bool { return s.manifest.packed == stamp }
 
-// XattrPrefix returns what SetXattrPrefix recorded last; "" for nothing.
+// XattrPrefix returns the prefix that SetXattrPrefix has recorded; "" if none.
 func (s *Scratch) XattrPrefix() string { return s.manifest.xattrPrefix }
 
-// SetXattrPrefix records with which prefix the extended attributes of overlayfs are kept in the upper directory.
+// SetXattrPrefix records the prefix of overlayfs's extended attributes in the upper directory.
 func (s *Scratch) SetXattrPrefix(prefix string) error {
 	s.manifest.xattrPrefix = prefix
 	return s.writeManifest()

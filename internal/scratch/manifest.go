@@ -17,27 +17,27 @@ import (
 	"github.com/shardfs/shardfs/internal/retry"
 )
 
-// Kind says how long a scratch directory lives and what is mounted with it.
+// Kind determines how long a scratch directory lives and what is mounted with it.
 type Kind int
 
 const (
 	Kept      Kind = iota // named by the user; it outlives its mount
-	Temporary             // removed with its mount or run, unless it holds changes of a mount that were not packed
-	Many                  // temporary, of a mount of many shards, which has no changes
+	Temporary             // removed with its mount or run, unless it has changes of a mount that were not packed
+	Many                  // temporary, for a mount of many shards, which has no changes
 )
 
-// manifest is what a scratch directory says about itself.
+// manifest describes a scratch directory.
 type manifest struct {
-	shard       string       // local path of the shard, absolute; "" as long as there is none
-	name        string       // of the shard, as the user gave it
+	shard       string       // absolute path of the shard; "" before Bind
+	name        string       // name of the shard, as the user gave it
 	origin      index.Origin // of the shard
-	index       string       // path of the index file; "" for none
-	cache       string       // directory of index files; "" for none
-	truncated   bool         // the shard may be cut short
-	mountpoint  string       // "" for none
+	index       string       // path of the index file; "" if none
+	cache       string       // directory of cached index files; "" if none
+	truncated   bool         // the shard may be truncated
+	mountpoint  string       // "" if none
 	kind        Kind
-	packed      string // stamp of the changes that were packed last
-	xattrPrefix string // of overlayfs's attributes in the upper directory
+	packed      string // stamp of the changes that were last packed
+	xattrPrefix string // prefix of overlayfs's attributes in the upper directory
 	kernel      bool   // the mount needs no process
 }
 
@@ -46,7 +46,7 @@ const manifestFile = "note.json"
 
 const manifestVersion = 1
 
-// manifestJSON is a manifest as it is written.
+// manifestJSON is a manifest as it is stored.
 type manifestJSON struct {
 	Version    int          `json:"version"`
 	Shard      string       `json:"shard"`
@@ -65,7 +65,7 @@ type manifestJSON struct {
 	Hex map[string]string `json:"hex,omitempty"`
 }
 
-// paths returns the fields that hold paths, by their JSON names. Paths are bytes, and JSON keeps only UTF-8.
+// paths returns the fields with paths, by their JSON names. Paths can have any bytes, but JSON only UTF-8.
 func (j *manifestJSON) paths() map[string]*string {
 	return map[string]*string{
 		"shard": &j.Shard, "name": &j.Name, "index": &j.Index, "cache": &j.Cache, "mountpoint": &j.Mountpoint,
@@ -87,7 +87,7 @@ func (m manifest) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// errVersion says that a manifest was written by another version of this program.
+// errVersion means that another version of this program has written the manifest.
 var errVersion = errors.New("manifest of another version")
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -121,8 +121,7 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// readManifest reads the manifest. The error is fs.ErrNotExist where there is none, or where it is empty, as a power
-// cut can leave it.
+// readManifest reads the manifest. The error is fs.ErrNotExist if it is missing, or empty, as after a power cut.
 func (s *Scratch) readManifest() error {
 	b, err := os.ReadFile(s.path(manifestFile))
 	if err != nil {
@@ -137,7 +136,8 @@ func (s *Scratch) readManifest() error {
 	return nil
 }
 
-// writeManifest replaces the manifest in one step. Only Sync makes it durable: most scratch directories are temporary.
+// writeManifest replaces the manifest atomically. Only Sync makes it durable, because most scratch directories are
+// temporary.
 func (s *Scratch) writeManifest() error {
 	b, err := json.Marshal(s.manifest)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Scratch) writeManifest() error {
 	})
 }
 
-// Sync makes the manifest durable, without which nothing else in the directory is of use after a power cut.
+// Sync makes the manifest durable. Without it nothing else in the directory can be used after a power cut.
 func (s *Scratch) Sync() error {
 	for _, name := range []string{filepath.Join(s.Dir, manifestFile), s.Dir} {
 		f, err := os.Open(name)

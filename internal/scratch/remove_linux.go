@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 )
 
-// A command may take away the rights to its files even from their owner. They still belong to its sample and to this
-// user, so they are given back: the mode of a file is not packed, and a directory that cannot be read cannot be
-// removed.
+// A command may remove the permissions of its files, so that even their owner has no access. The files still belong to
+// the sample and to this user, so the functions below restore the permissions: modes of files are not packed, and a
+// directory that cannot be read cannot be removed.
 
-// Grant gives the owner of a file the right to read it, and the owner of a directory all rights. Anything else stays as
-// it is. There is no error: the operation that needs the right returns one.
+// Grant gives the owner of a file permission to read it, and the owner of a directory all permissions. It does not
+// change other kinds of files. It returns no error, because the operation that needs the permission will.
 func Grant(root *os.Root, name string) {
 	info, err := root.Lstat(name)
 	if err != nil {
@@ -48,7 +48,7 @@ func GrantAll(root *os.Root, name string) {
 	}
 }
 
-// RemoveAll removes a directory and everything in it, also what its owner has no rights to.
+// RemoveAll removes a directory and everything in it, even if its owner has no permissions.
 func RemoveAll(dir string) error {
 	err := os.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -63,8 +63,8 @@ func RemoveAll(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// removeScratch removes a scratch directory, its manifest last: if this process is killed meanwhile, Sweep still
-// recognizes the rest.
+// removeScratch removes a scratch directory. It removes the manifest last, so that Sweep recognizes the rest if this
+// process is killed.
 func removeScratch(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {

@@ -1,19 +1,19 @@
 // Package scratch keeps the scratch directories of mounts and runs.
 //
-// A scratch directory holds what belongs to one mount or run: the changes over a shard, in the layout of an overlayfs
-// upper directory (see internal/overlay), an index where none is kept elsewhere, a log, and a manifest that says which
-// shard the changes are over and where they are mounted. The process that uses it holds its lock, so no two processes
-// change it; any process may open it to read. A temporary scratch directory is removed with its mount or run, and
-// [Sweep] removes those of killed processes, but never one that holds changes of a mount.
+// A scratch directory has the files of one mount or run: the changes over a shard, in the layout of an overlayfs upper
+// directory (see internal/overlay), an index if none is kept elsewhere, a log, and a manifest with the shard that the
+// changes belong to and the mountpoint. The process that uses it holds its lock, so only one process changes it; any
+// process may open it for reading. A temporary scratch directory is removed with its mount or run, and [Sweep] removes
+// those of killed processes, but never one that holds changes of a mount.
 //
 // The manifest is the file note.json. The history of its format:
 //
 //   - version 1: version, shard, name, origin, index, truncated, mountpoint, temporary
 //   - packed, cache, many and marks came later; a manifest without them is valid
-//   - hex: the bytes, in hexadecimal, of those texts that are not UTF-8, by field
-//   - kernel: the mount needs no process; left out where it does
+//   - hex: by field, the bytes in hexadecimal of texts that are not UTF-8
+//   - kernel: the mount needs no process; absent if it does
 //
-// A reader ignores the fields that it does not know, so the number 1 has stayed.
+// A reader ignores unknown fields, so the version is still 1.
 package scratch
 
 import (
@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What can be wrong with a scratch directory.
+// Errors about scratch directories.
 var (
 	ErrInUse      = errors.New("scratch directory in use")
 	ErrOtherShard = errors.New("scratch directory of another shard")
@@ -38,7 +38,7 @@ var (
 // use.
 type Scratch struct {
 	Dir      string   // absolute
-	lock     *os.File // nil where it was opened for reading
+	lock     *os.File // nil if it was opened for reading
 	manifest manifest
 }
 
@@ -55,9 +55,9 @@ const (
 	lowerDir  = "below"
 )
 
-// Create makes the scratch directory dir, or continues an existing one, and locks it until Close. Its kind is Kept from
-// now on, also if it was temporary. The error is ErrInUse where another process holds it, and ErrNotScratch where dir
-// holds something else.
+// Create creates the scratch directory dir, or opens an existing one, and locks it until Close. Its kind becomes Kept,
+// even if it was temporary. The error is ErrInUse if another process holds it, and ErrNotScratch if dir has other
+// contents.
 func Create(dir string) (*Scratch, error) {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
@@ -71,7 +71,7 @@ func Create(dir string) (*Scratch, error) {
 	return lockDir(dir, Kept)
 }
 
-// CreateTemp makes a temporary scratch directory with a new name in the directory in, and locks it until Close.
+// CreateTemp creates a temporary scratch directory with a new name in the directory in, and locks it until Close.
 func CreateTemp(in string) (*Scratch, error) {
 	dir, err := os.MkdirTemp(in, TempPattern)
 	if err != nil {
@@ -94,7 +94,7 @@ func lockDir(dir string, kind Kind) (*Scratch, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The mounts of a scratch directory are found by its name, so it must have one name only.
+	// The mounts of a scratch directory are found by its name, so it must have only one name.
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func lockDir(dir string, kind Kind) (*Scratch, error) {
 	return s, nil
 }
 
-// Open opens a scratch directory for reading, also while another process holds it.
+// Open opens a scratch directory for reading, even while another process holds it.
 func Open(dir string) (*Scratch, error) {
 	if err := checkOwner(dir); err != nil {
 		return nil, err
@@ -123,7 +123,8 @@ func Open(dir string) (*Scratch, error) {
 	return s, s.readManifest()
 }
 
-// checkReusable refuses a directory that is neither a scratch directory nor empty, or is not the user's own.
+// checkReusable returns an error for a directory that is neither a scratch directory nor empty, or belongs to another
+// user.
 func checkReusable(dir string) error {
 	if err := checkOwner(dir); err != nil {
 		return err
@@ -141,7 +142,7 @@ func checkReusable(dir string) error {
 	return nil
 }
 
-// checkOwner refuses a scratch directory that another user could have prepared.
+// checkOwner returns an error for a scratch directory that another user could have prepared.
 func checkOwner(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(dir, &st); err != nil {
@@ -149,7 +150,7 @@ func checkOwner(dir string) error {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return fmt.Errorf("%s: %w: it is no directory", dir, ErrNotScratch)
+		return fmt.Errorf("%s: %w: it is not a directory", dir, ErrNotScratch)
 	case int(st.Uid) != os.Geteuid():
 		return fmt.Errorf("%s: %w: it belongs to another user", dir, ErrNotScratch)
 	}
@@ -167,7 +168,7 @@ func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
 
 // InUse reports whether a process holds the scratch directory.
 func (s *Scratch) InUse() bool {
-	// It may be another user's.
+	// Another user may own it.
 	f, err := os.OpenFile(s.path(lockFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false
@@ -176,7 +177,7 @@ func (s *Scratch) InUse() bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 }
 
-// HasChanges reports whether there is anything in the upper directory.
+// HasChanges reports whether the upper directory has any entries.
 func (s *Scratch) HasChanges() (bool, error) {
 	f, err := os.Open(s.Upper())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -192,19 +193,20 @@ func (s *Scratch) HasChanges() (bool, error) {
 	return true, err
 }
 
-// Upper returns the directory of the changes, which internal/overlay makes.
+// Upper returns the directory of the changes, which internal/overlay writes.
 func (s *Scratch) Upper() string { return s.path(upperDir) }
 
-// Work returns the directory in the same file system as Upper for what is not yet in its place.
+// Work returns the directory, in the same file system as Upper, for files that are moved to Upper when they are
+// complete.
 func (s *Scratch) Work() string { return s.path(workDir) }
 
-// Lower returns the directory on which the shard is mounted until overlayfs holds it.
+// Lower returns the directory at which the shard is mounted until overlayfs holds that mount.
 func (s *Scratch) Lower() string { return s.path(lowerDir) }
 
-// LogFile returns the name of the file for the messages of a server in the background.
+// LogFile returns the name of the log file of a server in the background.
 func (s *Scratch) LogFile() string { return s.path(logFile) }
 
-// Close unlocks the scratch directory, which stays.
+// Close unlocks the scratch directory, but does not remove it.
 func (s *Scratch) Close() error {
 	if s.lock == nil {
 		return nil

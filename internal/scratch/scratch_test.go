@@ -91,10 +91,10 @@ func TestRefused(t *testing.T) {
 		}, ErrNotScratch, "another user"},
 		{"a file", func(t *testing.T, dir string) {
 			shardtest.Check(t, os.WriteFile(dir, nil, 0o600))
-		}, ErrNotScratch, "no directory"},
+		}, ErrNotScratch, "not a directory"},
 		{"a link", func(t *testing.T, dir string) {
 			shardtest.Check(t, os.Symlink(t.TempDir(), dir))
-		}, ErrNotScratch, "no directory"},
+		}, ErrNotScratch, "not a directory"},
 		{"of another version", func(t *testing.T, dir string) {
 			shardtest.Check(t, create(t, dir).Close())
 			shardtest.Check(t, os.WriteFile(filepath.Join(dir, "note.json"), []byte(`{"version":99}`), 0o600))

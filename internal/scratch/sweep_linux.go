@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sweep removes a temporary scratch directory whose process is gone, unless it holds changes of a mount. It calls
-// detach first, to unmount what is mounted in it. Alone says that no other process is making scratch directories beside
-// it just now. A directory that is not to be removed is left alone without an error.
+// Sweep removes a temporary scratch directory whose process is gone, unless it has changes of a mount. It first calls
+// detach, to unmount what is mounted in it. Alone means that no other process can be creating scratch directories
+// beside it. It is no error if the directory must not be removed.
 func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err := checkOwner(dir); err != nil {
 		return err
@@ -31,7 +31,7 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil // in use
 	}
-	// A directory that was never bound to a shard belongs to a run, or to a mount that was never finished.
+	// A directory without a shard belongs to a run, or to a mount that never became ready.
 	if s.manifest.shard != "" || unfinished {
 		if changed, err := s.HasChanges(); err != nil || changed {
 			return err
@@ -43,13 +43,13 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	return removeScratch(dir)
 }
 
-// oldTemp is the temporary name under which earlier builds wrote the manifest.
+// oldTemp is the temporary name of the manifest in earlier versions.
 const oldTemp = manifestFile + ".new"
 
-// isUnfinished reports whether a directory without a manifest was left by a process that was killed while it made or
-// removed a temporary scratch directory: it holds only what such a directory begins with, and no process works on it.
-// An empty one is recognized by its name and mode, which are those of [os.MkdirTemp]; one with an empty manifest, as
-// after a power cut, by these and its lock.
+// isUnfinished reports whether a directory without a manifest was left by a process that was killed while it created or
+// removed a temporary scratch directory: it has no other files than a new scratch directory, and is not new. An empty
+// one is recognized by its name and mode, which are those of [os.MkdirTemp]; one with an empty manifest, as after a
+// power cut, by these and its lock file.
 func isUnfinished(dir string, alone bool) bool {
 	info, err := os.Stat(dir)
 	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {
@@ -69,7 +69,7 @@ func isUnfinished(dir string, alone bool) bool {
 	return err == nil && (len(entries) > 0 || isTempDir(dir, info))
 }
 
-// isTempDir reports whether name and mode of a directory are those that os.MkdirTemp gives.
+// isTempDir reports whether a directory has a name and mode as os.MkdirTemp gives.
 func isTempDir(dir string, info fs.FileInfo) bool {
 	number := strings.TrimPrefix(filepath.Base(dir), strings.TrimSuffix(TempPattern, "*"))
 	return len(number) > 4 && strings.Trim(number, "0123456789") == "" && info.Mode().Perm() == 0o700

@@ -11,14 +11,14 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// builder makes the index file of a shard by one scan of it.
+// builder builds the index file of a shard in one scan.
 type builder struct {
 	s    *Shard
-	file index.File // what is known before
+	file index.File // the fields that are known before the scan
 	scan *Scan
 }
 
-// newBuilder begins a scan, which ends when ctx does.
+// newBuilder begins a scan. When ctx ends, the scan fails.
 func (s *Shard) newBuilder(ctx context.Context) (*builder, error) {
 	b := &builder{s: s}
 	var err error
@@ -35,24 +35,24 @@ func (s *Shard) newBuilder(ctx context.Context) (*builder, error) {
 	return b, nil
 }
 
-// options returns how the index is built.
+// options returns the options to build the index with.
 func (b *builder) options() index.BuildOptions {
 	if b.scan.coded == nil {
 		return index.BuildOptions{Concurrent: true}
 	}
-	// A mark is of the place that the decoder is at, so nothing may be read ahead.
+	// Mark uses the current position of the decoder, so the scanner must not read ahead.
 	return index.BuildOptions{OnSample: b.scan.coded.Mark}
 }
 
-// run completes the file with the index that build makes of the plain bytes. Of a shard that is cut or damaged, it
-// returns the whole samples before that place if truncated is set.
+// run completes the index file with the index that build makes from the plain bytes. If the shard is cut or damaged and
+// truncated is set, the index has the whole samples before that.
 func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error)) (*index.File, error) {
 	f := b.file
 	var err error
 	f.Index, err = build(b.scan.Plain)
 	if d := b.scan.coded; d != nil {
 		if err == nil {
-			_, err = io.Copy(io.Discard, d) // what follows the end marker, whose reading verifies the checksum
+			_, err = io.Copy(io.Discard, d) // reading to the end verifies the checksum
 		}
 		err = errors.Join(err, d.Close())
 		f.Map, f.Trailing = d.Map(), d.Trailing()
@@ -78,8 +78,8 @@ func (s *Shard) build(ctx context.Context) (*index.File, error) {
 	return b.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) { return index.Build(r, b.options()) })
 }
 
-// grow builds the index in the background; keep is called with it before Built returns. It returns once the first
-// member was read, with an index that grows, or after Patience, with a whole one.
+// grow builds the index in the background and calls keep with it before Built returns. It returns once the first member
+// was read, or after Patience, with a growing index; if the scan ends earlier, with the whole index or an error.
 func (s *Shard) grow(keep keeper) (found, error) {
 	b, err := s.newBuilder(s.ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Shard) grow(keep keeper) (found, error) {
 		keep(s.whole)
 	}()
 	err = s.growing.Wait(s.ctx, func(x *index.Index) bool { return x.Rows() > 0 })
-	var patience <-chan time.Time // none: an error is returned when the scan has ended
+	var patience <-chan time.Time // nil blocks: after an error, wait for the end of the scan
 	if err == nil {
 		if s.o.Patience == 0 {
 			return found{file: &first, built: true}, nil
@@ -111,5 +111,5 @@ func (s *Shard) grow(keep keeper) (found, error) {
 	return found{file: s.whole, built: true}, s.buildErr
 }
 
-// ErrClosed means that indexing was ended by Close.
+// ErrClosed means that Close has ended the indexing.
 var ErrClosed = errors.New("closed before it was indexed")

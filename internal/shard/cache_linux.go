@@ -19,36 +19,36 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// errUnsafeCache says that another user could have put a file into the cache. An index decides which bytes of a shard
-// are shown as whose, so one of unknown origin is not used. The remedy is always to do without a cache.
+// errUnsafeCache means that another user could have put a file into the cache. An index decides which bytes of a shard
+// are which member's, so one of unknown origin is not used. The shard is then opened without a cache.
 var errUnsafeCache = errors.New("unsafe index cache")
 
-// Names in the cache. Files with other names are left alone.
+// Names in the cache. Files with other names are not touched.
 const (
 	entrySuffix = ".sfidx"
 	entryDigits = 32
 	lockSuffix  = ".lock"
 )
 
-// indexCache is a directory of index files, one for each shard, named after where the shard is. Every error may be
-// ignored, and an entry may be gone at any time. An entry has still to be compared with its shard. An indexCache is
-// safe for concurrent use, also by several processes.
+// indexCache is a directory with an index file for each shard, named by a digest of the shard's path or URL. Every
+// error may be ignored, and an entry may disappear at any time. The caller must compare an entry with its shard. An
+// indexCache is safe for concurrent use, also by several processes.
 //
-// The directory has held the same files since the first release: an entry is DIGEST.sfidx, where DIGEST is the first
-// 32 hexadecimal digits of the SHA-256 of the shard's absolute path or URL; DIGEST.sfidx.lock is the lock of a process
-// that builds it; temporary files are named by package atomicfile. What an entry holds has a version of its own, see
+// The directory has held the same files since the first release: an entry is DIGEST.sfidx, where DIGEST is the first 32
+// hexadecimal digits of the SHA-256 of the shard's absolute path or URL; DIGEST.sfidx.lock is the lock of a process
+// that builds it; temporary files are named by package atomicfile. The content of an entry has its own version, see
 // package index.
 type indexCache struct {
-	dir   *os.File // that was checked; all names are relative to it, so that replacing the directory has no effect
+	dir   *os.File // the checked directory; names are relative to it, so replacing the directory has no effect
 	limit int64
 }
 
-// openCache opens the cache in a directory, which is made if it is missing. Limit is how many bytes the entries may
-// have together; the one made last is kept even if it alone has more.
+// openCache opens the cache in a directory, which it creates if missing. Limit is the size of all entries together, in
+// bytes; the newest entry is kept even if it is larger.
 //
-// The error is errUnsafeCache if dir is a symbolic link, is no directory, or if other users can write to it.
+// The error is errUnsafeCache if dir is a symbolic link, is not a directory, or if other users can write to it.
 func openCache(dir string, limit int64) (*indexCache, error) {
-	dir = filepath.Clean(dir) // a slash at the end would make the kernel follow a link
+	dir = filepath.Clean(dir) // with a trailing slash the kernel would follow a symbolic link
 	mkdirErr := os.MkdirAll(dir, 0o700)
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	switch {
@@ -82,13 +82,13 @@ func checkPrivate(fd int, kind uint32) error {
 	return nil
 }
 
-// Close closes the cache. No entry may be in the making and no lock be held.
+// Close closes the cache. All entries must be committed or aborted, and all locks released.
 func (c *indexCache) Close() error { return c.dir.Close() }
 
 func (c *indexCache) fd() int { return int(c.dir.Fd()) }
 
-// entryName returns the name of the entry for a shard: a digest of its absolute path, or of its URL without what may
-// change from one use to the next.
+// entryName returns the name of the entry for a shard: a digest of its absolute path, or of its URL without the parts
+// that may change from one use to the next.
 func entryName(shard string) (string, error) {
 	where := store.Redact(shard)
 	if path, err := store.Path(shard); err == nil {
@@ -100,14 +100,14 @@ func entryName(shard string) (string, error) {
 	return hex.EncodeToString(sum[:])[:entryDigits] + entrySuffix, nil
 }
 
-// isEntry reports whether a file's name is that of an entry.
+// isEntry reports whether a file name is the name of an entry.
 func isEntry(name string) bool {
 	digits, ok := strings.CutSuffix(name, entrySuffix)
 	return ok && len(digits) == entryDigits && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// Open opens the entry for a shard, given by its name, and marks it as used. The error is fs.ErrNotExist where there is
-// none, and errUnsafeCache where another user could have made it.
+// Open opens the entry for a shard, given by its name, and marks it as used. The error is fs.ErrNotExist if there is
+// none, and errUnsafeCache if another user could have made it.
 func (c *indexCache) Open(shard string) (*os.File, error) {
 	name, err := entryName(shard)
 	if err != nil {
@@ -124,10 +124,10 @@ func (c *indexCache) Open(shard string) (*os.File, error) {
 	if err := checkPrivate(fd, unix.S_IFREG); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s %w", errUnsafeCache, name, err), f.Close())
 	}
-	// The order in which entries are removed depends on this, no more: a read-only cache serves as well.
+	// Only the order of removal depends on this, so an error, as in a read-only cache, does not matter.
 	now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
 	unix.UtimesNanoAt(c.fd(), name, now, unix.AT_SYMLINK_NOFOLLOW)
-	atomicfile.RemoveUnlocked(c.dir, name+lockSuffix) // of a builder that was killed after it had made the entry
+	atomicfile.RemoveUnlocked(c.dir, name+lockSuffix) // of a process that was killed after Commit
 	return f, nil
 }
 
@@ -142,14 +142,15 @@ func (c *indexCache) Remove(shard string) error {
 	return err
 }
 
-// cacheEntry is an entry in the making. One of Commit and Abort must be called. It is not safe for concurrent use.
+// cacheEntry is an entry that is being written. The caller must call Commit or Abort. It is not safe for concurrent
+// use.
 type cacheEntry struct {
 	*atomicfile.File
 	cache *indexCache
 	name  string
 }
 
-// Create starts the entry for a shard. Several may be in the making for one shard: each is whole, and the last to be
+// Create starts an entry for a shard. Several may be written for one shard at the same time; the last one to be
 // committed stays.
 func (c *indexCache) Create(shard string) (*cacheEntry, error) {
 	name, err := entryName(shard)
@@ -166,8 +167,8 @@ func (c *indexCache) Create(shard string) (*cacheEntry, error) {
 	return nil, fmt.Errorf("index cache: %w", err)
 }
 
-// Commit makes the entry whole, puts it in the place of an older one for that shard, and removes entries that have not
-// been used for long until the others are within the limit.
+// Commit completes the entry, which replaces an older one for that shard, and removes the least recently used entries
+// until the rest are within the limit.
 func (e *cacheEntry) Commit() error {
 	if err := e.File.Commit(); err != nil {
 		return fmt.Errorf("index cache: %w", err)
@@ -176,9 +177,9 @@ func (e *cacheEntry) Commit() error {
 	return nil
 }
 
-// Lock waits until no other process holds the lock of a shard's entry, takes it, and returns what releases it. A
-// process that is about to build an index takes it first, and then looks again whether there is an entry now. The lock
-// of a process that was killed is free.
+// Lock takes the lock of a shard's entry, waiting while another process holds it, and returns a function to release it.
+// A process that is about to build an index takes the lock first, and then looks for an entry again. When a process is
+// killed its locks are released.
 func (c *indexCache) Lock(ctx context.Context, shard string) (unlock func(), err error) {
 	name, err := entryName(shard)
 	if err != nil {
@@ -186,7 +187,7 @@ func (c *indexCache) Lock(ctx context.Context, shard string) (unlock func(), err
 	}
 	name += lockSuffix
 	fd := -1
-	// The kernel's own waiting cannot be interrupted.
+	// A blocking flock could not be interrupted.
 	err = retry.While(ctx, retry.Policy{}, retry.Is(unix.EWOULDBLOCK, errLockGone), func() (err error) {
 		fd, err = c.tryLock(name)
 		return err
@@ -203,7 +204,7 @@ func (c *indexCache) Lock(ctx context.Context, shard string) (unlock func(), err
 	return func() { c.unlock(fd, name) }, nil
 }
 
-// errLockGone says that the process that held a lock has removed its file.
+// errLockGone means that the process that held a lock has removed its file.
 var errLockGone = errors.New("the lock was removed")
 
 // tryLock takes a lock, or returns EWOULDBLOCK or errLockGone.
@@ -228,7 +229,7 @@ func (c *indexCache) unlock(fd int, name string) {
 	unix.Close(fd)
 }
 
-// sweep removes the temporary files and locks that killed processes left. An error leaves them where they are.
+// sweep removes temporary files and locks of killed processes. It ignores errors.
 func (c *indexCache) sweep() {
 	for name, err := range atomicfile.Names(c.dir) {
 		if err != nil {
@@ -244,9 +245,9 @@ func (c *indexCache) sweep() {
 	}
 }
 
-// evict removes the entries that were used longest ago until all together are within the limit, but not the one to
-// keep. A process that has one open or mapped can still read it. What was used when is kept in the directory, which
-// all processes share; a cache of package lru would know of the uses of one process only.
+// evict removes the least recently used entries, except keep, until the rest are within the limit. A process that has a
+// removed entry open or mapped can still read it. What was used when is kept in the directory, which all processes
+// share; a cache of package lru would know of the uses of one process only.
 func (c *indexCache) evict(keep string) {
 	type entry struct {
 		name string

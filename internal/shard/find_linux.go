@@ -9,23 +9,23 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// found is an index, and where it was found.
+// found is an index and where it was found.
 type found struct {
 	file   *index.File // nil: none
-	mapped mapping     // that file is in; nil: in memory
-	moved  bool        // it was beside the shard or in it, where it may have come with the shard from elsewhere
-	built  bool        // by a scan of the shard
+	mapped mapping     // mapping with the content of file; none if that is in memory
+	moved  bool        // found beside or in the shard, and may have been copied there with the shard
+	built  bool        // built by a scan of the shard
 }
 
-// place is somewhere an index may be. It returns none where there is none that fits. An error is a reason not to look
-// further.
+// place is a function that looks for an index in one place. If none there fits, it returns none. After an error the
+// search ends.
 type place func(ctx context.Context) (found, error)
 
-// keeper keeps an index that was built or found. The index is nil where building failed. It is called once, maybe when
-// Open has returned.
+// keeper saves an index that was built or found; nil if there is none to save. It is called once, possibly after Open
+// has returned.
 type keeper func(f *index.File) error
 
-// findIndex returns the index of the shard: from the first place that has one that fits, or by a scan.
+// findIndex returns the index of the shard: from the first place with one that fits, or from a scan.
 func (s *Shard) findIndex(ctx context.Context) (found, error) {
 	places, keep := s.places()
 	for _, p := range places {
@@ -51,8 +51,7 @@ func (s *Shard) findIndex(ctx context.Context) (found, error) {
 	return s.kept(ctx, found{file: file, built: true}, keep)
 }
 
-// places returns where the index may be, in the order in which that is tried, and what keeps one that is not from
-// there.
+// places returns the places to look for the index, in order, and the keeper for an index from elsewhere.
 func (s *Shard) places() (places []place, keep keeper) {
 	if s.o.Known != nil {
 		places = append(places, s.adopt)
@@ -78,7 +77,8 @@ func (s *Shard) places() (places []place, keep keeper) {
 	return append(append(places, u.load, u.wait), beside...), u.keep
 }
 
-// kept returns an index after it was kept. A large one is then mapped from the cache instead of held in memory.
+// kept calls keep with an index and returns it. If the index is large, it is then mapped from the cache instead of held
+// in memory.
 func (s *Shard) kept(ctx context.Context, f found, keep keeper) (found, error) {
 	err := keep(f.file)
 	if err == nil && s.o.CacheDir != "" && !s.o.NoIndex && s.o.IndexFile == "" && f.file.Index.Rows() >= largeIndex {
@@ -93,14 +93,14 @@ func (s *Shard) kept(ctx context.Context, f found, keep keeper) (found, error) {
 	return f, err
 }
 
-// cacheUse is the index cache while a shard is opened.
+// cacheUse is the use of the index cache while a shard is opened.
 type cacheUse struct {
 	s      *Shard
 	cache  *indexCache
 	unlock func() // releases the lock of the shard's entry
 }
 
-// load is the place that the cache is.
+// load is the place in the cache.
 func (u *cacheUse) load(ctx context.Context) (found, error) {
 	f, err := u.take(ctx)
 	switch {
@@ -112,7 +112,7 @@ func (u *cacheUse) load(ctx context.Context) (found, error) {
 	return f, nil
 }
 
-// wait is the cache once more, after another process that builds the same index has ended.
+// wait waits for another process that is building the same index, and then looks in the cache again.
 func (u *cacheUse) wait(ctx context.Context) (found, error) {
 	unlock, err := u.cache.Lock(ctx, u.s.path)
 	if ctx.Err() != nil {
@@ -128,7 +128,7 @@ func (u *cacheUse) wait(ctx context.Context) (found, error) {
 	u.unlock = unlock
 	f, err := u.take(ctx)
 	if err == nil {
-		u.s.o.Detail("%s: index from another process, which has just made it", u.s.Name)
+		u.s.o.Detail("%s: index from another process, which has just built it", u.s.Name)
 	}
 	return f, nil
 }
@@ -143,7 +143,7 @@ func (u *cacheUse) take(ctx context.Context) (found, error) {
 	return u.s.load(ctx, f, true, index.Origin.Same)
 }
 
-// keep is the keeper of the cache, which ends the use of it. That an index is not kept is no error.
+// keep is the keeper that writes to the cache and then closes it. It ignores errors.
 func (u *cacheUse) keep(f *index.File) error {
 	if f != nil {
 		u.s.keep(u.cache, f)
@@ -153,7 +153,8 @@ func (u *cacheUse) keep(f *index.File) error {
 	return nil
 }
 
-// loadNamed is the place that the user has named. An index is made there if there is none, so it may be nothing else.
+// loadNamed is the place that the user has named. It fails if the file is not an index, because an index that is built
+// replaces it.
 func (s *Shard) loadNamed(ctx context.Context) (found, error) {
 	f, err := s.loadFile(ctx, s.o.IndexFile)
 	switch {
@@ -165,7 +166,8 @@ func (s *Shard) loadNamed(ctx context.Context) (found, error) {
 	return f, nil
 }
 
-// loadSidecar is the place beside the shard. An index there was made elsewhere, and is read whole before it is used.
+// loadSidecar is the place beside the shard. An index from there may be from another machine, and is verified as a
+// whole before it is used.
 func (s *Shard) loadSidecar(ctx context.Context) (found, error) {
 	name := s.path + SidecarSuffix
 	f, err := s.loadBeside(ctx, name)

@@ -16,16 +16,16 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// SidecarSuffix is what is appended to a shard's name for that of the index file beside it.
+// SidecarSuffix is appended to a shard's name for the name of its sidecar.
 const SidecarSuffix = ".sfidx"
 
-// ErrNotIndex means that the file that was named for the index is another one, which is not to be lost.
-var ErrNotIndex = errors.New("not an index file, and not replaced by one")
+// ErrNotIndex means that the file named by Options.IndexFile is not an index file, so it is not replaced.
+var ErrNotIndex = errors.New("not an index file, so it is not replaced")
 
 // mapping is an index file mapped into memory.
 type mapping struct {
-	b    []byte // nil: none
-	name string // of the file
+	b    []byte // nil: no mapping
+	name string // name of the file
 }
 
 func (m mapping) close() error {
@@ -37,11 +37,11 @@ func (m mapping) close() error {
 
 func (m mapping) drop() {
 	if m.b != nil {
-		unix.Madvise(m.b, unix.MADV_DONTNEED) // of a file, whose pages stay in the page cache
+		unix.Madvise(m.b, unix.MADV_DONTNEED) // the pages stay in the page cache
 	}
 }
 
-// loadBeside takes the index file beside the shard, which is in the same store. A local one is no link.
+// loadBeside loads the index file beside the shard, from the same store. A local one must not be a symbolic link.
 func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
 	var l found
 	if _, err := store.Path(name); err != nil {
@@ -64,7 +64,7 @@ func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
 	}
 	var err error
 	l.moved = true
-	l.file.Origin, err = s.origin(ctx) // of this copy of the shard
+	l.file.Origin, err = s.origin(ctx) // the origin of this copy of the shard
 	return l, err
 }
 
@@ -85,7 +85,7 @@ func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
 	return b, o.Unchanged(ctx)
 }
 
-// loadFile takes an index file that the user has named.
+// loadFile loads an index file that the user has named.
 func (s *Shard) loadFile(ctx context.Context, name string) (found, error) {
 	f, err := openIndex(name)
 	if err != nil {
@@ -98,13 +98,13 @@ func (s *Shard) loadFile(ctx context.Context, name string) (found, error) {
 	return s.load(ctx, f, isPrivate(name), index.Origin.Same)
 }
 
-// wasIndex reports whether a file is empty or an index file, of any version.
+// wasIndex reports whether a file is empty or an index file of any version.
 func wasIndex(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && (info.Size() == 0 || index.IsFile(f, info.Size()))
 }
 
-// openIndex opens an index file, which is a regular file and no link.
+// openIndex opens an index file, which must be a regular file and not a symbolic link.
 func openIndex(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -116,15 +116,15 @@ func openIndex(name string) (*os.File, error) {
 	return f, nil
 }
 
-// isPrivate reports whether only this user can do anything in the directory of a file.
+// isPrivate reports whether only this user has access to the directory of a file.
 func isPrivate(name string) bool {
 	var st unix.Stat_t
 	return unix.Lstat(filepath.Dir(name), &st) == nil && int(st.Uid) == os.Geteuid() && st.Mode&0o077 == 0
 }
 
-// load takes an index file if it was made of these bytes, and of all of them unless the shard may be cut. A private
-// file is mapped. A process that shortened any other one would end this process with it, so such a file is read into
-// memory.
+// load loads an index file if it was made from these bytes and, unless the shard may be cut, from all of them. A
+// private file is mapped. Any other file is read into memory, because a process that truncated a mapped file would kill
+// this process.
 func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a, b index.Origin) bool) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a,
 	return s.fitting(ctx, b, m, fits)
 }
 
-// fitting returns the index file that b holds, which may be mapped, if it is one of the shard.
+// fitting returns the index file in b, which may be mapped as m, if it was made from this shard.
 func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, fits func(a, b index.Origin) bool) (found, error) {
 	file, err := s.decode(b)
 	var origin index.Origin
@@ -176,23 +176,24 @@ func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, fits func(a, b
 	return found{file: file, mapped: m}, nil
 }
 
-// decode returns the index file that b holds. What turns out to be damaged is replaced by a scan.
+// decode decodes the index file in b. If its columns turn out to be damaged later, they are rebuilt by a scan.
 func (s *Shard) decode(b []byte) (file *index.File, err error) {
 	file, err = index.Decode(b, func() (*index.File, error) { return s.rebuild(file.Index) })
 	return file, err
 }
 
-// largeIndex is from how many members on an index is not held in memory once it is in the cache: about 40 MB of it.
+// largeIndex is the number of members, about 40 MB of index, from which an index is mapped from the cache instead of
+// held in memory.
 const largeIndex = 1 << 20
 
-// maxIndex is the longest index file that is opened: that of two thousand million members.
+// maxIndex is the size of the largest index file that is opened, enough for two billion members.
 const maxIndex = 16 << 30
 
-// maxInMemory is the longest index file of another origin that is read into memory, unless the shard itself is longer.
+// maxInMemory is the size of the largest index file that is read into memory, unless the shard itself is larger.
 const maxInMemory = 64 << 20
 
-// loadEmbedded is the place inside a compressed shard, where the writers of package codec put an index beside the
-// table by which the shard is decoded. It is read whole before it is used.
+// loadEmbedded is the place inside a compressed shard, where package codec writes an index beside the shard's table of
+// checkpoints. The index is verified as a whole before it is used.
 func (s *Shard) loadEmbedded(ctx context.Context) (found, error) {
 	f, extra := s.readMap(ctx)
 	if extra == nil {
@@ -207,7 +208,7 @@ func (s *Shard) loadEmbedded(ctx context.Context) (found, error) {
 	return found{file: f, moved: true}, nil
 }
 
-// adopt takes the index that the caller of Open knows, of a compressed shard that this program has written.
+// adopt uses the index from Options.Known, of a compressed shard that this program has just written.
 func (s *Shard) adopt(ctx context.Context) (found, error) {
 	f, _ := s.readMap(ctx)
 	if f == nil {
@@ -217,8 +218,8 @@ func (s *Shard) adopt(ctx context.Context) (found, error) {
 	return found{file: f}, nil
 }
 
-// readMap returns what a compressed shard says of itself, and what our writers put in beside it; nil where that is
-// nothing.
+// readMap returns the table of checkpoints in a compressed shard, and the extra data that this program has written
+// beside it; nil if there is none.
 func (s *Shard) readMap(ctx context.Context) (f *index.File, extra []byte) {
 	format, err := codec.DetectAt(store.At(ctx, s.object))
 	if err != nil {
@@ -236,7 +237,8 @@ func (s *Shard) readMap(ctx context.Context) (f *index.File, extra []byte) {
 	return f, extra
 }
 
-// rebuild builds the index again in the place of one from a file that has turned out to be damaged, and in the cache.
+// rebuild builds the index again to replace an index from a file that has turned out to be damaged. It also replaces
+// the file that the user named, or the entry in the cache.
 func (s *Shard) rebuild(x *index.Index) (*index.File, error) {
 	s.o.Detail("%s: the index file is damaged, the shard is indexed again", s.Name)
 	f, err := s.build(s.ctx)
@@ -257,7 +259,7 @@ func (s *Shard) rebuild(x *index.Index) (*index.File, error) {
 	return f, nil
 }
 
-// CanKeep reports whether index files can be kept in a directory.
+// CanKeep reports whether index files can be cached in a directory.
 func CanKeep(dir string) bool {
 	if dir == "" {
 		return false
@@ -266,8 +268,8 @@ func CanKeep(dir string) bool {
 	return err == nil && c.Close() == nil
 }
 
-// Forget removes the shard's entry in the cache, or the index file that was named, which has turned out to be false.
-// Where the false index is beside the shard or in it, where it would be found again, a new entry in the cache takes
+// Forget removes an index that has turned out to be false: the shard's entry in the cache, or the index file that the
+// user named. If the false index is beside or in the shard, Forget instead writes a new index to the cache, which takes
 // precedence.
 func (s *Shard) Forget() {
 	if s.o.IndexFile != "" {
@@ -289,7 +291,7 @@ func (s *Shard) Forget() {
 	}
 }
 
-// keep puts an index into the cache. The shard is as good without.
+// keep writes an index to the cache. An error is only a detail, because the shard works without.
 func (s *Shard) keep(c *indexCache, f *index.File) {
 	e, err := c.Create(s.path)
 	if err == nil {

@@ -13,20 +13,20 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// Scan is a shard that is read once, from the first to the last byte, without an index. It is not safe for concurrent
+// Scan is a shard that is read once from the first to the last byte, without an index. It is not safe for concurrent
 // use.
 type Scan struct {
-	Plain    io.Reader // plain bytes; an io.Seeker where bytes can be skipped instead of read
+	Plain    io.Reader // plain bytes; an io.Seeker if bytes can be skipped without reading
 	Format   codec.Format
 	HasExtra bool // see codec.HasExtra
 
 	ctx    context.Context // of all reads
 	object store.Object    // nil for a stream
 	coded  *codec.Reader   // nil if the shard is not compressed
-	empty  bool            // a stream holds nothing
+	empty  bool            // the stream is empty
 }
 
-// OpenScan opens a shard in a store to scan it; nil means local files. Its reads end with ctx.
+// OpenScan opens a shard in a store to scan it; nil means local files. Reads fail after ctx has ended.
 func OpenScan(ctx context.Context, st store.Store, name string) (*Scan, error) {
 	if st == nil {
 		st = file.Store{}
@@ -42,7 +42,7 @@ func OpenScan(ctx context.Context, st store.Store, name string) (*Scan, error) {
 	return s, nil
 }
 
-// scanObject scans an object, and reports after each read how far it has been read, if progress is not nil.
+// scanObject scans an object. Progress, if not nil, is called after each read with the bytes read so far.
 func scanObject(ctx context.Context, object store.Object, o codec.Options, progress func(read, size int64)) (
 	*Scan, error) {
 	in := &scanReader{io.NewSectionReader(store.At(ctx, object), 0, object.Size()), progress}
@@ -68,11 +68,11 @@ func NewScan(r io.Reader) (*Scan, error) {
 	return s, s.decode(in, codec.Options{FirstEnd: true})
 }
 
-// decode sets the plain bytes of a shard whose bytes in holds.
+// decode sets Plain to the decompressed bytes of in.
 func (s *Scan) decode(in io.Reader, o codec.Options) (err error) {
 	s.Plain = in
 	if s.Format != codec.Plain {
-		s.coded, err = codec.NewReader(s.Format, struct{ io.Reader }{in}, o) // to seek would miss the checksum
+		s.coded, err = codec.NewReader(s.Format, struct{ io.Reader }{in}, o) // without Seek: it would skip the checksum
 		s.Plain = s.coded
 	}
 	return err
@@ -87,7 +87,7 @@ func (s *Scan) Ends() (firstEnd, trailing int64) {
 	return s.coded.FirstEnd(), s.coded.Trailing()
 }
 
-// WhyNotTar returns err, an index.ErrNotTar, together with what the shard is instead of a tar, where that is known.
+// WhyNotTar adds to err, an index.ErrNotTar, what the shard is instead of a tar, if that is known.
 func (s *Scan) WhyNotTar(err error) error {
 	if s.object == nil {
 		return err
@@ -98,7 +98,7 @@ func (s *Scan) WhyNotTar(err error) error {
 	return err
 }
 
-// Unchanged returns nil if the shard is still the version that was opened; a stream is.
+// Unchanged returns nil if the shard is still the version that was opened, and for a stream.
 func (s *Scan) Unchanged() error {
 	if s.object == nil {
 		return nil
@@ -114,7 +114,7 @@ func (s *Scan) Close() error {
 	return s.object.Close()
 }
 
-// scanReader reports how far an object has been read. It stays seekable.
+// scanReader reports how far an object has been read. It implements io.Seeker.
 type scanReader struct {
 	*io.SectionReader
 	progress func(read, size int64) // or nil
@@ -130,8 +130,8 @@ func (r *scanReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whyNotTar returns an error that says what a shard of size bytes is that is no tar: compressed in a way that is not
-// decoded, or compressed twice, which other readers do not decode either. If that is not known it returns err.
+// whyNotTar returns an error that describes a shard of size bytes that is not a tar: it is in an unsupported
+// compression, or compressed twice, which other readers do not support either. Otherwise it returns err.
 func whyNotTar(r io.ReaderAt, size int64, err error) error {
 	head := make([]byte, index.BlockSize)
 	f, formatErr := codec.DetectAt(r)
@@ -156,7 +156,7 @@ func whyNotTar(r io.ReaderAt, size int64, err error) error {
 	return fmt.Errorf("%w: %s", codec.ErrFormat, name)
 }
 
-// asTruncated says of compressed bytes that end early that the shard does.
+// asTruncated makes the error for compressed bytes that end early an index.ErrTruncated.
 func asTruncated(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, index.ErrTruncated) {
 		return fmt.Errorf("%w: %w", index.ErrTruncated, err)

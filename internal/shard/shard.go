@@ -1,11 +1,11 @@
-// Package shard opens a shard: its bytes, how they are compressed, and where its samples are.
+// Package shard opens shards: their bytes, their compression and their index.
 //
-// A [Shard] puts together a store object, a decoder and an index. The index is taken from an index file that was made
-// of the very same bytes: in the cache, beside the shard or in the shard itself. Otherwise it is built by one [Scan]
-// of the shard, and kept in the cache. A Shard is read-only and safe for concurrent use.
+// A [Shard] combines a store object, a decoder and an index. The index comes from an index file that was made from the
+// same bytes: in the cache, beside the shard or in the shard itself. Otherwise it is built in one [Scan] of the shard
+// and cached. A Shard is read-only and safe for concurrent use.
 //
-// An index file beside a shard, its sidecar, has the shard's name and [SidecarSuffix], and holds what package index
-// says. It was never anything else. The directory of the cache is described at indexCache.
+// An index file beside a shard, its sidecar, has the shard's name plus [SidecarSuffix]; package index defines its
+// format. This has not changed since the first release. The directory of the cache is described at indexCache.
 package shard
 
 import (
@@ -23,57 +23,57 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// Options configures Open. The zero value demands a whole shard and keeps no index.
+// Options configures Open. The zero value requires a whole shard and caches no index.
 type Options struct {
-	CacheDir string // the directory of index files; "" means none is kept
+	CacheDir string // directory of cached index files; "" means no cache
 
-	// IndexFile is the only index file to be used, instead of those in the cache and beside the shard. It is made if it is
-	// missing or does not fit. "" means those others.
+	// IndexFile is the index file to use, instead of those in the cache and beside the shard. It is written if it is
+	// missing or does not fit. "" means to use those others.
 	IndexFile string
 
-	NoIndex bool // use no index file at all, and make none
+	NoIndex bool // neither read nor write index files
 
 	Known *index.Index // the index, if the caller has just written the shard; else nil
 
-	AllowTruncated bool // open the whole samples before the place where the shard is cut or damaged
+	AllowTruncated bool // open a cut or damaged shard with the whole samples before that place
 
-	// Store is where the shard is; nil means among local files.
+	// Store is the store of the shard; nil means local files.
 	Store store.Store
 
-	// Growing lets Open return while the index is still being built. Only Wait, and what is found by it, may then be
-	// used.
+	// Growing lets Open return while the index is still being built. The caller may then use only Wait, and what it has
+	// found.
 	Growing bool
-	// Patience is how long Open waits for such an index all the same. Most shards are indexed in a moment, and then
-	// Open returns the error of a damaged one.
+	// Patience is how long Open waits for a growing index to become whole. Most shards are indexed within that time,
+	// and Open can then return an error for a damaged one.
 	Patience time.Duration
 
-	CacheBytes int64 // memory for pieces of a compressed shard that have been decoded; 0 means 32 MiB
+	CacheBytes int64 // memory for decompressed blocks of a compressed shard; 0 means 32 MiB
 
-	// SpoolDir is where the plain bytes of a shard that cannot be decoded from the middle are kept while it is open,
-	// without a name; "" means os.TempDir.
+	// SpoolDir is the directory of an unnamed file with the plain bytes of a shard that cannot be decompressed from the
+	// middle; "" means os.TempDir.
 	SpoolDir string
 
-	// Progress, if not nil, is called now and then while the index is built, with the bytes of the shard read and of
-	// all.
+	// Progress, if not nil, is called repeatedly while the index is built, with the bytes read so far and the size of
+	// the shard.
 	Progress func(read, size int64)
-	// Detail, if not nil, is called with messages that say where the index comes from, and why not from elsewhere.
+	// Detail, if not nil, is called with messages about where the index comes from, and why index files were not used.
 	Detail func(format string, args ...any)
 }
 
-// cacheLimit is how many bytes the index files in the cache may take together: a thousand shards of a million members
-// would take 7 GB, which is more than most will ever mount again.
+// cacheLimit limits the total size of the index files in the cache in bytes: a thousand shards of a million members
+// would take 7 GB, and most of them are never mounted again.
 const cacheLimit = 1 << 30
 
 // Shard is an opened shard.
 type Shard struct {
 	Name string // as the user gave it, without credentials
 
-	// What is known of the shard when Open returns. While the index is being built, Index is what there is of it, and
-	// is used within Wait only; Trailing and Cut are known from Built.
+	// These fields are set when Open returns. While the index is being built, Index may be used only within Wait, and
+	// Trailing and Cut are not set; Built returns them.
 	Index    *index.Index
 	Origin   index.Origin
 	Format   codec.Format
-	trailing int64  // bytes after the compressed data that are not part of it
+	trailing int64  // bytes after the compressed data
 	Cut      string // why only the samples before some place are indexed; "" for a whole shard
 	Indexed  bool   // the index was built, not taken from a file
 
@@ -81,22 +81,22 @@ type Shard struct {
 	path    string // see Path
 	object  store.Object
 	plain   store.ReaderAt
-	file    *index.File     // what the fields above are from, set once by Open
+	file    *index.File     // source of the fields above, set once by Open
 	moved   bool            // see found
-	coded   *codec.ReaderAt // nil where the shard is plain
-	spool   *spool          // nil where the shard can be decoded from the middle
+	coded   *codec.ReaderAt // nil if the shard is plain
+	spool   *spool          // nil if the shard can be decompressed from the middle
 	mapped  mapping
-	growing *index.Growing  // nil where the index was whole from the start
-	opened  context.Context // of Open, for Bytes
+	growing *index.Growing  // nil if the index was whole when Open returned
+	opened  context.Context // the context of Open, for Bytes
 	ctx     context.Context // of background work and of the spool; Close cancels it
 	cancel  context.CancelCauseFunc
-	built   chan struct{} // closed when that pass has ended
+	built   chan struct{} // closed when the scan for growing has ended
 
-	whole    *index.File // set, as buildErr is, before built is closed; nil if there is no index
+	whole    *index.File // set, like buildErr, before built is closed; nil if there is no index
 	buildErr error
 }
 
-// Open opens a shard by its name. Its errors begin with that name. When ctx ends, so do the reads of Bytes.
+// Open opens a shard by its name. Errors begin with that name. Reads through Bytes fail after ctx has ended.
 func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	s := &Shard{Name: store.Redact(name), o: o, path: store.Absolute(name)}
 	s.opened = ctx
@@ -144,7 +144,7 @@ func (s *Shard) openBytes() {
 	switch {
 	case s.Format == codec.Plain:
 	case s.mustSpool():
-		s.o.Detail("%s: %s that cannot be decoded from the middle is kept decoded in a temporary file",
+		s.o.Detail("%s: %s that cannot be decompressed from the middle is decompressed into a temporary file",
 			s.Name, s.Format)
 		s.spool = &spool{s: s}
 		s.plain = s.spool
@@ -163,8 +163,8 @@ func (s *Shard) origin(ctx context.Context) (index.Origin, error) {
 	return o, err
 }
 
-// Wait calls found with the index, which does not change until found returns. As long as that is false and the index
-// is still being built, found is called again whenever there are more samples; see [index.Growing.Wait]. When ctx ends
+// Wait calls found with the index, which does not change until found returns. While found returns false and the index
+// is still being built, Wait calls it again whenever there are more samples; see [index.Growing.Wait]. If ctx ends
 // first, the error is its cause.
 func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error {
 	if s.growing == nil {
@@ -179,7 +179,7 @@ func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error
 	if ok || err != nil {
 		return asTruncated(err)
 	}
-	// The end of the tar was read, but only the checksum after it proves that nothing is missing.
+	// The end of the tar was read, but only the checksum after it proves that the tar is complete.
 	select {
 	case <-s.built:
 	case <-ctx.Done():
@@ -205,8 +205,8 @@ func (s *Shard) Growing() bool {
 	}
 }
 
-// Built waits until the index is whole. It returns all that is known of the shard then, or why there is no more of the
-// index than there is.
+// Built waits until the index is whole and returns it with everything else known of the shard, or the error that ended
+// the indexing.
 func (s *Shard) Built() (*index.File, error) {
 	if s.built == nil {
 		return s.file, nil
@@ -215,16 +215,16 @@ func (s *Shard) Built() (*index.File, error) {
 	return s.whole, s.buildErr
 }
 
-// ReadAt reads plain bytes of the shard, like [io.ReaderAt]. When ctx ends, a read that waits returns its cause.
+// ReadAt reads plain bytes of the shard, like [io.ReaderAt]. If ctx ends while it waits, the error is its cause.
 func (s *Shard) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return s.plain.ReadAt(ctx, p, off)
 }
 
-// DropPages gives up the memory that a mapped index takes. What is looked at later is read again from its file.
+// DropPages releases the memory of a mapped index. Later lookups read its file again.
 func (s *Shard) DropPages() { s.mapped.drop() }
 
-// WillRead says that plain bytes will be read soon. It has no effect on a compressed shard, where bytes that are
-// together are decoded together, and kept.
+// WillRead announces that plain bytes will be read soon. It has no effect on a compressed shard, where nearby bytes are
+// decompressed together and cached.
 func (s *Shard) WillRead(off, n int64) {
 	if advisor, ok := s.object.(store.Advisor); ok && s.isPlain() {
 		advisor.WillRead(off, n)
@@ -234,10 +234,10 @@ func (s *Shard) WillRead(off, n int64) {
 // isPlain reports whether the shard's bytes are stored as they are.
 func (s *Shard) isPlain() bool { return s.Format == codec.Plain }
 
-// Unchanged returns nil as long as the shard is the version that was opened; see [store.Object].
+// Unchanged returns nil if the shard is still the version that was opened; see [store.Object].
 func (s *Shard) Unchanged(ctx context.Context) error { return s.object.Unchanged(ctx) }
 
-// ModTime returns when the shard was last modified; the beginning of 1970 where its store does not know.
+// ModTime returns when the shard was last modified; the Unix epoch if its store does not know.
 func (s *Shard) ModTime() time.Time {
 	if dated, ok := s.object.(store.Dated); ok {
 		return dated.ModTime()
@@ -245,17 +245,17 @@ func (s *Shard) ModTime() time.Time {
 	return time.Unix(0, 0)
 }
 
-// Bytes returns the reader of the plain bytes until the context of Open ends. It is the same at every call.
+// Bytes returns a reader of the plain bytes that works until the context of Open ends. It is the same at every call.
 func (s *Shard) Bytes() io.ReaderAt { return s.Reader(s.opened) }
 
-// Reader returns a reader of the plain bytes, whose reads end when ctx does. Writers of the shard's store recognize it
-// where the bytes are stored as they are, and copy from it without reading; see [store.RangeCopier].
+// Reader returns a reader of the plain bytes, whose reads fail after ctx has ended. For an uncompressed shard, writers
+// of its store recognize the reader and copy from it without reading; see [store.RangeCopier].
 func (s *Shard) Reader(ctx context.Context) io.ReaderAt { return store.At(ctx, s.plain) }
 
 // Plain returns the number of plain bytes.
 func (s *Shard) Plain() int64 { return s.file.Map.Plain }
 
-// Checkpoints returns the number of places where decoding can start.
+// Checkpoints returns the number of places where decompression can start.
 func (s *Shard) Checkpoints() int {
 	if s.file.Map.Points == nil {
 		return 0
@@ -266,8 +266,8 @@ func (s *Shard) Checkpoints() int {
 // Path returns the shard's name, independent of the process's working directory; see [store.Absolute].
 func (s *Shard) Path() string { return s.path }
 
-// Close closes the shard; its index must not be used any more. One from the cache that has turned out to be false is
-// removed there, so that the next use is right.
+// Close closes the shard; its index must not be used afterwards. If an index from the cache has turned out to be false,
+// Close removes it there.
 func (s *Shard) Close() error {
 	var err error
 	if s.Index != nil && s.Index.Err() != nil {
@@ -289,7 +289,7 @@ func (s *Shard) Close() error {
 	return errors.Join(err, s.mapped.close())
 }
 
-// mustSpool reports whether reading in the middle of the shard would mean to decode very much before that.
+// mustSpool reports whether reading from the middle of the shard would have to decompress too much before that.
 func (s *Shard) mustSpool() bool {
 	const most = 16 << 20
 	if s.file.Map.Plain == math.MaxInt64 { // not known yet

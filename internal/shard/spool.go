@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// spool reads a shard that cannot be decoded from the middle. Its file is made when something is first read: a listing
+// spool reads a shard that cannot be decompressed from the middle. Its file is created at the first read, so a listing
 // needs none.
 type spool struct {
 	s    *Shard

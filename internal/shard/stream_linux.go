@@ -13,18 +13,17 @@ import (
 	"github.com/shardfs/shardfs/internal/atomicfile"
 )
 
-// Stream is a shard that can be read once, from its beginning to its end. Its plain bytes pass through a spool file,
-// where they can be read until they are freed, so a stream needs no more room than the samples that are being looked
-// at.
+// Stream is a shard that can be read only once, from beginning to end. Its plain bytes pass through a spool file, where
+// they can be read until they are freed, so a stream needs disk space only for the samples in use.
 type Stream struct {
 	name  string
-	in    io.Reader // plain, through the spool
+	in    io.Reader // plain bytes; what is read is also written to the spool
 	spool *os.File
 	size  atomic.Int64 // bytes spooled
 	freed int64
 }
 
-// NewStream returns the stream that r holds. Its spool file is in dir and has no name.
+// NewStream returns a stream that reads from r. Its spool is an unnamed file in dir.
 func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	s := &Stream{name: name}
 	scan, err := NewScan(r)
@@ -50,8 +49,8 @@ func (w spoolWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Samples yields the stream piece by piece, each an index of one sample and of the members around it that belong to
-// none; the last piece may be without a sample. Offsets are those of the whole stream. An error ends it.
+// Samples yields the stream in pieces. Each is an index of one sample and the members outside samples around it; the
+// last piece may have no sample. Offsets count from the beginning of the stream. An error ends the sequence.
 func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 	return func(yield func(*index.Index, error) bool) {
 		scanner := index.NewScanner(s.in)
@@ -80,7 +79,7 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 				return
 			}
 		}
-		// What follows the end marker belongs to the stream, and only its reading proves the checksum.
+		// The bytes after the end marker belong to the stream, and only reading them verifies the checksum.
 		if _, err := io.Copy(io.Discard, s.in); err != nil {
 			yield(nil, fmt.Errorf("%s: %w", s.name, asTruncated(err)))
 			return
@@ -89,17 +88,17 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 	}
 }
 
-// ReadAt reads plain bytes that have been yielded and not been freed.
+// ReadAt reads plain bytes that have been yielded and not freed.
 func (s *Stream) ReadAt(p []byte, off int64) (int, error) { return s.spool.ReadAt(p, off) }
 
-// Size returns how many plain bytes have been read.
+// Size returns how many plain bytes have been read so far.
 func (s *Stream) Size() int64 { return s.size.Load() }
 
-// freeStep is how many bytes are freed at a time: each costs a system call.
+// freeStep is how many bytes are freed at a time, because each time costs a system call.
 const freeStep = 1 << 20
 
-// Free says that the plain bytes before an offset are not needed any more. A file system that cannot give their room
-// back keeps it until Close.
+// Free releases the plain bytes before an offset. On a file system without hole punching their space is released at
+// Close.
 func (s *Stream) Free(before int64) {
 	if before-s.freed < freeStep {
 		return

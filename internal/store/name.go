@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// FileScheme is the scheme of local files, and of names without one.
+// FileScheme is the scheme of local files, and of names without a scheme.
 const FileScheme = "file"
 
-// Split returns the scheme of a name and what follows it: for a path, FileScheme and the path.
+// Split splits a URL into its scheme and the rest after "://". For a path it returns FileScheme and the path.
 func Split(name string) (scheme, rest string) {
 	scheme, rest, ok := strings.Cut(name, "://")
 	if !ok || strings.ContainsRune(scheme, '/') {
@@ -19,8 +19,8 @@ func Split(name string) (scheme, rest string) {
 	return scheme, rest
 }
 
-// Path returns the local path that a name means: the name itself, or what follows file:// in it. The error is ErrScheme
-// where a name is not one of a local file.
+// Path returns the local path for a name: the name itself, or what follows file:// in it. The error is ErrScheme if the
+// name is not that of a local file.
 func Path(name string) (string, error) {
 	scheme, rest := Split(name)
 	if scheme != FileScheme || rest != name && !strings.HasPrefix(rest, "/") {
@@ -29,8 +29,8 @@ func Path(name string) (string, error) {
 	return rest, nil
 }
 
-// Absolute returns a name that means the same in every working directory. It is not made shorter, because .. after a
-// link does not mean the directory before it.
+// Absolute returns a name that means the same in every working directory. It does not clean the name, because .. after
+// a symbolic link does not mean the directory before it.
 func Absolute(name string) string {
 	path, err := Path(name)
 	if err != nil {
@@ -42,7 +42,7 @@ func Absolute(name string) string {
 	return path
 }
 
-// Redact returns a name without credentials and query, fit for showing.
+// Redact returns a name without credentials and query, for messages.
 func Redact(name string) string {
 	scheme, rest, ok := strings.Cut(name, "://")
 	if !ok || strings.ContainsRune(scheme, '/') {

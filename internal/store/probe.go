@@ -12,13 +12,13 @@ import (
 const probeSize = 64 << 10
 
 // Probe returns a digest of a shard's size and of three pieces of it: the first 64 KiB, 64 KiB around the middle, and
-// the last 64 KiB. It says cheaply that two shards hold the same, where name, inode and time say nothing: after a copy
-// to another place.
+// the last 64 KiB. It shows cheaply that two shards are probably equal when name, inode and time cannot show it, as
+// after a copy.
 //
-// It sees every change of the size, every change of a shard of up to 190 KiB, and what differs at the beginning, in
-// the middle and at the end of a larger one. It misses a change elsewhere that keeps the size, such as a label of a
-// few bytes rewritten in place. So equal digests make an index worth trying; they do not prove it, and each member is
-// still to be checked against its header when it is used.
+// It detects every change of the size, every change of a shard of up to 190 KiB, and changes at the beginning, in the
+// middle and at the end of a larger one. It misses a change elsewhere that keeps the size, such as a label of a few
+// bytes rewritten in place. So equal digests make an index worth trying, but prove nothing: each member must still be
+// checked against its header when it is used.
 func Probe(r io.ReaderAt, size int64) (sum [sha256.Size]byte, err error) {
 	if size < 0 {
 		return sum, fmt.Errorf("probe: %d bytes", size)

@@ -6,15 +6,15 @@ import (
 	"maps"
 )
 
-// Schemes is a [Store] of stores: each name goes to the one of its scheme.
+// Schemes is a [Store] that passes each name to the store for its scheme.
 type Schemes struct {
 	stores map[string]Store
 }
 
-// ByScheme puts stores together by the schemes of their names; the one of FileScheme gets paths, too.
+// ByScheme combines stores by the schemes of their names. The store for FileScheme also gets paths.
 func ByScheme(stores map[string]Store) *Schemes { return &Schemes{maps.Clone(stores)} }
 
-// of returns the store that a name is for.
+// of returns the store for a name.
 func (s *Schemes) of(name string) (Store, error) {
 	scheme, _ := Split(name)
 	st, ok := s.stores[scheme]

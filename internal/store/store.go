@@ -1,13 +1,12 @@
-// Package store says what a place that holds shards can do: the interfaces between the names of shards and their
-// bytes.
+// Package store defines the interfaces of places that hold shards: from the names of shards to their bytes.
 //
-// An [Object] is one version of a stored shard, read at any offset. A [Writer] is an object in the making: it appears
-// under its name whole and durable, or not at all. A [Store] opens, creates and describes objects by name, and
-// [ByScheme] puts several together. A new store is a package of its own that passes the suite of package storetest,
-// and one line where the stores are put together.
+// An [Object] is one version of a stored shard, read at any offset. A [Writer] writes a new object, which appears under
+// its name whole and durable, or not at all. A [Store] opens, creates and describes objects by name, and [ByScheme]
+// combines several stores. A new store needs its own package, which must pass the suite of package storetest, and one
+// line where the stores are combined.
 //
-// What one store can do and another cannot is an optional interface beside the three: [Advisor], [Dated],
-// [RangeCopier], [Resumable], [Resumer]. Nothing above this package knows what a version consists of.
+// Abilities that not every store has are optional interfaces: [Advisor], [Dated], [RangeCopier], [Resumable],
+// [Resumer]. Only the store knows what a version consists of.
 package store
 
 import (
@@ -17,7 +16,7 @@ import (
 	"time"
 )
 
-// What can be wrong with the name of an object, besides the errors of package fs.
+// Errors about the name of an object, besides those of package fs.
 var (
 	ErrScheme     = errors.New("unknown kind of URL")
 	ErrNotRegular = errors.New("not a regular file")
@@ -31,21 +30,21 @@ var ErrBusy = errors.New("another process is writing it")
 // ErrChanged means that an object is no longer the version that was opened.
 var ErrChanged = errors.New("it was changed since it was opened")
 
-// Version distinguishes a version of an object from all others of that name, earlier or later. Equal versions of one
-// name hold the same bytes, as far as the store knows. Only the store knows what it consists of; it is printable, and
-// index files hold it. The empty Version is that of an object about which nothing is known.
+// Version distinguishes a version of an object from all earlier and later ones of the same name. Objects with the same
+// name and Version have the same bytes, as far as the store knows. Only the store knows what a Version consists of; it
+// is printable, and index files contain it. The empty Version means unknown.
 type Version string
 
-// Store holds objects by name. It is safe for concurrent use. Names are as the user writes them; their errors do not
-// repeat the name. A method that waits returns the cause of ctx soon after ctx ends.
+// Store holds objects by name. It is safe for concurrent use. Names are as the user writes them; errors do not contain
+// the name. If ctx ends while a method waits, it soon returns the cause.
 type Store interface {
-	// Open opens an object for reading. A name that leads to nothing is fs.ErrNotExist.
+	// Open opens an object for reading. The error is fs.ErrNotExist if there is none.
 	Open(ctx context.Context, name string) (Object, error)
 
-	// Create starts an object. ctx also ends later writes to it, but not Abort.
+	// Create starts writing an object. Later writes also end with ctx, but Abort does not.
 	Create(ctx context.Context, name string, o Options) (Writer, error)
 
-	// Stat describes an object without opening it. It refuses what Open would refuse, as far as that can be seen.
+	// Stat describes an object without opening it. It fails where Open would fail, as far as it can tell.
 	Stat(ctx context.Context, name string) (Info, error)
 }
 
@@ -56,10 +55,10 @@ type Info struct {
 	Version Version
 }
 
-// ReaderAt is what [At] makes an [io.ReaderAt] of.
+// ReaderAt is an [io.ReaderAt] with a context; [At] converts it.
 type ReaderAt interface {
-	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]: it returns fewer only with an error, which is io.EOF at
-	// the end. When ctx ends while it waits, it returns the cause.
+	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]: it returns fewer only with an error, which is io.EOF at the
+	// end. If ctx ends while it waits, it returns the cause.
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 }
 
@@ -67,24 +66,24 @@ type ReaderAt interface {
 type Object interface {
 	ReaderAt
 
-	// Size returns the size in bytes, which is that of the version that was opened.
+	// Size returns the size in bytes of the version that was opened.
 	Size() int64
 
 	// Version returns the version that was opened.
 	Version() Version
 
-	// Unchanged returns nil as long as the object still is the version that was opened, and else an error that is
-	// ErrChanged, or one of finding out. Bytes that were read before Unchanged returns nil are those of the version; an
-	// object whose reads never return bytes of another version need not ask anyone.
+	// Unchanged returns nil if the object is still the version that was opened. Otherwise the error is ErrChanged, or
+	// one of finding out. If Unchanged returns nil, all bytes read before the call are those of the version. An object
+	// whose reads never return bytes of another version may always return nil.
 	Unchanged(ctx context.Context) error
 
 	// Close ends the use of the object. Reads in progress are ended by their contexts, not by Close.
 	Close() error
 }
 
-// Advisor is an [Object] that can make use of knowing what will be read soon.
+// Advisor is an [Object] that can prepare for reads.
 type Advisor interface {
-	// WillRead says that n bytes from off on will be read soon. It does not wait for them.
+	// WillRead announces that n bytes at off will be read soon. It does not wait for them.
 	WillRead(off, n int64)
 }
 
@@ -94,19 +93,20 @@ type Dated interface {
 	ModTime() time.Time
 }
 
-// At returns what reads src until ctx ends, for a reader that knows no contexts. The result is safe for concurrent use
-// if src is. Results for the same ctx and src are equal, so that what reads one may go on with another.
+// At binds src to a context, for code that needs an [io.ReaderAt]. The result is safe for concurrent use if src is.
+// Results for the same ctx and src compare equal, so code that reads from one may continue with another.
 func At(ctx context.Context, src ReaderAt) io.ReaderAt { return Bound{ctx, src} }
 
-// Bound is a [ReaderAt] with the context that its reads have. A writer looks into it for an object that it can copy
+// Bound is a [ReaderAt] with the context for its reads. A [RangeCopier] uses Source to find an object that it can copy
 // from without reading.
 type Bound struct {
 	ctx context.Context
 	src ReaderAt
 }
 
-// errShort says that a store has broken the promise of [ReaderAt]. A reader that tried again might do so forever.
-var errShort = errors.New("the store returned fewer bytes than were asked for, and no reason")
+// errShort means that a store has violated the contract of [ReaderAt]. Without this error, a caller that reads again
+// might do so forever.
+var errShort = errors.New("the store returned fewer bytes than requested, and no error")
 
 // ReadAt implements [io.ReaderAt].
 func (b Bound) ReadAt(p []byte, off int64) (int, error) {
@@ -117,5 +117,5 @@ func (b Bound) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Source returns what is read.
+// Source returns the ReaderAt that was bound.
 func (b Bound) Source() ReaderAt { return b.src }

@@ -5,59 +5,58 @@ import (
 	"io"
 )
 
-// Options configures [Store.Create]. The zero value makes an object whose name must be free, and of which nothing is
-// left unless it is committed.
+// Options configures [Store.Create]. With the zero value the name must be free, and nothing of the object is kept
+// unless it is committed.
 type Options struct {
-	// Replace says that the name may be taken; Commit then replaces that object. Without it that is ErrExists, from Create or
-	// from Commit.
+	// Replace lets Commit replace an existing object. Without it, Create or Commit returns ErrExists if the name is
+	// taken.
 	Replace bool
 
-	// Resumable says that what was written stays if the process is killed or calls Detach. Create returns
-	// errors.ErrUnsupported if the store cannot do that.
+	// Resumable keeps the written bytes if the process is killed or calls Detach. Create returns errors.ErrUnsupported
+	// if the store cannot do that.
 	Resumable bool
 }
 
-// Writer is an object in the making. One of Commit, Abort and, if it is Resumable, Detach must be called. It is not
-// safe for concurrent use.
+// Writer writes a new object. The caller must call Commit, Abort or, if it is Resumable, Detach. A Writer is not safe
+// for concurrent use.
 type Writer interface {
-	// Write appends. After an error the object can only be aborted or detached.
+	// Write appends. After an error only Abort and Detach may be called.
 	io.Writer
 
 	// Written returns how many bytes have been appended.
 	Written() int64
 
-	// Commit makes the object durable and gives it its name. If it fails, there is no new object, unless its error is
-	// one of making the name durable.
+	// Commit makes the object durable and gives it its name. If it fails, there is no new object, unless only making
+	// the name durable has failed.
 	Commit(ctx context.Context) error
 
-	// Abort leaves nothing of the object, also when the context of Create has ended. After Commit or Detach it does
-	// nothing.
+	// Abort discards the object, even if the context of Create has ended. After Commit or Detach it does nothing.
 	Abort() error
 }
 
-// RangeCopier is a [Writer] that can append bytes of some other object without reading them.
+// RangeCopier is a [Writer] that can append bytes of another object without reading them.
 type RangeCopier interface {
-	// CopyRange appends n bytes of src from off on, by reading them where there is no other way.
+	// CopyRange appends n bytes of src at off. It reads them if there is no other way.
 	CopyRange(src io.ReaderAt, off, n int64) error
 }
 
-// Resumable is a [Writer] that can stop before it is done, for a [Resumer].
+// Resumable is a [Writer] that can stop before the object is complete, for a [Resumer] to read the part.
 type Resumable interface {
-	// TempName names what was written, to be given to OpenPart.
+	// TempName returns the temporary name of the written bytes, for OpenPart.
 	TempName() string
 
-	// Sync makes durable what was written so far. It may be called while another goroutine writes.
+	// Sync makes the bytes written so far durable. It may be called while another goroutine writes.
 	Sync() error
 
-	// Detach ends the writing and leaves what was written. After Commit or Abort it does nothing.
+	// Detach ends the writing and keeps the written bytes. After Commit or Abort it does nothing.
 	Detach() error
 }
 
 // Resumer is a [Store] whose writers are [Resumable]. ResumerFor finds it among several.
 type Resumer interface {
-	// OpenPart opens what an unfinished writer of name has left under a TempName.
+	// OpenPart opens the bytes that an unfinished writer of name has left under its TempName.
 	OpenPart(ctx context.Context, name, temp string) (Object, error)
 
-	// HasPart reports whether an unfinished writer has left anything of name.
+	// HasPart reports whether an unfinished writer of name has left bytes.
 	HasPart(ctx context.Context, name string) bool
 }

@@ -2,19 +2,19 @@ package view
 
 import "sync/atomic"
 
-// ahead announces to the shard what will be read soon: the rest of a sample when the first of its files is read, and
-// the next samples while samples are read in order. The kernel's own read-ahead cannot know that: there are headers
-// between files, and several readers at different places.
+// ahead announces reads to the shard: the rest of a sample when the first of its files is read, and the next samples
+// while samples are read in order. The kernel's own read-ahead does not work here, because of the headers between files
+// and because several readers are at different places.
 type ahead struct {
 	sample atomic.Int64 // number of the sample last read, plus 1
-	until  atomic.Int64 // end of what was announced while samples are read in order
+	until  atomic.Int64 // end of the announced bytes while samples are read in order
 }
 
-// window is how many bytes after a sample are announced when samples are read in order. It is what is read in vain
-// when the reader stops.
+// window is how many bytes after a sample are announced when samples are read in order. At most that much is read in
+// vain when the reader stops.
 const window = 2 << 20
 
-// reading is called with the row of a member that is read.
+// reading must be called with the row of each member that is read.
 func (v *View) reading(row int) {
 	x := v.Shard.Index
 	n := x.SampleOfRow(row)

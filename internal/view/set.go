@@ -19,12 +19,12 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// Set is what is mounted: one shard, whose samples are at the root, or many, with a directory for each at the root. Of
-// many, a shard is opened when something in its directory is requested, and closed when it has not been used for a
-// while. A Set is safe for concurrent use.
+// Set is the content of a mount: one shard, whose samples are at the root, or many shards, each with a directory at the
+// root. One of many shards is opened when something in its directory is requested, and closed when it has not been used
+// for a while. A Set is safe for concurrent use.
 //
-// The number of a file consists of the number of its shard, from 1, and of 43 bits for the number of the file in
-// there. The number of a shard alone is 0.
+// The number of a file consists of the number of its shard, counted from 1, and 43 bits for the number of the file in
+// the shard. A single shard has the number 0.
 type Set struct {
 	only *View // nil for many
 
@@ -32,42 +32,42 @@ type Set struct {
 	all   []*part
 	named map[string]int // positions in all by name
 
-	ctx     context.Context // of opening shards; Close ends it by cancel
+	ctx     context.Context // for opening shards; Close cancels it
 	cancel  context.CancelFunc
 	loading sync.WaitGroup // goroutines that open shards
 
 	mu   sync.Mutex               // guards idle and the parts' state
 	idle *lru.Cache[*part, *part] // open and unused
-	live int                      // parts that are open
+	live int                      // number of open parts
 }
 
 // part is one of many shards.
 type part struct {
-	name  string // of its directory
+	name  string // name of its directory
 	shard string
-	made  time.Time // of the file
+	made  time.Time // modification time of the shard
 	was   *index.Origin
 
-	opening chan struct{} // closed when what is being opened is open, or err is set; nil while nothing is
+	opening chan struct{} // closed when view or err is set; nil while the part is not being opened
 	view    *View
 	err     error
 	users   int
-	end     *time.Timer // closes it, or forgets err
+	end     *time.Timer // closes the view, or clears err
 }
 
-// Limits of many shards. A shard that is open takes a descriptor, a mapping of its index and, if it is compressed,
-// memory for what has been decoded.
+// Limits for many shards. An open shard takes a file descriptor, a mapping of its index and, if it is compressed,
+// memory for decompressed blocks.
 const (
 	maxOpen  = 32
 	maxIdle  = 30 * time.Second
 	maxParts = 1 << (63 - inoBits - 2)
 )
 
-// One returns the set of one shard, which stays the caller's.
+// One returns the set of one shard, which the caller must close.
 func One(sh *shard.Shard) *Set { return &Set{only: New(sh)} }
 
-// Many returns the set of the shards with these names, which st has, or the local files if it is nil. Each is opened
-// by open. A name that leads to no shard is an error.
+// Many returns the set of the shards with these names in a store; nil means local files. Open opens one of them. It is
+// an error if a name does not exist.
 func Many(ctx context.Context, st store.Store, names []string,
 	open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
 	if st == nil {
@@ -82,7 +82,7 @@ func Many(ctx context.Context, st store.Store, names []string,
 		s.close(p)
 	})
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	tried := make(map[string]int) // the last number after each base name
+	tried := make(map[string]int) // last number appended to each base name
 	for i, name := range names {
 		info, err := st.Stat(ctx, name)
 		if err != nil {
@@ -104,14 +104,13 @@ func Many(ctx context.Context, st store.Store, names []string,
 	return s, nil
 }
 
-// dirName returns the name of a shard's directory: its base name without what says that it is a tar, and how
-// compressed.
+// dirName returns the name of a shard's directory: its base name without the suffixes for tar and compression.
 func dirName(shard string) string { return codec.TrimSuffix(path.Base(store.Redact(shard))) }
 
-// Only returns the view of a set's only shard; nil where there are many.
+// Only returns the view of a set's only shard; nil if there are many.
 func (s *Set) Only() *View { return s.only }
 
-// DropPages gives up the memory that mapped indexes take; see [shard.Shard.DropPages].
+// DropPages releases the memory of mapped indexes; see [shard.Shard.DropPages].
 func (s *Set) DropPages() {
 	if s.only != nil {
 		s.only.Shard.DropPages()
@@ -126,7 +125,7 @@ func (s *Set) DropPages() {
 	}
 }
 
-// Close closes the shards that the set has opened. The set must not be used any more.
+// Close closes the shards that the set has opened. The set must not be used afterwards.
 func (s *Set) Close() error {
 	if s.only != nil {
 		return nil
@@ -148,13 +147,13 @@ func (s *Set) Close() error {
 	return errors.Join(errs...)
 }
 
-// Entry is a file or directory of the set in use: the number that it has in its shard, and that shard's view.
+// Entry is a file or directory in use: its number in its shard, and the view of that shard.
 type Entry struct {
 	View *View
 	Ino  Ino
 	set  *Set
 	part *part // nil for the only shard
-	high Ino   // what the numbers of the shard's files have above inoBits
+	high Ino   // the bits above inoBits in the numbers of the shard's files
 }
 
 // Release ends the use.
@@ -164,14 +163,14 @@ func (e Entry) Release() {
 	}
 }
 
-// Global returns the number in the set of a file of the entry's shard.
+// Global converts the number of a file in the entry's shard to its number in the set.
 func (e Entry) Global(ino Ino) Ino { return e.high | ino }
 
-// IsTop reports whether a number is of the directory that holds those of many shards.
+// IsTop reports whether a number is that of the root of many shards.
 func (s *Set) IsTop(ino Ino) bool { return s.only == nil && ino == Root }
 
-// Use opens what a number stands for, other than the top. It is in use until Release. An error is ErrShard, or EINTR if
-// ctx ended first.
+// Use opens the file or directory with a number, other than the top, for use until Release. The error is ErrShard, or
+// EINTR if ctx ended first.
 func (s *Set) Use(ctx context.Context, ino Ino) (Entry, error) {
 	if s.only != nil {
 		return Entry{View: s.only, Ino: ino}, nil
@@ -188,7 +187,8 @@ func (s *Set) Use(ctx context.Context, ino Ino) (Entry, error) {
 	return Entry{v, ino & (1<<inoBits - 1), s, p, Ino(n) << inoBits}, nil
 }
 
-// PartRoot reports whether a number is of the directory of one of many shards, and describes that without opening it.
+// PartRoot reports whether a number is that of the directory of one of many shards, and describes the directory without
+// opening the shard.
 func (s *Set) PartRoot(ino Ino) (Attr, bool) {
 	n := int(ino >> inoBits)
 	if s.only != nil || ino&(1<<inoBits-1) != Root || n < 1 || n > len(s.all) {
@@ -202,7 +202,7 @@ func (s *Set) attr(i int) Attr {
 	return s.dir(Ino(i+1)<<inoBits|Root, at)
 }
 
-// dir describes a directory that leads to shards.
+// dir describes a directory of a set of many shards.
 func (s *Set) dir(ino Ino, made time.Time) Attr {
 	return Attr{
 		Ino: ino, Mode: unix.S_IFDIR | 0o755, Nlink: 1,
@@ -211,7 +211,7 @@ func (s *Set) dir(ino Ino, made time.Time) Attr {
 	}
 }
 
-// Top describes the directory that holds those of many shards.
+// Top describes the root of many shards.
 func (s *Set) Top() Attr {
 	latest := time.Unix(0, 0)
 	for _, p := range s.all {
@@ -231,7 +231,7 @@ func (s *Set) Part(name string) (Attr, bool) {
 	return s.attr(i), true
 }
 
-// Parts yields the directories of many shards, in their order, from a place on.
+// Parts yields the directories of many shards, in order, starting at a place.
 func (s *Set) Parts(from uint64, yield func(DirEntry) bool) {
 	for i := from; i < uint64(len(s.all)); i++ {
 		if !yield(DirEntry{s.all[i].name, Ino(i+1)<<inoBits | Root, unix.S_IFDIR, i + 1}) {
@@ -243,7 +243,7 @@ func (s *Set) Parts(from uint64, yield func(DirEntry) bool) {
 // use opens a part, or waits until it is open.
 func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 	s.mu.Lock()
-	for p.view == nil && p.err == nil { // more than once where it was closed again before we came to it
+	for p.view == nil && p.err == nil { // again if the part was closed before this goroutine ran
 		if p.opening == nil {
 			p.opening = make(chan struct{})
 			opening := p.opening
@@ -269,7 +269,7 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 	return p.view, nil
 }
 
-// load opens a part. What could not be opened is not tried again at once.
+// load opens a part. After an error, the part is not opened again for a while.
 func (s *Set) load(p *part, opening chan struct{}) {
 	sh, err := s.open(s.ctx, p.shard)
 	if err == nil && p.was != nil && !p.was.Same(sh.Origin) {
@@ -303,8 +303,8 @@ func (s *Set) release(p *part) {
 	}
 }
 
-// rest puts an unused part among those that are closed if there are too many, or after some time. Those in use count,
-// too.
+// rest puts an unused part on the list of those that are closed when there are too many, or after some time. Those in
+// use count, too.
 func (s *Set) rest(p *part) {
 	p.end = time.AfterFunc(maxIdle, func() {
 		s.mu.Lock()

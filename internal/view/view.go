@@ -1,8 +1,8 @@
 // Package view shows a shard as a tree of numbered files and directories, without changes.
 //
-// A [View] is computed from the index at each call. The number of a file contains the row of the index that it stands
-// for, and a place in a listing contains the row that the listing continues with, so that nothing is kept between two
-// calls. A [Set] is many shards side by side, of which only those in use are open.
+// A [View] computes everything from the index at each call. The number of a file contains its row in the index, and a
+// place in a listing contains the row with which the listing continues, so a View keeps no state between calls. A [Set]
+// shows many shards side by side and opens only those in use.
 package view
 
 import (
@@ -33,24 +33,24 @@ const (
 	kindKey                   // number of a sample
 	kindSource                // number of a sample
 	kindMember                // row of a member
-	kindOther                 // what is in no shard
+	kindOther                 // not in the shard
 
 	kindShift = 40
 )
 
-// inoBits is how many bits the numbers of one shard take. A Set uses those above.
+// inoBits is how many bits the numbers of one shard have. A Set uses the bits above.
 const inoBits = 43
 
-// FirstOther is the least of the numbers that stand for nothing in a shard, and are free for what is added to it.
+// FirstOther is the least of the numbers that no file of a shard has. They are free for added files.
 const FirstOther = kindOther << kindShift
 
 func (i Ino) kind() Ino { return i >> kindShift }
 func (i Ino) row() int  { return int(i & (1<<kindShift - 1)) }
 
-// IsOther reports whether a number stands for nothing in the shard.
+// IsOther reports whether a number is not that of a file or directory of the shard.
 func (i Ino) IsOther() bool { return i.kind() == kindOther }
 
-// IsDir reports whether a number stands for a directory of the shard.
+// IsDir reports whether a number is that of a directory of the shard.
 func (i Ino) IsDir() bool { return i == Root || i.kind() == kindDir }
 
 // DirIno returns the number of a directory.
@@ -61,7 +61,7 @@ func DirIno(d index.Dir) Ino {
 	return kindDir<<kindShift | Ino(d)
 }
 
-// Dir returns the directory that a number stands for.
+// Dir returns the directory with a number.
 func (i Ino) Dir() (d index.Dir, ok bool) {
 	if i == Root {
 		return index.Root, true
@@ -88,31 +88,31 @@ type Attr struct {
 // DirEntry is one name of a directory.
 type DirEntry struct {
 	Name string
-	Ino  Ino // 0 where it is not known without looking
+	Ino  Ino // 0 if only a lookup would find it
 	Mode uint32
 	Next uint64 // where a listing continues after it
 }
 
-// View is what one shard shows. It is safe for concurrent use.
+// View shows one shard. It is safe for concurrent use.
 type View struct {
 	Shard *shard.Shard
-	Uid   uint32 // whose its files are
+	Uid   uint32 // owner of its files
 	Gid   uint32
-	made  time.Time // the time of directories that lead to samples
+	made  time.Time // time of the directories above samples
 	ahead ahead
 
-	readers sync.Pool // of *shardReader: a read need not allocate one
+	readers sync.Pool // of *shardReader, so that reads do not allocate
 }
 
-// New returns the view of a shard, which stays the caller's. Its files are this process's user's.
+// New returns the view of a shard, which the caller must close. The files belong to the user of this process.
 func New(sh *shard.Shard) *View {
 	return &View{Shard: sh, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), made: sh.ModTime()}
 }
 
-// ErrShard means that what a file of the shard holds cannot be read from it.
+// ErrShard means that the content of a file cannot be read from the shard.
 var ErrShard = errors.New("read shard")
 
-// asShardError makes an ErrShard of any other error.
+// asShardError wraps an error in ErrShard, unless it is one.
 func asShardError(err error) error {
 	if errors.Is(err, ErrShard) {
 		return err
@@ -123,8 +123,7 @@ func asShardError(err error) error {
 // Growing reports whether the shard is still being indexed.
 func (v *View) Growing() bool { return v.Shard.Growing() }
 
-// Err says that the index of the shard, which is whole, has turned out to be false; it is ErrShard. What the view has
-// returned since may be wrong.
+// Err returns an ErrShard if the whole index of the shard has turned out to be false. Results since then may be wrong.
 func (v *View) Err() error {
 	if err := v.Shard.Index.Err(); err != nil {
 		return asShardError(err)
@@ -132,15 +131,14 @@ func (v *View) Err() error {
 	return nil
 }
 
-// Wait calls found, again and again if it is false and the shard is still being indexed, until that has ended or ctx
-// ends. All that is asked of the view of such a shard is asked in found, except for ReadAt. An error is ErrShard, or
-// EINTR.
+// Wait calls found until it returns true, the shard is indexed, or ctx ends. While the shard is being indexed, all
+// methods of the view except ReadAt must be called within found. The error is ErrShard or EINTR.
 func (v *View) Wait(ctx context.Context, found func() bool) error {
 	err := v.Shard.Wait(ctx, func(*index.Index) bool { return found() })
 	return shardError(ctx, err)
 }
 
-// shardError returns what an error of the shard means to a file system: EINTR if ctx has ended, and else ErrShard.
+// shardError converts an error of the shard for a file system: to EINTR if ctx has ended, else to ErrShard.
 func shardError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -151,10 +149,10 @@ func shardError(ctx context.Context, err error) error {
 	return asShardError(err)
 }
 
-// Dirs returns how many directories there are.
+// Dirs returns the number of directories.
 func (v *View) Dirs() int { return v.Shard.Index.Dirs() }
 
-// IsSample reports whether a directory shows a sample.
+// IsSample reports whether a directory is that of a sample.
 func (v *View) IsSample(dir Ino) bool {
 	d, ok := dir.Dir()
 	if ok {
@@ -163,7 +161,7 @@ func (v *View) IsSample(dir Ino) bool {
 	return ok
 }
 
-// Child returns what a directory shows under a name.
+// Child returns the number of the file or directory with a name in a directory.
 func (v *View) Child(d index.Dir, name string) (Ino, bool) {
 	x := v.Shard.Index
 	if number, ok := x.SampleIn(d); ok {
@@ -197,7 +195,7 @@ func (v *View) Lookup(dir Ino, name string) (Attr, error) {
 	return v.Attr(ino), nil
 }
 
-// Location returns the directory that a file or directory other than the root is in, and its name there.
+// Location returns the parent of a file or directory other than the root, and its name there.
 func (v *View) Location(ino Ino) (dir Ino, name string) {
 	x := v.Shard.Index
 	row := ino.row()
@@ -212,8 +210,8 @@ func (v *View) Location(ino Ino) (dir Ino, name string) {
 	return DirIno(x.Parent(index.Dir(row))), x.Name(index.Dir(row))
 }
 
-// DirLinks returns the link count of a directory. It is 2 for one without directories in it, and 1, which is
-// understood as not counted, for the others.
+// DirLinks returns the link count of a directory: 2 if it has no subdirectories, else 1, which tools such as find
+// understand as unknown.
 func (v *View) DirLinks(d index.Dir) uint32 {
 	if _, ok := v.Shard.Index.FirstChild(d); ok {
 		return 1
@@ -221,7 +219,7 @@ func (v *View) DirLinks(d index.Dir) uint32 {
 	return 2
 }
 
-// Attr describes what a number stands for.
+// Attr describes the file or directory with a number.
 func (v *View) Attr(ino Ino) Attr {
 	x := v.Shard.Index
 	a := Attr{Ino: ino, Mode: unix.S_IFREG | 0o644, Nlink: 1, Uid: v.Uid, Gid: v.Gid, BlkSize: 4096}
@@ -246,9 +244,9 @@ func (v *View) Attr(ino Ino) Attr {
 	return a
 }
 
-// ReadAt reads the content of a file. At its end it returns less than asked, and no error. Of a shard that has been
-// written to since it was opened it reads nothing, as what it would find there may be anything. An error is ErrShard,
-// EISDIR, or EINTR if ctx ended before the bytes had come.
+// ReadAt reads the content of a file. At its end it returns fewer bytes and no error. If the shard has been written to
+// since it was opened, ReadAt fails, because the bytes at the member's place may be anything. The error is ErrShard,
+// EISDIR, or EINTR if ctx ended first.
 func (v *View) ReadAt(ctx context.Context, ino Ino, p []byte, off int64) (n int, err error) {
 	r, _ := v.readers.Get().(*shardReader)
 	if r == nil {
@@ -293,10 +291,10 @@ func (v *View) open(ino Ino, r *shardReader) (io.ReaderAt, error) {
 	return nil, unix.EISDIR
 }
 
-// shardReader reads plain bytes of a shard, for one read of a view at a time.
+// shardReader reads plain bytes of a shard for one call of ReadAt at a time.
 type shardReader struct {
 	*shard.Shard
-	ctx context.Context // of that read
+	ctx context.Context // context of that call
 }
 
 func (r *shardReader) ReadAt(p []byte, off int64) (int, error) {
@@ -313,19 +311,19 @@ func (r *shardReader) ReadAt(p []byte, off int64) (int, error) {
 	return n, asShardError(err)
 }
 
-// Places in a listing. 0 is its beginning; the others are a kind and a row, and mean what follows.
+// Places in a listing. 0 is its beginning; the others are a kind and the row of the next entry.
 const (
 	atKey    = 1 << kindShift // the sample's two files
 	atSource = 2 << kindShift
 	atMember = 3 << kindShift // rows of members
 	atChild  = 4 << kindShift // rows of directories
 
-	// AfterAll is a place after all entries of a directory, and so are the greater ones.
+	// AfterAll and all greater places are after all entries of a directory.
 	AfterAll = 5 << kindShift
 )
 
-// Entries yields the entries of a directory from a place on, without "." and "..", in tar order. It returns false where
-// yield did.
+// Entries yields the entries of a directory, starting at a place, without "." and "..", in tar order. It returns false
+// if yield did.
 func (v *View) Entries(d index.Dir, from uint64, yield func(DirEntry) bool) bool {
 	x := v.Shard.Index
 	if number, ok := x.SampleIn(d); ok && from < atChild {

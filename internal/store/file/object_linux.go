@@ -1,7 +1,7 @@
 // Package file is the store of local files: plain paths and file:// URLs.
 //
-// It is the only package that knows that a shard is a file. A version is the file's modification time and inode; an
-// object in the making is a file beside its final name, see package atomicfile.
+// Only this package knows that a shard is a file. A version is the file's modification time and inode. A new object is
+// written to a temporary file beside its final name, see package atomicfile.
 package file
 
 import (
@@ -21,8 +21,7 @@ import (
 // Store is the store of local files.
 type Store struct{}
 
-// Object is an open file. Its reads do not wait for anything but the disk, so a context that ends is noticed between
-// reads.
+// Object is an open file. Reads wait only for the disk, so they check their context only before they start.
 type Object struct {
 	file *os.File
 	stat unix.Stat_t
@@ -45,7 +44,7 @@ func (Store) Open(ctx context.Context, name string) (store.Object, error) {
 	return newObject(f)
 }
 
-// newObject returns the object that an open file is.
+// newObject returns the Object for an open file.
 func newObject(f *os.File) (store.Object, error) {
 	o := &Object{file: f}
 	if err := unix.Fstat(int(f.Fd()), &o.stat); err != nil {
@@ -78,8 +77,8 @@ func (Store) Stat(ctx context.Context, name string) (store.Info, error) {
 	return store.Info{Size: st.Size, ModTime: time.Unix(0, st.Mtim.Nano()), Version: version(&st)}, nil
 }
 
-// version returns the version of a file. Index files hold the two numbers of it, see [index.Origin], so it does not
-// change.
+// version returns the version of a file. Index files contain its two numbers, see [index.Origin], so its format must
+// not change.
 func version(st *unix.Stat_t) store.Version {
 	return store.Version(fmt.Sprintf("file:%d:%d", st.Mtim.Nano(), st.Ino))
 }
@@ -93,8 +92,7 @@ func (o *Object) Version() store.Version { return version(&o.stat) }
 // ModTime implements [store.Dated].
 func (o *Object) ModTime() time.Time { return time.Unix(0, o.stat.Mtim.Nano()) }
 
-// Unchanged implements [store.Object]: it compares size and modification time with those that the file had when it was
-// opened.
+// Unchanged implements [store.Object]: it compares size and modification time with those at Open.
 func (o *Object) Unchanged(context.Context) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(o.file.Fd()), &st); err != nil {
@@ -124,8 +122,8 @@ func (o *Object) WillRead(off, n int64) { unix.Fadvise(int(o.file.Fd()), off, n,
 // Close implements [store.Object].
 func (o *Object) Close() error { return o.file.Close() }
 
-// bare returns an error of package os without operation and path, which the caller knows better. Of errors that were
-// joined, it returns all of them so.
+// bare strips operation and path from errors of package os, because the caller knows the name that the user has given.
+// It does so in all of several joined errors.
 func bare(err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error

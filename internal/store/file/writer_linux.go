@@ -15,22 +15,22 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// writebackStep is after how many bytes the kernel is asked to start writing to disk, so that the fsync at the end
-// finds little left to do.
+// writebackStep is how many bytes are written before the kernel is asked to start writing them to disk, so that the
+// fsync at the end has little left to do.
 const writebackStep = 8 << 20
 
-// writer is a file in the making. It has a temporary name beside its final one until Commit, and keeps the lock of
-// that, so that of two processes that write the same file one is refused by [store.ErrBusy].
+// writer writes a new file. The file has a temporary name beside its final one until Commit, and is locked: a second
+// process that writes the same file gets [store.ErrBusy].
 type writer struct {
-	ctx     context.Context // of Create, which ends writes
+	ctx     context.Context // of Create; writes fail after it has ended
 	file    *atomicfile.File
 	dir     *os.File
-	written int64 // bytes
-	flushed int64 // bytes of which writing to disk has been started
+	written int64 // bytes written
+	flushed int64 // bytes that the kernel has been asked to write to disk
 }
 
-// Create implements [store.Store]. Temporary files that killed processes have left of the same output are removed, but
-// for resumable ones, which the next Commit removes. The writer is a *Writer.
+// Create implements [store.Store]. It removes temporary files that killed processes have left of the same output,
+// except resumable ones, which the next Commit removes. The writer is a *writer.
 func (Store) Create(ctx context.Context, name string, o store.Options) (store.Writer, error) {
 	path, err := store.Path(name)
 	if err != nil {
@@ -45,7 +45,7 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 	case err == nil && !info.Mode().IsRegular():
 		return nil, store.ErrNotRegular
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
-		return nil, bare(err) // better now than from Commit
+		return nil, bare(err) // earlier than Commit would find out
 	}
 	dir, base, err := openParent(path)
 	if err != nil {
@@ -69,7 +69,7 @@ func openParent(path string) (dir *os.File, base string, err error) {
 	return dir, filepath.Base(path), bare(err)
 }
 
-// asStoreError gives errors of atomicfile the store's names.
+// asStoreError converts errors of package atomicfile to those of package store.
 func asStoreError(err error) error {
 	switch {
 	case errors.Is(err, atomicfile.ErrBusy):
@@ -93,8 +93,8 @@ func (w *writer) Write(p []byte) (int, error) {
 // Written implements [store.Writer].
 func (w *writer) Written() int64 { return w.written }
 
-// CopyRange implements [store.RangeCopier]. It copies within the kernel where src is an [Object]: copying 1 GB through
-// a buffer takes twice the processor time.
+// CopyRange implements [store.RangeCopier]. If src is an [Object], it copies inside the kernel: copying through a
+// buffer takes twice the processor time.
 func (w *writer) CopyRange(src io.ReaderAt, off, n int64) error {
 	object := objectOf(src)
 	for object != nil && n > 0 {
@@ -103,7 +103,7 @@ func (w *writer) CopyRange(src io.ReaderAt, off, n int64) error {
 		}
 		m, err := unix.CopyFileRange(int(object.file.Fd()), &off, int(w.file.Fd()), nil, int(min(n, writebackStep)), 0)
 		if err != nil || m == 0 {
-			break // another file system, or the end of src: the copy below does it, or says what is wrong
+			break // another file system, or the end of src: the copy below works, or returns the error
 		}
 		w.wrote(int64(m))
 		n -= int64(m)
@@ -115,7 +115,7 @@ func (w *writer) CopyRange(src io.ReaderAt, off, n int64) error {
 	return err
 }
 
-// objectOf returns the object that src reads, nil if it is none of this store.
+// objectOf returns the Object that src reads; nil if src reads something else.
 func objectOf(src io.ReaderAt) *Object {
 	bound, ok := src.(interface{ Source() store.ReaderAt })
 	if !ok {
@@ -125,13 +125,13 @@ func objectOf(src io.ReaderAt) *Object {
 	return object
 }
 
-// onlyWriter hides every other method from [io.Copy].
+// onlyWriter hides all methods except Write from [io.Copy].
 type onlyWriter struct{ io.Writer }
 
 func (w *writer) wrote(n int64) {
 	w.written += n
 	if w.written-w.flushed >= writebackStep {
-		// Only a hint: what goes wrong here is also seen by fsync.
+		// Errors can be ignored: fsync would return them, too.
 		unix.SyncFileRange(int(w.file.Fd()), w.flushed, w.written-w.flushed, unix.SYNC_FILE_RANGE_WRITE)
 		w.flushed = w.written
 	}
@@ -149,7 +149,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	return errors.Join(asStoreError(w.file.Commit()), w.close())
 }
 
-// checkSize compares the file with what was written.
+// checkSize returns an error if the size of the file is not the number of bytes written.
 func (w *writer) checkSize() error {
 	info, err := w.file.Stat()
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package memory is a store in memory, with faults on demand: what tests need to know how a reader behaves when a
+// Package memory is a store in memory whose reads can be made to fail, so that tests can see how a reader behaves if a
 // store is slow, wrong or gone.
 //
-// A version is the count of changes to an object. A [Fault] decides about each read, so a test can cut it, fail it, or
-// hold it back until its context ends.
+// A version is the count of changes to an object. A [Fault] is called for each read and can shorten it, fail it, or
+// block it until its context ends.
 package memory
 
 import (
@@ -21,17 +21,16 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// Read is a read that a [Fault] decides about.
+// Read describes a read to a [Fault].
 type Read struct {
 	Name string
 	Off  int64
 	Len  int
 }
 
-// Fault is called before each read of an object. An error is that of the read, which may still return the first n
-// bytes of what was asked for. With no error, fewer bytes than were asked for are the fault of a store that does not
-// keep the promise of [store.Object]. A nil Fault, and Len with no error, do no harm. It may be called by several
-// goroutines.
+// Fault is called before each read of an object and returns the result of the read: the number of bytes and the error.
+// Fewer bytes than requested and no error imitate a store that violates the contract of [store.Object]. A nil Fault
+// changes nothing; neither does one that returns r.Len and nil. It may be called by several goroutines.
 type Fault func(ctx context.Context, r Read) (n int, err error)
 
 // Store is a store in memory. New makes one. It is safe for concurrent use.
@@ -39,7 +38,7 @@ type Store struct {
 	mu      sync.Mutex // guards all below
 	objects map[string]content
 	writing map[string]bool
-	parts   map[string][]byte // what was detached, by TempName
+	parts   map[string][]byte // detached bytes, by TempName
 	changes int
 	fault   Fault
 }
@@ -56,7 +55,7 @@ func New() *Store {
 	return &Store{objects: make(map[string]content), writing: make(map[string]bool), parts: make(map[string][]byte)}
 }
 
-// Put sets what an object holds, as another process would.
+// Put sets the content of an object, as another process would.
 func (s *Store) Put(name string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +74,7 @@ func (s *Store) Remove(name string) {
 	delete(s.objects, name)
 }
 
-// Names returns the names of all objects, and of what writers have left or not yet committed, in order.
+// Names returns the sorted names of all objects and of unfinished ones.
 func (s *Store) Names() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,24 +87,24 @@ func (s *Store) Names() []string {
 	return all
 }
 
-// tempInfix is what a TempName has after the name of the object.
+// tempInfix follows the name of the object in a TempName.
 const tempInfix = "#part-"
 
-// SetFault has each further read decided by f; nil ends that. Reads that f holds back already stay with f.
+// SetFault sets the Fault for all further reads; nil means none. Reads that a Fault blocks already are not affected.
 func (s *Store) SetFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
-// Blocked returns a Fault that holds back each read until its context ends, and a channel that receives a value for
-// each read that begins to wait.
+// Blocked returns a Fault that blocks each read until its context ends, and a channel that receives each read that
+// begins to wait.
 func Blocked() (Fault, <-chan Read) {
 	waiting := make(chan Read, 64)
 	return func(ctx context.Context, r Read) (int, error) {
 		select {
 		case waiting <- r:
-		default: // more than a test looks at
+		default: // more reads than a test looks at
 		}
 		<-ctx.Done()
 		return 0, context.Cause(ctx)
@@ -200,7 +199,7 @@ func (o *object) Unchanged(ctx context.Context) error {
 // Close implements [store.Object].
 func (o *object) Close() error { return nil }
 
-// writer is an object in the making.
+// writer writes a new object.
 type writer struct {
 	ctx     context.Context
 	store   *Store
@@ -265,7 +264,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// end lets another writer begin. The store is locked.
+// end lets another writer begin. The caller holds the store's mutex.
 func (w *writer) end() {
 	w.done = true
 	delete(w.store.writing, w.name)

@@ -1,5 +1,5 @@
-// Package storetest is the suite that every store passes. A new store calls [Run] with what makes an empty place in
-// it:
+// Package storetest is the test suite that every store must pass. A new store calls [Run] with a function that returns
+// an empty place in the store:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Harness {
@@ -27,18 +27,17 @@ import (
 // Harness is an empty place in a store, for one test.
 type Harness struct {
 	Store  store.Store
-	Prefix string // of all names; the place holds nothing else
+	Prefix string // prefix of all names; no other object has it
 
-	// List returns all names in the place, those that the store uses for unfinished objects included. Nil leaves out
-	// the tests of leftovers.
+	// List returns all names in the place, including those of unfinished objects. Nil skips the tests for leftovers.
 	List func() []string
 
-	// Block has all further reads wait until their contexts end, and returns what receives for each of them. Nil says
-	// that no read of the store can wait for long.
+	// Block makes all further reads wait until their contexts end, and returns a channel that receives a value for each
+	// of them. Nil means that no read of the store can wait for long.
 	Block func() (waiting <-chan struct{})
 }
 
-// errEnd is why the contexts of these tests end.
+// errEnd is the cause of contexts that these tests end.
 var errEnd = errors.New("the context was ended by the test")
 
 // Run tests a store. It calls open for each test.
@@ -67,7 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
-// noise returns bytes of which no part can be taken for another.
+// noise returns bytes of which no part equals another.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{1}).Read(b)
@@ -81,7 +80,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// create starts an object.
+// create starts writing an object.
 func (h *Harness) create(t *testing.T, name string, o store.Options) store.Writer {
 	t.Helper()
 	w, err := h.Store.Create(t.Context(), h.Prefix+name, o)
@@ -98,7 +97,7 @@ func (h *Harness) put(t *testing.T, name string, data []byte) {
 	check(t, w.Commit(t.Context()))
 }
 
-// open opens an object until the test ends.
+// open opens an object and closes it when the test ends.
 func (h *Harness) open(t *testing.T, name string) store.Object {
 	t.Helper()
 	o, err := h.Store.Open(t.Context(), h.Prefix+name)
@@ -107,7 +106,7 @@ func (h *Harness) open(t *testing.T, name string) store.Object {
 	return o
 }
 
-// content returns what an object holds.
+// content returns the content of an object.
 func (h *Harness) content(t *testing.T, name string) []byte {
 	t.Helper()
 	o := h.open(t, name)
@@ -116,7 +115,7 @@ func (h *Harness) content(t *testing.T, name string) []byte {
 	return b
 }
 
-// holds fails the test if the place holds other names than these.
+// holds fails the test if the names in the place are not exactly these.
 func (h *Harness) holds(t *testing.T, names ...string) {
 	t.Helper()
 	if h.List == nil {
@@ -128,7 +127,7 @@ func (h *Harness) holds(t *testing.T, names ...string) {
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, names) {
-		t.Errorf("there are %q, want %q", got, names)
+		t.Errorf("names: %q, want %q", got, names)
 	}
 }
 
@@ -140,10 +139,10 @@ func testRead(t *testing.T, h *Harness) {
 		info, err := h.Store.Stat(t.Context(), h.Prefix+"a")
 		check(t, err)
 		if o.Size() != int64(size) || info.Size != int64(size) || o.Version() != info.Version || o.Version() == "" {
-			t.Errorf("%d bytes: size %d, version %q, described as %+v", size, o.Size(), o.Version(), info)
+			t.Errorf("%d bytes: size %d, version %q, Stat: %+v", size, o.Size(), o.Version(), info)
 		}
 		if d, ok := o.(store.Dated); ok && !d.ModTime().Equal(info.ModTime) {
-			t.Errorf("made at %v, described as of %v", d.ModTime(), info.ModTime)
+			t.Errorf("modified at %v, Stat: %v", d.ModTime(), info.ModTime)
 		}
 		if a, ok := o.(store.Advisor); ok {
 			a.WillRead(0, int64(size)+1)
@@ -219,16 +218,16 @@ func testEnded(t *testing.T, h *Harness) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	check(t, w.Abort()) // with the context of Create ended, too
+	check(t, w.Abort()) // works although the context of Create has ended
 	h.holds(t, "a")
 	if _, err := o.ReadAt(t.Context(), make([]byte, 10), 0); err != nil {
-		t.Errorf("another read after one whose context had ended: %v", err)
+		t.Errorf("a read after one whose context had ended: %v", err)
 	}
 }
 
 func testBlocked(t *testing.T, h *Harness) {
 	if h.Block == nil {
-		return // no read waits, and what testEnded has shown is all
+		return // no read waits, so testEnded is enough
 	}
 	h.put(t, "a", noise(1000))
 	o := h.open(t, "a")
@@ -252,18 +251,18 @@ func testChanges(t *testing.T, h *Harness) {
 	check(t, old.Unchanged(t.Context()))
 	again := h.open(t, "a")
 	if again.Version() != old.Version() {
-		t.Errorf("one version is called %q and %q", old.Version(), again.Version())
+		t.Errorf("one object has the versions %q and %q", old.Version(), again.Version())
 	}
 	h.put(t, "a", noise(2000)[1000:]) // of the same size
 	now := h.open(t, "a")
 	if now.Version() == old.Version() {
-		t.Errorf("another version is called %q, too", old.Version())
+		t.Errorf("the changed object has the version %q, too", old.Version())
 	}
-	// Either the object still gives the old bytes, or it says that it was changed.
+	// Either reads still return the old bytes, or Unchanged returns ErrChanged.
 	p := make([]byte, 1000)
 	_, err := old.ReadAt(t.Context(), p, 0)
 	if changed := old.Unchanged(t.Context()); changed == nil && (err != nil || !bytes.Equal(p, noise(1000))) {
-		t.Errorf("an object that says it is unchanged gives other bytes, or %v", err)
+		t.Errorf("Unchanged returns nil, but the bytes differ; %v", err)
 	} else if changed != nil && !errors.Is(changed, store.ErrChanged) {
 		t.Errorf("a changed object: %v", changed)
 	}

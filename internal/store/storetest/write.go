@@ -23,12 +23,12 @@ func testCommit(t *testing.T, h *Harness) {
 		}
 	}
 	if _, err := h.Store.Stat(t.Context(), h.Prefix+"a"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("before Commit it is there: %v", err)
+		t.Errorf("before Commit the object exists: %v", err)
 	}
 	check(t, w.Commit(t.Context()))
 	check(t, w.Abort()) // does nothing
 	if !bytes.Equal(h.content(t, "a"), data) {
-		t.Error("it holds something else")
+		t.Error("wrong content")
 	}
 	h.holds(t, "a")
 }
@@ -43,7 +43,7 @@ func testAbort(t *testing.T, h *Harness) {
 		check(t, w.Abort())
 	}
 	if got := h.content(t, "a"); string(got) != "old" {
-		t.Errorf("what was to be replaced holds %q", got)
+		t.Errorf("after Abort the old object contains %q", got)
 	}
 	h.holds(t, "a")
 }
@@ -51,27 +51,27 @@ func testAbort(t *testing.T, h *Harness) {
 func testExisting(t *testing.T, h *Harness) {
 	h.put(t, "a", []byte("old"))
 	if _, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{}); !errors.Is(err, store.ErrExists) {
-		t.Errorf("Create of what exists: %v", err)
+		t.Errorf("Create over an existing object: %v", err)
 	}
 	late := h.create(t, "b", store.Options{})
 	if w, err := h.Store.Create(t.Context(), h.Prefix+"b", store.Options{}); err == nil {
-		check(t, w.Commit(t.Context())) // a store that lets two write; else the next is the case of one
+		check(t, w.Commit(t.Context())) // the store has no locks; else Create has returned ErrBusy
 		if err := late.Commit(t.Context()); !errors.Is(err, store.ErrExists) {
-			t.Errorf("Commit over what has come into being meanwhile: %v", err)
+			t.Errorf("Commit over an object that was created meanwhile: %v", err)
 		}
 	} else {
 		check(t, late.Abort())
 	}
 	h.put(t, "a", []byte("new"))
 	if got := h.content(t, "a"); string(got) != "new" {
-		t.Errorf("it holds %q", got)
+		t.Errorf("content: %q", got)
 	}
 }
 
 func testBusy(t *testing.T, h *Harness) {
 	w := h.create(t, "a", store.Options{})
 	other, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{})
-	if err == nil { // a store without locks: then only one of the two may be committed
+	if err == nil { // a store without locks
 		check(t, other.Abort())
 	} else if !errors.Is(err, store.ErrBusy) {
 		t.Errorf("a second writer: %v", err)
@@ -80,7 +80,7 @@ func testBusy(t *testing.T, h *Harness) {
 	check(t, err)
 	check(t, w.Commit(t.Context()))
 	if got := h.content(t, "a"); string(got) != "first" {
-		t.Errorf("it holds %q", got)
+		t.Errorf("content: %q", got)
 	}
 	h.holds(t, "a")
 }
@@ -98,14 +98,14 @@ func testCopyRange(t *testing.T, h *Harness) {
 	check(t, c.CopyRange(src, 1000, 500_000))
 	check(t, c.CopyRange(bytes.NewReader(data), 5, 7))
 	if err := c.CopyRange(src, 1<<20-5, 6); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("over the end: %v", err)
+		t.Errorf("CopyRange past the end: %v", err)
 	}
 	if w.Written() != 500_012 {
-		t.Errorf("%d bytes are written", w.Written())
+		t.Errorf("Written = %d", w.Written())
 	}
 	check(t, w.Commit(t.Context()))
 	if want := slices.Concat(data[1000:501_000], data[5:12], data[1<<20-5:]); !bytes.Equal(h.content(t, "b"), want) {
-		t.Error("it holds something else")
+		t.Error("wrong content")
 	}
 }
 
@@ -141,7 +141,7 @@ func testResume(t *testing.T, h *Harness) {
 	check(t, err)
 	check(t, w.Commit(t.Context()))
 	if got := h.content(t, "a"); string(got) != "half and half" {
-		t.Errorf("it holds %q", got)
+		t.Errorf("content: %q", got)
 	}
 	h.holds(t, "a")
 }
