@@ -35,7 +35,7 @@ const (
 	SecondTar          Code = "second-tar"
 
 	Cut                 Code = "cut"
-	BytesAfterEnd         Code = "bytes-behind"
+	BytesAfterEnd       Code = "bytes-behind"
 	Empty               Code = "empty"
 	CaseCollision       Code = "case-collision"
 	Hidden              Code = "hidden"
