@@ -14,7 +14,7 @@ import (
 
 // Imported is the contents of an index that another tool made of a shard. It is consistent in itself, but not verified.
 type Imported struct {
-	Format  Format
+	format  Format
 	row     *row
 	size    int64    // plain bytes of the shard
 	samples int      // 0 for HuggingFace, which does not have the number
@@ -49,7 +49,7 @@ func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 	if row.read == nil {
 		return nil, fmt.Errorf("%s: %w: it can only be exported", f, ErrUnknownFormat)
 	}
-	im := &Imported{Format: f, row: row, size: size}
+	im := &Imported{format: f, row: row, size: size}
 	// No format needs more than 16 times as many bytes for a member as its headers have.
 	limit := &io.LimitedReader{R: r, N: 16*size + 1<<20}
 	err = row.read(im, limit)
@@ -86,7 +86,7 @@ func (im *Imported) add(m member) error {
 // shard, but none need be in it.
 func (im *Imported) Check(x *index.Index) error {
 	if err := im.row.check(im, x); err != nil {
-		return fmt.Errorf("%s: %w", im.Format, err)
+		return fmt.Errorf("%s: %w", im.format, err)
 	}
 	return nil
 }
@@ -185,19 +185,19 @@ func (im *Imported) Verify(plain io.ReaderAt) (digests bool, err error) {
 		return span{m.offset, m.size}, true
 	})
 	if err := d.finish(); err != nil {
-		return true, fmt.Errorf("%s: %w", im.Format, err)
+		return true, fmt.Errorf("%s: %w", im.format, err)
 	}
 	for i, sum := range d.sums {
 		if m := im.members[with[i]]; sum != *m.sum {
 			err := differs("member %s: SHA-256 %x in the index, %x in the shard", m, *m.sum, sum)
-			return true, fmt.Errorf("%s: %w", im.Format, err)
+			return true, fmt.Errorf("%s: %w", im.format, err)
 		}
 	}
 	if sum := d.whole.Sum(nil); im.whole != nil && !bytes.Equal(sum, im.whole) {
-		return true, fmt.Errorf("%s: %w", im.Format, differs("SHA-256 %x in the index, %x in the shard", im.whole, sum))
+		return true, fmt.Errorf("%s: %w", im.format, differs("SHA-256 %x in the index, %x in the shard", im.whole, sum))
 	}
 	if sum := d.blob.Sum(nil); im.blob != nil && !bytes.Equal(sum, im.blob) {
-		return true, fmt.Errorf("%s: %w", im.Format, differs("Git blob %x in the index, %x in the shard", im.blob, sum))
+		return true, fmt.Errorf("%s: %w", im.format, differs("Git blob %x in the index, %x in the shard", im.blob, sum))
 	}
 	return true, nil
 }

@@ -86,7 +86,7 @@ type Options struct {
 
 // Result says how one job ended.
 type Result struct {
-	Number   int           // position of the job, from 0
+	number   int           // position of the job, from 0
 	Tag      any           // the job's
 	Err      error         // nil: exit status 0, or "ok"; else one that Failed accepts, or why the command did not run
 	Attempts int           // how often the job was tried
@@ -314,7 +314,7 @@ func (s *slot) prepare(ctx context.Context, t *task) (Place, error) {
 			return place, nil
 		}
 		s.disk.leave(false)
-		if !isFull(err) || !s.disk.wait(ctx, t.result.Number, freed) {
+		if !isFull(err) || !s.disk.wait(ctx, t.result.number, freed) {
 			return Place{}, err
 		}
 	}

@@ -171,8 +171,8 @@ func TestOrder(t *testing.T) {
 				}
 				var out strings.Builder
 				r.Output.WriteTo(&out)
-				if want := fmt.Sprintln(number); r.Number != number || out.String() != want {
-					t.Errorf("result %d has output %q, want %d, %q", r.Number, out.String(), number, want)
+				if want := fmt.Sprintln(number); r.number != number || out.String() != want {
+					t.Errorf("result %d has output %q, want %d, %q", r.number, out.String(), number, want)
 				}
 				number++
 			}
@@ -500,8 +500,8 @@ func TestCancel(t *testing.T) {
 			}
 			continue
 		}
-		results = append(results, r.Number)
-		if r.Number == 1 {
+		results = append(results, r.number)
+		if r.number == 1 {
 			testtime.Eventually(t, "job 2 to run", func() bool {
 				_, err := os.Stat(filepath.Join(dir, "pid"))
 				return err == nil
@@ -636,11 +636,11 @@ func TestWindow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Number == 0 {
+			if r.number == 0 {
 				testtime.Eventually(t, "the window to fill", func() bool { return int(pulled.Load()) == window })
 			}
-			if n := int(pulled.Load()); n > r.Number+window {
-				t.Errorf("jobs %d: at result %d, %d jobs are pulled, the window is %d", jobs, r.Number, n, window)
+			if n := int(pulled.Load()); n > r.number+window {
+				t.Errorf("jobs %d: at result %d, %d jobs are pulled, the window is %d", jobs, r.number, n, window)
 			}
 		}
 	}
@@ -666,8 +666,8 @@ func TestNextBesideLoop(t *testing.T) {
 		if err != nil || r.Err != nil {
 			t.Fatal(err, r.Err)
 		}
-		if r.Number < 2 {
-			next := filepath.Join(dir, fmt.Sprint("ran", r.Number+1))
+		if r.number < 2 {
+			next := filepath.Join(dir, fmt.Sprint("ran", r.number+1))
 			testtime.Eventually(t, "the next job to run", func() bool { _, err := os.Stat(next); return err == nil })
 		}
 	}

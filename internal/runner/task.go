@@ -10,7 +10,7 @@ type task struct {
 
 func (r *run) newTask(number int, job Job) *task {
 	t := &task{job: job, done: make(chan struct{}),
-		result: Result{Number: number, Tag: job.Tag, Output: &Output{dir: r.Spill}}}
+		result: Result{number: number, Tag: job.Tag, Output: &Output{dir: r.Spill}}}
 	if r.Log {
 		t.result.Log = &Output{dir: r.Spill}
 	}

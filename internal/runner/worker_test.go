@@ -128,7 +128,7 @@ func TestWorkerInterrupted(t *testing.T) {
 	o.Worker, o.Jobs = true, 2
 	for res, err := range Run(ctx, o, in(t.TempDir(), 100)) {
 		if err == nil {
-			t.Errorf("result %d: %v", res.Number, res.Err)
+			t.Errorf("result %d: %v", res.number, res.Err)
 		} else if err.Error() != "enough" {
 			t.Error(err)
 		}
@@ -257,7 +257,7 @@ func TestRoom(t *testing.T) {
 				t.Fatal(err)
 			}
 			if full := errors.Is(res.Err, syscall.ENOSPC); full == tt.want {
-				t.Fatalf("%+v: job %d: %v", tt, res.Number, res.Err)
+				t.Fatalf("%+v: job %d: %v", tt, res.number, res.Err)
 			} else if full {
 				break
 			}
