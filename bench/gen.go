@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/atomicfile"
 )
 
 // A drawn says what a generated drawn holds. Its bytes are the same in every run.
@@ -168,15 +170,21 @@ func warm(name string) error {
 
 // create writes a file that has its name only once it is whole.
 func create(name string, write func(io.Writer) error) error {
-	f, err := os.Create(name + ".part")
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	o := atomicfile.Options{Replace: true, Durable: atomicfile.Volatile}
+	f, err := atomicfile.Create(dir, filepath.Base(name), o)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	if err := errors.Join(write(w), w.Flush(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+	if err := errors.Join(write(w), w.Flush()); err != nil {
+		return errors.Join(err, f.Abort())
 	}
-	return os.Rename(f.Name(), name)
+	return f.Commit()
 }
 
 // extract extracts a shard to directories as a mount shows it, KEY/sample.EXT, unless an earlier run left them. It returns

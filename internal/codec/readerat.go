@@ -56,7 +56,7 @@ type ReaderAt struct {
 	mu      sync.Mutex    // guards all below
 	moved   sync.Cond     // signalled when a cursor has decoded what a read waits for, or is no longer busy
 	awaited map[int64]int // plain offsets that reads wait for, and how many do
-	cursors []*cursor     // the least recently used first
+	cursors []*cursor     // the least recently used first; found by position, so package lru is of no use
 	history int64         // that new decoders may keep: smallHistory, or maxHistory once one has needed more
 	cache   *cache
 }
