@@ -5,7 +5,8 @@
 
 { said[++lines] = $0 }
 
-/SKIPPED: / { sub(/^.*SKIPPED: /, ""); if (!seen[$0]++) skipped[++skips] = $0 }
+# Not the lines of a story itself, which begin with >.
+/SKIPPED: / && !/^ *> / { sub(/^.*SKIPPED: /, ""); if (!seen[$0]++) skipped[++skips] = $0 }
 
 /^(ok|FAIL|\?)[ \t]/ {
 	first = $1 == "FAIL" ? 1 : lines
