@@ -41,16 +41,22 @@ now.`,
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			changes, err := mounts.Open(cmd.Context(), stores(), args[0])
-			if err == nil {
-				defer changes.Close()
-				if o.all || o.sha256 {
-					return ui.Usagef("--all and --sha256 are for shards")
-				}
-				return o.listMount(u, changes, args[1:])
-			}
-			if !errors.Is(err, mounts.ErrNotMounted) {
+			name, err := source.Resolve(args[0])
+			if err != nil {
 				return err
+			}
+			if name.Kind == source.Dir {
+				changes, err := mounts.Open(cmd.Context(), stores(), name.Path)
+				if err == nil {
+					defer changes.Close()
+					if o.all || o.sha256 {
+						return ui.Usagef("--all and --sha256 are for shards")
+					}
+					return o.listMount(u, changes, args[1:])
+				}
+				if !errors.Is(err, mounts.ErrNotMounted) {
+					return err
+				}
 			}
 			sh, err := source.OpenShard(cmd.Context(), u, args[0], o.from.options())
 			if err != nil {
