@@ -69,10 +69,10 @@ line: ok, or fail and a message.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
   shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
-  shardfs run mnt -- python3 augment.py
+  shardfs run mnt -- python3 "$PWD/augment.py"
   shardfs run --worker -j 8 -o out.tar train-0000.tgz -- python3 worker.py
-  shardfs run -c ./convert --on-error skip --failed bad.tar --report run.jsonl \
-      --scratch /scratch --resume train-0000.tgz -o out.tar`,
+  shardfs run -c "$PWD/convert" --on-error skip --failed bad.tar \
+      --report run.jsonl --scratch /scratch --resume train-0000.tgz -o out.tar`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				args, o.argv = args[:dash], args[dash:]
