@@ -11,7 +11,7 @@ import (
 )
 
 // base serves shards, which never change. It keeps no state: node numbers are those of the view. The kernel caches each
-// answer for good, and does not ask to open or close anything.
+// reply for the life of the mount, and sends no requests to open or close files.
 type base struct {
 	replier
 	set    *view.Set
@@ -22,8 +22,8 @@ func newBase(set *view.Set, log func(error)) *base {
 	return &base{replier: newReplier(log), set: set, memory: mapTrimmer{trim: set.DropPages}}
 }
 
-// Lookup waits for a name that is missing while the shard is still being indexed. It does not wait in the directory of
-// a sample, which could only get the name from a nested sample, and that is rare.
+// Lookup waits for a missing name while the shard is still being indexed. It does not wait in the directory of a
+// sample, where only a nested sample, which is rare, could add the name.
 func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	b.memory.onRequest()
 	dir := view.Ino(in.NodeId)
@@ -52,7 +52,7 @@ func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, ou
 		a.Ino = e.Global(a.Ino)
 		return b.entry(a, err, out)
 	case growing:
-		return fuse.OK // without a NodeId: the name is missing, but may come, so the kernel must not cache that
+		return fuse.OK // no NodeId and no timeout: the name may still appear, so the kernel must not cache the reply
 	}
 	return b.missing(out)
 }
@@ -82,11 +82,11 @@ func (b *base) stat(cancel <-chan struct{}, ino view.Ino) (a view.Attr, err erro
 	return a, err
 }
 
-// Open is not needed. After one ENOSYS the kernel opens files without asking, and keeps the pages that it has read.
+// Open is not needed. After one ENOSYS the kernel opens files without a request, and keeps cached pages.
 func (b *base) Open(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status { return fuse.ENOSYS }
 
-// OpenDir is not needed either. The kernel caches listings from the first ENOSYS on, so it gets one only when the index
-// is complete.
+// OpenDir is not needed either. After the first ENOSYS the kernel caches listings, so OpenDir returns it only when the
+// index is complete.
 func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status {
 	if only := b.set.Only(); only != nil && only.Growing() {
 		return fuse.OK
@@ -106,7 +106,7 @@ func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.R
 	defer e.Release()
 	n, err := e.View.ReadAt(interrupt{cancel}, e.Ino, buf, int64(in.Offset))
 	if err != nil {
-		return nil, b.status(err) // go-fuse takes any result for a success
+		return nil, b.status(err) // go-fuse treats any non-nil result as success
 	}
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
@@ -115,8 +115,8 @@ func (b *base) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 	return b.list(cancel, in, func(e fuse.DirEntry, _ func() view.Attr) bool { return out.AddDirEntry(e) })
 }
 
-// ReadDirPlus lists a directory with the attributes of its entries. It leaves them out of a large directory of
-// directories: each entry would take 1 KB of the kernel's memory, whether its attributes are needed or not.
+// ReadDirPlus lists a directory with the attributes of its entries. It leaves the attributes out if the directory has
+// many subdirectories, because each entry with attributes takes 1 KB of kernel memory.
 func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return b.list(cancel, in, func(e fuse.DirEntry, attr func() view.Attr) bool {
 		entry := out.AddDirLookupEntry(e)
@@ -127,12 +127,12 @@ func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 	})
 }
 
-// addEntry adds an entry to a listing, or reports that there is no more room. Attr returns the attributes of the entry;
-// it is nil for one that is listed without them.
+// addEntry adds an entry to a listing, or returns false if the buffer is full. Attr returns the attributes of the
+// entry; nil means to list it without.
 type addEntry func(e fuse.DirEntry, attr func() view.Attr) bool
 
-// list adds entries until there is no more room. While the shard is still being indexed, it waits for the first entry,
-// but not in the directory of a sample; see Lookup.
+// list adds entries until the buffer is full. While the shard is still being indexed, it waits for the first entry, but
+// not in the directory of a sample; see Lookup.
 func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.Status {
 	b.memory.onRequest()
 	added := 0
@@ -144,7 +144,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 	if b.set.IsTop(dir) {
 		if dots(in, addDot) {
 			b.set.Parts(max(in.Offset, 2)-2, func(e view.DirEntry) bool {
-				e.Next += 2 // after the dots
+				e.Next += 2 // after "." and ".."
 				return add(fuseEntry(e), func() view.Attr {
 					a, _ := b.set.PartRoot(e.Ino)
 					return a
@@ -168,7 +168,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 		}
 		plus := e.View.Dirs() <= largeView || e.View.IsSample(e.Ino)
 		full := !e.View.Entries(d, afterDots(in.Offset), func(entry view.DirEntry) bool {
-			ino := entry.Ino // in its shard
+			ino := entry.Ino // number in its shard
 			entry.Ino = e.Global(ino)
 			var attr func() view.Attr
 			if plus {
@@ -192,7 +192,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 	return b.status(lookErr)
 }
 
-// StatFs describes a full file system of the shard's uncompressed size, as nothing can be written.
+// StatFs describes a full file system of the shard's uncompressed size, because nothing can be written.
 func (b *base) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	*out = fuse.StatfsOut{Bsize: 4096, Frsize: 4096, NameLen: unix.NAME_MAX}
 	if only := b.set.Only(); only != nil {

@@ -1,12 +1,12 @@
 // Package fusefs serves shards, and changes over them, as FUSE file systems.
 //
 // [MountReadOnly] mounts a [view.Set], which never changes. The package keeps no state for it, and the kernel caches
-// for good whatever it has asked for once. Such a mount may also be the lower directory of the kernel's overlayfs,
-// which then keeps changes without asking us.
+// every reply for the life of the mount. Such a mount may also be the lower directory of the kernel's overlayfs, which
+// then keeps changes without this process.
 //
-// [MountWritable] mounts an [overlay.Tree], for where overlayfs cannot be mounted. All changes come through the mount,
-// so there, too, the kernel caches names, attributes and pages for as long as it likes.
+// [MountWritable] mounts an [overlay.Tree], where overlayfs cannot be mounted. All changes are made through the mount,
+// so here, too, the kernel may cache names, attributes and pages without limit.
 //
-// The process that serves a mount must not work in it: a child that it starts in a directory of the mount waits for the
-// parent, and the parent for the child.
+// The process that serves a mount must not use it. For example, if it starts a child in a directory of the mount,
+// parent and child wait for each other.
 package fusefs

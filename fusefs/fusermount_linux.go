@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fusermount is the program that mounts and unmounts for users who may not.
+// fusermount is the setuid program that mounts and unmounts for users without the capability.
 const fusermount = "fusermount3"
 
-// errHelper says that fusermount3 refused.
+// errHelper means that fusermount3 has failed.
 var errHelper = errors.New(fusermount)
 
-// runHelper has fusermount3 mount FUSE, and returns the connection: an open /dev/fuse. The error is exec.ErrNotFound
-// where there is no such program, and errHelper with its own words where it refuses.
+// runHelper mounts FUSE with fusermount3, and returns the connection: an open /dev/fuse. The error is exec.ErrNotFound
+// if there is no fusermount3, and errHelper with its message if it fails.
 func runHelper(mountpoint string, options []string) (dev int, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// interrupt is the context of a request, which ends when the kernel says that the process that made it was
-// interrupted. The server closes the channel then. It is of one word, so that a request can pass it on without
-// allocating.
+// interrupt is the context of a request. It ends when the process that made the request is interrupted: the kernel
+// reports that, and the server closes the channel. It has one word, so converting it to an interface does not allocate.
 type interrupt struct{ done <-chan struct{} }
 
 // Deadline implements [context.Context]: there is none.
@@ -26,5 +25,5 @@ func (i interrupt) Err() error {
 	}
 }
 
-// Value implements [context.Context]: there are none.
+// Value implements [context.Context]: there are no values.
 func (interrupt) Value(any) any { return nil }

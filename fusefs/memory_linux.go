@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// mapTrimmer limits the resident memory that a server has for mapped index files. A page of a mapped file counts as the
-// process's own from the first access until memory is short, and a listing of a large shard touches all pages of its
-// index. The page cache holds the same pages, so to unmap one costs next to nothing.
+// mapTrimmer limits the resident memory of a server for mapped index files. A page of a mapped file counts as the
+// process's memory from the first access until memory is short, and a listing of a large shard touches all pages of its
+// index. Dropping a page costs almost nothing, because it stays in the page cache.
 type mapTrimmer struct {
 	requests atomic.Uint32
 	trim     func() // drops all mapped pages
@@ -20,14 +20,14 @@ const (
 	maxMapped  = 24 << 20 // bytes
 )
 
-// onRequest is called at the start of a request, by any number of goroutines.
+// onRequest must be called at the start of each request. It is safe for concurrent use.
 func (t *mapTrimmer) onRequest() {
 	if t.requests.Add(1)%checkEvery == 0 && residentMapped() > maxMapped {
 		t.trim()
 	}
 }
 
-// residentMapped returns how many bytes of mapped files are in the memory of this process; 0 if that is not known.
+// residentMapped returns the bytes of mapped files in the resident memory of this process; 0 if that is not known.
 func residentMapped() int {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

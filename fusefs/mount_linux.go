@@ -18,17 +18,17 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Type is the type of the mounts in /proc/self/mountinfo.
+// Type is the file system type of the mounts in /proc/self/mountinfo.
 const Type = "fuse.shardfs"
 
-// Options configures a mount. The zero value is a mount for its owner that logs nothing.
+// Options configures a mount. With the zero value only the user who mounts has access, and nothing is logged.
 type Options struct {
 	MountOptions
-	Source string      // what /proc/self/mountinfo names as the source; "" for "shardfs"
-	Log    func(error) // gets faults that a caller sees as EIO, the same one once a minute; nil drops them
+	Source string      // the source in /proc/self/mountinfo; "" means "shardfs"
+	Log    func(error) // receives errors that users see as EIO, each at most once a minute; nil drops them
 
-	passthrough bool         // the kernel may read and write opened files itself
-	trace       func(string) // gets a line for each request and reply, and these come one at a time; nil for none
+	passthrough bool         // let the kernel read and write open files itself
+	trace       func(string) // receives a line for each request and reply, one at a time; nil means no trace
 }
 
 func (o *Options) report() func(error) {
@@ -44,8 +44,8 @@ type Server struct {
 	mountpoint string
 }
 
-// MountReadOnly mounts shards that cannot be changed, and serves them until they are unmounted. It returns when the
-// mount is ready for use. Other file systems may be stacked on the mount.
+// MountReadOnly mounts shards read-only and serves them until they are unmounted. It returns when the mount is ready
+// for use. Other file systems may be stacked on the mount.
 func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error) {
 	o.ReadOnly = true
 	report := o.report()
@@ -56,15 +56,16 @@ func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error)
 	return s, err
 }
 
-// MountWritable mounts a tree that can be changed, and serves it until it is unmounted. It returns when the mount is
-// ready for use. The process must have no umask: the kernel has applied that of the process that makes a file.
+// MountWritable mounts a writable tree and serves it until it is unmounted. It returns when the mount is ready for use.
+// The umask of this process must be 0, because the kernel has already applied the umask of the process that creates a
+// file.
 func MountWritable(tree *overlay.Tree, mountpoint string, o Options) (*Server, error) {
 	o.passthrough = true
 	report := o.report()
 	return serve(newChanging(tree, report), mountpoint, &o, report)
 }
 
-// serve mounts a file system and starts to answer.
+// serve mounts a file system and starts serving it.
 func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(error)) (*Server, error) {
 	logger := log.New(io.Discard, "", 0)
 	if o.trace != nil {
@@ -72,15 +73,15 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	}
 	var disabled uint64
 	if !o.passthrough {
-		disabled = fuse.CAP_PASSTHROUGH // with it, the kernel lets no other file system be stacked on this one
+		disabled = fuse.CAP_PASSTHROUGH // it would prevent stacking other file systems on this one
 	}
 	server, err := mount(fs, mountpoint, o, fuse.MountOptions{
 		FsName: o.Source, Name: strings.TrimPrefix(Type, "fuse."), AllowOther: o.AllowOther,
 		MaxWrite: 1 << 20, DisableXAttrs: true, ExplicitDataCacheControl: true,
-		// Without atomic O_TRUNC, a file that is truncated as it is opened would be copied up with its content first.
+		// Without atomic O_TRUNC, opening a file with O_TRUNC would first copy it up with its content.
 		ExtraCapabilities:    fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_ATOMIC_O_TRUNC,
 		DisabledCapabilities: disabled,
-		DisableSplice:        true, // tried first for every reply, and never the faster way for bytes from memory
+		DisableSplice:        true, // never faster for bytes from memory
 		Logger:               logger, Debug: o.trace != nil, SingleThreaded: o.trace != nil,
 		PanicHandler: func(fault any) fuse.Status {
 			report(fmt.Errorf("%v\n%s", fault, debug.Stack()))
@@ -90,15 +91,14 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	if err != nil {
 		return nil, err
 	}
-	// Requests that come before Serve reads them wait in the kernel, so nothing here waits for the mount, as go-fuse's
-	// WaitMount does by opening a file in it. A thread that waits for an answer of its own process cannot be killed,
-	// and holds the connection by whose end it would be released: a process that is killed at that moment would stay
-	// for good.
+	// There is no need to wait for the mount, because early requests wait in the kernel. WaitMount of go-fuse would
+	// open a file in the mount. A thread that waits for a reply of its own process cannot be killed, and it holds the
+	// connection whose end would wake it: if the process is killed at that moment, it never ends.
 	go server.Serve()
 	return &Server{server, mountpoint}, nil
 }
 
-// lineWriter passes on what a logger writes, line by line.
+// lineWriter is a function that is called with each line that a logger writes.
 type lineWriter func(string)
 
 func (w lineWriter) Write(p []byte) (int, error) {
@@ -107,17 +107,17 @@ func (w lineWriter) Write(p []byte) (int, error) {
 }
 
 // readAhead raises the kernel's readahead from 128 KiB to 1 MiB, the largest reply, so that most samples are read in
-// one request. Only root may, and not in every container; if it fails, reads are slower, and that is all.
+// one request. Only root may do that, and not in every container. Errors are ignored: reads are then only slower.
 func readAhead(mountpoint string) {
 	var st unix.Statx_t
-	// This flag spares a request, which this process would have to answer.
+	// AT_STATX_DONT_SYNC avoids a request, which this process would have to answer.
 	if unix.Statx(unix.AT_FDCWD, mountpoint, unix.AT_STATX_DONT_SYNC, 0, &st) == nil {
 		name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", st.Dev_major, st.Dev_minor)
 		os.WriteFile(name, []byte("1024"), 0)
 	}
 }
 
-// mount mounts by system call where this process may, and else by fusermount3.
+// mount mounts by system call if this process may do that, else by fusermount3.
 func mount(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (*fuse.Server, error) {
 	server, err := mountDirect(fs, mountpoint, o, common)
 	switch {
@@ -143,19 +143,19 @@ func mountDirect(fs fuse.RawFileSystem, mountpoint string, o *Options, common fu
 	common.DirectMountStrict = true
 	common.Options = o.fuseOptions()
 	if common.DirectMountFlags = o.flags(); common.DirectMountFlags == 0 {
-		common.DirectMountFlags = unix.MS_RELATIME // the kernel's own default; go-fuse takes 0 for nosuid and nodev
+		common.DirectMountFlags = unix.MS_RELATIME // the kernel's default; 0 would mean nosuid and nodev to go-fuse
 	}
 	return fuse.NewServer(fs, mountpoint, &common)
 }
 
-// mountByHelper has fusermount3 mount, and serves the connection that it opens.
+// mountByHelper mounts by fusermount3, and serves the connection that it opens.
 func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.MountOptions) (
 	*fuse.Server, error) {
 	dev, err := runHelper(mountpoint, append(o.fuseOptions(), o.helperOptions(&common)...))
 	if err != nil {
 		return nil, err
 	}
-	server, err := fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", dev), &common) // as go-fuse is given a connection
+	server, err := fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", dev), &common) // uses the open connection
 	if err != nil {
 		return nil, errors.Join(err, Unmount(mountpoint, true))
 	}
@@ -165,8 +165,8 @@ func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common 
 // Wait returns when the file system is unmounted and the last request is answered.
 func (s *Server) Wait() { s.fuse.Wait() }
 
-// Unmount unmounts the file system: at once if it is not in use, and else lazily, so that it is gone from its
-// mountpoint and served until its last user has left. If it is not mounted any more, that is no error.
+// Unmount unmounts the file system: at once if it is not in use, else lazily, so that it disappears from its mountpoint
+// and is served until its last user is done. It is no error if it is not mounted any more.
 func (s *Server) Unmount() error {
 	err := Unmount(s.mountpoint, false)
 	if err == unix.EBUSY {

@@ -12,15 +12,15 @@ import (
 // ErrOption means that mount options were refused.
 var ErrOption = errors.New("mount options refused")
 
-// MountOptions are options as users give them to mount -o. The zero value is a mount for its owner only, with neither
-// set-user-ID programs nor devices.
+// MountOptions are the options of mount -o. With the zero value only the user who mounts has access, and set-user-ID
+// programs and devices do not work.
 type MountOptions struct {
-	AllowOther bool // users other than the one who mounts may enter
-	ReadOnly   bool // nothing can be changed
+	AllowOther bool // users other than the one who mounts have access
+	ReadOnly   bool // the mount is read-only
 
-	set, clear uintptr  // flags of mount(2), beside those of the zero value
+	set, clear uintptr  // changes to the mount(2) flags of the zero value
 	fuse       []string // options that only FUSE has
-	given      []string // all, as they were given
+	given      []string // all options, as given
 }
 
 // generalFlags are the options that every file system has.
@@ -40,8 +40,8 @@ var generalFlags = map[string]struct{ set, clear uintptr }{
 	"default_permissions": {}, // always on
 }
 
-// ParseMountOptions sorts options, one a string. A later one overrides an earlier one that says the opposite. Options
-// that are not known here are taken for those of FUSE, which refuses what it does not know when it is mounted.
+// ParseMountOptions parses options, one per string. A later option overrides an earlier opposite one. Unknown options
+// are passed to FUSE, and if FUSE does not know them either, mounting fails.
 func ParseMountOptions(options []string) MountOptions {
 	var o MountOptions
 	for _, option := range options {
@@ -66,8 +66,8 @@ func ParseMountOptions(options []string) MountOptions {
 	return o
 }
 
-// Flags returns the flags of mount(2), for a file system that has no options of FUSE. If there is one, the error is an
-// ErrOption that names it.
+// Flags returns the flags of mount(2) for a file system other than FUSE. If there is an option that only FUSE has, the
+// error is an ErrOption that names it.
 func (o *MountOptions) Flags() (uintptr, error) {
 	if len(o.fuse) > 0 {
 		return 0, fmt.Errorf("%w: %s: only FUSE has this option", ErrOption, o.fuse[0])
@@ -84,8 +84,8 @@ func (o *MountOptions) flags() uintptr {
 	return flags
 }
 
-// refused returns the error for options that the kernel or fusermount3 has refused for a reason. Without any options it
-// is the mount that was refused.
+// refused returns the error for a mount that the kernel or fusermount3 has refused for a reason. If there are options,
+// the error blames them.
 func (o *MountOptions) refused(reason error) error {
 	given := o.given
 	if o.AllowOther {

@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// changing serves a tree that can be changed.
+// changing serves a writable tree.
 type changing struct {
 	replier
 	tree  *overlay.Tree
@@ -158,13 +158,12 @@ func (f *changing) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fu
 func (f *changing) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	n, err := f.tree.WriteAt(ino(&in.InHeader), data, int64(in.Offset))
 	if n > 0 {
-		err = nil // the caller writes the rest again, and gets the error then
+		err = nil // the caller writes the rest again, and then gets the error
 	}
 	return uint32(n), f.status(err)
 }
 
-// Flush is not needed: no written data is held back. After one ENOSYS the kernel does not ask again when a file is
-// closed.
+// Flush is not needed: writes are not buffered. After one ENOSYS the kernel sends no more Flush requests.
 func (f *changing) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.ENOSYS }
 
 func (f *changing) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
@@ -204,7 +203,7 @@ func (f *changing) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntr
 	return f.list(in, func(e fuse.DirEntry) bool { return out.AddDirEntry(e) })
 }
 
-// ReadDirPlus lists a directory with the attributes of its entries, except in a large directory of directories; see
+// ReadDirPlus lists a directory with the attributes of its entries, unless it has many subdirectories; see
 // base.ReadDirPlus.
 func (f *changing) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	dir := ino(&in.InHeader)
@@ -230,7 +229,7 @@ func (f *changing) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.Dir
 	})
 }
 
-// list adds entries until add reports that there is no more room.
+// list adds entries until add returns false, because the buffer is full.
 func (f *changing) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.Status {
 	f.mu.Lock()
 	l := f.listings[in.Fh]

@@ -9,24 +9,24 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// passthrough lets the kernel read and write changed files itself, where this process has the right to mount, which the
-// kernel requires for that. A file is passed through for all its opens or for none: the kernel refuses a mixture.
+// passthrough lets the kernel read and write changed files itself, if this process has CAP_SYS_ADMIN, which the kernel
+// requires. A file is passed through for all its opens or for none: the kernel refuses a mixture.
 type passthrough struct {
 	server *fuse.Server
 
 	mu     sync.Mutex // guards the fields below
-	never  bool       // the kernel has refused once, and is not asked again
+	never  bool       // the kernel has refused once, so do not try again
 	opened map[view.Ino]*backing
 }
 
 // backing is an open file.
 type backing struct {
-	id    int32 // the kernel's number for the file that it reads and writes itself; 0 if it asks us instead
-	users int   // opens
+	id    int32 // the kernel's ID of the file that it reads and writes itself; 0 if it sends requests instead
+	users int   // number of opens
 }
 
-// open counts an open of a file, and sets in out how the kernel uses it. File holds the content, and is nil while that
-// is the shard's.
+// open counts an open of a file, and sets in out how the kernel accesses it. File has the content; nil means that the
+// file is unchanged.
 func (p *passthrough) open(ino view.Ino, file *os.File, out *fuse.OpenOut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,16 +11,16 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// largeView is the number of directories up to which a listing includes their attributes, so that a walk into them
-// takes one request less for each. A listing of that many takes 60 ms instead of 10.
+// largeView is the number of directories up to which a listing includes their attributes, which saves one request for
+// each directory that is then opened. A listing of that many takes 60 ms instead of 10.
 const largeView = 1 << 14
 
-// cached is how long the kernel may cache an answer: in effect until the file system is unmounted.
+// cached is how long the kernel may cache a reply: in effect until the file system is unmounted.
 const cached = 365 * 24 * 3600 // seconds
 
 // replier fills in replies to the kernel.
 type replier struct {
-	fuse.RawFileSystem // answers ENOSYS
+	fuse.RawFileSystem // replies ENOSYS
 	log                func(error)
 }
 
@@ -28,8 +28,8 @@ func newReplier(log func(error)) replier { return replier{fuse.NewDefaultRawFile
 
 func (replier) String() string { return "shardfs" }
 
-// status turns an error into the status of a reply. It is the only function that does. A damaged shard is EIO to the
-// caller, and so is an error without an errno, which is a bug; the log gets the cause.
+// status converts an error to the status of a reply. No other function does. The status is EIO for a damaged shard, and
+// for an error without an errno, which is a bug; the log gets the cause.
 func (r *replier) status(err error) fuse.Status {
 	var errno syscall.Errno
 	switch {
@@ -50,7 +50,7 @@ func (r *replier) fillAttr(a *view.Attr, out *fuse.Attr) {
 	out.SetTimes(&a.Atime, &a.Mtime, &a.Ctime)
 }
 
-// entry answers with a file or directory, which the kernel may cache.
+// entry replies with a file or directory, which the kernel may cache.
 func (r *replier) entry(a view.Attr, err error, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return r.status(err)
@@ -70,14 +70,14 @@ func (r *replier) attr(a view.Attr, err error, out *fuse.AttrOut) fuse.Status {
 	return fuse.OK
 }
 
-// missing answers that there is no such name, which the kernel may cache as well.
+// missing replies that a name does not exist, which the kernel may cache as well.
 func (r *replier) missing(out *fuse.EntryOut) fuse.Status {
 	out.EntryValid = cached // and no NodeId
 	return fuse.OK
 }
 
 // dots adds the entries "." and "..", which are at the offsets 0 and 1 of a directory, starting at in.Offset. All other
-// entries start at 2. It returns false if there was no more room.
+// entries start at 2. It returns false if the buffer is full.
 func dots(in *fuse.ReadIn, add func(fuse.DirEntry) bool) bool {
 	for i, name := range []string{".", ".."} {
 		e := fuse.DirEntry{Name: name, Ino: in.NodeId, Mode: syscall.S_IFDIR, Off: uint64(i) + 1}
@@ -88,12 +88,12 @@ func dots(in *fuse.ReadIn, add func(fuse.DirEntry) bool) bool {
 	return true
 }
 
-// fuseEntry returns an entry as go-fuse takes it.
+// fuseEntry converts an entry for go-fuse.
 func fuseEntry(e view.DirEntry) fuse.DirEntry {
 	return fuse.DirEntry{Name: e.Name, Ino: uint64(e.Ino), Mode: e.Mode, Off: e.Next}
 }
 
-// afterDots returns the offset that a listing continues at, for the entries after the dots: 0 for the first of them.
+// afterDots converts an offset of a listing to one that counts from the first entry after "." and "..".
 func afterDots(offset uint64) uint64 {
 	if offset <= 2 {
 		return 0
@@ -101,7 +101,7 @@ func afterDots(offset uint64) uint64 {
 	return offset
 }
 
-// onceEvery returns a function that passes each error to log at most once in the time d, so that repeated reads of a
+// onceEvery returns a function that passes each error to log at most once per duration d, so that repeated reads of a
 // damaged shard do not fill the disk with messages.
 func onceEvery(d time.Duration, log func(error)) func(error) {
 	var mu sync.Mutex

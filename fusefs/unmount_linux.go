@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unmount unmounts what is mounted last at a mountpoint, by fusermount3 where the system call is not permitted. Lazy
-// detaches it even while it is in use; else the error is EBUSY then. It is EINVAL if nothing is mounted there.
+// Unmount unmounts the last mount at a mountpoint, by fusermount3 if the system call is not permitted. If the mount is
+// in use, lazy detaches it; without lazy the error is EBUSY. The error is EINVAL if nothing is mounted there.
 func Unmount(mountpoint string, lazy bool) error {
 	flags := unix.UMOUNT_NOFOLLOW
 	arg := "-u"

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// batchLen is the number of entries that the goroutine reading headers hands to the one building the index at a time.
+// batchLen is how many entries the goroutine that reads headers sends at a time to the one that builds the index.
 const batchLen = 512
 
-// batch holds entries and what they refer to.
+// batch has entries and the memory that they refer to.
 type batch struct {
 	entries []Entry
 	names   []byte
@@ -19,13 +19,13 @@ func (b *batch) add(e *Entry) {
 	c := *e
 	start := len(b.names)
 	b.names = append(b.names, e.Name...)
-	c.Name = b.names[start:] // an array that was outgrown stays valid for earlier names
+	c.Name = b.names[start:] // earlier names keep their array if names grows
 	c.Sparse = slices.Clone(e.Sparse)
 	b.entries = append(b.entries, c)
 }
 
-// addBatches is addAll with the reading of headers in a goroutine of its own. For tiny members, which are the most
-// work, that takes half as long. The goroutine has ended when addBatches returns.
+// addBatches is addAll, but reads headers in a separate goroutine. For tiny members, which take the most work, that
+// halves the time. The goroutine has ended when addBatches returns.
 func addBatches(s *Scanner, add func(*Entry) error) (end int64, err error) {
 	const batches = 3
 	full, empty := make(chan *batch, batches), make(chan *batch, batches)

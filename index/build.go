@@ -17,22 +17,20 @@ var ErrTooLarge = errors.New("shard too large to index")
 
 // BuildOptions configures [Build] and [NewGrowing].
 type BuildOptions struct {
-	// OnSample is called with the offset of the first header of each sample, in the plain shard, in order. If not
-	// Concurrent, it is called between reads of the shard, before anything after that header has been used. Nil:
-	// nothing is called.
+	// OnSample, if not nil, is called for each sample, in order, with the offset of its first header in the plain
+	// shard. Without Concurrent, it is called between reads of the shard, before any bytes after that header are used.
 	OnSample func(header int64)
 
-	// Concurrent reads the shard in a goroutine of its own, ahead of the one that builds the index, which halves the
-	// time for tiny members. The goroutine has ended when the build returns. Otherwise the caller's goroutine does
-	// both.
+	// Concurrent reads the shard in a separate goroutine, ahead of the one that builds the index, which halves the time
+	// for tiny members. That goroutine has ended when the build returns. Without it the caller's goroutine does both.
 	Concurrent bool
 }
 
-// Build reads a whole plain tar and returns its index. Where r is an [io.Seeker], content is skipped and not read.
+// Build reads a whole plain tar and returns its index. If r is an [io.Seeker], content is skipped and not read.
 //
 // If the tar is cut short or damaged, Build returns the error together with an index of the whole samples before that
 // place. The last sample is included only if a member of the next sample follows; otherwise it may be incomplete. The
-// error wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or one of r.
+// error wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or a read error of r.
 func Build(r io.Reader, o BuildOptions) (*Index, error) {
 	b := Builder{onSample: o.OnSample}
 	s := NewScanner(r)
@@ -40,8 +38,8 @@ func Build(r io.Reader, o BuildOptions) (*Index, error) {
 	return b.conclude(s, end, err)
 }
 
-// addAll adds all entries of a tar. It returns where the last one ends, and the error that makes it the last; nil at
-// the end marker.
+// addAll adds all entries of a tar. It returns where the last one ends, and why there are no more; nil at the end
+// marker.
 func addAll(s *Scanner, add func(*Entry) error, concurrent bool) (end int64, err error) {
 	if concurrent {
 		return addBatches(s, add)
@@ -61,7 +59,7 @@ func addAll(s *Scanner, add func(*Entry) error, concurrent bool) (end int64, err
 	}
 }
 
-// conclude returns the index after a scan that ended at a byte, with an error or without.
+// conclude returns the index after a scan that has ended at byte end with err, which may be nil.
 func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 	if err != nil && s.zeroes == 0 && !b.closedBy(s) {
 		end = b.dropOpen(end)
@@ -69,8 +67,8 @@ func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 	return b.Finish(end), err
 }
 
-// Builder makes an Index from the entries of a tar, added in order. The zero value is ready for use. It takes about 5
-// bytes of memory for a member, and 25 for a sample in addition to its key. It is not safe for concurrent use.
+// Builder builds an Index from the entries of a tar, added in order. The zero value is ready for use. It takes about 5
+// bytes of memory per member, and per sample 25 bytes and the key. It is not safe for concurrent use.
 type Builder struct {
 	// onSample, if not nil, is called with the offset of the first header of each sample.
 	onSample func(header int64)
@@ -78,18 +76,18 @@ type Builder struct {
 	x       *Index // nil before the first entry
 	extIDs  map[string]uint64
 	open    bool              // a sample has begun
-	key     string            // of the open sample
+	key     string            // key of the open sample
 	start   int               // row of its first member
-	exts    map[uint64]uint64 // how often each extension occurs in it, once it has many members
-	prefix  string            // of the last sample's key: its directory
+	exts    map[uint64]uint64 // count of each extension in it, once it has many members
+	prefix  string            // directory part of the last sample's key
 	parent  int               // that directory's row
-	natural bool              // that directory's path is the prefix, unescaped
+	natural bool              // that directory's path equals the prefix, so nothing was escaped
 	last    []uint32          // last child of each directory; 0: no child
 	tags    []uint32          // the hash of each directory in the hash table
-	wanted  map[int]int       // by directory: the last number added to its name for another sample
+	wanted  map[int]int       // by directory: the last number appended to its name for another sample
 }
 
-// Add adds the next entry, of which it keeps nothing. Its only error wraps ErrTooLarge.
+// Add adds the next entry, and keeps no reference to it. Its only error wraps ErrTooLarge.
 func (b *Builder) Add(e *Entry) error {
 	b.begin()
 	c := &b.x.c
@@ -97,7 +95,7 @@ func (b *Builder) Add(e *Entry) error {
 	if row >= math.MaxUint32-1 || len(b.last) >= math.MaxUint32-maxDepth {
 		return fmt.Errorf("%w: member %d", ErrTooLarge, row)
 	}
-	// A view of the bytes, not a copy: a million of those would be half the time and a quarter of the memory.
+	// This does not copy: a million copies would take half of the time and a quarter of the memory.
 	name := unsafe.String(unsafe.SliceData(e.Name), len(e.Name))
 	key, ext, ok := MemberKey(name)
 	ok = ok && e.Regular
@@ -136,17 +134,17 @@ func (b *Builder) Add(e *Entry) error {
 	return nil
 }
 
-// begin makes the index, once.
+// begin creates the index at the first call.
 func (b *Builder) begin() {
 	if b.x == nil {
 		b.x = new(Index)
 	}
 }
 
-// maxDepth is the most directories that one key can lead through: the longest name is an extended header.
+// maxDepth is the largest number of directories in one key: the longest name fills an extended header.
 const maxDepth = maxSpecial
 
-// Finish returns the index of the entries added, of a tar with its end marker at offset end. The Builder must not be
+// Finish returns the index of the added entries, for a tar with its end marker at offset end. The Builder must not be
 // used afterwards.
 func (b *Builder) Finish(end int64) *Index {
 	b.begin()
@@ -163,8 +161,8 @@ func (b *Builder) Finish(end int64) *Index {
 	return x
 }
 
-// closedBy reports whether the entry in whose content the scanner stopped begins another sample than the open one,
-// which is whole then.
+// closedBy reports whether the open sample is complete, because the entry in whose content the scanner stopped begins
+// another sample.
 func (b *Builder) closedBy(s *Scanner) bool {
 	if b.x == nil || s.count == b.x.c.rows() {
 		return false // the scanner stopped in a header
@@ -173,8 +171,8 @@ func (b *Builder) closedBy(s *Scanner) bool {
 	return ok && s.entry.Regular && key != b.key
 }
 
-// dropOpen removes the open sample and all rows after it. It returns where the remaining entries end, which is at end
-// if no sample is open.
+// dropOpen removes the open sample and all rows after it. It returns where the remaining entries end; end if no sample
+// is open.
 func (b *Builder) dropOpen(end int64) int64 {
 	if !b.open {
 		return end
@@ -199,7 +197,7 @@ func (b *Builder) extID(ext string) uint64 {
 	return id
 }
 
-// countExt returns how many members with this extension the open sample has; the last one is in the last row.
+// countExt returns how many members of the open sample have this extension, including the one in the last row.
 func (b *Builder) countExt(id uint64) (nth uint64) {
 	const few = 32
 	c := &b.x.c
@@ -250,8 +248,8 @@ func (b *Builder) close() {
 	c.sample.raw[dir] = uint32(c.first.n)
 }
 
-// enter returns the row of the directory for the part of a key up to its last slash, and whether every name on the way
-// is the component itself.
+// enter returns the row of the directory for the part of a key up to its last slash, and whether every directory name
+// on the way equals its component, unescaped.
 func (b *Builder) enter(prefix string) (dir int, natural bool) {
 	natural = true
 	for depth := 0; prefix != ""; depth++ {
@@ -267,8 +265,8 @@ func (b *Builder) enter(prefix string) (dir int, natural bool) {
 	return dir, natural
 }
 
-// place returns the row of a directory for a sample: the one of that name or, if an earlier sample has it, one with the
-// first free number added to the name.
+// place returns the row of a directory for a sample: the directory with that name or, if an earlier sample has it, one
+// with the first free number appended to the name.
 func (b *Builder) place(parent int, name string) int {
 	dir, ok := b.find(parent, name)
 	if !ok {
@@ -290,8 +288,8 @@ func (b *Builder) place(parent int, name string) int {
 	return b.addDir(parent, numbered(name, n))
 }
 
-// find returns the row of a directory by its parent's row and its name. It is [lookup] with fewer comparisons of names,
-// thanks to tags.
+// find returns the row of a directory by its parent's row and its name. It is like [lookup], but the tags save most
+// comparisons of names.
 func (b *Builder) find(parent int, name string) (int, bool) {
 	c := &b.x.c
 	tag := uint32(hash(b.x.seed, uint64(parent), name))
@@ -342,7 +340,7 @@ func (b *Builder) addDir(parent int, name string) int {
 	return row
 }
 
-// insert puts a directory into the hash table, which has room.
+// insert puts a directory into the hash table, which must have a free place.
 func (b *Builder) insert(row, tag uint32) {
 	t := &b.x.c.table
 	mask := uint32(t.n - 1)

@@ -9,7 +9,7 @@ import (
 )
 
 // Open returns a reader of the content of the entry in a row; plain reads the plain shard. Holes read as zeros. Open
-// calls Check first. The reader is as safe for concurrent use as plain.
+// calls Check first. The reader is safe for concurrent use if plain is.
 func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 	if err := x.Check(row, plain); err != nil {
 		return nil, err
@@ -21,9 +21,9 @@ func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 	return io.NewSectionReader(plain, data, size), nil
 }
 
-// Check compares an index that came from a file with the plain shard's headers of the entry in a row, the first time it
-// is called for that row. Its error wraps ErrStale if they differ, or is one of reading plain. An index that was built
-// needs no check.
+// Check compares the entry in a row of an index from a file with its headers in the plain shard, the first time it is
+// called for that row. The error wraps ErrStale if they differ, or is a read error of plain. For an index that was
+// built, Check does nothing.
 func (x *Index) Check(row int, plain io.ReaderAt) error {
 	f := x.pages
 	if f == nil {
@@ -51,7 +51,7 @@ func (x *Index) Check(row int, plain io.ReaderAt) error {
 	return nil
 }
 
-// compare reports whether the headers of an entry agree with the index. Its errors are those of reading.
+// compare reports whether the headers of an entry agree with the index. Its errors are read errors.
 func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	m := x.Member(row)
 	if m.Header < 0 || m.End <= m.Header {
@@ -66,7 +66,7 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	case err == io.EOF, errors.Is(err, ErrNotTar), errors.Is(err, ErrDamaged), errors.Is(err, ErrTruncated):
 		return false, nil
 	case err != nil:
-		// The Scanner has counted members from this one.
+		// The Scanner counts members from this one on, so its number is wrong.
 		return false, fmt.Errorf("headers of member %d: %w", row, errors.Unwrap(err))
 	}
 	_, _, keyed := MemberKey(string(e.Name))

@@ -2,12 +2,12 @@ package index
 
 import "github.com/shardfs/shardfs/internal/codec"
 
-// checkpoints are the checkpoints of a shard as columns. They are [codec.Points].
+// checkpoints are the checkpoints of a shard as columns. They implement [codec.Points].
 type checkpoints struct {
-	out, in column // offsets in the plain and in the stored shard
-	start   column // State, and memberStart where a member of the compressed file starts
+	out, in column // offsets in the plain and in the compressed shard
+	start   column // State, plus memberStart if a member of the compressed file starts there
 	windows texts
-	sumEnd  column // end of its sums in sums
+	sumEnd  column // end of its checksums in sums
 	sums    column
 }
 
@@ -24,7 +24,7 @@ func (p *checkpoints) fits() bool {
 	return p.in.n == n && p.start.n == n && p.windows.ends.n == n && p.sumEnd.n == n
 }
 
-// packCheckpoints returns checkpoints as columns; nil gives none.
+// packCheckpoints returns checkpoints as columns; for nil, none.
 func packCheckpoints(points codec.Points) *checkpoints {
 	if p, ok := points.(*checkpoints); ok {
 		return p

@@ -6,13 +6,13 @@ import (
 	"unsafe"
 )
 
-// groupLen is how many values of a column are packed together. With more of them one odd value widens more others, with
-// fewer the groups' heads weigh more.
+// groupLen is how many values of a column are packed together. In larger groups one outlier widens more values; with
+// smaller groups the heads take more space.
 const groupLen = 128
 
-// group is the head of up to groupLen values. Value i is base + unit*(line(slope, i) + rest), modulo 2^64, where the
-// rests are numbers of width bits, packed one after the other from word at on. Offsets of members of about one size,
-// rows that count up and times of whole seconds need no rests or short ones.
+// group is the head of up to groupLen values. Value i is base + unit*(line(slope, i) + rest), modulo 2^64. The rests
+// are numbers of width bits, packed one after the other, starting at word at. Offsets of members of similar sizes,
+// ascending rows and times of whole seconds need short rests or none.
 type group struct {
 	base  uint64
 	unit  uint64
@@ -20,25 +20,25 @@ type group struct {
 	place uint64 // at<<8 | width
 }
 
-// line returns how far a line has risen at i.
+// line returns the height at i of a line with a slope.
 func line(slope int64, i int) int64 { return slope * int64(i) >> 16 }
 
 const groupSize = int(unsafe.Sizeof(group{}))
 
-// column is a sequence of numbers, packed. It can be appended to until it is sealed, and is then what an index file
-// holds.
+// column is a packed sequence of numbers. Values can be appended until it is sealed; it then has the form that index
+// files contain.
 type column struct {
 	n      int
 	groups []group
 	rests  []uint64
 	tail   []uint64 // values after those in groups
-	raw    []uint32 // all values, in place of groups and tail, of a column whose values still change; nil else
-	pages  *pages   // of the index file that holds groups and rests; nil in memory
-	id     int      // which of the file's columns this is
-	at     int      // offset of groups in the file; rests follow
+	raw    []uint32 // all values, instead of groups and tail, while the values can still change; else nil
+	pages  *pages   // of the index file with groups and rests; nil in memory
+	id     int      // number of the column in the file
+	at     int      // offset of groups in the file, where rests follow
 }
 
-// get returns the value in a row. A row outside the column can only come from a corrupt index file; its value is 0.
+// get returns the value in a row. A row outside the column can only come from a corrupt index file; get then returns 0.
 func (c *column) get(row int) uint64 {
 	if c.raw != nil {
 		return uint64(c.raw[row])
@@ -85,7 +85,7 @@ func (c *column) append(v uint64) {
 	}
 }
 
-// push adds a value to a column whose values still change.
+// push adds a value to a column whose values can still change.
 func (c *column) push(v uint32) {
 	c.n++
 	c.raw = append(c.raw, v)
@@ -104,7 +104,7 @@ func (c *column) pack(values []uint64) {
 		c.groups = append(c.groups, group{base: first, place: uint64(len(c.rests)) << 8})
 		return
 	}
-	var steps [groupLen]int64 // of each value from the first, in units
+	var steps [groupLen]int64 // difference of each value to the first, in units
 	n := len(values)
 	for i, v := range values {
 		steps[i] = int64(v-first) / int64(unit)
@@ -130,7 +130,7 @@ func (c *column) pack(values []uint64) {
 		if bit += width; bit >= 64 {
 			c.rests = append(c.rests, word)
 			bit -= 64
-			word = rest >> (width - bit) // nothing is left of it where bit is 0
+			word = rest >> (width - bit) // 0 if bit is 0
 		}
 	}
 	if bit > 0 {
@@ -138,7 +138,7 @@ func (c *column) pack(values []uint64) {
 	}
 }
 
-// widthOver returns how many bits the rests of a group's steps need over a slope, and the lowest of them.
+// widthOver returns how many bits the rests of a group's steps need with a slope, and sets low to the lowest rest.
 func widthOver(steps []int64, slope int64, low *int64) (width uint64) {
 	for i, step := range steps {
 		*low = min(*low, step-line(slope, i))
@@ -157,7 +157,7 @@ func gcd(a, b uint64) uint64 {
 	return a
 }
 
-// seal packs what is not packed yet; nothing can be appended then.
+// seal packs the remaining values. Afterwards nothing can be appended.
 func (c *column) seal() {
 	if c.raw != nil {
 		raw := c.raw
@@ -173,7 +173,7 @@ func (c *column) seal() {
 	c.tail = nil
 }
 
-// cut removes the values from a row on.
+// cut removes all values from a row on.
 func (c *column) cut(row int) {
 	if row >= c.n {
 		return
@@ -203,7 +203,7 @@ func (c *column) search(v uint64) int {
 	return low
 }
 
-// ascends reports whether no value is less than the one before.
+// ascends reports whether no value is less than the value before it.
 func (c *column) ascends() bool {
 	last := uint64(0)
 	for row := range c.n {
@@ -234,7 +234,7 @@ type texts struct {
 // text is a sequence of bytes.
 type text struct {
 	b     []byte
-	pages *pages // of the index file that holds b; nil in memory
+	pages *pages // of the index file with b; nil in memory
 	id    int
 	at    int // offset in the file
 }
@@ -244,7 +244,7 @@ func (t *texts) append(s string) {
 	t.ends.append(uint64(len(t.all.b)))
 }
 
-// get returns the string in a row, which shares memory with the index.
+// get returns the string in a row. It shares memory with the index.
 func (t *texts) get(row int) []byte {
 	start := uint64(0)
 	if row > 0 {
@@ -276,12 +276,12 @@ func (t *texts) cut(row int) {
 	}
 }
 
-// memory returns the bytes of a slice of numbers, which it shares.
+// memory returns a slice of numbers as bytes, in the same memory.
 func memory[T uint64 | group](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
 }
 
-// numbers is the reverse of memory; b starts at a multiple of 8.
+// numbers is the inverse of memory; b must start at a multiple of 8.
 func numbers[T uint64 | group](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(*new(T))))
 }

@@ -5,40 +5,40 @@ import (
 	"math/bits"
 )
 
-// columns is an index in memory and, column after column, in an index file. All columns are in tar order.
+// columns are the columns of an index, in memory and, one after the other, in an index file. All are in tar order.
 //
 // The directories of the view form a tree in rows: row 0 is the root, and each row names its parent, its first child
 // and its next sibling, so that a listing walks the rows and sorts nothing. 0 means no child, no sibling or a free
-// place in the table, because the root is none of these.
+// place in the table, because the root cannot be any of these.
 type columns struct {
 	// A row for each tar entry.
-	header column // where its headers start; one more row than entries: the last is where the end marker starts
+	header column // offset of its headers; has one more row, with the offset of the end marker
 	size   column // bytes of content
 	mtime  column // nanoseconds since 1970
-	blocks column // of its headers, so that header + blocks*512 is where the content starts
+	blocks column // number of header blocks: the content starts at header + blocks*512
 	mode   column
-	ext    column // row of a sample's member in exts, plus 1; 0: the entry belongs to no sample
+	ext    column // row of the extension in exts, plus 1; 0 for an entry outside samples
 	exts   texts  // extensions
 
 	// A row for each sample.
-	first column // its first member's row
-	dir   column // its directory's row
+	first column // row of its first member
+	dir   column // row of its directory
 
 	// A row for each directory.
 	parent  column
 	names   texts
-	sample  column // the sample it shows, plus 1; 0: it only leads to others
+	sample  column // number of its sample, plus 1; 0 if it has only subdirectories
 	child   column // its first child
-	sibling column // its parent's next child
-	table   column // hash table of the rows by parent and name, with a power of two places
+	sibling column // next child of its parent
+	table   column // hash table of rows by parent and name; its length is a power of two
 
 	// Exceptions, in ascending order of rows. Ordinary shards have few.
 	outsideRow column // entries outside samples
 	outside    texts  // their names
-	keyRow     column // samples whose path is not their key
+	keyRow     column // samples whose path differs from their key
 	keys       texts
 	dupRow     column // members with the extension of an earlier member of their sample
-	dupOrdinal column // number among the members with that extension, from 2
+	dupOrdinal column // number among the members with that extension, counted from 1, so at least 2
 	sparseRow  column // entries with holes
 	sparseEnd  column // end of their extents in extentOff and extentLen
 	extentOff  column
@@ -64,8 +64,8 @@ func (c *columns) texts() []*text {
 // rows returns the number of tar entries.
 func (c *columns) rows() int { return c.size.n }
 
-// hash returns where the search for a directory begins in the table, before reduction to its length. Names are not
-// trusted: without the seed, an attacker could choose some that collide.
+// hash returns the place in the table where the search for a directory begins, before reduction to the length of the
+// table. Without the seed, an attacker could choose names that collide.
 func hash[S []byte | string](seed, parent uint64, name S) uint64 {
 	const a, b = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
 	h := mix(seed^a, parent^b)

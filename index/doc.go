@@ -1,17 +1,17 @@
-// Package index says where the samples of a shard are.
+// Package index finds and stores where the samples of a shard are.
 //
 // A shard is a tar stream; a sample is a run of consecutive members whose names agree up to the first dot of the base
 // name. [Scanner] reads the headers, [Builder] groups them, and [Index] keeps the result as columns of numbers, in tar
-// order and never sorted: pack relies on it. An Index also knows the view, that is, the directories and file names
-// under which the samples are shown; each of them stands for exactly one sample or member.
+// order and never sorted: pack relies on it. An Index also determines the view: the directories and file names under
+// which samples are shown. Each name stands for exactly one sample or member.
 //
 // The package is pure: it reads no files, no network, no flags and no clock. An Index is immutable and safe for
 // concurrent use.
 //
 // # Index files
 //
-// A [File] is an index with the checkpoints of its shard, as it is kept beside the shard or in a cache. Each version of
-// the format reads only its own files, because an index is cheap to build again:
+// A [File] is an index with the checkpoints of its shard, as stored beside the shard or in a cache. Each version of the
+// format reads only its own files, because an index is cheap to rebuild:
 //
 //	1  Columns of numbers of fixed width, in the byte order of the machine, under one checksum of the whole file.
 //	   The magic is at the front only. Checkpoints of gzip.
@@ -19,5 +19,5 @@
 //	   read; the magic at the end, too. Adds the origin's probe, checkpoints of every compression with checksums of
 //	   the bytes between them, and the maps of sparse members.
 //
-// A change that an older build would misread takes a new version. A new field of the JSON that may be missing does not.
+// A change that older programs would misread needs a new version. A new optional field of the JSON does not.
 package index

@@ -14,21 +14,21 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// ErrStale means that an index file is not one of this version, is damaged or does not fit the shard. The remedy is
-// always to build the index again.
+// ErrStale means that an index file has another version, is damaged or does not fit the shard. The remedy is always to
+// rebuild the index.
 var ErrStale = errors.New("unusable index file")
 
-// File is what an index file holds: an index, and what else is needed to read its shard.
+// File is the content of an index file: an index, and everything else that is needed to read its shard.
 type File struct {
 	Origin   Origin       `json:"origin"`
 	Format   codec.Format `json:"format"`
-	Trailing int64        `json:"trailing,omitempty"` // bytes after the compressed data that are not part of it
-	Cut      string       `json:"cut,omitempty"`      // why samples at the end are missing; "": none are
+	Trailing int64        `json:"trailing,omitempty"` // bytes after the compressed data
+	Cut      string       `json:"cut,omitempty"`      // why samples at the end are missing; "" if none are
 	Map      codec.Map    `json:"-"`                  // checkpoints of a compressed shard; of a plain one only the size
 	Index    *Index       `json:"-"`
 }
 
-// An index file holds the magic, the columns, each beginning at a multiple of 8 bytes, and then
+// An index file has the magic, the columns, each starting at a multiple of 8 bytes, and then
 //
 //	meta     JSON: the fields of File, the seed of the hash table, and size and piece of the Map
 //	sections for each column of numbers, of the index and then of the checkpoints: offset, bytes, values (u64 each);
@@ -36,8 +36,8 @@ type File struct {
 //	sums     CRC-32C of each 64 KiB of the columns
 //	tail     offset of meta, of sections, of sums and of the tail (u64 each), CRC-32C of all from meta to here, magic
 //
-// with all numbers little-endian, as they are in memory on every machine that shardfs runs on. Opening it reads only
-// what follows the columns, which is 1/16 000 of the file.
+// with all numbers little-endian, as they are in memory on every machine that shardfs runs on. Opening a file reads
+// only the parts after the columns, 1/16 000 of the file.
 //
 // The package comment has the history of versions.
 const (
@@ -49,8 +49,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// IsFile reports whether r, of size bytes, is an index file of some version, maybe one that was cut short. It reads a
-// few bytes, and says no where they cannot be read.
+// IsFile reports whether r, of size bytes, is an index file of any version, possibly truncated. It reads a few bytes,
+// and returns false if they cannot be read.
 func IsFile(r io.ReaderAt, size int64) bool {
 	for _, at := range []int64{0, size - int64(len(fileMagic))} {
 		b := make([]byte, len(magicPrefix))
@@ -69,7 +69,7 @@ type meta struct {
 	Piece int64  `json:"piece"`
 }
 
-// Write writes the index file. The same File gives the same bytes, except for the seed of an index that was not
+// Write writes the index file. Equal Files give equal bytes, except for the seed of an index that was not
 // canonicalized.
 func (f *File) Write(w io.Writer) error {
 	m := meta{File: *f, Seed: f.Index.seed, Plain: f.Map.Plain, Piece: f.Map.Piece}
@@ -78,7 +78,7 @@ func (f *File) Write(w io.Writer) error {
 		return err
 	}
 	out := &pageWriter{w: w}
-	out.write([]byte(fileMagic)) // at the front, too, so that IsFile knows a file that was cut short
+	out.write([]byte(fileMagic)) // at the front, too, so that IsFile recognizes a truncated file
 	var sections []byte
 	section := func(values int, parts ...[]byte) {
 		start := out.n
@@ -117,7 +117,7 @@ func (f *File) Write(w io.Writer) error {
 // pageWriter computes the checksums of pages.
 type pageWriter struct {
 	w    io.Writer
-	n    int64 // bytes so far
+	n    int64 // bytes written so far
 	sum  uint32
 	sums []byte
 	err  error
@@ -148,13 +148,13 @@ type fileParts struct {
 	columns, meta, sections, sums []byte
 }
 
-// splitFile finds the parts of an index file, of which it verifies all but the columns.
+// splitFile finds the parts of an index file, and verifies all except the columns.
 func splitFile(b []byte) (p fileParts, err error) {
 	if len(b) < tailSize || string(b[len(b)-len(fileMagic):]) != fileMagic {
 		return p, fmt.Errorf("%w: not an index of this version", ErrStale)
 	}
 	tail := b[len(b)-tailSize:]
-	var at [5]uint64 // where meta, sections, sums and the tail begin, and where they should end
+	var at [5]uint64 // offsets of meta, sections, sums and tail, and the end of the tail
 	for i := range 4 {
 		at[i] = binary.LittleEndian.Uint64(tail[8*i:])
 	}
@@ -172,10 +172,9 @@ func splitFile(b []byte) (p fileParts, err error) {
 	return p, nil
 }
 
-// Decode returns the index file that b holds. The result shares memory with b, which must start at a multiple of 8, as
-// mapped and allocated memory does, and must not change. Damage in the columns is found when they are read: then
-// rebuild is called, at most once and by the goroutine that finds the damage, to index the shard again. Its errors wrap
-// ErrStale.
+// Decode decodes the index file in b. The result shares memory with b, which must start at a multiple of 8, as mapped
+// and allocated memory does, and must not change. Damage in the columns is found when they are read: the goroutine that
+// finds it then calls rebuild, at most once, to index the shard again. Errors of Decode wrap ErrStale.
 func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
 	parts, err := splitFile(b)
 	if err != nil {
@@ -208,19 +207,19 @@ func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
 	return &f, nil
 }
 
-// columnSet holds all columns of an index file, in its order.
+// columnSet has all columns of an index file, in order.
 type columnSet struct {
 	numbers []*column
 	texts   []*text
 }
 
-// columnsOf returns the columns that an index file is written from.
+// columnsOf returns the columns of an index file to write.
 func columnsOf(f *File) columnSet {
 	p := packCheckpoints(f.Map.Points)
 	return columnSet{append(f.Index.c.numbers(), p.numbers()...), append(f.Index.c.texts(), &p.windows.all)}
 }
 
-// decode sets the columns to what the sections say.
+// decode sets the columns from the sections.
 func (set columnSet) decode(parts fileParts, pages *pages) error {
 	columns, sections := parts.columns, parts.sections
 	if len(sections) != (len(set.numbers)+len(set.texts))*sectionSize {
@@ -266,9 +265,9 @@ func (x *Index) fits() bool {
 		same(c.sparseRow.n, &c.sparseEnd) && same(c.extentOff.n, &c.extentLen)
 }
 
-// Verify reads all of the index file and returns an error that wraps ErrStale if some of it is not as it was written,
-// or if a column that must ascend does not. A program that trusts a file without it may be led over the same rows again
-// and again. An index that was built, not decoded, is always good.
+// Verify reads the whole index file and returns an error that wraps ErrStale if a checksum is wrong, or if a column
+// that must be ascending is not. Without it, a forged file could make a program visit the same rows again and again. An
+// index that was built, not decoded, is always valid.
 func (f *File) Verify() error {
 	c := &f.Index.c
 	ascending := []*column{

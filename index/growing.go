@@ -8,26 +8,26 @@ import (
 	"sync/atomic"
 )
 
-// Growing is an index that one goroutine builds while others read it. Rows and names that can be seen do not change any
-// more. All methods are safe for concurrent use, but Build is called once.
+// Growing is an index that one goroutine builds while others read it. Visible rows and names do not change. All methods
+// are safe for concurrent use, but Build must be called only once.
 type Growing struct {
 	concurrent bool
-	whole      atomic.Bool // nothing below changes any more
+	whole      atomic.Bool // the fields below do not change any more
 
 	mu      sync.RWMutex // guards all below
 	b       Builder
-	err     error // why the index ends before the shard
+	err     error // why the index ends before the shard does
 	waiting []*waiter
 }
 
-// waiter waits until found is true of an index that grows.
+// waiter waits until found returns true for a growing index.
 type waiter struct {
 	found func(x *Index) bool
-	ok    bool // found was true; set before done is closed
+	ok    bool // found has returned true; set before done is closed
 	done  chan struct{}
 }
 
-// NewGrowing returns an index without samples, to be built with these options.
+// NewGrowing returns an index without samples, which Build will build with these options.
 func NewGrowing(o BuildOptions) *Growing {
 	g := &Growing{concurrent: o.Concurrent}
 	g.b.onSample = o.OnSample
@@ -37,11 +37,11 @@ func NewGrowing(o BuildOptions) *Growing {
 	return g
 }
 
-// Index returns the index. Until Build has returned, it may only be used inside Wait.
+// Index returns the index. Until Build has returned, it may be used only inside Wait.
 func (g *Growing) Index() *Index { return g.b.x }
 
-// Build is [Build] for an index that others read. If tolerant, and the tar is cut or damaged, Wait finds nothing after
-// that place; otherwise it returns the error of Build.
+// Build is [Build] for an index that other goroutines read. If the tar is cut or damaged, Wait returns the error of
+// Build; if tolerant is set, it does so only if no member was read.
 func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {
 	s := NewScanner(r)
 	end, err := addAll(s, g.add, g.concurrent)
@@ -56,7 +56,7 @@ func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {
 	return x, err
 }
 
-// add adds an entry and wakes those that waited for it.
+// add adds an entry. If that completes a sample, it wakes the waiters whose found returns true.
 func (g *Growing) add(e *Entry) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,7 +68,7 @@ func (g *Growing) add(e *Entry) error {
 	return err
 }
 
-// wake ends the waiting of those for which found is true, or of all.
+// wake wakes the waiters whose found returns true, or all.
 func (g *Growing) wake(all bool) {
 	g.waiting = slices.DeleteFunc(g.waiting, func(w *waiter) bool {
 		w.ok = w.found(g.b.x)
@@ -79,10 +79,10 @@ func (g *Growing) wake(all bool) {
 	})
 }
 
-// Wait calls found with the index as it is now, which does not change until found returns. As long as found returns
-// false and the index grows, found is called again whenever there are more samples, by any goroutine; it must be quick.
-// Wait returns nil when found has returned true; when the index is whole, the error that ended it early if there was
-// one; and when ctx ends, its cause. Of two at once, found counts.
+// Wait calls found with the current index, which does not change until found returns. While found returns false and the
+// index grows, found is called again, by any goroutine, whenever there are more samples; it must be fast. Wait returns
+// nil when found has returned true; when the index is whole, the error that ended it early, if any; and when ctx ends,
+// its cause. If found returns true at the same time as another condition, Wait returns nil.
 func (g *Growing) Wait(ctx context.Context, found func(x *Index) bool) error {
 	if g.whole.Load() {
 		if found(g.b.x) {
@@ -110,10 +110,10 @@ func (g *Growing) Wait(ctx context.Context, found func(x *Index) bool) error {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
-		g.mu.Lock() // from here on, found is not called
+		g.mu.Lock() // found is not called from here on
 		g.waiting = slices.DeleteFunc(g.waiting, func(other *waiter) bool { return other == w })
 		g.mu.Unlock()
-		if !w.ok { // else found was true meanwhile, and the caller has what it took
+		if !w.ok { // else found has returned true meanwhile
 			return context.Cause(ctx)
 		}
 	}

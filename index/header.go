@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// BlockSize is the unit in which a tar is laid out.
+// BlockSize is the size of the blocks of a tar in bytes.
 const BlockSize = 512
 
-// maxSpecial is the longest extended header that is read, in bytes; archive/tar and libarchive have the same limit.
+// maxSpecial is the size of the largest extended header that is read, in bytes; archive/tar and libarchive have the
+// same limit.
 const maxSpecial = 1 << 20
 
 // The types of tar entries that matter here.
@@ -32,7 +33,7 @@ const (
 	typeGNUSparse     = 'S'
 )
 
-// errHeader says that a block is no tar header.
+// errHeader means that a block is not a tar header.
 var errHeader = errors.New("not a tar header")
 
 // block is one 512-byte header.
@@ -47,14 +48,14 @@ func (b block) typeflag() byte   { return b[156] }
 func (b block) magic() []byte    { return b[257:263] }
 func (b block) prefix() []byte   { return b[345:500] }
 
-// isZero reports whether the block is an end marker.
+// isZero reports whether the block has only zeros, as those of the end marker.
 func (b block) isZero() bool {
 	return bytes.Equal(b, zeroBlock[:])
 }
 
 var zeroBlock [BlockSize]byte
 
-// verify checks the checksum, which writers have computed over unsigned and, some, over signed bytes.
+// verify checks the checksum. Most writers compute it over unsigned bytes, some over signed ones.
 func (b block) verify() error {
 	want, err := parseOctal(b.checksum())
 	if err != nil {
@@ -78,7 +79,7 @@ func (b block) verify() error {
 	return nil
 }
 
-// sum adds up the bytes of the block, eight at a time: one by one, this was a quarter of the time to index small
+// sum adds up the bytes of the block, eight at a time: one by one, this took a quarter of the time to index small
 // members.
 func (b block) sum() int64 {
 	const lanes = 0x00ff00ff00ff00ff
@@ -90,15 +91,15 @@ func (b block) sum() int64 {
 	return int64(sums&0xffff + sums>>16&0xffff + sums>>32&0xffff + sums>>48)
 }
 
-// fullName returns the member's name, with the prefix field where the header's dialect has one.
+// fullName returns the member's name, including the prefix field if the header's format has one.
 func (b block) fullName(buf []byte) []byte {
 	name := cString(b.name())
 	if string(b.magic()) != "ustar\x00" {
-		return append(buf, name...) // a header without the field, or GNU's, which keeps times there
+		return append(buf, name...) // a header without the field, or a GNU header, which has times there
 	}
 	prefix := cString(b.prefix())
 	if string(b[508:512]) == "tar\x00" {
-		prefix = cString(b[345:476]) // star keeps times after a shorter prefix
+		prefix = cString(b[345:476]) // star has times after a shorter prefix
 	}
 	if len(prefix) > 0 {
 		buf = append(buf, prefix...)
@@ -115,7 +116,7 @@ func cString(b []byte) []byte {
 	return b
 }
 
-// parseNumber reads a number in octal or, where the first bit is set, in big-endian two's complement.
+// parseNumber parses a number in octal or, if the first bit is set, in big-endian two's complement.
 func parseNumber(b []byte) (int64, error) {
 	if b[0]&0x80 == 0 {
 		return parseOctal(b)
@@ -144,7 +145,7 @@ func parseNumber(b []byte) (int64, error) {
 	return int64(x), nil
 }
 
-// parseOctal reads an octal number between spaces, up to the first NUL; an empty field is 0.
+// parseOctal parses an octal number between spaces, up to the first NUL; an empty field is 0.
 func parseOctal(b []byte) (int64, error) {
 	var x int64
 	for _, c := range bytes.Trim(cString(b), " ") {
@@ -156,17 +157,17 @@ func parseOctal(b []byte) (int64, error) {
 	return x, nil
 }
 
-// extended is what extended headers say of the member that follows them.
+// extended has the values that extended headers set for the next member.
 type extended struct {
-	longName []byte // from a GNU header, stronger than name; empty: not said
-	name     []byte // empty: not said
-	size     int64  // -1: not said
+	longName []byte // from a GNU header, overrides name; empty: not set
+	name     []byte // empty: not set
+	size     int64  // -1: not set
 	mtime    int64  // nanoseconds
 	hasTime  bool
-	sparse   *paxSparse // nil: not said
+	sparse   *paxSparse // nil: not set
 }
 
-// parsePAX reads the records of a PAX header into e.
+// parsePAX parses the records of a PAX header into e.
 func (e *extended) parsePAX(b []byte) error {
 	*e = extended{longName: e.longName, size: -1}
 	for len(b) > 0 {
@@ -190,10 +191,10 @@ func (e *extended) parsePAX(b []byte) error {
 	return nil
 }
 
-// sparsePrefix is what the keys of records on sparse members begin with.
+// sparsePrefix begins the keys of records about sparse members.
 const sparsePrefix = "GNU.sparse."
 
-// set takes one PAX record. An empty value takes an earlier one back, and leaves what the plain header says.
+// set applies one PAX record. An empty value cancels an earlier one, so that the plain header counts.
 func (e *extended) set(key, value string) error {
 	var err error
 	switch {
@@ -214,13 +215,14 @@ func (e *extended) set(key, value string) error {
 			return errHeader
 		}
 	case key == "mtime":
-		// Some writers put nonsense here. It is no reason to refuse a shard: the plain header has a time too.
+		// Some writers write invalid times. That is no reason to refuse a shard, because the plain header has a time
+		// too.
 		e.mtime, e.hasTime = parseTime(value)
 	}
 	return err
 }
 
-// parseTime reads decimal seconds with an optional fraction as nanoseconds.
+// parseTime parses decimal seconds with an optional fraction, and returns nanoseconds.
 func parseTime(s string) (nanoseconds int64, ok bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
@@ -240,7 +242,7 @@ func parseTime(s string) (nanoseconds int64, ok bool) {
 	return clampTime(seconds, nanos), true
 }
 
-// clampTime returns a time as nanoseconds since 1970, at the nearest end of their range (1678 to 2262) when outside it.
+// clampTime returns a time as nanoseconds since 1970, clamped to their range (1678 to 2262).
 func clampTime(seconds, nanos int64) int64 {
 	const limit = math.MaxInt64/int64(time.Second) - 1
 	return min(max(seconds, -limit), limit)*int64(time.Second) + nanos

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Index says where the members of a shard are and under which names its samples are shown. It is immutable and safe for
-// concurrent use; that of a [Growing] changes until it is whole.
+// Index has the places of a shard's members and the names under which its samples are shown. It is immutable and safe
+// for concurrent use, except that the Index of a [Growing] changes until it is whole.
 type Index struct {
 	c      columns
 	seed   uint64 // of the hash table
 	closed int    // all samples before this row are complete; the number of rows, unless the index is still being built
-	pages  *pages // of the index file that holds the columns; nil for an index that was built
+	pages  *pages // of the index file with the columns; nil for an index that was built
 }
 
 // Member is one entry of the tar. Offsets and sizes are in bytes, offsets in the plain shard.
 type Member struct {
-	Row    int    // number of the entry among all of the tar, from 0
+	Row    int    // number of the entry in the tar, from 0
 	Ext    string // extension; meaningless unless InSample
 	Header int64  // where its first header starts
 	Data   int64  // where its content starts
-	Size   int64  // of the content, holes included
+	Size   int64  // of the content, including holes
 	End    int64  // where the next member starts
 
 	ModTime  time.Time
@@ -32,22 +32,22 @@ type Member struct {
 // Sample is a run of members with one key.
 type Sample struct {
 	Number int    // number of the sample in the shard, from 0
-	Key    string // as the members have it, also where Path differs
-	Path   string // of its directory in the view, slash-separated
+	Key    string // as in the members' names, even if Path differs
+	Path   string // path of its directory in the view, slash-separated
 	// Rows Start to End-1 of the tar are the sample's members and the entries outside samples between them. Entries
-	// between one sample and the next are in neither.
+	// between one sample and the next belong to neither range.
 	Start, End int
 }
 
-// Err returns an error that wraps ErrStale once a method has found that the index file which the index came from is
-// damaged for good, contradicts itself or does not fit the shard. Results since then may be wrong. It is nil for an
-// index that was built.
+// Err returns an error that wraps ErrStale once a method has found that the index file is damaged beyond repair,
+// contradicts itself or does not fit the shard. Results since then may be wrong. For an index that was built it returns
+// nil.
 func (x *Index) Err() error { return x.pages.err() }
 
 // Samples returns the number of samples.
 func (x *Index) Samples() int { return x.c.first.n }
 
-// Rows returns the number of entries of the tar, those outside samples included.
+// Rows returns the number of entries of the tar, including those outside samples.
 func (x *Index) Rows() int { return x.c.rows() }
 
 // Outside returns the number of entries outside samples.
@@ -56,7 +56,7 @@ func (x *Index) Outside() int { return x.c.outsideRow.n }
 // End returns where the tar's end marker starts.
 func (x *Index) End() int64 { return x.Offset(x.Rows()) }
 
-// Offset returns where the headers of a row start; that of the row after the last is the end marker's offset.
+// Offset returns where the headers of a row start; for the row after the last, where the end marker starts.
 func (x *Index) Offset(row int) int64 { return int64(x.c.header.get(row)) }
 
 // Member returns the entry in a row.
@@ -80,8 +80,8 @@ func (x *Index) Member(row int) Member {
 // ext returns the extension of a sample's member.
 func (x *Index) ext(row int) []byte { return x.c.exts.get(int(x.c.ext.get(row)) - 1) }
 
-// Content returns where the content of the entry in a row starts, and its size with its holes. Holes are not stored, so
-// content with holes must be read through Open.
+// Content returns where the content of the entry in a row starts, and its size including holes. Holes are not stored,
+// so content with holes must be read through Open.
 func (x *Index) Content(row int) (data, size int64) {
 	return x.Offset(row) + int64(x.c.blocks.get(row))*BlockSize, int64(x.c.size.get(row))
 }
@@ -137,7 +137,7 @@ func (x *Index) Key(number int) string {
 	return x.Path(x.DirOf(number))
 }
 
-// explicitKey returns the key of a sample whose key is kept, because its path is not the key.
+// explicitKey returns the key of a sample whose key is stored, because its path differs.
 func (x *Index) explicitKey(number int) (key string, ok bool) {
 	i, ok := x.c.keyRow.find(uint64(number))
 	if ok {
@@ -182,17 +182,17 @@ func (x *Index) Extensions() map[string]int {
 // Dir is a directory of the view, by its row. Rows are numbered from 0, the root, in order of first appearance.
 type Dir uint32
 
-// Root is the directory that holds everything.
+// Root is the root directory.
 const Root Dir = 0
 
-// Dirs returns the number of directories, the root included.
+// Dirs returns the number of directories, including the root.
 func (x *Index) Dirs() int { return x.c.parent.n }
 
-// Parent returns the directory that holds d, which is not the root.
+// Parent returns the parent of d, which must not be the root.
 func (x *Index) Parent(d Dir) Dir { return Dir(x.rowBefore(x.c.parent.get(int(d)), d)) }
 
-// rowBefore returns a row that must come before that of d, as every parent does, so that every way up ends. If an index
-// file has another order, it is corrupt, and the result is the root.
+// rowBefore returns row if it comes before that of d, as every parent does, so that every walk up ends. Otherwise the
+// index file is corrupt, and the result is the root.
 func (x *Index) rowBefore(row uint64, d Dir) uint64 {
 	if row >= uint64(d) {
 		return x.pages.corrupt()
@@ -232,8 +232,8 @@ func (x *Index) Sibling(d Dir) (Dir, bool) {
 	return x.nextSibling(x.c.sibling.get(int(d)), d, x.c.parent.get(int(d)))
 }
 
-// nextSibling returns the directory in a row, which must come after that of d and be in parent, so that every walk
-// ends; false for row 0. If an index file has another order, it is corrupt, and there is no sibling.
+// nextSibling returns the directory in a row, which must come after that of d and have the same parent, so that every
+// walk ends; false for row 0. Otherwise the index file is corrupt, and there is no sibling.
 func (x *Index) nextSibling(row uint64, d Dir, parent uint64) (Dir, bool) {
 	if row != 0 && (row <= uint64(d) || row >= uint64(x.Dirs()) || x.c.parent.get(int(row)) != parent) {
 		row = x.pages.corrupt()
@@ -241,7 +241,7 @@ func (x *Index) nextSibling(row uint64, d Dir, parent uint64) (Dir, bool) {
 	return Dir(row), row != 0
 }
 
-// SampleIn returns the number of the sample that d shows; false for a directory that only leads to others.
+// SampleIn returns the number of the sample that d shows; false if d has only subdirectories.
 func (x *Index) SampleIn(d Dir) (number int, ok bool) {
 	n := x.c.sample.get(int(d))
 	if n > uint64(x.Samples()) {
@@ -276,7 +276,7 @@ func (x *Index) FindKey(key string) (number int, ok bool) {
 	if number, ok = x.SampleIn(d); !ok || x.Key(number) == key {
 		return number, ok
 	}
-	// A sample with another key has its path. If there is one with this key it has another path, and its key is kept.
+	// The sample at this path has another key. If there is one with this key, its path differs, so its key is stored.
 	for i := range x.c.keyRow.n {
 		if string(x.c.keys.get(i)) == key {
 			return int(x.c.keyRow.get(i)), true
@@ -285,10 +285,10 @@ func (x *Index) FindKey(key string) (number int, ok bool) {
 	return 0, false
 }
 
-// SampleOfRow returns the number of the sample that a member in a row belongs to.
+// SampleOfRow returns the number of the sample of the member in a row.
 func (x *Index) SampleOfRow(row int) int { return x.c.first.search(uint64(row)+1) - 1 }
 
-// nth returns the number of a member among those of its sample with the same extension, from 1.
+// nth returns the number of a member among the members of its sample with the same extension, from 1.
 func (x *Index) nth(row int) int {
 	if i, ok := x.c.dupRow.find(uint64(row)); ok {
 		return int(x.c.dupOrdinal.get(i))
@@ -299,8 +299,8 @@ func (x *Index) nth(row int) int {
 // FileName returns the name of a sample's member in its directory.
 func (x *Index) FileName(row int) string { return memberFile(string(x.ext(row)), x.nth(row)) }
 
-// FindFile returns the row of the member that a file in the directory of a sample shows. It reports false for a name
-// that no member has, and for KeyFile and SourceFile.
+// FindFile returns the row of the member that is shown under a file name in the directory of a sample. It returns false
+// for any other name, and for KeyFile and SourceFile.
 func (x *Index) FindFile(number int, name string) (row int, ok bool) {
 	if !strings.HasPrefix(name, memberPrefix) {
 		return 0, false

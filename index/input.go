@@ -2,8 +2,8 @@ package index
 
 import "io"
 
-// Read-ahead in bytes. A run of small members is best read in large pieces. After a large member that was skipped, a
-// piece the size of a page holds the next few headers, and little is copied for nothing.
+// Read-ahead in bytes. A run of small members is best read in large pieces. After a large member was skipped, one page
+// has the next few headers, and little is read in vain.
 const (
 	minChunk = 4 << 10
 	maxChunk = 256 << 10
@@ -13,11 +13,11 @@ const (
 type input struct {
 	r      io.Reader
 	seeker io.Seeker // nil: r can only be read
-	length int64     // bytes that seeker has; -1 when that is not known
-	offset int64     // of the next block
-	buf    []byte    // the bytes from offset on that have been read
-	store  []byte    // the memory that buf is a part of
-	chunk  int       // how much to read next
+	length int64     // size of seeker in bytes; -1 if it is not known
+	offset int64     // offset of the next block
+	buf    []byte    // bytes that have been read, from offset on
+	store  []byte    // memory of which buf is a part
+	chunk  int       // how many bytes to read next
 }
 
 func newInput(r io.Reader) input {
@@ -34,8 +34,8 @@ func newInput(r io.Reader) input {
 	return in
 }
 
-// block returns the next 512 bytes, valid until the next call. It returns io.EOF when there are none, and
-// io.ErrUnexpectedEOF when there are fewer.
+// block returns the next 512 bytes, valid until the next call. The error is io.EOF if there are none, and
+// io.ErrUnexpectedEOF if there are fewer.
 func (in *input) block() (block, error) {
 	if len(in.buf) < BlockSize {
 		if err := in.fill(); err != nil {
@@ -48,7 +48,7 @@ func (in *input) block() (block, error) {
 	return b, nil
 }
 
-// fill appends the next chunk to what is left of the last one.
+// fill appends the next chunk to the rest of the last one.
 func (in *input) fill() error {
 	n := copy(in.store, in.buf)
 	m, err := io.ReadAtLeast(in.r, in.store[n:max(in.chunk, n+BlockSize)], BlockSize-n)
@@ -60,7 +60,7 @@ func (in *input) fill() error {
 	return err
 }
 
-// skip passes over n bytes. It returns io.ErrUnexpectedEOF when there are fewer.
+// skip skips n bytes. It returns io.ErrUnexpectedEOF if there are fewer.
 func (in *input) skip(n int64) error {
 	if in.seeker != nil && n > in.length-in.offset {
 		return io.ErrUnexpectedEOF
@@ -78,7 +78,7 @@ func (in *input) skip(n int64) error {
 		n -= int64(len(in.buf))
 		in.offset += int64(len(in.buf))
 		in.buf = nil
-		// What is left may be less than a block, and enough.
+		// The rest may be shorter than a block and still be enough.
 		if err := in.fill(); err != nil && (err != io.ErrUnexpectedEOF || n > int64(len(in.buf))) {
 			return unexpected(err)
 		}
@@ -88,7 +88,7 @@ func (in *input) skip(n int64) error {
 	return nil
 }
 
-// unexpected returns err, and io.ErrUnexpectedEOF for io.EOF.
+// unexpected returns err, but io.ErrUnexpectedEOF for io.EOF.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -96,7 +96,7 @@ func unexpected(err error) error {
 	return err
 }
 
-// size returns how many bytes there are, as far as that is known.
+// size returns the size of the input in bytes, or as far as it is known.
 func (in *input) size() int64 {
 	if in.seeker != nil {
 		return in.length

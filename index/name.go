@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// grouping is the rule that WebDataset publishes and the readers of its shards apply. [SplitName] is its fast form.
+// grouping is the rule of WebDataset for names, which readers of its shards apply. [SplitName] is faster.
 var grouping = regexp.MustCompile(`^((?:.*/|)[^.]+)[.]([^/]*)$`)
 
-// SplitName splits a member's name into the key of its sample and its extension. It reports false for a name that
-// belongs to no sample: one without an extension, or a hidden file that has no directory to give it a key.
-// For every name that is split, key + "." + ext is the name.
+// SplitName splits a member's name into the key of its sample and its extension. It returns false for a name outside
+// samples: one without an extension, or a hidden file in no directory, which has no key. If it returns true, key + "."
+// + ext is the name.
 func SplitName(name string) (key, ext string, ok bool) {
 	if strings.IndexByte(name, '\n') >= 0 {
-		// The rule's dot does not match a newline, which matters only here and is not worth a second hand-written form.
+		// The dot in grouping does not match a newline; such names are too rare for a faster form.
 		if m := grouping.FindStringSubmatch(name); m != nil {
 			return m[1], m[2], true
 		}
@@ -25,8 +25,7 @@ func SplitName(name string) (key, ext string, ok bool) {
 		return "", "", false
 	}
 	if dot == 0 {
-		// A hidden file takes its directory, slash included, as key, unless a dot in the directory's own name comes
-		// first.
+		// The key of a hidden file is its directory with the slash, unless the directory's own name has a dot.
 		if base == 0 {
 			return "", "", false
 		}
@@ -39,8 +38,8 @@ func SplitName(name string) (key, ext string, ok bool) {
 	return name[:dot], name[dot+1:], true
 }
 
-// MemberKey is SplitName for the name of a regular file in a tar: it also passes over the names that readers of shards
-// pass over.
+// MemberKey is SplitName for the name of a regular file in a tar: it also returns false for names that readers of
+// shards skip.
 func MemberKey(name string) (key, ext string, ok bool) {
 	if IsMeta(name) {
 		return "", "", false

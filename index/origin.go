@@ -5,19 +5,18 @@ import (
 	"fmt"
 )
 
-// Origin says of which bytes an index is.
+// Origin identifies the bytes from which an index was made.
 //
-// In index files and in the manifests of scratch directories it is a JSON object of size, mtime, inode and probe. The
-// two numbers in the middle are the Version of a local file, written so because the first releases knew nothing else;
-// any other Version is a string under its own name, which those releases take for another file. An embedded index has
-// no Version.
+// In index files and in the manifests of scratch directories it is a JSON object of size, mtime, inode and probe. Mtime
+// and inode are the Version of a local file, in the form that the first releases used; any other Version is a string
+// field, which those releases treat as another file. An embedded index has no Version.
 type Origin struct {
-	Size    int64  // bytes of the shard as it is stored
-	Version string // what its store tells versions apart by; "" where it is not known
-	Probe   string // digest of some of the bytes, the same for every copy; "" where it is not known
+	Size    int64  // size of the stored shard in bytes
+	Version string // see store.Version; "" if unknown
+	Probe   string // digest of some of the bytes, equal for every copy; "" if unknown
 }
 
-// originJSON is an Origin as it is kept.
+// originJSON is the stored form of an Origin.
 type originJSON struct {
 	Size    int64  `json:"size"`
 	ModTime int64  `json:"mtime"` // nanoseconds since 1970
@@ -26,10 +25,10 @@ type originJSON struct {
 	Version string `json:"version,omitempty"`
 }
 
-// fileVersion is what the Version of a local file looks like.
+// fileVersion is the format of the Version of a local file.
 const fileVersion = "file:%d:%d"
 
-// kept returns the origin as it is kept.
+// kept returns the stored form of an origin.
 func (o Origin) kept() originJSON {
 	j := originJSON{Size: o.Size, Probe: o.Probe}
 	if n, err := fmt.Sscanf(o.Version, fileVersion, &j.ModTime, &j.Inode); n != 2 || err != nil ||
@@ -55,7 +54,7 @@ func (o *Origin) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// String describes an origin. Checkpoints of runs hold the text, so that of a local file does not change.
+// String describes an origin. Checkpoints of runs contain the text, so that of a local file must not change.
 func (o Origin) String() string {
 	j := o.kept()
 	if j.Version != "" {
@@ -64,13 +63,13 @@ func (o Origin) String() string {
 	return fmt.Sprintf("{Size:%d ModTime:%d Inode:%d Probe:%s}", j.Size, j.ModTime, j.Inode, j.Probe)
 }
 
-// Same reports whether two origins are of the same unchanged object. Where both have a probe, that also finds a file
-// that was written in place and given its old time again.
+// Same reports whether two origins are of the same unchanged object. If both have a probe, that also detects a file
+// that was changed in place and got its old time back.
 func (o Origin) Same(p Origin) bool {
 	return o.Size == p.Size && o.Version == p.Version && (o.Probe == p.Probe || o.Probe == "" || p.Probe == "")
 }
 
-// Copy reports whether two origins are of objects that are copies of each other, as far as their size and probes tell.
+// Copy reports whether two origins are of copies of the same bytes, judging by size and probe.
 func (o Origin) Copy(p Origin) bool {
 	return o.Size == p.Size && o.Probe != "" && o.Probe == p.Probe
 }

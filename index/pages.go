@@ -11,26 +11,26 @@ import (
 // pageSize is the unit in which an index file is verified, in bytes.
 const pageSize = 64 << 10
 
-// pages is the part of an index file that holds the columns. A page of it is compared with its checksum when something
-// in it is first read, so that opening an index reads almost nothing of it. Where a page is damaged, the whole index is
-// rebuilt from the shard and takes the place of the file; readers notice only the time that takes, because the same
-// shard always gives the same rows.
+// pages is the part of an index file with the columns. Each page is compared with its checksum when it is first read,
+// so opening an index reads almost nothing. If a page is damaged, the whole index is rebuilt from the shard and used
+// instead of the file; readers notice only a delay, because the same shard always gives the same rows.
 //
-// A checksum does not prove who made the file. Columns therefore treat every number in it as possibly forged: one that
-// points outside them reads as 0, and the file is marked corrupt.
+// A checksum does not prove who has written the file. Columns therefore treat every number in it as possibly forged:
+// one that points outside the columns is read as 0, and the file is marked corrupt.
 //
-// All methods are safe for concurrent use. A nil *pages stands for an index in memory, which cannot be corrupt.
+// All methods are safe for concurrent use. A nil *pages means an index in memory, which cannot be corrupt.
 type pages struct {
 	b        []byte
 	sums     []byte // CRC-32C of each page
 	verified []atomic.Uint64
-	repaired func() columnSet // the columns of the rebuilt index; none if rebuilding failed
-	used     []atomic.Uint64  // a bit for each entry that was found to agree with its headers; see Index.Check
+	repaired func() columnSet // returns the columns of the rebuilt index; none if rebuilding has failed
+	used     []atomic.Uint64  // a bit for each entry that agrees with its headers; see Index.Check
 	buffers  sync.Pool        // for reading headers
 	fault    atomic.Pointer[error]
 }
 
-// newPages returns the pages in b with their checksums. It calls rebuild at most once, when a page is found damaged.
+// newPages returns the pages in b with their checksums. They call rebuild at most once, when a page is found to be
+// damaged.
 func newPages(b, sums []byte, rebuild func() (columnSet, error)) *pages {
 	p := &pages{b: b, sums: sums}
 	p.verified = make([]atomic.Uint64, len(sums)/4/64+1)
@@ -48,7 +48,7 @@ func newPages(b, sums []byte, rebuild func() (columnSet, error)) *pages {
 	return p
 }
 
-// verifyRange reports whether n bytes from an offset on are as they were written.
+// verifyRange reports whether the checksums of n bytes at an offset are right.
 func (p *pages) verifyRange(at, n int) bool {
 	for page := at / pageSize; page*pageSize < at+n; page++ {
 		if p.verified[page/64].Load()&(1<<(page%64)) == 0 && !p.verifyPage(page) {
@@ -79,7 +79,7 @@ func (p *pages) column(id int) *column {
 	return new(column)
 }
 
-// text is column for columns of bytes.
+// text is like column, for columns of bytes.
 func (p *pages) text(id int) *text {
 	if set := p.repaired(); id < len(set.texts) {
 		return set.texts[id]
@@ -87,7 +87,7 @@ func (p *pages) text(id int) *text {
 	return new(text)
 }
 
-// corrupt records that a number points outside the columns. It returns 0, which is used in its place.
+// corrupt records that a number points outside the columns. It returns 0, to be used instead.
 func (p *pages) corrupt() uint64 {
 	if p != nil {
 		p.fail(fmt.Errorf("%w: its numbers contradict one another", ErrStale))
@@ -98,7 +98,7 @@ func (p *pages) corrupt() uint64 {
 // fail records why the file cannot be trusted. The first reason stays.
 func (p *pages) fail(err error) { p.fault.CompareAndSwap(nil, &err) }
 
-// err returns why the file cannot be trusted, once something has been found.
+// err returns why the file cannot be trusted; nil as long as nothing was found.
 func (p *pages) err() error {
 	if p == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"math"
 )
 
-// What can be wrong with a shard. Every error of a [Scanner] that is not a read error wraps one of them.
+// Errors about shards. Every error of a [Scanner] that is not a read error wraps one of them.
 var (
 	ErrNotTar    = errors.New("not a tar")
 	ErrDamaged   = errors.New("damaged shard")
@@ -18,18 +18,18 @@ var (
 // Entry is one member of a tar as its headers describe it. Offsets and sizes are in bytes of the plain shard.
 type Entry struct {
 	Name    []byte // valid until the next call of Scanner.Next
-	Header  int64  // where its first header starts, extended ones included
+	Header  int64  // where its first header starts, including extended headers
 	Data    int64  // where its content starts
-	Size    int64  // of the content, holes included
-	Stored  int64  // of the content in the tar, without holes
+	Size    int64  // of the content, including holes
+	Stored  int64  // size of the content in the tar, without holes
 	End     int64  // where the next member's headers start, after padding
 	ModTime int64  // nanoseconds since 1970
 	Mode    uint16 // permission bits
-	Type    byte   // as archive/tar names them
-	Regular bool   // a regular file, the only kind that samples are made of
+	Type    byte   // type flag, see archive/tar
+	Regular bool   // a regular file, the only type that can be in a sample
 
-	// Sparse says where in the content the stored bytes of a member with holes belong. It is valid until the next call
-	// of Scanner.Next. It is nil for a member without holes.
+	// Sparse has the places in the content of the stored bytes of a member with holes; nil for a member without. It is
+	// valid until the next call of Scanner.Next.
 	Sparse []Extent
 }
 
@@ -37,22 +37,22 @@ type Entry struct {
 // both blocks that mark the end. A Scanner is not safe for concurrent use.
 type Scanner struct {
 	in     input
-	count  int   // entries so far
-	entry  Entry // of the last call of Next
+	count  int   // number of entries so far
+	entry  Entry // result of the last call of Next
 	name   []byte
 	sparse sparseMap
 	end    int64 // where the end marker starts, once seen
 	zeroes int   // blocks of the end marker seen
 }
 
-// NewScanner returns a Scanner of the plain tar that r holds from its current position on, which counts as offset 0.
-// Where r is an [io.Seeker], content is skipped and not read.
+// NewScanner returns a Scanner for a plain tar that starts at r's current position, which counts as offset 0. If r is
+// an [io.Seeker], content is skipped and not read.
 func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{in: newInput(r)}
 }
 
-// Next returns the next entry, valid until the next call. At the end marker its error is io.EOF; others wrap ErrNotTar,
-// ErrDamaged or ErrTruncated, or are errors of reading. After an error it must not be called any more.
+// Next returns the next entry, valid until the next call. At the end marker the error is io.EOF; others wrap ErrNotTar,
+// ErrDamaged or ErrTruncated, or are read errors. After an error Next must not be called again.
 func (s *Scanner) Next() (*Entry, error) {
 	header := s.in.offset
 	ext := extended{size: -1}
@@ -121,7 +121,7 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 	}
 	kind := b.typeflag()
 	if kind == typeRegularOld && len(e.Name) > 0 && e.Name[len(e.Name)-1] == '/' {
-		kind = typeDirectory // what the first tars wrote for one
+		kind = typeDirectory // how the oldest tars mark a directory
 	}
 	if kind >= typeHardLink && kind <= typeFIFO {
 		size = 0 // these have no content, even if the header has a size
@@ -166,7 +166,7 @@ func (s *Scanner) special(at, size int64) ([]byte, error) {
 	if size > maxSpecial {
 		return nil, s.damaged(at, fmt.Sprintf("an extended header of %d bytes", size))
 	}
-	content := make([]byte, 0, min(size, 2*BlockSize)) // more only as bytes come: size may be forged
+	content := make([]byte, 0, min(size, 2*BlockSize)) // grows only as bytes are read, because size may be forged
 	for int64(len(content)) < size {
 		b, err := s.in.block()
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -202,7 +202,7 @@ func (s *Scanner) End() int64 {
 	return s.end
 }
 
-// Rest returns what follows the end marker, once Next has returned io.EOF.
+// Rest returns a reader of the bytes after the end marker, once Next has returned io.EOF.
 func (s *Scanner) Rest() io.Reader {
 	return io.MultiReader(bytes.NewReader(s.in.buf), s.in.r)
 }
@@ -223,7 +223,7 @@ func (s *Scanner) truncated(at int64) error {
 		ErrTruncated, what, s.count-1, s.entry.Name, s.entry.End, s.in.size())
 }
 
-// failed adds to an error of reading where in the tar it happened.
+// failed adds the place in the tar to a read error.
 func (s *Scanner) failed(at int64, err error) error {
 	return fmt.Errorf("member %d at byte %d: %w", s.count, at, err)
 }

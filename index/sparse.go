@@ -6,16 +6,15 @@ import (
 	"sort"
 )
 
-// Extent is a run of stored bytes of a sparse member. Off is an offset in the content; all bytes between extents are
-// zeros.
+// Extent is a run of stored bytes of a sparse member. Off is an offset in the content; bytes between extents are zeros.
 type Extent struct{ Off, Len int64 }
 
 // end returns where the hole after an extent starts.
 func (e Extent) end() int64 { return e.Off + e.Len }
 
-// newSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Its extents
-// are ascending; their bytes are in stored one after the other, from offset base on. The reader keeps extents, and is
-// as safe for concurrent use as stored is.
+// newSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Extents are
+// ascending; their bytes are in stored one after the other, starting at offset base. The reader keeps extents. It is
+// safe for concurrent use if stored is.
 func newSparseReader(stored io.ReaderAt, base int64, extents []Extent, size int64) io.ReaderAt {
 	r := &sparseReader{stored: stored, extents: extents, at: make([]int64, len(extents)), size: size}
 	for i, e := range extents {
@@ -42,7 +41,7 @@ func (r *sparseReader) ReadAt(p []byte, off int64) (n int, err error) {
 	i := sort.Search(len(r.extents), func(i int) bool { return r.extents[i].end() > off })
 	for n < len(p) {
 		at, left := off+int64(n), int64(len(p)-n)
-		hole := left // bytes of it before the next extent
+		hole := left // bytes of the hole before the next extent
 		if i < len(r.extents) {
 			hole = min(left, r.extents[i].Off-at)
 		}

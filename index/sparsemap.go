@@ -14,17 +14,17 @@ const maxExtents = 1 << 20
 
 var errSparse = errors.New("bad sparse map")
 
-// sparseMap is the map of a sparse member. Its memory is used again for the next one.
+// sparseMap is the map of a sparse member. Its memory is reused for the next one.
 type sparseMap struct {
-	extents []Extent // none is empty, and none touches the next
-	count   int      // extents as the map has them
-	end     int64    // of the last one
-	stored  int64    // bytes in all of them
+	extents []Extent // not empty, and not adjacent to each other
+	count   int      // number of extents in the tar's map
+	end     int64    // end of the last one
+	stored  int64    // total length of all extents
 }
 
 func (m *sparseMap) reset() { *m = sparseMap{extents: m.extents[:0]} }
 
-// add takes the next extent, which must come after those before it.
+// add adds the next extent, which must come after the last one.
 func (m *sparseMap) add(off, length int64) error {
 	if m.count == maxExtents {
 		return fmt.Errorf("%w: more than %d extents", errSparse, maxExtents)
@@ -37,7 +37,7 @@ func (m *sparseMap) add(off, length int64) error {
 	m.stored += length
 	last := len(m.extents) - 1
 	switch {
-	case length == 0: // GNU tar says so where the file ends
+	case length == 0: // GNU tar marks the end of the file like this
 	case last >= 0 && m.extents[last].end() == off:
 		m.extents[last].Len += length
 	default:
@@ -56,12 +56,12 @@ func (m *sparseMap) finish(size, stored int64) ([]Extent, error) {
 		return nil, nil
 	}
 	if m.extents == nil {
-		m.extents = []Extent{} // nothing but a hole
+		m.extents = []Extent{} // only a hole
 	}
 	return m.extents, nil
 }
 
-// addFields takes the extents of an old GNU header: two numbers of 12 bytes each, up to the first that is empty.
+// addFields adds the extents of an old GNU header: two numbers of 12 bytes each, up to the first empty one.
 func (m *sparseMap) addFields(b block) error {
 	for ; len(b) >= 24 && b[0] != 0; b = b[24:] {
 		off, offErr := parseNumber(b[:12])
@@ -76,7 +76,7 @@ func (m *sparseMap) addFields(b block) error {
 	return nil
 }
 
-// addList takes the extents of a PAX header: offset and length in turn, between commas.
+// addList adds the extents of a PAX header: alternating offsets and lengths, separated by commas.
 func (m *sparseMap) addList(list []byte) error {
 	for more := len(list) > 0; more; {
 		var off, length []byte
@@ -94,7 +94,7 @@ func (m *sparseMap) addList(list []byte) error {
 	return nil
 }
 
-// parseDecimal reads a decimal number without a sign.
+// parseDecimal parses a decimal number without a sign.
 func parseDecimal(s string) (n int64, err error) {
 	if s == "" {
 		return 0, errHeader
@@ -115,19 +115,19 @@ func appendDigit(n int64, c byte) (int64, error) {
 	return n*10 + int64(c-'0'), nil
 }
 
-// paxSparse is what the GNU.sparse records of a PAX header say. There are three formats of them: in 0.0 each extent has
-// records of its own, in 0.1 all have one together, and in 1.0 the map is in front of the content.
+// paxSparse has the values of the GNU.sparse records of a PAX header. There are three formats: in 0.0 each extent has
+// two records, in 0.1 one record has all extents, and in 1.0 the map is in front of the content.
 type paxSparse struct {
 	major, minor string
-	name         []byte // of the member; path may have a made-up one for other readers. Empty: not said
-	size         string // with the holes; 0.0 and 0.1 call it so,
-	realSize     string // and 1.0 so
-	blocks       string // how many extents the list has
-	list         []byte // of extents: offset and length in turn, between commas
-	halves       int    // records of 0.0 that the list is made of
+	name         []byte // name of the member; the record path may have another one for other readers. Empty: not set
+	size         string // size including holes, in 0.0 and 0.1
+	realSize     string // size including holes, in 1.0
+	blocks       string // number of extents in the list
+	list         []byte // extents: alternating offsets and lengths, separated by commas
+	halves       int    // number of 0.0 records in the list, two per extent
 }
 
-// set takes one record, whose key comes without GNU.sparse.
+// set applies one record; its key is without the prefix GNU.sparse.
 func (p *paxSparse) set(key, value string) error {
 	switch key {
 	case "major":
@@ -165,16 +165,16 @@ func (p *paxSparse) set(key, value string) error {
 	return nil
 }
 
-// listed and inFront report where the map is: in the records, in front of the content or, if neither, in no known
-// place.
+// listed and inFront report whether the map is in the records or in front of the content. If neither, the format is
+// unknown.
 func (p *paxSparse) listed() bool {
 	return p.major == "0" && (p.minor == "0" || p.minor == "1") || p.major == "" && p.minor == "" && len(p.list) > 0
 }
 
 func (p *paxSparse) inFront() bool { return p.major == "1" && p.minor == "0" }
 
-// readSparse completes a sparse entry whose last header is the block b at offset at, with records p where there are
-// any.
+// readSparse completes a sparse entry whose last header is the block b at offset at, with PAX records p; nil if there
+// are none.
 func (s *Scanner) readSparse(at int64, b block, p *paxSparse) error {
 	e, m := &s.entry, &s.sparse
 	m.reset()
@@ -207,7 +207,7 @@ func (s *Scanner) readSparse(at int64, b block, p *paxSparse) error {
 func (s *Scanner) readOldMap(b block) error {
 	e, m := &s.entry, &s.sparse
 	if string(b[257:265]) != "ustar  \x00" {
-		return errSparse // star has a type of the same letter, laid out in another way
+		return errSparse // star uses the same type flag with another layout
 	}
 	var err error
 	if e.Size, err = parseNumber(b[483:495]); err != nil {
@@ -227,7 +227,7 @@ func (s *Scanner) readOldMap(b block) error {
 	return nil
 }
 
-// readPAXMap reads the map that PAX records p have or speak of, and takes the name and the size they say.
+// readPAXMap reads the map that PAX records p contain or refer to, and applies their name and size.
 func (s *Scanner) readPAXMap(p *paxSparse) error {
 	e, m := &s.entry, &s.sparse
 	if len(p.name) > 0 {
@@ -255,8 +255,8 @@ func (s *Scanner) readPAXMap(p *paxSparse) error {
 	return nil
 }
 
-// readMapInFront reads the map in front of the content: how many extents there are, then offset and length of each, a
-// decimal line for each number, filled up to a block.
+// readMapInFront reads the map in front of the content: the number of extents, then offset and length of each, one
+// decimal number per line, padded to a block.
 func (s *Scanner) readMapInFront() error {
 	var rest block
 	count, err := s.readLine(&rest)
@@ -282,7 +282,8 @@ func (s *Scanner) readMapInFront() error {
 	return nil
 }
 
-// readLine reads a number from what is left of the last block of the map in front of the content, and from more blocks.
+// readLine reads a number from the rest of the last block of the map in front of the content, and reads more blocks if
+// needed.
 func (s *Scanner) readLine(rest *block) (n int64, err error) {
 	for digits := 0; ; digits++ {
 		if len(*rest) == 0 {

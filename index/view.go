@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// The names in a sample's directory that no member has.
+// The files in a sample's directory that are not members.
 const (
-	KeyFile    = "__key__"    // holds the key's bytes
-	SourceFile = "__source__" // holds the shard's name
+	KeyFile    = "__key__"    // contains the key
+	SourceFile = "__source__" // contains the shard's name
 )
 
 // memberPrefix is the base name under which a sample's members are shown.
@@ -19,17 +19,18 @@ const memberPrefix = "sample"
 // maxName is the longest name in bytes that a directory entry can have on Linux.
 const maxName = 255
 
-// Escaped names. A component of a key is shown as it is wherever a directory entry can carry it. The others are written
-// with an escape that starts with a percent sign:
+// Escaped names. A component of a key is shown unchanged if it can be the name of a directory entry. Otherwise it is
+// escaped with a percent sign:
 //
 //	%HH          the byte HH in upper-case hexadecimal
 //	%            (alone) the empty component
 //	PREFIX%~HASH a component over 255 bytes: its beginning and the start of its SHA-256
 //
-// A percent sign that would read as one of these is itself written %25, so that two components never get one name.
+// A percent sign that could be read as one of these is itself written as %25, so that two components never get the same
+// name.
 
-// escape returns the directory name for one component of a key. Nested says that the component has a parent, which may
-// be a sample: the names of a sample's own files are then escaped, so that a nested sample cannot hide one of them.
+// escape returns the directory name for one component of a key. If nested is set, the component has a parent, which may
+// be a sample: names of a sample's own files are then escaped, so that a nested sample cannot hide one of them.
 func escape(component string, nested bool) string {
 	switch component {
 	case "":
@@ -77,8 +78,8 @@ func fit(name string) string {
 	return name[:maxName-2-2*16] + "%~" + hex.EncodeToString(sum[:16])
 }
 
-// unescape returns the component of a key that a directory name was made from. A name that was shortened is returned as
-// it is.
+// unescape is the inverse of escape: it returns the component of a key for a directory name. A shortened name is
+// returned unchanged.
 func unescape(name string) string {
 	if strings.IndexByte(name, '%') < 0 {
 		return name
@@ -99,7 +100,7 @@ func unescape(name string) string {
 	return b.String()
 }
 
-// unescapePath returns the key that a path of directory names was made from.
+// unescapePath returns the key for a path of directory names.
 func unescapePath(path string) string {
 	if strings.IndexByte(path, '%') < 0 {
 		return path
@@ -111,7 +112,7 @@ func unescapePath(path string) string {
 	return strings.Join(names, "/")
 }
 
-// escapeKey returns the path under which a key is shown when no earlier sample has taken it.
+// escapeKey returns the path under which a key is shown if no earlier sample has that path.
 func escapeKey(key string) string {
 	components := strings.Split(key, "/")
 	for i, c := range components {
@@ -120,8 +121,8 @@ func escapeKey(key string) string {
 	return strings.Join(components, "/")
 }
 
-// KeyOfPath returns the key that is shown under a path of the view. For a path that no key is shown under, such as that
-// of a new directory with a percent sign in its name, the key is the path.
+// KeyOfPath returns the key that is shown under a path of the view. If no key is shown under a path, as for a new
+// directory with a percent sign in its name, KeyOfPath returns the path.
 func KeyOfPath(path string) string {
 	if key := unescapePath(path); escapeKey(key) == path {
 		return key
@@ -129,7 +130,7 @@ func KeyOfPath(path string) string {
 	return path
 }
 
-// numbered returns the name of the n-th directory or file that would have the same name, n counting from 1.
+// numbered returns the name of the n-th (from 1) directory or file that would have the same name.
 func numbered(name string, n int) string {
 	if n == 1 {
 		return name
@@ -137,16 +138,16 @@ func numbered(name string, n int) string {
 	return fit(name + "~" + strconv.Itoa(n))
 }
 
-// memberFile returns the file name of the n-th member with this extension in its sample, n counting from 1.
+// memberFile returns the file name of the n-th (from 1) member with this extension in its sample.
 func memberFile(ext string, n int) string {
 	return fit(escapePercent(numbered(memberPrefix, n) + "." + ext))
 }
 
-// SampleFile returns the name of the file that shows the member with an extension.
+// SampleFile returns the file name of the member with an extension.
 func SampleFile(ext string) string { return memberFile(ext, 1) }
 
 // SplitFile splits the name of a file in a sample's directory into the member's extension and its number among the
-// members with that extension. It reports false for a name that no member has.
+// members with that extension. It returns false if the name is not that of a member.
 func SplitFile(name string) (ext string, n int, ok bool) {
 	rest, ok := strings.CutPrefix(name, memberPrefix)
 	if !ok || rest == "" {
@@ -165,7 +166,7 @@ func SplitFile(name string) (ext string, n int, ok bool) {
 		return "", 0, false
 	}
 	if ext = unescape(rest)[1:]; memberFile(ext, n) != name {
-		ext = rest[1:] // the name of a new file, with a percent sign in it
+		ext = rest[1:] // a new file whose name has a percent sign
 	}
 	return ext, n, true
 }

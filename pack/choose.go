@@ -2,25 +2,25 @@ package pack
 
 import "iter"
 
-// Choice says which samples are taken: Skip, Keys and Count apply in this order. The zero value takes all.
+// Choice selects samples: Skip, Keys and Count apply in this order. The zero value takes all samples.
 type Choice struct {
-	Skip  int             // pass over the first so many samples; 0: none
-	Keys  map[string]bool // of those left, take only these keys, each as often as it comes; nil: all
-	Count int             // of those left, take only so many; 0: all
+	Skip  int             // number of samples to skip at the beginning
+	Keys  map[string]bool // of the rest, take only samples with these keys; nil: all
+	Count int             // of the rest, take only that many; 0: all
 }
 
 // All reports whether every sample is taken.
 func (c Choice) All() bool { return c.Skip == 0 && c.Keys == nil && c.Count == 0 }
 
-// A Chooser applies a Choice to one sample after the other, which may come from several sequences. It is not safe for
-// concurrent use.
+// A Chooser applies a Choice to samples one by one; they may come from several sequences. It is not safe for concurrent
+// use.
 type Chooser struct {
 	Choice
-	Seen  int // samples that Take was asked about
-	Taken int // those of them that it took
+	Seen  int // number of calls of Take
+	Taken int // number of samples taken
 }
 
-// Take reports whether the next sample is taken; key is its key.
+// Take reports whether to take the next sample, which has this key.
 func (c *Chooser) Take(key string) bool {
 	c.Seen++
 	if c.Seen <= c.Skip || c.Keys != nil && !c.Keys[key] {
@@ -30,11 +30,11 @@ func (c *Chooser) Take(key string) bool {
 	return true
 }
 
-// Done reports whether Take will take no more samples.
+// Done reports whether Take will return false for all further samples.
 func (c *Chooser) Done() bool { return c.Count > 0 && c.Taken >= c.Count }
 
-// Apply yields the chosen samples. What is no sample, such as the end of a shard, is kept; what is passed over is
-// freed. The first error is the last that is yielded. Once Count samples were taken, no more are asked for.
+// Apply yields the chosen samples, and everything that is not a sample, such as the end of a shard. It frees the
+// others. It ends after the first error, and once Count samples were taken.
 func (c Choice) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		chooser := Chooser{Choice: c}

@@ -12,32 +12,31 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Dir is a directory of the view as it is now, changes included. Its files can be opened as long as the package that
-// made it says.
+// Dir is a directory of the view as it is now, including changes. The package that made it documents how long its files
+// can be opened.
 type Dir struct {
-	Path      string        // from the root of the view, with slashes; "" for the root itself
-	Sample    *index.Sample // the sample of the shard that it shows; nil if it shows none
+	Path      string        // path from the root of the view, slash-separated; "" for the root
+	Sample    *index.Sample // the sample of the shard in it; nil if there is none
 	Renamed   bool          // the directory of Sample was renamed to Path
-	Untouched bool          // it holds the files of Sample, all unchanged, and nothing else
-	Files     []DirFile     // without their directory; in no order; empty if Untouched
-	Dirs      []Dir         // directories in it that show no sample of the shard, by name
+	Untouched bool          // it has exactly the files of Sample, all unchanged
+	Files     []DirFile     // in no order; empty if Untouched
+	Dirs      []Dir         // subdirectories that are not samples of the shard, by name
 }
 
 // DirFile is a file in a Dir. An unchanged index.KeyFile or index.SourceFile is not listed.
 type DirFile struct {
 	Name    string // base name
-	Row     int    // of the member of the shard that it shows, unchanged; or Changed
+	Row     int    // row of the member of the shard if that is unchanged; else Changed
 	Size    int64  // in bytes
 	Mode    fs.FileMode
 	ModTime time.Time
 	Open    func() (fs.File, error) // nil for an unchanged member, which is read from the shard
 }
 
-// Changed is the row of a file that is new or was changed.
+// Changed is the row of a new or changed file.
 const Changed = -1
 
-// RootFS returns the file system in root. Unlike that of root.FS it takes names of any bytes, as members have, and not
-// only UTF-8.
+// RootFS returns the file system in root. Unlike root.FS it accepts names that are not UTF-8, which members can have.
 func RootFS(root *os.Root) fs.FS { return rootFS{root} }
 
 type rootFS struct{ root *os.Root }
@@ -50,8 +49,8 @@ func (r rootFS) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// readDir reads a directory of fsys, slash-separated from its root. All files in it count as changed. The names of the
-// directories in it are in dirs, and not in the Dir. It follows no links, and leaves out files that are removed
+// readDir reads the directory of fsys with a slash-separated path. All files in it count as changed. It returns the
+// names of subdirectories in dirs, not in the Dir. It follows no symbolic links, and leaves out files that are removed
 // meanwhile.
 func readDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	entries, err := fs.ReadDir(fsys, dir)
@@ -80,8 +79,8 @@ func readDir(fsys fs.FS, dir string) (f Dir, dirs []string, err error) {
 	return f, dirs, nil
 }
 
-// ReadDirs reads a directory of fsys, by its slash-separated name from the root, and all directories below it, which are
-// in Dirs. All files count as changed. It follows no links, and leaves out what is removed meanwhile.
+// ReadDirs reads the directory of fsys with a slash-separated path, and all directories below it, which are in Dirs.
+// All files count as changed. It follows no symbolic links, and leaves out files that are removed meanwhile.
 func ReadDirs(fsys fs.FS, dir string) (Dir, error) {
 	f, dirs, err := readDir(fsys, dir)
 	if err != nil {
@@ -100,7 +99,7 @@ func ReadDirs(fsys fs.FS, dir string) (Dir, error) {
 	return f, nil
 }
 
-// MemberFiles returns the files that show the members of a sample, in tar order, for whose names keep returns true.
+// MemberFiles returns the files of a sample's members for whose names keep returns true, in tar order.
 func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []DirFile {
 	var files []DirFile
 	for row := s.Start; row < s.End; row++ {
@@ -117,7 +116,7 @@ func MemberFiles(x *index.Index, s index.Sample, keep func(name string) bool) []
 	return files
 }
 
-// file returns the file of that name in the directory itself.
+// file returns the file with a name in the directory.
 func (f *Dir) file(name string) (DirFile, bool) {
 	i := slices.IndexFunc(f.Files, func(file DirFile) bool { return file.Name == name })
 	if i < 0 {

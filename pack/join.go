@@ -12,19 +12,19 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// ErrExtensionConflict means that two samples to be joined both have an extension.
+// ErrExtensionConflict means that two samples to be joined have a common extension.
 var ErrExtensionConflict = errors.New("clash of extensions")
 
-// Join is a shard whose members are added to samples of other shards with the same keys. It is not safe for concurrent
+// Join is a shard whose members are added to samples with the same keys of other sources. It is not safe for concurrent
 // use.
 type Join struct {
 	Base
-	Alone int // samples without one of their key in this shard, so far
+	Alone int // number of samples, so far, whose key this shard does not have
 
-	used []bool // by number of its samples: added to one; nil before Apply
+	used []bool // by sample number in the shard: whether it was added; nil before Apply
 }
 
-// Unused returns how many of its samples were added to none, after the sequence of Apply has ended.
+// Unused returns how many samples of the shard were not used, after the sequence of Apply has ended.
 func (o *Join) Unused() (n int) {
 	for _, used := range o.used {
 		if !used {
@@ -34,9 +34,8 @@ func (o *Join) Unused() (n int) {
 	return n
 }
 
-// Apply returns samples with the members that the shard has for their keys, as new ones after their own. If a key
-// occurs in the shard more than once, its first sample counts. An extension that both samples have is an error,
-// ErrExtensionConflict.
+// Apply adds to samples the members that the shard has for their keys, as new members after their own. If the shard has
+// a key more than once, its first sample counts. If both samples have an extension, the error is ErrExtensionConflict.
 func (o *Join) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		o.used = make([]bool, o.Index.Samples())

@@ -2,26 +2,27 @@ package pack
 
 import "iter"
 
-// sortByKey is the value of Order.Sort that means keys.
+// sortByKey is the value of Order.Sort for keys.
 const sortByKey = "key"
 
-// Order says in which order samples are packed. The zero value leaves them as they come.
+// Order is the order in which samples are packed. The zero value keeps the order of the sources.
 type Order struct {
-	// Sort sorts samples by their keys, byte by byte, if it is "key", and otherwise by the content of their first
-	// member with this extension. Samples without such a member come last, and equal ones keep their order. All
-	// samples, and texts of at most 4096 bytes, are in memory; an error wraps ErrSort. "": samples are not sorted.
+	// Sort is "key" to sort samples by key, byte by byte, or an extension to sort them by the content of their first
+	// member with it. Samples without such a member come last, and equal ones keep their order. All samples, and their
+	// texts of at most 4096 bytes, are in memory. Errors wrap ErrSort. "" means not sorted.
 	Sort string
 
-	// Shuffle draws each sample at random from so many in memory. It excludes Sort. 0: samples are not shuffled.
+	// Shuffle is how many samples are kept in memory, from which each next one is drawn at random. It excludes Sort. 0
+	// means not shuffled.
 	Shuffle int
-	// Seed is that of Shuffle: the same samples, Shuffle and Seed give the same order on every machine.
+	// Seed is the seed for Shuffle: the same samples, Shuffle and Seed give the same order on every machine.
 	Seed uint64
 }
 
-// Given reports whether the order is another one than that of the shards.
+// Given reports whether the order may differ from that of the sources.
 func (o Order) Given() bool { return o.Sort != "" || o.Shuffle != 0 }
 
-// Apply yields samples in the order. An error is the last that is yielded.
+// Apply yields samples in the order. It ends after an error.
 func (o Order) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	switch {
 	case o.Shuffle > 0:

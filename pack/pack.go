@@ -1,11 +1,11 @@
 // Package pack writes samples to a tar.
 //
-// A [Writer] is given samples as they are now, one after the other, and appends what they hold: bytes that were not
-// changed exactly as the shard has them, headers included, the rest under plain new headers. Samples come as sequences,
-// and their order is that of the sequence: [All] yields those of a [Source], and [Choice], [Join], [Order] turn one
-// sequence into another. The same samples always give the same bytes, on every machine and at any time.
+// A [Writer] appends samples, as they are now, one after the other: unchanged members byte for byte as in the shard,
+// including headers, and others under plain new headers. Samples come as sequences, in the order of the output: [All]
+// yields those of a [Source], and [Choice], [Join] and [Order] turn one sequence into another. The same samples always
+// give the same bytes, on every machine and at any time.
 //
-// A directory of the view, changes included, is a [Dir]; a package that keeps changes describes them as such.
+// A directory of the view, including changes, is a [Dir]; a package that keeps changes provides them in this form.
 package pack
 
 import (
@@ -18,18 +18,18 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// What can be wrong with a sample.
+// Errors about samples.
 var (
 	ErrKey     = errors.New("bad key")
 	ErrChanged = errors.New("changed while it was read")
 )
 
-// Base is the shard that samples come from. The zero Base stands for none.
+// Base is the shard that samples come from. The zero Base means none.
 type Base struct {
-	Name  string // for errors; "" if the caller names it
+	Name  string // for errors; "" if the caller adds it
 	Index *index.Index
 	Plain io.ReaderAt // its plain bytes
-	Size  int64       // bytes of Plain, what follows the end marker included; 0: the end is not copied
+	Size  int64       // bytes of Plain, including those after the end marker; 0: do not copy the end
 }
 
 // named adds the shard's name to an error.
@@ -40,80 +40,80 @@ func (b Base) named(err error) error {
 	return fmt.Errorf("%s: %w", b.Name, err)
 }
 
-// Times says which modification time a new or changed member gets.
+// Times selects the modification time of new and changed members.
 type Times uint8
 
 const (
-	SampleTime Times = iota // that of the sample's first member in the shard
+	SampleTime Times = iota // the time of the sample's first member in the shard
 	FileTime                // the file's own, in whole seconds
 	FixedTime               // Options.Fixed
 )
 
-// Options configures a Writer. The zero value writes every member of every sample under its own key, and what is
-// outside samples in its place.
+// Options configures a Writer. The zero value writes every member of every sample under its own key, and members
+// outside samples where they are in the shard.
 type Options struct {
-	// DropOutside leaves out the members outside samples. False: they are written, unless Reordered.
+	// DropOutside leaves out members outside samples. If it is false they are written, unless Reordered is set.
 	DropOutside bool
-	// Reordered says that samples come in any order, in which members outside samples have no place: these are left out
-	// and counted. False: samples of a shard come in its order.
+	// Reordered is set if samples do not come in the order of their shard. Members outside samples then have no place;
+	// they are left out and counted.
 	Reordered bool
-	// OwnEnd ends the tar as every tar ends. False: if all of the tar is one unchanged shard, its end is copied to the
-	// last byte.
+	// OwnEnd always writes a new end marker. If it is false and the whole tar is one unchanged shard, the end of that
+	// is copied to the last byte.
 	OwnEnd bool
 
-	Times     Times     // of new and changed members; zero: SampleTime
+	Times     Times     // time of new and changed members; zero: SampleTime
 	Fixed     time.Time // for FixedTime; ignored otherwise
-	Selection Selection // members of each sample, and their extensions; nil: all members, unchanged
+	Selection Selection // which members are packed, and under which extensions; nil: all, unchanged
 
-	// Rekey returns the key that a sample gets instead of its own; number is its number in the output, first for the
-	// first. Nil: keys stay.
+	// Rekey returns the new key of a sample; number is its number in the output. If Rekey is nil, samples keep their
+	// keys.
 	Rekey func(key string, number int) string
-	// first is the number of the first sample for Rekey. 0: numbers start at 0.
+	// first is the number of the first sample for Rekey.
 	first int
 }
 
 // Summary counts what was written and what was not.
 type Summary struct {
 	Samples int   `json:"samples"`
-	Members int   `json:"members"`  // of samples
-	Bytes   int64 `json:"bytes"`    // of plain tar, without its end before Close
-	LeftOut int   `json:"left_out"` // files in the directories that are no members
-	Emptied int   `json:"emptied"`  // samples without a member left
-	Lacking int   `json:"lacking"`  // samples without some of the members that Options.Selection names
+	Members int   `json:"members"`  // members of samples
+	Bytes   int64 `json:"bytes"`    // bytes of plain tar, before Close without its end
+	LeftOut int   `json:"left_out"` // files in the directories that are not members
+	Emptied int   `json:"emptied"`  // samples left out because they have no members
+	Lacking int   `json:"lacking"`  // samples without some of the members in Options.Selection
 	Outside int   `json:"others"`   // members outside samples that were left out because of Options.Reordered
 }
 
-// Writer writes a tar. It is not safe for concurrent use. After an error it must not be used any more.
+// Writer writes a tar. It is not safe for concurrent use, and must not be used after an error.
 type Writer struct {
 	sink    sink
 	o       Options
-	sum     Summary     // but for Bytes
-	base    Base        // the shard of the last sample
-	row     int         // its rows before this one have been dealt with
-	plain   io.ReaderAt // bytes from..to of it are still to be copied
+	sum     Summary     // without Bytes
+	base    Base        // shard of the last sample
+	row     int         // its rows before this one are done
+	plain   io.ReaderAt // its bytes from..to are still to be copied
 	from    int64
 	to      int64
-	intact  bool   // all that was written is the beginning of one shard, unchanged
-	lastKey string // of the last sample written
+	intact  bool   // the tar so far is the unchanged beginning of one shard
+	lastKey string // key of the last sample written
 	header  bytes.Buffer
 }
 
-// NewWriter returns a Writer to out. If out has a method CopyRange(src io.ReaderAt, off, n int64) error, it is called
-// for long runs of unchanged bytes, and all other bytes are buffered until then, until Position or until Close.
+// NewWriter returns a Writer to out. If out has a method CopyRange(src io.ReaderAt, off, n int64) error, the Writer
+// calls it for long runs of unchanged bytes, and buffers other bytes until then, until Position or until Close.
 func NewWriter(out io.Writer, o Options) *Writer { return newWriter(newOutput(out, 0), o) }
 
 func newWriter(s sink, o Options) *Writer { return &Writer{sink: s, o: o, intact: !o.OwnEnd} }
 
-// Summary returns what has been counted so far. Unchanged bytes count once Flush or a later sample has copied them.
+// Summary returns the counts so far. Unchanged bytes count once Flush or a later sample has copied them.
 func (w *Writer) Summary() Summary {
 	sum := w.sum
 	sum.Bytes = w.sink.position()
 	return sum
 }
 
-// Write writes a sample, and then calls its Free. Members outside samples are written before the sample that follows
-// them, unless Options say otherwise. An error wraps ErrKey, ErrChanged, ErrDuplicateExtension, [index.ErrStale] or one
-// of the output or of what the sample is read from.
+// Write writes a sample, and then calls its Free. Members outside samples are written before the next sample, unless
+// the Options leave them out. An error wraps ErrKey, ErrChanged, ErrDuplicateExtension, [index.ErrStale], or an error
+// of the output or of reading the sample.
 func (w *Writer) Write(s Sample) error {
 	if err := w.write(s); err != nil {
 		return s.Base.named(err)
@@ -141,11 +141,11 @@ func (w *Writer) WriteDir(b Base, d Dir) error {
 	return nil
 }
 
-// Rest writes the members outside samples that the shard has after the last sample that was written.
+// Rest writes the members outside samples after the last sample that was written.
 func (w *Writer) Rest(b Base) error { return w.Write(End(b)) }
 
-// Close ends the tar. If all that was written is the last shard, unchanged, its end is copied to the last byte;
-// otherwise blocks of zeros fill the last record, as tar has always done. Close does not close the output.
+// Close ends the tar. If the tar is one whole unchanged shard, Close copies its end to the last byte; otherwise it pads
+// the last record with zeros, as tar does. Close does not close the output.
 func (w *Writer) Close() error {
 	b := w.base
 	same := w.intact && b.Size > 0 && w.Size() == b.Index.End() && (w.plain == nil || w.plain == b.Plain)
@@ -165,15 +165,15 @@ func (w *Writer) Close() error {
 	return w.sink.flush()
 }
 
-// Closed returns the length of a tar with its end, given its length without, both in bytes.
+// Closed returns the length in bytes of a tar with its end marker and padding, given its length without.
 func Closed(bytes int64) int64 {
 	const marker, record = 2 * index.BlockSize, 20 * index.BlockSize
 	end := bytes + marker
 	return end + (record-end%record)%record
 }
 
-// Flush copies the unchanged bytes of the shard that are still to be copied. The bytes of the samples written so far
-// are not needed any more then.
+// Flush copies the unchanged bytes that are still to be copied. Afterwards the Writer does not need the bytes of the
+// samples written so far.
 func (w *Writer) Flush() error {
 	from, n := w.from, w.to-w.from
 	w.from = w.to

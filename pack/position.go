@@ -2,17 +2,17 @@ package pack
 
 import "io"
 
-// Position is where a Writer stands between two samples: what another Writer, maybe of another process, needs to
-// continue there. Its JSON is part of the checkpoints that a run keeps, so its names stay.
+// Position is the state of a Writer between two samples, from which another Writer, possibly in another process, can
+// continue. Its JSON is part of the checkpoints of runs, so its names must not change.
 type Position struct {
 	Summary
-	Row     int    `json:"row"`    // rows of the shard before this one have been dealt with
-	Copied  int64  `json:"copied"` // end of the last bytes that were copied from the shard unchanged; 0: none were
+	Row     int    `json:"row"`    // rows of the shard before this one are done
+	Copied  int64  `json:"copied"` // end of the last unchanged bytes that were copied from the shard; 0 if none
 	LastKey []byte `json:"last_key"`
-	Intact  bool   `json:"intact"` // all that was written is the beginning of one shard, unchanged
+	Intact  bool   `json:"intact"` // the tar so far is the unchanged beginning of one shard
 }
 
-// Position returns where the Writer stands, after it has handed all bytes up to there to the output.
+// Position writes all bytes so far to the output and returns the Writer's position.
 func (w *Writer) Position() (Position, error) {
 	err := w.Flush()
 	if err == nil {
@@ -21,8 +21,8 @@ func (w *Writer) Position() (Position, error) {
 	return Position{w.Summary(), w.row, w.to, []byte(w.lastKey), w.intact}, err
 }
 
-// Resume returns a Writer that continues at a position of another one with the same options. Out has been given the
-// bytes that were written before it, and b is the shard of the sample before it.
+// Resume returns a Writer that continues at a position of another one with the same options. The bytes before that
+// position must already be in out, and b is the shard of the last sample before it.
 func Resume(out io.Writer, o Options, b Base, p Position) *Writer {
 	w := newWriter(newOutput(out, p.Bytes), o)
 	w.sum, w.base, w.row, w.lastKey, w.intact = p.Summary, b, p.Row, string(p.LastKey), p.Intact

@@ -9,35 +9,34 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Sample is a sample as it is packed. One without members packs nothing: all its members were removed or, if it has no
-// key, it represents a directory with other files only, or what a shard has after its last sample. The zero Sample is
-// empty.
+// Sample is a sample to be packed. A Sample without members writes no sample: all its members were removed or, if it
+// has no key, it stands for a directory with only other files, or for the end of a shard. The zero Sample is empty.
 type Sample struct {
 	Base    Base   // the shard that it comes from; the zero Base if there is none
-	Path    string // of its directory
+	Path    string // path of its directory
 	Key     string
-	LeftOut int          // files in its directory that are no members
-	Free    func() error // called when the content of the sample is not needed any more; may be nil
+	LeftOut int          // files in its directory that are not members
+	Free    func() error // called when the content of the sample is no longer needed; may be nil
 
-	members []Member // empty where whole
-	whole   bool     // it is as the shard has it
-	own     bool     // its key is that of the shard, so unchanged members can be copied with their headers
-	placed  bool     // it has a place in the shard: rows start to end-1
+	members []Member // empty if whole
+	whole   bool     // it is unchanged
+	own     bool     // its key is unchanged, so unchanged members can be copied with their headers
+	placed  bool     // it is in the shard: rows start to end-1
 	start   int
 	end     int
-	like    int // row of the member whose owner and time new members get; none if there is no such member
+	like    int // row of the member whose owner and time new members get; none if there is none
 }
 
-// none is the row of no member.
+// none is the value of a row that does not exist.
 const none = -1
 
 // Member is one member of a Sample.
 type Member struct {
 	Ext  string
 	File DirFile // its content
-	Row  int     // of the member of the shard whose place it takes; Changed for a new one
+	Row  int     // row of the member of the shard that it replaces; Changed for a new one
 
-	renamed bool // its extension is not the one that it had
+	renamed bool // its extension was changed
 }
 
 // Members returns the sample's members: those of the shard in tar order, then new ones by name.
@@ -51,7 +50,7 @@ func (s *Sample) Members() []Member {
 // Empty reports whether the sample has no members.
 func (s *Sample) Empty() bool { return !s.whole && len(s.members) == 0 }
 
-// rowMembers returns the members of a sample as a shard has them.
+// rowMembers returns the unchanged members in rows of a shard.
 func rowMembers(x *index.Index, start, end int) (members []Member) {
 	for _, file := range MemberFiles(x, index.Sample{Start: start, End: end}, func(string) bool { return true }) {
 		members = append(members, Member{Ext: x.Member(file.Row).Ext, File: file, Row: file.Row})
@@ -59,7 +58,7 @@ func rowMembers(x *index.Index, start, end int) (members []Member) {
 	return members
 }
 
-// Whole returns a sample as a shard has it.
+// Whole returns an unchanged sample of a shard.
 func Whole(b Base, s index.Sample) Sample {
 	return Sample{
 		Base: b, Path: s.Path, Key: s.Key,
@@ -67,7 +66,7 @@ func Whole(b Base, s index.Sample) Sample {
 	}
 }
 
-// End returns what a shard has after its last sample: a sample without members.
+// End returns a Sample without members for the entries of a shard after its last sample.
 func End(b Base) Sample {
 	s := Sample{Base: b}
 	if b.Index != nil {
@@ -76,12 +75,12 @@ func End(b Base) Sample {
 	return s
 }
 
-// Samples returns the samples in a directory: its own, and then those in directories in it. Its errors wrap ErrKey or
-// are those of reading key files. Files of a view have these meanings:
+// Samples returns the samples in a directory: its own, and then those in subdirectories. Its errors wrap ErrKey or are
+// those of reading key files. The rules are:
 //
-//   - sample.EXT is the member KEY.EXT, and any other file is none;
-//   - a directory that holds members is a sample. Its key is what was written into its key file; otherwise the one
-//     that the shard has or, for a new or renamed directory, that of its path.
+//   - sample.EXT is the member KEY.EXT; other files are not members.
+//   - A directory with members is a sample. Its key is the content of its key file, if that was written; otherwise the
+//     key in the shard or, for a new or renamed directory, the key for its path.
 func Samples(b Base, f Dir) ([]Sample, error) {
 	own, err := ownSample(b, f)
 	if err != nil {
@@ -104,7 +103,7 @@ func Samples(b Base, f Dir) ([]Sample, error) {
 	return samples, nil
 }
 
-// ownSample returns the sample that a directory itself shows.
+// ownSample returns the sample of a directory itself.
 func ownSample(b Base, f Dir) (s Sample, err error) {
 	s = Sample{Base: b, Path: f.Path, like: none}
 	if f.Sample != nil {
@@ -154,7 +153,7 @@ func ownSample(b Base, f Dir) (s Sample, err error) {
 	return s, nil
 }
 
-// newMembers returns the files that become new members, sorted by name, and how many other files there are.
+// newMembers returns the files that become new members, sorted by name, and the number of other files.
 func newMembers(files map[string]DirFile) (members []Member, others int) {
 	for name, file := range files {
 		ext, n, ok := index.SplitFile(name)
@@ -169,7 +168,7 @@ func newMembers(files map[string]DirFile) (members []Member, others int) {
 	return members, others
 }
 
-// key returns the key of the sample that a directory shows; own is the key without a key file.
+// key returns the key of a directory's sample; own is the key if there is no key file.
 func key(b Base, f Dir, own string) (string, error) {
 	if f.Renamed {
 		own = index.KeyOfPath(f.Path)
@@ -185,17 +184,17 @@ func key(b Base, f Dir, own string) (string, error) {
 	}
 	key := strings.TrimSuffix(string(content), "\n")
 	if key == "" || len(key) > longest || strings.ContainsAny(key, "\x00\n") {
-		return "", fmt.Errorf("%w: %s holds %.100q", ErrKey, index.KeyFile, key)
+		return "", fmt.Errorf("%w: %s contains %.100q", ErrKey, index.KeyFile, key)
 	}
 	if f.Sample == nil && b.Index != nil {
 		if _, taken := b.Index.FindKey(key); taken {
-			return own, nil // the key file is a copy, made with a copy of the whole sample
+			return own, nil // the key file was copied together with the whole sample
 		}
 	}
 	return key, nil
 }
 
-// readFile returns the content of a file of at most limit bytes, or its first limit bytes.
+// readFile returns the content of a file, but at most its first limit bytes.
 func readFile(file DirFile, limit int64) ([]byte, error) {
 	f, err := file.Open()
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 // ErrDuplicateExtension means that two members of a sample would have the same name.
 var ErrDuplicateExtension = errors.New("two members with one extension")
 
-// Selection says which members of a sample are packed, and with which extensions; the flag --fields is one. Members
-// keep their order.
+// Selection selects the members of each sample to pack, and their extensions, as the flag --fields does. Members keep
+// their order.
 type Selection []selected
 
-// selected is one member that a sample is to have.
+// selected is one member of a Selection.
 type selected struct {
 	ext  string   // its extension in the output
-	from []string // the first of these extensions that the sample has is the one it is made from
+	from []string // the member with the first of these extensions that the sample has
 }
 
-// ParseSelection reads a list of words between blanks. EXT keeps the member with an extension; NEW=OLD,OLDER keeps the
-// one with the first of these extensions that a sample has, under the extension NEW.
+// ParseSelection parses words separated by blanks. EXT keeps the member with that extension. NEW=OLD,OLDER keeps the
+// member with the first of the extensions OLD and OLDER that the sample has, and changes its extension to NEW.
 func ParseSelection(spec string) (Selection, error) {
 	var selection Selection
 	for _, word := range strings.Fields(spec) {
@@ -46,10 +46,10 @@ func ParseSelection(spec string) (Selection, error) {
 	return selection, nil
 }
 
-// apply returns the members that are kept, and whether all that were asked for are there.
+// apply returns the selected members, and whether the sample has all of them.
 func (f Selection) apply(members []Member) (kept []Member, all bool, err error) {
 	all = true
-	taken := make([]string, len(f)) // extensions that are there, "" for none
+	taken := make([]string, len(f)) // extensions found; "" if none
 	for i, one := range f {
 		n := slices.IndexFunc(one.from, func(ext string) bool {
 			return slices.ContainsFunc(members, func(m Member) bool { return m.Ext == ext })

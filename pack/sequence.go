@@ -7,12 +7,12 @@ import (
 
 // Source has directories of samples.
 type Source interface {
-	// Dirs yields the directories as they are now: first those that show samples of a shard, in tar order, then the
-	// others by path. An error is the last that is yielded.
+	// Dirs yields the directories as they are now: first those with samples of a shard, in tar order, then the others
+	// by path. It ends after an error.
 	Dirs() iter.Seq2[Dir, error]
 }
 
-// Shard yields the samples of a shard, unchanged, and then End. An error is the last that is yielded.
+// Shard yields the samples of a shard, unchanged, and then End. It ends after an error.
 func Shard(b Base) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		for n := range b.Index.Samples() {
@@ -29,8 +29,8 @@ func Shard(b Base) iter.Seq2[Sample, error] {
 	}
 }
 
-// All yields the samples of a source, and then End of its shard b, which is the zero Base if there is none. An error is
-// the last that is yielded.
+// All yields the samples of a source, and then End of its shard b, which is the zero Base if there is none. It ends
+// after an error.
 func All(b Base, source Source) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		for f, err := range source.Dirs() {
@@ -52,7 +52,8 @@ func All(b Base, source Source) iter.Seq2[Sample, error] {
 	}
 }
 
-// Pack writes samples, until their end or an error. It stops between two samples when ctx is done, with its cause.
+// Pack writes samples until their end or an error. When ctx is done, it stops between two samples and returns the
+// cause.
 func Pack(ctx context.Context, w *Writer, samples iter.Seq2[Sample, error]) error {
 	for s, err := range samples {
 		if err != nil {

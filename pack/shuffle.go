@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 )
 
-// shuffleSamples returns samples in a random order. It keeps n of them in memory, yields a random one of these, and
-// takes the next in its place. The same samples, n and seed give the same order everywhere: random numbers come from
-// PCG of package math/rand/v2 with the seed (seed, 0). Samples without members are not shuffled.
+// shuffleSamples returns samples in a random order. It keeps n of them in memory, yields a random one, and replaces it
+// with the next. The same samples, n and seed give the same order everywhere: random numbers come from PCG of package
+// math/rand/v2 with the seed (seed, 0). Samples without members are not shuffled.
 func shuffleSamples(samples iter.Seq2[Sample, error], n int, seed uint64) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		random := rand.New(rand.NewPCG(seed, 0))

@@ -5,16 +5,16 @@ import (
 	"io"
 )
 
-// sink takes the bytes of a tar, in order.
+// sink receives the bytes of a tar, in order.
 type sink interface {
-	position() int64                               // bytes taken so far
-	put(p []byte) error                            // take bytes
-	copy(r io.Reader, n int64) (int64, error)      // take n bytes of r, or as many as it has
-	copyRange(src io.ReaderAt, off, n int64) error // take n bytes of src from off on; with fewer, io.ErrUnexpectedEOF
-	flush() error                                  // hand all bytes taken to the output
+	position() int64                               // bytes received so far
+	put(p []byte) error                            // receive bytes
+	copy(r io.Reader, n int64) (int64, error)      // receive n bytes of r, or as many as it has
+	copyRange(src io.ReaderAt, off, n int64) error // receive n bytes of src at off; io.ErrUnexpectedEOF if it has fewer
+	flush() error                                  // write all received bytes to the output
 }
 
-// ranger is an output that copies bytes of a shard itself.
+// ranger is an output that can copy bytes of a shard itself.
 type ranger interface {
 	io.Writer
 	CopyRange(src io.ReaderAt, off, n int64) error
@@ -22,20 +22,20 @@ type ranger interface {
 
 const (
 	bufferBytes = 1 << 20
-	longRange   = 128 << 10 // from so many bytes on, a ranger copies a run itself
+	longRange   = 128 << 10 // length from which a ranger copies a run itself
 )
 
-// output is the sink that writes. What comes to a ranger is buffered, except for long runs, which it copies itself:
-// that halves the time for a million samples of 2 KiB in another order.
+// output is the sink that writes. If the output is a ranger, all bytes are buffered, except for long runs, which it
+// copies itself: that halves the time for a million samples of 2 KiB in another order.
 type output struct {
 	w        io.Writer
-	ranger   ranger        // nil: w copies nothing itself
+	ranger   ranger        // w, if it is a ranger; else nil
 	buffered *bufio.Writer // w; nil without a ranger
 	buffer   []byte        // for copies; nil before the first
 	n        int64
 }
 
-// newOutput returns the sink of an output that has been given n bytes.
+// newOutput returns the sink for an output to which n bytes have been written.
 func newOutput(w io.Writer, n int64) *output {
 	if r, ok := w.(ranger); ok {
 		b := bufio.NewWriterSize(struct{ io.Writer }{r}, bufferBytes)
@@ -89,7 +89,7 @@ func (o *output) flush() error {
 	return o.buffered.Flush()
 }
 
-// estimate is the sink that only counts. It reads nothing.
+// estimate is a sink that only counts bytes. It reads nothing.
 type estimate struct{ n int64 }
 
 func (e *estimate) position() int64 { return e.n }

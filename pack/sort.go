@@ -12,7 +12,7 @@ import (
 // ErrSort means that samples cannot be sorted by an extension.
 var ErrSort = errors.New("cannot be sorted by")
 
-// maxText is the longest text in bytes that samples are sorted by. All texts are in memory at once.
+// maxText is the length in bytes of the longest text by which samples are sorted. All texts are in memory at once.
 const maxText = 4096
 
 // sortSamples returns samples in the order, byte by byte, of the content of their first member with an extension or, if

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// Size returns how many bytes the tar has so far, without its end.
+// Size returns the size of the tar so far, without its end.
 func (w *Writer) Size() int64 { return w.sink.position() + w.to - w.from }
 
-// Measure returns what Summary would return after the sample was written and flushed. It reads nothing of the sample's
+// Measure returns what Summary would return after the sample was written and flushed. It does not read the sample's
 // content, and changes nothing.
 func (w *Writer) Measure(s Sample) (Summary, error) {
 	dry := w.rehearsal()
@@ -19,7 +19,7 @@ func (w *Writer) Measure(s Sample) (Summary, error) {
 	return dry.Summary(), err
 }
 
-// rehearsal returns a Writer that stands where w does, and only counts.
+// rehearsal returns a copy of w that only counts.
 func (w *Writer) rehearsal() *Writer {
 	dry := *w
 	dry.sink, dry.header = &estimate{w.sink.position()}, bytes.Buffer{}
@@ -27,7 +27,7 @@ func (w *Writer) rehearsal() *Writer {
 }
 
 // Check returns an error that wraps ErrKey or ErrDuplicateExtension if the samples in a directory cannot be written for
-// that reason, and nil otherwise. It writes nothing, and reads nothing but keys.
+// that reason, else nil. It writes nothing, and reads only keys.
 func (w *Writer) Check(b Base, d Dir) error {
 	if err := w.rehearsal().WriteDir(b, d); errors.Is(err, ErrKey) || errors.Is(err, ErrDuplicateExtension) {
 		return err
@@ -35,8 +35,8 @@ func (w *Writer) Check(b Base, d Dir) error {
 	return nil
 }
 
-// Continue makes this new tar the next one after that of before, whose last sample was written: it starts where before
-// stands in the shard, and numbers of samples continue.
+// Continue makes w, a new Writer, continue after the last sample of before: at its place in the shard, and with its
+// numbering of samples.
 func (w *Writer) Continue(before *Writer) {
 	w.base, w.row = before.base, before.row
 	w.o.first = before.o.first + before.sum.Samples

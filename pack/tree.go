@@ -8,19 +8,19 @@ import (
 )
 
 // Tree is a plain directory of sample directories, as a [Source]. It reads one directory at a time, and follows no
-// links.
+// symbolic links.
 type Tree struct {
 	FS fs.FS
 }
 
-// Dirs yields the directories by path, a directory before those in it.
+// Dirs yields the directories by path, each before its subdirectories.
 func (t Tree) Dirs() iter.Seq2[Dir, error] {
 	return func(yield func(Dir, error) bool) {
 		t.walk(".", yield)
 	}
 }
 
-// walk yields dir and the directories below it. It reports whether more are wanted.
+// walk yields dir and the directories below it. It returns false if yield did.
 func (t Tree) walk(dir string, yield func(Dir, error) bool) bool {
 	f, subs, err := readDir(t.FS, dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "." {

@@ -54,11 +54,11 @@ func (w *Writer) reshape(s *Sample) error {
 	return nil
 }
 
-// enter makes b the shard of the next sample, and finishes the one before: a stream comes as one small shard after the
-// other.
+// enter makes b the shard of the next sample, after it has finished the previous shard. A stream is a sequence of small
+// shards.
 func (w *Writer) enter(b Base) error {
 	if w.base.Index == b.Index {
-		w.base = b // the size of a stream is known only at its end
+		w.base = b // updates the size, which for a stream is known only at its end
 		return nil
 	}
 	if w.base.Index != nil {
@@ -70,7 +70,7 @@ func (w *Writer) enter(b Base) error {
 	return nil
 }
 
-// outside writes the members outside samples before row end, and passes over those of samples, which were dropped.
+// outside writes the members outside samples before row end. It skips members of samples, which were dropped.
 func (w *Writer) outside(b Base, end int) error {
 	if w.o.Reordered {
 		return nil
@@ -86,7 +86,7 @@ func (w *Writer) outside(b Base, end int) error {
 	return nil
 }
 
-// whole writes an unchanged sample, with what the shard has between its members.
+// whole writes an unchanged sample, with the entries outside samples between its members.
 func (w *Writer) whole(s Sample) error {
 	x := s.Base.Index
 	if err := w.begin(s.Key); err != nil {
@@ -109,7 +109,7 @@ func (w *Writer) whole(s Sample) error {
 	return nil
 }
 
-// empty writes the members outside samples up to where a sample without members was, or to the end of a shard.
+// empty writes the members outside samples up to the place of a sample without members, or up to the end of a shard.
 func (w *Writer) empty(s Sample) error {
 	if s.Key != "" {
 		w.sum.Emptied++
@@ -119,7 +119,7 @@ func (w *Writer) empty(s Sample) error {
 	return w.outside(s.Base, s.end)
 }
 
-// begin counts a sample. It refuses one that readers would take for a part of the one before it.
+// begin counts a sample. It returns an error if readers would treat the sample as part of the previous one.
 func (w *Writer) begin(key string) error {
 	if w.sum.Samples > 0 && key == w.lastKey {
 		return fmt.Errorf("%w: %q is also the key of the sample before it, and the two would become one", ErrKey, key)
@@ -163,7 +163,7 @@ func (w *Writer) sample(s Sample) error {
 	return w.outside(b, s.end)
 }
 
-// headerLike returns a header with the owner and time of a sample's new members: those of a member of the shard or,
+// headerLike returns a header with the owner and time for a sample's new members: those of a member of the shard or,
 // without a shard, no owner and the time of the sample's first file.
 func (w *Writer) headerLike(s Sample) (tar.Header, error) {
 	b := s.Base
@@ -174,7 +174,7 @@ func (w *Writer) headerLike(s Sample) (tar.Header, error) {
 		first, err := tar.NewReader(io.NewSectionReader(b.Plain, m.Header, m.Data-m.Header)).Next()
 		switch {
 		case errors.Is(err, tar.ErrHeader):
-			// Package index accepts headers that archive/tar does not. Such a header gives no owner.
+			// Package index accepts headers that archive/tar does not. The owner is then unknown.
 		case err != nil:
 			return h, fmt.Errorf("header of member %d at byte %d: %w", s.like, m.Header, err)
 		default:
@@ -196,7 +196,7 @@ func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
 	if w.o.Times == FileTime {
 		h.ModTime = m.File.ModTime
 	}
-	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction would need an extended header
+	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction of a second would need an extended header
 	var content io.Reader
 	if m.File.Row != Changed {
 		member, err := s.Base.Index.Open(m.File.Row, s.Base.Plain)
@@ -248,7 +248,7 @@ func (w *Writer) rawRow(b Base, row int) error {
 	return w.raw(b, b.Index.Offset(row), b.Index.Offset(row+1))
 }
 
-// raw writes bytes of the plain shard. They are copied when the run of such bytes ends; see Flush.
+// raw writes bytes of the plain shard. They are copied when the run of adjacent bytes ends; see Flush.
 func (w *Writer) raw(b Base, from, to int64) error {
 	if w.plain == b.Plain && from == w.to {
 		w.to = to
