@@ -2,14 +2,14 @@
 //
 // A [File] is written under a temporary name beside its final one, and is renamed when it is complete. A lock on the
 // temporary file distinguishes a file that is being written from the leftover of a killed process, which the next
-// writer of the same name removes. Everything is done relative to an open directory, so renaming or replacing the
-// directory meanwhile does not lead a writer elsewhere.
+// writer of the same name removes. All operations are relative to an open directory, so they do not depend on its name,
+// which may change meanwhile.
 //
 // Temporary names are ".NAME.shardfs-RANDOM", where NAME is the first 200 bytes of the final name, and
-// ".NAME.shardfs-part-RANDOM" for files that outlive their process on purpose. Killed processes of earlier versions
-// may have left such names, so they do not change.
+// ".NAME.shardfs-part-RANDOM" for files that outlive their process on purpose. Killed processes of earlier versions may
+// have left such files, so the names must not change.
 //
-// [Unnamed] makes a file that never appears: what one process keeps on disk for itself.
+// [Unnamed] makes a file without a name, for temporary data of one process.
 package atomicfile
 
 import (
@@ -28,32 +28,33 @@ import (
 // ErrBusy means that another process is writing a file of the same name.
 var ErrBusy = errors.New("another process is writing it")
 
-// Durability says what Commit makes sure of in case the machine stops.
+// Durability is what Commit guarantees if the machine stops.
 type Durability uint8
 
 // Levels of durability.
 const (
 	Durable  Durability = iota // after Commit the new file is on disk, under its name
-	Whole                      // the name leads to the old file or to all of the new one
-	Volatile                   // nothing: the file is replaced at once for other processes only
+	Whole                      // the name is that of the old file or of the whole new one
+	Volatile                   // nothing; the replacement is atomic only for other processes
 )
 
 // Options configures Create. The zero value makes a durable file under a name that must be free.
 type Options struct {
 	Perm    fs.FileMode // permission bits before the umask; 0 means 0o666
-	Replace bool        // the name may be taken, and Commit replaces that file; else Commit fails with fs.ErrExist
+	Replace bool        // Commit replaces an existing file; else it fails with fs.ErrExist
 	Durable Durability  // 0 means Durable
 
-	// Resumable leaves the temporary file of a process that ends without Abort, for [OpenPart], until the name is committed.
+	// Resumable keeps the temporary file of a process that ends without Abort, for [OpenPart], until a file of that
+	// name is committed.
 	Resumable bool
 
-	// Shared lets several processes write the same name at the same time, and the last Commit wins. Without it, Create
+	// Shared lets several processes write the same name at the same time; the last Commit wins. Without it, Create
 	// returns ErrBusy.
 	Shared bool
 }
 
-// File is a file in the making. One of Commit, Abort and Detach must be called. A File is not safe for concurrent use,
-// except for Sync.
+// File is a file that is being written. The caller must call Commit, Abort or Detach. A File is not safe for concurrent
+// use, except for Sync.
 type File struct {
 	*os.File // the temporary file
 	dir      *os.File
@@ -62,8 +63,8 @@ type File struct {
 	done     bool // committed, aborted or detached
 }
 
-// Create starts the file of that name in dir, a directory that stays the caller's and open until the file is done. It
-// removes what killed processes left of the same name, except resumable files, which the next Commit removes.
+// Create starts writing the file with that name in dir, which the caller must keep open until the file is done. It
+// removes temporary files of killed processes for the same name, except resumable ones, which the next Commit removes.
 func Create(dir *os.File, name string, o Options) (*File, error) {
 	if o.Perm == 0 {
 		o.Perm = 0o666
@@ -80,7 +81,7 @@ func Create(dir *os.File, name string, o Options) (*File, error) {
 	}
 }
 
-// errTaken says that another process took a temporary file for a leftover, before it could be locked.
+// errTaken means that another process has removed a temporary file as a leftover before it was locked.
 var errTaken = errors.New("the temporary file is gone")
 
 func begin(dir *os.File, name string, o Options) (*File, error) {
@@ -95,8 +96,8 @@ func begin(dir *os.File, name string, o Options) (*File, error) {
 		return nil, err
 	}
 	f := &File{File: os.NewFile(uintptr(fd), temp), dir: dir, name: name, o: o}
-	// Until the lock is held, another process that begins may take the file for a leftover. Of two that begin at the
-	// same time, both may see the other.
+	// Until the file is locked, another process may remove it as a leftover. Two processes that begin at the same time
+	// may see each other's file.
 	named, err := Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case err == unix.EWOULDBLOCK || err == nil && !named:
@@ -112,16 +113,16 @@ func begin(dir *os.File, name string, o Options) (*File, error) {
 	return f, nil
 }
 
-// tempPrefix returns what all temporary names for a final name begin with.
+// tempPrefix returns the beginning of all temporary names for a final name.
 func tempPrefix(name string) string { return "." + name[:min(len(name), 200)] + tempInfix }
 
-// What temporary names contain.
+// Parts of temporary names.
 const (
 	tempInfix = ".shardfs-"
 	partMark  = "part-" // of resumable files
 )
 
-// FinalName returns the name of the file that a temporary one was to become, or its first 200 bytes if that is longer.
+// FinalName returns the final name for a temporary name, or the first 200 bytes if it is longer.
 func FinalName(temp string) (name string, ok bool) {
 	rest, hidden := strings.CutPrefix(temp, ".")
 	i := strings.LastIndex(rest, tempInfix)
@@ -131,8 +132,8 @@ func FinalName(temp string) (name string, ok bool) {
 	return rest[:i], true
 }
 
-// Lock locks a descriptor by flock(2), with how one of its operations, and reports whether the file still has a name:
-// the process that held the lock before may have removed it.
+// Lock locks a file descriptor with flock(2); how is its operation. It reports whether the file still has a name,
+// because the previous holder of the lock may have removed it.
 func Lock(fd, how int) (named bool, err error) {
 	for {
 		if err = unix.Flock(fd, how); err != unix.EINTR {
@@ -149,13 +150,13 @@ func Lock(fd, how int) (named bool, err error) {
 	return st.Nlink > 0, nil
 }
 
-// RemoveUnlocked removes a file of a directory if no process has locked it. It returns ErrBusy if one has. That it
-// cannot be removed is no error.
+// RemoveUnlocked removes a file in a directory if no process has locked it; otherwise it returns ErrBusy. It is no
+// error if the file cannot be removed.
 func RemoveUnlocked(dir *os.File, name string) error {
 	return removeUnlocked(dir, name, true)
 }
 
-// removeUnlocked is RemoveUnlocked, or only looks whether the file is locked.
+// removeUnlocked is RemoveUnlocked; if remove is false, it only checks whether the file is locked.
 func removeUnlocked(dir *os.File, name string, remove bool) error {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(dir.Fd()), name, flags, 0)
@@ -163,7 +164,7 @@ func removeUnlocked(dir *os.File, name string, remove bool) error {
 		return nil
 	}
 	defer unix.Close(fd)
-	// A file that was replaced meanwhile by another of the same name stays: only the one that is locked is removed.
+	// If another file has the name by now, it stays: only the locked file is removed.
 	named, err := Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	if err == unix.EWOULDBLOCK {
 		return ErrBusy
@@ -174,12 +175,12 @@ func removeUnlocked(dir *os.File, name string, remove bool) error {
 	return nil
 }
 
-// removeLeftovers removes temporary files of the same name that no process is writing, resumable ones only if parts is
+// removeLeftovers removes temporary files for the same name that no process is writing, resumable ones only if parts is
 // set.
 func (f *File) removeLeftovers(parts bool) error {
 	for name, err := range temporary(f.dir, f.name) {
 		if err != nil {
-			return nil // a courtesy: what cannot be listed stays
+			return nil // errors are ignored: cleaning up is optional
 		}
 		if name == f.Name() {
 			continue
@@ -195,8 +196,8 @@ func (f *File) removeLeftovers(parts bool) error {
 // isPart reports whether temp is the name of a resumable temporary file for a final name.
 func isPart(name, temp string) bool { return strings.HasPrefix(temp, tempPrefix(name)+partMark) }
 
-// Parts yields the names of resumable temporary files for a final name in a directory, whether they are being written
-// or not. An error ends it.
+// Parts yields the names of resumable temporary files for a final name in a directory, even those that are being
+// written. It ends after an error.
 func Parts(dir *os.File, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for temp, err := range temporary(dir, name) {
@@ -207,8 +208,7 @@ func Parts(dir *os.File, name string) iter.Seq2[string, error] {
 	}
 }
 
-// temporary yields the names of all temporary files for a final name. The names that could be read come before an
-// error.
+// temporary yields the names of all temporary files for a final name. It ends after an error.
 func temporary(dir *os.File, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for temp, err := range Names(dir) {
@@ -219,10 +219,10 @@ func temporary(dir *os.File, name string) iter.Seq2[string, error] {
 	}
 }
 
-// Names yields the names in a directory. The names that could be read come before an error.
+// Names yields the names in a directory. It ends after an error.
 func Names(dir *os.File) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		// A descriptor of its own: the position in a listing belongs to the descriptor.
+		// This needs another file descriptor, because the position in a listing belongs to the open file.
 		fd, err := unix.Openat(int(dir.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			yield("", err)
@@ -234,7 +234,7 @@ func Names(dir *os.File) iter.Seq2[string, error] {
 	}
 }
 
-// list yields what a directory that is read by names holds.
+// list yields the names in a directory.
 func list(dir interface{ Readdirnames(int) ([]string, error) }, yield func(string, error) bool) {
 	names, err := dir.Readdirnames(-1)
 	for _, name := range names {
@@ -247,7 +247,8 @@ func list(dir interface{ Readdirnames(int) ([]string, error) }, yield func(strin
 	}
 }
 
-// OpenPart opens a resumable temporary file for a final name, for reading. Another name is fs.ErrNotExist.
+// OpenPart opens a resumable temporary file for a final name, for reading. If temp is not such a name, the error is
+// fs.ErrNotExist.
 func OpenPart(dir *os.File, name, temp string) (*os.File, error) {
 	if !isPart(name, temp) || strings.Contains(temp, "/") {
 		return nil, fs.ErrNotExist
@@ -260,11 +261,11 @@ func OpenPart(dir *os.File, name, temp string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), temp), nil
 }
 
-// Sync makes durable what was written so far, and the temporary name. It may be called while another goroutine writes.
+// Sync makes the bytes written so far and the temporary name durable. It may be called while another goroutine writes.
 func (f *File) Sync() error { return errors.Join(f.File.Sync(), f.dir.Sync()) }
 
-// Commit gives the file its name; on an error there is no new file. Its error may also be one of making the name
-// durable, or of closing; then the file is there.
+// Commit gives the file its name. After an error there is no new file, unless only making the name durable or closing
+// has failed.
 func (f *File) Commit() error {
 	if err := f.publish(); err != nil {
 		return errors.Join(err, f.Abort())
@@ -293,12 +294,12 @@ func (f *File) publish() error {
 	}
 	err := unix.Renameat2(dir, f.Name(), dir, f.name, unix.RENAME_NOREPLACE)
 	if err == unix.EINVAL {
-		err = f.link() // NFS and Lustre, among others, know no flags of a rename
+		err = f.link() // NFS and Lustre, among others, do not support rename flags
 	}
 	return err
 }
 
-// link gives the file its name if that is free, on every file system that has links.
+// link gives the file its name if that is free, on every file system with hard links.
 func (f *File) link() error {
 	dir := int(f.dir.Fd())
 	if err := unix.Linkat(dir, f.Name(), dir, f.name, 0); err != nil {
@@ -320,7 +321,7 @@ func (f *File) Abort() error {
 	return errors.Join(err, f.File.Close())
 }
 
-// Detach ends the writing and leaves a resumable temporary file where it is. After Commit or Abort it does nothing.
+// Detach ends the writing and keeps a resumable temporary file. After Commit or Abort it does nothing.
 func (f *File) Detach() error {
 	if f.done {
 		return nil
@@ -329,10 +330,10 @@ func (f *File) Detach() error {
 	return f.File.Close()
 }
 
-// Close is Abort, so that a File whose Commit was not reached leaves nothing.
+// Close is the same as Abort, so that a File without a Commit leaves nothing.
 func (f *File) Close() error { return f.Abort() }
 
-// WriteFile writes a file with that content, in place of another one if o says so.
+// WriteFile writes a file with that content. It replaces an existing file if o.Replace is set.
 func WriteFile(name string, content []byte, o Options) error {
 	dir, err := os.OpenFile(filepath.Dir(name), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unnamed makes a file in dir that has no name and is gone once it is closed, however the process ends; "" means
-// [os.TempDir]. Where the file system has no such files, the name is removed right after the file was made.
+// Unnamed makes a file in dir that has no name and disappears when it is closed, however the process ends; "" means
+// [os.TempDir]. If the file system does not support that, it makes a file and removes the name at once.
 func Unnamed(dir string) (*os.File, error) {
 	if dir == "" {
 		dir = os.TempDir()

@@ -5,20 +5,20 @@ import (
 	"io"
 )
 
-// BGZF, as bgzip writes it, is gzip in members of at most 64 KiB, plain and compressed. The header of each says how
-// long it is. The last one is empty.
+// BGZF, as bgzip writes it, is gzip in members of at most 64 KiB, plain and compressed. The header of each has the
+// member's length. The last member is empty.
 const (
 	bgzfHeader = 18
 	bgzfMagic  = "\x1f\x8b\x08\x04"
-	bgzfExtra  = "\x06\x00BC\x02\x00" // of one field of two bytes
+	bgzfExtra  = "\x06\x00BC\x02\x00" // extra field with one subfield of two bytes
 	bgzfEnd    = bgzfMagic + "\x00\x00\x00\x00\x00\xff" + bgzfExtra + "\x1b\x00" + indexMemberEnd
 )
 
 // maxBGZF is the most members that readBGZF reads. Each takes 20 bytes of memory; full ones hold 256 GB of plain bytes.
 const maxBGZF = 4 << 20
 
-// readBGZF makes the map of a BGZF shard from the headers and trailers of its members. The sum of a member is the one
-// in its trailer.
+// readBGZF makes the map of a BGZF shard from the headers and trailers of its members. The checksums come from the
+// trailers.
 func readBGZF(r io.ReaderAt, size int64) (Map, bool) {
 	end := make([]byte, len(bgzfEnd))
 	if size < int64(len(end)) {

@@ -27,8 +27,8 @@ func (c *cache) put(off int64, data []byte) {
 	c.free = nil
 }
 
-// blank returns a buffer of size bytes for a piece. If there is no room for it, pieces are evicted and their memory
-// reused.
+// blank returns a buffer of size bytes for a piece. If the cache has no room for it, pieces are evicted and their
+// memory reused.
 func (c *cache) blank(size int64) []byte {
 	c.pieces.MakeRoom(size)
 	buf := c.free

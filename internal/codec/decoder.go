@@ -15,25 +15,25 @@ var (
 	ErrFormat = errors.New("unsupported compression")
 )
 
-// decoder decodes one format from a checkpoint on. It verifies whatever checksums and lengths the format has. Its
-// errors say at which compressed byte they occurred; truncated input is io.ErrUnexpectedEOF, damaged input
-// ErrDamaged. It is not safe for concurrent use.
+// decoder decodes one format from a checkpoint on. It verifies all checksums and lengths that the format has. Errors
+// contain the offset of the compressed byte; they are io.ErrUnexpectedEOF for truncated input and ErrDamaged for
+// damaged input. It is not safe for concurrent use.
 type decoder interface {
 	io.Reader
 
-	// start makes the decoder continue at c, whose Window is decompressed here and only lent for the call. The
-	// first byte of r is the one at c.In. start can be called again at any time, even after an error.
+	// start makes the decoder continue at c. The Window of c is not compressed here, and valid only during the call.
+	// The first byte of r is the one at c.In. start can be called again at any time, even after an error.
 	start(r io.Reader, c Checkpoint) error
 
-	// trailing returns, after io.EOF, how many bytes follow the compressed data and are not part of it.
+	// trailing returns, after io.EOF, how many bytes follow the compressed data.
 	trailing() int64
 }
 
-// newDecoder returns a decoder of a format. Where the shard chooses how many plain bytes of history its decoder
-// keeps, history is the most that it may ask for, and more is errHistory. offer, if not nil, is called from within
-// Read, during a pass from the front, with every place where decoding could start again. The Window of such a
-// checkpoint is not compressed, always holds the plain bytes before Out, and is lent for the call. The decoder may be
-// ahead of what Read has returned.
+// newDecoder returns a decoder of a format. In formats in which the shard sets how many plain bytes of history its
+// decoder must keep, history is the limit; if the shard needs more, the error is errHistory. offer, if not nil, is
+// called from within Read, during a pass from the front, with every place where decoding could start again. The Window
+// of such a checkpoint is not compressed, always has the plain bytes before Out, and is valid only during the call. The
+// decoder may be ahead of the bytes that Read has returned.
 func newDecoder(f Format, history int64, offer func(Checkpoint)) (decoder, error) {
 	if start := f.row().decoder; start != nil {
 		return start(history, offer), nil

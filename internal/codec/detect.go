@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Detect returns the format of a shard by its first bytes, of which it looks at 10 at most. What is too short for a
-// magic number is Plain.
+// Detect returns the format of a shard by its first bytes, at most 10. A shard that is too short for a magic number is
+// Plain.
 func Detect(head []byte) Format {
 	for i, r := range formats {
 		if r.begins(head) {
@@ -37,8 +37,8 @@ var unsupported = [...]struct{ magic, name string }{
 	{"\x1f\x9d", "compress"}, {"LZIP", "lzip"}, {"\x5d\x00\x00", "lzma"}, {"PK\x03\x04", "zip"}, {"7z\xbc\xaf", "7z"},
 }
 
-// DetectAt is Detect for bytes that can be read at any offset. It looks past skippable frames, with which both zstd
-// and lz4 can begin. After more of them than any tool writes it returns Zstd.
+// DetectAt is Detect for bytes that can be read at any offset. It skips skippable frames, with which both zstd and lz4
+// can begin. After more of them than any tool writes it returns Zstd.
 func DetectAt(r io.ReaderAt) (Format, error) {
 	const maxFrames = 1000
 	head := make([]byte, 512)

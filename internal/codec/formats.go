@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Format names how the bytes of a shard are compressed. The numbers stand in index files and never change.
+// Format is how the bytes of a shard are compressed. Index files contain the numbers, so they never change.
 type Format uint8
 
 // The formats. Plain is everything that is not in one of the others.
@@ -21,12 +21,12 @@ const (
 	LZ4
 )
 
-// formats has all that differs between formats. To add a format, or to write one that is only read so far, takes a
-// row here and a file with the functions that the row names.
+// formats has everything that differs between formats. A new format, or an encoder for one that can only be read so
+// far, needs a row here and a file with the functions in that row.
 var formats = [...]*row{
 	Plain: {
 		name:     "plain",
-		begins:   func([]byte) bool { return false }, // Plain is what no other format begins
+		begins:   func([]byte) bool { return false }, // a shard is Plain if no other format matches
 		outputs:  []string{".tar"},
 		maxLevel: 9,
 	},
@@ -82,14 +82,14 @@ var formats = [...]*row{
 // row describes a format.
 type row struct {
 	name    string                 // as the format's command line tool spells it
-	begins  func(head []byte) bool // reports whether the first bytes of a shard, 10 or fewer, are in the format
+	begins  func(head []byte) bool // reports whether a shard with these first bytes, 10 or fewer, is in the format
 	inputs  []string               // file name extensions of its shards, for TrimSuffix
 	outputs []string               // suffixes of the names of outputs; none if the format cannot be written
 
 	// decoder returns a decoder; see newDecoder. Nil means that there is none.
 	decoder func(history int64, offer func(Checkpoint)) decoder
 
-	decoders int  // how many a ReaderAt may have at the same time
+	decoders int  // most decoders that a ReaderAt may have at the same time
 	windows  bool // checkpoints may need a Window
 	dense    bool // see Format.Dense
 
@@ -101,7 +101,7 @@ type row struct {
 	maxLevel int
 }
 
-// row returns the row of a format. That of a number that is not a format has a name and nothing else.
+// row returns the row of a format. For an unknown number it returns a row with only a name.
 func (f Format) row() *row {
 	if int(f) < len(formats) {
 		return formats[f]
@@ -112,8 +112,8 @@ func (f Format) row() *row {
 // String returns the name of the format as its command line tool spells it, and "plain" for Plain.
 func (f Format) String() string { return f.row().name }
 
-// Dense reports whether a pass finds checkpoints all over a shard, by whichever tool it was written. In the other
-// formats a shard can be one frame or block, which can be decoded only from its start.
+// Dense reports whether a pass finds checkpoints throughout a shard, whichever tool has written it. In the other
+// formats a shard can be a single frame or block, which can be decoded only from its start.
 func (f Format) Dense() bool { return f.row().dense }
 
 // Outputs returns the formats that can be written, Plain first.
@@ -126,12 +126,11 @@ func Outputs() (list []Format) {
 	return list
 }
 
-// Suffixes returns what the names of outputs in a format end in, the most common suffix first. The caller must not
+// Suffixes returns the suffixes of the names of outputs in a format, the most common one first. The caller must not
 // change the list.
 func (f Format) Suffixes() []string { return f.row().outputs }
 
-// FormatOf returns the format in which an output of that name is written. ok is false if the name has none of the
-// suffixes of Outputs.
+// FormatOf returns the format for the name of an output. ok is false if the name has none of the suffixes of Outputs.
 func FormatOf(name string) (f Format, ok bool) {
 	for i, r := range formats {
 		if slices.ContainsFunc(r.outputs, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
@@ -159,14 +158,13 @@ func isShardExt(ext string) bool {
 	return ext == ".tar" || slices.ContainsFunc(formats[:], isInput)
 }
 
-// Encoder compresses an output. Close writes the rest and does not close the underlying writer; it must be called,
-// even after an error, to end the goroutines of the Encoder. An Encoder is not safe for concurrent use, except for
-// Written.
+// Encoder compresses an output. Close writes the rest and does not close the underlying writer. It must be called, even
+// after an error, to end the goroutines of the Encoder. An Encoder is not safe for concurrent use, except for Written.
 type Encoder interface {
 	io.WriteCloser
 
-	// SetExtra stores b with the data, where ReadMap finds it and every other reader skips it. b is not copied
-	// and must not change before Close has returned. It is left out if it is too long for the format.
+	// SetExtra stores b with the data, where ReadMap finds it and every other reader skips it. b is not copied and must
+	// not change before Close has returned. It is left out if it is too long for the format.
 	SetExtra(b []byte)
 
 	// Written returns how many plain bytes can be decoded from what has been written to the underlying writer.
@@ -177,9 +175,9 @@ type Encoder interface {
 // of Plain are those of gzip and have no effect. The highest is 0 if the format cannot be written.
 func (f Format) Levels() (lowest, highest int) { return 1, f.row().maxLevel }
 
-// NewWriter returns an encoder that compresses to w. Level 0 means 1, because most of a shard is JPEG or similar
-// data, which hardly gets smaller with more effort. workers is the number of goroutines that compress, on which the
-// output does not depend; 0 means GOMAXPROCS. The error is ErrFormat if the format has no encoder; Plain has none.
+// NewWriter returns an encoder that compresses to w. Level 0 means 1, because most of a shard is JPEG or similar data,
+// which hardly gets smaller with more effort. workers is the number of goroutines that compress; 0 means GOMAXPROCS.
+// The output does not depend on it. The error is ErrFormat if the format has no encoder; Plain has none.
 func (f Format) NewWriter(w io.Writer, level, workers int) (Encoder, error) {
 	lowest, highest := f.Levels()
 	switch writer := f.row().writer; {

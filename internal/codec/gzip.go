@@ -21,12 +21,12 @@ type gzipDecoder struct {
 	whole    bool   // the member was decoded from its start, so that crc and length can be compared
 	crc      uint32 // of the member's plain bytes so far
 	length   uint32 // of the member's plain bytes so far, mod 2^32
-	members  int    // how many have begun
+	members  int    // number of members that have begun
 	rest     int64  // trailing bytes
 	err      error  // returned from all further calls of Read
 }
 
-// gzipState says what comes next in the input of a gzipDecoder.
+// gzipState is what comes next in the input of a gzipDecoder.
 type gzipState uint8
 
 const (
@@ -48,7 +48,7 @@ func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 	}
 	d.members++
 	d.whole = false
-	bit, err := c.bit() // flate would not check it, and panic later
+	bit, err := c.bit() // checked here, because flate would panic later
 	if err != nil {
 		d.err = d.locate(err)
 	} else {
@@ -57,7 +57,8 @@ func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 	return d.err
 }
 
-// bit returns the State of a checkpoint of gzip or bzip2: how many bits of the byte at In are used already.
+// bit returns the State of a checkpoint of gzip or bzip2: how many bits of the byte at In belong to data before the
+// checkpoint.
 func (c Checkpoint) bit() (uint8, error) {
 	if c.State > 7 {
 		return 0, fmt.Errorf("checkpoint at bit %d of a byte", c.State)
@@ -68,7 +69,7 @@ func (c Checkpoint) bit() (uint8, error) {
 // trailing implements decoder.
 func (d *gzipDecoder) trailing() int64 { return d.rest }
 
-// Read returns plain bytes. It does not wait for compressed bytes while it has plain ones to return.
+// Read returns plain bytes. It does not wait for compressed bytes while it has plain bytes to return.
 func (d *gzipDecoder) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, d.err
@@ -154,9 +155,9 @@ func (d *gzipDecoder) blockEnd(c flate.InflateCheckpoint) {
 	}
 }
 
-// apply applies an option of flate.NewReader to an existing decoder. A reset forgets the callback, and a new decoder
-// for each member would take ten times as long as decoding a small one. T is the type of the decoder, which flate
-// does not export.
+// apply applies an option of flate.NewReader to an existing decoder. A reset drops the callback, and a new decoder for
+// each member would take ten times as long as decoding a small one. T is the type of the decoder, which flate does not
+// export.
 func apply[T any](option func(T), decoder any) { option(decoder.(T)) }
 
 // resumer is the method of a flate decoder that starts it at a checkpoint.
@@ -184,7 +185,7 @@ func (d *gzipDecoder) closeMember() error {
 	return nil
 }
 
-// locate adds to err at which compressed byte it occurred, and wraps errors of flate in ErrDamaged.
+// locate adds the offset of the compressed byte to err, and wraps errors of flate in ErrDamaged.
 func (d *gzipDecoder) locate(err error) error {
 	switch err.(type) {
 	case flate.CorruptInputError, flate.InternalError:
@@ -198,11 +199,11 @@ func (d *gzipDecoder) locate(err error) error {
 // by that much. The zero value is ready for a new member.
 type storedDrift int64
 
-// correct returns the offset of the compressed byte that holds the bit after a block. consumed is the offset of the
+// correct returns the offset of the compressed byte with the first bit after a block. consumed is the offset of the
 // next byte that flate will read.
 //
-// After a stored block flate's bit buffer is empty, so the drift is exactly how far the reported offset is past
-// consumed. After any other block that ends on a whole byte the buffer may hold bytes, which makes the difference
+// After a stored block flate's bit buffer is empty, so the drift is exactly the distance from consumed to the reported
+// offset. After any other block that ends on a whole byte the buffer may have bytes, which makes the difference
 // smaller, never larger; hence the maximum. With a flate that counts correctly the drift stays 0.
 func (d *storedDrift) correct(c flate.InflateCheckpoint, consumed int64) int64 {
 	if c.BitOffset == 0 {

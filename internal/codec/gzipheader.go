@@ -24,8 +24,8 @@ var (
 	errReservedFlags = errors.New("reserved header flags")
 )
 
-// skipHeader reads the header of a member and ignores what it says; the data has its own checksum. If something other
-// than a member follows, it reads nothing and returns errNoMember.
+// skipHeader reads the header of a member and ignores its contents; the data has its own checksum. If no member
+// follows, it reads nothing and returns errNoMember.
 func (in *input) skipHeader() error {
 	head, err := in.br.Peek(10)
 	if n := min(len(head), len(gzipMagic)); string(head[:n]) != gzipMagic[:n] {
@@ -84,8 +84,8 @@ func (in *input) skipZeros() error {
 	}
 }
 
-// HasExtra reports whether a shard is gzip whose first header has an extra field, by the first bytes of the shard, of
-// which it looks at 10 at most.
+// HasExtra reports whether a shard is gzip and its first header has an extra field, by the first bytes of the shard, at
+// most 10.
 func HasExtra(head []byte) bool {
 	return len(head) >= 4 && Detect(head) == Gzip && head[3]&flagExtra != 0
 }

@@ -9,24 +9,23 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// segmentSize is the number of plain bytes between two places where decoding can start. To change it changes the
-// output.
+// segmentSize is the number of plain bytes between two places where decoding can start. Changing it changes the output.
 const segmentSize = 1 << 20
 
-// gzipWriter compresses to gzip that every reader can read, and in which decoding can start at each MiB.
+// gzipWriter writes gzip that every reader can read, and in which decoding can start at each MiB.
 //
-// It writes one gzip member, because Python's tarfile in stream mode, which WebDataset uses, stops after the first
-// one without an error. The data is cut into segments that do not refer to each other. Empty members follow, whose
-// headers hold the table of the segments; see seekTable.
+// It writes one gzip member, because Python's tarfile in stream mode, which WebDataset uses, stops after the first one
+// without an error. The data is cut into segments that do not refer to each other. Empty members follow, with the table
+// of the segments in their headers; see seekTable.
 //
 // The same plain bytes at the same level give the same compressed bytes, with any number of workers.
 type gzipWriter struct {
 	segments *pipeline
 	table    seekTable
-	crc      uint32 // of all segments
+	crc      uint32 // of all segments so far
 	extra    []byte
 	closed   bool
-	err      error // of Close
+	err      error // result of Close
 }
 
 // newGzipWriter implements Format.NewWriter for Gzip. Each worker needs about 3 MiB of memory.
@@ -37,7 +36,7 @@ func newGzipWriter(w io.Writer, level, workers int) (Encoder, error) {
 			if p.out == nil {
 				p.out = make([]byte, 0, segmentSize+segmentSize>>8) // room for data that grows a little
 			}
-			out := bytes.NewBuffer(p.out[:0]) // to which writing never fails
+			out := bytes.NewBuffer(p.out[:0]) // writes to it never fail
 			fw.Reset(out)
 			fw.Write(p.plain)
 			fw.Flush()
@@ -57,7 +56,7 @@ func newGzipWriter(w io.Writer, level, workers int) (Encoder, error) {
 	return z, nil
 }
 
-// Write compresses plain bytes. An error is that of an earlier write to the underlying writer.
+// Write compresses plain bytes. It may return the error of an earlier write to the underlying writer.
 func (z *gzipWriter) Write(p []byte) (int, error) { return z.segments.Write(p) }
 
 // Written implements Encoder.
@@ -66,7 +65,7 @@ func (z *gzipWriter) Written() int64 { return z.segments.written.Load() }
 // SetExtra implements Encoder. More than maxExtra bytes are left out.
 func (z *gzipWriter) SetExtra(b []byte) { z.extra = b }
 
-// Close writes what is left, ends the member and writes the seek table. Later calls return the same error.
+// Close writes the rest, ends the member and writes the seek table. Later calls return the same error.
 func (z *gzipWriter) Close() error {
 	if !z.closed {
 		z.closed = true

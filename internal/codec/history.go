@@ -24,7 +24,7 @@ func (h *history) write(p []byte) {
 	h.buf = append(h.buf, p...)
 }
 
-// drop says that the bytes before an offset are no longer needed.
+// drop releases the bytes before an offset.
 func (h *history) drop(before int64) {
 	if before > h.from {
 		h.from = min(before, h.end())

@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// input is buffered compressed input that knows its offset.
+// input is buffered compressed input with its offset.
 type input struct {
 	br  *bufio.Reader
 	r   io.Reader
-	end int64 // compressed offset after what br holds
+	end int64 // compressed offset of the end of br's buffer
 }
 
-// inputBuffer is the most that is read at once, and so the most that is read in vain after the end of a read.
+// inputBuffer is how many bytes are read at once, and so the most that are read in vain.
 const inputBuffer = 64 << 10
 
 // reset makes in read from r, whose first byte is at the compressed offset off.

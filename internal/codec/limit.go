@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// ErrLimit means that a shard may be intact but asks for more than shardfs supports: more memory, a rare feature of
-// the format, or a compression ratio that only a bomb has.
+// ErrLimit means that a shard may be intact but needs more than shardfs supports: more memory, a rare feature of the
+// format, or a compression ratio that only a decompression bomb has.
 var ErrLimit = errors.New("more than shardfs decodes")
 
 // errHistory is the ErrLimit of a shard that needs a longer history than its decoder may keep.
@@ -16,8 +16,8 @@ var errHistory = fmt.Errorf("%w: history", ErrLimit)
 // maxHistory is the longest history in bytes that a decoder keeps: that of zstd --long=27, twice that of xz -9.
 const maxHistory = 128 << 20
 
-// A shard may have freePlain plain bytes, and more if they are at most maxRatio times as many as the compressed ones,
-// which is the most that deflate can do. Without a limit a file of some kilobytes could keep a decoder busy for days.
+// A shard may have freePlain plain bytes, or more if they are at most maxRatio times as many as the compressed ones,
+// the highest ratio of deflate. Without a limit a file of some kilobytes could keep a decoder busy for days.
 const (
 	maxRatio  = 1100
 	freePlain = 1 << 30
@@ -45,7 +45,7 @@ func (l *ratioReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// locate adds to err at which compressed byte it occurred. io.EOF becomes io.ErrUnexpectedEOF.
+// locate adds the offset of the compressed byte to err. io.EOF becomes io.ErrUnexpectedEOF.
 func locate(off int64, err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF

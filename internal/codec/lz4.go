@@ -9,18 +9,18 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// lz4Decoder decodes LZ4 frames. If the blocks of a frame do not refer to each other, as with the command lz4,
-// decoding can start at each of them, otherwise only at the frame. The decoder verifies the checksums of blocks, and
-// the checksum and length of a frame that it decodes from its start, if the frame has them. As for lz4 itself, a
-// frame can be followed only by another one.
+// lz4Decoder decodes LZ4 frames. If the blocks of a frame do not refer to each other, as with the command lz4, decoding
+// can start at each of them, otherwise only at the frame. The decoder verifies the checksums of blocks, and the
+// checksum and length of a frame that it decodes from its start, if the frame has them. Like lz4 itself it accepts only
+// another frame after a frame.
 //
-// The State of a checkpoint at a block holds what the header of the frame says about blocks; see lz4Frame.
+// The State of a checkpoint at a block has the flags for blocks from the header of the frame; see lz4Frame.
 type lz4Decoder struct {
 	in    input
 	offer func(Checkpoint)
 	frame lz4Frame
 	open  bool       // more of the frame follows
-	point Checkpoint // where the next block can be started; its Out is not set
+	point Checkpoint // at the next block; its Out is not set
 	seen  bool       // a frame has begun, even one to be skipped
 	whole bool       // the frame is decoded from its start
 	plain uint64     // bytes of the frame so far
@@ -32,14 +32,14 @@ type lz4Decoder struct {
 	err   error      // returned from all further calls of Read
 }
 
-// lz4Frame is what the header of a frame says.
+// lz4Frame is the header of a frame.
 type lz4Frame struct {
 	linked   bool // blocks refer to the 64 KiB before them
 	blockSum bool // a checksum follows each block
 	frameSum bool // a checksum of the plain bytes follows the last block
 	big      bool // blocks may be longer than 256 KiB
 	hasSize  bool
-	size     uint64 // of the plain bytes
+	size     uint64 // number of plain bytes
 }
 
 const (
@@ -69,7 +69,7 @@ func (d *lz4Decoder) start(r io.Reader, c Checkpoint) error {
 	return nil
 }
 
-// lz4Header returns the State of a checkpoint at an lz4 block: what is known of its frame.
+// lz4Header decodes the State of a checkpoint at an lz4 block: the flags of its frame.
 func (c Checkpoint) lz4Header() (lz4Frame, error) {
 	if c.State > 7 {
 		return lz4Frame{}, fmt.Errorf("checkpoint with lz4 flags %x", c.State)
@@ -77,7 +77,7 @@ func (c Checkpoint) lz4Header() (lz4Frame, error) {
 	return lz4Frame{blockSum: c.State&1 != 0, frameSum: c.State&2 != 0, big: c.State&4 != 0}, nil
 }
 
-// state returns what Checkpoint.lz4Header reads.
+// state encodes f for Checkpoint.lz4Header.
 func (f *lz4Frame) state() (state uint8) {
 	for i, set := range []bool{f.blockSum, f.frameSum, f.big} {
 		if set {
@@ -87,7 +87,7 @@ func (f *lz4Frame) state() (state uint8) {
 	return state
 }
 
-// maxBlock returns the most that a block of f may hold.
+// maxBlock returns the size limit of blocks of f in bytes.
 func (f *lz4Frame) maxBlock() int {
 	if f.big {
 		return 4 << 20
@@ -190,7 +190,7 @@ func parseLZ4Header(head []byte) (f lz4Frame, size int, err error) {
 	return f, size + 1, nil
 }
 
-// readBlock decodes the next block, or reads what ends the frame.
+// readBlock decodes the next block, or reads the end of the frame.
 func (d *lz4Decoder) readBlock() error {
 	start := d.in.offset()
 	word, err := d.in.br.Peek(4)
@@ -276,7 +276,7 @@ func (d *lz4Decoder) decode(stored bool) (err error) {
 	return nil
 }
 
-// closeFrame reads what follows the last block of a frame.
+// closeFrame reads the end of a frame after its last block.
 func (d *lz4Decoder) closeFrame() error {
 	off := d.in.offset()
 	if d.frame.frameSum {

@@ -17,7 +17,7 @@ const (
 // xxh32 computes the checksum of lz4 frames: XXH32 with seed 0.
 type xxh32 struct {
 	lanes [4]uint32
-	rest  [16]byte // the first size%16 bytes have not gone into lanes
+	rest  [16]byte // its first size%16 bytes are not in lanes yet
 	size  uint64
 }
 

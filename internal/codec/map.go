@@ -5,12 +5,12 @@ import "io"
 // Checkpoint is a place in a compressed shard where decoding can start.
 type Checkpoint struct {
 	Out    int64 // offset in the plain bytes
-	In     int64 // offset of the compressed byte that holds the next bit
-	State  uint8 // 0 to 7; what it means depends on the format: see bit, xzCheck and lz4Header
+	In     int64 // offset of the compressed byte with the next bit
+	State  uint8 // 0 to 7; the meaning depends on the format: see bit, xzCheck and lz4Header
 	Member bool  // a gzip member, a frame or a stream begins at In, with its header
 
-	// Sums are the CRC-32 (IEEE) of the pieces from Out to the next checkpoint. Each piece has Map.Piece plain
-	// bytes, the last one may have fewer. Nil means that the sums are not known.
+	// Sums are the CRC-32 (IEEE) of the pieces from Out to the next checkpoint. Each piece has Map.Piece plain bytes;
+	// the last one may have fewer. Nil means that the sums are not known.
 	Sums []uint32
 
 	// Window is up to 32 KiB of plain bytes before Out, as a zstd frame. Bytes to which the data after Out does
@@ -27,7 +27,7 @@ type Points interface {
 	Out(i int) int64 // At(i).Out, which is needed far more often than the rest
 }
 
-// Map is what random access to a compressed shard needs in addition to its bytes.
+// Map is everything that random access to a compressed shard needs besides its bytes.
 type Map struct {
 	Plain  int64 // number of plain bytes; math.MaxInt64 while it is not known
 	Piece  int64 // plain bytes that one sum covers
@@ -35,10 +35,10 @@ type Map struct {
 }
 
 // ReadMap reads the map that a shard of size compressed bytes contains, without decoding the shard: the seek table of
-// our gzip, the block sizes of BGZF, the seek table or the frame sizes of zstd, the index of xz. extra is what
-// Encoder.SetExtra stored, nil if there is none. If ok is false, a pass is needed.
+// gzipWriter, the block sizes of BGZF, the seek table or the frame sizes of zstd, the index of xz. extra is the bytes
+// that Encoder.SetExtra has stored; nil if there are none. If ok is false, a pass is needed.
 //
-// The map is not verified: if it is wrong, reads by it give ErrDamaged.
+// The map is not verified: if it is wrong, reads with it return ErrDamaged.
 func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	if read := f.row().readMap; read != nil {
 		return read(r, size)

@@ -5,15 +5,15 @@ import (
 	"math"
 )
 
-// passPiece is how many plain bytes one sum of a pass covers, and so the least that a read decodes.
+// passPiece is how many plain bytes one sum of a pass covers, and so how many a read decodes at least.
 const passPiece = 32 << 10
 
 // maxHeld bounds the plain bytes and the compressed bytes that are kept because a checkpoint may still be placed
 // before them.
 const maxHeld = 4 << 20
 
-// mapper makes the map of a shard during a pass. It keeps the bytes of the shard from the first place on that may
-// still become a checkpoint, because the sums and the window of a checkpoint depend on where it is.
+// mapper makes the map of a shard during a pass. It keeps the bytes of the shard from the first place that may still
+// become a checkpoint, because sums and window depend on the place of the checkpoint.
 type mapper struct {
 	points growing
 	place  placement
@@ -21,11 +21,11 @@ type mapper struct {
 	narrow int64 // spacing where they are small
 	plain  history
 	stored *history // compressed bytes; nil if no window is ever needed
-	summed int64    // plain offset up to which the last checkpoint has its sums
+	summed int64    // plain offset up to which the last checkpoint has sums
 
-	due   []windowJob // wait for the bytes after their checkpoints
+	due   []windowJob // waiting for the bytes after their checkpoints
 	jobs  []chan int  // running, in order; each sends the size of its window
-	sizes []int       // of the last windows
+	sizes []int       // sizes of the last windows
 	spare [maxJobs]*sparsifier
 	marks *marks
 	begun int // number of jobs so far; each takes the next of spare
@@ -38,8 +38,8 @@ type windowJob struct {
 	window []byte
 }
 
-// maxJobs is how many windows are made sparse at the same time. The size of a window is used when so many other jobs
-// have begun, so that the map does not depend on how long each takes.
+// maxJobs is how many windows are made sparse at the same time. The size of a window is used only when this many other
+// jobs have begun, so that the map does not depend on the duration of jobs.
 const maxJobs = 4
 
 func newMapper(f Format) *mapper {
@@ -62,7 +62,7 @@ func (m *mapper) offer(c Checkpoint) {
 	m.place.offer(candidate{c, window})
 }
 
-// read takes the plain bytes that the decoder has returned.
+// read must be called with the plain bytes that the decoder has returned.
 func (m *mapper) read(p []byte) {
 	m.plain.write(p)
 	out := m.plain.end()
@@ -72,13 +72,13 @@ func (m *mapper) read(p []byte) {
 	m.advance(false)
 }
 
-// mark says that a sample starts at a plain offset.
+// mark records that a sample starts at a plain offset.
 func (m *mapper) mark(off int64) {
 	m.place.marked = true
 	m.commit(min(off, m.plain.end()))
 }
 
-// commit makes a checkpoint of the best candidate at or before limit, if there is one.
+// commit makes the best candidate at or before limit a checkpoint, if there is one.
 func (m *mapper) commit(limit int64) {
 	c, ok := m.place.take(limit)
 	if !ok {
@@ -108,8 +108,8 @@ func (m *mapper) sum(to int64) {
 	}
 }
 
-// advance makes the windows and sums for which enough bytes have been read, and drops the bytes that are no longer
-// needed. At the end of the pass the bytes are always enough.
+// advance makes the windows and sums for which enough bytes have been read, and drops bytes that are no longer needed.
+// At the end of the pass there are always enough bytes.
 func (m *mapper) advance(end bool) {
 	out := m.plain.end()
 	for len(m.due) > 0 {
@@ -122,7 +122,7 @@ func (m *mapper) advance(end bool) {
 	}
 	keep, keepStored := out-maxWindow, int64(math.MaxInt64)
 	if m.stored != nil {
-		keepStored = m.stored.end() - 2*inputBuffer // what the decoder may have read ahead
+		keepStored = m.stored.end() - 2*inputBuffer // the decoder may have read that far ahead
 	}
 	for _, j := range m.due {
 		keep, keepStored = min(keep, j.at.Out), min(keepStored, j.at.In)
@@ -161,7 +161,7 @@ func (m *mapper) sparsify(j windowJob) {
 	m.begun++
 	plain := append(s.plain[:0], m.plain.slice(j.at.Out, min(j.at.Out+sparseLook, m.plain.end()))...)
 	stored := s.stored[:0]
-	if j.at.In >= m.stored.from { // otherwise the window is kept whole
+	if j.at.In >= m.stored.from { // otherwise the window is kept as it is
 		stored = append(stored, m.stored.slice(j.at.In, min(j.at.In+maxStored, m.stored.end()))...)
 	}
 	done := make(chan int, 1)
@@ -191,9 +191,8 @@ func (m *mapper) wait() {
 	}
 }
 
-// finish completes the map at the end of the pass. end says that there are no more plain bytes; only then is the sum
-// of a shorter last piece added, because a ReaderAt that uses the map already would take it for that of a whole
-// piece.
+// finish completes the map at the end of the pass. end is set if there are no more plain bytes; only then is the sum of
+// a shorter last piece added, because a ReaderAt that already uses the map would treat it as the sum of a whole piece.
 func (m *mapper) finish(end bool) {
 	out := m.plain.end()
 	m.advance(true)

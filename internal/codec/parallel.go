@@ -10,7 +10,7 @@ import (
 )
 
 // pipeline compresses pieces of plain bytes in parallel and writes them in order. The output does not depend on the
-// number of workers: the pieces are always cut at the same places, and each is compressed by itself.
+// number of workers, because pieces always have the same boundaries and are compressed independently.
 //
 // It is an io.Writer for one goroutine. After the first write that fails, nothing more is written.
 type pipeline struct {
@@ -20,7 +20,7 @@ type pipeline struct {
 	wrote  func(*piece)
 	piece  *piece // the one being filled, or nil
 
-	free  chan *piece // all pieces that are nowhere else
+	free  chan *piece // unused pieces
 	work  chan *piece // to be compressed
 	queue chan *piece // to be written, in order
 
@@ -119,14 +119,14 @@ func (l *pipeline) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// send hands the filled piece to the workers.
+// send gives the filled piece to the workers.
 func (l *pipeline) send() {
 	l.work <- l.piece
 	l.queue <- l.piece
 	l.piece = nil
 }
 
-// finish waits until all pieces are written, writes what end returns, and ends the goroutines. It must be called once.
+// finish waits until all pieces are written, writes the result of end, and ends the goroutines. It must be called once.
 func (l *pipeline) finish(end func() []byte) error {
 	l.closed = true
 	if l.piece != nil {

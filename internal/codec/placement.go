@@ -7,10 +7,10 @@ const (
 	freeSpacing   = 64 << 10  // where no window is needed
 	narrowSpacing = 256 << 10 // where windows are small
 	wideSpacing   = 1 << 20
-	smallWindow   = 1 << 10 // windows of up to so many bytes on average are small
+	smallWindow   = 1 << 10 // windows are small if they have at most this many bytes on average
 )
 
-// maxWindow is how many bytes deflate can refer back.
+// maxWindow is how far back, in bytes, deflate can refer.
 const maxWindow = 32 << 10
 
 // candidate is a place offered by a decoder.
@@ -19,10 +19,10 @@ type candidate struct {
 	window     int // length of the window before compression
 }
 
-// placement decides which of the offered places become checkpoints. A place that needs no window is free, and becomes
-// one unless it is very close to the last one. Of the others the best is the last one before the start of a sample,
-// because samples are read from their start, if it is at least one spacing after the last checkpoint. Where no sample
-// starts for long, any place will do.
+// placement decides which of the offered places become checkpoints. A place that needs no window is free, and becomes a
+// checkpoint unless it is very close to the last one. Of the others the best is the last place before the start of a
+// sample, because samples are read from their start, if it is at least one spacing after the last checkpoint. If no
+// sample starts for long, any place is used.
 type placement struct {
 	spacing int64
 	free    int64       // spacing of free places
@@ -31,7 +31,7 @@ type placement struct {
 	held    []candidate // in order of Out, each far enough after last
 }
 
-// holdApart is the least distance of held candidates, so that a shard of tiny blocks does not have as many of them.
+// holdApart is the least distance of held candidates, which limits their number in a shard of tiny blocks.
 const holdApart = 4 << 10
 
 // offer adds a candidate.
@@ -55,9 +55,9 @@ func (p *placement) far(c candidate) bool {
 	return c.Out-p.last >= p.spacing
 }
 
-// due reports whether a place before out should become a checkpoint without waiting for a sample: a free one, or any
-// if the last checkpoint is long ago. A sample may be half a spacing long, and then its start is known only so much
-// later.
+// due reports whether a place before out should become a checkpoint without waiting for a sample: a free place, or any
+// if the last checkpoint is far back. The start of a sample may be known only half a spacing later, if the sample is
+// that long.
 func (p *placement) due(out int64) bool {
 	if i := p.firstFree(); i >= 0 && p.held[i].Out <= out {
 		return true

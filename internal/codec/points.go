@@ -2,7 +2,7 @@ package codec
 
 import "sync"
 
-// growing implements Points to which a pass adds.
+// growing implements Points that a pass adds to.
 type growing struct {
 	mu   sync.RWMutex
 	list []Checkpoint // elements of the slices in it do not change; a slice can grow or be replaced
@@ -29,8 +29,8 @@ func (g *growing) Out(i int) int64 {
 	return g.list[i].Out
 }
 
-// add appends a checkpoint and returns its index. In the same step the last one gets its remaining sums: the sum of a
-// shorter piece can be used only if the next checkpoint is known.
+// add appends a checkpoint and returns its index. At the same time it gives the last checkpoint its remaining sums,
+// because the sum of a shorter piece can be used only if the next checkpoint is known.
 func (g *growing) add(c Checkpoint, sums ...uint32) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// How far to decode ahead: at most a twentieth of what has been read in order, so that no more is wasted when the
-// reader stops, and at most aheadOfWorker bytes for each worker and half of the cache. After aheadFrom bytes in order
-// it is at least aheadSoon; without that two workers are hardly faster than one in the first 20 MiB.
+// How far to decode ahead: at most a twentieth of the bytes read in order, which limits the waste when the reader
+// stops, and at most aheadOfWorker bytes per worker and half of the cache. After aheadFrom bytes in order it is at
+// least aheadSoon; without that, two workers are hardly faster than one in the first 20 MiB.
 const (
 	aheadShare    = 20
 	aheadOfWorker = 2 << 20
@@ -18,37 +18,37 @@ const (
 	aheadSoon     = 1 << 20
 )
 
-// aheadLeast is the least that a cursor decodes ahead, in plain bytes, across several checkpoints if they are dense.
-// It is less for a reader that has not read much yet: half of what may be decoded ahead.
+// aheadLeast is how many plain bytes a cursor decodes ahead at least, across several checkpoints if they are dense. For
+// a reader that has not read much yet it is less: half of what may be decoded ahead.
 const aheadLeast = 1 << 20
 
-// maxReaders is how many readers are followed at the same time.
+// maxReaders is how many readers are tracked at the same time.
 const maxReaders = 8
 
-// readAhead follows the readers that read in order.
+// readAhead tracks the readers that read in order.
 type readAhead struct {
 	ctx     context.Context // of decoding ahead; stop ends it
 	stop    context.CancelFunc
 	workers int            // how many goroutines may decode ahead; fewer than 2 mean none
-	busy    int            // how many do
+	busy    int            // how many are decoding ahead
 	running sync.WaitGroup // for them
-	readers []*reader      // the least recent one first
+	readers []*reader      // least recent first
 }
 
 // reader is a sequence of reads in order.
 type reader struct {
-	next  int64 // offset after what has been read
-	run   int64 // bytes that have been read in order
+	next  int64 // offset after the last read
+	run   int64 // bytes read in order
 	ahead int64 // offset up to which cursors decode or have decoded ahead
 }
 
-// follow records a read and starts to decode what its reader will need next.
+// follow records a read and starts decoding the bytes that its reader will need next.
 func (z *ReaderAt) follow(from, to int64) {
 	a := &z.ahead
 	if a.workers < 2 {
 		return
 	}
-	// Reads of one reader may arrive a little out of order, so they may be before or after the next byte.
+	// Reads of one reader may arrive slightly out of order, so they may be before or after the next byte.
 	i := slices.IndexFunc(a.readers, func(r *reader) bool {
 		return r.next-cursorReach <= from && from <= r.next+cursorReach
 	})
@@ -71,7 +71,7 @@ func (z *ReaderAt) follow(from, to int64) {
 	z.readAhead(r)
 }
 
-// readAhead starts cursors for what a reader will need next.
+// readAhead starts cursors for the bytes that a reader will need next.
 func (z *ReaderAt) readAhead(r *reader) {
 	for z.ahead.busy < z.ahead.workers {
 		c, end := z.nextAhead(r)
@@ -89,8 +89,8 @@ func (z *ReaderAt) readAhead(r *reader) {
 	}
 }
 
-// nextAhead returns a busy cursor where the next plain bytes for a reader begin, and the offset up to which to
-// decode, or nil.
+// nextAhead returns a busy cursor at the next plain bytes for a reader, and the offset up to which to decode; nil if
+// there is nothing to decode.
 func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	reach := r.run / aheadShare
 	if r.run >= aheadFrom {
@@ -128,7 +128,7 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	return nil, 0
 }
 
-// cursorAt returns an idle cursor at a checkpoint, or nil if there is none to be had.
+// cursorAt returns an idle cursor at a checkpoint, or nil if none is available.
 func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 	for _, c := range z.cursors {
 		if !c.busy && c.from == point.Out {

@@ -9,7 +9,7 @@ import (
 // Options configures NewReader. The zero value only decodes.
 type Options struct {
 	Map      bool // make a map of the shard
-	FirstEnd bool // find where its first member, frame or stream ends
+	FirstEnd bool // find the end of its first member, frame or stream
 }
 
 var errClosed = errors.New("read of a closed reader")
@@ -18,7 +18,7 @@ var errClosed = errors.New("read of a closed reader")
 type Reader struct {
 	in      passInput
 	decoder decoder
-	plain   io.Reader // decoder, within limits
+	plain   io.Reader // decoder with limits
 	mapper  *mapper   // nil if no map is wanted
 	out     int64
 	first   firstEnd
@@ -27,7 +27,7 @@ type Reader struct {
 
 // firstEnd finds where the plain bytes of the first member, frame or stream end.
 type firstEnd struct {
-	begun int   // how many have begun, up to two
+	begun int   // number of them that have begun, up to two
 	out   int64 // where the second one's plain bytes begin
 }
 
@@ -55,8 +55,8 @@ func (in *passInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NewReader returns a reader of the plain bytes of r. It reads nothing from r yet; errors of r come from Read. The
-// only error here is ErrFormat.
+// NewReader returns a reader of the plain bytes of r. It does not read from r yet; read errors come from Read. The only
+// error of NewReader is ErrFormat.
 func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 	z := &Reader{in: passInput{r: r}}
 	var offer func(Checkpoint)
@@ -83,7 +83,7 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 	return z, nil
 }
 
-// Read returns plain bytes. At the end it returns io.EOF; then all checksums and lengths that the format has were
+// Read returns plain bytes. At the end it returns io.EOF; all checksums and lengths that the format has were then
 // right.
 func (z *Reader) Read(p []byte) (int, error) {
 	if z.err != nil {
@@ -104,16 +104,17 @@ func (z *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Mark says that a sample starts at a plain offset. A checkpoint is best right before one. Samples must be marked in
-// order, after Read has returned their first byte.
+// Mark records that a sample starts at a plain offset, because the best place for a checkpoint is right before a
+// sample. Samples must be marked in order, after Read has returned their first byte.
 func (z *Reader) Mark(off int64) {
 	if z.mapper != nil && z.err == nil {
 		z.mapper.mark(off)
 	}
 }
 
-// Map returns the map of what Read has returned. Its Points grow with further calls of Read. Its Plain is known after
-// Read has returned an error: the number of bytes that Read has returned. A ReaderAt can use the map at any time.
+// Map returns the map of the bytes that Read has returned. Its Points grow with further calls of Read. Its Plain, the
+// number of bytes that Read has returned, is set after Read has returned an error. A ReaderAt can use the map at any
+// time.
 func (z *Reader) Map() Map {
 	if z.mapper == nil {
 		return Map{}
@@ -125,8 +126,8 @@ func (z *Reader) Map() Map {
 	return m
 }
 
-// Close ends the pass early. The map is then that of what Read has returned. It must be called if a map was wanted
-// and Read has not returned an error.
+// Close ends the pass early. The map is then of the bytes that Read has returned. Close must be called if Options.Map
+// was set and Read has not returned an error.
 func (z *Reader) Close() error {
 	if z.err == nil {
 		z.err = errClosed
@@ -137,8 +138,8 @@ func (z *Reader) Close() error {
 	return nil
 }
 
-// Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are ignored, and
-// not an error; zeros are padding and do not count.
+// Trailing returns, once Read has returned io.EOF, how many bytes follow the compressed data. They are ignored; zeros
+// are padding and do not count.
 func (z *Reader) Trailing() int64 { return z.decoder.trailing() }
 
 // FirstEnd returns, once Read has returned io.EOF, where the plain bytes of the first gzip member, frame or stream

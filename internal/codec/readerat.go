@@ -13,9 +13,9 @@ import (
 	"sync"
 )
 
-// The most decoders of a ReaderAt, and so the most reads of different places that decode at the same time. A gzip
-// decoder needs about 130 KiB, the others some MiB and the history that the shard asks for. If that is more than
-// smallHistory, as after zstd --ultra, there is one decoder.
+// Limits of the decoders of a ReaderAt, and so of the reads at different places that decode at the same time. A gzip
+// decoder needs about 130 KiB, the others some MiB plus the history that the shard requires. If that is more than
+// smallHistory, as after zstd --ultra, there is only one decoder.
 const (
 	maxDecoders      = 16
 	maxLargeDecoders = 4
@@ -25,23 +25,22 @@ const (
 // maxPiece is the size of the largest piece. The sums of a map with larger ones are not used.
 const maxPiece = 4 << 20
 
-// cursorReach is how far before a checkpoint a cursor may be to be continued past it; otherwise another one is
-// started at the checkpoint. Reads that are about to pass the checkpoint may arrive a little out of order: the kernel
-// reads ahead 128 KiB.
+// cursorReach is how far before a checkpoint a cursor may be to continue past it; otherwise another cursor is started
+// at the checkpoint. Reads near a checkpoint may arrive slightly out of order, because the kernel reads ahead 128 KiB.
 const cursorReach = 128 << 10
 
 // ReaderAtOptions configures NewReaderAt.
 type ReaderAtOptions struct {
 	CacheBytes int64 // memory for decoded pieces; 0 means 32 MiB
-	Workers    int   // decoders that work at the same time for a sequential reader; 0 means GOMAXPROCS
+	Workers    int   // parallel decoders for a sequential reader; 0 means GOMAXPROCS
 }
 
 // ReaderAt reads the plain bytes of a compressed shard at any offset. It is safe for concurrent use.
 //
 // It decodes with cursors, which stay where they stopped. A read continues the nearest cursor before its offset, or
 // starts one at the last checkpoint before its offset if no cursor is in between. If another read is moving a cursor
-// there, it waits for that cursor. So sequential readers, however many and however interleaved, cost one decode of
-// what they read. For a reader that has been sequential for long, further cursors decode ahead; see readahead.go.
+// there, it waits for that cursor. So sequential readers, however many and however interleaved, decode their bytes only
+// once. For a reader that has been sequential for long, further cursors decode ahead; see readahead.go.
 //
 // Plain bytes are decoded in pieces. Each is compared with its sum, if the map has one, and cached.
 type ReaderAt struct {
@@ -55,9 +54,9 @@ type ReaderAt struct {
 
 	mu      sync.Mutex    // guards all below
 	moved   sync.Cond     // signalled when a cursor has decoded what a read waits for, or is no longer busy
-	awaited map[int64]int // plain offsets that reads wait for, and how many do
-	cursors []*cursor     // the least recently used first; found by position, so package lru is of no use
-	history int64         // that new decoders may keep: smallHistory, or maxHistory once one has needed more
+	awaited map[int64]int // number of reads that wait for each plain offset
+	cursors []*cursor     // least recently used first; package lru does not fit, because they are found by position
+	history int64         // history limit of new decoders: smallHistory, or maxHistory once one has needed more
 	cache   *cache
 }
 
@@ -65,17 +64,17 @@ type ReaderAt struct {
 // guarded by ReaderAt.mu.
 type cursor struct {
 	decoder decoder
-	in      sourceReader // what the decoder reads; its ctx is that of the read or of decoding ahead
-	history int64        // that the decoder may keep
+	in      sourceReader // input of the decoder; its ctx is that of the read or of decoding ahead
+	history int64        // history limit of the decoder
 	busy    bool
-	from    int64 // plain offset where it is
-	to      int64 // plain offset where it will be when it is no longer busy
+	from    int64 // its plain offset
+	to      int64 // its plain offset when it will be no longer busy
 	far     bool  // it decodes ahead, which takes longer than a read
 	begun   int64 // plain offset of the checkpoint where it was started
 }
 
-// NewReaderAt returns a reader of the shard of size compressed bytes in src, by its map. If the map has no Points,
-// every read starts at the first byte. The ReaderAt must be closed.
+// NewReaderAt returns a reader of the shard of size compressed bytes in src, with its map. If the map has no Points,
+// every read starts decoding at the first byte. The ReaderAt must be closed.
 func NewReaderAt(f Format, src Source, size int64, m Map, o ReaderAtOptions) *ReaderAt {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 32 << 20
@@ -107,8 +106,8 @@ func (z *ReaderAt) Close() error {
 	return nil
 }
 
-// ReadAt reads like [io.ReaderAt]. When ctx ends, a read that would have to decode or to wait returns its cause. An
-// error is not remembered: the next read tries again.
+// ReadAt reads like [io.ReaderAt]. When ctx ends, a read that has to decode or to wait returns its cause. Errors are
+// not remembered: the next read tries again.
 func (z *ReaderAt) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at %d: negative offset", off)
@@ -150,7 +149,7 @@ func (z *ReaderAt) read(ctx context.Context, p []byte, off int64) (int, error) {
 		} else if err := z.decode(c, want); z.needsMore(c, err) {
 			continue
 		} else if err != nil && c.begun >= want.point.Out {
-			return n, err // otherwise a start at the last checkpoint before the piece may avoid the error
+			return n, err // otherwise starting at the last checkpoint before the piece may avoid the error
 		} else {
 			tries++
 		}
@@ -197,11 +196,11 @@ type extent struct {
 	off, end int64
 	sum      uint32
 	summed   bool       // sum is known
-	open     bool       // the shard may end earlier
+	open     bool       // the shard may end before the extent does
 	point    Checkpoint // the last one at or before off
 }
 
-// extentAt returns the extent of the piece that holds the plain byte at.
+// extentAt returns the extent of the piece with the plain byte at.
 func (z *ReaderAt) extentAt(at int64) (extent, error) {
 	points := z.m.Points
 	i := sort.Search(points.Len(), func(i int) bool { return points.Out(i) > at }) - 1
@@ -228,8 +227,8 @@ func (z *ReaderAt) extentAt(at int64) (extent, error) {
 	return extent{}, errOrder(at)
 }
 
-// maxTries is how often a read decodes without reaching its piece before the map is taken for wrong. While points
-// grow, a new checkpoint can move the pieces after it, but only where the pass is.
+// maxTries is how often a read decodes without reaching its piece before the map is considered wrong. While points
+// grow, a new checkpoint can move the pieces after it, but only at the position of the pass.
 const maxTries = 16
 
 func errOrder(at int64) error {
@@ -237,7 +236,7 @@ func errOrder(at int64) error {
 }
 
 // borrow makes a cursor at or before a piece busy and returns it: the nearest, or one started at a checkpoint. It
-// returns nil if the nearest is busy, or if a new one is needed and all are busy; then the caller has to wait.
+// returns nil if the nearest is busy, or if a new one is needed and all are busy; the caller must then wait.
 func (z *ReaderAt) borrow(ctx context.Context, want extent) (*cursor, error) {
 	var best *cursor
 	for _, c := range z.cursors {
@@ -263,7 +262,7 @@ func (z *ReaderAt) borrow(ctx context.Context, want extent) (*cursor, error) {
 	return best, nil
 }
 
-// spare returns a cursor for a new place: a new one, or the one that has been idle for longest, or nil if all are busy.
+// spare returns a cursor for a new place: a new one, or the one idle for longest, or nil if all are busy.
 func (z *ReaderAt) spare() *cursor {
 	most := z.format.row().decoders
 	if z.history > smallHistory {
@@ -282,8 +281,8 @@ func (z *ReaderAt) spare() *cursor {
 	return nil
 }
 
-// needsMore reports whether c failed with err because its decoder may keep too little history, and lets new decoders
-// keep more.
+// needsMore reports whether c failed with err because of the history limit of its decoder, and raises the limit for new
+// decoders.
 func (z *ReaderAt) needsMore(c *cursor, err error) bool {
 	if !errors.Is(err, errHistory) || c.history == maxHistory {
 		return false
@@ -363,7 +362,7 @@ func (z *ReaderAt) advance(c *cursor, want extent) (whole bool, err error) {
 	return true, nil
 }
 
-// verify compares data, the bytes of a piece from an offset on, with the sum of the piece, if they are all of it.
+// verify compares data, the bytes of a piece from an offset on, with the sum of the piece if they are the whole piece.
 func (p extent) verify(from int64, data []byte) error {
 	if !p.summed || from != p.off {
 		return nil
@@ -390,7 +389,7 @@ func (z *ReaderAt) fill(c *cursor, p extent, buf []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// remove takes c out of z.cursors.
+// remove removes c from z.cursors.
 func (z *ReaderAt) remove(c *cursor) {
 	i := slices.Index(z.cursors, c)
 	z.cursors = slices.Delete(z.cursors, i, i+1)

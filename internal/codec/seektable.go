@@ -7,7 +7,7 @@ import (
 )
 
 // seekTable collects the segments of a gzipWriter. It is written as empty gzip members after the data member. They
-// decode to nothing and hold the table in their headers as the extra subfield "SX" (RFC 1952, section 2.3.1.1):
+// decode to nothing and have the table in their headers as the extra subfield "SX" (RFC 1952, section 2.3.1.1):
 //
 //	1f 8b 08 04 00000000 00 ff | XLEN = LEN+4 | 'S' 'X' | LEN | payload of LEN bytes | 03 00 | 00000000 | 00000000
 //
@@ -21,7 +21,8 @@ import (
 // where all numbers of fixed size are little-endian. A reader finds the first of these members by the last bytes of
 // the file. Segment 0 begins after the 10 bytes of the data member's header; 10 bytes follow the last segment.
 //
-// Further members of the same kind may follow, with what was given to SetExtra as the subfield "SI". Their payloads are
+// Further members of the same kind may follow, with the bytes given to SetExtra as the subfield "SI". Their payloads
+// are
 //
 //	version u8 = 1 | part u16 | parts u16 | bytes | the same tail
 type seekTable struct {
@@ -37,7 +38,7 @@ const (
 	seekTableMagic   = "SFGZIDX1"
 	seekTableTail    = 4 + 4 + len(seekTableMagic)
 
-	maxSeekTablePayload = 1<<16 - 1 - 4 // what fits into an extra field
+	maxSeekTablePayload = 1<<16 - 1 - 4 // limit of an extra field
 	seekTableFraming    = 26            // bytes of a member without its payload
 
 	indexMemberHeader = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"
@@ -98,7 +99,7 @@ func appendIndexMember(out []byte, id string, p []byte, distance int) []byte {
 	return append(out, indexMemberEnd...)
 }
 
-// payloads cuts the table into payloads between records, without their tails and with 0 as the number of parts.
+// payloads splits the table between records into payloads, without their tails and with 0 as the number of parts.
 func (t *seekTable) payloads() [][]byte {
 	first := []byte{seekTableVersion, 0, 0}
 	first = binary.AppendUvarint(first, uint64(len(gzipHeader))+uint64(t.compressed)+uint64(dataMemberEnd))
@@ -119,7 +120,7 @@ func (t *seekTable) payloads() [][]byte {
 	return parts
 }
 
-// extraPayloads cuts extra into payloads, without their tails.
+// extraPayloads splits extra into payloads, without their tails.
 func extraPayloads(extra []byte) [][]byte {
 	const most = maxSeekTablePayload - seekTableTail - extraHead
 	if len(extra) > maxExtra {

@@ -20,12 +20,11 @@ func readGzipMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 
 var errSeekTable = errors.New("no seek table")
 
-// readSeekTable makes the map of a shard that gzipWriter has written from its seek table. extra is nil unless all of
-// it can be read.
+// readSeekTable makes the map of a shard of gzipWriter from its seek table. extra is nil unless all of it can be read.
 //
-// The table must be that of the whole file. A file that was cut, appended to or concatenated from several is
-// recognized by the distance in its last bytes, the lengths in the table and the trailer of the data member. It is
-// still valid gzip, but needs a pass.
+// The table must describe the whole file. A file that was cut, appended to or concatenated from several is detected by
+// the distance in its last bytes, the lengths in the table and the trailer of the data member. It is still valid gzip,
+// but needs a pass.
 func readSeekTable(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	const end = seekTableTail + len(indexMemberEnd)
 	tail := make([]byte, end)
@@ -51,7 +50,7 @@ func readSeekTable(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	return points.mapOf(false), extra, true
 }
 
-// isDataMember reports whether a shard begins with a gzip member as gzipWriter writes it, of so many bytes.
+// isDataMember reports whether a shard begins with a gzip member of gzipWriter with these compressed and plain sizes.
 func isDataMember(r io.ReaderAt, size, plain int64) bool {
 	head, end := make([]byte, len(gzipHeader)), make([]byte, dataMemberEnd)
 	if readAt(r, head, 0) != nil || string(head) != gzipHeader {
@@ -66,7 +65,7 @@ func isDataMember(r io.ReaderAt, size, plain int64) bool {
 // indexMembers reads the gzip members after the data member.
 type indexMembers struct {
 	r        *bufio.Reader
-	distance uint32 // that each has to state
+	distance uint32 // the distance that each must contain
 }
 
 // next returns the payload of the next member, without its tail. It returns io.EOF after the last one.
@@ -94,7 +93,7 @@ func (x indexMembers) next(id string) ([]byte, error) {
 	return p, nil
 }
 
-// table reads the seek table of a data member of so many bytes.
+// table reads the seek table of a data member of data bytes.
 func (x indexMembers) table(data int64) (*segmentPoints, error) {
 	var records []byte
 	for part, parts := 0, 1; part < parts; part++ {
@@ -136,7 +135,7 @@ func (x indexMembers) table(data int64) (*segmentPoints, error) {
 	return points, nil
 }
 
-// extra reads what follows the seek table.
+// extra reads the extra bytes after the seek table.
 func (x indexMembers) extra() ([]byte, error) {
 	var extra []byte
 	for part, parts := 0, 1; part < parts; part++ {

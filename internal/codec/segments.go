@@ -6,8 +6,8 @@ type segmentPoints struct {
 	in     []int64
 	out    []int64
 	sums   []uint32
-	plain  int64 // of all segments
-	piece  int64 // of the longest
+	plain  int64 // plain bytes of all segments
+	piece  int64 // plain bytes of the longest segment
 	member bool  // each segment is a gzip member or a frame
 }
 

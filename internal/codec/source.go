@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// Source is what a [ReaderAt] reads compressed bytes from. It is safe for concurrent use.
+// Source has the compressed bytes for a [ReaderAt]. It is safe for concurrent use.
 type Source interface {
-	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]. When ctx ends while it waits, it returns the cause.
+	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]. If ctx ends while it waits, it returns the cause.
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 }
 
-// FromReaderAt returns a Source of r, whose reads must not block for long: it looks at the context only before each
-// read.
+// FromReaderAt returns a Source that reads from r. Reads of r must not block for long, because the context is checked
+// only before each read.
 func FromReaderAt(r io.ReaderAt) Source { return plainSource{r} }
 
 type plainSource struct{ r io.ReaderAt }
@@ -39,7 +39,7 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 	n, err := r.src.ReadAt(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
 	r.off += int64(n)
 	if err == io.EOF && n > 0 {
-		err = nil // at the end the next call returns it again
+		err = nil // the next call returns it again
 	}
 	return n, err
 }

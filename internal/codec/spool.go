@@ -14,7 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/lru"
 )
 
-// The size of the pieces in which a Spool keeps plain bytes, and how many of them it caches: 4 MiB.
+// The size of the pieces of plain bytes in a Spool, and how many of them it caches: 4 MiB.
 const (
 	spoolPiece = 256 << 10
 	spoolCache = 16
@@ -23,8 +23,8 @@ const (
 // Spool makes a stream of plain bytes readable at any offset by keeping it in a file. It is for shards with hardly
 // any checkpoints: those of one zstd frame, one xz block, or linked lz4 blocks.
 //
-// The stream is read once, and no further than reads have asked for. It is read in the background, so that an
-// interrupted read ends at once and costs the other reads nothing. The file holds pieces of 256 KiB, each compressed by
+// The stream is read once, and only as far as reads have needed it. It is read in the background, so that an
+// interrupted read ends at once and does not affect other reads. The file holds pieces of 256 KiB, each compressed by
 // zstd at its fastest level, or not at all if that does not make it smaller. A Spool is safe for concurrent use.
 type Spool struct {
 	file spoolFile
@@ -39,7 +39,7 @@ type Spool struct {
 	reading bool       // one goroutine reads plain
 	pieces  []spooled
 	end     int64 // offset in the file after the last piece
-	size    int64 // plain bytes in pieces
+	size    int64 // number of plain bytes in pieces
 	err     error // why there are no more; io.EOF at the end of the stream
 	closed  bool
 	cache   *lru.Cache[int, *decoded] // by number of the piece
@@ -56,7 +56,7 @@ type spoolFile interface {
 // spooled is a piece in the file. It holds spoolPiece plain bytes; the last one may hold fewer.
 type spooled struct {
 	off  int64
-	size uint32 // in the file; the number of plain bytes if it is not compressed
+	size uint32 // size in the file; the number of plain bytes if it is not compressed
 	crc  uint32 // CRC-32 (IEEE) of the plain bytes
 }
 
@@ -67,8 +67,8 @@ type decoded struct {
 	err   error
 }
 
-// NewSpool returns a Spool of plain that writes to file, which must be empty. The caller must use neither until Close
-// has returned, and closes them.
+// NewSpool returns a Spool of plain that writes to file, which must be empty. Until Close has returned the caller must
+// not use them; then it must close them.
 func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(spoolPiece), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
@@ -85,8 +85,8 @@ func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	return s, nil
 }
 
-// ReadAt reads plain bytes, and waits until the stream has returned them; when ctx ends first, it returns the cause. If
-// the stream or the file fails, the bytes before can still be read; reads of what would follow return the error.
+// ReadAt reads plain bytes, and waits until the stream has returned them; if ctx ends first, it returns the cause. If
+// the stream or the file fails, earlier bytes can still be read; reads of later bytes return the error.
 func (s *Spool) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read of plain byte %d", off)
@@ -102,7 +102,7 @@ func (s *Spool) ReadAt(ctx context.Context, p []byte, off int64) (n int, err err
 	return n, nil
 }
 
-// piece returns the plain bytes of the piece that holds at.
+// piece returns the plain bytes of the piece with the plain byte at.
 func (s *Spool) piece(ctx context.Context, at int64) ([]byte, error) {
 	s.mu.Lock()
 	if s.size <= at && ctx.Done() != nil {
@@ -144,7 +144,7 @@ func (s *Spool) piece(ctx context.Context, at int64) ([]byte, error) {
 		return d.data, d.err
 	}
 	s.mu.Unlock()
-	<-d.ready // soon: what it waits for is a read of the spool file
+	<-d.ready // does not take long: another goroutine is reading the spool file
 	return d.data, d.err
 }
 

@@ -13,7 +13,7 @@ import (
 // The data after a checkpoint refers to few bytes of the 32 KiB before it: 2 % of them in a shard of JPEG. All others
 // are replaced by zeros, and the window is compressed with zstd; in such a shard that makes it 80 times smaller.
 
-// sparsifier finds the bytes of windows that are needed. It is not safe for concurrent use.
+// sparsifier finds the needed bytes of windows. It is not safe for concurrent use.
 type sparsifier struct {
 	inflater io.Reader
 	zstd     *zstd.Encoder
@@ -57,8 +57,8 @@ func newMarks() *marks {
 	return m
 }
 
-// rawWindow returns a window in a zstd frame with one uncompressed block, as it is kept until it is made sparse. The
-// window is at the end of the frame.
+// rawWindow returns a window as a zstd frame with one uncompressed block, the form in which it is kept until it is made
+// sparse. The window is at the end of the frame.
 func rawWindow(window []byte) []byte {
 	f := make([]byte, 0, 12+len(window))
 	f = append(f, "\x28\xb5\x2f\xfd\xa0"...) // the magic number, and flags: 4 bytes of size follow, and no window size
@@ -68,7 +68,7 @@ func rawWindow(window []byte) []byte {
 	return append(f, window...)
 }
 
-// maxStored is how many compressed bytes sparse looks at for sparseLook plain ones.
+// maxStored is how many compressed bytes sparse needs at most for sparseLook plain ones.
 const maxStored = 48 << 10
 
 // sparseLook is how many plain bytes after a checkpoint sparse looks at: as many as can come from the window, and two
@@ -76,15 +76,15 @@ const maxStored = 48 << 10
 const sparseLook = maxWindow + 2
 
 // sparse returns a window made sparse and compressed, or nil if nothing in it is needed. stored are the compressed
-// bytes from the checkpoint on, of which bit bits are used already; plain is what they decode to, sparseLook bytes
-// unless the data ends earlier.
+// bytes from the checkpoint on, of which the first bit bits belong to earlier data; plain is their plain bytes,
+// sparseLook of them unless the data ends earlier.
 //
 // The contents of the window never change how deflate data is decoded, and data more than maxWindow bytes after the
 // checkpoint cannot refer to the window. So sparse decodes the data with another window that holds marks. The top bit
 // of each mark is the opposite of that in the true window, so that every byte differs. Where the result differs from
 // the plain bytes, a byte was copied from the window, directly or through other copies. A copy has at least three
-// bytes, and three marks say where it is from. The exception are the last two bytes of the window, where a copy can
-// run on into the bytes after it; they are always kept. Two adjacent copies may look like a third one; then a few
+// bytes, and three marks identify its source. The exception are the last two bytes of the window, where a copy can
+// continue into the bytes after it; they are always kept. Two adjacent copies may look like a third one; then a few
 // bytes too many are kept.
 func (s *sparsifier) sparse(window []byte, stored []byte, bit uint8, plain []byte) []byte {
 	for i, b := range window {
@@ -121,8 +121,8 @@ func (s *sparsifier) sparse(window []byte, stored []byte, bit uint8, plain []byt
 	return s.pack(kept)
 }
 
-// decode fills p with what the stored bytes decode to with a window, and returns how many bytes it has filled. They
-// are fewer than len(p) only at the end of the deflate data; too few stored bytes are an error.
+// decode decodes the stored bytes with a window into p, and returns how many bytes it has filled. They are fewer than
+// len(p) only at the end of the deflate data; too few stored bytes are an error.
 func (s *sparsifier) decode(p, window, stored []byte, bit uint8) (int, error) {
 	at := flate.InflateCheckpoint{BitOffset: bit, Window: window}
 	err := s.inflater.(resumer).ResetCP(bytes.NewReader(stored), at)
@@ -155,7 +155,7 @@ func newUnpacker() unpacker {
 	return unpacker{dec}
 }
 
-// window decompresses what sparse or rawWindow has returned.
+// window decompresses the result of sparse or rawWindow.
 func (u unpacker) window(kept []byte) ([]byte, error) {
 	if len(kept) == 0 {
 		return nil, nil

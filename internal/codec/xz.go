@@ -10,33 +10,32 @@ import (
 	"github.com/therootcompany/xz"
 )
 
-// xzDecoder decodes xz of one or more streams with padding between them. Blocks do not refer to each other, so
-// decoding can start at each of them. The decoder verifies headers, the check of each block, and the index of a
-// stream that it decodes from its start. As for xz itself, a stream can be followed only by padding and another
-// stream.
+// xzDecoder decodes xz of one or more streams with padding between them. Blocks do not refer to each other, so decoding
+// can start at each of them. The decoder verifies headers, the check of each block, and the index of a stream that it
+// decodes from its start. Like xz itself it accepts only padding and another stream after a stream.
 //
-// xz.Reader does the decoding. It does not report where blocks begin, so it is given each block as a stream of its
-// own. What is between the blocks is read here.
+// xz.Reader does the decoding. It does not report where blocks begin, so it gets each block as a separate stream. The
+// bytes between the blocks are read here.
 //
 // The State of a checkpoint at a block is the check that the blocks of its stream have, as an index in xzChecks,
 // because only the header of the stream states it.
 type xzDecoder struct {
 	in    input
 	offer func(Checkpoint)
-	most  uint32 // bytes of dictionary that a block may ask for
+	most  uint32 // largest dictionary, in bytes, that a block may need
 	lib   *xz.Reader
 	block xzBlock
 	state xzState
-	point Checkpoint // where the next block can be started; its Out is not set
+	point Checkpoint // at the next block; its Out is not set
 	out   int64      // plain offset of the next byte
-	check int        // of all blocks of the stream, an index in xzChecks
+	check int        // check of all blocks of the stream, an index in xzChecks
 	seen  bool       // a stream has begun
 	whole bool       // the stream is decoded from its start, so that its index can be compared
 	index xzIndex    // of the blocks of the stream
 	err   error      // returned from all further calls of Read
 }
 
-// xzState says what comes next in the input of an xzDecoder.
+// xzState is what comes next in the input of an xzDecoder.
 type xzState uint8
 
 const (
@@ -45,7 +44,7 @@ const (
 	inXZBlock
 )
 
-// xzChecks are the checks that can be verified, and how many bytes they take.
+// xzChecks are the checks that can be verified, and their sizes in bytes.
 var xzChecks = [...]struct{ id, size byte }{{0, 0}, {1, 4}, {4, 8}, {10, 32}}
 
 const (
@@ -53,7 +52,7 @@ const (
 	xzFooterEnd  = "YZ"
 	xzHeaderSize = 12 // of a stream, and of its footer
 
-	xzMaxDictionary = 64 << 20 // the most that a block may ask for: that of xz -9
+	xzMaxDictionary = 64 << 20 // largest dictionary that a block may need: that of xz -9
 )
 
 func newXZDecoder(history int64, offer func(Checkpoint)) *xzDecoder {
@@ -166,7 +165,7 @@ func (d *xzDecoder) skipPadding() error {
 	}
 }
 
-// openBlock prepares to decode the next block, or reads what ends the stream.
+// openBlock prepares to decode the next block, or reads the end of the stream.
 func (d *xzDecoder) openBlock() error {
 	start := d.in.offset()
 	size, err := d.in.br.Peek(1)

@@ -22,7 +22,7 @@ func (x *xzIndex) add(unpadded, plain uint64) {
 	x.sum = crc64.Update(x.sum, crc64.MakeTable(crc64.ECMA), b[:])
 }
 
-var errXZIndex = errors.New("the xz index is not wanted any more")
+var errXZIndex = errors.New("the xz index is not needed any more")
 
 // readXZIndex reads an index and returns its size in bytes. each, if not nil, is called with each block; if it
 // returns false, reading ends with an error.
@@ -56,7 +56,7 @@ func readXZIndex(in *input, each func(unpadded, plain uint64) bool) (x xzIndex, 
 	return x, r.size + 4, err
 }
 
-// xzIndexReader reads bytes and computes their sum. After an error, which it keeps, it returns zeros.
+// xzIndexReader reads bytes and computes their checksum. After an error, which it keeps, it returns zeros.
 type xzIndexReader struct {
 	in   *input
 	size int

@@ -13,19 +13,18 @@ const (
 	maxXZPadding = 1 << 20
 )
 
-// xzRecord is what an index says of a block.
+// xzRecord is the record of a block in an index.
 type xzRecord struct{ unpadded, plain uint64 }
 
 // readXZMap implements ReadMap for XZ by the indexes at the ends of the streams. An index is used only if the headers
-// of the blocks state the same sizes, as xz writes them with more than one thread, because those are verified by the
-// decoder.
+// of the blocks state the same sizes, as those of multi-threaded xz do, because the decoder verifies them.
 func readXZMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	type stream struct {
 		start  int64
 		check  int
 		blocks []xzRecord
 	}
-	var streams []stream // the last one first
+	var streams []stream // last one first
 	total := 0
 	for end := size; end > 0; {
 		if end = skipXZPaddingBefore(r, end); end < 0 {
@@ -60,7 +59,7 @@ func readXZMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	return m, nil, len(points) > 0
 }
 
-// skipXZPaddingBefore returns where the zeros before end begin, which is where a stream ends, or -1 if there are too
+// skipXZPaddingBefore returns where the zeros before end begin, which is the end of a stream, or -1 if there are too
 // many.
 func skipXZPaddingBefore(r io.ReaderAt, end int64) int64 {
 	for range maxXZPadding / 4 {
@@ -110,7 +109,7 @@ func readXZStreamBefore(r io.ReaderAt, end int64) (start int64, check int, block
 	return start, check, blocks, string(header[:]) == string(appendXZHeader(nil, check))
 }
 
-// statesXZSizes reports whether the header of the block at off states what an index says of it.
+// statesXZSizes reports whether the header of the block at off states the sizes in the record b of an index.
 func statesXZSizes(r io.ReaderAt, off int64, b xzRecord, check int) bool {
 	var buf [1024]byte
 	if readAt(r, buf[:1], off) != nil {

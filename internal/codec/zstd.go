@@ -11,12 +11,12 @@ import (
 // zstdDecoder decodes zstd frames, RFC 8878. Frames do not refer to each other, so decoding can start at each of
 // them. The decoder finds their ends itself, because zstd.Decoder does not report them.
 //
-// It verifies the checksum and the size of a frame, if the frame has them. As for zstd itself, a frame can be
-// followed only by another one.
+// It verifies the checksum and the size of a frame, if the frame has them. Like zstd itself it accepts only another
+// frame after a frame.
 type zstdDecoder struct {
 	in      input
 	offer   func(Checkpoint)
-	history int64 // the most that a frame may ask for
+	history int64 // largest history that a frame may need
 	lib     *zstd.Decoder
 	frame   zstdFrame
 	open    bool  // more of the frame follows

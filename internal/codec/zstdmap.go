@@ -2,13 +2,13 @@ package codec
 
 import "io"
 
-// maxZstdHops is the most block headers that are read to find the frames of a shard: 128 GB of plain bytes at best,
-// some seconds of local reads.
+// maxZstdHops is the largest number of block headers that are read to find the frames of a shard: enough for at most
+// 128 GB of plain bytes, and some seconds of local reads.
 const maxZstdHops = 1 << 20
 
-// readZstdMap implements ReadMap for Zstd: by the table at the end, or else from header to header if each frame
-// states its size. The latter takes about 8 small reads for each MB, which is nothing on a local disk, but slower
-// than a pass where each read is a request.
+// readZstdMap implements ReadMap for Zstd: by the table at the end, or else from header to header if each frame states
+// its size. The latter takes about 8 small reads per MB, which is fast on a local disk, but slower than a pass if each
+// read is a request.
 func readZstdMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	t, extra, err := readZstdTable(r, size)
 	if err != nil {
@@ -19,9 +19,9 @@ func readZstdMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	return t.newMap(), extra, true
 }
 
-// hopZstd returns the frames of a shard, or nil if one of them does not state how many plain bytes it holds or the
-// file does not consist of complete frames. It rejects a size that the blocks of a frame cannot hold; whether they do
-// hold it is for the decoder to verify.
+// hopZstd returns the frames of a shard, or nil if one of them does not state its plain size or the file does not
+// consist of complete frames. It rejects sizes that the blocks of a frame cannot have; the decoder verifies the exact
+// size.
 func hopZstd(r io.ReaderAt, size int64) *zstdTable {
 	t := new(zstdTable)
 	hops := 0
@@ -44,7 +44,7 @@ func hopZstd(r io.ReaderAt, size int64) *zstdTable {
 			off = end + int64(h.SkippableSize)
 			continue
 		}
-		plain := int64(0) // at most
+		plain := int64(0) // upper limit
 		for last := false; !last; {
 			if hops++; hops > maxZstdHops {
 				return nil

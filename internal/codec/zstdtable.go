@@ -11,8 +11,8 @@ import (
 // zstdTable has the offsets and sums of the frames of a shard. It is written after them as two kinds of skippable
 // frames, with all numbers little-endian.
 //
-// Notes are a format of shardfs. Together they hold the CRC32 of the plain bytes of each frame, u32 each, followed by
-// what was given to SetExtra. Each note is
+// Notes are a format of shardfs. Together they have the CRC32 of the plain bytes of each frame, u32 each, followed by
+// the bytes given to SetExtra. Each note is
 //
 //	5d 2a 4d 18 | size u32 | "SFZSTIDX" | part u32 | parts u32 | up to 16 MiB of that | CRC32 of the payload so far
 //
@@ -22,7 +22,7 @@ import (
 //	5e 2a 4d 18 | size u32 | for each frame: compressed length u32 | plain length u32
 //	number of frames u32 | descriptor u8 | b1 ea 92 8f
 type zstdTable struct {
-	out, in []int64  // where each frame begins, and last where the last one ends
+	out, in []int64  // where each frame begins, and finally where the last one ends
 	sums    []uint32 // CRC32 of the plain bytes of each frame; nil if not known
 }
 
@@ -40,8 +40,8 @@ const (
 )
 
 const (
-	maxZstdFrames = 4 << 20  // the most that are read from a table, at 24 bytes of memory each; 4 TB of our frames
-	maxZstdExtra  = 64 << 20 // the most that is written or read
+	maxZstdFrames = 4 << 20  // most frames in a table, at 24 bytes of memory each; 4 TB written by shardfs
+	maxZstdExtra  = 64 << 20 // most extra bytes that are written or read
 )
 
 // Len returns the number of frames.
@@ -130,7 +130,7 @@ var (
 )
 
 // readZstdTable reads the seek table at the end of a shard, and the notes before it. The lengths in it must fit the
-// shard; a table without our sums is also compared with the header of each frame.
+// shard; a table without notes is also compared with the header of each frame.
 func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err error) {
 	var footer [zstdTableFooter]byte
 	if err := readAt(r, footer[:], size-int64(len(footer))); err != nil {
@@ -177,7 +177,7 @@ func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err e
 	return t, nil, t.compare(r)
 }
 
-// setSums takes the sums from the note, and reports whether they can be those of t.
+// setSums sets the sums from the note, and reports whether they fit t.
 func (t *zstdTable) setSums(note []byte) bool {
 	n := t.Len()
 	if len(note) < 4*n {
@@ -194,7 +194,7 @@ func (t *zstdTable) setSums(note []byte) bool {
 	return true
 }
 
-// compare fails unless the header of each frame states the plain length of the table.
+// compare returns an error unless the header of each frame states the plain length in the table.
 func (t *zstdTable) compare(r io.ReaderAt) error {
 	for i := range t.Len() {
 		var buf [zstdHeaderSize]byte
@@ -214,8 +214,8 @@ func (t *zstdTable) compare(r io.ReaderAt) error {
 	return nil
 }
 
-// readZstdNotes returns what the notes between two offsets hold, or nil if they are incomplete. Between them there
-// may be other skippable frames, but nothing else.
+// readZstdNotes returns the contents of the notes between two offsets, or nil if they are incomplete. Other skippable
+// frames may be between them, but nothing else.
 func readZstdNotes(r io.ReaderAt, off, end int64) (note []byte, err error) {
 	readable := end-off <= 4*maxZstdFrames+maxZstdExtra+zstdNotePart // the most that is read into memory
 	next, parts := uint32(0), uint32(0)
@@ -251,7 +251,7 @@ func readZstdNotes(r io.ReaderAt, off, end int64) (note []byte, err error) {
 	return note, nil
 }
 
-// zstdNote reports whether a skippable frame of size bytes that begins with head is a note, and which part.
+// zstdNote reports whether a skippable frame of size bytes that begins with head is a note, and its number.
 func zstdNote(head []byte, size int) (part, parts uint32, ok bool) {
 	if len(head) < zstdSkippable+zstdNoteHead || size < zstdNoteHead+4 || string(head[:4]) != zstdNoteMagic {
 		return 0, 0, false

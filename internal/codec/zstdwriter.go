@@ -8,10 +8,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdFrameSize is how many plain bytes a frame of zstdWriter holds. To change it changes the output.
+// zstdFrameSize is how many plain bytes a frame of zstdWriter has. Changing it changes the output.
 const zstdFrameSize = 1 << 20
 
-// zstdWriter compresses to zstd that every reader can read, and in which decoding can start at each MiB.
+// zstdWriter writes zstd that every reader can read, and in which decoding can start at each MiB.
 //
 // It writes a frame for each MiB, with its size and a checksum, and after them a table of the frames in the seekable
 // format that zstd documents; see zstdTable. The same plain bytes at the same level give the same compressed bytes,
@@ -21,10 +21,10 @@ type zstdWriter struct {
 	table  zstdTable
 	extra  []byte
 	closed bool
-	err    error // of Close
+	err    error // result of Close
 }
 
-// newZstdWriter implements Format.NewWriter for Zstd. The 19 levels are four different ones in the library. Each
+// newZstdWriter implements Format.NewWriter for Zstd. The library has only four different levels for the 19. Each
 // worker needs about 5 MiB of memory, above level 9 several times as much.
 func newZstdWriter(w io.Writer, level, workers int) (Encoder, error) {
 	if workers == 0 {
@@ -51,7 +51,7 @@ func newZstdWriter(w io.Writer, level, workers int) (Encoder, error) {
 	return z, nil
 }
 
-// Write compresses plain bytes. An error is that of an earlier write to the underlying writer.
+// Write compresses plain bytes. It may return the error of an earlier write to the underlying writer.
 func (z *zstdWriter) Write(p []byte) (int, error) { return z.pieces.Write(p) }
 
 // Written implements Encoder.
@@ -60,13 +60,13 @@ func (z *zstdWriter) Written() int64 { return z.pieces.written.Load() }
 // SetExtra implements Encoder. More than maxZstdExtra bytes are left out.
 func (z *zstdWriter) SetExtra(b []byte) { z.extra = b }
 
-// Close writes what is left and the table. Later calls return the same error.
+// Close writes the rest and the table. Later calls return the same error.
 func (z *zstdWriter) Close() error {
 	if !z.closed {
 		z.closed = true
 		z.err = z.pieces.finish(func() []byte {
 			var end []byte
-			if z.table.Len() == 0 { // for the command zstd a file without a frame is damaged
+			if z.table.Len() == 0 { // the command zstd rejects a file without frames
 				end = append(end, zstdEmptyFrame...)
 				z.table.add(0, len(end), 0)
 			}

@@ -11,19 +11,19 @@ import (
 // span is a range of plain bytes.
 type span struct{ offset, size int64 }
 
-// digester computes the digests of a shard and of spans of it. It is a reader of the plain bytes; each is summed when
-// it is read.
+// digester computes the digests of a shard and of spans of it. It is a reader of the plain bytes, and hashes them when
+// they are read.
 type digester struct {
 	r     io.Reader
 	at    int64 // bytes read
 	whole hash.Hash
-	blob  hash.Hash // as of a Git blob, with the size before the content
+	blob  hash.Hash // hash as a Git blob, with the size before the content
 
 	next  func() (span, bool) // returns the next span; they are in order and do not overlap
 	span  span
 	more  bool // span is set
 	piece hash.Hash
-	sums  [][sha256.Size]byte // of the spans that have been read
+	sums  [][sha256.Size]byte // digests of the spans that have been read
 }
 
 func newDigester(plain io.ReaderAt, size int64, next func() (span, bool)) *digester {
@@ -60,7 +60,7 @@ func (d *digester) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish reads what is left.
+// finish reads the rest of the shard.
 func (d *digester) finish() error {
 	_, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{d}, make([]byte, 256<<10))
 	if err == nil && d.more {

@@ -9,9 +9,9 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// An index of Energon is a sequence of 64-bit numbers in the byte order of the machine, which is little-endian
-// wherever Energon runs. They are offsets in the plain bytes: of the first header of each sample, which can be an
-// extended one, and last of the end marker.
+// An index of Energon is a sequence of 64-bit numbers in the byte order of the machine, which is little-endian wherever
+// Energon runs. They are plain offsets: of the first header of each sample, which can be an extended header, and
+// finally of the end marker.
 
 func exportEnergon(w io.Writer, x *index.Index) error {
 	if x.Samples() == 0 {

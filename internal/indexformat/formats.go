@@ -9,7 +9,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Format is an index format of another tool, by the name that the command line has for it.
+// Format is an index format of another tool, by its name on the command line.
 type Format string
 
 // The formats.
@@ -19,8 +19,8 @@ const (
 	HuggingFace Format = "hf"      // hfutils' JSON beside a tar, with the digest of each member
 )
 
-// formats has all that differs between formats. To add a format takes a row here and a file with the functions that
-// the row names.
+// formats has everything that differs between formats. A new format needs a row here and a file with the functions in
+// that row.
 var formats = [...]*row{
 	{
 		format:     WDS2IDX,
@@ -57,7 +57,7 @@ type row struct {
 	format Format
 	file   func(base string) string // name of the index of a shard, by the shard's base name, which is not empty
 
-	// needsPlain says that readers of the format use its offsets in the file without decoding it.
+	// needsPlain is set if readers of the format use its offsets in the shard's file without decompressing it.
 	needsPlain bool
 
 	// export writes the index of a shard, as Export does.
@@ -68,10 +68,10 @@ type row struct {
 	// only be exported.
 	begins func(head []byte) bool
 
-	// read reads an index into an Imported, of which only row and size are set.
+	// read reads an index into an Imported. Only row and size of that are set before.
 	read func(im *Imported, r io.Reader) error
 
-	// check compares what was read with an index built from the shard.
+	// check compares the imported index with one built from the shard.
 	check func(im *Imported, x *index.Index) error
 
 	// omits reports whether an index of the format leaves out a member of a sample. checkMembers calls it.
@@ -101,7 +101,7 @@ func listNames() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// ParseFormats reads a list of formats, separated by commas.
+// ParseFormats parses a comma-separated list of formats.
 func ParseFormats(names string) (list []Format, err error) {
 	for name := range strings.SplitSeq(names, ",") {
 		f := Format(strings.TrimSpace(name))
@@ -113,14 +113,14 @@ func ParseFormats(names string) (list []Format, err error) {
 	return list, nil
 }
 
-// NeedsPlain reports whether the format is of use only beside a plain shard, because it holds the offsets of members
-// in the file.
+// NeedsPlain reports whether the format can be used only with a plain shard, because it has the offsets of members in
+// the file.
 func (f Format) NeedsPlain() bool {
 	r, err := f.row()
 	return err == nil && r.needsPlain
 }
 
-// Name returns the path where tools look for the index of a shard in a format.
+// Name returns the path at which tools look for the index of a shard in a format.
 func Name(f Format, shard string) string {
 	dir, base := path.Split(shard)
 	r, err := f.row()
@@ -130,7 +130,7 @@ func Name(f Format, shard string) string {
 	return dir + r.file(base)
 }
 
-// withoutSuffix returns the name of a file up to its last dot, unless that is at the beginning.
+// withoutSuffix returns the name of a file up to its last dot, unless that is its first byte.
 func withoutSuffix(base string) string {
 	if dot := strings.LastIndexByte(base, '.'); dot > 0 && strings.Trim(base[:dot], ".") != "" {
 		return base[:dot]

@@ -18,15 +18,15 @@ import (
 )
 
 // The index of hfutils is one JSON object: the tar's size, its Git blob id and its SHA-256, and under "files" offset,
-// size and SHA-256 of each regular member by its name, those outside samples included. It is written byte for byte as
-// by Python's json module with its defaults.
+// size and SHA-256 of each regular member by name, including those outside samples. The bytes are the same as those of
+// Python's json module with its defaults.
 
 func exportHuggingFace(w io.Writer, s Shard) (warning string, err error) {
 	rows, d, err := digestRows(s)
 	if err != nil {
 		return "", err
 	}
-	// A name occurs once, for the last member of that name: the one that is left after extracting the tar.
+	// A name occurs once, for the last member with it, because that is what extracting the tar would leave.
 	last := make(map[string]int)
 	repeated := 0
 	for e := range entries(s.Index) {
@@ -61,16 +61,16 @@ func exportHuggingFace(w io.Writer, s Shard) (warning string, err error) {
 	out.WriteString("}}")
 	switch {
 	case repeated == 1:
-		warning = "1 member is left out, whose name comes again later in the shard"
+		warning = "1 member is left out, because its name occurs again later in the shard"
 	case repeated > 1:
-		warning = fmt.Sprintf("%d members are left out, whose names come again later in the shard", repeated)
+		warning = fmt.Sprintf("%d members are left out, because their names occur again later in the shard", repeated)
 	}
 	return warning, out.Flush()
 }
 
-// rowDigest is what can be learned about a row only from its bytes.
+// rowDigest has the facts about a row that are not in the index.
 type rowDigest struct {
-	sum     [sha256.Size]byte // of its content
+	sum     [sha256.Size]byte // digest of its content
 	regular bool              // a regular file without holes, or a sample's member
 }
 
@@ -86,8 +86,8 @@ func digestRows(s Shard) ([]rowDigest, *digester, error) {
 		row++
 		return span{m.Data, min(m.Size, m.End-m.Data)}, true
 	})
-	// The scanner reads through d, for what the index does not have: which entries outside samples are files. It
-	// reads some rows ahead of the one that it returns.
+	// The scanner reads through d. It finds out which entries outside samples are files, which the index does not have.
+	// It reads some rows ahead of the one that it returns.
 	scanner := index.NewScanner(struct{ io.Reader }{d})
 	rows := make([]rowDigest, 0, x.Rows())
 	for i := range x.Rows() {
@@ -154,8 +154,8 @@ func beginsHuggingFace(head []byte) bool {
 	return strings.HasPrefix(strings.TrimLeft(string(head), " \t\r\n"), "{")
 }
 
-// hasLater reports whether the index has the name of a member with the offset of a later one: a name occurs once, for
-// the last of its members.
+// hasLater reports whether the index has the name of a member with the offset of a later member: a name occurs once,
+// for the last member with it.
 func (im *Imported) hasLater(_ *index.Index, e entry) bool {
 	if im.last == nil {
 		im.last = make(map[string]int64, len(im.members))
@@ -202,7 +202,7 @@ func (im *Imported) readHuggingFace(r io.Reader) error {
 	if !found {
 		return fmt.Errorf(`%w: it has no "files"`, ErrMalformed)
 	}
-	// A repeated name is where the first one was, with the offset of the last one.
+	// A repeated name is at the position of its first member, with the offset of the last one.
 	list := im.members
 	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.offset, b.offset) })
 	im.members = list[:0]
@@ -215,7 +215,7 @@ func (im *Imported) readHuggingFace(r io.Reader) error {
 	return nil
 }
 
-// object reads a JSON object. value is called with each key, and reads the value.
+// object reads a JSON object. It calls value with each key to read the value.
 func object(d *json.Decoder, value func(key string) error) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return cmp.Or(malformedJSON(err), malformed("%v where an object should be", t))
@@ -234,7 +234,7 @@ func object(d *json.Decoder, value func(key string) error) error {
 	return malformedJSON(err)
 }
 
-// malformedJSON wraps an error in the JSON in ErrMalformed. An error of reading is returned unchanged.
+// malformedJSON wraps an error in the JSON in ErrMalformed. A read error is returned unchanged.
 func malformedJSON(err error) error {
 	switch err.(type) {
 	case nil:

@@ -12,16 +12,16 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Imported is the contents of an index that another tool made of a shard. It is consistent in itself, but not verified.
+// Imported is an index of another tool that was imported. It is consistent, but not verified against the shard.
 type Imported struct {
 	format  Format
 	row     *row
 	size    int64    // plain bytes of the shard
-	samples int      // 0 for HuggingFace, which does not have the number
+	samples int      // number of samples; 0 for HuggingFace, which does not have it
 	members []member // in tar order; none for Energon
 	named   bool     // members have names
 	grouped bool     // members have samples and extensions
-	starts  []int64  // Energon: offsets of the samples, and of the end marker
+	starts  []int64  // for Energon: offsets of the samples and of the end marker
 	whole   []byte   // SHA-256 of the shard; nil if not stated
 	blob    []byte   // SHA-1 of the shard as a Git blob; nil if not stated
 
@@ -31,13 +31,13 @@ type Imported struct {
 // member is a regular file of a tar.
 type member struct {
 	name, ext    string
-	offset, size int64 // of the content
+	offset, size int64 // place of the content
 	sample       int
-	sum          *[sha256.Size]byte // of the content; nil if not stated
+	sum          *[sha256.Size]byte // digest of the content; nil if not stated
 }
 
-// Import reads an index of a shard of size plain bytes. It needs memory in proportion to the index, whose length is
-// limited to what an index of such a shard can have.
+// Import reads an index of a shard of size plain bytes. It needs memory in proportion to the length of the index, and
+// rejects an index that is too long for such a shard.
 func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 	if size < 0 || size > math.MaxInt64/16 {
 		return nil, fmt.Errorf("%s: a shard of %d bytes", f, size)
@@ -50,7 +50,7 @@ func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 		return nil, fmt.Errorf("%s: %w: it can only be exported", f, ErrUnknownFormat)
 	}
 	im := &Imported{format: f, row: row, size: size}
-	// No format needs more than 16 times as many bytes for a member as its headers have.
+	// No format needs more than 16 times as many bytes for a member as its headers.
 	limit := &io.LimitedReader{R: r, N: 16*size + 1<<20}
 	err = row.read(im, limit)
 	if limit.N == 0 {
@@ -62,7 +62,7 @@ func Import(r io.Reader, f Format, size int64) (*Imported, error) {
 	return im, nil
 }
 
-// add adds the next member, which must be after the last one and within the shard.
+// add adds the next member, which must come after the last one and be within the shard.
 func (im *Imported) add(m member) error {
 	least := int64(index.BlockSize) // for its header
 	if n := len(im.members); n > 0 {
@@ -82,8 +82,8 @@ func (im *Imported) add(m member) error {
 }
 
 // Check compares the imported index with one that was built from the shard. The error is ErrDiffers with the first
-// difference. For entries outside samples the tools have different rules: those in the imported index must be in the
-// shard, but none need be in it.
+// difference. For entries outside samples the tools have different rules: the imported index may lack them, but those
+// in it must be in the shard.
 func (im *Imported) Check(x *index.Index) error {
 	if err := im.row.check(im, x); err != nil {
 		return fmt.Errorf("%s: %w", im.format, err)
@@ -125,8 +125,8 @@ func (im *Imported) checkMembers(x *index.Index) error {
 	return im.checkMissing(x, next, x.Rows())
 }
 
-// checkMissing returns an error if one of the rows from next up to end, none of which are in the imported index,
-// should be in it.
+// checkMissing returns an error if the imported index should have one of the rows from next up to end, which it does
+// not have.
 func (im *Imported) checkMissing(x *index.Index, next, end int) error {
 	for row := next; row < end; row++ {
 		if !x.InSample(row) {
@@ -159,14 +159,13 @@ func lookup(x *index.Index, row int) entry {
 	return e
 }
 
-// readable returns a name with a replacement character for each byte that is not valid UTF-8, as JSON decoders return
-// it.
+// readable returns a name with a replacement character for each byte that is not valid UTF-8, as JSON decoders do.
 func readable(name string) string { return string([]rune(name)) }
 
-// Verify reads the whole shard, once, and compares its bytes with the digests in the imported index. digests is
-// false, and nothing is read, if there are none.
+// Verify reads the whole shard once and compares its bytes with the digests in the imported index. If there are none,
+// digests is false and nothing is read.
 func (im *Imported) Verify(plain io.ReaderAt) (digests bool, err error) {
-	var with []int // members that have a digest
+	var with []int // members with a digest
 	for i, m := range im.members {
 		if m.sum != nil {
 			with = append(with, i)

@@ -1,9 +1,9 @@
-// Package indexformat reads and writes the index formats of other tools, so that a shard has to be indexed only once
-// for all of them.
+// Package indexformat reads and writes the index formats of other tools, so that a shard is indexed only once for all
+// of them.
 //
-// [Export] writes the index of a shard in a [Format]. [Import] reads one that another tool made, only to verify it:
-// [Imported.Check] compares it with an index built from the shard itself, and [Imported.Verify] its digests with the
-// bytes of the shard. All that differs between formats is in one table, in formats.go.
+// [Export] writes the index of a shard in a [Format]. [Import] reads an index that another tool has made, only to
+// verify it: [Imported.Check] compares it with an index built from the shard, and [Imported.Verify] compares its
+// digests with the bytes of the shard. Everything that differs between formats is in one table, in formats.go.
 package indexformat
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Errors besides those of reading and writing.
+// Errors other than read and write errors.
 var (
 	ErrUnknownFormat = errors.New("unknown index format")
 	ErrUnsuited      = errors.New("the index format cannot describe this shard")
-	ErrMalformed     = errors.New("malformed index") // it cannot be the index of any shard of that size
+	ErrMalformed     = errors.New("malformed index") // it cannot be an index of any shard of that size
 	ErrDiffers       = errors.New("the index is not of this shard")
 )
 
@@ -36,13 +36,13 @@ func malformed(format string, args ...any) error {
 // Shard is the shard of an export.
 type Shard struct {
 	Index      *index.Index // of the whole shard
-	Plain      io.ReaderAt  // plain bytes; only HuggingFace reads them, from the first to the last, once
+	Plain      io.ReaderAt  // plain bytes; only HuggingFace reads them, once and in order
 	Size       int64        // number of plain bytes
 	Compressed bool         // the file of the shard is compressed, so plain offsets are not offsets in the file
 }
 
-// Export writes the index of a shard. warning is one sentence about members that the format has to leave out, or "".
-// The error is ErrUnsuited if readers of the format would get wrong data.
+// Export writes the index of a shard. warning is a sentence about members that the format has to leave out, or "". The
+// error is ErrUnsuited if readers of the format would get wrong data.
 func Export(w io.Writer, f Format, s Shard) (warning string, err error) {
 	r, err := f.row()
 	switch {

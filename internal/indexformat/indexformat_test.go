@@ -120,7 +120,7 @@ func TestExport(t *testing.T) {
 		{
 			WDS2IDX,
 			"v1.2 3\njpg 512 5 a.jpg txt 1536 0 a.txt\nseg.png 4608 4 " + long + "\njpg 6656 2 a.jpg\n",
-			"1 sample is left out, a directory's hidden files",
+			"1 sample is left out, because it consists of hidden files",
 		},
 		{Energon, string(offsets), ""},
 		{
@@ -130,7 +130,7 @@ func TestExport(t *testing.T) {
 					entry("a.txt", 1536, 0, ""), entry("README", 2048, 3, "xyz"), entry(long, 4608, 4, "mask"),
 					entry("d/.x", 5632, 1, "h"), entry("a.jpg", 6656, 2, "hi"),
 				}, ", ") + "}}",
-			"1 member is left out, whose name comes again later in the shard",
+			"1 member is left out, because its name occurs again later in the shard",
 		},
 	} {
 		if got, warning := export(t, tt.format, s); got != tt.want || warning != tt.warning {

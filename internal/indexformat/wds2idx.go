@@ -21,8 +21,8 @@ const (
 // whiteSpace are the bytes that separate words for readers of the format.
 const whiteSpace = " \t\n\v\f\r"
 
-// fileWDS2IDX returns the name of the index of a shard. It ends at the first dot of the name: a-1.0.tar and a-1.1.tar
-// both have a-1.idx.
+// fileWDS2IDX returns the name of the index of a shard. It uses the name up to its first dot, so a-1.0.tar and
+// a-1.1.tar both have a-1.idx.
 func fileWDS2IDX(base string) string {
 	if dot := strings.IndexByte(base[1:], '.'); dot >= 0 {
 		base = base[:dot+1]
@@ -35,7 +35,8 @@ func beginsWDS2IDX(head []byte) bool {
 	return len(text) > 2 && text[0] == 'v' && text[1] >= '0' && text[1] <= '9'
 }
 
-// hidden reports whether the format leaves out a sample: one of hidden files, whose key is their directory.
+// hidden reports whether the format leaves out a sample, because it consists of hidden files, whose key is their
+// directory.
 func hidden(key string) bool { return strings.HasSuffix(key, "/") }
 
 func exportWDS2IDX(w io.Writer, x *index.Index) (warning string, err error) {
@@ -77,21 +78,21 @@ func exportWDS2IDX(w io.Writer, x *index.Index) (warning string, err error) {
 	out.WriteByte('\n')
 	switch {
 	case left == 1:
-		warning = "1 sample is left out, a directory's hidden files"
+		warning = "1 sample is left out, because it consists of hidden files"
 	case left > 1:
-		warning = fmt.Sprintf("%d samples are left out, directories' hidden files", left)
+		warning = fmt.Sprintf("%d samples are left out, because they consist of hidden files", left)
 	}
 	return warning, out.Flush()
 }
 
-// maxWord is the length in bytes of the longest word: the longest name in a tar, as escaped by GNU tar.
+// maxWord is the length in bytes of the longest word: the longest name in a tar, escaped by GNU tar.
 const maxWord = 4 << 20
 
 // words reads words from text, line by line.
 type words struct {
 	r    *bufio.Reader
-	line int    // from 1
-	word []byte // the last one
+	line int    // number of the line, from 1
+	word []byte // the last word
 	ends bool   // the line ends after it
 }
 
@@ -187,7 +188,7 @@ func (im *Imported) readWDS2IDX(r io.Reader) error {
 	return nil
 }
 
-// errNoWord says that a line has no more members.
+// errNoWord means that a line has no more members.
 var errNoWord = errors.New("no more members")
 
 // member reads the next member of the line.
@@ -219,7 +220,7 @@ func (w *words) member(named bool, exts map[string]string) (m member, err error)
 	return m, nil
 }
 
-// listed returns a name as GNU tar lists it in an ASCII locale, from where wds2idx has its names.
+// listed returns a name as GNU tar lists it in an ASCII locale, because wds2idx takes names from that listing.
 func listed(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {

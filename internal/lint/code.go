@@ -1,6 +1,6 @@
 package lint
 
-// Severity is how bad a finding is.
+// Severity is how serious a finding is.
 type Severity uint8
 
 const (
@@ -10,7 +10,7 @@ const (
 	Damage                  // the shard is damaged or cut short
 )
 
-// String returns the severity as findings are printed with it.
+// String returns the severity as it is printed with findings.
 func (s Severity) String() string {
 	return [...]string{"note", "warning", "error", "damaged"}[s]
 }
@@ -18,8 +18,8 @@ func (s Severity) String() string {
 // Code is a kind of finding. Codes are printed, documented and never changed.
 type Code string
 
-// The kinds of finding, the worst first: damage, errors, warnings and a note. What each means to a reader of the shard is
-// said in rules.
+// The kinds of finding, from damage to errors, warnings and notes. rules describes the problem that each means for
+// readers.
 const (
 	NotTar    Code = "not-tar"
 	Truncated Code = "truncated"
@@ -66,11 +66,11 @@ const (
 	Compressed Code = "compressed"
 )
 
-// Severity returns how bad findings of this kind are.
+// Severity returns the severity of findings with this code.
 func (c Code) Severity() Severity { return rules[c].severity }
 
-// rules has the severity of each kind of finding, and the format of the sentence that says which readers have a
-// problem, and which.
+// rules has the severity of each kind of finding, and the format of the sentence about which readers have which
+// problem.
 var rules = map[Code]struct {
 	severity Severity
 	sentence string

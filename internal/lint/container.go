@@ -8,8 +8,8 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// Damaged reports that reading a shard failed with err after the entries so far. If mayBeCut is set, a shard that is
-// cut short after a sample is a warning only.
+// Damaged reports that reading a shard failed with err after the entries so far. If mayBeCut is set, a cut after a
+// whole sample is only a warning.
 func (s *Shard) Damaged(err error, mayBeCut bool) {
 	code := Damaged
 	switch {
@@ -34,16 +34,16 @@ func (s *Shard) Compressed(format string, extra bool) {
 	s.reportIf(extra, ExtraField, about)
 }
 
-// singleStreamReaders has the formats that WebDataset reads: what a file in it can have several of, and what
-// WebDataset does after the first one.
+// singleStreamReaders has, for the formats that WebDataset reads, the name of the parts that a file can have several
+// of, and what WebDataset does after the first part.
 var singleStreamReaders = map[string]struct{ parts, fate string }{
 	"gzip":  {"gzip members", "WebDataset reads no further, without an error"},
 	"bzip2": {"bzip2 streams", "WebDataset fails there"},
 	"xz":    {"xz streams", "WebDataset fails there"},
 }
 
-// Decoded reports, after all of a compressed shard was read, the plain offset where its first member or stream ends,
-// and how many bytes follow the last one.
+// Decoded reports problems of a compressed shard after all of it was read. firstEnd is the plain offset where its first
+// member or stream ends, trailing how many bytes follow the last one.
 func (s *Shard) Decoded(format string, firstEnd, trailing int64) {
 	if r, ok := singleStreamReaders[format]; ok && firstEnd < s.lastEnd {
 		s.report(SeveralMembers, subject{offset: firstEnd}, r.parts, firstEnd, r.fate)
@@ -51,8 +51,8 @@ func (s *Shard) Decoded(format string, firstEnd, trailing int64) {
 	s.reportIf(trailing > 0, BytesAfterEnd, subject{offset: -1})
 }
 
-// readTail looks at what follows the end marker, from the plain offset at on: zeros that fill a record, or something
-// that readers ignore that stop at the marker.
+// readTail checks the bytes after the end marker, which are at the plain offset at: zeros that fill a record, or data
+// that most readers ignore.
 func (s *Shard) readTail(r io.Reader, at int64) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {

@@ -1,9 +1,9 @@
-// Package lint finds what readers of a shard have problems with.
+// Package lint finds problems that readers would have with a shard.
 //
-// A [Checker] checks the shards of a dataset one after another, each as a [Shard] whose entries are read in order.
-// What makes WebDataset, tarproc, DALI or Energon lose samples, refuse a shard or interpret it differently is a
-// [Finding]. Each kind of finding has a [Code] that never changes. Of keys only hashes are kept, so that there can be
-// many samples.
+// A [Checker] checks the shards of a dataset one after another, each as a [Shard] whose entries are read in order. A
+// [Finding] is something that makes WebDataset, tarproc, DALI or Energon lose samples, refuse a shard or interpret it
+// differently. Each kind of finding has a [Code] that never changes. A Checker keeps only hashes of keys, so a dataset
+// can have many samples.
 package lint
 
 import (
@@ -18,22 +18,23 @@ import (
 // Finding is a problem that some reader would have with a shard.
 type Finding struct {
 	Code    Code
-	Key     string // of the sample that it is about, or ""
-	Member  string // the member that it is about, for damage the last complete one, or ""
+	Key     string // key of the sample that it is about, or ""
+	Member  string // member that it is about, for damage the last complete one, or ""
 	Offset  int64  // plain offset of that member's headers, for damage of its end; -1 if not known
-	Message string // one sentence, which does not repeat key and member
+	Message string // one sentence, without key and member
 }
 
 // Checker checks the shards of one dataset. It and its Shards are not safe for concurrent use.
 type Checker struct {
 	found  func(Finding) error
-	err    error // the first one of found
+	err    error // first error of found
 	seed   maphash.Seed
 	keys   keySet
 	shards []string
 }
 
-// New returns a Checker that calls found with each finding. After an error of found nothing more is read or found.
+// New returns a Checker that calls found with each finding. After an error of found the Checker neither reads nor
+// reports any more.
 func New(found func(Finding) error) *Checker {
 	seed := maphash.MakeSeed()
 	return &Checker{found: found, seed: seed, keys: newKeySet(seed)}
@@ -42,25 +43,25 @@ func New(found func(Finding) error) *Checker {
 // Shard is a shard that is being checked.
 type Shard struct {
 	c      *Checker
-	number int // among the shards of the Checker
+	number int // number among the shards of the Checker
 
 	samples int
-	members int // of samples
+	members int // members of samples
 
 	last    []byte // name of the last entry
-	lastEnd int64  // where it ends
+	lastEnd int64  // plain offset of its end
 	entries int
 
 	open bool              // a sample has begun
-	key  string            // of the open sample
-	exts map[uint64]uint64 // hashes of its extensions, by those in lower case
+	key  string            // key of the open sample
+	exts map[uint64]uint64 // hashes of its extensions, by their hashes in lower case
 
 	dotted   dotted
 	slashed  slashed
 	extended extended
 }
 
-// Open begins the next shard. The one before must not be used any more.
+// Open begins the next shard. The previous one must not be used any more.
 func (c *Checker) Open(name string) *Shard {
 	c.shards = append(c.shards, name)
 	return &Shard{c: c, number: len(c.shards) - 1, exts: make(map[uint64]uint64)}
@@ -72,8 +73,7 @@ func (s *Shard) Samples() int { return s.samples }
 // Members returns the number of their members so far.
 func (s *Shard) Members() int { return s.members }
 
-// Read checks a whole plain tar. Its errors are those of [index.Scanner], of r and of the function that was given to
-// New.
+// Read checks a whole plain tar. Its errors are those of [index.Scanner], of r and of the function passed to New.
 func (s *Shard) Read(r io.Reader) error {
 	scanner := index.NewScanner(r)
 	for s.c.err == nil {
@@ -89,7 +89,7 @@ func (s *Shard) Read(r io.Reader) error {
 	return s.c.err
 }
 
-// finish checks the shard as a whole, and what follows its end marker.
+// finish checks the shard as a whole, and the bytes after its end marker.
 func (s *Shard) finish(scanner *index.Scanner) error {
 	if s.samples == 0 {
 		s.report(Empty, subject{offset: -1})
@@ -145,7 +145,7 @@ func (s *Shard) addFile(e *index.Entry, at subject) {
 	s.reportIf(e.Sparse != nil, Sparse, at)
 }
 
-// subject is what a finding is about.
+// subject is the sample and member that a finding is about.
 type subject struct {
 	key, member string
 	offset      int64

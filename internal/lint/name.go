@@ -53,7 +53,7 @@ func (s *Shard) checkBytes(at subject) {
 	s.reportIf(blank, Blank, at)
 }
 
-// checkOutside reports why a regular member belongs to no sample.
+// checkOutside reports why a regular member is outside samples.
 func (s *Shard) checkOutside(at subject) {
 	base := at.member[strings.LastIndexByte(at.member, '/')+1:]
 	switch {
@@ -68,7 +68,7 @@ func (s *Shard) checkOutside(at subject) {
 	}
 }
 
-// reserved has the extensions that readers use themselves, and what they do with a member that has one.
+// reserved has the extensions that readers use internally, and what they do with a member that has one.
 var reserved = map[string]string{
 	"__key__": "WebDataset has a field of that name itself, and refuses the shard",
 	"__url__": "WebDataset has a field of that name itself, and refuses the shard",
@@ -83,7 +83,7 @@ func (s *Shard) checkExtension(ext string, size int64, at subject) {
 	lower := fold(ext)
 	fate := reserved[lower]
 	if lower == "__bad__" && size == 0 {
-		fate = "" // for WebDataset the same as without it
+		fate = "" // no problem for WebDataset
 	}
 	switch {
 	case ext == "":

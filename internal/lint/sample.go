@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// begin checks the key of a sample, of which at is the first member.
+// begin checks the key of a sample whose first member is at.
 func (s *Shard) begin(at subject) {
 	if len(s.exts) > 64 {
 		s.exts = make(map[uint64]uint64) // clearing a large map takes as long as filling it
@@ -27,7 +27,8 @@ func (s *Shard) begin(at subject) {
 
 func (c *Checker) hash(text string) uint64 { return maphash.String(c.seed, text) }
 
-// checkDuplicate reports an extension that the open sample has already. lower is what WebDataset makes of it.
+// checkDuplicate reports an extension that the open sample already has. lower is the extension in lower case, as
+// WebDataset uses it.
 func (s *Shard) checkDuplicate(ext, lower string, at subject) {
 	byLower, exact := s.c.hash(lower), s.c.hash(ext)
 	switch before, again := s.exts[byLower]; {
@@ -40,21 +41,21 @@ func (s *Shard) checkDuplicate(ext, lower string, at subject) {
 	}
 }
 
-// keySet is a set of keys by their hashes, at about 35 bytes each. A key that differs from an earlier one only by
-// case takes another entry.
+// keySet is a set of hashes of keys, at about 35 bytes each. A key that differs from an earlier one only by case needs
+// another entry.
 type keySet struct {
 	seed   maphash.Seed
 	folded map[uint64]place  // by the hash of the key in lower case
-	others map[uint64]uint32 // the last shard of a key by its hash, for keys whose entry in folded is another one's
+	others map[uint64]uint32 // last shard of a key by its hash, for keys whose entry in folded belongs to another key
 }
 
-// place is the last shard of a key.
+// place is the last shard that has a key.
 type place struct {
 	shard uint32
 	exact uint32 // half of the hash of the key itself
 }
 
-// keyState says whether a key has occurred before.
+// keyState is whether a key has occurred before.
 type keyState uint8
 
 const (

@@ -2,15 +2,15 @@ package lint
 
 import "github.com/shardfs/shardfs/index"
 
-// dotted looks for names in which a dot was not meant to end the key, whose extensions are then nearly all different.
-// It counts only as many as are needed to see that.
+// dotted detects names in which a dot was not meant to end the key: their extensions are nearly all different. It
+// counts only as many as needed.
 type dotted struct {
-	seen  int // extensions with a dot
+	seen  int // number of extensions with a dot
 	kinds map[uint64]struct{}
 	first subject
 }
 
-// How many extensions with a dot are counted, and how many different ones are many.
+// How many extensions with a dot are counted, and how many of them must be different.
 const (
 	maxDotted = 1000
 	manyKinds = 10

@@ -1,13 +1,13 @@
 // Package lru keeps values by key within a budget.
 //
-// Each value has a cost, in whatever unit the budget is in: bytes, or 1 to count values. When the costs exceed the
-// budget, the values that were used longest ago are evicted. To use a value is to get or to add it.
+// Each value has a cost in the unit of the budget: bytes, or 1 to count values. When the costs exceed the budget, the
+// least recently used values are evicted. Get and Add count as use.
 package lru
 
 import "iter"
 
-// Cache keeps values by key, the most recently used ones. It is not safe for concurrent use: it has no lock of its
-// own, so that one lock of its owner can guard it together with what else changes at the same time.
+// Cache keeps the most recently used values by key. It is not safe for concurrent use: its owner's lock can guard it
+// together with other fields.
 type Cache[K comparable, V any] struct {
 	budget  int64
 	cost    func(V) int64
@@ -15,7 +15,7 @@ type Cache[K comparable, V any] struct {
 
 	total   int64
 	entries map[K]*entry[K, V]
-	ring    entry[K, V] // its next is the most recently used entry, its prev the least; itself no entry
+	ring    entry[K, V] // sentinel: next is the most recently used entry, prev the least
 }
 
 type entry[K comparable, V any] struct {
@@ -25,10 +25,9 @@ type entry[K comparable, V any] struct {
 	prev, next *entry[K, V]
 }
 
-// New returns an empty cache for values whose costs add up to at most budget. cost is called once for each value,
-// when it is added; nil means that each costs 1. evicted, if not nil, is called with each value that is dropped
-// because room is needed or because another one takes its key. By then the value is no longer in the cache; evicted
-// must not call the cache.
+// New returns an empty cache for values whose costs add up to at most budget. cost is called once for each value, when
+// it is added; nil means that each costs 1. evicted, if not nil, is called with each value that is dropped to make room
+// or because its key gets another value. The value is no longer in the cache then; evicted must not call the cache.
 func New[K comparable, V any](budget int64, cost func(V) int64, evicted func(K, V)) *Cache[K, V] {
 	if cost == nil {
 		cost = func(V) int64 { return 1 }
@@ -50,7 +49,7 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 }
 
 // Add adds a value, marks it as used and evicts others until all are within the budget. A value that alone costs more
-// is kept by itself. The earlier value of the key, if there is one, is evicted.
+// than the budget is kept alone. The earlier value of the key, if there is one, is evicted.
 func (c *Cache[K, V]) Add(key K, value V) {
 	if old := c.entries[key]; old != nil {
 		c.evict(old)
@@ -63,14 +62,14 @@ func (c *Cache[K, V]) Add(key K, value V) {
 	c.ring.link(e)
 }
 
-// MakeRoom evicts values until the budget has room for something of a cost, or none are left.
+// MakeRoom evicts values until the budget has room for a value of that cost, or none are left.
 func (c *Cache[K, V]) MakeRoom(cost int64) {
 	for c.total+cost > c.budget && len(c.entries) > 0 {
 		c.evict(c.ring.prev)
 	}
 }
 
-// Remove takes a value out of the cache and returns it. It does not count as evicted.
+// Remove removes a value and returns it. It does not call evicted.
 func (c *Cache[K, V]) Remove(key K) (value V, ok bool) {
 	e := c.entries[key]
 	if e == nil {
@@ -80,7 +79,7 @@ func (c *Cache[K, V]) Remove(key K) (value V, ok bool) {
 	return e.value, true
 }
 
-// Clear takes all values out of the cache. They do not count as evicted.
+// Clear removes all values. It does not call evicted.
 func (c *Cache[K, V]) Clear() {
 	clear(c.entries)
 	c.total = 0
@@ -96,8 +95,7 @@ func (c *Cache[K, V]) Cost() int64 { return c.total }
 // Budget returns the budget.
 func (c *Cache[K, V]) Budget() int64 { return c.budget }
 
-// All yields the values, the least recently used first, without marking them as used. The cache must not change
-// meanwhile.
+// All yields the values, least recently used first, without marking them as used. The cache must not change meanwhile.
 func (c *Cache[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		for e := c.ring.prev; e != &c.ring; e = e.prev {
@@ -128,7 +126,7 @@ func (e *entry[K, V]) link(next *entry[K, V]) {
 	e.next = next
 }
 
-// unlink takes e out of the ring.
+// unlink removes e from the ring.
 func (e *entry[K, V]) unlink() {
 	e.prev.next, e.next.prev = e.next, e.prev
 	e.prev, e.next = nil, nil

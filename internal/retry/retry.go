@@ -1,7 +1,7 @@
-// Package retry calls a function again while its error is one that passes by itself.
+// Package retry calls a function again while its error is temporary.
 //
-// A busy lock, a process that is about to end and a server that asks for patience are waited for in the same way: with
-// pauses that grow, within a limit, and no longer than the context lives.
+// Waiting for a busy lock, a process that is about to end or an overloaded server works the same way: with growing
+// pauses, up to a time limit, and until the context ends.
 package retry
 
 import (
@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Policy says how patient While is.
+// Policy configures the pauses and the limit of While.
 type Policy struct {
-	Limit time.Duration // no try begins later than this after the first; 0 means that only the context ends it
-	First time.Duration // the pause after the first try, doubled after each further one; 0 means 1 ms
-	Most  time.Duration // the longest pause; 0 means 50 ms
+	Limit time.Duration // no attempt begins later than this after the first; 0 means no limit
+	First time.Duration // pause after the first attempt, doubled after each further one; 0 means 1 ms
+	Most  time.Duration // longest pause; 0 means 50 ms
 }
 
-// While calls f until it returns nil or an error that is not busy, and returns that. When the policy allows no further
-// try it returns the last error; when ctx ends during a pause, the cause of that. f is called at least once. Pauses
-// vary by up to a half at random, so that processes that wait for the same thing do not keep meeting.
+// While calls f until it returns nil or an error for which busy returns false, and returns that. When the policy allows
+// no further attempt it returns the last error; when ctx ends during a pause, the cause of ctx. f is called at least
+// once. Pauses vary at random by up to a half, so that several waiting processes do not always try at the same time.
 func While(ctx context.Context, p Policy, busy func(error) bool, f func() error) error {
 	pause, most := p.First, p.Most
 	if pause <= 0 {
@@ -56,7 +56,7 @@ func While(ctx context.Context, p Policy, busy func(error) bool, f func() error)
 	}
 }
 
-// Is returns a function that reports whether an error is one of those given; see [errors.Is].
+// Is returns a function that reports whether an error is one of the targets; see [errors.Is].
 func Is(targets ...error) func(error) bool {
 	return func(err error) bool {
 		for _, target := range targets {

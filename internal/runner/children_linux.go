@@ -10,12 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// children records which children of this process are commands. As a subreaper this process also adopts strays: processes that
-// have left the group of their command, and would stay zombies as long as this process runs.
+// children records which children of this process are commands. As a subreaper this process also adopts strays:
+// processes that have left the process group of their command. If it did not reap them, they would stay zombies while
+// it runs.
 type children struct {
 	mu       sync.RWMutex // held for reading while a command is started, so that it is recorded before it can end
 	commands sync.Map     // process ids
-	looked   atomic.Int64 // when strays were last reaped, in nanoseconds since 1970
+	looked   atomic.Int64 // time of the last reaping of strays, in nanoseconds since 1970
 }
 
 // start records the process that f starts.
@@ -29,10 +30,10 @@ func (c *children) start(f func() (pid int, err error)) (int, error) {
 	return pid, err
 }
 
-// gone forgets a command that has been reaped.
+// gone removes a command that has been reaped.
 func (c *children) gone(pid int) { c.commands.Delete(pid) }
 
-// adoptStrays makes this process the parent of what its commands leave behind.
+// adoptStrays makes this process the new parent of processes that its commands leave.
 func adoptStrays() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become a subreaper: %w", err)
@@ -40,7 +41,7 @@ func adoptStrays() error {
 	return nil
 }
 
-// strayPause is the least time between two rounds of reaping strays, during which no command can be started.
+// strayPause is the minimum time between two rounds of reaping strays. During a round no command can be started.
 const strayPause = time.Second
 
 // reapStrays reaps children that have ended, except commands and those that spare accepts.
@@ -57,7 +58,7 @@ func (c *children) reapStrays(spare func(pid int) bool) {
 			return
 		}
 		if _, ours := c.commands.Load(pid); ours || spare != nil && spare(pid) {
-			return // it is waited for elsewhere; strays after it are found in the next round
+			return // other code waits for it; the next round finds strays after it
 		}
 		unix.Wait4(pid, nil, unix.WNOHANG, nil)
 	}

@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// diskGate lets a job that found the disk full wait until space may have been freed: a job frees its own when it has failed,
-// or when the loop has handled its result.
+// diskGate makes a job that has found the disk full wait until space may have been freed: a job frees its space when it
+// has failed, or when the loop has handled its result.
 type diskGate struct {
 	mu      sync.Mutex
-	changed sync.Cond // of all fields below; its lock is mu
-	busy    int       // jobs that are being prepared, or whose command runs
-	settled int       // results that the loop has handled
-	freed   int       // how often space may have been freed
+	changed sync.Cond // signals changes of the fields below; its lock is mu
+	busy    int       // number of jobs that are being prepared or whose command runs
+	settled int       // number of results that the loop has handled
+	freed   int       // how many times space may have been freed
 }
 
 func newDiskGate() *diskGate {
@@ -23,7 +23,7 @@ func newDiskGate() *diskGate {
 	return g
 }
 
-// enter counts a job that is being prepared. It returns how often space may have been freed before.
+// enter counts a job that is being prepared. It returns how many times space may have been freed before.
 func (g *diskGate) enter() (freed int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,8 +48,8 @@ func (g *diskGate) update(busy, settled int, freed bool) {
 	g.changed.Broadcast()
 }
 
-// wait waits until space may have been freed since enter returned freed. It returns false if none will be for job number: no
-// job is busy, and the loop has handled all jobs before it.
+// wait waits until space may have been freed since enter returned freed. It returns false if no other job can free
+// space for job number: none is busy, and the loop has handled all jobs before it.
 func (g *diskGate) wait(ctx context.Context, number, freed int) bool {
 	stop := context.AfterFunc(ctx, func() { g.update(0, 0, false) })
 	defer stop()

@@ -15,9 +15,9 @@ const inMemory = 1 << 20
 
 // Output is everything that a command wrote to a stream.
 type Output struct {
-	dir  string   // where the file is made
+	dir  string   // directory for the file
 	mem  []byte   // the bytes, up to inMemory
-	file *os.File // all bytes, if there are more; it has no name, so it is removed with its descriptor
+	file *os.File // all bytes, if there are more; it has no name, so closing it removes it
 	size int64
 }
 
@@ -27,7 +27,7 @@ func (o *Output) Len() int64 { return o.size }
 // WriteTo writes all the bytes to w. It may be called more than once.
 func (o *Output) WriteTo(w io.Writer) (int64, error) {
 	if o.size == 0 {
-		return 0, nil // spares w an empty write
+		return 0, nil // no empty write
 	}
 	if o.file == nil {
 		n, err := w.Write(o.mem)

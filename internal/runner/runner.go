@@ -1,18 +1,18 @@
 // Package runner runs one command in many directories.
 //
-// A job is a directory, prepared just before its turn, and the command that runs in it: a process group of its own for
-// each job, or a worker, one process that is given one directory after the other. A few slots run the jobs in parallel; the
-// caller ranges over the results, in the order of the jobs. The caller's loop limits the pace: the slots are never more than
-// a small window ahead of it.
+// A job is a directory, prepared just before its turn, and a command that runs in it: either a separate process group
+// for each job, or a worker, one process that gets one directory after the other. A few slots run the jobs in parallel;
+// the caller ranges over the results, in the order of the jobs. The caller's loop limits the pace: the slots are never
+// more than a small window ahead of it.
 //
-// When a result is yielded, its process group has ended: no background process of the command writes later. (A process that
-// has moved to another session or process group, by setsid or a shell's job control, is out of reach.) When the loop is
-// left, for any reason, no command runs, no worker waits, no file is open.
+// When a result is yielded, its process group has ended: no background process of the command writes later. (Processes
+// that have moved to another session or process group, by setsid or a shell's job control, are not covered.) When the
+// loop has ended, for any reason, no command or worker is running and no file is open.
 //
-// A directory must not be in a file system that is served by the calling process: a child enters its directory while the
-// thread that started it cannot run, and the two would wait for each other. The calling process becomes a subreaper and
-// stays one: it adopts the orphans of commands, waits for those in the commands' groups, and reaps the rest. If it is killed
-// itself, the commands are killed too, but not the processes that they have started.
+// A directory must not be in a file system that the calling process serves: a child enters its directory while the
+// thread that started it is blocked, so the two could wait for each other. The calling process becomes a subreaper and
+// stays one: it adopts the orphans of commands, waits for those in the commands' groups, and reaps the rest. If it is
+// killed itself, the commands are killed too, but not the processes that they have started.
 package runner
 
 import (
@@ -35,14 +35,15 @@ var errTimeout = errors.New("timed out")
 
 // Job is one command in one directory.
 type Job struct {
-	// Prepare makes the directory ready for an attempt, counted from 1, as if there had been none before. It is called just
-	// before the command; its error is the job's, and the command is not run. Jobs are prepared concurrently. If the disk is
-	// full, Prepare is called again when other jobs have freed space, if any can. The directory is the job's until the loop
-	// has taken its result; at most 2 times Options.Jobs of them are in use at once.
+	// Prepare prepares the directory for an attempt, counted from 1, as if there had been no attempt before. It is
+	// called just before the command; its error becomes the job's, and the command is then not run. Jobs are prepared
+	// concurrently. If the disk is full, Prepare is called again when other jobs have freed space, if any can. The
+	// directory belongs to the job until the loop has handled its result; at most 2 times Options.Jobs of them are in
+	// use at once.
 	Prepare func(ctx context.Context, attempt int) (Place, error)
 
-	// Discard, if not nil, is called when the job has failed for good and its directory is no longer needed. Its error becomes
-	// the job's.
+	// Discard, if not nil, is called after the job's last attempt has failed, when its directory is no longer needed.
+	// Its error becomes the job's.
 	Discard func() error
 
 	// Tag is returned in the job's Result.
@@ -52,61 +53,62 @@ type Job struct {
 // Place is where a command runs, with its arguments and variables for that directory.
 type Place struct {
 	Dir  string   // its working directory, an absolute path
-	Args []string // more arguments, after Options.Argv
-	Env  []string // more variables, NAME=value, that replace those of the same name in Options.Env
+	Args []string // arguments after Options.Argv
+	Env  []string // variables, NAME=value, that replace those with the same name in Options.Env
 }
 
 // Options configures Run. Only Argv must be set.
 type Options struct {
 	Argv    []string      // the command; Argv[0] is looked up once, as exec.LookPath does
 	Env     []string      // the environment; PWD is always the job's directory; nil means no other variables
-	Jobs    int           // commands at a time; 0 means GOMAXPROCS
-	Retries int           // how many more times a job whose command failed is tried; 0 means it is not
-	Timeout time.Duration // after that the process group gets SIGTERM; 0 means never
-	grace   time.Duration // from SIGTERM to SIGKILL; 0 means 5 s
+	Jobs    int           // parallel commands; 0 means GOMAXPROCS
+	Retries int           // how many times a failed command is run again
+	Timeout time.Duration // time until the process group gets SIGTERM; 0 means none
+	grace   time.Duration // time from SIGTERM to SIGKILL; 0 means 5 s
 	Stderr  *os.File      // standard error of the commands; nil means /dev/null
-	Spill   string        // directory for output beyond 1 MiB a job, in files without a name; "" means os.TempDir()
-	Tail    int           // how many of the last bytes of standard error Result.Tail holds; 0 means none
-	Log     bool          // Result.Log is recorded
+	Spill   string        // directory for unnamed files with output beyond 1 MiB per job; "" means os.TempDir()
+	Tail    int           // size of Result.Tail in bytes; 0 means none
+	Log     bool          // record Result.Log
 
-	// Terminal, if not nil, makes standard output of the commands a terminal of the same size, so that they format their output
-	// as for that terminal. The output is captured as from a pipe.
+	// Terminal, if not nil, makes standard output of the commands a new terminal of the same size, so that they format
+	// their output for it. The output is captured as with a pipe.
 	Terminal *os.File
 
-	// Worker keeps a command for many jobs, in the directory of the calling process. It reads a directory from each line of its
-	// standard input and answers with a line on its standard output, "ok" or "fail" and a message. A place then has no Args
-	// and no Env, and results have no Output. A worker must exit at the end of its input, and is replaced after any other
-	// end of a job.
+	// Worker keeps a command running for many jobs, in the directory of the calling process. It reads a directory from
+	// each line of its standard input and answers with a line on its standard output, "ok" or "fail" and a message. A
+	// Place then has no Args and no Env, and results have no Output. A worker must exit at the end of its input. After
+	// a job that ends without such an answer, it is replaced.
 	Worker bool
 
-	// Spare reports whether a child of the calling process that belongs to no command is waited for elsewhere; nil means there
-	// is no such child.
+	// Spare reports whether other code waits for a child of the calling process that is not a command; nil means that
+	// there is no such child.
 	Spare func(pid int) bool
 }
 
-// Result says how one job ended.
+// Result is the result of one job.
 type Result struct {
 	number   int           // position of the job, from 0
-	Tag      any           // the job's
-	Err      error         // nil: exit status 0, or "ok"; else one that Failed accepts, or why the command did not run
-	Attempts int           // how often the job was tried
-	Duration time.Duration // of the last attempt, from the command's start to its end; 0 if none was started
+	Tag      any           // Job.Tag
+	Err      error         // nil: exit status 0, or "ok"; else Failed reports whether the command failed or did not run
+	Attempts int           // number of attempts
+	Duration time.Duration // run time of the command in the last attempt; 0 if none was started
 	Output   *Output       // the command's standard output, never nil; valid until the loop's next step
-	Log      *Output       // standard output and error in the order of writing, if Options.Log; valid as long
-	Tail     []byte        // the end of standard error
+	Log      *Output       // standard output and error in the order of writing, if Options.Log; valid as long as Output
+	Tail     []byte        // end of standard error
 }
 
-// Failed reports whether an error means that a command failed, and not that it could not be run.
+// Failed reports whether an error means that a command has failed, not that it could not be run.
 func Failed(err error) bool {
 	var exit *ExitError
 	var answer *answerError
 	return errors.As(err, &exit) || errors.As(err, &answer) || errors.Is(err, errTimeout) || errors.Is(err, errProtocol)
 }
 
-// ExitError is the error of a command that exited with another status than 0, or was killed by a signal not sent by Run.
+// ExitError is the error of a command that exited with a status other than 0, or was killed by a signal not sent by
+// Run.
 type ExitError struct {
 	Status int            // exit status, if Signal is 0
-	Signal syscall.Signal // what killed the command, or 0
+	Signal syscall.Signal // signal that killed the command, or 0
 }
 
 func (e *ExitError) Error() string {
@@ -129,22 +131,22 @@ func (e *answerError) Error() string {
 // errProtocol is wrapped by the error of a job whose worker did not answer with exactly one line.
 var errProtocol = errors.New("the worker did not answer with one line, ok or fail")
 
-// windowPerSlot bounds how many jobs are between the pull from the sequence and the end of the loop's step, for each slot.
-// Their directories take disk space all that time, so the window is small: for each job that runs there is one that has
-// finished and waits for its turn. As long as no job takes more than about this many times as long as its neighbours, no
-// slot is idle.
+// windowPerSlot limits, for each slot, the jobs that were pulled from the sequence and not yet handled by the loop.
+// Their directories take disk space all that time, so the window is small: for each running job there is one that has
+// finished and waits for its turn. If no job takes more than about this many times as long as its neighbours, no slot
+// is idle.
 const windowPerSlot = 2
 
 // Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job is a result
 // like any other.
 //
-// The error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound) or ctx is done (its
-// context.Cause). A sequence that ends without one has yielded a result for every job. When ctx is done or the loop is
-// left, running commands get SIGTERM and, after Options.grace, SIGKILL; the jobs that this cuts short have no result.
-// Run waits for them before it yields the error or returns.
+// An error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound) or ctx is done (its
+// context.Cause). A sequence that ends without an error has yielded a result for every job. When ctx is done or the
+// loop ends early, running commands get SIGTERM and, after Options.grace, SIGKILL; their jobs have no result. Run waits
+// for them before it yields the error or returns.
 //
-// The jobs are pulled by one goroutine, as far ahead as the window allows. Run waits for a pull to return: a sequence that
-// can block should end when ctx is done, and a loop that leaves early should cancel ctx first.
+// One goroutine pulls the jobs, as far ahead as the window allows. Run waits for a pull to return: a sequence that can
+// block should end when ctx is done, and a loop that ends early should cancel ctx first.
 func Run(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		r, err := newRun(o)
@@ -159,17 +161,17 @@ func Run(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, e
 	}
 }
 
-// run is one call of Run, shared by its slots.
+// run is the state of one call of Run, which its slots share.
 type run struct {
 	Options           // with zero values resolved
 	path     string   // Argv[0] as an absolute path
-	null     *os.File // /dev/null: every command's standard input
+	null     *os.File // /dev/null, the standard input of every command
 	timedOut error    // errTimeout with its duration
 	children children
 	disk     *diskGate
 }
 
-// newRun looks up the command and opens what all jobs share.
+// newRun looks up the command and opens the files that all jobs share.
 func newRun(o Options) (*run, error) {
 	if len(o.Argv) == 0 {
 		return nil, errors.New("no command")
@@ -201,8 +203,8 @@ func newRun(o Options) (*run, error) {
 		timedOut: fmt.Errorf("%w after %v", errTimeout, o.Timeout)}, nil
 }
 
-// runAll runs the jobs and calls yield for each result, in order. It returns when everything that it started has ended: with
-// nil when yield has seen every job or refused one, else with the cause of ctx.
+// runAll runs the jobs and calls yield for each result, in order. It returns when everything that it has started has
+// ended: nil if yield was called for every job or has returned false, else the cause of ctx.
 func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result) bool) error {
 	running, cancel := context.WithCancel(ctx)
 	// The loop holds one task and the goroutine that pulls another, so the channel holds the window less two.
@@ -253,7 +255,7 @@ func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result)
 			return t.cut
 		}
 	}
-	group.Wait() // before running is cancelled, which would cut short what a worker does at the end of its input
+	group.Wait() // before running is cancelled, which would interrupt workers that are ending
 	return context.Cause(ctx)
 }
 
@@ -280,7 +282,7 @@ func (s *slot) do(ctx context.Context, t *task) {
 	}
 }
 
-// attempt prepares the directory and runs the command in it. It reports whether the job is to be tried again.
+// attempt prepares the directory and runs the command in it. It reports whether there must be another attempt.
 func (s *slot) attempt(ctx context.Context, t *task) (again bool, err error) {
 	place, err := s.prepare(ctx, t)
 	if err != nil {
@@ -335,8 +337,8 @@ func (s *slot) command(ctx context.Context, place Place, res *Result) error {
 
 // execute runs a command for this job only.
 func (s *slot) execute(ctx context.Context, place Place, res *Result) error {
-	// A child gets its parent-death signal when the thread that started it ends, and Go may end a thread that no goroutine is
-	// locked to. The lock has no measurable cost.
+	// A child gets its parent-death signal when the thread that started it ends, and Go may end threads to which no
+	// goroutine is locked. The lock has no measurable cost.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	argv := append(s.Argv[:len(s.Argv):len(s.Argv)], place.Args...)
@@ -348,8 +350,8 @@ func (s *slot) execute(ctx context.Context, place Place, res *Result) error {
 	return c.wait(ctx, s.grace, s.buf)
 }
 
-// environ returns env with PWD and the variables of more. Each name occurs once: which of two values a command would see
-// depends on the command.
+// environ returns env with PWD and the variables in more. Each name occurs only once, because it would depend on the
+// command which of two values it uses.
 func environ(env []string, dir string, more []string) []string {
 	all := make([]string, 0, len(env)+1+len(more))
 	all = append(append(all, "PWD="+dir), more...)

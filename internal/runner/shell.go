@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// CommandLine returns the argument list that runs a command given as text: that of the shell or, where the shell would
-// only start a program, that of the program, because starting a shell first doubles the cost. With arguments, more of
-// them will be appended, and the text refers to them as "$@".
+// CommandLine returns the arguments to run a shell command given as text. If the shell would only start a program, they
+// are those of the program, because starting a shell first doubles the cost. If arguments is set, the caller will
+// append arguments, to which the text refers as "$@".
 func CommandLine(shell, text string, arguments bool) []string {
 	if arguments {
 		return []string{shell, "-c", text, shell}
@@ -24,14 +24,14 @@ func CommandLine(shell, text string, arguments bool) []string {
 	return []string{shell, "-c", text}
 }
 
-// DefaultShell is the path of the shell that every system has.
+// DefaultShell is the path of a shell that every system has.
 const DefaultShell = "/bin/sh"
 
-// plainBytes are the bytes that stand for themselves in a shell's input, in any context.
+// plainBytes are the bytes without a special meaning for a shell, in any context.
 const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:@/%"
 
-// shellWords are the shell's built-in commands and reserved words. True and false are missing: without arguments the
-// programs of these names do the same.
+// shellWords are the built-in commands and reserved words of shells. True and false are missing, because the programs
+// with these names do the same.
 const shellWords = `
 . : alias bg bind break builtin caller case cd chdir command compgen complete continue coproc declare dirs
 disown do done echo elif else enable esac eval exec exit export fc fg fi for function getopts hash help
@@ -39,7 +39,7 @@ history if in jobs kill let local logout mapfile popd printf pushd pwd read read
 set shift shopt source suspend test then time times trap type typeset ulimit umask unalias unset until wait
 while`
 
-// plainWords splits a text that only makes a shell start a program; it returns nil for any other text.
+// plainWords splits a text that only makes a shell start a program into words; it returns nil for any other text.
 func plainWords(text string) []string {
 	words := strings.Fields(text)
 	if len(words) == 0 || strings.ContainsAny(text, "\n\r\v\f") {
@@ -58,8 +58,8 @@ func plainWords(text string) []string {
 	return words
 }
 
-// isProgram reports whether the kernel can start a command. The shell interprets scripts without an interpreter line
-// itself, and has its own message and exit status for a command that does not exist.
+// isProgram reports whether the kernel can start a command. Scripts without an interpreter line need the shell, and so
+// do commands that do not exist, for which the shell has its own message and exit status.
 func isProgram(name string) bool {
 	path, err := exec.LookPath(name)
 	if err != nil {

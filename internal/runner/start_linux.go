@@ -13,24 +13,25 @@ import (
 
 // command is a started command: a process, and the process group that it leads.
 type command struct {
-	pid      int       // of the leader and of the group
-	pidfd    int       // the leader's; -1 before Linux 5.4 and where a sandbox forbids it
+	pid      int       // process ID of the leader and ID of the group
+	pidfd    int       // of the leader; -1 before Linux 5.4 and where a sandbox forbids it
 	streams  []*stream // standard output first
 	children *children
 }
 
 // stream is standard output or error of a command.
 type stream struct {
-	fd       int // the end to read from, or -1
+	fd       int // end to read from, or -1
 	terminal bool
 	keep     func([]byte) error // receives the bytes, in order
 }
 
-// start starts the command in dir, or if that is empty in the directory of this process. The calling goroutine must stay
+// start starts the command in dir, or in the directory of this process if dir is empty. The calling goroutine must stay
 // locked to its thread until wait has returned.
 func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, error) {
-	// A pipe, although a file needs no poll: with a new file for each job, 0.8 times as many jobs a second are run, and one file
-	// for all jobs of a slot, as fast as pipes, could be written to during a later job by a process that left its group.
+	// Output goes to a pipe, although a file would need no poll: with a new file for each job, throughput is 0.8 times
+	// that of pipes, and to one file for all jobs of a slot, as fast as pipes, a process that has left its group could
+	// write during a later job.
 	stdout, out, err := openStream(r.Terminal)
 	if err != nil {
 		return nil, fmt.Errorf("standard output: %w", err)
@@ -77,8 +78,8 @@ func openStream(like *os.File) (s *stream, end int, err error) {
 	return &stream{fd: p[0], terminal: like != nil}, p[1], err
 }
 
-// keep directs what a command writes: its standard output to stdout, its standard error to Options.Stderr, and both into the
-// result as the options require.
+// keep sets where the output of a command goes: standard output to stdout, standard error to Options.Stderr, and both
+// into the result as the options require.
 func (s *slot) keep(c *command, stdout func([]byte) error, res *Result) {
 	log := func(p []byte) error {
 		if res.Log == nil {
@@ -89,7 +90,7 @@ func (s *slot) keep(c *command, stdout func([]byte) error, res *Result) {
 	c.streams[0].keep = func(p []byte) error { return errors.Join(stdout(p), log(p)) }
 	if len(c.streams) > 1 {
 		c.streams[1].keep = func(p []byte) error {
-			s.Stderr.Write(p) // an error here is not the command's
+			s.Stderr.Write(p) // an error here does not fail the command
 			res.Tail = append(res.Tail, p...)
 			if more := len(res.Tail) - s.Tail; more > 0 {
 				res.Tail = append(res.Tail[:0], res.Tail[more:]...)
@@ -99,8 +100,8 @@ func (s *slot) keep(c *command, stdout func([]byte) error, res *Result) {
 	}
 }
 
-// wait captures what the command writes until it has exited, and kills the rest of its process group. When ctx is done first,
-// the group gets SIGTERM and, after grace, SIGKILL; then the error is the cause of ctx.
+// wait captures the output of the command until it has exited, and kills the rest of its process group. If ctx is done
+// first, the group gets SIGTERM and, after grace, SIGKILL; the error is then the cause of ctx.
 func (c *command) wait(ctx context.Context, grace time.Duration, buf []byte) error {
 	release := c.killOnDone(ctx, grace)
 	captured := c.capture(buf, never)
@@ -118,8 +119,8 @@ func (c *command) wait(ctx context.Context, grace time.Duration, buf []byte) err
 	return exitError(status)
 }
 
-// killOnDone ends the group when ctx is done: by SIGTERM and, after grace, by SIGKILL. The caller calls release when the
-// command has ended or is to be kept; it returns the cause of ctx if ctx was done first.
+// killOnDone ends the group when ctx is done: by SIGTERM and, after grace, by SIGKILL. The caller must call release
+// when the command has ended or is kept for another job; release returns the cause of ctx if ctx was done first.
 func (c *command) killOnDone(ctx context.Context, grace time.Duration) (release func() error) {
 	released, terminated := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -141,7 +142,7 @@ func (c *command) killOnDone(ctx context.Context, grace time.Duration) (release 
 	}
 }
 
-// exitError returns the error that an exit status is; nil for 0.
+// exitError returns the error for an exit status; nil for 0.
 func exitError(status unix.WaitStatus) error {
 	switch {
 	case status.Signaled():
@@ -154,9 +155,9 @@ func exitError(status unix.WaitStatus) error {
 
 func never() bool { return false }
 
-// end kills the rest of the group of a command whose leader has exited, and reads what is left in the streams.
+// end kills the rest of the group of a command whose leader has exited, and reads the rest of the streams.
 func (c *command) end(buf []byte) (unix.WaitStatus, error) {
-	// The leader is dead but not reaped, so its process id, which is the group's, cannot have been reused.
+	// The leader is dead but not reaped, so its process ID, which is also the group's, cannot have been reused.
 	unix.Kill(-c.pid, unix.SIGKILL)
 	status := c.reap()
 	unix.Close(c.pidfd)
@@ -173,8 +174,8 @@ func (c *command) end(buf []byte) (unix.WaitStatus, error) {
 // tick is how often, in milliseconds, a leader without a pidfd is checked for its exit.
 const tick = 20
 
-// capture reads what the command writes until the leader has exited, all streams have ended, or enough returns true. If the
-// bytes cannot be kept, it closes the stream, so that the command gets EPIPE as from any reader that went away.
+// capture reads the output of the command until the leader has exited, all streams have ended, or enough returns true.
+// If the bytes cannot be kept, it closes the stream, so that the command gets EPIPE.
 func (c *command) capture(buf []byte, enough func() bool) (failed error) {
 	timeout := -1
 	if c.pidfd < 0 { // poll ignores it
@@ -219,13 +220,14 @@ func (c *command) capture(buf []byte, enough func() bool) (failed error) {
 	}
 }
 
-// drain reads what the ended group has left in a stream, but does not wait for a process that left the group and still
-// writes. For a terminal the number of bytes left is unknown; it ends when no process has it open.
+// drain reads the bytes that the ended group has left in a stream, but does not wait for a process that has left the
+// group and still writes. For a terminal, whose number of remaining bytes is unknown, it ends when no process has it
+// open.
 func (s *stream) drain(buf []byte) error {
 	if s.fd < 0 {
 		return nil
 	}
-	const patience = 100 // milliseconds for bytes in transit while a process still has the terminal open
+	const patience = 100 // milliseconds to wait for bytes in transit while a process has the terminal open
 	left, err := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
 	for err == nil && (left > 0 || s.terminal && s.readable(patience)) {
 		piece := buf
@@ -241,7 +243,7 @@ func (s *stream) drain(buf []byte) error {
 	return err
 }
 
-// readable reports whether a stream has bytes or its end to be read within patience, in milliseconds.
+// readable waits up to patience milliseconds and reports whether a stream has bytes, or its end, to read.
 func (s *stream) readable(patience int) bool {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, patience)
@@ -295,8 +297,9 @@ func (c *command) waitid(flags int) bool {
 	}
 }
 
-// reap waits for every process of the group and returns the leader's status. A process that is killed during a write finishes
-// the write before it dies; a subreaper is the parent of processes whose own parent died, so it can wait for them too.
+// reap waits for every process of the group and returns the leader's status. A process that is killed during a write
+// finishes the write before it dies. As a subreaper this process is also the parent of processes whose own parent has
+// died, so it can wait for them, too.
 func (c *command) reap() (leader unix.WaitStatus) {
 	defer c.children.gone(c.pid)
 	who, reaped := -c.pid, false
@@ -310,7 +313,7 @@ func (c *command) reap() (leader unix.WaitStatus) {
 		case reaped || who == c.pid:
 			return leader // ECHILD: the group is empty
 		default:
-			who = c.pid // it was killed before it could lead a group
+			who = c.pid // it was killed before it became the leader of a group
 		}
 	}
 }

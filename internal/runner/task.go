@@ -1,11 +1,11 @@
 package runner
 
-// task is a job on its way from the sequence through a slot to the loop.
+// task is a job between the sequence and the loop.
 type task struct {
 	job    Job
 	done   chan struct{} // closed by the slot when the fields below are set
 	result Result
-	cut    error // not nil: the job was cut short because the run is over
+	cut    error // if not nil, the job was interrupted because the run is over
 }
 
 func (r *run) newTask(number int, job Job) *task {
@@ -17,7 +17,7 @@ func (r *run) newTask(number int, job Job) *task {
 	return t
 }
 
-// forget frees the output that was captured.
+// forget frees the captured output.
 func (t *task) forget() {
 	t.result.Output.close()
 	if t.result.Log != nil {

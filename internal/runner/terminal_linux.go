@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal makes a terminal with the size of like that changes no byte of the output. It returns the end to read from and
-// the command's end. The command's end is opened by TIOCGPTPEER, not by a path below /dev/pts, which in a container may be
-// another terminal's.
+// openTerminal makes a terminal with the size of like that does not change the output. It returns the end to read from
+// and the command's end. The command's end is opened by TIOCGPTPEER, not by a path below /dev/pts, which in a container
+// may belong to another terminal.
 func openTerminal(like *os.File) (reader, command int, err error) {
 	reader, err = unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,24 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// worker is a command that is kept for many jobs. The slot that has one stays locked to its thread.
+// worker is a command that runs for many jobs. The goroutine of its slot stays locked to its thread.
 type worker struct {
 	*command
 	in     *os.File // its standard input
-	answer []byte   // what it has written since it was last given a directory
+	answer []byte   // bytes written since it last got a directory
 }
 
-// longestAnswer is how many bytes an answer may have.
+// longestAnswer limits the length of an answer in bytes.
 const longestAnswer = 64 << 10
 
-// roundTrip gives the slot's worker a directory and returns its answer. After anything but an answer the worker is stopped,
-// and the next job gets another one.
+// roundTrip gives the slot's worker a directory and returns its answer as an error. If there is no valid answer, the
+// worker is stopped, and the next job gets a new one.
 func (s *slot) roundTrip(ctx context.Context, dir string, res *Result) error {
 	if strings.ContainsRune(dir, '\n') {
 		return fmt.Errorf("%w: the directory's name has a newline", errProtocol)
 	}
 	if s.worker != nil && s.worker.waitid(unix.WNOHANG) {
-		s.stopWorker(ctx) // it exited after its last answer
+		s.stopWorker(ctx) // it has exited after its last answer
 	}
 	if s.worker == nil {
 		if err := s.startWorker(); err != nil {
@@ -58,7 +58,7 @@ var errEnded = fmt.Errorf("%w: it ended", errProtocol)
 func (s *slot) ask(ctx context.Context, dir string, res *Result) error {
 	w := s.worker
 	if w.streams[0].readable(0) {
-		return fmt.Errorf("%w: it wrote more than that for the directory before", errProtocol)
+		return fmt.Errorf("%w: it wrote more than one line for the previous directory", errProtocol)
 	}
 	w.answer = w.answer[:0]
 	s.keep(w.command, w.receive, res)
@@ -113,8 +113,8 @@ func (s *slot) startWorker() error {
 	return nil
 }
 
-// stopWorker ends the slot's worker: it closes its input, after Options.grace or when ctx is done sends SIGTERM, and after as
-// long again SIGKILL. It returns the exit status.
+// stopWorker ends the slot's worker: it closes the worker's input, sends SIGTERM after Options.grace or when ctx is
+// done, and SIGKILL after another Options.grace. It returns the exit status.
 func (s *slot) stopWorker(ctx context.Context) unix.WaitStatus {
 	w := s.worker
 	s.worker = nil
