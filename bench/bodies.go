@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// drawJPEGs draws so many pictures of 640 x 480 and returns them as files, of 50 to 120 KB.
+// drawJPEGs draws count pictures of 640 x 480 and returns them as JPEG files of 50 to 120 KB.
 func drawJPEGs(count int) []string {
 	files := make([]string, count)
 	for i := range files {
 		rng := rand.New(rand.NewPCG(2, uint64(i)))
 		var b bytes.Buffer
-		// a Buffer gives no errors
+		// writing to a Buffer never fails
 		jpeg.Encode(&b, drawPicture(rng, 640, 480), &jpeg.Options{Quality: 92 + rng.IntN(7)})
 		files[i] = b.String()
 	}
 	return files
 }
 
-// drawPicture draws what compresses like a photograph: spots of all sizes, large ones strong and small ones faint, in
-// colours that change slowly, and the noise of a sensor.
+// drawPicture draws a picture that compresses like a photograph: spots of all sizes, large ones strong and small ones
+// faint, in colours that change slowly, and the noise of a sensor.
 func drawPicture(rng *rand.Rand, width, height int) image.Image {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	red, green, blue := newSpots(rng, 32), newSpots(rng, spotsAcross/2), newSpots(rng, 32)
@@ -42,7 +42,7 @@ func drawPicture(rng *rand.Rand, width, height int) image.Image {
 	return m
 }
 
-// level is a brightness around 0 as a byte.
+// level converts a brightness around 0 to a byte.
 func level(x float64) uint8 { return uint8(min(max(128+x, 0), 255)) }
 
 // spots are grids of random heights, each twice as fine and half as high as the one before.
@@ -50,7 +50,7 @@ type spots [][]float64
 
 const spotsAcross = 1024 // pixels
 
-// newSpots draws grids of 4 cells across up to so many.
+// newSpots draws grids of 4 cells across and finer, up to finest cells.
 func newSpots(rng *rand.Rand, finest int) spots {
 	var s spots
 	height := 160.0
@@ -65,7 +65,7 @@ func newSpots(rng *rand.Rand, finest int) spots {
 	return s
 }
 
-// at is the height at a pixel: the sum of all grids there, linear between their points.
+// at returns the height at a pixel: the sum of all grids there, linear between their points.
 func (s spots) at(x, y int) float64 {
 	sum := 0.0
 	for i, grid := range s {
@@ -79,7 +79,7 @@ func (s spots) at(x, y int) float64 {
 	return sum
 }
 
-// drawProse draws so many texts of a length, which gzip makes about a third as long: some words are frequent and most are
+// drawProse draws count texts of a length, which gzip compresses to about a third: some words are frequent and most are
 // rare.
 func drawProse(count, length int) []string {
 	rng := rand.New(rand.NewPCG(5, 5))

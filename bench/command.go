@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// command is a trial that runs a program. What the program prints is read and dropped.
+// command returns a trial that runs a program. The program's output is read and dropped.
 func command(f *figure, argv ...string) *trial {
 	return measured(f, quote(argv), func(ctx context.Context) (float64, error) {
 		seconds, _, err := execute(ctx, "", argv...)
@@ -21,30 +21,29 @@ func command(f *figure, argv ...string) *trial {
 	})
 }
 
-// command is a trial that runs shardfs.
+// command returns a trial that runs shardfs.
 func (b *bench) command(f *figure, args ...string) *trial {
 	t := command(f, append([]string{b.shardfs}, args...)...)
 	t.program = true
 	return t
 }
 
-// unread is a trial that runs a program which prints to /dev/null.
+// unread returns a trial that runs a program with standard output /dev/null.
 func unread(f *figure, argv ...string) *trial {
 	t := command(f, slices.Concat([]string{"sh", "-c", `exec "$@" >/dev/null`, "sh"}, argv)...)
 	t.command = quote(argv) + " >/dev/null"
 	return t
 }
 
-// execute runs a program in dir to its end and returns the seconds it took and its greatest resident size in bytes. The
-// kernel counts the size of the process that forked too, so the bytes are never less than what the bench itself has
-// used, some MB.
+// execute runs a program in dir to its end and returns the seconds it took and its peak resident size in bytes. The
+// kernel counts the size of the forking process too, so the result is never less than the bench's own size, some MB.
 func execute(ctx context.Context, dir string, argv ...string) (seconds float64, peak int64, err error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
 	cmd.Stdout = io.Discard
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	// An interrupted program is asked to end, with all it started, so that it can unmount what it mounted.
+	// An interrupted program gets a signal, with its whole process group, so that it can unmount.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
@@ -61,10 +60,10 @@ func execute(ctx context.Context, dir string, argv ...string) (seconds float64, 
 	return seconds, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, nil
 }
 
-// build compiles a program of the repository, whose directory dir is, into the bench's.
+// build compiles the program in a directory of the repository into the bench's directory.
 func (b *bench) build(ctx context.Context, dir string) (binary string, err error) {
 	binary = b.shared(filepath.Base(dir))
-	// With go's usual cache: in the bench's own it would compile all of the standard library.
+	// This uses the usual Go cache: with the bench's own cache it would compile the whole standard library.
 	argv := []string{"env", "-u", "XDG_CACHE_HOME", "go", "build", "-C", dir, "-o", binary, "."}
 	if _, _, err := execute(ctx, "", argv...); err != nil {
 		return "", fmt.Errorf("build %s, from the top of the repository: %w", dir, err)
@@ -72,7 +71,7 @@ func (b *bench) build(ctx context.Context, dir string) (binary string, err error
 	return binary, nil
 }
 
-// quote writes a command line as one would type it.
+// quote returns a command line as one would type it.
 func quote(argv []string) string {
 	words := make([]string, len(argv))
 	for i, arg := range argv {

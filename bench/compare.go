@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// comparison is what two builds took for the same.
+// comparison has the figures of two builds.
 type comparison []compared
 
 type compared struct {
@@ -15,7 +15,8 @@ type compared struct {
 	new, base *figure
 }
 
-// measure runs one measure and writes its figures. With base it also runs every trial of the shardfs binary with that one.
+// measure runs one measure and writes its figures. With base, it also runs every trial of the shardfs binary with the
+// other binary.
 func (c *comparison) measure(ctx context.Context, w io.Writer, m measure, count int, b, base *bench) (err error) {
 	p, err := m.plan(b, ctx)
 	if err != nil {
@@ -45,7 +46,7 @@ func (c *comparison) measure(ctx context.Context, w io.Writer, m measure, count 
 	return q.write(w, m.name, "base")
 }
 
-// write writes the ratio of the two builds for each figure, above 1 where the new one is faster or smaller.
+// write writes the ratio of the two builds for each figure, above 1 if the new one is faster or smaller.
 func (c comparison) write(w io.Writer) error {
 	for _, f := range c {
 		ratio := medianRatio(f.base.values, f.new.values)

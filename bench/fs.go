@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// The measures of the filesystem do the same work in a mount and in the same files extracted, on the same disk. Each round
-// mounts afresh, so a first pass finds nothing in the kernel's caches but the shard itself, and a second one everything
-// that the kernel kept. The extracted files are always in the page cache.
+// The measures of the filesystem do the same work in a mount and in the same files extracted, on the same disk. Each
+// round makes a new mount, so in a first pass only the shard itself is in the kernel's caches, and in a second pass
+// everything that the kernel has cached since. The extracted files are always in the page cache.
 
 // photosExtracted draws the shard that most of the measures use, 1 GB, and returns the directory with its files extracted.
 func (b *bench) photosExtracted(ctx context.Context) (drawn, place, error) {
@@ -28,10 +28,10 @@ func (b *bench) photosExtracted(ctx context.Context) (drawn, place, error) {
 	return s, directory(root), err
 }
 
-// A place is where the files of a shard can be reached.
+// A place is a directory with the files of a shard.
 type place struct {
 	root    string // a directory
-	made    string // how, as the report prints it; empty if it is there already
+	made    string // how it is made, for the report; empty if it exists already
 	program bool   // the shardfs binary makes it
 	enter   func(context.Context) (leave func() (memory, error), err error)
 }
@@ -48,10 +48,10 @@ type step struct {
 	task   task
 }
 
-// visit returns a trial of some tasks, done one after the other in one visit to the place.
+// visit returns a trial of some tasks, which run one after the other in one visit to the place.
 func (p place) visit(steps ...step) *trial { return p.weighed(nil, steps...) }
 
-// weighed is visit with one more figure, unless it is nil: the peak of the bytes that the place's server had resident.
+// weighed is visit with one more figure, if it is not nil: the peak resident bytes of the place's server.
 func (p place) weighed(peak *figure, steps ...step) *trial {
 	t := &trial{command: p.made, program: p.program}
 	for _, s := range steps {
@@ -83,13 +83,14 @@ func (p place) weighed(peak *figure, steps ...step) *trial {
 	return t
 }
 
-// directory is a place that is there already.
+// directory returns a place that exists already.
 func directory(root string) place {
 	stay := func() (memory, error) { return memory{}, nil }
 	return place{root: root, enter: func(context.Context) (func() (memory, error), error) { return stay, nil }}
 }
 
-// mounted is a place that is mounted for each visit. When a visit ends, the last sample is compared with what was drawn.
+// mounted returns a place that is mounted for each visit. At the end of a visit, the last sample is compared with what
+// was drawn.
 func (b *bench) mounted(s drawn, flags ...string) place {
 	name := b.shared(s.name)
 	return place{
@@ -109,8 +110,8 @@ func (b *bench) mounted(s drawn, flags ...string) place {
 	}
 }
 
-// archivemounted is a place where archivemount shows the files of a shard; there is none if that is not installed. Its files
-// have their members' names.
+// archivemounted returns a place where archivemount shows the files of a shard under their members' names; ok is false
+// if it is not installed.
 func (b *bench) archivemounted(s drawn) (p place, ok bool) {
 	if _, err := exec.LookPath("archivemount"); err != nil {
 		note("without archivemount as a peer: %v", err)
@@ -137,19 +138,19 @@ func (b *bench) archivemounted(s drawn) (p place, ok bool) {
 	return place{root: m.dir, made: quote(argv), enter: enter}, true
 }
 
-// A layout says what a file is called below the directory that shows its shard.
+// A layout returns the name of a member's file below the directory that shows its shard.
 type layout func(key, ext string) string
 
 func asSample(key, ext string) string { return filepath.Join(key, "sample."+ext) }
 func asMember(key, ext string) string { return key + "." + ext }
 
-// files are some of a shard's, in the order of the tar.
+// files are some of a shard's files, in the order of the tar.
 type files struct {
 	names []string // below the directory that shows the shard
 	sizes []int64
 }
 
-// files returns those with one of the extensions, of every n-th sample.
+// files returns the files with one of the extensions, of every n-th sample.
 func (s drawn) files(n int, called layout, exts ...string) files {
 	wanted := make(map[string]bool)
 	for _, ext := range exts {
@@ -167,7 +168,7 @@ func (s drawn) files(n int, called layout, exts ...string) files {
 	return f
 }
 
-// first are the files of the first samples.
+// first returns the first n files.
 func (f files) first(n int) files { return files{f.names[:n], f.sizes[:n]} }
 
 // below returns the files' names in a directory.
@@ -179,7 +180,7 @@ func (f files) below(root string) []string {
 	return names
 }
 
-// size is that of all files together.
+// size returns the size of all files together.
 func (f files) size() int64 {
 	var n int64
 	for _, size := range f.sizes {
@@ -188,18 +189,18 @@ func (f files) size() int64 {
 	return n
 }
 
-// megabytes is the work of reading all files.
+// megabytes returns the work of reading all files.
 func (f files) megabytes() work { return work{float64(f.size()) / 1e6, "MB"} }
 
-// share lets workers call work for each number below count, in turn. Each worker has its own thread and buffer. It returns
-// the seconds that took and the sum of what work returned.
+// share has workers call work for each number below count, in turn. Each worker has its own thread and buffer. It
+// returns the seconds taken and the sum of the results.
 func share(
 	ctx context.Context, workers, count int, work func(i int, buf []byte) (int, error),
 ) (seconds float64, sum int, err error) {
 	sums, errs := make([]int, workers), make([]error, workers)
 	bufs := make([][]byte, workers)
 	for w := range bufs {
-		bufs[w] = bytes.Repeat([]byte{1}, bufferSize) // written to, so that its pages are there
+		bufs[w] = bytes.Repeat([]byte{1}, bufferSize) // written to, so that its pages are allocated
 	}
 	var all sync.WaitGroup
 	start := time.Now()
@@ -230,10 +231,11 @@ func share(
 	return seconds, sum, errors.Join(errs...)
 }
 
-// bufferSize is more than any file that is read has.
+// bufferSize is larger than any file that is read.
 const bufferSize = 256 << 10
 
-// An answer is what a task found in a place. The first place decides what is right, and all others must agree.
+// An answer is the result of a task in a place. The result in the first place counts as right, and all others must
+// agree.
 type answer struct {
 	known bool
 	sum   int
@@ -244,13 +246,13 @@ func (a *answer) check(root string, sum int) error {
 		*a = answer{true, sum}
 	}
 	if a.sum != sum {
-		return fmt.Errorf("%s: other bytes than elsewhere", root)
+		return fmt.Errorf("%s: the bytes differ from those in the first place", root)
 	}
 	return nil
 }
 
-// openFile opens a file. Like the functions below it uses system calls and not package os, which asks of each file whether it
-// can be polled: one more question to a server than to a disk.
+// openFile opens a file. Like the functions below it uses system calls and not package os, which checks whether each
+// file can be polled: that is one more request to the server of a mount.
 func openFile(name string, flags int) (fd int, err error) {
 	fd, err = again(func() (int, error) { return syscall.Open(name, flags|syscall.O_CLOEXEC, 0o644) })
 	if err != nil {
@@ -276,7 +278,7 @@ func readFile(name string, buf []byte) (n int, err error) {
 	return n, nil
 }
 
-// again makes a call until no signal interrupts it, as calls that wait for a server are.
+// again repeats a call while a signal interrupts it, which can happen while it waits for a server.
 func again(call func() (int, error)) (int, error) {
 	for {
 		if n, err := call(); err != syscall.EINTR {

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// fsCreate compares creating files in the samples of a writable mount, by either kind of overlay, with creating them in
-// directories. All of them are written to a tmpfs.
+// fsCreate compares creating files in the samples of a writable mount, with both kinds of overlay, with creating them
+// in directories. All are on a tmpfs.
 func (b *bench) fsCreate(ctx context.Context) (*plan, error) {
 	const samples, tmpfs = 2_000, "/dev/shm"
 	if _, err := os.Stat(tmpfs); err != nil {
@@ -59,8 +59,8 @@ func (b *bench) fsCreate(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// creating is the task to create each file, write a page and close it. Writers take the files in turn. What was written is
-// read again, but not timed.
+// creating returns the task of creating each file, writing a page and closing it. Writers take the files in turn. The
+// files are then read for comparison, which is not timed.
 func (f files) creating(writers int) task {
 	content := bytes.Repeat([]byte("new."), page/4)
 	what := fmt.Sprintf("# writers: %d; create, write 4 KiB and close %s and %d more below", writers, f.names[0],
@@ -84,7 +84,7 @@ func (f files) creating(writers int) task {
 	}}
 }
 
-// createFile creates a file that must not be there, with one write.
+// createFile creates a file, which must not exist, with one write.
 func createFile(name string, content []byte) error {
 	fd, err := openFile(name, syscall.O_CREAT|syscall.O_EXCL|syscall.O_WRONLY)
 	if err != nil {

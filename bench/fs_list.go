@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// fsList compares listing a mount with listing the same files extracted. The mount shows two more files in each sample.
+// fsList compares listing a mount with listing the same files extracted. The mount has two more files in each sample.
 func (b *bench) fsList(ctx context.Context) (*plan, error) {
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
@@ -17,7 +17,7 @@ func (b *bench) fsList(ctx context.Context) (*plan, error) {
 	return &plan{trials: append(find, b.twice(s, extracted, "ls-lR", w, listing("ls", "-lR"))...)}, nil
 }
 
-// listing is the task to run a program on a directory. What it prints is read and dropped.
+// listing returns the task of running a program on a directory. Its output is read and dropped.
 func listing(argv ...string) task {
 	return task{quote(argv), func(ctx context.Context, root string) (float64, error) {
 		seconds, _, err := execute(ctx, "", append(argv[:len(argv):len(argv)], root)...)
@@ -25,7 +25,7 @@ func listing(argv ...string) task {
 	}}
 }
 
-// fsStat compares asking for the attributes of files, once and again, with the same of files extracted.
+// fsStat compares lstat of the files in a mount, a first and a second time, with lstat of extracted files.
 func (b *bench) fsStat(ctx context.Context) (*plan, error) {
 	const samples, passes = 2_000, 10
 	s, extracted, err := b.photosExtracted(ctx)
@@ -44,7 +44,7 @@ func (b *bench) fsStat(ctx context.Context) (*plan, error) {
 	return &plan{trials: []*trial{mounted, extracted.visit(steps("directory")...)}}, nil
 }
 
-// statting is the task to lstat each file, in order, some times over.
+// statting returns the task of calling lstat for each file, in order, several times over.
 func (f files) statting(times int) task {
 	what := fmt.Sprintf("# passes: %d; lstat %s and %d more below", times, f.names[0], len(f.names)-1)
 	return task{what, func(ctx context.Context, root string) (float64, error) {

@@ -2,8 +2,8 @@ package main
 
 import "context"
 
-// fsMemory reports what the server of a shard of a million members, indexed before, has in memory once all names were listed
-// and some files read. One round is enough: it takes long and varies little.
+// fsMemory reports the memory of the server of an indexed shard of a million members after all names were listed and
+// some files read. One round is enough: it takes long and varies little.
 func (b *bench) fsMemory(ctx context.Context) (*plan, error) {
 	s := texts(500_000)
 	if err := b.indexInCache(ctx, s); err != nil {
@@ -17,7 +17,7 @@ func (b *bench) fsMemory(ctx context.Context) (*plan, error) {
 	}}, nil
 }
 
-// indexInCache draws a shard and puts its index into the cache.
+// indexInCache draws a shard and caches its index.
 func (b *bench) indexInCache(ctx context.Context, s drawn) error {
 	name, err := b.draw(ctx, s)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// fsRead compares reading files of a fresh mount, and reading them again, with reading the same files extracted.
+// fsRead compares reading files of a new mount, and reading them again, with reading the same files extracted.
 func (b *bench) fsRead(ctx context.Context) (*plan, error) {
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (b *bench) fsRead(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// fsArchive does some of that with archivemount, which searches for each file from the start of the shard: a hundredth of it.
+// fsArchive does a hundredth of that with archivemount, which searches for each file from the start of the shard.
 func (b *bench) fsArchive(ctx context.Context) (*plan, error) {
 	s, _, err := b.photosExtracted(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func (b *bench) twice(s drawn, extracted place, name string, w work, t task) []*
 	return []*trial{b.mounted(s, "-r").visit(steps("mount")...), extracted.visit(steps("directory")...)}
 }
 
-// fsSmall reads the small files only.
+// fsSmall reads only the small files.
 func (b *bench) fsSmall(ctx context.Context) (*plan, error) {
 	s, extracted, err := b.photosExtracted(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func (b *bench) fsSmall(ctx context.Context) (*plan, error) {
 	return &plan{trials: b.twice(s, extracted, "files", w, small.reading(1))}, nil
 }
 
-// fsRandom reads a page of a file, both at random.
+// fsRandom reads random pages of random files.
 func (b *bench) fsRandom(ctx context.Context) (*plan, error) {
 	const reads = 10_000
 	s, extracted, err := b.photosExtracted(ctx)
@@ -92,7 +92,8 @@ func (b *bench) fsRandom(ctx context.Context) (*plan, error) {
 	return &plan{trials: b.twice(s, extracted, "4KiB", work{reads, "reads"}, read)}, nil
 }
 
-// reading is the task to open each file, read it with one read and close it. Readers take the files in turn.
+// reading returns the task of opening each file, reading it with one read and closing it. Readers take the files in
+// turn.
 func (f files) reading(readers int) task {
 	var right answer
 	what := fmt.Sprintf("# readers: %d; open, read whole and close %s and %d more below", readers, f.names[0],
@@ -115,7 +116,7 @@ func (f files) reading(readers int) task {
 
 const page = 4 << 10
 
-// sumOf adds up one byte of each page. To add up all would take as long as to read them.
+// sumOf adds up one byte of each page. Adding up all bytes would take as long as reading them.
 func sumOf(p []byte) int {
 	sum := len(p)
 	for i := 0; i < len(p); i += page {
@@ -124,7 +125,8 @@ func sumOf(p []byte) int {
 	return sum
 }
 
-// readingPages is the task to read so many pages at random, each of a file opened for it and closed after it.
+// readingPages returns the task of reading that many random pages. The file is opened before and closed after each of
+// them.
 func (f files) readingPages(reads int) task {
 	picks := make([]struct {
 		file int
@@ -149,7 +151,7 @@ func (f files) readingPages(reads int) task {
 	}}
 }
 
-// readPage fills buf from a place in a file and returns the sum of its first and its last byte.
+// readPage fills buf from an offset in a file and returns the sum of its first and its last byte.
 func readPage(name string, buf []byte, off int64) (int, error) {
 	fd, err := openFile(name, syscall.O_RDONLY)
 	if err != nil {
@@ -166,7 +168,7 @@ func readPage(name string, buf []byte, off int64) (int, error) {
 	return int(buf[0]) + int(buf[n-1]), nil
 }
 
-// walking is readTree as a task. Any other number of bytes than wanted is an error.
+// walking returns readTree as a task. It is an error if the number of bytes is not want.
 func walking(want int64) task {
 	return task{"# list each directory and read its files sample.*, below",
 		func(ctx context.Context, root string) (float64, error) {
@@ -181,7 +183,7 @@ func walking(want int64) task {
 }
 
 // readTree reads the files sample.* of every directory below root, one after the other, and returns how many bytes they
-// have. It goes by name, which in the bench's shards is the order in the tar.
+// have. It reads them in order of their names, which in the bench's shards is the order of the tar.
 func readTree(ctx context.Context, root string) (int64, error) {
 	samples, err := os.ReadDir(root)
 	if err != nil {

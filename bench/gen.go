@@ -16,14 +16,14 @@ import (
 	"github.com/shardfs/shardfs/internal/atomicfile"
 )
 
-// A drawn says what a generated drawn holds. Its bytes are the same in every run.
+// A drawn describes a generated shard. Its bytes are the same in every run.
 type drawn struct {
-	name    string // the file's
+	name    string // name of the file
 	samples int
 	members func(i int) []member // of sample i
 }
 
-// A member is some text followed by so many random bytes.
+// A member is a text followed by random bytes.
 type member struct {
 	ext    string
 	text   string
@@ -34,7 +34,7 @@ func (m member) size() int64 {
 	return int64(len(m.text)) + m.random
 }
 
-// photos is a shard as one trains on: samples of a class number, a picture of 60 to 140 KB and an annotation.
+// photos returns a typical training shard: samples of a class number, a picture of 60 to 140 KB and an annotation.
 func photos(samples int) drawn {
 	return drawn{"photos.tar", samples, func(i int) []member {
 		rng := rand.New(rand.NewPCG(1, uint64(i)))
@@ -46,7 +46,7 @@ func photos(samples int) drawn {
 	}}
 }
 
-// thumbs is a shard of small pictures.
+// thumbs returns a shard of small pictures.
 func thumbs(samples int) drawn {
 	return drawn{fmt.Sprintf("thumbs-%d.tar", samples), samples, func(i int) []member {
 		return []member{
@@ -57,7 +57,7 @@ func thumbs(samples int) drawn {
 	}}
 }
 
-// texts is a shard of tiny members, two a sample of about 100 bytes.
+// texts returns a shard of tiny members of about 100 bytes, two per sample.
 func texts(samples int) drawn {
 	return drawn{fmt.Sprintf("texts-%d.tar", samples), samples, func(i int) []member {
 		return []member{
@@ -68,8 +68,8 @@ func texts(samples int) drawn {
 	}}
 }
 
-// jpegs is a shard like photos but of real JPEG files, which gzip hardly makes smaller. They repeat, but further apart than
-// gzip can see.
+// jpegs returns a shard like photos but with real JPEG files, which gzip hardly compresses. They repeat, but further
+// apart than gzip's window.
 func jpegs(samples int) drawn {
 	files := drawJPEGs(min(samples, 8))
 	return drawn{fmt.Sprintf("jpegs-%d.tar", samples), samples, func(i int) []member {
@@ -81,7 +81,7 @@ func jpegs(samples int) drawn {
 	}}
 }
 
-// prose is a shard of texts of 5 KB, which also repeat far apart.
+// prose returns a shard of texts of 5 KB, which also repeat far apart.
 func prose(samples int) drawn {
 	texts := drawProse(64, 5_000)
 	return drawn{fmt.Sprintf("prose-%d.tar", samples), samples, func(i int) []member {
@@ -92,13 +92,13 @@ func prose(samples int) drawn {
 	}}
 }
 
-// Sizes in a tar: a member's header and the unit its body is padded to, and the two empty blocks at the end.
+// Sizes in a tar: of a header, the unit to which content is padded, and the two zero blocks at the end.
 const (
 	block   = 512
 	trailer = 2 * block
 )
 
-// size is the number of bytes of the shard's file.
+// size returns the size of the shard's file in bytes.
 func (s drawn) size() int64 {
 	n := int64(trailer)
 	for i := range s.samples {
@@ -109,7 +109,7 @@ func (s drawn) size() int64 {
 	return n
 }
 
-// bodies is the number of bytes in the members alone.
+// bodies returns the size of all members' content in bytes.
 func (s drawn) bodies() int64 {
 	var n int64
 	for i := range s.samples {
@@ -145,7 +145,7 @@ func (s drawn) write(ctx context.Context, w io.Writer) error {
 	return tw.Close()
 }
 
-// draw makes the shard's file unless an earlier run left it, reads it into the page cache and returns its path.
+// draw makes the shard's file unless an earlier run has left it, reads it into the page cache and returns its path.
 func (b *bench) draw(ctx context.Context, s drawn) (string, error) {
 	name := b.shared(s.name)
 	if info, err := os.Stat(name); err != nil || info.Size() != s.size() {
@@ -168,7 +168,7 @@ func warm(name string) error {
 	return err
 }
 
-// create writes a file that has its name only once it is whole.
+// create writes a file that gets its name only when it is complete.
 func create(name string, write func(io.Writer) error) error {
 	dir, err := os.Open(filepath.Dir(name))
 	if err != nil {
@@ -187,8 +187,8 @@ func create(name string, write func(io.Writer) error) error {
 	return f.Commit()
 }
 
-// extract extracts a shard to directories as a mount shows it, KEY/sample.EXT, unless an earlier run left them. It returns
-// the directory above them; its files are in the page cache.
+// extract extracts a shard to directories as in a mount, KEY/sample.EXT, unless an earlier run has left them. It
+// returns the directory above them; its files are in the page cache.
 func (b *bench) extract(ctx context.Context, s drawn) (string, error) {
 	root := b.shared(strings.TrimSuffix(s.name, ".tar"))
 	if n, err := readTree(ctx, root); err == nil && n == s.bodies() {

@@ -18,7 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/shard"
 )
 
-// pictures is the shard that the measures of gzip use, 250 MB.
+// pictures returns the shard for the measures of gzip, 250 MB.
 func pictures() drawn { return jpegs(3_000) }
 
 // gzipPass compares the first pass over a .tgz, which finds its members and the places where decoding can start, with
@@ -39,7 +39,7 @@ func (b *bench) gzipPass(ctx context.Context) (*plan, error) {
 	}}, nil
 }
 
-// timeDecode decodes a file with a plain decoder, as one who reads the tar in it does.
+// timeDecode decodes a file with a plain decoder, as a reader of the tar in it would.
 func timeDecode(name string, want int64) (float64, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -51,7 +51,7 @@ func timeDecode(name string, want int64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The decoder's WriteTo would spare a copy that such a reader needs.
+	// The decoder's WriteTo would avoid a copy that such a reader needs.
 	n, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{z}, make([]byte, 256<<10))
 	seconds := time.Since(start).Seconds()
 	if err == nil && n != want {
@@ -60,8 +60,8 @@ func timeDecode(name string, want int64) (float64, error) {
 	return seconds, err
 }
 
-// gzipRandom reports how long it takes to read at a random place of a .tgz whose index is known, and how long that index is.
-// Nothing is read twice, so no cache of decoded bytes helps.
+// gzipRandom reports the time of reads at random offsets of an indexed .tgz, and the size of the index. Nothing is read
+// twice, so a cache of decoded bytes does not help.
 func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 	const reads, length = 400, 100 << 10
 	s := pictures()
@@ -94,7 +94,7 @@ func (b *bench) gzipRandom(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// checkpointShare is how long the checkpoints in a shard's index file are, as a share of its plain bytes.
+// checkpointShare returns the size of the checkpoints in a shard's index file, relative to its plain bytes.
 func checkpointShare(sh *shard.Shard) (float64, error) {
 	file, err := sh.Built()
 	if err != nil {
@@ -110,7 +110,7 @@ func checkpointShare(sh *shard.Shard) (float64, error) {
 	return float64(whole-alone) / float64(sh.Plain()), err
 }
 
-// timeReads returns the seconds that each of some reads at random took, and compares what was read with the plain shard.
+// timeReads returns the seconds that each of some random reads took, and compares the bytes with the plain shard.
 func timeReads(sh *shard.Shard, plain io.ReaderAt, reads, length int) (took []float64, err error) {
 	z, done, err := decoded(sh, codec.ReaderAtOptions{CacheBytes: 1, Workers: 1})
 	if err != nil {
@@ -137,7 +137,7 @@ func timeReads(sh *shard.Shard, plain io.ReaderAt, reads, length int) (took []fl
 	return took, nil
 }
 
-// gzipWorkers compares reading an indexed .tgz in order by two workers with doing so by one.
+// gzipWorkers compares reading an indexed .tgz in order with two workers to doing so with one.
 func (b *bench) gzipWorkers(ctx context.Context) (*plan, error) {
 	s := pictures()
 	sh, err := b.indexed(ctx, s)
@@ -173,7 +173,7 @@ func timeInOrder(sh *shard.Shard, workers int) (seconds float64, err error) {
 	return time.Since(start).Seconds(), nil
 }
 
-// decoded returns a reader of the plain bytes of a shard that knows nothing yet, and what closes it.
+// decoded returns a new reader of the plain bytes of a shard, with an empty cache, and a function that closes it.
 func decoded(sh *shard.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done func() error, err error) {
 	file, err := sh.Built()
 	if err != nil {
@@ -187,7 +187,7 @@ func decoded(sh *shard.Shard, o codec.ReaderAtOptions) (z *codec.ReaderAt, done 
 	return z, func() error { return errors.Join(z.Close(), f.Close()) }, nil
 }
 
-// indexed opens the .tgz of a shard by the index in the cache.
+// indexed opens the .tgz of a shard with the cached index.
 func (b *bench) indexed(ctx context.Context, s drawn) (*shard.Shard, error) {
 	name, err := b.compressed(ctx, s)
 	if err != nil {
@@ -203,8 +203,8 @@ func (b *bench) indexed(ctx context.Context, s drawn) (*shard.Shard, error) {
 	return sh, err
 }
 
-// compressed makes what gzip -6 makes of a shard unless an earlier run left it, reads it into the page cache and returns its
-// path.
+// compressed compresses a shard by gzip -6 unless an earlier run has left the result, reads that into the page cache
+// and returns its path.
 func (b *bench) compressed(ctx context.Context, s drawn) (string, error) {
 	plain, err := b.draw(ctx, s)
 	if err != nil {
@@ -229,7 +229,7 @@ func (b *bench) compressed(ctx context.Context, s drawn) (string, error) {
 	return name, warm(name)
 }
 
-// written is the length of an index file.
+// written returns the length of an index file.
 func written(f *index.File) (int64, error) {
 	var n counter
 	err := f.Write(&n)

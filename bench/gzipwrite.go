@@ -15,8 +15,8 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
-// gzipWrite compares how fast and how small pack's gzip, in which decoding can start at each MiB, is written with pgzip, in
-// which it cannot.
+// gzipWrite compares the speed and size of pack's gzip, in which decoding can start at each MiB, with those of pgzip,
+// in which it cannot.
 func (b *bench) gzipWrite(ctx context.Context) (*plan, error) {
 	const workers = 2
 	peerBinary, err := b.build(ctx, "bench/pgzip")
@@ -63,7 +63,7 @@ func (b *bench) gzipWrite(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// timeGzip compresses a file as pack would and returns the seconds that took.
+// timeGzip compresses a file as pack would and returns the seconds taken.
 func timeGzip(w io.Writer, name string, level, workers int) (float64, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -80,7 +80,8 @@ func timeGzip(w io.Writer, name string, level, workers int) (float64, error) {
 	return time.Since(start).Seconds(), err
 }
 
-// runPgzip runs the peer and returns what it prints: how long it took, without its start, and the bytes it made.
+// runPgzip runs the peer and returns the numbers that it prints: the seconds taken, without its start, and the
+// compressed size.
 func runPgzip(ctx context.Context, argv []string) (seconds, n float64, err error) {
 	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
 	if err != nil {
@@ -92,7 +93,7 @@ func runPgzip(ctx context.Context, argv []string) (seconds, n float64, err error
 	return seconds, n, nil
 }
 
-// checkGzip lets another decoder read what is written of a file of size bytes; it compares the checksum.
+// checkGzip decodes the compressed form of a file of size bytes with another decoder, which verifies the checksum.
 func checkGzip(name string, level, workers int, size int64) error {
 	r, w := io.Pipe()
 	written := make(chan error, 1)

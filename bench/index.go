@@ -15,8 +15,8 @@ func (b *bench) index(ctx context.Context) (*plan, error) {
 	}}, nil
 }
 
-// indexMillion does the same with a million members of about 100 bytes, and with a thousand. What the first costs more in
-// memory is that of the members alone.
+// indexMillion does the same with a million members of about 100 bytes, and with a thousand. The difference in memory
+// is that of the members.
 func (b *bench) indexMillion(ctx context.Context) (*plan, error) {
 	const many, few = 1_000_000, 1_000
 	large, err := b.draw(ctx, texts(many/2))
@@ -36,7 +36,7 @@ func (b *bench) indexMillion(ctx context.Context) (*plan, error) {
 	}}, nil
 }
 
-// indexing is a trial that builds a shard's index and notes the peak of its resident bytes.
+// indexing returns a trial that builds a shard's index and records the peak of resident bytes.
 func (b *bench) indexing(shard string, took, peak *figure) *trial {
 	argv := []string{b.shardfs, "index", "--index", "none", shard}
 	return &trial{

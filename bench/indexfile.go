@@ -16,13 +16,13 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 )
 
-// indexFile reports how long an index file is, and how long it takes to open a shard by one, however many members that has.
+// indexFile reports the size of an index file, and the time to open a shard with one, for different numbers of members.
 func (b *bench) indexFile(ctx context.Context) (*plan, error) {
 	dir := b.path("indexed")
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil { // index files that others could change are not mapped
+	if err := os.MkdirAll(dir, 0o700); err != nil { // an index file that others could change is not mapped
 		return nil, err
 	}
 	p := new(plan)
@@ -38,13 +38,13 @@ func (b *bench) indexFile(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// A hollow is a shard of which there is only the index: its file has the length of the tar, and is a hole.
+// A hollow is a shard that exists only as an index: its file has the size of the tar, but is a hole.
 type hollow struct {
 	name, index string
 	members     int
 }
 
-// newHollow makes a shard of samples of two members, a picture and a class, as they would be written one after the other.
+// newHollow makes a shard of samples with two members, a picture and a class.
 func newHollow(name string, members int) (*hollow, error) {
 	h := &hollow{name, name + shard.SidecarSuffix, members}
 	var x index.Builder
@@ -81,10 +81,10 @@ func newHollow(name string, members int) (*hollow, error) {
 	return h, create(h.index, saved.Write)
 }
 
-// key is that of a sample.
+// key returns the key of a sample.
 func (h *hollow) key(number int) string { return fmt.Sprintf("%06d", number) }
 
-// bind says in an index that it is that of the shard.
+// bind sets the origin of an index to the shard.
 func (h *hollow) bind(saved *index.File) error {
 	object, err := file.Store{}.Open(context.Background(), h.name)
 	if err != nil {
@@ -98,7 +98,8 @@ func (h *hollow) bind(saved *index.File) error {
 	return err
 }
 
-// opening is a trial that opens the shard by its index file, several times, because once is too short to be timed.
+// opening returns a trial that opens the shard with its index file, several times, because once is too short for
+// timing.
 func (h *hollow) opening() *trial {
 	const times = 20
 	name := fmt.Sprintf("members=%d", h.members)
@@ -123,7 +124,7 @@ func (h *hollow) opening() *trial {
 	}
 }
 
-// open opens the shard, says how long that took, and finds the last sample.
+// open opens the shard, finds the last sample, and returns the seconds that opening took.
 func (h *hollow) open(ctx context.Context) (float64, error) {
 	start := time.Now()
 	sh, err := shard.Open(ctx, h.name, shard.Options{IndexFile: h.index})

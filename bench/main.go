@@ -1,24 +1,24 @@
-// Command bench measures shardfs beside the programs that do the same without it.
+// Command bench measures shardfs side by side with programs that do the same work without it.
 //
 //	go run ./bench -shardfs bin/shardfs -o bench/results/DATE-COMMIT.txt
 //	go run ./bench -table docs/performance.md bench/results/*.txt
 //	go run ./bench -shardfs bin/shardfs -base OTHER/shardfs -only FS    # compare two builds
 //
-// The first writes lines in the Go benchmark format, one for each figure and round; benchstat reads them. The second makes
-// the table of docs/performance.md from such files: each row shows the newest measurement, with its date and commit. With
-// -base, what runs the shardfs binary is also run with another one, in the same rounds; a comparison of the two follows at
-// the end, and the lines of the other one stand under "build: base".
+// The first writes lines in the Go benchmark format, one for each figure and round; benchstat reads them. The second
+// makes the table of docs/performance.md from such files: each row shows the newest measurement, with its date and
+// commit. With -base, trials of the shardfs binary are also run with another binary, in the same rounds; a comparison
+// of the two follows at the end, and the lines of the other one come after "build: base".
 //
-// Every measure runs its trials in turn (A B A B ...) on the same shards and the same disk with the page cache warm. The
-// table shows medians of the rounds, and as a ratio the median of the rounds' own ratios, so what slows one round slows
-// both sides of it; above 1 shardfs is faster. Outputs are checked: a fast wrong answer ends the bench.
+// Every measure runs its trials in turn (A B A B ...) on the same shards and the same disk with a warm page cache. The
+// table shows medians of the rounds, and as ratio the median of the ratios of each round, so a slow round affects both
+// sides; above 1 shardfs is faster. Outputs are checked: a wrong result ends the bench.
 //
-// The shards (about 7 GB with everything made of them) are drawn once and kept in DIR/shardfs-bench for the next run;
-// -clean removes them. On ext4 without a journal wait some minutes between runs, or use a tmpfs as DIR: such a file
-// system takes seconds to create files where many were deleted lately.
+// The shards (about 7 GB, including everything made from them) are generated once and kept in DIR/shardfs-bench for the
+// next run; -clean removes them. On ext4 without a journal wait some minutes between runs, or use a tmpfs as DIR: such
+// a file system takes seconds to create files after many were deleted.
 //
-// The peer of GzipWrite is a module of its own, bench/pgzip, which the go command downloads and builds. The peer
-// archivemount is left out where it is not installed. FSCreate writes to /dev/shm.
+// The peer of GzipWrite is a separate module, bench/pgzip, which the go command downloads and builds. The peer
+// archivemount is left out if it is not installed. FSCreate writes to /dev/shm.
 package main
 
 import (
@@ -44,18 +44,18 @@ func main() {
 	}
 }
 
-// bench is what the measures share.
+// bench is the environment of the measures.
 type bench struct {
 	shardfs string // the binary measured
-	dir     string // holds shards, mounts and outputs
-	work    string // the directory in dir for what one binary makes: mountpoint, outputs, cache
+	dir     string // directory for shards, mounts and outputs
+	work    string // directory in dir for the mountpoint, outputs and cache of one binary
 }
 
-// measures are all of them, in the order in which they run.
+// measures returns all measures, in the order in which they run.
 func measures() []measure {
 	return []measure{
 		{"Index", (*bench).index},
-		{"IndexMillion", (*bench).indexMillion}, // before those for which the bench itself needs memory; see execute
+		{"IndexMillion", (*bench).indexMillion}, // before measures for which the bench itself needs memory; see execute
 		{"IndexFile", (*bench).indexFile},
 		{"MountMillion", (*bench).mountMillion},
 		{"MountPacked", (*bench).mountPacked},
@@ -137,8 +137,8 @@ func run(ctx context.Context) (err error) {
 	return b.runAll(ctx, w, match, max(*count, 1), base)
 }
 
-// runAll runs the measures whose names match, and writes what they show to w. Base is what to compare with; nil:
-// nothing.
+// runAll runs the measures whose names match, and writes their figures to w. Base is the other build to compare with,
+// or nil.
 func (b *bench) runAll(ctx context.Context, w io.Writer, match *regexp.Regexp, rounds int, base *bench) error {
 	var all comparison
 	for _, m := range measures() {
@@ -152,8 +152,8 @@ func (b *bench) runAll(ctx context.Context, w io.Writer, match *regexp.Regexp, r
 	return all.write(w)
 }
 
-// newBench returns a bench of one binary, which keeps temporary files and caches in the bench's own directory: all sides
-// write to one disk, and nothing is left elsewhere.
+// newBench returns a bench of one binary. Temporary files and caches are in the bench's directory, so that all sides
+// write to one disk and leave no other files.
 func newBench(binary, dir, name string) (*bench, error) {
 	b := &bench{dir: dir, work: filepath.Join(dir, name)}
 	var err error
@@ -174,19 +174,19 @@ func newBench(binary, dir, name string) (*bench, error) {
 	return b, nil
 }
 
-// environment are the variables by which programs find a place for temporary files and caches. Two builds share them: each
+// environment returns the variables with the directories for temporary files and caches. Two builds share them: each
 // replaces index files of the other that it cannot use.
 func (b *bench) environment() map[string]string {
 	return map[string]string{"TMPDIR": b.shared("tmp"), "XDG_CACHE_HOME": b.shared("cache")}
 }
 
-// shared is a file that does not depend on the binary, such as a shard.
+// shared returns the path of a file that does not depend on the binary, such as a shard.
 func (b *bench) shared(name string) string { return filepath.Join(b.dir, name) }
 
-// path is a file of this binary's own, such as an output.
+// path returns the path of a file of this binary, such as an output.
 func (b *bench) path(name string) string { return filepath.Join(b.work, name) }
 
-// note tells a waiting user what is going on.
+// note prints progress for the user.
 func note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 }

@@ -9,18 +9,18 @@ import (
 
 // A measure compares shardfs with its peers at one task.
 type measure struct {
-	name string // as in Index; the figures' names begin with it
+	name string // such as Index; the figures' names begin with it
 	plan func(*bench, context.Context) (*plan, error)
 }
 
 // A plan is a measure that is ready to run.
 type plan struct {
 	trials []*trial
-	once   bool           // one round only: it takes long and varies little
-	close  []func() error // undo what planning did, last one first
+	once   bool           // run one round only, because it takes long and varies little
+	close  []func() error // clean up after the plan, last one first
 }
 
-// later registers what is to be undone when the plan has run.
+// later registers a cleanup for when the plan has run.
 func (p *plan) later(undo func() error) { p.close = append(p.close, undo) }
 
 func (p *plan) end() error {
@@ -31,9 +31,9 @@ func (p *plan) end() error {
 	return errors.Join(errs...)
 }
 
-// A trial is run once a round. It yields one value for each of its figures.
+// A trial is run once per round. It yields one value for each of its figures.
 type trial struct {
-	command string       // what runs, as the report prints it
+	command string       // command or description, for the report
 	program bool         // it runs the shardfs binary; with -base also the other one
 	prepare func() error // runs before each round, not timed; may be nil
 	run     func(context.Context) ([]float64, error)
@@ -42,16 +42,16 @@ type trial struct {
 
 // A figure is one quantity, with a value for each round.
 type figure struct {
-	name   string // below the measure's, as in readers=1/pass=1/by=shardfs
-	unit   string // of the values
-	work   work   // what is done in that time; zero where the unit is not seconds
+	name   string // after the measure's name, such as readers=1/pass=1/by=shardfs
+	unit   string // unit of the values
+	work   work   // amount of work done in that time; zero if the unit is not seconds
 	values []float64
 }
 
 // seconds is the unit of times. They are reported in ns/op, as benchstat expects.
 const seconds = "s"
 
-// work is what one round gets done.
+// work is the amount of work in one round.
 type work struct {
 	amount float64
 	unit   string
@@ -63,7 +63,7 @@ func timed(name string, w work) *figure { return &figure{name: name, unit: secon
 // quantity returns a figure in any other unit, such as B.
 func quantity(name, unit string) *figure { return &figure{name: name, unit: unit} }
 
-// measured is a trial of one figure in seconds.
+// measured returns a trial of one figure in seconds.
 func measured(f *figure, command string, run func(context.Context) (float64, error)) *trial {
 	return &trial{command: command, figures: []*figure{f}, run: func(ctx context.Context) ([]float64, error) {
 		took, err := run(ctx)
@@ -71,8 +71,8 @@ func measured(f *figure, command string, run func(context.Context) (float64, err
 	}}
 }
 
-// rounds runs the trials of a plan in turn (A B A B ...), round by round, and collects the values. The trials of base, if
-// there are any, run right after those that they are to be compared with.
+// rounds runs the trials of a plan in turn (A B A B ...), round by round, and collects the values. The trials of base,
+// if any, run right after those with which they are compared.
 func rounds(ctx context.Context, name string, count int, p, base *plan) error {
 	if p.once {
 		count = 1

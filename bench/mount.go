@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// A mount is a shard mounted by a server in the foreground, whose process is thus known.
+// A mount is a shard mounted by a server in the foreground, so that its process is known.
 type mount struct {
 	dir     string
 	shardfs string
 	server  *exec.Cmd
 	stderr  bytes.Buffer
-	ended   chan error // the server's end
+	ended   chan error // receives how the server has ended
 }
 
 // mount mounts a shard, with flags, and returns when it can be listed. The caller closes it.
@@ -34,7 +34,7 @@ func (b *bench) mount(ctx context.Context, shard string, flags ...string) (*moun
 	argv := b.mounting(shard, flags...)
 	m.server = exec.Command(argv[0], argv[1:]...)
 	m.server.Stderr = &m.stderr
-	// Ctrl-C is for the bench, which unmounts.
+	// Ctrl-C must not reach the server: the bench unmounts.
 	m.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := m.server.Start(); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (b *bench) mount(ctx context.Context, shard string, flags ...string) (*moun
 	return m, nil
 }
 
-// mounting is the command of the server.
+// mounting returns the command line of the server.
 func (b *bench) mounting(shard string, flags ...string) []string {
 	return slices.Concat([]string{b.shardfs, "mount", "--foreground"}, flags, []string{shard, b.path("mnt")})
 }
@@ -77,7 +77,7 @@ func (m *mount) ready(ctx context.Context) error {
 	}
 }
 
-// close unmounts and waits for the server. Whatever goes wrong, nothing stays mounted.
+// close unmounts and waits for the server. Even after errors, nothing stays mounted.
 func (m *mount) close() error {
 	var failed error
 	if len(m.ended) == 0 {
@@ -100,20 +100,20 @@ func (m *mount) close() error {
 	return failed
 }
 
-// detach takes the mount out of the tree without the server's help: as root, else as fusermount3 allows. A
-// mountpoint with nothing on it is not an error.
+// detach detaches the mount without the server: by system call as root, else by fusermount3. It is no error if nothing
+// is mounted.
 func (m *mount) detach() {
 	if syscall.Unmount(m.dir, syscall.MNT_DETACH) != nil {
 		exec.Command("fusermount3", "-u", "-z", m.dir).Run()
 	}
 }
 
-// memory is what a process has resident, in bytes.
+// memory is the resident memory of a process in bytes.
 type memory struct {
 	now, peak float64
 }
 
-// memory is what the server and all it started have resident.
+// memory returns the resident memory of the server and its children.
 func (m *mount) memory() (memory, error) {
 	return memoryOf(m.server.Process.Pid)
 }

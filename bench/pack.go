@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// pack compares packing an unchanged mount with copying the shard. Pack syncs its output to the disk before it gives it its
-// name; cp alone leaves it in the page cache.
+// pack compares packing an unchanged mount with copying the shard. Pack syncs its output to the disk before it renames
+// it; cp alone leaves it in the page cache.
 func (b *bench) pack(ctx context.Context) (*plan, error) {
 	s := photos(10_000)
 	name, err := b.draw(ctx, s)
@@ -36,7 +36,7 @@ func (b *bench) pack(ctx context.Context) (*plan, error) {
 		withOutput(t, out, func() error { return sameBytes(out, name) })
 		remove := t.prepare
 		t.prepare = func() error {
-			syscall.Sync() // no trial waits for the unwritten pages of the one before, or finds them free
+			syscall.Sync() // so that dirty pages of one trial do not affect the next
 			err := remove()
 			syscall.Sync()
 			return err

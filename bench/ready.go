@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// mountMillion reports how long it takes to mount a shard of a million members that was indexed before, until the first
-// line of a listing is there, and what the server then has in memory.
+// mountMillion reports the time to mount an indexed shard of a million members, until the first line of a listing is
+// there, and the memory of the server then.
 func (b *bench) mountMillion(ctx context.Context) (*plan, error) {
 	s := texts(500_000)
 	if err := b.indexInCache(ctx, s); err != nil {
@@ -35,7 +35,7 @@ func (b *bench) mountMillion(ctx context.Context) (*plan, error) {
 	return &plan{trials: []*trial{t}}, nil
 }
 
-// mountPacked reports how long it takes to mount what pack has compressed, without an index file, until mount returns.
+// mountPacked reports the time to mount a compressed output of pack, without an index file, until mount returns.
 func (b *bench) mountPacked(ctx context.Context) (*plan, error) {
 	s := photos(10_000)
 	name, err := b.draw(ctx, s)
@@ -56,7 +56,7 @@ func (b *bench) mountPacked(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// mountingAfresh is a trial that mounts a shard with an empty cache.
+// mountingAfresh returns a trial that mounts a shard with an empty cache.
 func (b *bench) mountingAfresh(s drawn, f *figure, name string, flags ...string) *trial {
 	t := b.inBackground(s, f, nil, slices.Concat([]string{b.shardfs, "mount"}, flags, []string{name, b.path("mnt")})...)
 	prepare := t.prepare
@@ -64,7 +64,7 @@ func (b *bench) mountingAfresh(s drawn, f *figure, name string, flags ...string)
 	return t
 }
 
-// packTo packs a shard as it is.
+// packTo packs a shard unchanged.
 func (b *bench) packTo(ctx context.Context, shard, out string) (err error) {
 	note("packing %s", out)
 	m, err := b.mount(ctx, shard, "--read-only")
@@ -76,8 +76,9 @@ func (b *bench) packTo(ctx context.Context, shard, out string) (err error) {
 	return err
 }
 
-// inBackground is a trial that runs a command which leaves a shard mounted. After it the weight, if not nil, is taken as one
-// more value, and the last sample is compared with what was drawn; then the shard is unmounted. Only the command is timed.
+// inBackground returns a trial that runs a command which leaves a shard mounted. Afterwards weight, if not nil, returns
+// one more value, and the last sample is compared with what was drawn; then the shard is unmounted. Only the command is
+// timed.
 func (b *bench) inBackground(s drawn, f *figure, weight func() (float64, error), argv ...string) *trial {
 	m := &mount{dir: b.path("mnt"), shardfs: b.shardfs}
 	return &trial{
@@ -106,7 +107,7 @@ func (b *bench) inBackground(s drawn, f *figure, weight func() (float64, error),
 	}
 }
 
-// sameText checks that the text files of a sample are as they were drawn, in a directory that shows the shard.
+// sameText checks the text files of a sample in a directory that shows the shard.
 func (s drawn) sameText(root string, i int) error {
 	for _, m := range s.members(i) {
 		if m.random > 0 {
@@ -122,8 +123,8 @@ func (s drawn) sameText(root string, i int) error {
 	return nil
 }
 
-// serverOf returns the process that serves a mount: the one that holds the lock of its scratch directory, which is named as
-// the mount's source.
+// serverOf returns the process that serves a mount: it holds the lock of the scratch directory, which is the source of
+// the mount.
 func serverOf(mountpoint string) (pid int, err error) {
 	source, err := exec.Command("findmnt", "-n", "-o", "SOURCE", "--mountpoint", mountpoint).Output()
 	if err != nil {

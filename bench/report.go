@@ -19,7 +19,7 @@ import (
 // so that benchstat compares two of them, or with -base the builds in one: benchstat -col build FILE. Lines that begin with
 // # are the commands that ran.
 
-// writeHeader writes what the figures depend on.
+// writeHeader writes the machine, commit and versions on which the figures depend.
 func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {
 	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -51,7 +51,7 @@ func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// write writes the figures of a measure, and the commands behind them.
+// write writes the figures of a measure, and the commands that were run.
 func (p *plan) write(w io.Writer, name, build string) error {
 	fmt.Fprintf(w, "build: %s\n", build)
 	for _, t := range p.trials {
@@ -66,7 +66,7 @@ func (p *plan) write(w io.Writer, name, build string) error {
 	return err
 }
 
-// line writes a value with its unit, and the speed that it means.
+// line formats a value with its unit, and the resulting speed.
 func (f *figure) line(x float64) string {
 	if f.unit != seconds {
 		return fmt.Sprintf("%.6g %s", x, f.unit)
@@ -87,7 +87,7 @@ func lastLine(ctx context.Context, argv ...string) (string, error) {
 	return lines[len(lines)-1], nil
 }
 
-// cpuModel is the processor's name, or its architecture where the kernel does not say (arm64).
+// cpuModel returns the processor's name, or its architecture if the kernel does not report a name (arm64).
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 )
 
 // The peers of run: shell scripts with GNU tar and xargs, started in an empty directory with the shard as $1 and the
-// output as $2. They know what the shard's members are called, and trust the names. SHELL and COMMAND stand for what runs in
-// each sample.
+// output as $2. They know the names of the shard's members, and trust them. SHELL and COMMAND are replaced by the shell
+// and command for each sample.
 const (
-	// renameScript does what run does: every command has its sample's files alone in its directory, named sample.EXT.
+	// renameScript does the same as run: every command has a directory with only its sample's files, named sample.EXT.
 	renameScript = `
 tar xf "$1"
 tar tf "$1" | sed 's/\..*//' | uniq >keys
@@ -29,14 +29,14 @@ xargs -P2 -n1 SHELL -ec '
 	rmdir "$1"' SHELL <keys
 tar tf "$1" | tar cf "$2" -T -`
 
-	// moveScript leaves the files their names, and so needs no more programs than a shell, mkdir and mv.
+	// moveScript keeps the names of the files, so it needs only a shell, mkdir and mv.
 	moveScript = `
 tar xf "$1"
 tar tf "$1" | sed 's/\..*//' | uniq >keys
 xargs -P2 -n1 SHELL -ec 'mkdir "of$1"; mv "$1.cls" "$1.jpg" "$1.json" "of$1"; cd "of$1"; COMMAND' SHELL <keys
 tar tf "$1" | sed 's,^[^.]*,of&/&,' | tar cf "$2" --transform 's,.*/,,' -T -`
 
-	// transformScript lets tar make the directories, and name the files sample.EXT.
+	// transformScript makes tar create the directories and name the files sample.EXT.
 	transformScript = `
 tar xf "$1" --transform 's,\.,/sample.,'
 tar tf "$1" | sed 's/\..*//' | uniq >keys
@@ -56,11 +56,11 @@ func (b *bench) runCat(ctx context.Context) (*plan, error) {
 	})
 }
 
-// A scriptedJob is a command that run and scripts are to run in every sample.
+// A scriptedJob is a command that run and the scripts run in every sample.
 type scriptedJob struct {
-	shell   string // of the scripts
+	shell   string // shell of the scripts
 	text    string // the command
-	renamed string // the command where files have their members' own names and $1 is the key
+	renamed string // the command if files have their members' names and $1 is the key
 }
 
 // byScript compares a command over every sample of a shard, packed again, with the same by hand.
@@ -69,7 +69,8 @@ func (b *bench) byScript(ctx context.Context, s drawn, j scriptedJob) (*plan, er
 	if err != nil {
 		return nil, err
 	}
-	// The scripts' files stay until everything is measured: deleting many slows their creation in the next round down.
+	// The scripts' files stay until everything is measured: deleting many files slows down creating files in the next
+	// round.
 	dirs, out := b.path("scripts"), b.path("out.tar")
 	if err := errors.Join(os.RemoveAll(dirs), os.MkdirAll(dirs, 0o755)); err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (b *bench) byScript(ctx context.Context, s drawn, j scriptedJob) (*plan, er
 	return p, nil
 }
 
-// scripted is a trial that runs a shell script in a new directory below dirs.
+// scripted returns a trial that runs a shell script in a new directory below dirs.
 func scripted(f *figure, text, dirs, shard, out string) *trial {
 	command := fmt.Sprintf("# in an empty directory, with $1 = %s and $2 = %s:%s", shard, out, text)
 	return measured(f, command, func(ctx context.Context) (float64, error) {
@@ -106,7 +107,7 @@ func scripted(f *figure, text, dirs, shard, out string) *trial {
 	})
 }
 
-// withOutput lets a trial start without its output and checks the output after it; neither is timed.
+// withOutput removes the output before a trial and checks it afterwards; neither is timed.
 func withOutput(t *trial, out string, check func() error) {
 	t.prepare = func() error { return os.RemoveAll(out) }
 	run := t.run
@@ -119,7 +120,7 @@ func withOutput(t *trial, out string, check func() error) {
 	}
 }
 
-// sameNames checks that two shards have members of the same names and sizes in the same order.
+// sameNames checks that two shards have members with the same names and sizes in the same order.
 func sameNames(got, want string) error {
 	a, err := list(got)
 	if err != nil {
@@ -135,7 +136,7 @@ func sameNames(got, want string) error {
 	return nil
 }
 
-// list is the names and sizes of a shard's members, one a line.
+// list returns the names and sizes of a shard's members, one per line.
 func list(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {

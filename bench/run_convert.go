@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// runConvert compares what shardfs was made for, pictures converted from JPEG to PPM in every sample and packed, with the most
-// that two processors can do: twice what the same commands do on one of them, one after the other, in directories.
+// runConvert measures the main use of shardfs: pictures in every sample are converted from JPEG to PPM, and packed. It
+// compares that with the most that two processors can do: twice the speed of the same commands on one processor, one
+// after the other, in directories.
 func (b *bench) runConvert(ctx context.Context) (*plan, error) {
 	s := jpegs(500)
 	binary, err := b.build(ctx, "examples/jpg2ppm")
@@ -79,8 +80,8 @@ func (b *bench) converting(ctx context.Context, p *plan, s drawn, by, text strin
 	return nil
 }
 
-// onOneCore is a trial that runs a command in each directory in root, one after the other, on one processor. It is given half
-// the time that it takes: what two processors would take if they did not disturb each other.
+// onOneCore returns a trial that runs a command in each directory in root, one after the other, on one processor. Its
+// value is half of the time taken: the time of two processors that do not disturb each other.
 func onOneCore(f *figure, root, text string) *trial {
 	argv := []string{"taskset", "-c", "0", "sh", "-euc", `for dir in "$1"/*; do cd "$dir"; ` + text + `; done`, "sh",
 		root}
@@ -90,8 +91,8 @@ func onOneCore(f *figure, root, text string) *trial {
 	})
 }
 
-// metered adds a figure to a trial: the processor time of everything that it starts, which other work on the machine changes
-// less than the time it takes.
+// metered adds a figure to a trial: the processor time of all its processes, which other work on the machine affects
+// less than the elapsed time.
 func metered(t *trial, cpu *figure) *trial {
 	used := func() (float64, error) {
 		var u syscall.Rusage
@@ -115,7 +116,8 @@ func metered(t *trial, cpu *figure) *trial {
 	return t
 }
 
-// asPPM is a list of members in which each picture of 640 x 480 has become a PPM, which comes last as a new member.
+// asPPM returns a list of members in which each picture of 640 x 480 was replaced by a PPM, which comes last as a new
+// member.
 func asPPM(list string) string {
 	var b strings.Builder
 	for line := range strings.Lines(list) {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// looping is a trial that starts a command in each of the directories of a shard's samples, extracted to root, by several
-// workers: what anybody would write in Go.
+// looping returns a trial that starts a command in each directory of a shard's samples, extracted to root, by several
+// workers: the obvious loop in Go.
 func looping(f *figure, s drawn, root string, workers int, argv ...string) *trial {
 	command := fmt.Sprintf("# a loop in Go, workers: %d; in each directory of %s: %s", workers, root, quote(argv))
 	return measured(f, command, func(ctx context.Context) (float64, error) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// runScratch reports how much of a scratch directory a run needs that changes the largest file of every sample. The directory
-// is a file system of its own, so that files without a name are counted, too.
+// runScratch reports how much scratch space a run needs that changes the largest file of every sample. The scratch
+// directory is a separate file system, so that unnamed files are counted, too.
 func (b *bench) runScratch(ctx context.Context) (*plan, error) {
 	const jobs = 8
 	s := photos(10_000)
@@ -54,7 +54,7 @@ func (b *bench) runScratch(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-// peakOf returns how many bytes of the file system at dir were in use at most while work went on, more than before.
+// peakOf returns the peak of bytes in use on the file system at dir during work, minus those in use before.
 func peakOf(dir string, work func() error) (peak float64, err error) {
 	used := func() (float64, error) {
 		var st syscall.Statfs_t

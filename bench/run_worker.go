@@ -15,7 +15,7 @@ for line in sys.stdin:
     print("ok", flush=True)
 `
 
-// runWorker compares workers that are given one sample after the other with an interpreter started for each.
+// runWorker compares workers that get one sample after the other with starting an interpreter for each sample.
 func (b *bench) runWorker(ctx context.Context) (*plan, error) {
 	s := thumbs(1_000)
 	name, err := b.draw(ctx, s)
@@ -26,7 +26,7 @@ func (b *bench) runWorker(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is called python3 may be a script that looks for one.
+	// The program python3 may be a script that looks for an interpreter.
 	out, err := exec.CommandContext(ctx, "python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		return nil, fmt.Errorf("python3: %w", err)

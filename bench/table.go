@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// The table of docs/performance.md is made from results files and from figures.txt, which says what each row compares and
-// what is asked of it. So neither titles nor limits are in the code, and a row always shows a value that was measured.
+// The table of docs/performance.md is made from results files and from figures.txt, which has the figures and the limit
+// of each row. So neither titles nor limits are in the code, and a row always shows a measured value.
 
 //go:embed figures.txt
 var figuresFile string
@@ -24,7 +24,7 @@ type results struct {
 	values       map[string]map[string][]float64 // by name (without Benchmark) and unit
 }
 
-// readResults reads what the bench wrote. Only lines of build: new count; the others are those of -base.
+// readResults reads a results file. It ignores lines of the build of -base.
 func readResults(r io.Reader) (results, error) {
 	res := results{values: make(map[string]map[string][]float64)}
 	build := "new"
@@ -58,7 +58,7 @@ func readResults(r io.Reader) (results, error) {
 	return res, lines.Err()
 }
 
-// measured returns a name's times in seconds, or its values in another unit.
+// measured returns the times of a figure in seconds, or its values in another unit.
 func (r results) measured(name string) (values []float64, unit string) {
 	units := r.values[name]
 	if ns := units["ns/op"]; len(ns) > 0 {
@@ -73,7 +73,7 @@ func (r results) measured(name string) (values []float64, unit string) {
 	return nil, ""
 }
 
-// speed returns the rate that a name was measured at, such as 579 MB/s; "" where there is none.
+// speed returns the speed of a figure, such as 579 MB/s; "" if it has none.
 func (r results) speed(name string) string {
 	for _, unit := range slices.Sorted(maps.Keys(r.values[name])) {
 		if strings.HasSuffix(unit, "/s") {
@@ -85,13 +85,13 @@ func (r results) speed(name string) string {
 
 // A row is one line of figures.txt: four columns, separated by |.
 type row struct {
-	figure string // ours
-	peer   string // "" where a quantity is reported, not a speed
-	asked  string // as >= 0.3 (a ratio) or <= 64 MiB (a value); "" for information
+	figure string // figure of shardfs
+	peer   string // figure of the peer; "" if a quantity is reported, not a speed
+	asked  string // limit, such as >= 0.3 (a ratio) or <= 64 MiB (a value); "" if none
 	title  string
 }
 
-// parseRows reads figures.txt. A line without | starts a table of its own, with that heading.
+// parseRows parses figures.txt. A line without | starts a new table with that heading.
 func parseRows(text string) (rows []row, err error) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -114,7 +114,7 @@ func parseRows(text string) (rows []row, err error) {
 	return rows, nil
 }
 
-// writeTable writes the rows of figures.txt with the newest values of each. all are sorted, the newest last.
+// writeTable writes the rows of figures.txt with the newest values of each. all must be sorted, newest last.
 func writeTable(w io.Writer, all []results) error {
 	rows, err := parseRows(figuresFile)
 	if err != nil {
@@ -142,7 +142,7 @@ func writeTable(w io.Writer, all []results) error {
 	return nil
 }
 
-// text returns the row with the values of one results file, if that has them.
+// text returns the row with the values of one results file; ok is false if the file does not have them.
 func (r row) text(res results) (text string, ok bool, err error) {
 	ours, unit := res.measured(r.figure)
 	if len(ours) == 0 {
@@ -179,7 +179,7 @@ func orDash(s string) string {
 	return s
 }
 
-// value writes a median for reading.
+// value formats a median for readers.
 func value(x float64, unit, speed string) string {
 	switch {
 	case unit == seconds && speed != "":
@@ -198,10 +198,10 @@ func value(x float64, unit, speed string) string {
 	return fmt.Sprintf("%.3g %s", x, unit)
 }
 
-// scales are the units of figures.txt in those of the results.
+// scales converts the units of figures.txt to those of the results.
 var scales = map[string]float64{"ms": 1e-3, "s": 1, "kB": 1e3, "MiB": 1 << 20}
 
-// meets reports whether a value is as asked: ">= RATIO", "<= RATIO" or "<= LIMIT UNIT".
+// meets reports whether a value is within the limit: ">= RATIO", "<= RATIO" or "<= LIMIT UNIT".
 func meets(asked string, x float64) (bool, error) {
 	if asked == "" {
 		return true, nil
@@ -221,7 +221,7 @@ func meets(asked string, x float64) (bool, error) {
 	return x >= limit, nil
 }
 
-// group writes a number with groups of three digits, as in 12 345.
+// group formats a number with groups of three digits, such as 12 345.
 func group(x float64) string {
 	s := strconv.FormatFloat(x, 'f', 0, 64)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -230,13 +230,13 @@ func group(x float64) string {
 	return s
 }
 
-// The table stands between these lines of a document.
+// The table is between these lines of a document.
 const (
 	tableBegin = "<!-- made by go run ./bench -table; edit bench/figures.txt -->"
 	tableEnd   = "<!-- end of the table -->"
 )
 
-// updateTable replaces the table in a document by that of results files, given from the oldest to the newest.
+// updateTable replaces the table in a document by a table of results files, given from oldest to newest.
 func updateTable(doc string, files []string) error {
 	var all []results
 	for _, name := range files {

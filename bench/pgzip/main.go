@@ -1,6 +1,5 @@
-// Command pgzip compresses a file with klauspost/pgzip, drops the result, and prints the seconds that took and the bytes
-// there were. It is a peer in the bench, and a module of its own, because shardfs does not depend on what it is compared
-// with.
+// Command pgzip compresses a file with klauspost/pgzip, drops the result, and prints the seconds taken and the
+// compressed size. It is a peer in the bench, and a separate module, so that shardfs does not depend on pgzip.
 //
 //	pgzip LEVEL WORKERS FILE
 package main

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// draw paints a picture of about 500 x 375 points: ellipses and boxes over a gradient, under some grain. The grain is
-// what makes the JPEG as large as a photograph's. It also returns the boxes around the shapes: left, top, right, bottom.
+// draw paints a picture of about 500 x 375 points: ellipses and boxes over a gradient, under some grain. The grain
+// makes the JPEG as large as a photograph's. It also returns the boxes around the shapes: left, top, right, bottom.
 func draw(rng *rand.Rand) (*image.RGBA, [][4]int) {
 	img := image.NewRGBA(image.Rect(0, 0, 480+rng.IntN(41), 360+rng.IntN(31)))
 	gradient(img, hue(rng), hue(rng), rng.Float64()*2*math.Pi)
@@ -60,7 +60,7 @@ func shape(img *image.RGBA, rng *rand.Rand) [4]int {
 	return [4]int{box.Min.X, box.Min.Y, box.Max.X, box.Max.Y}
 }
 
-// grain makes every point lighter or darker by at most so much.
+// grain makes every point lighter or darker by at most most.
 func grain(img *image.RGBA, rng *rand.Rand, most int) {
 	for p := img.Pix; len(p) > 0; p = p[4:] {
 		d := rng.IntN(2*most+1) - most

@@ -23,7 +23,7 @@ import (
 
 func main() {
 	samples := flag.Int("n", 200, "number of `samples`")
-	seed := flag.Uint64("seed", 1, "`number` the pictures are drawn from")
+	seed := flag.Uint64("seed", 1, "`number` that determines the pictures")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: imagenet [-n SAMPLES] [-seed NUMBER] SHARD.tgz")
 		flag.PrintDefaults()
@@ -51,7 +51,7 @@ func writeFile(name string, samples int, seed uint64) error {
 	return f.Close()
 }
 
-// writeShard writes a gzip-compressed tar of so many samples to w.
+// writeShard writes a gzip-compressed tar of that many samples to w.
 func writeShard(w io.Writer, samples int, seed uint64) error {
 	zw := gzip.NewWriter(w)
 	tw := tar.NewWriter(zw)
@@ -66,7 +66,7 @@ func writeShard(w io.Writer, samples int, seed uint64) error {
 	return zw.Close()
 }
 
-// annotation is what KEY.json says of a picture.
+// annotation is the content of KEY.json.
 type annotation struct {
 	Filename string   `json:"filename"`
 	Label    string   `json:"label"`
@@ -117,7 +117,7 @@ func writeSample(tw *tar.Writer, i int, rng *rand.Rand) error {
 	return nil
 }
 
-// A class is one of ImageNet's thousand.
+// A class is one of ImageNet's thousand classes.
 type class struct {
 	number        int
 	synset, label string

@@ -2,7 +2,7 @@
 //
 //	jpg2ppm sample.jpg sample.ppm
 //
-// It stands for whatever a shard's samples are put through: shardfs runs it in each sample's directory.
+// It is an example of a command for samples: shardfs runs it in each sample's directory.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// convertFile writes the picture in src to dst. There is no dst unless the whole picture could be read and written.
+// convertFile writes the picture in src to dst. It leaves no dst unless the whole picture could be read and written.
 func convertFile(src, dst string) error {
 	in, err := os.Open(src)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package shardtest helps tests to make shards and to look at what became of them. Only tests import it.
+// Package shardtest helps tests to make shards and to examine results. Only tests import it.
 package shardtest
 
 import (
@@ -32,7 +32,7 @@ func Check(t testing.TB, err error) {
 	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
 }
 
-// NeedRoot skips the test where it does not run as root.
+// NeedRoot skips the test if it does not run as root.
 func NeedRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -40,8 +40,9 @@ func NeedRoot(t testing.TB) {
 	}
 }
 
-// AsUser calls f with the file system rights of a user who is not root. Dir, a directory of the test, belongs to that
-// user. f must not start goroutines. Where the test does not run as root, f has the rights of the test's own user.
+// AsUser calls f with the file system permissions of a user who is not root. Dir, a directory of the test, belongs to
+// that user. f must not start goroutines. If the test does not run as root, f has the permissions of the test's own
+// user.
 func AsUser(t testing.TB, dir string, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -51,7 +52,7 @@ func AsUser(t testing.TB, dir string, f func()) {
 	const nobody = 65534
 	Check(t, os.Chmod(filepath.Dir(dir), 0o711))
 	Check(t, os.Lchown(dir, nobody, nobody))
-	runtime.LockOSThread() // as the rights are those of the thread
+	runtime.LockOSThread() // because permissions belong to the thread
 	defer runtime.UnlockOSThread()
 	unix.SetfsgidRetGid(nobody)
 	unix.SetfsuidRetUid(nobody)
@@ -60,10 +61,10 @@ func AsUser(t testing.TB, dir string, f func()) {
 	f()
 }
 
-// ModTime is the modification time of all members that Write writes.
+// ModTime returns the modification time of all members that Write writes.
 func ModTime() time.Time { return time.Unix(1700000000, 0) }
 
-// Write makes a shard of members, each of which holds its own name, in a directory of the test, and returns its name.
+// Write makes a shard in a directory of the test and returns its name. The content of each member is its name.
 func Write(t testing.TB, members ...string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "shard.tar")
@@ -79,7 +80,7 @@ func Write(t testing.TB, members ...string) string {
 	return name
 }
 
-// Open makes a shard as Write does and opens it until the test ends.
+// Open makes a shard as Write does, opens it, and closes it when the test ends.
 func Open(t testing.TB, members ...string) *shard.Shard {
 	t.Helper()
 	sh, err := shard.Open(t.Context(), Write(t, members...), shard.Options{})

@@ -1,4 +1,4 @@
-// Package skip says, in the same words everywhere, what a test did without.
+// Package skip skips tests with uniform messages about what the machine lacks.
 //
 // Each message begins with the same mark, so that `go test -v ./... | grep SKIPPED` lists everything that was not
 // tested on a machine. `make test` ends with that list.
@@ -14,15 +14,15 @@ import (
 // mark begins each message.
 const mark = "SKIPPED: "
 
-// Without skips a test that needs what this machine lacks. The format and its arguments say what that is, and why it
+// Without skips a test that needs something that this machine lacks. The format and its arguments say what, and why it
 // is missing: "python3: %v".
 func Without(t testing.TB, format string, args ...any) {
 	t.Helper()
 	t.Skip(mark + t.Name() + " needs " + fmt.Sprintf(format, args...))
 }
 
-// Part notes that a part of a test was left out, while the rest of it goes on. The format and its arguments are as
-// those of Without.
+// Part logs that a part of a test is skipped, and the test continues. The format and its arguments are like those of
+// Without.
 func Part(t testing.TB, format string, args ...any) {
 	t.Helper()
 	t.Log(mark + "a part of " + t.Name() + " needs " + fmt.Sprintf(format, args...))

@@ -1,9 +1,9 @@
-// Package testtime says how long a test waits for an event.
+// Package testtime limits how long tests wait for events.
 //
-// A limit in a test is there to end a wait for what never comes, not to measure: a loaded machine may take a hundred
-// times as long as an idle one. So each limit is a share of the time that the test binary has left (go test
-// -timeout), and never less than what the test itself asks for. A test never sleeps to give something time; it waits
-// for an event by Receive or, where there is nothing to wait on, polls by Eventually.
+// A limit in a test only ends a wait for an event that never comes; it does not measure: a loaded machine may take a
+// hundred times as long as an idle one. So each limit is a share of the time that the test binary has left (go test
+// -timeout), but at least the duration that the test asks for. A test never sleeps to give something time; it waits for
+// an event with Receive or, if there is no event to wait for, polls with Eventually.
 //
 // Only tests import this package.
 package testtime
@@ -19,13 +19,13 @@ const share = 8
 // atLeast is the shortest limit of Eventually and Receive.
 const atLeast = 20 * time.Second
 
-// Polls are this far apart: at first the least, then twice as long each time up to the most.
+// The pause between polls: at first the least, then twice as long each time, up to the most.
 const (
 	leastPause = time.Millisecond
 	mostPause  = 50 * time.Millisecond
 )
 
-// A Deadliner knows when the test binary is going to be stopped. A *testing.T is one, as is the T of a testscript.Env.
+// A Deadliner knows when the test binary will be stopped. A *testing.T is one, and so is the T of a testscript.Env.
 type Deadliner interface {
 	Deadline() (deadline time.Time, ok bool)
 }
@@ -40,9 +40,9 @@ func Limit(t Deadliner, d time.Duration) time.Duration {
 	return max(d, time.Until(deadline)/share)
 }
 
-// Eventually waits until cond holds, and fails the test at once if it does not within Limit. It polls: cond is called
-// by the test's own goroutine, first without a pause. The test fails with what was waited for, a phrase such as "the
-// mount to go".
+// Eventually waits until cond returns true, and fails the test at once if it does not within Limit. It polls: the
+// test's own goroutine calls cond, first without a pause. The message contains what was waited for, a phrase such as
+// "the end of the mount".
 func Eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	limit := Limit(t, atLeast)
@@ -55,8 +55,8 @@ func Eventually(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// Receive returns the next value of a channel, or the zero value if it is closed, and fails the test at once if
-// neither happens within Limit. What was waited for is a phrase such as "the server to end".
+// Receive returns the next value of a channel, or the zero value if it is closed, and fails the test at once if neither
+// happens within Limit. What was waited for is a phrase such as "the end of the server".
 func Receive[V any](t *testing.T, c <-chan V, what string) V {
 	t.Helper()
 	limit := Limit(t, atLeast)
