@@ -92,7 +92,7 @@ func testKilled(t *testing.T, kind string) {
 	}
 }
 
-// work changes a file in a mount and returns its name and what it holds once that is finished.
+// work changes a file in a mount and returns its name and its content after the change.
 func work(m *mounted, writer, round, i int) (name, content string, err error) {
 	content = strings.Repeat(fmt.Sprintf("%d.%d.%d ", writer, round, i), 1+i%7*1000)
 	dir := fmt.Sprintf("%06d/", (i*4+writer)%200)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These are the differences from ext4 that docs/semantics.md lists, of mounts of overlayfs and of our own overlay.
+// These are the differences from ext4 that docs/semantics.md lists, for mounts by overlayfs and by FUSE.
 
 func TestOverlayfsDiffers(t *testing.T) {
 	needOverlay(t)
@@ -23,7 +23,7 @@ func TestOverlayfsDiffers(t *testing.T) {
 		t.Error("an unchanged file is on the device of its directory")
 	}
 
-	// A mapping made before the first change keeps showing what was there.
+	// A mapping made before the first change keeps the old content.
 	f, err := os.Open(m.path("000000/sample.jpg"))
 	check(t, err)
 	defer f.Close()
@@ -39,7 +39,7 @@ func TestOverlayfsDiffers(t *testing.T) {
 		t.Errorf("a read shows %q, %v", buf, err)
 	}
 
-	// A member that was deleted while it is open can be read, and no more.
+	// A member that was deleted while it is open can only be read.
 	g, err := os.Open(m.path("000001/sample.jpg"))
 	check(t, err)
 	defer g.Close()
@@ -52,7 +52,8 @@ func TestOverlayfsDiffers(t *testing.T) {
 	}
 }
 
-// Attributes of users are kept beside the changes by overlayfs, and refused by ours, as by a file system that has none.
+// User extended attributes are kept with the changes by overlayfs, and refused by FUSE, as by a file system without
+// them.
 func TestXattr(t *testing.T) {
 	withChanges(t, func(t *testing.T, kind string) {
 		m := mountMembers(t, kind, samples(1)...)
@@ -75,7 +76,7 @@ func TestXattr(t *testing.T) {
 	})
 }
 
-// Locks, free space and preallocation are those of any file system.
+// Locks, free space and preallocation work as in any file system.
 func TestLocksAndSpace(t *testing.T) {
 	withChanges(t, func(t *testing.T, kind string) {
 		m := mountMembers(t, kind, samples(1)...)
@@ -110,8 +111,8 @@ func TestLocksAndSpace(t *testing.T) {
 	})
 }
 
-// A file that was opened while its content was the shard's is served by us until it is closed, even if it is changed
-// meanwhile; after that, the kernel reads and writes it without asking.
+// A file that was opened unchanged is served by the server until it is closed, even if it is changed meanwhile; opened
+// again, the kernel reads and writes it without requests.
 func TestPassthrough(t *testing.T) {
 	needRoot(t)
 	t.Setenv(traceVariable, "1")

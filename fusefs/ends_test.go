@@ -36,7 +36,8 @@ func (w waiter) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, o
 // waiters is the number of requests that wait at the same time in these tests.
 const waiters = 20
 
-// lookUp looks up names that are waited for, each in a goroutine, and returns when all wait. Each sends its error.
+// lookUp looks up names for which lookups wait, each in a goroutine, and returns when all wait. Each goroutine sends
+// its error.
 func (m *mounted) lookUp() <-chan error {
 	m.t.Helper()
 	ended := make(chan error, waiters)
@@ -50,7 +51,7 @@ func (m *mounted) lookUp() <-chan error {
 	return ended
 }
 
-// Requests that wait hold up no others, and end when the process that waits is killed.
+// Waiting requests do not block others, and end when the waiting process is killed.
 func TestInterrupt(t *testing.T) {
 	m := mountMembers(t, waiting, samples(10)...)
 	ctx, kill := context.WithCancel(t.Context())

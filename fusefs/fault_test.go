@@ -21,7 +21,7 @@ func TestShardChanged(t *testing.T) { withChanges(t, testShardChanged) }
 func testShardChanged(t *testing.T, kind string) {
 	var members []member
 	for i := range 50 {
-		// Nothing that compresses, so that the file is as large as what it holds.
+		// Incompressible data, so that the file is as large as its content.
 		noise := make([]byte, 20_000)
 		for j, x := 0, uint32(i+1); j < len(noise); j++ {
 			x ^= x << 13

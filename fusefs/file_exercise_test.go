@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is read from a file is what has been written to it, in a plain directory, in a sample's directory, and where the
-// file is a member of the shard, small or large; and there it is after mounting again.
+// Reads return what was written, in a plain directory, in a sample's directory, and for a member of the shard, small or
+// large, also after mounting again.
 func TestFileExercise(t *testing.T) {
 	t.Run("plain", func(t *testing.T) {
 		fileSeeds(t, func(t *testing.T, seed uint64, operations int, mapped bool) {
@@ -65,7 +65,7 @@ func fileSeeds(t *testing.T, test func(t *testing.T, seed uint64, operations int
 	}
 }
 
-// fileExerciser does random operations with one file and keeps what the file must hold.
+// fileExerciser does random operations with one file and keeps its expected content.
 type fileExerciser struct {
 	t       testing.TB
 	r       *rand.Rand
@@ -86,8 +86,8 @@ type opening struct {
 }
 
 // fileExercise does random operations with a file: reads, writes within it and beyond its end, truncates, holes, syncs,
-// and new opens, and, if mapped, reads and writes of its memory. Every read must find what has been written. The file
-// may exist already, and then holds content. What it holds in the end is returned.
+// and new opens, and, if mapped, reads and writes of its memory. Every read must find what has been written. If the
+// file exists already, it must contain content. Its final content is returned.
 func fileExercise(t testing.TB, name, content string, seed uint64, operations int, mapped bool) []byte {
 	t.Helper()
 	x := &fileExerciser{
@@ -139,7 +139,7 @@ func fileExercise(t testing.TB, name, content string, seed uint64, operations in
 	return x.content
 }
 
-// probe finds out what the file system has of fallocate.
+// probe finds out which modes of fallocate the file system supports.
 func (x *fileExerciser) probe() {
 	x.t.Helper()
 	f, err := os.Create(x.name + ".probe")
@@ -174,7 +174,7 @@ func (x *fileExerciser) open(v *opening, flags int) {
 	x.do("mmap", err)
 }
 
-// note notes what is done next.
+// note records the next operation.
 func (x *fileExerciser) note(format string, values ...any) {
 	x.history = append(x.history, fmt.Sprintf(format, values...))
 }
@@ -194,7 +194,7 @@ func (x *fileExerciser) fail(format string, values ...any) {
 		x.name, fmt.Sprintf(format, values...), n, strings.Join(x.history[max(0, n-20):], "\n"))
 }
 
-// compare compares what has been read at off with what the file must hold there: n bytes.
+// compare compares the bytes read at off with the n bytes that the file must have there.
 func (x *fileExerciser) compare(what string, got []byte, off, n int) {
 	x.t.Helper()
 	if len(got) != n {
@@ -229,7 +229,7 @@ func (x *fileExerciser) span(limit int) (off, n int) {
 	return off, n
 }
 
-// resize sets the length of what the file must hold.
+// resize sets the expected length of the file.
 func (x *fileExerciser) resize(size int) {
 	old := len(x.content)
 	x.content = x.content[:size]
@@ -350,7 +350,7 @@ func (x *fileExerciser) readMemory(v *opening, off, n int) {
 	}
 }
 
-// copyMemory copies to mapped memory or from it. What an error is elsewhere is a signal there.
+// copyMemory copies to mapped memory or from it. Errors are signals there.
 func (x *fileExerciser) copyMemory(to, from []byte) {
 	x.t.Helper()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

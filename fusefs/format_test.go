@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelOverlay mounts a copy of a mount's changes over its shard by the kernel's own overlayfs, and returns where; ""
-// where that cannot be done.
+// kernelOverlay mounts a copy of a mount's changes over its shard by the kernel's overlayfs, and returns the
+// mountpoint; "" if that is not possible.
 func kernelOverlay(t *testing.T, m *mounted) string {
 	t.Helper()
 	upper, work := t.TempDir(), t.TempDir()
@@ -20,7 +20,7 @@ func kernelOverlay(t *testing.T, m *mounted) string {
 	if err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
-	// Both are on one mount, and neither is in the other, as overlayfs demands.
+	// Both are on one mount, and neither is in the other, as overlayfs requires.
 	return mountOverlay(t, mountShard(t, m.shard, shown).dir, upper, work)
 }
 
@@ -62,7 +62,7 @@ rm -r b; mv new b                                                      # a new d
 chmod 700 b; chmod 600 z/sample.x
 `
 
-// What we write, overlayfs reads: whiteouts, opaque and redirect marks.
+// Overlayfs can read changes made by FUSE: whiteouts, opaque and redirect attributes.
 func TestOverlayfsReadsOurs(t *testing.T) {
 	needRoot(t)
 	m := mountMembers(t, withFUSE, formatMembers...)
@@ -76,7 +76,7 @@ func TestOverlayfsReadsOurs(t *testing.T) {
 	}
 }
 
-// What overlayfs writes, we read, both as a mount and as pack does.
+// Changes made by overlayfs can be read in a FUSE mount and by pack.
 func TestWeReadOverlayfs(t *testing.T) {
 	needRoot(t)
 	m := mountMembers(t, withFUSE, formatMembers...)

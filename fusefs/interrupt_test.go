@@ -15,10 +15,10 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// stuck is a kind of mount whose shard is in a store that answers no reads once it is mounted.
+// stuck is a kind of mount whose shard is in a store that blocks all reads once it is mounted.
 const stuck = "stuck"
 
-// mountStuck mounts what a shard file holds, out of such a store. It prints what waits.
+// mountStuck mounts a shard file from such a store. It prints a line for each waiting read.
 func mountStuck(name, mountpoint string, o Options) (*Server, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -45,7 +45,7 @@ func mountStuck(name, mountpoint string, o Options) (*Server, error) {
 func TestInterruptedRead(t *testing.T) {
 	m := mountMembers(t, stuck, samples(3)...)
 	name := m.path("000001/sample.jpg")
-	// Without the page cache: the kernel does not interrupt reads into that, but lets them end after the process.
+	// The page cache is not used, because the kernel does not interrupt reads into it; they may end after the process.
 	cmd := exec.Command("dd", "if="+name, "of=/dev/null", "iflag=direct", "bs=4096", "status=none")
 	check(t, cmd.Start())
 	m.waitLog("a read waits", 1)

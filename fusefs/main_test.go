@@ -29,7 +29,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Kinds of mounts: read-only, and with changes that we or that the kernel's overlayfs keeps.
+// Kinds of mounts: read-only, and with changes kept by FUSE or by the kernel's overlayfs.
 const (
 	shown       = "shown"
 	withFUSE    = "fuse"
@@ -131,10 +131,10 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 	return MountWritable(tree, mountpoint, o)
 }
 
-// readOnlyVariable, set, makes a server mount so that nothing can be changed any more.
+// readOnlyVariable, if set, makes a server mount read-only.
 const readOnlyVariable = "SHARDFS_TEST_READ_ONLY"
 
-// traceVariable, set, makes a server print the requests that it gets.
+// traceVariable, if set, makes a server print the requests that it gets.
 const traceVariable = "SHARDFS_TEST_TRACE"
 
 // member is a file in a shard.
@@ -190,7 +190,7 @@ type mounted struct {
 	mu    sync.Mutex // guards log
 	log   []string
 
-	asked  int // calls of requests
+	asked  int // number of calls of requests
 	held   int // files that the test has open when it calls requests
 	opened int // those that it had open at the last call
 }
@@ -284,7 +284,7 @@ func (m *mounted) stop() {
 	m.cmd = nil
 }
 
-// restart mounts again what the scratch directory holds.
+// restart mounts the scratch directory again.
 func (m *mounted) restart() {
 	m.t.Helper()
 	m.stop()

@@ -75,7 +75,7 @@ func (m *model) compare(root string) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// compareFolders compares what pack would see with the model.
+// compareFolders compares the directories that pack would see with the model.
 func (m *model) compareFolders(mount *mounted) error {
 	o := mount.overlay()
 	listed := map[string]bool{}

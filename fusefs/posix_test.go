@@ -75,8 +75,8 @@ func (b *bed) cat(name string) {
 	b.note("cat "+name, len(content), string(content), err)
 }
 
-// Operations in a sample's directory, and in a new one, have the results that they have in a plain directory, and what
-// they leave is also found by a new server.
+// Operations in a sample's directory, and in a new one, have the same results as in a plain directory, also for a new
+// server.
 func TestOrdinaryWork(t *testing.T) { withChanges(t, testOrdinaryWork) }
 
 func testOrdinaryWork(t *testing.T, kind string) {
@@ -86,7 +86,7 @@ func testOrdinaryWork(t *testing.T, kind string) {
 		{"c.txt", "other text\n"},
 		{"sub/s.txt", "s"}, {"sub/s2.txt", "s2"}, {"other/o.txt", "o"},
 	}
-	// In the shard they are members of a sample and of those nested in it, so they get the names that those have.
+	// In the shard they are members of a sample and of samples nested in it, so they have the names of members.
 	var members []member
 	for i := range operations {
 		for _, f := range files {

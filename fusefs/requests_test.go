@@ -16,8 +16,9 @@ import (
 )
 
 // How many requests the kernel sends for an operation is the same on every machine, and nearly all of what the
-// operation costs. So these counts are exact: a change of one makes a mount slower, or faster, and then the new count
-// belongs here. A request of which there is one is answered that it is not needed.
+// operation costs. So these counts are exact: any difference makes mounts slower or faster, and the new count must be
+// entered here. A count of 1 for OPEN, OPENDIR or FLUSH is the request to which the server replies that it is not
+// needed.
 func TestRequests(t *testing.T) {
 	const dirs = 10
 	each := func(m *mounted, do func(dir string)) {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Many can work in a plain directory and in a sample's directory at once.
+// Many workers can use a plain directory or a sample's directory at the same time.
 func TestTreeExercise(t *testing.T) {
 	t.Run("plain", func(t *testing.T) {
 		treeSeeds(t, func(t *testing.T, seed uint64, operations int) {
@@ -53,15 +53,15 @@ func treeSeeds(t *testing.T, test func(t *testing.T, seed uint64, operations int
 	}
 }
 
-// treeWorker is one of those who work in a tree.
+// treeWorker is one of several workers in a tree.
 type treeWorker struct {
 	r     *rand.Rand
 	root  string
-	first map[string][]byte // what was there at first
-	noise []byte            // what a file holds at a place is what this does, or zero, or what was there at first
+	first map[string][]byte // initial contents of files
+	noise []byte            // each byte of a file equals this at its offset, or zero, or the initial content
 	files []*os.File        // open files, the one opened last at the end
 	dirs  []*os.File        // open directories
-	done  []int             // how often each operation has succeeded
+	done  []int             // successes of each operation
 }
 
 func (w *treeWorker) attribute() string { return fmt.Sprint("user.x", w.r.IntN(3)) }
@@ -131,7 +131,7 @@ func (w *treeWorker) work(operations int, stop *atomic.Bool) (err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	var lots []int // each operation as often as it has weight
+	var lots []int // each operation, repeated by its weight
 	for i, op := range treeOperations {
 		lots = append(lots, slices.Repeat([]int{i}, op.weight)...)
 	}

@@ -18,7 +18,7 @@ import (
 // ptr returns a pointer to a value, as the fields of a Change are.
 func ptr[T any](v T) *T { return &v }
 
-// SetAttr sets what it is given and nothing else, however the file is open, and also once its last name is deleted.
+// SetAttr sets only the given attributes, however the file is open, and also after its last name was deleted.
 func TestSetAttr(t *testing.T) {
 	mtime := unix.Timespec{Sec: 1234567890, Nsec: 5}
 	for _, tt := range []struct {
@@ -83,7 +83,7 @@ func TestSetAttr(t *testing.T) {
 	}
 }
 
-// A deleted directory and a deleted link, which processes may still know, can be asked and changed, without a file.
+// Attributes of a deleted directory and a deleted link, which processes may still use, can be read and changed.
 func TestSetAttrDeleted(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "b.x"))
 	ofShard := h.ino("b")
@@ -161,7 +161,7 @@ func TestMknodSymlink(t *testing.T) {
 	}
 }
 
-// What was changed can be made durable, given space, and its file system asked for.
+// Changed files can be synced and preallocated, and their file system described.
 func TestSyncAllocate(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x", "b.x"))
 	h.write("a/new", "new")
@@ -273,7 +273,7 @@ func TestLongPath(t *testing.T) {
 	}
 }
 
-// A sample whose files a command has closed to everyone is read all the same.
+// A sample whose files have no permissions can still be read.
 func TestReadWithoutRights(t *testing.T) {
 	dir := t.TempDir()
 	sh := shardtest.Open(t, "a.x")

@@ -16,8 +16,8 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
-// What the kernel has forgotten, a tree forgets, except changed files and directories of the shard; and what was
-// forgotten is found again.
+// A tree forgets what the kernel has forgotten, except changed files and directories of the shard; forgotten files can
+// be looked up again.
 func TestForget(t *testing.T) {
 	shardtest.NeedRoot(t) // to drop the kernel's caches
 	if fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
@@ -84,9 +84,9 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// refusePolls lets the kernel ask the mount once whether files can be polled. The answer is no, so it never asks again.
-// Otherwise it would ask when package os opens the first file, which adds it to the runtime's epoll set in a system call
-// that keeps its processor: a garbage collection then waits for the call, and the call for this process to answer.
+// refusePolls makes the kernel send the mount's only POLL request, to which the reply is ENOSYS. Otherwise the kernel
+// would send it when package os opens the first file and adds it to the runtime's epoll set, in a system call that
+// keeps its processor: a garbage collection would then wait for the call, and the call for this process.
 func refusePolls(t *testing.T, name string) {
 	t.Helper()
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)

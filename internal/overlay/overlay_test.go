@@ -256,7 +256,7 @@ func TestFreeDeleted(t *testing.T) {
 	}
 }
 
-// A reader beside a tree that is being changed gets each sample that does not change as it is, and no error.
+// A reader of a tree that is being changed gets every unchanged sample, and no error.
 func TestReadWhileChanging(t *testing.T) {
 	var members []string
 	for i := range 40 {

@@ -18,7 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// me makes files.
+// me is the owner of files that tests make.
 var me = Owner{uint32(os.Geteuid()), uint32(os.Getegid())}
 
 // hand works in a tree by paths, as the kernel would on behalf of a command.
@@ -55,7 +55,7 @@ func (h *hand) close() {
 	}
 }
 
-// find returns the directory and name that a path means.
+// find returns the directory and name for a path.
 func (h *hand) find(path string) (view.Ino, string) {
 	h.t.Helper()
 	dir, base := filepath.Split(path)
@@ -81,7 +81,7 @@ func (h *hand) ino(path string) view.Ino {
 	return a.Ino
 }
 
-// write makes a file, or replaces what it holds.
+// write makes a file, or replaces its content.
 func (h *hand) write(path, content string) {
 	h.t.Helper()
 	dir, name := h.find(path)
@@ -200,7 +200,7 @@ func TestOpenFiles(t *testing.T) {
 	}
 }
 
-// A file that was opened for reading only is opened again for writing.
+// A file that was opened only for reading is opened again for writing.
 func TestReopenForWriting(t *testing.T) {
 	h := newHand(t, shardtest.Open(t, "a.x"))
 	h.write("a/new", "old content")

@@ -17,7 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Changes are there when another process opens the scratch directory again, and what it left unfinished is not.
+// Another process that opens the scratch directory sees the changes, but no unfinished files.
 func TestContinue(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "scratch")
 	sh := shardtest.Open(t, "a.x", "b.x", "c/d.x")
@@ -114,7 +114,7 @@ func TestPrepareUpper(t *testing.T) {
 	}
 }
 
-// A reader gives up, and says why, when directories are renamed for longer than it tries.
+// A reader returns an error if directories are renamed for longer than it retries.
 func TestRetryIfMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 )
 
-// Manifests of all earlier builds are read.
+// Manifests of all earlier versions can be read.
 func TestOldManifests(t *testing.T) {
 	origin := index.Origin{Size: 10240, Version: "file:1700000000123456789:42"}
 	for _, tt := range []struct {
@@ -42,7 +42,7 @@ func TestOldManifests(t *testing.T) {
 	}
 }
 
-// What is written is read again, and the names of its fields are those that earlier builds read.
+// A written manifest can be read again, and its field names are those that earlier versions read.
 func TestManifest(t *testing.T) {
 	for _, m := range []manifest{
 		{},

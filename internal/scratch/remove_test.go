@@ -10,7 +10,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 )
 
-// What a command has closed to everyone is removed all the same.
+// Files and directories without permissions can still be removed.
 func TestRemoveAllWithoutRights(t *testing.T) {
 	dir := t.TempDir()
 	shardtest.AsUser(t, dir, func() {
@@ -30,7 +30,7 @@ func TestRemoveAllWithoutRights(t *testing.T) {
 	})
 }
 
-// Rights are given to files and directories below, and links are not followed.
+// GrantAll applies to files and directories below, and does not follow links.
 func TestGrantAll(t *testing.T) {
 	dir := t.TempDir()
 	shardtest.AsUser(t, dir, func() {

@@ -30,7 +30,7 @@ func change(t testing.TB, s *Scratch) {
 	shardtest.Check(t, os.MkdirAll(filepath.Join(s.Upper(), "a"), 0o755))
 }
 
-// A scratch directory says of itself what was recorded, also while another process holds it.
+// A scratch directory has everything that was recorded, also while another process holds it.
 func TestRecord(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "scratch")
 	sh := shardtest.Open(t, "a.x")
@@ -67,7 +67,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// Create refuses a directory that it must not change, or not now, and leaves what is in it.
+// Create refuses a directory that it must not use, or not now, and does not change it.
 func TestRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -190,7 +190,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// What a process left that was killed while it made a scratch directory is removed after a while, and nothing else is.
+// Sweep removes what a process has left that was killed while it created a scratch directory, after a while, and
+// nothing else.
 func TestSweepUnfinished(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -236,7 +237,7 @@ func TestSweepUnfinished(t *testing.T) {
 	}
 }
 
-// However far the removal of a scratch directory came, the rest is recognized: the manifest is removed last.
+// However far the removal of a scratch directory got, the rest is recognized, because the manifest is removed last.
 func TestRemoveManifestLast(t *testing.T) {
 	s, err := CreateTemp(t.TempDir())
 	shardtest.Check(t, err)

@@ -225,8 +225,7 @@ func TestCacheForeignOwner(t *testing.T) {
 	}
 }
 
-// A file in an entry's place that another user could have made is not read, and is replaced; nothing is written
-// through it.
+// A file with the name of an entry that another user could have made is not read, and is replaced, not written through.
 func TestCacheUnsafeEntry(t *testing.T) {
 	for story, plant := range map[string]func(entry, victim string) error{
 		"symbolic link": func(entry, victim string) error { return os.Symlink(victim, entry) },
@@ -256,7 +255,7 @@ func TestCacheUnsafeEntry(t *testing.T) {
 			t.Errorf("%s: the link's target: %q, %v", story, got, err)
 		}
 	}
-	// A directory stays where it is, and is no entry.
+	// A directory is not an entry, and is not removed.
 	c := mustOpenCache(t, t.TempDir(), 1<<20)
 	if err := os.Mkdir(entryPath(t, c, "/a.tar"), 0o700); err != nil {
 		t.Fatal(err)
@@ -272,7 +271,7 @@ func TestCacheUnsafeEntry(t *testing.T) {
 	}
 }
 
-// Whoever replaces the directory by a link later gets nothing.
+// Replacing the directory by a link later has no effect.
 func TestCacheDirectoryReplaced(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "cache")
@@ -294,7 +293,7 @@ func TestCacheDirectoryReplaced(t *testing.T) {
 	}
 }
 
-// The entries used longest ago go first; the new one, and what is no entry, never does.
+// The least recently used entries are removed first; the new one, and files that are not entries, never are.
 func TestCacheEvict(t *testing.T) {
 	dir := t.TempDir()
 	c := mustOpenCache(t, dir, 300)
@@ -336,7 +335,7 @@ func TestCacheEvict(t *testing.T) {
 		use(shard, i)
 	}
 	check("within the limit", "abc")
-	// Reading is using: b was the oldest.
+	// Reading counts as use: b was the oldest.
 	opened, err := c.Open("/b")
 	if err != nil {
 		t.Fatal(err)
@@ -428,7 +427,7 @@ func TestCacheTogether(t *testing.T) {
 	}
 }
 
-// What a killed process left, a lock too, is removed by the next process; what is in the making is not.
+// Files and locks of a killed process are removed by the next process; entries that are being written are not.
 func TestCacheLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	killed := helper(t, "die", dir)
@@ -474,7 +473,7 @@ func TestCacheLeftovers(t *testing.T) {
 	}
 }
 
-// The lock of a builder that was killed when its entry was there goes when the entry is used; one that is held stays.
+// The lock of a builder that was killed after Commit is removed when the entry is used; a held lock stays.
 func TestCacheLockLeft(t *testing.T) {
 	dir := t.TempDir()
 	c := mustOpenCache(t, dir, 1<<20)
@@ -574,7 +573,7 @@ func TestCacheLockLink(t *testing.T) {
 	}
 }
 
-// A full disk and a read-only one are errors, leave nothing, and take nothing away.
+// A full or read-only disk is an error, and no files are left or removed.
 func TestCacheDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0700"); err != nil {

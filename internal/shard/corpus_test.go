@@ -24,12 +24,12 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/corpus"
 )
 
-// Shards that most readers agree on and that are damaged for us as compressed data, and why.
+// Shards that most readers agree on but that shardfs refuses as damaged compressed data, and why.
 var corpusDamaged = map[string]string{
 	"libarchive__test_compat_lz4_2.tar.lz4": "bytes after the last frame, which lz4 refuses too",
 }
 
-// Shards that most readers agree on and that are compressed in a way that is not decoded: by compress, lzip or lzma.
+// Shards that most readers agree on but whose compression shardfs does not support: compress, lzip or lzma.
 var corpusUnread = []string{
 	"libarchive__test_compat_lzip_1.tlz",                      // lzip
 	"libarchive__test_compat_lzip_2.tlz",                      // lzip
@@ -56,8 +56,8 @@ var corpusUnread = []string{
 	"libarchive__test_read_format_ustar_filename_koi8r.tar.Z", // compress
 }
 
-// Every shard of the corpus that most readers agree on has the same members for us, however it is compressed, unless
-// it is compressed in a way that is not read. Every other file can be opened, or not, without harm.
+// shardfs finds the same members as most readers in every shard of the corpus, unless it does not support the
+// compression. Opening any other file, with or without success, does no harm.
 func TestCorpus(t *testing.T) {
 	bar, same := 0, 0
 	dir := t.TempDir()
@@ -116,7 +116,7 @@ func TestCorpus(t *testing.T) {
 	t.Logf("of %d shards that most readers agree on, %d have the same members", bar, same)
 }
 
-// outcome returns what of a corpus.Archive's Want an error says.
+// outcome returns the value of corpus.Archive.Want for an error.
 func outcome(err error) string {
 	switch {
 	case err == nil:
@@ -131,7 +131,7 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-// clean reports whether an error says what is wrong with a shard.
+// clean reports whether an error is one of those for bad shards.
 func clean(err error) bool {
 	for _, known := range []error{nil, index.ErrNotTar, index.ErrTruncated, index.ErrDamaged, codec.ErrDamaged,
 		codec.ErrFormat, codec.ErrLimit} {
@@ -196,7 +196,7 @@ func digest(s *Shard) string {
 	}
 }
 
-// Wherever a shard is cut, before it is compressed or after, that is noticed, in a file and in a stream.
+// Every cut of a shard, before or after compression, is detected, in a file and in a stream.
 func TestEveryCutIsNoticed(t *testing.T) {
 	plain := twentyMembers(t)
 	packed := compress(t, plain)

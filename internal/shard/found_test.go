@@ -35,8 +35,7 @@ func (d *details) String() string {
 	return d.text.String()
 }
 
-// checkAll checks that a shard is found to hold what its plain bytes do: every key by its name and every member's
-// bytes.
+// checkAll compares a shard with its plain bytes: every key can be found and every member has its bytes.
 func checkAll(t *testing.T, story string, s *Shard, plain []byte) {
 	t.Helper()
 	want := mustIndex(t, plain)
@@ -76,8 +75,8 @@ func onlyEntry(t *testing.T, dir string) string {
 	return filepath.Join(dir, names[0])
 }
 
-// Wherever the file in the cache is damaged, and for every length of it, all that is found by it is right, and there
-// is a sound one afterwards.
+// Wherever the file in the cache is damaged or truncated, all results are right, and the cache has a valid file
+// afterwards.
 func TestOpenDamagedCache(t *testing.T) {
 	plain := makeTar(t, 60, 2000)
 	for story, stored := range map[string][]byte{"plain": plain, "gzip": zip(t, plain)} {
@@ -133,8 +132,8 @@ func swapped(t *testing.T) (plain, other []byte) {
 	return plain, other
 }
 
-// An index that says of the shard what is true of another one, with all checksums right, gives ErrStale where it is
-// used, and is gone from the cache when the shard is closed.
+// An index of another shard with right checksums gives ErrStale when it is used, and is removed from the cache when the
+// shard is closed.
 func TestOpenFalseCache(t *testing.T) {
 	plain, other := swapped(t)
 	for _, stored := range [][]byte{plain, zip(t, plain)} {
@@ -177,8 +176,8 @@ func TestOpenFalseCache(t *testing.T) {
 	}
 }
 
-// Whoever serves a mount leaves the directory that the shard's name is relative to. Its index is kept, and forgotten,
-// in the same place all the same. A .. after a link leads where the kernel says.
+// A server changes its working directory, to which the shard's name is relative. The index is still saved and forgotten
+// in the same place. A .. after a link means the same as for the kernel.
 func TestOpenRelative(t *testing.T) {
 	dir, cache := t.TempDir(), filepath.Join(t.TempDir(), "cache")
 	plain := makeTar(t, 20, 1000)
@@ -210,8 +209,7 @@ func TestOpenRelative(t *testing.T) {
 	}
 }
 
-// An index file beside a shard is of use as long as both are copies of what they were; a message says where the index
-// is from.
+// An index file beside a shard can be used after both were copied; a message says where the index comes from.
 func TestOpenSidecar(t *testing.T) {
 	plain := makeTar(t, 60, 8000)
 	for _, stored := range [][]byte{plain, zip(t, plain)} {
@@ -284,7 +282,7 @@ func flipped(b []byte, at int) []byte {
 	return b
 }
 
-// NoIndex means none: neither that in the cache nor that beside the shard is looked at, and none is made.
+// With NoIndex neither the cache nor the sidecar is used, and no index file is written.
 func TestOpenNoIndex(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name, dir := save(t, plain), filepath.Join(t.TempDir(), "cache")
@@ -301,8 +299,7 @@ func TestOpenNoIndex(t *testing.T) {
 	}
 }
 
-// A sidecar that says of a shard that it is compressed in another way is of another shard, and no reason to call that
-// one damaged.
+// A sidecar with another compression than the shard's belongs to another shard, and does not make this one damaged.
 func TestOpenSidecarOfAnotherFormat(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name := save(t, plain)
@@ -331,7 +328,7 @@ func TestOpenLongSidecar(t *testing.T) {
 	}
 }
 
-// A named index file that turns out to be false is not met again.
+// A named index file that turns out to be false is removed.
 func TestFalseIndexFile(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name, file := save(t, plain), filepath.Join(t.TempDir(), "file")
@@ -359,7 +356,7 @@ func TestOpenEmptyFrames(t *testing.T) {
 	}
 }
 
-// A shard that was written over in its place, and its time put back, is indexed again.
+// A shard that was changed in place, with its time set back, is indexed again.
 func TestOpenSameTime(t *testing.T) {
 	plain := makeTar(t, 5, 100)
 	name, o := save(t, plain), Options{CacheDir: filepath.Join(t.TempDir(), "cache")}

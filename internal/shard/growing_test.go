@@ -14,8 +14,8 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// While a shard is being indexed, many can look for samples at once. Each finds its own, with the bytes that it has,
-// and what is not there is known when all of it has been passed.
+// While a shard is being indexed, many goroutines can look up samples at once. Each finds its sample with the right
+// bytes, and a missing sample is known to be missing at the end.
 func TestOpenGrowing(t *testing.T) {
 	const samples = 800
 	plain := makeTar(t, samples, 500)
@@ -74,7 +74,7 @@ func TestOpenGrowing(t *testing.T) {
 	}
 }
 
-// Close ends the pass early, and nothing of the index is kept. A caller that waits for more of it gets an error.
+// Close ends the scan early, and the index is not saved. A caller that waits for more of it gets an error.
 func TestCloseGrowing(t *testing.T) {
 	stored := zip(t, makeTar(t, 6000, 200))
 	dir := filepath.Join(t.TempDir(), "cache")
@@ -105,8 +105,7 @@ func TestCloseGrowing(t *testing.T) {
 	}
 }
 
-// Of a shard that is cut or damaged, the samples before that are found, and then its error; or, where that is
-// allowed, nothing.
+// In a cut or damaged shard the samples before that place are found, and then the error, or with AllowTruncated none.
 func TestOpenGrowingDamaged(t *testing.T) {
 	plain := makeTar(t, 500, 3000)
 	zipped := zip(t, plain)

@@ -15,8 +15,8 @@ import (
 
 var errInterrupted = errors.New("interrupted")
 
-// A read of a store that does not answer ends with its context, whether the bytes are stored as they are, compressed,
-// or decoded into a temporary file; and the next read is as if nothing had been.
+// A read from a store that does not answer ends with its context, whether the shard is plain, compressed, or
+// decompressed into a temporary file; and the next read works.
 func TestInterruptedRead(t *testing.T) {
 	plain := makeTar(t, 60, 400_000)
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
@@ -94,7 +94,8 @@ func TestInterruptedIndexing(t *testing.T) {
 	}
 }
 
-// A shard whose store has another version of it now says so, and one that returns too little is not taken for shorter.
+// If the store has another version of the shard now, reads fail, and if the store returns too few bytes, the shard is
+// not considered shorter.
 func TestFaultyStore(t *testing.T) {
 	plain := makeTar(t, 60, 400_000)
 	s := memory.New()

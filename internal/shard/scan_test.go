@@ -64,7 +64,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// A scan says what a shard is that is no tar, notices that it was changed, and ends with its context.
+// A scan describes a shard that is not a tar, detects changes, and ends with its context.
 func TestScanFaults(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "in")
 	if err := os.WriteFile(name, []byte("7z\xbc\xaf\x27\x1c and more"), 0o666); err != nil {

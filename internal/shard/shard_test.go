@@ -157,7 +157,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What follows the end of a shard is kept where it is part of the tar, and counted where it is not.
+// Bytes after the end marker are kept if they belong to the tar, and counted if they do not.
 func TestOpenTrailing(t *testing.T) {
 	plain := makeTar(t, 3, 10)
 	tail := append(bytes.Clone(plain), "what follows"...)
@@ -246,7 +246,7 @@ func mustIndex(t testing.TB, plain []byte) *index.Index {
 	return x
 }
 
-// With AllowTruncated, what is whole before the place where a shard is cut or damaged is served, and it is said why.
+// With AllowTruncated, the whole samples before a cut or damage are served, with the reason in Cut.
 func TestOpenAllowTruncated(t *testing.T) {
 	plain := makeTar(t, 10, 30_000)
 	zipped := zip(t, plain)
@@ -305,7 +305,7 @@ func TestOpenAllowTruncated(t *testing.T) {
 	}
 }
 
-// An index file is taken while the shard is the same, and written again when it is not, or when the file is no good.
+// An index file is used while the shard is the same, and rewritten when the shard has changed or the file is damaged.
 func TestOpenIndexFile(t *testing.T) {
 	plain := makeTar(t, 20, 3000)
 	other := makeTar(t, 21, 3000)
@@ -372,7 +372,7 @@ func TestOpenIndexFile(t *testing.T) {
 	}
 }
 
-// An index file is never read through a link, nor waited for, nor written where something else is.
+// An index file is never read through a link or from a FIFO, and never replaces another file.
 func TestOpenOddIndexFile(t *testing.T) {
 	name := save(t, makeTar(t, 2, 10))
 	dir := t.TempDir()

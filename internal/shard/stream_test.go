@@ -52,7 +52,7 @@ func openStream(t *testing.T, stored []byte) *Stream {
 	return s
 }
 
-// The pieces of a stream are, put together, the index of the same bytes in a file.
+// The pieces of a stream together equal the index of the same bytes in a file.
 func TestStream(t *testing.T) {
 	for story, plain := range map[string][]byte{
 		"samples":  makeTar(t, 50, 3000),
@@ -114,7 +114,7 @@ func oddTar(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// A stream's piece is handed out as soon as the first member of the next sample is there, not when the stream ends.
+// A piece of a stream is yielded as soon as the first member of the next sample is there, not at the end of the stream.
 func TestStreamIsPrompt(t *testing.T) {
 	plain := makeTar(t, 2, 10)
 	r, w, err := os.Pipe()
@@ -142,7 +142,7 @@ func TestStreamIsPrompt(t *testing.T) {
 	}
 }
 
-// What is freed is given back to the file system, and the rest is still there.
+// Freed bytes are returned to the file system, and the rest can still be read.
 func TestStreamFree(t *testing.T) {
 	plain := makeTar(t, 64, 1<<18)
 	s := openStream(t, plain)
@@ -189,7 +189,7 @@ func TestStreamLeavesNothing(t *testing.T) {
 	}
 }
 
-// A stream that is cut or damaged ends with an error, after the samples that are proven whole.
+// A cut or damaged stream ends with an error, after the samples that are known to be whole.
 func TestStreamErrors(t *testing.T) {
 	plain := makeTar(t, 10, 30_000)
 	zipped := zip(t, plain)

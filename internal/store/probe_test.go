@@ -20,7 +20,7 @@ func mustProbe(t *testing.T, content []byte) [32]byte {
 	return sum
 }
 
-// What a digest sees, and what it is documented to miss.
+// Changes that a digest detects, and those that it is documented to miss.
 func TestProbe(t *testing.T) {
 	const KiB = 1 << 10
 	for _, tt := range []struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/storetest"
 )
 
-// Several stores together are as good a store as each, for the names of each.
+// A combination of several stores behaves like each of them for its names.
 func TestByScheme(t *testing.T) {
 	for _, scheme := range []string{"memory", "file", ""} {
 		t.Run(scheme, func(t *testing.T) {

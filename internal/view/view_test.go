@@ -60,8 +60,8 @@ func open(t testing.TB, name string) *View {
 	return New(sh)
 }
 
-// The first read in a sample brings all of it into memory; samples that are read in order bring those that follow, but
-// hardly more than what is read.
+// The first read in a sample loads all of it into memory; reading samples in order also loads the following ones, but
+// not much more.
 func TestReadAhead(t *testing.T) {
 	const size = 200_000
 	name := filepath.Join(t.TempDir(), "shard.tar")
@@ -126,7 +126,7 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
-// Of many shards those are open that were used last, and one that was changed is not taken for what it was.
+// Of many shards the most recently used are open, and a shard that was changed meanwhile is an error.
 func TestManyShards(t *testing.T) {
 	const shards = 200
 	dir := t.TempDir()
@@ -231,7 +231,7 @@ func TestDirName(t *testing.T) {
 	}
 }
 
-// Numbers, names and places of a listing lead to each other.
+// Numbers, names and places in a listing are consistent.
 func TestView(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "shard.tar")
 	write(t, name, 20, 8, "a", "b")
@@ -273,7 +273,7 @@ func TestView(t *testing.T) {
 	}
 }
 
-// An interrupted read of a store that does not answer is EINTR, and no fault of the shard.
+// An interrupted read from a store that does not answer is EINTR, not ErrShard.
 func TestInterruptedRead(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "shard.tar")
 	write(t, name, 3, 80_000, "a")

@@ -52,7 +52,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What is no regular file is refused at once: opening a FIFO does not wait for a writer.
+// Only regular files can be opened; opening a FIFO does not wait for a writer.
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
@@ -92,7 +92,7 @@ func soon(t *testing.T, f func()) {
 	testtime.Receive(t, done, "the end of what could hang")
 }
 
-// No cause of an error is lost, and none repeats the name of a file.
+// bare keeps all causes of an error, and removes all file names.
 func TestBare(t *testing.T) {
 	a := &fs.PathError{Op: "sync", Path: "/d/a", Err: unix.EIO}
 	b := &fs.PathError{Op: "close", Path: "/d/a", Err: unix.ENOSPC}

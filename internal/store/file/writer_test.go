@@ -115,7 +115,7 @@ func TestWriterAbort(t *testing.T) {
 	checkFile(t, name, "old")
 }
 
-// A file that is there is replaced only if that was said, whenever it came there.
+// An existing file is replaced only with Replace, whenever it was created.
 func TestWriterExists(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out.tar")
@@ -198,7 +198,7 @@ func TestCreateErrors(t *testing.T) {
 	}
 }
 
-// What a killed process left is removed by the next one with the same output, but not what a living one is writing.
+// Files of a killed process are removed by the next one with the same output, but not those of a running process.
 func TestWriterLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out.tar")
@@ -247,7 +247,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// Ranges are copied from a file of the same file system, of another one, and from what is no file.
+// Ranges can be copied from a file on the same file system, on another one, and from other readers.
 func TestCopyRange(t *testing.T) {
 	content := noise(20 << 20)
 	elsewhere, err := os.MkdirTemp("/dev/shm", "store-test-")
@@ -302,7 +302,7 @@ func TestCopyRange(t *testing.T) {
 	}
 }
 
-// A file that another process has changed in the making is not published.
+// A file that another process has changed before Commit is not published.
 func TestWriterMeddledWith(t *testing.T) {
 	dir := t.TempDir()
 	o := mustCreate(t, filepath.Join(dir, "out"), false)
@@ -357,8 +357,7 @@ func TestWriterDiskFull(t *testing.T) {
 	}
 }
 
-// A resumable temporary file stays when its process does not come to an end, can be read, and goes with the next
-// output.
+// A resumable temporary file stays if its process is killed, can be read, and is removed by the next Commit.
 func TestResumable(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "out")
 	o := create(t, name, store.Options{Resumable: true})

@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// A fault cuts a read, fails it, or both, and ends when it is taken away.
+// A fault shortens a read, fails it, or both, until it is removed.
 func TestFault(t *testing.T) {
 	errFault := errors.New("fault")
 	s := New()
