@@ -38,7 +38,7 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// gzip makes the shards that it is measured with about as small as real pictures and texts.
+// gzip compresses the shards for its measures about as well as real pictures and texts.
 func TestCompressible(t *testing.T) {
 	for _, tt := range []struct {
 		shard       drawn
@@ -244,7 +244,7 @@ func TestPeakOf(t *testing.T) {
 		skip.Without(t, "a file system of its own: %v", err)
 	}
 	defer syscall.Unmount(dir, 0)
-	synctest.Test(t, func(t *testing.T) { // whose clock passes only while the work sleeps
+	synctest.Test(t, func(t *testing.T) { // the clock advances only while the work sleeps
 		const size = 4 << 20
 		peak, err := peakOf(dir, func() error {
 			name := filepath.Join(dir, "a")

@@ -23,7 +23,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Each task can be done in the extracted files, and notices when they are not what they were.
+// Each task works on the extracted files, and detects changes of them.
 func TestTasks(t *testing.T) {
 	b, s := benchIn(t.TempDir()), photos(5)
 	if _, err := b.draw(t.Context(), s); err != nil {
@@ -94,7 +94,7 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// A place is entered once for everything that is done in it, and left even if a task fails.
+// A place is made once for all tasks of a visit, and removed even if a task fails.
 func TestVisit(t *testing.T) {
 	var visits, left int
 	p := place{root: "/mnt", made: "mount", enter: func(context.Context) (func() (memory, error), error) {

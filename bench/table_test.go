@@ -30,7 +30,7 @@ func TestRowsNameMeasures(t *testing.T) {
 	}
 }
 
-// What the report writes, the table reads: times, quantities and rates, and nothing of the base build.
+// The table can read the report: times, quantities and rates, but nothing of the base build.
 func TestReportToTable(t *testing.T) {
 	w := work{10, "members"}
 	ours, peer, peak := timed("by=shardfs", w), timed("by=tar", w), quantity("peak", "B")

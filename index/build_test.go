@@ -117,7 +117,7 @@ func cutTar(t testing.TB, others ...string) []byte {
 	return makeTar(t, names...)
 }
 
-// At every place where a tar can be cut, it is refused, and what was whole before is served.
+// Wherever a tar is cut, Build returns an error and the whole samples before the cut.
 func TestBuildTruncated(t *testing.T) {
 	t.Parallel()
 	for _, others := range [][]string{nil, {"README", "d/", "*", strings.Repeat("long/", 60) + "name"}} {
@@ -171,7 +171,7 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 		t.Errorf("cut at byte %d: %v, want %v", at, err, ErrTruncated)
 		return
 	}
-	// The member that is named is the first that is not whole, or the last one, if the end marker after it is missing.
+	// The error names the first member that is not whole, or the last one if the end marker is missing.
 	row := 0
 	for row < whole.Rows() && whole.Member(row).End <= int64(at) {
 		row++
@@ -186,8 +186,8 @@ func checkTruncated(t *testing.T, plain []byte, whole *Index, at int, x *Index, 
 		!strings.Contains(text, fmt.Sprintf(" %d", at&^(BlockSize-1))) {
 		t.Errorf("cut at byte %d: %v, want that byte or its block named", at, err)
 	}
-	// Of the samples those are served whose last member is known to be the last: the header of another sample's
-	// follows, or an end block.
+	// A sample is included if its last member is known to be the last: a header of another sample or an end block
+	// follows.
 	samples := 0
 	for number := range whole.Samples() {
 		known := whole.End() + BlockSize
@@ -229,7 +229,7 @@ func checkOffsets(t testing.TB, x *Index, size int64) {
 	}
 }
 
-// One end block proves that no member is missing, though not that the writer finished.
+// A single end block proves that no member is missing, but not that the writer has finished.
 func TestBuildOneEndBlock(t *testing.T) {
 	plain := cutTar(t)
 	for _, tt := range []struct {
@@ -263,7 +263,7 @@ func TestBuildTrailing(t *testing.T) {
 	}
 }
 
-// A damaged header is an error that says where, and the samples before it are served.
+// The error for a damaged header has its place, and the samples before it are included.
 func TestBuildDamaged(t *testing.T) {
 	plain := cutTar(t)
 	whole := build(t, plain)
@@ -288,7 +288,7 @@ func TestBuildDamaged(t *testing.T) {
 	}
 }
 
-// A read error is returned as it is, and is no mark of a damaged shard.
+// A read error is returned unchanged, and does not count as damage.
 func TestBuildReadError(t *testing.T) {
 	plain := cutTar(t)
 	broken := errors.New("broken cable")
@@ -305,8 +305,8 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Asking for a member's key, as every check of a member does, does not walk over what is between two samples: with it,
-// it takes about as long as without.
+// Looking up the key of a member, as every check of a member does, takes about as long with many entries between
+// samples as without.
 func TestKeyBeforeManyOutside(t *testing.T) {
 	const n = 20000
 	best := func(outside int64) time.Duration {
@@ -320,7 +320,7 @@ func TestKeyBeforeManyOutside(t *testing.T) {
 		}
 		x := b.Finish((n + outside) * BlockSize)
 		shortest := time.Duration(math.MaxInt64)
-		for range 5 { // another process may have the machine meanwhile
+		for range 5 { // other processes may disturb one measurement
 			begun := time.Now()
 			for row := range n {
 				if x.Key(x.SampleOfRow(row)) != "k" {

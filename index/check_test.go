@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("row %d holds %q, %v, want %q", row, got, err, plain[data:data+size])
 		}
 	}
-	// What was found to agree is not read again.
+	// Headers that agree are not read again.
 	if err := x.Check(0, bytes.NewReader(nil)); err != nil {
 		t.Error(err)
 	}
@@ -73,8 +73,8 @@ type iotestReaderAt struct{}
 
 func (iotestReaderAt) ReadAt([]byte, int64) (int, error) { return 0, io.ErrNoProgress }
 
-// An index file that was changed together with its checksums is caught by the shard's headers: no file is served that
-// the shard does not have under that name.
+// The shard's headers expose an index file that was changed together with its checksums: every served file is in the
+// shard under that name.
 func TestCheckFalseIndex(t *testing.T) {
 	t.Parallel()
 	plain := makeTar(t, "a.x", "b.x", "c.x", "d.x")

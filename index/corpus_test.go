@@ -16,7 +16,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/corpus"
 )
 
-// Tars that most readers agree on and that are damaged for us, after the members that all see, and why.
+// Tars that most readers agree on but that shardfs considers damaged after the members that all find, and why.
 var corpusDamaged = map[string]string{
 	"libarchive__test_compat_plexus_archiver_tar.tar":        "one block of zeros, and then not another one",
 	"libarchive__test_read_format_tar_acl_oob_read.tar":      "a header whose PAX records are none",
@@ -26,9 +26,8 @@ var corpusDamaged = map[string]string{
 	"gofuzz__925cf75bc2b6eb757ac9b555006274dc4a57c375-2.tar": "neither a header nor an end marker",
 }
 
-// Every tar that most readers agree on has the same members for us. It is refused if, after them, it lacks what a
-// whole shard ends with, and for no other reason. What they do not agree on, or take for no tar, is read without
-// harm.
+// shardfs finds the same members as most readers in every tar on which they agree. It refuses such a tar only if it
+// lacks the end of a whole shard. Reading all other files does no harm.
 func TestCorpus(t *testing.T) {
 	files, bar, whole := 0, 0, 0
 	for _, f := range corpus.Archives(t) {
@@ -80,7 +79,7 @@ func TestCorpus(t *testing.T) {
 		files, bar, whole)
 }
 
-// outcome returns what of a corpus.Archive's Want an error says.
+// outcome returns the value of corpus.Archive.Want for an error.
 func outcome(err error) string {
 	switch {
 	case err == nil:
@@ -95,7 +94,7 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-// checkRows checks that each row of an index is what a Scanner finds in the tar, with the same content in a sample's
+// checkRows compares each row of an index with the entry that a Scanner finds in the tar, and the content of samples'
 // members.
 func checkRows(t *testing.T, x *Index, plain []byte) {
 	t.Helper()

@@ -81,7 +81,7 @@ func checkSaved(t testing.TB, f *File) {
 	}
 }
 
-// describeFile returns what an index file says.
+// describeFile returns a description of an index file.
 func describeFile(f *File) []any {
 	list := append(describe(f.Index), f.Origin, f.Format, f.Trailing, f.Cut, f.Map.Plain, f.Map.Piece)
 	if f.Map.Points != nil {
@@ -102,7 +102,7 @@ func difference(got, want []any) string {
 	return fmt.Sprintf("it says %d things, want %d", len(got), len(want))
 }
 
-// describe calls every method of an index and returns what they say.
+// describe calls every method of an index and returns their results.
 func describe(x *Index) []any {
 	list := []any{x.Samples(), x.Rows(), x.Outside(), x.End(), x.Dirs(), fmt.Sprint(x.Extensions())}
 	for row := range x.Rows() {
@@ -146,8 +146,8 @@ func TestFile(t *testing.T) {
 	checkSaved(t, &File{Index: build(t, cutTar(t))})
 }
 
-// An index file has the bytes that the builds before this one wrote, so that each can read the files of the other. A
-// change of these bytes that an older build would misread needs a new version.
+// An index file has the same bytes as in earlier versions, so that old and new versions can read each other's files. A
+// change that an older version would misread needs a new format version.
 func TestFileBytes(t *testing.T) {
 	f := fileOf(t)
 	f.Index.Canonicalize()
@@ -203,7 +203,7 @@ func TestFileDamaged(t *testing.T) {
 	}
 }
 
-// A damaged file that cannot be rebuilt says so and does no harm.
+// A damaged file that cannot be rebuilt gives an error and does no harm.
 func TestFileDamagedForGood(t *testing.T) {
 	t.Parallel()
 	whole := encode(t, fileOf(t))
@@ -238,7 +238,7 @@ func seal(b []byte) {
 	binary.LittleEndian.PutUint32(tail[4*8:], crc32.Checksum(b[meta:len(b)-len(fileMagic)-4], castagnoli))
 }
 
-// Even a file with the right checksums is not trusted: with any numbers in it, no walk leaves it or never ends.
+// Even a file with right checksums is not trusted: whatever its numbers, all reads stay inside it and all walks end.
 func TestFileFalse(t *testing.T) {
 	t.Parallel()
 	whole := encode(t, fileOf(t))
@@ -262,7 +262,7 @@ func TestFileFalse(t *testing.T) {
 	}
 }
 
-// FuzzDecode gives Decode any bytes. What it accepts can be used.
+// FuzzDecode decodes arbitrary bytes. An accepted file can be used without harm.
 func FuzzDecode(f *testing.F) {
 	whole := encode(f, fileOf(f))
 	f.Add(whole, false)
@@ -284,7 +284,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Extents that begin before the first one are none.
+// Extents with a negative row are ignored.
 func TestFalseExtents(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x", "c.x")
 	x := build(t, plain)
@@ -307,7 +307,7 @@ func TestFalseExtents(t *testing.T) {
 	}
 }
 
-// An index file with the right checksums whose rows lead back, over the same sums or members again and again, is
+// An index file with right checksums whose rows go back, so that the same sums or members would be read repeatedly, is
 // refused.
 func TestVerify(t *testing.T) {
 	for story, change := range map[string]func(x *Index, p *checkpoints){

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzScanner gives a Scanner any bytes. What it and archive/tar both take for a whole tar has the same members for
-// both.
+// FuzzScanner scans arbitrary bytes. If both Scanner and archive/tar accept them as a whole tar, they find the same
+// members.
 func FuzzScanner(f *testing.F) {
 	a := rawMember(typeRegular, "a", "12345")
 	end := make([]byte, 2*BlockSize)
@@ -67,7 +67,7 @@ func FuzzScanner(f *testing.F) {
 }
 
 // FuzzSparse gives a Scanner and archive/tar a sparse member of any map: which of the formats it has, how many bytes
-// with its holes, the map in that format, and the stored bytes. What both take has the same content.
+// with its holes, the map in that format, and the stored bytes. If both accept it, they read the same content.
 func FuzzSparse(f *testing.F) {
 	f.Add(byte(0), int64(9), []byte("00000000002\x0000000000002\x0000000000006\x0000000000001\x00"), []byte("abc"))
 	f.Add(byte(0), int64(60), []byte(gnuSparse(60, 30, "", every(2, 30)...)[386:]), []byte(strings.Repeat("abc", 10)))

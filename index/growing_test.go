@@ -12,7 +12,7 @@ import (
 	"testing/iotest"
 )
 
-// A reader of a growing index sees only what the whole index will have, and waits only for what is still missing.
+// A reader of a growing index sees only rows of the whole index, and waits only for missing ones.
 func TestGrowing(t *testing.T) {
 	var names []string
 	for i := range 300 {
@@ -87,7 +87,7 @@ func TestGrowingCancelled(t *testing.T) {
 	<-done
 }
 
-// A shard that ends early shows what is whole of it, and then says so.
+// A shard that ends early shows its whole samples, and then the error.
 func TestGrowingDamaged(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x", "c.x")
 	g := NewGrowing(BuildOptions{})
@@ -109,7 +109,7 @@ func TestGrowingDamaged(t *testing.T) {
 	}
 }
 
-// A reader that is cancelled at the moment when found returns true was not cancelled: what found did counts.
+// If a reader is cancelled at the moment when found returns true, Wait returns nil.
 func TestGrowingFoundAndCancelled(t *testing.T) {
 	for range 50 {
 		g := NewGrowing(BuildOptions{Concurrent: true})
@@ -121,7 +121,7 @@ func TestGrowingFoundAndCancelled(t *testing.T) {
 				looks++
 				switch looks {
 				case 2:
-					close(waits) // as soon as the lock is given back
+					close(waits) // as soon as the lock is released
 				case 3:
 					cancel()
 				}

@@ -56,7 +56,7 @@ func pax(records ...string) []byte {
 	return rawMember(typeExtended, "pax", content)
 }
 
-// TestScannerHeaders reads tars made by hand: what comes before the end marker, as one member says it in the end.
+// TestScannerHeaders reads tars made by hand: several headers that together describe one member.
 func TestScannerHeaders(t *testing.T) {
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	a := rawMember(typeRegular, "a", "12345")
@@ -201,7 +201,7 @@ func TestScannerHeaders(t *testing.T) {
 	}
 }
 
-// entries writes the entries of a tar down.
+// entries describes the entries of a tar.
 func entries(plain []byte) (list []string, err error) {
 	s := NewScanner(bytes.NewReader(plain))
 	for {
@@ -230,7 +230,7 @@ func rawNoChecksum() []byte {
 	return b
 }
 
-// What an error says of the member before the cut is said of that member.
+// The error for a cut describes the right member before the cut.
 func TestScannerNamesTheLastMember(t *testing.T) {
 	long := strings.Repeat("l", 100)
 	first := rawMember(typeRegular, "first"+strings.Repeat("f", 95), "12345")
@@ -267,12 +267,12 @@ func TestScannerNamesTheLastMember(t *testing.T) {
 	}
 }
 
-// An error of reading is passed on as it is, wherever it comes.
+// A read error is returned unchanged, wherever it occurs.
 func TestScannerReadErrors(t *testing.T) {
 	broken := errors.New("broken cable")
 	for _, tt := range []struct {
 		story string
-		read  []byte // before the error
+		read  []byte // bytes before the error
 	}{
 		{"at once", nil},
 		{"in a header", rawHeader(typeRegular, "a", 5)[:100]},

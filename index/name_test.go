@@ -40,7 +40,7 @@ func TestSplitName(t *testing.T) {
 		{"../.a.jpg", "", "", false},
 		{"v.1/.a.jpg", "", "", false},
 
-		// What comes before the base name stays in the key.
+		// The directory stays in the key.
 		{"./a.jpg", "./a", "jpg", true},
 		{"../a.jpg", "../a", "jpg", true},
 		{"/abs/a.jpg", "/abs/a", "jpg", true},
@@ -85,7 +85,7 @@ func TestMemberKey(t *testing.T) {
 	}
 }
 
-// published is the grouping rule in the words of those who publish it, and skipped that of the names to pass over.
+// published is the grouping rule as WebDataset publishes it, and skipped its rule for names to skip.
 var (
 	published = regexp.MustCompile(`^((?:.*/|)[^.]+)[.]([^/]*)$`)
 	skipped   = regexp.MustCompile(`^__[^/]*__($|/)`)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The origin of a local file is kept as the first releases keep it, and shown as they show it.
+// The origin of a local file has the same JSON and the same text as in the first releases.
 func TestOrigin(t *testing.T) {
 	for _, tt := range []struct {
 		o          Origin

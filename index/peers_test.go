@@ -26,7 +26,7 @@ func TestScannerReadsOtherWriters(t *testing.T) {
 	const short, long = 0, 1
 	for _, tt := range []struct {
 		command string // of which OUT is the tar to be written
-		names   int    // the files whose names the format can say
+		names   int    // number of files whose names the format supports
 		sparse  bool   // the sparse files are written with their holes
 	}{
 		{"tar --format=v7 -cf OUT", short, false},
@@ -54,7 +54,7 @@ func TestScannerReadsOtherWriters(t *testing.T) {
 			checkWritten(t, out, len(names[tt.names]), tt.sparse)
 		})
 	}
-	// One process writes all formats: to start Python takes longer than all the rest.
+	// One process writes all formats, because starting Python takes longer than all the rest.
 	t.Run("python3", func(t *testing.T) {
 		t.Parallel()
 		const script = `import os, sys, tarfile
@@ -114,10 +114,10 @@ func checkWritten(t *testing.T, name string, names int, sparse bool) {
 	}
 }
 
-// holes is how long the first sparse file is that writeFiles writes, more than is stored of all others together.
+// holes is the size of the first sparse file of writeFiles, more than the stored bytes of all others together.
 const holes = 1 << 20
 
-// writeFiles writes files of all sorts and returns their names, a link and a directory among them.
+// writeFiles writes files of all sorts and returns their names, including a link and a directory.
 func writeFiles(t *testing.T, dir string, longNames bool) []string {
 	names := []string{
 		"a.txt", "empty.txt", "block.bin", "more.bin", "dir", "old.txt", "script.sh", "link.txt",

@@ -19,16 +19,16 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// member is what two readers of a tar have to agree on: a regular file, and not a link to one.
+// member is a regular file, on which two readers of a tar must agree.
 type member struct {
 	name    string
 	size    int64
 	mtime   int64
 	mode    uint16
-	content string // empty where there is too much of it
+	content string // empty if it is too long
 }
 
-// maxContent is how much content of a member is compared: that of a sparse one can be gigabytes of nothing.
+// maxContent limits the content that is compared: a sparse member can have gigabytes of zeros.
 const maxContent = 8 << 20
 
 func (m member) String() string {
@@ -69,7 +69,7 @@ func contentOf(plain []byte, e *Entry) (string, error) {
 	return string(content), err
 }
 
-// scanAll is scan with a reader that can seek and with some that cannot, which must come to the same result.
+// scanAll is scan with a reader that can seek and with some that cannot, which must give the same result.
 func scanAll(t *testing.T, plain []byte) ([]member, error) {
 	t.Helper()
 	members, err := scan(bytes.NewReader(plain), plain)
@@ -120,7 +120,8 @@ func isSparse(h *tar.Header) bool {
 	return h.Typeflag == tar.TypeGNUSparse
 }
 
-// unknownSparse reports whether a member is said to be sparse, but not in a way that archive/tar or a Scanner reads.
+// unknownSparse reports whether a member is marked as sparse in a format that neither archive/tar nor a Scanner
+// supports.
 func unknownSparse(h *tar.Header) bool {
 	p := paxSparse{major: h.PAXRecords["GNU.sparse.major"], minor: h.PAXRecords["GNU.sparse.minor"],
 		list: []byte(h.PAXRecords["GNU.sparse.map"])}
@@ -144,7 +145,7 @@ func checkSame(t *testing.T, plain []byte) int {
 	return len(got)
 }
 
-// Every tar that archive/tar is tested with is read as archive/tar reads it, but for those that are named here.
+// Every test file of archive/tar is read as archive/tar reads it, except those listed here.
 func TestScannerLikeArchiveTar(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -155,12 +156,12 @@ func TestScannerLikeArchiveTar(t *testing.T) {
 	if len(files) == 0 {
 		skip.Without(t, "the tars in %s", dir)
 	}
-	// What archive/tar takes for a whole tar because its bytes end where a member does.
+	// Files that archive/tar accepts as whole tars because they end where a member ends.
 	unended := []string{
 		"gnu-incremental.tar", "gnu-multi-hdrs.tar", "nil-uid.tar", "pax-multi-hdrs.tar", "pax-path-hdr.tar",
 		"pax-pos-size-file.tar", "ustar-file-reg.tar",
 	}
-	// pax-bad-mtime-file.tar has both faults: archive/tar refuses it for the time, and we for the end.
+	// pax-bad-mtime-file.tar has two faults: archive/tar refuses it for the time, and a Scanner for the end.
 	differ := map[string]string{
 		"pax-nul-xattrs.tar": "extended attributes are not read",
 		"invalid-go17.tar":   "Go before 1.8 wrote such names wrongly in files over 8 GiB; no other reader mends that",
@@ -186,7 +187,7 @@ func TestScannerLikeArchiveTar(t *testing.T) {
 	}
 }
 
-// Wherever a shard is cut, in a member or between two, that is noticed.
+// Every cut of a shard, in a member or between two, is detected.
 func TestEveryCutIsNoticed(t *testing.T) {
 	plain := twentyMembers()
 	if err := scanError(bytes.NewReader(plain)); err != nil {
@@ -248,8 +249,8 @@ func scanError(r io.Reader) error {
 	}
 }
 
-// readTestdata returns the tar in a file that may be encoded. What is longer than 2 MiB is a sparse map that both
-// refuse before that.
+// readTestdata returns the tar in a file that may be encoded, at most 2 MiB of it: longer ones have a sparse map that
+// both readers refuse before that.
 func readTestdata(t *testing.T, file string) []byte {
 	f, err := os.Open(file)
 	if err != nil {
@@ -290,7 +291,7 @@ func BenchmarkScanner(b *testing.B) {
 	})
 }
 
-// The type of an entry is what it is read as.
+// The type of an entry is the type as which it is read.
 func TestScannerTypes(t *testing.T) {
 	s := NewScanner(bytes.NewReader(makeTar(t, "*", "a.x", "d/", "s->", "h=>", "f|", "c#")))
 	for _, want := range []byte{tar.TypeXGlobalHeader, tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink,
@@ -301,7 +302,7 @@ func TestScannerTypes(t *testing.T) {
 	}
 }
 
-// What follows the end marker can be read, of any length and by any reader.
+// Bytes after the end marker can be read, however many, and with any reader.
 func TestScannerRest(t *testing.T) {
 	plain := makeTar(t, "a.x", "b.x")
 	for _, rest := range []string{"", "x", strings.Repeat("rest", maxChunk)} {

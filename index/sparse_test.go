@@ -51,7 +51,7 @@ func paxSparse10(size, stored int64, text, content string) []byte {
 	return append(tar, make([]byte, -len(tar)&(BlockSize-1))...)
 }
 
-// paxSparse0 returns a sparse member of what these records say, without their common prefix.
+// paxSparse0 returns a sparse member with these records, given without their common prefix.
 func paxSparse0(content string, records ...string) []byte {
 	for i := range records {
 		records[i] = "GNU.sparse." + records[i]
@@ -206,8 +206,8 @@ func every(step int64, n int) []Extent {
 	return extents
 }
 
-// A map of as many extents as may be costs little more memory than these take, and one that is said to be long and is
-// not there costs none.
+// A map with the largest number of extents needs little more memory than they do, and one that only claims to be long
+// needs none.
 func TestSparseMemory(t *testing.T) {
 	lines := fmt.Appendln(nil, maxExtents)
 	for i := range int64(maxExtents) {
@@ -247,7 +247,7 @@ func TestSparseMemory(t *testing.T) {
 	}
 }
 
-// What a reader of sparse content reads at any offset is what the content has there once it is written out.
+// Reads of sparse content at any offset return the same bytes as the expanded content.
 func TestSparseReader(t *testing.T) {
 	const seed = 1
 	random := rand.New(rand.NewPCG(seed, seed))
@@ -322,7 +322,7 @@ func TestSparseReaderErrors(t *testing.T) {
 	}
 }
 
-// Extents that no map has can come from a forged index file. They give wrong bytes or an error.
+// Invalid extents can come from a forged index file. They give wrong bytes or an error, but do no harm.
 func TestSparseReaderHostile(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	number := func() int64 {

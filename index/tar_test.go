@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A tar in these tests is written down as the names of its members. What a name ends in tells the kind: a slash a
-// directory, "->" a symlink, "=>" a hard link, "|" a FIFO, "#" a device; everything else is a regular file that holds
-// its own name. "*" alone is a global header.
+// A tar in these tests is given as the names of its members. The end of a name is the type: a slash is a directory,
+// "->" a symlink, "=>" a hard link, "|" a FIFO, "#" a device; everything else is a regular file whose content is its
+// name. "*" alone is a global header.
 func makeTar(t testing.TB, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -80,8 +80,8 @@ func indexOf(t testing.TB, names ...string) *Index {
 	return b.Finish(int64(len(names)) * 2 * BlockSize)
 }
 
-// outline writes the view of an index down, a line for each sample: its path, a colon, its files; after an equals sign
-// its key if the path is another one; and after a plus sign how many entries are among its members.
+// outline describes the view of an index, a line per sample: its path, a colon, its files; after an equals sign its key
+// if that differs from the path; and after a plus sign how many entries outside samples are among its members.
 func outline(x *Index) []string {
 	var lines []string
 	for number := range x.Samples() {

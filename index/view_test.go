@@ -63,7 +63,7 @@ func TestEscapeKey(t *testing.T) {
 			t.Errorf("KeyOfPath(%q) = %q, want %q", tt.path, back, tt.key)
 		}
 	}
-	// A path that no key is shown under is that of a new directory, and is the key.
+	// A path under which no key is shown is that of a new directory, and is its key.
 	for _, path := range []string{"%41", "%2e%2E", "%73ample.x", "a/sample.x", "a/%2525/%41", "%~x", "a~2%~"} {
 		if got := KeyOfPath(path); got != path {
 			t.Errorf("KeyOfPath(%q) = %q, want the path itself", path, got)
@@ -71,8 +71,7 @@ func TestEscapeKey(t *testing.T) {
 	}
 }
 
-// checkEscape checks what must hold of every key: its path can be a path, gives the key back, and is that of no other
-// key.
+// checkEscape checks every key's path: it is valid, can be converted back to the key, and is not that of another key.
 func checkEscape(t *testing.T, key string) (path string) {
 	t.Helper()
 	path = escapeKey(key)
@@ -85,7 +84,7 @@ func checkEscape(t *testing.T, key string) (path string) {
 	if strings.Count(path, "/") != strings.Count(key, "/") {
 		t.Errorf("escapeKey(%q) = %q, which has other components", key, path)
 	}
-	// Only a name that was shortened has this in it, and only that one does not give the key back.
+	// Only a shortened name contains this, and only a shortened name cannot be converted back.
 	if back := KeyOfPath(path); back != key && !strings.Contains(path, "%~") {
 		t.Errorf("KeyOfPath(%q) = %q, want %q", path, back, key)
 	}
@@ -222,7 +221,7 @@ func TestPaths(t *testing.T) {
 		{[]string{"a~2", "a", "b", "a"}, []string{"a~2", "a", "b", "a~3"}},
 		{[]string{"a", "a~2", "a", "a~3", "a"}, []string{"a", "a~2", "a~3", "a~3~2", "a~4"}},
 		{[]string{"a", "b", "a", "a~2/c", "a~2"}, []string{"a", "b", "a~2", "a~2/c", "a~2~2"}},
-		// a directory that only leads on is taken too
+		// a directory with only subdirectories has the name, too
 		{[]string{"a~2/c", "a", "b", "a"}, []string{"a~2/c", "a", "b", "a~3"}},
 		{[]string{"", "b", ""}, []string{"%", "b", "%~2"}},
 		{[]string{"%~2", "", "b", ""}, []string{"%25~2", "%", "b", "%~2"}},
@@ -267,8 +266,7 @@ func indexOfKeys(t *testing.T, keys ...string) *Index {
 	return b.Finish(int64(len(keys)) * 2 * BlockSize)
 }
 
-// checkView checks what must hold of the view of every index: each directory and each file in it has one name, by which
-// it is found again.
+// checkView checks the view of an index: each directory and each file in it has one name, by which it can be found.
 func checkView(t testing.TB, x *Index) {
 	t.Helper()
 	seen := 0

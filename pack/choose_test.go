@@ -58,7 +58,7 @@ func counted(samples iter.Seq2[Sample, error], freed *int) iter.Seq2[Sample, err
 	}
 }
 
-// An error of the samples, or of freeing one, is passed on, and nothing after it.
+// After an error of the samples, or of freeing one, nothing more is yielded.
 func TestChoiceErrors(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	broken := errors.New("broken")

@@ -62,9 +62,8 @@ func FuzzPackRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzReshape sorts, shuffles, joins and splits a tar made of any names. All samples are there afterwards, in some
-// order, each with the bytes that were measured; joined with nothing they are what they were, and split they are
-// together what they are in one.
+// FuzzReshape sorts, shuffles, joins and splits a tar made of any names. Afterwards all samples are there, each with
+// the measured size; joining with an empty shard changes nothing, and concatenated splits equal the unsplit output.
 func FuzzReshape(f *testing.F) {
 	f.Add("a.x|a.y|b.x|c.y|c.x|d.x", uint8(2), uint64(1))
 	f.Add("d/|a.x|README|a.y|l->|b.x|*|__meta__/a|c.x|a.z", uint8(1), uint64(9))
@@ -127,7 +126,7 @@ func FuzzReshape(f *testing.F) {
 	})
 }
 
-// fuzzedTar returns a tar of those of these names that its format can say. What their ends mean is said at makeTar.
+// fuzzedTar returns a tar of those of the names that its format supports; see makeTar for their meaning.
 func fuzzedTar(names []string, format tar.Format, size int) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

@@ -22,7 +22,7 @@ func TestJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkReaders(t, out.Bytes())
-	// Of a key that comes again in the other shard, the first sample counts.
+	// If the other shard has a key more than once, its first sample counts.
 	const want = "d/ a.x README d/b.x d/b.y d/b.t.u d/b.z c.y=new c.z a.y n.y=1 n.x"
 	if got := listing(t, out.Bytes()); got != want {
 		t.Errorf("%s\nwant %s", got, want)
@@ -38,7 +38,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// Joined with nothing, samples are as they were, to the last byte.
+// Joined with an empty shard, samples do not change by a byte.
 func TestJoinNothing(t *testing.T) {
 	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "after the end"...)
 	s := newShard(t, plain)
@@ -56,7 +56,8 @@ func TestJoinNothing(t *testing.T) {
 	}
 }
 
-// An extension that both have is an error that names key and extension, and so is one that the other has twice.
+// An extension that both samples have is an error with key and extension, and so is one that the other sample has
+// twice.
 func TestJoinClash(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y"))
 	for _, names := range [][]string{{"b.z", "b.y"}, {"a.x"}, {"a.z", "a.z"}} {
@@ -74,7 +75,7 @@ func TestJoinClash(t *testing.T) {
 	}
 }
 
-// What was added can be sorted by, and selected.
+// Samples can be sorted by added members, and added members can be selected.
 func TestJoinThenSort(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	labels := classes(t, "a=3", "b=1", "c=2")

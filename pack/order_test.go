@@ -63,7 +63,7 @@ func TestSort(t *testing.T) {
 			t.Errorf("by %q: %s, want %s", tt.ext, got, tt.want)
 		}
 	}
-	// What was changed is sorted by what it is now, several shards together.
+	// Changed members are sorted by their new content, over several shards.
 	two := classes(t, "y=0", "z=8")
 	both := join(All(s.base, s.dirs(changes{"d": {write("sample.cls", "1")}, "c": dropped})), Shard(two.base))
 	if got, want := strings.Join(keys(t, sortSamples(both, "cls")), " "), "y d b a B z e f"; got != want {

@@ -96,7 +96,7 @@ func (s shard) dir(number int, edits ...edit) Dir {
 	return f
 }
 
-// changes says what has been done to which sample, by its path.
+// changes are the edits of samples, by path.
 type changes map[string][]edit
 
 // dirs returns the directories of all samples, changed, and new ones after them.
@@ -112,7 +112,7 @@ func (s shard) dirs(c changes, added ...Dir) dirs {
 	return append(list, added...)
 }
 
-// dropped is what changes say of a sample whose directory was removed.
+// dropped marks a sample whose directory was removed.
 var dropped = []edit{nil}
 
 // dirs is a Source.
@@ -152,7 +152,7 @@ func remove(name string) edit {
 	}
 }
 
-// rename gives a file another name. That it is unchanged stays known.
+// rename gives a file another name. It still counts as unchanged.
 func rename(from, to string) edit {
 	return func(f *Dir) {
 		remove(to)(f)
@@ -164,7 +164,7 @@ func rename(from, to string) edit {
 	}
 }
 
-// special puts something into a directory that is no regular file.
+// special adds a file to a directory that is not a regular file.
 func special(name string, mode fs.FileMode) edit {
 	return func(f *Dir) {
 		remove(name)(f)
@@ -203,7 +203,7 @@ func packed(b Base, s Source, o Options) ([]byte, Summary, error) {
 	return out.Bytes(), w.Summary(), err
 }
 
-// mustPack is packed for what has to succeed. It checks that the output is a tar that all readers read alike.
+// mustPack is packed, but fails the test after an error. It checks that all readers read the output alike.
 func mustPack(t *testing.T, b Base, s Source, o Options) ([]byte, Summary) {
 	t.Helper()
 	out, sum, err := packed(b, s, o)
@@ -237,7 +237,7 @@ func headers(t *testing.T, plain []byte) (list []*tar.Header, contents []string)
 	}
 }
 
-// listing writes the members of a tar down: a name, and the content after an equals sign unless it is the name.
+// listing describes the members of a tar: a name, and the content after an equals sign unless it equals the name.
 func listing(t *testing.T, plain []byte) string {
 	t.Helper()
 	var words []string
@@ -255,8 +255,8 @@ func listing(t *testing.T, plain []byte) string {
 	return strings.Join(words, " ")
 }
 
-// Packing what was not touched reproduces the shard, whichever writer made it, and whether or not the output can copy
-// by itself.
+// Packing unchanged samples reproduces the shard, whichever program has written it, and whether or not the output can
+// copy ranges.
 func TestPackUntouched(t *testing.T) {
 	names := []string{"a.jpg", "a.cls", "b.jpg", "b.cls", "a.jpg", "a.jpg", "d.v1/c.seg.png"}
 	odd := []string{"d/", "a.jpg", "README", "a.cls", "a.x->", "__meta__/x", "b.jpg", "*", "b.cls", ".hidden", "e/"}
@@ -530,7 +530,7 @@ func TestPackHeaders(t *testing.T) {
 	}
 }
 
-// A header that archive/tar refuses gives a time and no owner.
+// If archive/tar refuses a header, its time is used but not its owner.
 func TestPackOddHeader(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -570,7 +570,7 @@ func TestPackTimes(t *testing.T) {
 
 func first[A, B any](a A, _ B) A { return a }
 
-// What ustar cannot say is said in an extended header, and nothing else.
+// Only values that ustar does not support are in an extended header.
 func TestPackExtendedHeaders(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
 	for _, tt := range []struct {
@@ -598,7 +598,7 @@ func TestPackExtendedHeaders(t *testing.T) {
 	}
 }
 
-// A file of 8 GiB and more has its size in an extended header. That it ends early is noticed.
+// A file of 8 GiB and more has its size in an extended header. If it ends early, that is an error.
 func TestPackBigFile(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
 	var out bytes.Buffer
@@ -685,7 +685,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// A write error ends the packing, wherever it comes.
+// A write error ends the packing, wherever it occurs.
 func TestPackWriteErrors(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x", "d.x"))
 	source := s.dirs(changes{"b": {write("sample.y", strings.Repeat("long", 1000))}, "c": {move("e")}})
@@ -729,7 +729,7 @@ func TestPackShortShard(t *testing.T) {
 	}
 }
 
-// Where a shard is cut, its whole samples are packed, with an end of their own.
+// If a shard is cut, its whole samples are packed, with a new end marker.
 func TestPackTruncated(t *testing.T) {
 	whole := makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y", "c.x")
 	for at := 512; at < len(whole); at += 100 {
@@ -756,8 +756,8 @@ func TestPackMovedUntouched(t *testing.T) {
 	}
 }
 
-// An output of two shards has an end of its own; an output of one shard has the end of that shard, even if there are
-// empty ones around it.
+// An output of two shards has a new end; an output of one shard has the end of that shard, even with empty shards
+// before and after it.
 func TestPackTwoShards(t *testing.T) {
 	one := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x"))
 	two := newShard(t, append(makeTar(t, tar.FormatUSTAR, "b.x"), "after the end"...))

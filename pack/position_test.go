@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Going on at a mark, wherever it is, gives the bytes of a Writer that was not interrupted.
+// Continuing at any position gives the same bytes as a Writer that was not interrupted.
 func TestResume(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "README", "a.x", "a.y", "dir/", "b.x", "link->", "b.y",
 		"c.x", "LICENSE"))

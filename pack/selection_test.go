@@ -78,7 +78,7 @@ func TestFieldsTwice(t *testing.T) {
 	}
 }
 
-// Fields see what a directory holds now.
+// A selection applies to the current files of a directory.
 func TestFieldsOfChanged(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.jpg", "a.cls"))
 	fields, err := ParseSelection("cls png=ppm txt")

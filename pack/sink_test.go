@@ -52,7 +52,7 @@ func TestSinkRanges(t *testing.T) {
 	}
 }
 
-// fullCopier is an output that copies itself and has little room.
+// fullCopier is an output with CopyRange and little space.
 type fullCopier struct{ *limitedWriter }
 
 func (c fullCopier) CopyRange(src io.ReaderAt, off, n int64) error {

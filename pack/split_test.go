@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Measure returns what is then written, to the byte, with every change of a sample, and reads no content.
+// Measure returns exactly the size that Write then writes, for every kind of change, and reads no content.
 func TestMeasure(t *testing.T) {
 	plain := makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "l->", "b.y", "c.x",
 		strings.Repeat("long", 40)+".x", "e/")
@@ -68,7 +68,7 @@ func unread(s Sample) Sample {
 	return s
 }
 
-// Tars that continue each other hold together what one alone does, whichever samples each has.
+// Tars that continue each other contain together the same as a single one, wherever they are split.
 func TestContinue(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "d/", "a.x", "README", "a.y", "NOTES", "b.x", "l->",
 		"b.y", "c.x", "e/"))

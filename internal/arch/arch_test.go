@@ -78,26 +78,27 @@ func forTests(name string) bool {
 		name == "internal/store/storetest"
 }
 
-// only lists who, beside programs and packages for tests, may import a package of this module.
+// only lists the packages that may import a package of this module, besides programs and packages for tests.
 var only = map[string][]string{
 	"fusefs":              {"internal/server", "internal/mounts"},
 	"internal/store/file": {"internal/output", "internal/shard", "internal/view"}, // where no store is given
 }
 
-// never lists what a package does not even come to through others; what ends in a slash stands for everything below.
+// never lists packages that a package must not import, even indirectly; a name that ends in a slash means all packages
+// below it.
 var never = map[string][]string{
 	"index": {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/"},
 	"pack": {"net", "os/exec", "flag", "github.com/hanwen/", "github.com/spf13/", module + "fusefs",
 		module + "internal/runner", module + "internal/overlay"},
 }
 
-// neverItself lists what a package does not import itself, although the standard library it imports does.
+// neverItself lists packages that a package must not import directly, although the standard library may.
 var neverItself = map[string][]string{
 	"index": {"os", "io/fs", "path/filepath"},
 }
 
-// programsOnly lists what is for programs alone: they read flags and environment, write messages and exit. Of a
-// package in which "*" stands for every name, even the import is.
+// programsOnly lists functions that only programs may use: they read flags and environment, write messages and exit.
+// "*" means that only programs may import the package.
 var programsOnly = map[string][]string{
 	"flag":                   {"*"},
 	"github.com/spf13/pflag": {"*"},
@@ -198,7 +199,7 @@ func (p goPackage) imports() (ours, outside []string) {
 	return ours, slices.Compact(outside)
 }
 
-// Where a shard is an *os.File is known to the local store alone.
+// Only the local store knows that a shard is an *os.File.
 func TestNoFiles(t *testing.T) {
 	for _, p := range packages(t) {
 		if !slices.Contains([]string{"internal/store", "internal/codec", "index", "internal/view"}, p.base()) {
@@ -293,9 +294,9 @@ func TestManners(t *testing.T) {
 	}
 }
 
-// A package variable is written once, where it is declared: an error, a table, a pattern. So nothing may assign to
-// one or to a part of it or take its address, and none may be of a kind that is there to be changed. What this cannot
-// see is a change through a copy of a slice or a map.
+// A package variable is set only in its declaration: an error, a table, a pattern. So no code may assign to one or to a
+// part of it or take its address, and none may have a type that is meant to be changed. This test cannot see changes
+// through a copy of a slice or a map.
 func TestPackageVariables(t *testing.T) {
 	for _, p := range packages(t) {
 		fset := token.NewFileSet()

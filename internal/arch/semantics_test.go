@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// outside matches what a test opens that is no part of the repository.
+// outside matches paths outside the repository in tests.
 var outside = regexp.MustCompile(`"(\.\./)+shared\b`)
 
-// Every sentence of docs/semantics.md names tests. The tests are there, and need nothing that a clone lacks.
+// Every sentence of docs/semantics.md names tests. The tests exist, and need no files that a clone lacks.
 func TestSemantics(t *testing.T) {
 	const root = "../.."
 	text, err := os.ReadFile(filepath.Join(root, "docs/semantics.md"))

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What a reader can take in at a time. Tests may be longer, but not wider.
+// Limits for readability. Tests may be longer, but not wider.
 const (
 	maxFile     = 400 // lines
 	maxFunction = 60  // lines

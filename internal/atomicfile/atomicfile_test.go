@@ -26,7 +26,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// names returns what a directory holds, in order.
+// names returns the sorted names in a directory.
 func names(t *testing.T, dir *os.File) (list []string) {
 	t.Helper()
 	for name, err := range Names(dir) {
@@ -78,7 +78,7 @@ func TestCommitAndAbort(t *testing.T) {
 	}
 }
 
-// Of two processes that write the same file, one is refused, unless they may both.
+// Of two processes that write the same file, one gets ErrBusy, unless Shared is set.
 func TestBusy(t *testing.T) {
 	dir := openDir(t)
 	f, err := Create(dir, "x", Options{Replace: true})
@@ -102,7 +102,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// What killed processes leave goes with the next writer; a resumable file is there until the name is committed.
+// Files of killed processes are removed by the next writer; a resumable file stays until the name is committed.
 func TestLeftovers(t *testing.T) {
 	dir := openDir(t)
 	old := filepath.Join(dir.Name(), ".x.shardfs-OLD")
@@ -166,7 +166,7 @@ func TestNamesBeforeAnError(t *testing.T) {
 	}
 }
 
-// What is published by links, where renaming knows no flags, keeps the same promise.
+// Publishing by hard links, on file systems without rename flags, gives the same guarantees.
 func TestLink(t *testing.T) {
 	dir := openDir(t)
 	for i, want := range []error{nil, fs.ErrExist} {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A file without a name can be written and read, and nobody else sees it.
+// A file without a name can be written and read, and no other process sees it.
 func TestUnnamed(t *testing.T) {
 	dir := t.TempDir()
 	f, err := Unnamed(dir)

@@ -14,8 +14,8 @@ import (
 // fuzzPlain is the most that a fuzzed input may decode to.
 const fuzzPlain = 8 << 20
 
-// fuzzDecoder compares a decoder with another reader of the format: what that one reads without an error, the decoder
-// reads too, and before an error both return the same. Decoding from any place that was offered gives the rest.
+// fuzzDecoder compares a decoder with another reader of the format: input that the reader accepts, the decoder accepts
+// too, and before an error both return the same bytes. Decoding from any offered place gives the rest.
 func fuzzDecoder(t *testing.T, f Format, data []byte, other io.Reader) {
 	want, wantErr := io.ReadAll(io.LimitReader(other, fuzzPlain))
 	d, err := newDecoder(f, maxHistory, nil)
@@ -77,7 +77,7 @@ func FuzzZstd(f *testing.F) {
 	})
 }
 
-// Each frame of a map that was read decodes to what the map says, or not at all.
+// Each frame of a map from ReadMap decodes to the size in the map, or not at all.
 func FuzzZstdMap(f *testing.F) {
 	frames, table := zstdFrames(f, false, text(500, 1), noise(50, 1))
 	_, sums := zstdFrames(f, true, text(500, 1), noise(50, 1))

@@ -19,8 +19,8 @@ type packed struct {
 	name   string
 	format Format
 	plain  []byte
-	points int  // the least that are offered
-	sums   bool // cover all plain bytes
+	points int  // minimum number of offered places
+	sums   bool // checksums cover all plain bytes
 	data   func(t *testing.T) []byte
 }
 
@@ -141,7 +141,7 @@ func TestDecoders(t *testing.T) {
 			data := p.data(t)
 			points := testWhole(t, p, data)
 			testResume(t, p, data, points)
-			if len(p.plain) > 100_000 { // or the race detector takes its time
+			if len(p.plain) > 100_000 { // otherwise too slow with the race detector
 				return
 			}
 			testCut(t, p, data, points)
@@ -237,8 +237,8 @@ func testCut(t *testing.T, p packed, data []byte, points []Checkpoint) {
 	}
 }
 
-// wholeAt reports whether plain bytes are all that data up to a cut holds, because the cut is between two frames or
-// streams or after the last one.
+// wholeAt reports whether data is valid up to a cut, because the cut is between two frames or streams or after the last
+// one.
 func wholeAt(p packed, points []Checkpoint, data []byte, cut, plain int) bool {
 	for _, c := range points {
 		if c.Member && int(c.In) >= cut {
@@ -295,7 +295,7 @@ func testBroken(t *testing.T, p packed, data []byte) {
 	}
 }
 
-// What follows a shard is treated as the format's own tool treats it.
+// Bytes after a shard are treated as by the format's own tool.
 func TestDecodersTrailing(t *testing.T) {
 	plain := text(100_000, 1)
 	for _, tt := range []struct {

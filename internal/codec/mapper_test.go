@@ -62,7 +62,7 @@ func TestMapGrows(t *testing.T) {
 	}
 }
 
-// A pass that is ended early leaves a map of what was read.
+// A pass that is ended early leaves a map of the bytes that were read.
 func TestReaderClose(t *testing.T) {
 	plain := text(1<<20, 1)
 	gz := compress(t, plain, 6)
@@ -78,7 +78,7 @@ func TestReaderClose(t *testing.T) {
 		if _, err := z.ReadAt(t.Context(), got, 0); err != nil {
 			t.Errorf("%d bytes read before Close: %v", n, err)
 		} else {
-			same(t, got, plain) // z has never heard of Close
+			same(t, got, plain) // Close of the pass does not affect z
 		}
 		if _, err := pass.Read(make([]byte, 1)); err == nil || err == io.EOF {
 			t.Errorf("read after Close: %v", err)

@@ -13,7 +13,7 @@ import (
 	"testing/iotest"
 )
 
-// source counts what is read from a shard.
+// source counts the bytes that are read from a shard.
 type source struct {
 	*bytes.Reader
 	n atomic.Int64
@@ -77,7 +77,7 @@ func TestReaderAtContract(t *testing.T) {
 // Sequential readers share one decode, in whatever order they take turns.
 func TestReadersGoForward(t *testing.T) {
 	const readers, piece, span = 8, 32 << 10, 256 << 10
-	plain := noise(9<<20, 4) // more than is kept
+	plain := noise(9<<20, 4) // more than the cache holds
 	gz := compress(t, plain, 0)
 	m := mapOf(t, gz, span)
 
@@ -150,7 +150,7 @@ func TestReadBackwards(t *testing.T) {
 }
 
 func TestReadAtOnce(t *testing.T) {
-	plain := noise(9<<20, 6) // more than is kept
+	plain := noise(9<<20, 6) // more than the cache holds
 	gz := members(t, plain, 300_000)
 	z := openAt(t, bytes.NewReader(gz), len(gz), mapOf(t, gz, 512<<10))
 	var running sync.WaitGroup
@@ -231,7 +231,7 @@ func TestReadAtVerifies(t *testing.T) {
 	}
 }
 
-// Maps come from files, which can hold anything.
+// Maps come from files, which can have any content.
 func TestReadAtBadMap(t *testing.T) {
 	plain := text(100_000, 3)
 	gz := compress(t, plain, 6)

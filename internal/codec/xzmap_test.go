@@ -53,7 +53,7 @@ func TestXZMap(t *testing.T) {
 	}
 }
 
-// A damaged index is not believed.
+// A damaged index is not used.
 func TestXZMapDamaged(t *testing.T) {
 	plain := text(30_000, 1)
 	data := pipe(t, plain, "xz", "-0", "-T2", "--block-size=5000", "-c")

@@ -36,7 +36,7 @@ func zstdFrames(t testing.TB, sums bool, pieces ...[]byte) (frames, table []byte
 	return frames, append(head, table...)
 }
 
-// A map is found where it is true, and nowhere else.
+// A map is returned only if it is right.
 func TestZstdMap(t *testing.T) {
 	a, b := text(50_000, 1), text(1000, 2)
 	plain := slices.Concat(a, b)
@@ -105,7 +105,7 @@ func checkFrames(t *testing.T, data []byte, m Map) {
 	}
 }
 
-// What is written beside the data is found whole or not at all.
+// Extra bytes are found whole or not at all.
 func TestZstdNotes(t *testing.T) {
 	plain, extra := text(10_000, 1), noise(100_000, 2)
 	data := packZstd(t, plain, 1, 1, extra)
@@ -134,7 +134,7 @@ func TestZstdNotes(t *testing.T) {
 	}
 }
 
-// A table that claims more than there is costs nothing.
+// A table that claims too much needs no memory.
 func TestZstdTableClaims(t *testing.T) {
 	for _, tail := range []string{
 		"\xff\xff\xff\xff\x00" + zstdTableEnd,

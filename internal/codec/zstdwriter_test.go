@@ -34,7 +34,7 @@ func packZstd(t testing.TB, plain []byte, level, workers int, extra []byte) []by
 	return b.Bytes()
 }
 
-// The output is the same for any number of workers, is the plain bytes for zstd, and has a map that is true.
+// The output is the same for any number of workers, zstd can decode it, and its map is right.
 func TestZstdWriter(t *testing.T) {
 	mixed := slices.Concat(
 		text(1_100_000, 1), make([]byte, 1_100_000), noise(400_000, 1), jpegLike(600_000, 1), text(99, 2))
@@ -188,7 +188,7 @@ func TestZstdWriterFailed(t *testing.T) {
 	})
 }
 
-// fullWriter takes so many bytes.
+// fullWriter fails after a number of bytes.
 type fullWriter struct {
 	room int
 	err  error

@@ -8,7 +8,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 )
 
-// FuzzImport imports arbitrary bytes. What is accepted is consistent, and what passes Check is what the shard holds.
+// FuzzImport imports arbitrary bytes. An accepted index is consistent, and one that passes Check describes the shard.
 func FuzzImport(f *testing.F) {
 	s := shardOf(f, makeTar(f, golden...))
 	formats := []Format{WDS2IDX, Energon, HuggingFace}
@@ -47,7 +47,7 @@ func FuzzImport(f *testing.F) {
 		if verifyErr != nil {
 			return
 		}
-		// What passes Check has every member of a sample that the format does not leave out.
+		// An index that passes Check has every sample member that the format does not leave out.
 		switch format {
 		case Energon:
 			if len(h.starts) != s.Index.Samples()+1 {

@@ -19,7 +19,7 @@ func mustImport(t testing.TB, f Format, text string, size int64) *Imported {
 	return h
 }
 
-// What is exported can be imported, and passes Check for its shard and no other.
+// An exported index can be imported, and passes Check for its shard and no other.
 func TestRoundTrip(t *testing.T) {
 	other := shardOf(t, makeTar(t, file{"z.jpg", "other"}))
 	for story, files := range map[string][]file{
@@ -174,7 +174,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// What cannot be the index of any shard of that size is refused.
+// An index that cannot be of any shard of that size is refused.
 func TestImportMalformed(t *testing.T) {
 	const size = 10_240
 	digits := strings.Repeat("0", 64)

@@ -139,7 +139,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What readers of the format would get wrong is not exported.
+// A shard that readers of the format would read wrongly is not exported.
 func TestExportRefused(t *testing.T) {
 	all := []Format{WDS2IDX, Energon, HuggingFace}
 	for _, tt := range []struct {

@@ -47,7 +47,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkBareLoop is what anybody would write: two goroutines that start commands. It captures no output.
+// BenchmarkBareLoop is the obvious loop: two goroutines that start commands. It captures no output.
 func BenchmarkBareLoop(b *testing.B) {
 	for _, argv := range [][]string{{"true"}, {"echo", "x"}} {
 		b.Run(argv[0], func(b *testing.B) {

@@ -106,8 +106,8 @@ func noLeaks(t *testing.T) {
 	})
 }
 
-// withinTimeout calls f with longer and longer timeouts until it reports that the timeout was long enough for what
-// has to come before it: on a busy machine, a shell may take long to start.
+// withinTimeout calls f with increasing timeouts until f reports that the timeout was long enough: on a busy machine, a
+// shell may take long to start.
 func withinTimeout(t *testing.T, f func(timeout time.Duration) bool) {
 	t.Helper()
 	limit := testtime.Limit(t, 10*time.Second)
@@ -118,7 +118,7 @@ func withinTimeout(t *testing.T, f func(timeout time.Duration) bool) {
 	}
 }
 
-// pids returns the numbers in text, of which there must be n.
+// pids returns the n process IDs in text.
 func pids(t *testing.T, text string, n int) []int {
 	t.Helper()
 	var all []int
@@ -321,8 +321,8 @@ func TestNoTimeout(t *testing.T) {
 	}
 }
 
-// What a command leaves in the background holds the pipe open, but neither holds up the job nor outlives it: when the
-// result is there, the command's group is empty, so that nothing can write later.
+// Background processes of a command keep the pipe open, but neither delay the job nor outlive it: when the result is
+// there, the command's group is empty, so that nothing can write later.
 func TestBackground(t *testing.T) {
 	noLeaks(t)
 	start := time.Now()
@@ -336,7 +336,7 @@ func TestBackground(t *testing.T) {
 	}
 }
 
-// What left the process group lives on, but cannot hold up the job, however much it writes.
+// A process that has left the process group survives, but cannot delay the job, however much it writes.
 func TestEscaped(t *testing.T) {
 	for _, script := range []string{"sleep 100", "yes 2>/dev/null; sleep 100"} {
 		t.Run(script, func(t *testing.T) {
@@ -588,7 +588,7 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
-// A relative Argv[0] is found from the caller's directory; what cannot be started fails the job.
+// A relative Argv[0] is relative to the caller's directory; a command that cannot be started fails the job.
 func TestStart(t *testing.T) {
 	noLeaks(t)
 	t.Chdir(t.TempDir())
@@ -673,7 +673,7 @@ func TestNextBesideLoop(t *testing.T) {
 	}
 }
 
-// A command dies with the process that runs it, however that dies.
+// A command dies with the process that runs it, however that ends.
 func TestParentDeath(t *testing.T) {
 	dir := t.TempDir()
 	helper := exec.Command("/proc/self/exe")

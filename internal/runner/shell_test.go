@@ -42,7 +42,7 @@ func TestCommandLine(t *testing.T) {
 		if shell := []string{DefaultShell, "-c", tt.text}; slices.Equal(argv, shell) == tt.direct {
 			t.Errorf("CommandLine(%q) = %q", tt.text, argv)
 		}
-		// Either way means the same.
+		// Both ways give the same result.
 		want, wantErr := exec.Command(DefaultShell, "-c", tt.text).CombinedOutput()
 		got, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 		if string(got) != string(want) || (err == nil) != (wantErr == nil) {

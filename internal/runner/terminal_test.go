@@ -9,8 +9,8 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// A command sees a terminal of the right width, and what it writes arrives byte for byte, also more than a terminal
-// holds.
+// A command sees a terminal of the right width, and its output arrives unchanged, even if it is longer than the
+// terminal's buffer.
 func TestTerminal(t *testing.T) {
 	noLeaks(t)
 	reader, command, err := openTerminal(os.Stdin)

@@ -17,7 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
-// work runs a worker over directories of these names, one at a time, and returns what became of each.
+// work runs a worker over directories with these names, one at a time, and returns the result of each.
 func work(t *testing.T, o Options, names ...string) (got []string) {
 	t.Helper()
 	root := t.TempDir()
@@ -51,7 +51,7 @@ func TestWorker(t *testing.T) {
 	protocol := errProtocol.Error()
 	for _, tt := range []struct {
 		name   string
-		script string   // in which AT_B stands for a loop that answers ok, except to b
+		script string   // AT_B is replaced by a loop that answers ok, except for b
 		want   []string // for a, b, c
 	}{
 		{"answers", `AT_B echo fail it is b`, []string{"ok", "fail: it is b", "ok"}},
@@ -95,7 +95,7 @@ func TestWorkerTimeout(t *testing.T) {
 	})
 }
 
-// A line cannot say a name with a newline.
+// A name with a newline cannot be sent as a line.
 func TestWorkerNewline(t *testing.T) {
 	got := work(t, shell(`while read -r d; do echo ok; done`), "a\nb", "c")
 	if len(got) != 2 || !strings.Contains(got[0], "newline") || got[1] != "ok" {
@@ -111,7 +111,7 @@ func TestWorkerEndless(t *testing.T) {
 	}
 }
 
-// At the end of its input, a worker may still do something, and no other is left behind.
+// At the end of its input a worker may still do work, and no other worker is left.
 func TestWorkerEnds(t *testing.T) {
 	dir := t.TempDir()
 	work(t, shell(`while read -r d; do echo ok; done; echo done >`+dir+`/done`), "a", "b")
@@ -171,7 +171,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// The end of standard error is kept, and all of it passed on; the log has both streams.
+// The end of standard error is kept, and all of it is passed on; the log has both streams.
 func TestTail(t *testing.T) {
 	stderr, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
@@ -192,7 +192,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// What has left its command's group is adopted, and does not stay a zombie.
+// A process that has left its command's group is adopted, and does not stay a zombie.
 func TestStrays(t *testing.T) {
 	dir := t.TempDir()
 	pids := filepath.Join(dir, "pids")
@@ -216,13 +216,13 @@ func TestStrays(t *testing.T) {
 	}
 }
 
-// A job that finds the disk full is prepared when another one has given its room back, if one may.
+// A job that finds the disk full is prepared again when another job has freed space, if one can.
 func TestRoom(t *testing.T) {
 	var room atomic.Int64 // how many jobs may still be prepared
 	dir := t.TempDir()
 	for _, tt := range []struct {
 		jobs, room int
-		succeed    int // each so many-th job; the others give their room back before it is their turn
+		succeed    int // every n-th job succeeds; the others free their space before their turn
 		want       bool
 	}{{1, 1, 1, true}, {1, 1, 2, true}, {4, 1, 100, true}, {4, 2, 100, true}, {3, 0, 1, false}} {
 		room.Store(int64(tt.room))

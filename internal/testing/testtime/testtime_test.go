@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// until is a Deadliner whose deadline is so far away.
+// until is a Deadliner whose deadline is that far away.
 type until time.Duration
 
 func (u until) Deadline() (time.Time, bool) { return time.Now().Add(time.Duration(u)), u != 0 }

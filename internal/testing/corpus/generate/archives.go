@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// member is a regular member, as a reader is to find it.
+// member is a regular member that readers should find.
 type member struct{ name, content string }
 
 // What a shard may be.
@@ -21,15 +21,15 @@ const (
 type archive struct {
 	name    string
 	content []byte
-	members []member // those that are to be found, up to what is wrong with it
-	want    string   // what it is to be
+	members []member // members that readers should find, up to the damage
+	want    string   // expected state
 	differ  string   // why fewer than three of the readers agree; empty: they do agree
 }
 
-// adder adds an archive that is a tape as it stands.
+// adder adds an archive exactly as built.
 type adder func(name, want, differ string, t *tape)
 
-// endedAdder adds a whole archive: what build writes, and the end marker.
+// endedAdder adds a whole archive: the blocks that build writes, and the end marker.
 type endedAdder func(name, differ string, build func(t *tape))
 
 // archives are all plain tars.
@@ -133,7 +133,7 @@ func numbers(add endedAdder) {
 	})
 }
 
-// longPath is a path that only an extended header can say.
+// longPath is a path that needs an extended header.
 var longPath = strings.Repeat("p/", 80) + "path.txt"
 
 // extended adds extended headers with each kind of record.
@@ -161,7 +161,7 @@ func extended(add endedAdder) {
 	one("charset", "", "b.txt", record("hdrcharset", "ISO-IR 10646 2000 UTF-8"))
 }
 
-// combined adds extended headers that meet others.
+// combined adds combinations of extended headers.
 func combined(add endedAdder) {
 	add("pax-empty", "", func(t *tape) {
 		t.pax('x')
@@ -245,7 +245,7 @@ func longNames(add endedAdder) {
 	})
 }
 
-// names adds names that are hard to hold.
+// names adds unusual names.
 func names(add endedAdder) {
 	same := func(name, differ string, names ...string) {
 		add("name-"+name, differ, func(t *tape) { t.files(names...) })
@@ -331,7 +331,7 @@ func sparse(add endedAdder) {
 	})
 }
 
-// kinds adds kinds of members that are no files, or hardly.
+// kinds adds members that are not regular files, or unusual ones.
 func kinds(add endedAdder) {
 	add("kind-contiguous", "", func(t *tape) {
 		t.file(header{name: "a.txt", kind: '7'}, "a contiguous file is a file\n")

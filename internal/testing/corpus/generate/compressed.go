@@ -109,14 +109,14 @@ func lz4ed(plain []byte, size lz4.BlockSize) []byte {
 	return b.Bytes()
 }
 
-// filtered returns what a program makes of its standard input.
+// filtered returns the standard output of a program for an input.
 func filtered(program string, plain []byte) []byte {
 	cmd := exec.Command(program, "-9", "-c")
 	cmd.Stdin = bytes.NewReader(plain)
 	return must1(cmd.Output())
 }
 
-// flipped returns a copy in which one bit is another.
+// flipped returns a copy with one bit inverted.
 func flipped(b []byte, at int) []byte {
 	b = bytes.Clone(b)
 	b[at] ^= 1

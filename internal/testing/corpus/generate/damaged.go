@@ -33,7 +33,7 @@ func cuts(add adder) {
 	add("cut-in-extended-header", truncated, "", cut)
 }
 
-// afterEnds adds tars with something after the end marker, or in its place.
+// afterEnds adds tars with other bytes after the end marker, or instead of it.
 func afterEnds(add adder) {
 	late := new(tape)
 	late.files("late.txt")
@@ -105,7 +105,7 @@ func malformed(add adder) {
 	}
 }
 
-// small adds tars with nothing in them, and what is no tar.
+// small adds empty tars, and files that are not tars.
 func small(add adder) {
 	bytes := func(name, want, content string) {
 		t := new(tape)

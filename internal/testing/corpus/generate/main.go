@@ -1,9 +1,9 @@
-// Command generate writes the corpus of odd archives: corpus.zip with the archives, expect.jsonl with what is to be
-// found in each and which of four readers find the same.
+// Command generate writes the corpus of unusual archives: corpus.zip with the archives, and expect.jsonl with the
+// expected members of each and which of four readers find them.
 //
 //	go generate ./internal/testing/corpus
 //
-// It needs python3, libarchive's library, GNU tar, bzip2 and xz, and gives the same archives wherever it runs.
+// It needs python3, libarchive's library, GNU tar, bzip2 and xz, and writes the same archives on every machine.
 package main
 
 import (
@@ -79,7 +79,7 @@ func main() {
 	fmt.Printf("%d bytes of corpus.zip, %d of expect.jsonl\n", archive.Len(), expect.Len())
 }
 
-// line is what expect.jsonl says of an archive, but for the readers.
+// line returns the line of expect.jsonl for an archive, without the readers.
 func (a archive) line() line {
 	l := line{File: a.name, Want: a.want, Differ: a.differ, Regular: len(a.members), Digest: digest(list(a.members)),
 		Readers: []string{}, Members: []string{}}

@@ -18,8 +18,7 @@ import (
 //go:embed peers.py
 var peers string
 
-// listing is what a reader finds: the name of each regular member, in hexadecimal digits, and the digest of its
-// content.
+// listing is the result of a reader: the name of each regular member, in hexadecimal, and the digest of its content.
 type listing [][2]string
 
 func (l listing) equal(other listing) bool { return fmt.Sprint(l) == fmt.Sprint(other) }
@@ -38,7 +37,7 @@ func entry(name string, content []byte) [2]string {
 		fmt.Sprintf("%x", sha256.Sum256(content))}
 }
 
-// readAll returns what each reader finds in each of the files, by reader.
+// readAll returns the listings of each file by each reader.
 func readAll(files []string) []map[string]listing {
 	python := exec.Command("python3", append([]string{"-c", peers}, files...)...)
 	python.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
@@ -73,7 +72,7 @@ func withGo(name string) listing {
 	}
 }
 
-// withGNU has GNU tar hand each regular member to a command.
+// withGNU makes GNU tar pipe each regular member to a command.
 func withGNU(name string) listing {
 	dir := must1(os.MkdirTemp("", "corpus"))
 	defer os.RemoveAll(dir)
@@ -85,7 +84,7 @@ func withGNU(name string) listing {
 	cmd := exec.Command("tar", "-P", "-x", "-f", name, "--to-command="+script)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "LISTING="+found)
 	cmd.Dir = dir
-	cmd.Run() // it fails where it finds damage
+	cmd.Run() // it fails if it finds damage
 	l := listing{}
 	text, err := os.ReadFile(found)
 	if err != nil {

@@ -69,7 +69,7 @@ func sum(b []byte) []byte {
 	return b
 }
 
-// sumSigned is sum of signed bytes, as some old writers have it.
+// sumSigned is sum over signed bytes, as some old writers compute it.
 func sumSigned(b []byte) []byte {
 	copy(b[148:156], "        ")
 	total := 0
@@ -99,13 +99,13 @@ func base256(b []byte, n int64) {
 	b[0] |= 0x80
 }
 
-// tape is a tar in the making.
+// tape is a tar that is being built.
 type tape struct {
 	bytes.Buffer
-	members []member // regular ones, as they are to be read
+	members []member // regular members that readers should find
 }
 
-// raw appends a header and content that count as no member.
+// raw appends a header and content that do not count as a member.
 func (t *tape) raw(h header, content string) {
 	if h.size == 0 {
 		h.size = int64(len(content))
@@ -126,7 +126,7 @@ func (t *tape) file(h header, content string) {
 	t.expect(h.name, content)
 }
 
-// expect notes a regular member that a reader is to find.
+// expect records a regular member that readers should find.
 func (t *tape) expect(name, content string) { t.members = append(t.members, member{name, content}) }
 
 // files appends plain members with a line of text each.
@@ -179,7 +179,7 @@ func written(headers ...*tar.Header) *tape {
 	return t
 }
 
-// piece is a part of a sparse member that is stored.
+// piece is a stored part of a sparse member.
 type piece struct {
 	off  int64
 	data string
@@ -194,7 +194,7 @@ func expand(size int64, pieces []piece) string {
 	return string(b)
 }
 
-// stored returns what of a sparse member is stored.
+// stored returns the stored bytes of a sparse member.
 func stored(pieces []piece) string {
 	var b strings.Builder
 	for _, p := range pieces {
@@ -235,7 +235,7 @@ func (t *tape) oldSparse(name string, size int64, pieces []piece) {
 	t.content(stored(pieces))
 }
 
-// paxSparse appends a sparse member in one of the versions that an extended header says.
+// paxSparse appends a sparse member in one of the PAX formats.
 func (t *tape) paxSparse(version, name string, size int64, pieces []piece) {
 	records := []string{}
 	content := stored(pieces)
