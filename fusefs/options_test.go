@@ -56,7 +56,7 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
-// What fusermount3 says against a mount is in the error, in one line.
+// The error has the message of fusermount3, in one line.
 func TestHelperRefuses(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin)

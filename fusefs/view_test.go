@@ -86,7 +86,7 @@ func testView(t *testing.T, kind string) {
 	}
 }
 
-// What was changed keeps its place in a listing; what was added comes after the shard's own, by name.
+// Changed files keep their place in a listing; added files come after those of the shard, by name.
 func TestListingOrder(t *testing.T) { withChanges(t, testListingOrder) }
 
 func testListingOrder(t *testing.T, kind string) {

@@ -25,7 +25,7 @@ func TestScannerReadsOtherWriters(t *testing.T) {
 	}
 	const short, long = 0, 1
 	for _, tt := range []struct {
-		command string // of which OUT is the tar to be written
+		command string // OUT is replaced by the name of the tar to write
 		names   int    // number of files whose names the format supports
 		sparse  bool   // the sparse files are written with their holes
 	}{
@@ -93,7 +93,7 @@ func runIn(t *testing.T, dir string, args []string) {
 	}
 }
 
-// checkWritten checks that a tar of so many names is read as archive/tar reads it.
+// checkWritten checks that a tar of that many names is read as archive/tar reads it.
 func checkWritten(t *testing.T, name string, names int, sparse bool) {
 	t.Helper()
 	plain, err := os.ReadFile(name)

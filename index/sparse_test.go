@@ -41,7 +41,7 @@ func gnuSparse(size, stored int64, content string, extents ...Extent) []byte {
 	return append(tar, make([]byte, -len(tar)&(BlockSize-1))...)
 }
 
-// paxSparse10 returns a sparse member "s" of PAX format 1.0, whose map and content have so many bytes together.
+// paxSparse10 returns a sparse member "s" of PAX format 1.0, with the given total length of map and content.
 func paxSparse10(size, stored int64, text, content string) []byte {
 	text += strings.Repeat("\x00", -len(text)&(BlockSize-1))
 	tar := pax("GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=s",

@@ -249,7 +249,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// indexOfKeys returns an index of samples with these keys, of which SplitName would not make all.
+// indexOfKeys returns an index of samples with these keys, including keys that SplitName would not return.
 func indexOfKeys(t *testing.T, keys ...string) *Index {
 	var b Builder
 	b.begin()

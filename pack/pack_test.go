@@ -864,8 +864,8 @@ func pieces(t *testing.T, plain []byte) (list []*index.Index) {
 	}
 }
 
-// Three samples of a class, a picture and a description, of which the pictures have become bitmaps: tar's own size for
-// them, to the byte.
+// Three samples of a class, a picture and a description whose pictures were replaced by bitmaps: the output has exactly
+// the size that tar gives them.
 func TestPackSize(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.cls", "a.json", "a.jpg", "b.cls", "b.json", "b.jpg",
 		"c.cls", "c.json",

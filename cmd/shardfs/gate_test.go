@@ -28,7 +28,7 @@ type gateKey struct{}
 //
 //	gate slow in.tar 500ms
 //	gate count              # from here
-//	gate most 5             # no more than so many have begun
+//	gate most 5             # at most 5 have begun
 //
 // The middle and the end, by which shardfs checks whether an index fits, can always be read. The shard should have
 // several megabytes, because it is read in pieces of up to 1 MB.

@@ -63,7 +63,7 @@ func TestTrimSuffix(t *testing.T) {
 	}
 }
 
-// What NewWriter writes in any format and at any level is detected and decoded.
+// Output of NewWriter, in any format and at any level, can be detected and decoded.
 func TestNewWriter(t *testing.T) {
 	plain := sampleTar(t, 100_000)
 	for _, f := range Outputs() {

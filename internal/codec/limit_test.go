@@ -36,7 +36,7 @@ func TestLimitRatio(t *testing.T) {
 			t.Errorf("%d compressed bytes: %d plain ones, %v", tt.compressed, n, err)
 		}
 	}
-	// What grows no more than deflate can is never refused, nor is a shard of zeros with few plain bytes.
+	// A ratio that deflate can reach is never refused, nor is a shard of zeros with few plain bytes.
 	in := int64(0)
 	e := new(zeroStream)
 	r := limitRatio(e, func() int64 { in = e.out / 1032; return in })
@@ -62,7 +62,7 @@ func zstdBlocks(window byte, blocks int) []byte {
 	return frame
 }
 
-// Decoding takes less than 256 MiB, whatever sizes the input states.
+// Decoding takes less than 256 MiB, regardless of the sizes that the input states.
 func TestMemory(t *testing.T) {
 	huge := func(size uint64) []byte { // a zstd frame that is its own window
 		return binary.LittleEndian.AppendUint64([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0}, size)

@@ -74,7 +74,7 @@ func TestReadAheadWaste(t *testing.T) {
 	}
 }
 
-// cores is a source that is read as if by so many cores, each of which takes some time to decode what it reads.
+// cores is a source that simulates a number of cores, each of which takes some time to decode what it reads.
 type cores struct {
 	io.ReaderAt
 	free chan bool

@@ -109,7 +109,7 @@ func TestSpoolLazy(t *testing.T) {
 	}
 }
 
-// What came before an error can always be read, and nothing else.
+// Bytes before an error can always be read, and no others.
 func TestSpoolStreamError(t *testing.T) {
 	plain := text(300_000, 1)
 	for _, want := range []error{errors.New("broken wire"), io.ErrUnexpectedEOF} {

@@ -20,7 +20,7 @@ func xzWithDictionary(size byte, data ...byte) []byte {
 
 const xzLZMA2ID = 0x21
 
-// What is valid but not supported is ErrLimit.
+// The error for valid but unsupported input is ErrLimit.
 func TestXZLimits(t *testing.T) {
 	unknownCheck := append([]byte(xzMagic), 0, 3)
 	unknownCheck = binary.LittleEndian.AppendUint32(unknownCheck, crc32.ChecksumIEEE([]byte{0, 3}))

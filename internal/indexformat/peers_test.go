@@ -104,7 +104,7 @@ func found(f Format, s Shard) string {
 	return b.String()
 }
 
-// Of any tar that can be indexed, an export is either refused with a reason, or right.
+// The export of any tar that can be indexed is either refused with a reason, or right.
 func TestCorpus(t *testing.T) {
 	exported, refused := 0, 0
 	for _, a := range corpus.Archives(t) {

@@ -54,8 +54,8 @@ func (r reader) wait() error {
 	return err
 }
 
-// poll waits so many milliseconds, or without end if that is negative, until one of some descriptors can be read from
-// without waiting, and returns which can.
+// poll waits up to the given number of milliseconds, or without limit if it is negative, until one of some descriptors
+// can be read from without waiting, and returns which can.
 func poll(timeout int, fds ...int32) (ready []bool, err error) {
 	list := make([]unix.PollFd, len(fds))
 	for i, fd := range fds {

@@ -19,8 +19,8 @@ func TestWhile(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		policy Policy
-		busy   int   // so many tries
-		then   error // of the try after them
+		busy   int   // number of busy attempts
+		then   error // error of the attempt after them
 		want   error
 		tries  int
 		least  time.Duration

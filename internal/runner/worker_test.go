@@ -135,8 +135,7 @@ func TestWorkerInterrupted(t *testing.T) {
 	}
 }
 
-// A command that has failed is run again, in whatever directory it is given for that, and only its last attempt
-// counts.
+// A command that has failed is run again, in the directory that it gets for that, and only its last attempt counts.
 func TestRetries(t *testing.T) {
 	for _, tt := range []struct {
 		retries, succeeds int

@@ -117,7 +117,7 @@ func BenchmarkProbe(b *testing.B) {
 	}
 }
 
-// noise returns bytes of which no part can be taken for another.
+// noise returns bytes of which no part equals another.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(b)

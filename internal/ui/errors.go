@@ -36,8 +36,7 @@ func HintOf(err error) string {
 	return ""
 }
 
-// ReportedError is an error that the user has already been told. It still determines the exit status, but Fail does not
-// print it.
+// ReportedError is an error that was already printed. It still determines the exit status, but Fail does not print it.
 type ReportedError struct{ Err error }
 
 func (e *ReportedError) Error() string { return e.Err.Error() }

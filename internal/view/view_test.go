@@ -34,7 +34,7 @@ func check(t testing.TB, err error) {
 	t.Fatalf("%s:%d: %v", filepath.Base(file), line, err)
 }
 
-// write writes a shard of samples with these extensions, whose files are of so many bytes each.
+// write writes a shard of samples with these extensions, each file size bytes long.
 func write(t testing.TB, name string, samples, size int, exts ...string) {
 	t.Helper()
 	f, err := os.Create(name)
@@ -126,7 +126,7 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
-// Of many shards the most recently used are open, and a shard that was changed meanwhile is an error.
+// The most recently used of many shards stay open, and a shard that was changed meanwhile is an error.
 func TestManyShards(t *testing.T) {
 	const shards = 200
 	dir := t.TempDir()

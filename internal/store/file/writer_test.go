@@ -240,7 +240,7 @@ func TestWriterLeftovers(t *testing.T) {
 	checkFile(t, name, "first")
 }
 
-// noise returns bytes that no part of can be taken for another.
+// noise returns bytes of which no part equals another.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(b)

@@ -9,7 +9,7 @@ import (
 // member is a regular member that readers should find.
 type member struct{ name, content string }
 
-// What a shard may be.
+// The states of a shard.
 const (
 	whole     = ""
 	truncated = "truncated"
