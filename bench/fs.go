@@ -18,7 +18,7 @@ import (
 // round makes a new mount, so in a first pass only the shard itself is in the kernel's caches, and in a second pass
 // everything that the kernel has cached since. The extracted files are always in the page cache.
 
-// photosExtracted draws the shard that most of the measures use, 1 GB, and returns the directory with its files extracted.
+// photosExtracted draws the shard for most of the measures, 1 GB, and returns the directory with its files extracted.
 func (b *bench) photosExtracted(ctx context.Context) (drawn, place, error) {
 	s := photos(10_000)
 	if _, err := b.draw(ctx, s); err != nil {

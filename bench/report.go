@@ -16,8 +16,8 @@ import (
 //
 //	BenchmarkIndex/members=30000/by=shardfs 1 30312345 ns/op 989700 members/s
 //
-// so that benchstat compares two of them, or with -base the builds in one: benchstat -col build FILE. Lines that begin with
-// # are the commands that ran.
+// so that benchstat can compare two of them, or with -base the builds in one: benchstat -col build FILE. Lines that
+// begin with # are the commands that ran.
 
 // writeHeader writes the machine, commit and versions on which the figures depend.
 func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {

@@ -49,7 +49,8 @@ func (b *bench) runTrue(ctx context.Context) (*plan, error) {
 	return b.byScript(ctx, thumbs(10_000), scriptedJob{shell: "sh", text: "true", renamed: "true"})
 }
 
-// runCat is runTrue with a command that reads a file, and bash in the peers. The scripts take long, so there are fewer samples.
+// runCat is runTrue with a command that reads a file, and bash in the peers. The scripts are slow, so there are fewer
+// samples.
 func (b *bench) runCat(ctx context.Context) (*plan, error) {
 	return b.byScript(ctx, thumbs(2_000), scriptedJob{
 		shell: "bash", text: "cat sample.cls >/dev/null", renamed: `cat "$1.cls" >/dev/null`,

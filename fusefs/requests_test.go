@@ -133,7 +133,7 @@ func TestRequests(t *testing.T) {
 // sends in its own time.
 func (m *mounted) requests() string {
 	m.t.Helper()
-	// A server that traces reads one request at a time, in the order of the kernel's queue. So this lookup, which no kind
+	// A tracing server reads one request at a time, in the order of the kernel's queue. So this lookup, which no kind
 	// of mount answers without the server, comes after all others. Only the RELEASE of a file that was closed can come
 	// even later, as a poller of the runtime may be the last to hold it.
 	m.asked++

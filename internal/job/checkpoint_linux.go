@@ -74,8 +74,8 @@ type checkpoints struct {
 	saved int           // finished samples in the last one
 }
 
-// openCheckpoints reads the checkpoint of the earlier run, if wanted, and prepares those of this one. If the store of the
-// output keeps no unfinished outputs, the run has no checkpoints.
+// openCheckpoints reads the checkpoint of the earlier run, if wanted, and prepares those of this one. If the output's
+// store keeps no unfinished outputs, the run has no checkpoints.
 func (r *run) openCheckpoints(ctx context.Context) error {
 	if r.Checkpoints == "" {
 		return nil

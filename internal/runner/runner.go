@@ -137,8 +137,8 @@ var errProtocol = errors.New("the worker did not answer with one line, ok or fai
 // is idle.
 const windowPerSlot = 2
 
-// Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job is a result
-// like any other.
+// Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job has a
+// result, too.
 //
 // An error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound) or ctx is done (its
 // context.Cause). A sequence that ends without an error has yielded a result for every job. When ctx is done or the

@@ -75,7 +75,8 @@ func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
 	return o, err
 }
 
-// OpenShard opens the shard that the changes are over, in a store; nil means local files. It refuses a shard that was changed since Bind.
+// OpenShard opens the shard to which the changes belong, in a store; nil means local files. It returns an error if the
+// shard was changed since Bind.
 func (s *Scratch) OpenShard(ctx context.Context, st store.Store) (*shard.Shard, error) {
 	m := &s.manifest
 	sh, err := shard.Open(ctx, m.shard, shard.Options{

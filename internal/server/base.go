@@ -22,9 +22,8 @@ type base interface {
 	Mount(ctx context.Context, dir string) (liveMount, error)
 }
 
-// liveMount is a mount that a base has made. If it has a method ServedByKernel() bool that returns true, the mount needs
-// no process. Such a base is used only as the lower layer of overlayfs, where neither its Unmount nor its Wait is
-// called.
+// liveMount is a mount made by a base. If it has a method ServedByKernel() bool that returns true, the mount needs no
+// process. Such a base is used only as the lower layer of overlayfs, where neither its Unmount nor its Wait is called.
 type liveMount interface {
 	// Unmount unmounts it: at once if it is not in use, else lazily, so that it disappears from its directory and ends
 	// with its last user. It is no error if it is not mounted any more.
