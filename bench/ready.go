@@ -67,7 +67,7 @@ func (b *bench) mountingAfresh(s drawn, f *figure, name string, flags ...string)
 // packTo packs a shard unchanged.
 func (b *bench) packTo(ctx context.Context, shard, out string) (err error) {
 	note("packing %s", out)
-	m, err := b.mount(ctx, shard, "--read-only")
+	m, err := b.mount(ctx, shard)
 	if err != nil {
 		return err
 	}
