@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -32,14 +31,6 @@ type Command struct {
 	Env    []string // its environment
 	Stderr *os.File // for messages until the mount is ready; later ones go to the log in the scratch directory
 	UI     *ui.UI   // its level and format apply to the server's messages
-}
-
-// request is the message that starts a server. It is sent as gob, because names need not be UTF-8.
-type request struct {
-	Options   Options
-	Quiet     bool
-	Verbose   bool
-	LogFormat string
 }
 
 // Start starts a server in the background and returns when its mount is ready. The server ends with its mount, or by a
@@ -102,7 +93,9 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	}
 	ready := make(chan bool, 1)
 	go func() {
-		err := gob.NewEncoder(link).Encode(request{o, c.UI.Quiet, c.UI.Verbose, c.UI.LogFormat})
+		r := newRequest(o)
+		r.Quiet, r.Verbose, r.LogFormat = c.UI.Quiet, c.UI.Verbose, c.UI.LogFormat
+		err := r.write(link)
 		if err == nil {
 			_, err = io.ReadFull(link, make([]byte, 1))
 		}
@@ -170,7 +163,7 @@ type Link struct {
 	Options Options // what to serve
 	Exit    func()  // exits with success at once, while a private mount is still in use; set before Serve
 
-	request request
+	request *request
 	conn    *os.File
 	closed  chan struct{} // closed when the parent has closed its end
 }
@@ -179,10 +172,11 @@ type Link struct {
 func Accept() (*Link, error) {
 	unix.CloseOnExec(linkFD)
 	l := &Link{conn: os.NewFile(linkFD, "link"), closed: make(chan struct{})}
-	if err := gob.NewDecoder(l.conn).Decode(&l.request); err != nil {
+	var err error
+	if l.request, err = readRequest(l.conn); err != nil {
 		return nil, fmt.Errorf("server options: %v", err)
 	}
-	l.Options = l.request.Options
+	l.Options = l.request.options()
 	if l.Options.Private {
 		go func() {
 			echo(l.conn)
