@@ -33,7 +33,7 @@ func (c *comparison) measure(ctx context.Context, w io.Writer, m measure, count 
 	if err := rounds(ctx, m.name, count, p, q); err != nil {
 		return err
 	}
-	if err := p.write(w, m.name, "new"); err != nil || q == nil {
+	if err := p.write(w, m.name, "new", b); err != nil || q == nil {
 		return err
 	}
 	for i, t := range p.trials {
@@ -43,7 +43,7 @@ func (c *comparison) measure(ctx context.Context, w io.Writer, m measure, count 
 			}
 		}
 	}
-	return q.write(w, m.name, "base")
+	return q.write(w, m.name, "base", base)
 }
 
 // write writes the ratio of the two builds for each figure, above 1 if the new one is faster or smaller.

@@ -25,6 +25,7 @@ func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	release, _, _ := strings.Cut(string(bytes.TrimSpace(kernel)), "-") // without the builder's own suffix
 	fstype, err := lastLine(ctx, "df", "--output=fstype", b.dir)
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {
 	for _, line := range [][2]string{
 		{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}, {"cpu", cpuModel()},
 		{"cores", fmt.Sprint(runtime.NumCPU())},
-		{"kernel", string(bytes.TrimSpace(kernel))}, {"filesystem", fstype}, {"go", runtime.Version()},
+		{"kernel", release}, {"filesystem", fstype}, {"go", runtime.Version()},
 		{"tar", string(tarVersion)},
 		{"commit", strings.Fields(version)[1]}, {"date", time.Now().UTC().Format(time.DateOnly)},
 	} {
@@ -51,11 +52,12 @@ func (b *bench) writeHeader(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// write writes the figures of a measure, and the commands that were run.
-func (p *plan) write(w io.Writer, name, build string) error {
+// write writes the figures of a measure, and the commands that were run, without the paths of this machine.
+func (p *plan) write(w io.Writer, name, build string, b *bench) error {
 	fmt.Fprintf(w, "build: %s\n", build)
+	shown := strings.NewReplacer(b.shardfs, "shardfs", b.dir, "DIR", "\n", "\n# ")
 	for _, t := range p.trials {
-		fmt.Fprintf(w, "# %s\n", strings.ReplaceAll(strings.TrimSpace(t.command), "\n", "\n# "))
+		fmt.Fprintf(w, "# %s\n", shown.Replace(strings.TrimSpace(t.command)))
 		for _, f := range t.figures {
 			for _, x := range f.values {
 				fmt.Fprintf(w, "Benchmark%s/%s 1 %s\n", name, f.name, f.line(x))
@@ -69,7 +71,7 @@ func (p *plan) write(w io.Writer, name, build string) error {
 // line formats a value with its unit, and the resulting speed.
 func (f *figure) line(x float64) string {
 	if f.unit != seconds {
-		return fmt.Sprintf("%.6g %s", x, f.unit)
+		return fmt.Sprintf("%.10g %s", x, f.unit)
 	}
 	line := fmt.Sprintf("%.0f ns/op", x*1e9)
 	if f.work.amount > 0 {

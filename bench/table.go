@@ -195,6 +195,9 @@ func value(x float64, unit, speed string) string {
 	case unit == "%":
 		return fmt.Sprintf("%.2f %%", x)
 	}
+	if x >= 1e4 {
+		return group(x) + " " + unit
+	}
 	return fmt.Sprintf("%.3g %s", x, unit)
 }
 

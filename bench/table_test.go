@@ -37,16 +37,19 @@ func TestReportToTable(t *testing.T) {
 	ours.values, peer.values, peak.values = []float64{0.5, 0.25, 0.5}, []float64{1, 1, 1}, []float64{64 << 20}
 	var report bytes.Buffer
 	report.WriteString("commit: abc\ndate: 2026-01-02\n\n")
-	p := &plan{trials: []*trial{{command: "one\ntwo", figures: []*figure{ours, peak}},
+	p := &plan{trials: []*trial{{command: "/a/shardfs one /d/x\ntwo", figures: []*figure{ours, peak}},
 		{command: "tar", figures: []*figure{peer}}}}
-	if err := p.write(&report, "Index", "new"); err != nil {
+	if err := p.write(&report, "Index", "new", &bench{shardfs: "/a/shardfs", dir: "/d"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.write(&report, "Index", "base"); err != nil {
+	if err := p.write(&report, "Index", "base", &bench{shardfs: "/b/shardfs", dir: "/d"}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "BenchmarkIndex/by=shardfs 1 500000000 ns/op 20 members/s\n"; !strings.Contains(report.String(), want) {
 		t.Errorf("no line %q in\n%s", want, &report)
+	}
+	if want := "# shardfs one DIR/x\n# two\n"; !strings.Contains(report.String(), want) {
+		t.Errorf("no lines %q in\n%s", want, &report)
 	}
 	res, err := readResults(&report)
 	if err != nil {
