@@ -3,7 +3,7 @@
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
-# make bench      measure against the tools that do the same, keep the results; needs a quiet machine and an hour
+# make bench      measure against the tools that do the same, keep the results; needs a quiet machine
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
