@@ -77,16 +77,18 @@ indexes beside the shard; --import verifies the index of another tool.`,
 
 // indexSummary is the output of index for a shard.
 type indexSummary struct {
-	Shard       string         `json:"shard"`
-	Samples     int            `json:"samples"`
-	Members     int            `json:"members"`
-	Others      int            `json:"others"`
-	Bytes       int64          `json:"bytes"`
-	PlainBytes  int64          `json:"plain_bytes"`
-	Codec       string         `json:"codec"`
-	Checkpoints int            `json:"checkpoints"`
-	Extensions  map[string]int `json:"extensions"`
-	Seconds     float64        `json:"seconds"`
+	Shard         *string        `json:"shard,omitempty"`
+	ShardHex      *string        `json:"shard_hex,omitempty"`
+	Samples       int            `json:"samples"`
+	Members       int            `json:"members"`
+	Others        int            `json:"others"`
+	Bytes         int64          `json:"bytes"`
+	PlainBytes    int64          `json:"plain_bytes"`
+	Codec         string         `json:"codec"`
+	Checkpoints   int            `json:"checkpoints"`
+	Extensions    map[string]int `json:"extensions"`
+	ExtensionsHex map[string]int `json:"extensions_hex,omitempty"` // those that are not UTF-8
+	Seconds       float64        `json:"seconds"`
 }
 
 func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports []indexformat.Format) error {
@@ -108,16 +110,25 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports [
 		}
 	}
 	x := sh.Index
+	named, extensions := ui.NewJSONText(sh.Name), x.Extensions()
 	s := indexSummary{
-		Shard: sh.Name, Samples: x.Samples(), Members: x.Rows() - x.Outside(), Others: x.Outside(),
+		Shard: named.Text, ShardHex: named.Hex,
+		Samples: x.Samples(), Members: x.Rows() - x.Outside(), Others: x.Outside(),
 		Bytes: sh.Origin.Size, PlainBytes: sh.Plain(), Codec: sh.Format.String(), Checkpoints: sh.Checkpoints(),
-		Extensions: x.Extensions(),
-		Seconds:    time.Since(begun).Seconds(),
+		Extensions: make(map[string]int), ExtensionsHex: make(map[string]int),
+		Seconds: time.Since(begun).Seconds(),
+	}
+	for ext, n := range extensions {
+		if text := ui.NewJSONText(ext); text.Hex != nil {
+			s.ExtensionsHex[*text.Hex] = n
+		} else {
+			s.Extensions[ext] = n
+		}
 	}
 	if u.JSON {
 		return u.Print(s)
 	}
-	fmt.Fprintf(u.Out, "shard        %s\n", ui.Printable(s.Shard))
+	fmt.Fprintf(u.Out, "shard        %s\n", ui.Printable(sh.Name))
 	fmt.Fprintf(u.Out, "samples      %d\n", s.Samples)
 	fmt.Fprintf(u.Out, "members      %d\n", s.Members)
 	fmt.Fprintf(u.Out, "others       %d\n", s.Others)
@@ -125,8 +136,8 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports [
 	fmt.Fprintf(u.Out, "plain bytes  %d\n", s.PlainBytes)
 	fmt.Fprintf(u.Out, "codec        %s\n", s.Codec)
 	fmt.Fprintf(u.Out, "checkpoints  %d\n", s.Checkpoints)
-	for _, ext := range slices.Sorted(maps.Keys(s.Extensions)) {
-		fmt.Fprintf(u.Out, "extension    %-12s %d\n", ui.Printable(ext), s.Extensions[ext])
+	for _, ext := range slices.Sorted(maps.Keys(extensions)) {
+		fmt.Fprintf(u.Out, "extension    %-12s %d\n", ui.Printable(ext), extensions[ext])
 	}
 	_, err = fmt.Fprintf(u.Out, "seconds      %.3f\n", s.Seconds)
 	return err

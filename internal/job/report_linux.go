@@ -1,12 +1,9 @@
 package job
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -26,9 +23,10 @@ type report struct {
 
 // reportLine is one line of a report.
 type reportLine struct {
-	Shard    string  `json:"shard,omitempty"` // only in a run over several sources
-	Key      string  `json:"key,omitempty"`
-	KeyHex   string  `json:"key_hex,omitempty"` // instead of key if that is not UTF-8
+	Shard    *string `json:"shard,omitempty"` // only in a run over several sources
+	ShardHex *string `json:"shard_hex,omitempty"`
+	Key      *string `json:"key,omitempty"`
+	KeyHex   *string `json:"key_hex,omitempty"` // instead of key if that is not UTF-8
 	Index    int     `json:"index"`
 	Status   string  `json:"status"`           // done or failed
 	Exit     *int    `json:"exit,omitempty"`   // exit status of the command; absent if it did not exit
@@ -67,12 +65,13 @@ func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	if r == nil {
 		return nil
 	}
+	key, of := ui.NewJSONText(t.Key), ui.NewJSONText(shard)
 	line := reportLine{
-		Shard: shard, Key: t.Key, Index: t.Number, Status: "done", Attempts: res.Attempts,
+		Key: key.Text, KeyHex: key.Hex, Index: t.Number, Status: "done", Attempts: res.Attempts,
 		Seconds: res.Duration.Seconds(), Stderr: string(res.Tail),
 	}
-	if !utf8.ValidString(t.Key) {
-		line.Key, line.KeyHex = "", hex.EncodeToString([]byte(t.Key))
+	if shard != "" {
+		line.Shard, line.ShardHex = of.Text, of.Hex
 	}
 	var exit *runner.ExitError
 	switch {
@@ -86,11 +85,11 @@ func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	if res.Err != nil {
 		line.Status, line.Error = "failed", res.Err.Error()
 	}
-	b, err := json.Marshal(line)
+	b, err := ui.JSON(line)
 	if err != nil {
 		return err
 	}
-	n, err := r.file.Write(append(b, '\n'))
+	n, err := r.file.Write(b)
 	r.size += int64(n)
 	return err
 }

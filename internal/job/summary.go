@@ -10,7 +10,9 @@ import (
 
 // Summary is the result of a run. Programs print its JSON.
 type Summary struct {
-	Output string `json:"output"` // "" if nothing is packed
+	Output    string  `json:"-"` // "" if nothing is packed
+	OutputAs  *string `json:"output,omitempty"`
+	OutputHex *string `json:"output_hex,omitempty"` // instead of output if that is not UTF-8
 	pack.Summary
 	Done      int     `json:"done"`
 	Failed    int     `json:"failed"`
@@ -36,6 +38,8 @@ func (r *run) summary(took time.Duration) Summary {
 	}
 	if r.out != nil {
 		s.Output, s.Summary, s.packed = r.out.Name, r.out.Summary(), r.out.String()
+		name := ui.NewJSONText(s.Output)
+		s.OutputAs, s.OutputHex = name.Text, name.Hex
 	}
 	return s
 }

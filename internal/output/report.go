@@ -12,11 +12,13 @@ import (
 // output, else as a note.
 func (out *Output) report() error {
 	if out.o.UI.JSON && out.file != nil {
+		name := ui.NewJSONText(out.Name)
 		return out.o.UI.Print(struct {
-			Output string `json:"output"`
+			Output    *string `json:"output,omitempty"`
+			OutputHex *string `json:"output_hex,omitempty"`
 			pack.Summary
 			Seconds float64 `json:"seconds"`
-		}{out.Name, out.Summary(), time.Since(out.begun).Seconds()})
+		}{name.Text, name.Hex, out.Summary(), time.Since(out.begun).Seconds()})
 	}
 	out.o.UI.Note("%s", out)
 	return nil

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -38,19 +37,4 @@ func Size(n int64) string {
 		return fmt.Sprintf("%d bytes", n)
 	}
 	return fmt.Sprintf("%.1f %s", f, units[unit])
-}
-
-// JSONText is a string for JSON, which allows only UTF-8. Exactly one of the two fields is set.
-type JSONText struct {
-	Text *string // the text, if it is UTF-8
-	Hex  *string // else its bytes in hexadecimal
-}
-
-// NewJSONText returns the JSONText for a string.
-func NewJSONText(s string) JSONText {
-	if utf8.ValidString(s) {
-		return JSONText{Text: &s}
-	}
-	h := hex.EncodeToString([]byte(s))
-	return JSONText{Hex: &h}
 }

@@ -7,7 +7,6 @@
 package ui
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -82,10 +81,11 @@ func (u *UI) Say(level, text string) {
 		if level == "" {
 			level = "info"
 		}
-		json.NewEncoder(u.Err).Encode(struct {
+		line, _ := JSON(struct {
 			Level   string `json:"level"`
 			Message string `json:"message"`
 		}{level, text})
+		u.Err.Write(line)
 		return
 	}
 	if level != "" {
@@ -117,7 +117,18 @@ func (u *UI) Progress(name string) (show func(read, size int64), done func()) {
 
 // Print writes a result as one line of JSON.
 func (u *UI) Print(v any) error {
-	e := json.NewEncoder(u.Out)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	line, err := JSON(v)
+	if err != nil {
+		return err
+	}
+	_, err = u.Out.Write(line)
+	return err
+}
+
+// Raw returns a text for Out: with its own bytes for a program, and Printable for a person at a terminal.
+func (u *UI) Raw(s string) string {
+	if f, ok := u.Out.(*os.File); ok && IsTerminal(f) {
+		return Printable(s)
+	}
+	return s
 }
