@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +24,10 @@ type lsOptions struct {
 	long   bool
 	all    bool
 	sha256 bool
+	null   bool
 	from   shardFlags
+
+	warned bool // of a newline in a name
 }
 
 func newLs(g *globals) *cobra.Command {
@@ -35,9 +38,11 @@ func newLs(g *globals) *cobra.Command {
 		Short: "List samples and members",
 		Long: `Ls lists the keys of a shard's samples in its order, or the members of the
 samples with the given keys. At a mountpoint it lists the samples as they are
-now.`,
+now. Into a pipe or file it prints the bytes of a name, as --keys, cat and ls
+take them; on a terminal it escapes what that would obey.`,
 		Example: `  shardfs ls train-0000.tgz | head
   shardfs ls -l train-0000.tgz n03788365_17158
+  shardfs ls --null train-0000.tgz | shuf -z -n 100 >some
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,108 +74,108 @@ now.`,
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.long, "long", "l", false, "list members with size and time")
 	flags.BoolVar(&o.all, "all", false, "with --json, list also the members outside samples")
-	flags.BoolVar(&o.sha256, "sha256", false, "with --json, add each member's SHA-256")
+	flags.BoolVar(&o.sha256, "sha256", false, "with --json, add each regular member's SHA-256")
+	flags.BoolVar(&o.null, "null", false, "end each name with a NUL instead of a newline, unescaped")
 	o.from.add(flags, g)
 	return cmd
 }
 
-// listedMember is a member as ls prints it.
-type listedMember struct {
-	Name    *string `json:"name,omitempty"`
-	NameHex *string `json:"name_hex,omitempty"`
-	Ext     *string `json:"ext,omitempty"`
-	Size    int64   `json:"size"`
-	Offset  *int64  `json:"offset,omitempty"` // of the content in the plain tar; absent for a changed member
-	MTime   float64 `json:"mtime"`            // seconds since 1970
-	Mode    string  `json:"mode"`             // octal
-	SHA256  string  `json:"sha256,omitempty"`
-
-	text string // the name
-	time time.Time
-}
-
-// listedSample is a sample as ls prints it.
-type listedSample struct {
-	Key     *string        `json:"key,omitempty"`
-	KeyHex  *string        `json:"key_hex,omitempty"`
-	Index   int            `json:"index"`
-	Members []listedMember `json:"members"`
-
-	text string // the key
-}
-
-func newListedSample(key string, number int) listedSample {
-	t := ui.NewJSONText(key)
-	return listedSample{Key: t.Text, KeyHex: t.Hex, Index: number, Members: []listedMember{}, text: key}
-}
-
-func newListedMember(name string, m index.Member) listedMember {
-	t := ui.NewJSONText(name)
-	l := listedMember{
-		Name: t.Text, NameHex: t.Hex, Size: m.Size, Offset: &m.Data, MTime: float64(m.ModTime.UnixNano()) / 1e9,
-		Mode: fmt.Sprintf("%04o", m.Mode), text: name, time: m.ModTime,
-	}
-	if m.InSample {
-		l.Ext = ui.NewJSONText(m.Ext).Text
-	}
-	return l
-}
-
-// listShard lists a shard.
+// listShard lists a shard, in one pass over its bytes.
 func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, keys []string) error {
 	x := sh.Index
 	row := 0
-	others := func(end int) error {
-		for ; o.all && u.JSON && row < end; row++ {
-			if x.InSample(row) {
-				continue
-			}
-			if err := u.Print(newListedMember(x.OutsideName(row), x.Member(row))); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	found := make(map[string]bool)
+	var found []string
 	for n := range x.Samples() {
 		s := x.Sample(n)
 		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
 			continue
 		}
-		found[s.Key] = true
-		l := newListedSample(s.Key, n)
-		for row := s.Start; row < s.End && (o.long || u.JSON || len(keys) > 0); row++ {
-			if !x.InSample(row) {
-				continue
-			}
-			m := x.Member(row)
-			lm := newListedMember(s.Key+"."+m.Ext, m)
-			if o.sha256 && u.JSON {
-				sum := sha256.New()
-				if err := catRow(ctx, sum, sh, row); err != nil {
-					return fmt.Errorf("%s: %s.%s: %w", sh.Name, s.Key, m.Ext, err)
-				}
-				lm.SHA256 = hex.EncodeToString(sum.Sum(nil))
-			}
-			l.Members = append(l.Members, lm)
-		}
-		if err := others(s.Start); err != nil {
+		found = append(found, s.Key)
+		if err := o.listOthers(ctx, u, sh, &row, s.Start); err != nil {
 			return err
 		}
+		l := newListedSample(s.Key, n)
+		var between []listedMember // outside samples, printed after the sample
+		for row := s.Start; row < s.End && (o.long || u.JSON || len(keys) > 0); row++ {
+			inSample := x.InSample(row)
+			if !inSample && !o.withOthers(u) {
+				continue
+			}
+			m, err := o.member(ctx, u, sh, s.Key, row)
+			if err != nil {
+				return err
+			}
+			if inSample {
+				l.Members = append(l.Members, m)
+			} else {
+				between = append(between, m)
+			}
+		}
+		row = s.End
 		if err := o.print(u, l, len(keys) > 0); err != nil {
 			return err
 		}
+		for _, m := range between {
+			if err := u.Print(m); err != nil {
+				return err
+			}
+		}
 	}
-	if err := others(x.Rows()); err != nil {
+	if err := o.listOthers(ctx, u, sh, &row, x.Rows()); err != nil {
 		return err
 	}
 	return missing(sh.Name, keys, found)
 }
 
+// withOthers reports whether members outside samples are listed.
+func (o *lsOptions) withOthers(u *ui.UI) bool { return o.all && u.JSON }
+
+// listOthers lists the members outside samples from a row on, before end, which then is the row.
+func (o *lsOptions) listOthers(ctx context.Context, u *ui.UI, sh *shard.Shard, row *int, end int) error {
+	for ; *row < end; *row++ {
+		if !o.withOthers(u) || sh.Index.InSample(*row) {
+			continue
+		}
+		m, err := o.member(ctx, u, sh, "", *row)
+		if err == nil {
+			err = u.Print(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member returns an entry of a shard. Key is that of its sample, if it is in one.
+func (o *lsOptions) member(ctx context.Context, u *ui.UI, sh *shard.Shard, key string, row int) (
+	l listedMember, err error) {
+	m := sh.Index.Member(row)
+	name := sh.Index.OutsideName(row)
+	if m.InSample {
+		name = key + "." + m.Ext
+	}
+	l = newListedMember(name, m)
+	regular := m.InSample
+	if o.withOthers(u) {
+		if l.Type, regular, err = typeOf(m, sh.Reader(ctx)); err != nil {
+			return l, fmt.Errorf("%s: %s: %w", sh.Name, name, err)
+		}
+	}
+	if o.sha256 && u.JSON && regular {
+		sum := sha256.New()
+		if err := catRow(ctx, sum, sh, row); err != nil {
+			return l, fmt.Errorf("%s: %s: %w", sh.Name, name, err)
+		}
+		l.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	}
+	return l, nil
+}
+
 // listMount lists the samples of a mount as they are now.
 func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) error {
 	base := source.BaseOf(over.Shard)
-	found := make(map[string]bool)
+	var found []string
 	n := 0
 	for f, err := range over.Dirs() {
 		if err != nil {
@@ -189,7 +194,7 @@ func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) err
 			if len(keys) > 0 && !slices.Contains(keys, s.Key) {
 				continue
 			}
-			found[s.Key] = true
+			found = append(found, s.Key)
 			for _, m := range s.Members() {
 				im := index.Member{
 					Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime,
@@ -218,28 +223,37 @@ func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	case u.JSON:
 		return u.Print(s)
 	case !o.long && !members:
-		_, err := fmt.Fprintln(u.Out, ui.Printable(s.text))
-		return err
+		return o.line(u, "", s.text)
 	}
 	for _, m := range s.Members {
-		var err error
+		before := ""
 		if o.long {
-			changed := m.time.UTC().Format("2006-01-02 15:04:05")
-			_, err = fmt.Fprintf(u.Out, "%12d %s %s\n", m.Size, changed, ui.Printable(m.text))
-		} else {
-			_, err = fmt.Fprintln(u.Out, ui.Printable(m.text))
+			before = fmt.Sprintf("%12d %s ", m.Size, m.time.UTC().Format("2006-01-02 15:04:05"))
 		}
-		if err != nil {
+		if err := o.line(u, before, m.text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// line prints a name: its own bytes into a pipe or file, which --keys, cat and ls take, escaped on a terminal.
+func (o *lsOptions) line(u *ui.UI, before, name string) error {
+	end := "\n"
+	if o.null {
+		end = "\x00"
+	} else if name = u.Raw(name); strings.Contains(name, "\n") && !o.warned {
+		o.warned = true
+		u.Warn("%q has a newline: --null ends each name with a NUL instead", name)
+	}
+	_, err := fmt.Fprint(u.Out, before, name, end)
+	return err
+}
+
 // missing returns an error for the first of keys that was not found.
-func missing(shard string, keys []string, found map[string]bool) error {
+func missing(shard string, keys, found []string) error {
 	for _, key := range keys {
-		if !found[key] {
+		if !slices.Contains(found, key) {
 			return fmt.Errorf("%s: %s: %w", shard, key, errNoSample)
 		}
 	}
