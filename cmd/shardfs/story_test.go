@@ -75,10 +75,11 @@ func pid(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: pid VERB")
 	}
-	found := running(ts, args[0])
-	if len(found) != 1 {
-		ts.Fatalf("%d processes run %s: %v", len(found), args[0], found)
-	}
+	var found []process
+	waitFor(ts, func() bool { // between fork and exec, a command looks like the process that starts it
+		found = running(ts, args[0])
+		return len(found) == 1
+	}, "one process that runs %s", args[0])
 	ts.Setenv("PID", strconv.Itoa(found[0].pid))
 }
 
