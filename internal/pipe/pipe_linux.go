@@ -46,8 +46,8 @@ func Shown(name string) string {
 	return prefix
 }
 
-// Command is a running shell command, connected to this process by a pipe. It leads its own process group, which gets
-// SIGTERM when the context is done. The caller must call Finish or Abort.
+// Command is a running shell command, connected to this process by a pipe. It leads its own session, without a
+// terminal, and process group, which gets SIGTERM when the context is done. The caller must call Finish or Abort.
 type Command struct {
 	cmd   *exec.Cmd
 	end   *os.File      // this process's end of the pipe
@@ -80,8 +80,11 @@ func open(ctx context.Context, name string, write bool, stderr *os.File) (*Comma
 	} else {
 		c.cmd.Stdout = theirs
 	}
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-	c.cmd.Cancel = func() error { return unix.Kill(-c.cmd.Process.Pid, unix.SIGTERM) }
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	c.cmd.Cancel = func() error {
+		defer unix.Kill(-c.cmd.Process.Pid, unix.SIGCONT) // a stopped process sees no signal
+		return unix.Kill(-c.cmd.Process.Pid, unix.SIGTERM)
+	}
 	c.cmd.WaitDelay = 2 * time.Second
 	started := make(chan error)
 	go c.watch(started)

@@ -1,6 +1,6 @@
 // Package runner runs one command in many directories.
 //
-// A job is a directory, prepared just before its turn, and a command that runs in it: either a separate process group
+// A job is a directory, prepared just before its turn, and a command that runs in it: either a separate session
 // for each job, or a worker, one process that gets one directory after the other. A few slots run the jobs in parallel;
 // the caller ranges over the results, in the order of the jobs. The caller's loop limits the pace: the slots are never
 // more than a small window ahead of it.
@@ -52,9 +52,10 @@ type Job struct {
 
 // Place is where a command runs, with its arguments and variables for that directory.
 type Place struct {
-	Dir  string   // its working directory, an absolute path
-	Args []string // arguments after Options.Argv
-	Env  []string // variables, NAME=value, that replace those with the same name in Options.Env
+	Dir    string   // its working directory, an absolute path, of any length if there is a /proc
+	Within string   // a beginning of Dir: symbolic links in the rest are not followed; "" means all are
+	Args   []string // arguments after Options.Argv
+	Env    []string // variables, NAME=value, that replace those with the same name in Options.Env
 }
 
 // Options configures Run. Only Argv must be set.
@@ -101,7 +102,8 @@ type Result struct {
 func Failed(err error) bool {
 	var exit *ExitError
 	var answer *answerError
-	return errors.As(err, &exit) || errors.As(err, &answer) || errors.Is(err, errTimeout) || errors.Is(err, errProtocol)
+	return errors.As(err, &exit) || errors.As(err, &answer) || errors.Is(err, errTimeout) ||
+		errors.Is(err, errProtocol) || errors.Is(err, errGone)
 }
 
 // ExitError is the error of a command that exited with a status other than 0, or was killed by a signal not sent by
@@ -154,7 +156,7 @@ func Run(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, e
 			yield(Result{}, err)
 			return
 		}
-		defer r.null.Close()
+		defer r.close()
 		if err := r.runAll(ctx, jobs, func(res Result) bool { return yield(res, nil) }); err != nil {
 			yield(Result{}, err)
 		}
@@ -166,6 +168,7 @@ type run struct {
 	Options           // with zero values resolved
 	path     string   // Argv[0] as an absolute path
 	null     *os.File // /dev/null, the standard input of every command
+	opened   *os.File // Stderr, if it was opened here; else nil
 	timedOut error    // errTimeout with its duration
 	children children
 	disk     *diskGate
@@ -199,8 +202,20 @@ func newRun(o Options) (*run, error) {
 	if o.Stderr == nil {
 		o.Stderr = null
 	}
-	return &run{Options: o, path: path, null: null, disk: newDiskGate(),
-		timedOut: fmt.Errorf("%w after %v", errTimeout, o.Timeout)}, nil
+	r := &run{Options: o, path: path, null: null, disk: newDiskGate(),
+		timedOut: fmt.Errorf("%w after %v", errTimeout, o.Timeout)}
+	if only := writeOnly(o.Stderr); only != o.Stderr {
+		r.Stderr, r.opened = only, only
+	}
+	return r, nil
+}
+
+// close closes the files that all jobs share.
+func (r *run) close() {
+	r.null.Close()
+	if r.opened != nil {
+		r.opened.Close()
+	}
 }
 
 // runAll runs the jobs and calls yield for each result, in order. It returns when everything that it has started has
@@ -342,7 +357,7 @@ func (s *slot) execute(ctx context.Context, place Place, res *Result) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	argv := append(s.Argv[:len(s.Argv):len(s.Argv)], place.Args...)
-	c, err := s.start(place.Dir, argv, environ(s.Env, place.Dir, place.Env), s.null)
+	c, err := s.start(place, argv, environ(s.Env, place.Dir, place.Env), s.null)
 	if err != nil {
 		return err
 	}

@@ -415,7 +415,7 @@ func TestWithoutPidfd(t *testing.T) {
 	h := slot{run: r, buf: make([]byte, 4096)}
 	for _, script := range []string{"yes & sleep 0.05", "sleep 100 & sleep 0.05", "sleep 0.05", "exec sleep 0.05 >&-"} {
 		runtime.LockOSThread()
-		c, err := r.start(t.TempDir(), shell(script).Argv, o.Env, r.null)
+		c, err := r.start(Place{Dir: t.TempDir()}, shell(script).Argv, o.Env, r.null)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -553,7 +553,7 @@ func TestPrepareFails(t *testing.T) {
 	if len(got) != 5 || got[0] != nil || got[1] != want || got[2] == nil || got[3] == nil || got[4] != nil {
 		t.Fatalf("errors %v", got)
 	}
-	if !errors.Is(got[3], fs.ErrNotExist) || !strings.Contains(got[3].Error(), missing) {
+	if !errors.Is(got[3], errGone) || !strings.Contains(got[3].Error(), missing) {
 		t.Errorf("error %v does not name the directory", got[3])
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // command is a started command: a process, and the process group that it leads.
 type command struct {
-	pid      int       // process ID of the leader and ID of the group
+	pid      int       // process ID of the leader and ID of the group and of the session
 	pidfd    int       // of the leader; -1 before Linux 5.4 and where a sandbox forbids it
 	streams  []*stream // standard output first
 	children *children
@@ -26,9 +26,14 @@ type stream struct {
 	keep     func([]byte) error // receives the bytes, in order
 }
 
-// start starts the command in dir, or in the directory of this process if dir is empty. The calling goroutine must stay
-// locked to its thread until wait has returned.
-func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, error) {
+// start starts the command at a place, or in the directory of this process if its Dir is empty. The calling goroutine
+// must stay locked to its thread until wait has returned.
+func (r *run) start(place Place, argv, env []string, stdin *os.File) (*command, error) {
+	at, err := place.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer at.close()
 	// Output goes to a pipe, although a file would need no poll: with a new file for each job, throughput is 0.8 times
 	// that of pipes, and to one file for all jobs of a slot, as fast as pipes, a process that has left its group could
 	// write during a later job.
@@ -50,17 +55,19 @@ func (r *run) start(dir string, argv, env []string, stdin *os.File) (*command, e
 	}
 	c.pid, err = r.children.start(func() (int, error) {
 		return syscall.ForkExec(r.path, argv, &syscall.ProcAttr{
-			Dir:   dir,
+			Dir:   at.dir,
 			Env:   env,
 			Files: []uintptr{stdin.Fd(), uintptr(out), uintptr(stderr)},
-			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &c.pidfd},
+			// In a session of its own the command has no /dev/tty. In that of this process it would be in the background:
+			// reading from the terminal would stop it without a word.
+			Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &c.pidfd},
 		})
 	})
 	if err != nil {
 		c.closeStreams()
 		// The error may come from the chdir.
-		if _, err := os.Stat(dir); dir != "" && err != nil {
-			return nil, err
+		if _, err := os.Stat(at.dir); at.dir != "" && err != nil {
+			return nil, place.goneError(err)
 		}
 		return nil, fmt.Errorf("start %s: %w", r.path, err)
 	}
@@ -126,6 +133,7 @@ func (c *command) killOnDone(ctx context.Context, grace time.Duration) (release 
 	stop := context.AfterFunc(ctx, func() {
 		defer close(terminated)
 		unix.Kill(-c.pid, unix.SIGTERM)
+		unix.Kill(-c.pid, unix.SIGCONT) // a stopped process sees no signal
 		select {
 		case <-released:
 		case <-time.After(grace):

@@ -1,14 +1,15 @@
 package runner
 
 import (
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 // openTerminal makes a terminal with the size of like that does not change the output. It returns the end to read from
-// and the command's end. The command's end is opened by TIOCGPTPEER, not by a path below /dev/pts, which in a container
-// may belong to another terminal.
+// and the command's end, which can only be written to: nobody types there. It is opened by TIOCGPTPEER, not by a path
+// below /dev/pts, which in a container may belong to another terminal.
 func openTerminal(like *os.File) (reader, command int, err error) {
 	reader, err = unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -26,7 +27,7 @@ func openCommandEnd(reader int, like *os.File) (int, error) {
 		return -1, err
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(reader), unix.TIOCGPTPEER,
-		unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+		unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
 		return -1, errno
 	}
@@ -44,4 +45,18 @@ func openCommandEnd(reader int, like *os.File) (int, error) {
 		unix.IoctlSetWinsize(command, unix.TIOCSWINSZ, size) // only the width of a listing depends on it
 	}
 	return command, nil
+}
+
+// writeOnly opens a file again, for writing only, if it is a terminal and that is possible: a command that reads from
+// it, as programs do that ask for a password, then fails instead of waiting. The caller closes what is not f.
+func writeOnly(f *os.File) *os.File {
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+		return f
+	}
+	name := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	only, err := os.OpenFile(name, unix.O_WRONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return f
+	}
+	return only
 }

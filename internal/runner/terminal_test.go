@@ -1,12 +1,19 @@
 package runner
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // A command sees a terminal of the right width, and its output arrives unchanged, even if it is longer than the
@@ -38,5 +45,53 @@ func TestTerminal(t *testing.T) {
 	o.Argv = []string{"sh", "-c", "echo done; sleep 100 &"}
 	if res, out := one(t, o, t.TempDir()); res.Err != nil || out != "done\n" {
 		t.Errorf("%q, %v, want done", out, res.Err)
+	}
+}
+
+// A command that reads from the terminal of its output, or from that of standard error, fails at once: nobody answers.
+func TestTerminalIsNotRead(t *testing.T) {
+	noLeaks(t)
+	reader, command, err := openTerminal(os.Stdin)
+	if err != nil {
+		skip.Without(t, "a terminal: %v", err)
+	}
+	defer unix.Close(reader)
+	like, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", command), unix.O_RDWR|unix.O_NOCTTY, 0)
+	unix.Close(command)
+	if err != nil {
+		skip.Without(t, "/proc: %v", err)
+	}
+	defer like.Close()
+	for _, script := range []string{"read -r line <&1", "read -r line <&2", "read -r line </dev/tty"} {
+		o := shell("test -t 1 && test -t 2 || exit 7; " + script)
+		o.Terminal, o.Stderr = like, like
+		var exit *ExitError
+		if res, _ := one(t, o, t.TempDir()); !errors.As(res.Err, &exit) || exit.Status == 7 {
+			t.Errorf("%s: %v", script, res.Err)
+		}
+	}
+}
+
+// A stopped command ends like any other.
+func TestStopped(t *testing.T) {
+	noLeaks(t)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	o := shell("trap 'exit 3' TERM; echo $$ >pid; kill -STOP $$; sleep 1000")
+	o.grace = 24 * time.Hour
+	ended := make(chan error)
+	go func() {
+		for _, err := range Run(ctx, o, in(dir, 1)) {
+			ended <- err
+		}
+	}()
+	testtime.Eventually(t, "the command to stop", func() bool {
+		pid, _ := os.ReadFile(filepath.Join(dir, "pid"))
+		stat, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
+		return strings.Contains(string(stat), ") T ")
+	})
+	cancel(errors.New("enough"))
+	if err := testtime.Receive(t, ended, "the end of the command"); err == nil || err.Error() != "enough" {
+		t.Error(err)
 	}
 }

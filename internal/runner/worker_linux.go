@@ -104,7 +104,7 @@ func (s *slot) startWorker() error {
 	}
 	defer in.Close()
 	runtime.LockOSThread() // until stopWorker; see execute
-	c, err := s.start("", s.Argv, s.Env, in)
+	c, err := s.start(Place{}, s.Argv, s.Env, in)
 	if err != nil {
 		runtime.UnlockOSThread()
 		return errors.Join(err, out.Close())
