@@ -47,16 +47,21 @@ indexes beside the shard; --import verifies the index of another tool.`,
   shardfs index --index none train-0000.tgz       # read all of it again`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for flag, file := range map[string]string{"--index": o.from.index, "--import": o.imported} {
-				if file != "" && file != "none" && len(args) > 1 {
-					return ui.Usagef("%s %s: needs exactly one shard", flag, file)
-				}
+			names, err := source.Expand(args)
+			if err != nil {
+				return err
+			}
+			if o.imported != "" && len(names) > 1 {
+				return ui.Usagef("--import %s: there are %d shards", o.imported, len(names))
+			}
+			if err := o.from.checkFor(names); err != nil {
+				return err
 			}
 			exports, err := exportFormats(o.export)
 			if err != nil {
 				return err
 			}
-			for i, name := range args {
+			for i, name := range names {
 				if i > 0 && !u.JSON {
 					fmt.Fprintln(u.Out)
 				}

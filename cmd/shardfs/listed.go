@@ -10,8 +10,15 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
+// ofShard says which shard a sample, or a member outside samples, is from; it is empty if there is only one.
+type ofShard struct {
+	Shard    *string `json:"shard,omitempty"`
+	ShardHex *string `json:"shard_hex,omitempty"`
+}
+
 // listedMember is a member as ls prints it.
 type listedMember struct {
+	ofShard
 	Name    *string `json:"name,omitempty"`
 	NameHex *string `json:"name_hex,omitempty"`
 	Ext     *string `json:"ext,omitempty"`
@@ -29,6 +36,7 @@ type listedMember struct {
 
 // listedSample is a sample as ls prints it.
 type listedSample struct {
+	ofShard
 	Key     *string        `json:"key,omitempty"`
 	KeyHex  *string        `json:"key_hex,omitempty"`
 	Index   int            `json:"index"`

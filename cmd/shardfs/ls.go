@@ -15,6 +15,7 @@ import (
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -27,48 +28,44 @@ type lsOptions struct {
 	null   bool
 	from   shardFlags
 
-	warned bool // of a newline in a name
+	warned bool     // of a newline in a name
+	shard  ofShard  // the current shard
+	found  []string // those of the wanted keys that the shards so far have
 }
 
 func newLs(g *globals) *cobra.Command {
 	u := g.UI
 	var o lsOptions
 	cmd := &cobra.Command{
-		Use:   "ls [flags] SHARD|MOUNTPOINT [KEY...]",
+		Use:   "ls [flags] SHARD|MOUNTPOINT... [KEY...]",
 		Short: "List samples and members",
-		Long: `Ls lists the keys of a shard's samples in its order, or the members of the
+		Long: `Ls lists the keys of the samples of shards in their order, or the members of the
 samples with the given keys. At a mountpoint it lists the samples as they are
 now. Into a pipe or file it prints the bytes of a name, as --keys, cat and ls
-take them; on a terminal it escapes what that would obey.`,
+take them; on a terminal it escapes what that would obey.
+
+` + shardsAndKeys,
 		Example: `  shardfs ls train-0000.tgz | head
   shardfs ls -l train-0000.tgz n03788365_17158
+  shardfs ls 'train-{0000..0147}.tgz' n03788365_17158
   shardfs ls --null train-0000.tgz | shuf -z -n 100 >some
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := source.Resolve(args[0])
+			names, keys, err := o.from.split(cmd, args)
 			if err != nil {
 				return err
 			}
-			if name.Kind == source.Dir {
-				changes, err := mounts.Open(cmd.Context(), stores(), name.Path)
-				if err == nil {
-					defer changes.Close()
-					if o.all || o.sha256 {
-						return ui.Usagef("--all and --sha256 are for shards")
-					}
-					return o.listMount(u, changes, args[1:])
+			for _, name := range names {
+				if len(names) > 1 {
+					t := ui.NewJSONText(store.Redact(name))
+					o.shard = ofShard{t.Text, t.Hex}
 				}
-				if !errors.Is(err, mounts.ErrNotMounted) {
+				if err := o.list(cmd.Context(), u, name, keys); err != nil {
 					return err
 				}
 			}
-			sh, err := source.OpenShard(cmd.Context(), u, args[0], o.from.options())
-			if err != nil {
-				return err
-			}
-			defer sh.Close()
-			return o.listShard(cmd.Context(), u, sh, args[1:])
+			return missing(source.NameOf(names), keys, o.found)
 		},
 	}
 	flags := cmd.Flags()
@@ -80,17 +77,43 @@ take them; on a terminal it escapes what that would obey.`,
 	return cmd
 }
 
+// list lists a shard or a mount.
+func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []string) error {
+	name, err := source.Resolve(given)
+	if err != nil {
+		return err
+	}
+	if name.Kind == source.Dir {
+		changes, err := mounts.Open(ctx, stores(), name.Path)
+		if err == nil {
+			defer changes.Close()
+			if o.all || o.sha256 {
+				return ui.Usagef("--all and --sha256 are for shards")
+			}
+			return o.listMount(u, changes, keys)
+		}
+		if !errors.Is(err, mounts.ErrNotMounted) {
+			return err
+		}
+	}
+	sh, err := source.OpenShard(ctx, u, given, o.from.options())
+	if err != nil {
+		return err
+	}
+	defer sh.Close()
+	return o.listShard(ctx, u, sh, keys)
+}
+
 // listShard lists a shard, in one pass over its bytes.
 func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, keys []string) error {
 	x := sh.Index
 	row := 0
-	var found []string
 	for n := range x.Samples() {
 		s := x.Sample(n)
 		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
 			continue
 		}
-		found = append(found, s.Key)
+		o.found = append(o.found, s.Key)
 		if err := o.listOthers(ctx, u, sh, &row, s.Start); err != nil {
 			return err
 		}
@@ -108,6 +131,7 @@ func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, ke
 			if inSample {
 				l.Members = append(l.Members, m)
 			} else {
+				m.ofShard = o.shard
 				between = append(between, m)
 			}
 		}
@@ -121,10 +145,7 @@ func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, ke
 			}
 		}
 	}
-	if err := o.listOthers(ctx, u, sh, &row, x.Rows()); err != nil {
-		return err
-	}
-	return missing(sh.Name, keys, found)
+	return o.listOthers(ctx, u, sh, &row, x.Rows())
 }
 
 // withOthers reports whether members outside samples are listed.
@@ -138,6 +159,7 @@ func (o *lsOptions) listOthers(ctx context.Context, u *ui.UI, sh *shard.Shard, r
 		}
 		m, err := o.member(ctx, u, sh, "", *row)
 		if err == nil {
+			m.ofShard = o.shard
 			err = u.Print(m)
 		}
 		if err != nil {
@@ -175,7 +197,6 @@ func (o *lsOptions) member(ctx context.Context, u *ui.UI, sh *shard.Shard, key s
 // listMount lists the samples of a mount as they are now.
 func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) error {
 	base := source.BaseOf(over.Shard)
-	var found []string
 	n := 0
 	for f, err := range over.Dirs() {
 		if err != nil {
@@ -194,7 +215,7 @@ func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) err
 			if len(keys) > 0 && !slices.Contains(keys, s.Key) {
 				continue
 			}
-			found = append(found, s.Key)
+			o.found = append(o.found, s.Key)
 			for _, m := range s.Members() {
 				im := index.Member{
 					Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime,
@@ -214,13 +235,14 @@ func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) err
 			}
 		}
 	}
-	return missing(over.Shard.Name, keys, found)
+	return nil
 }
 
 // print prints one sample: its members or only its key.
 func (o *lsOptions) print(u *ui.UI, s listedSample, members bool) error {
 	switch {
 	case u.JSON:
+		s.ofShard = o.shard
 		return u.Print(s)
 	case !o.long && !members:
 		return o.line(u, "", s.text)

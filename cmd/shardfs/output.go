@@ -85,6 +85,9 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 		return out, ui.Usagef("--others %s: keep or drop", o.others)
 	case o.name != "" && !out.IsFile() && (o.writeIndex || o.export != ""):
 		return out, ui.Usagef("-o %s: an index can be written only beside a file", pipe.Shown(o.name))
+	case strings.Contains(o.name, "{name}") || strings.Contains(o.name, "{index"):
+		const why = "no output for each shard yet: all go into one, without {name} and {index}"
+		return out, ui.Usagef("-o %s: %s", o.name, why)
 	case pipe.Is(o.name) && !o.allowPipe:
 		return out, errPipeAllowed(o.name)
 	}

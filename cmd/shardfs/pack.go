@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/shardfs/shardfs/internal/output"
-	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/source"
-	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -71,21 +68,6 @@ func (o *packFlags) check(flags *pflag.FlagSet) error {
 	return o.order.check(flags)
 }
 
-// names resolves the arguments.
-func (o *packFlags) names(args []string) ([]source.Name, error) {
-	names, err := source.Expand(args)
-	if err != nil {
-		return nil, err
-	}
-	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !o.output.allowPipe {
-		return nil, errPipeAllowed(names[i])
-	}
-	if len(names) > 1 && o.from.index != "" && o.from.index != "none" {
-		return nil, ui.Usagef("--index %s: there are %d shards", o.from.index, len(names))
-	}
-	return source.ResolveAll(names)
-}
-
 // run packs the sources named by the arguments.
 func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	out, err := o.output.options(g.UI)
@@ -96,7 +78,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := o.names(args)
+	names, err := o.from.names(args, o.output.allowPipe)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +18,6 @@ import (
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/output"
-	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
@@ -54,13 +52,13 @@ type runFlags struct {
 func newRun(g *globals) *cobra.Command {
 	var o runFlags
 	cmd := &cobra.Command{
-		Use:   "run [flags] [SHARD|DIR|-] (-c COMMAND | -- ARGV...)",
+		Use:   "run [flags] [SHARD|DIR|-]... (-c COMMAND | -- ARGV...)",
 		Short: "Run a command in every sample's directory",
 		Long: `Run runs a command in the directory of each sample, in parallel. With -o it
-packs the contents of the directories afterwards, in the order of the shard;
-without, it discards the changes. In a DIR, such as a mountpoint, they stay. The
-command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT
-in its environment, and empty standard input.
+packs the contents of the directories afterwards, in the order of the shards,
+all into one output; without, it discards the changes. In a DIR, such as a
+mountpoint, they stay. The command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE,
+SHARD and SAMPLE_ATTEMPT in its environment, and empty standard input.
 
 With --batch N the command is started once for N samples and has their
 directories as arguments ("$@" in a -c text). With --worker it is started once
@@ -69,6 +67,7 @@ line: ok, or fail and a message.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
   shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
+  shardfs run -c 'rm sample.json' 'train-{0000..0003}.tgz' -o small.tgz
   shardfs run mnt -- python3 "$PWD/augment.py"
   shardfs run --worker -j 8 -o out.tar train-0000.tgz -- python3 worker.py
   shardfs run -c "$PWD/convert" --on-error skip --failed bad.tar \
@@ -126,12 +125,11 @@ func firstBroken(rules []rule) error {
 	return nil
 }
 
-// rules returns the rules that flags and arguments must obey.
-func (o *runFlags) rules(args []string) []rule {
+// rules returns the rules that flags must obey.
+func (o *runFlags) rules() []rule {
 	return []rule{
 		{o.command == "" && len(o.argv) == 0, "-c is missing: which command should be run?"},
 		{o.command != "" && len(o.argv) > 0, "-c and -- exclude each other"},
-		{len(args) > 1, strings.Join(args, " ") + ": one shard at a time"},
 		{o.jobs < 1, fmt.Sprintf("--jobs %d: at least 1", o.jobs)},
 		{
 			o.count < 0 || o.skip < 0 || o.timeout < 0 || o.retries < 0 || o.batch < 0,
@@ -186,26 +184,33 @@ func isExtension(ext string) bool {
 	return ok && key == "key" && got == ext
 }
 
-// run runs the command over a shard, a directory, or standard input.
+// names resolves the arguments, or standard input if there are none.
+func (o *runFlags) names(args []string) ([]source.Name, error) {
+	if len(args) == 0 {
+		if ui.IsTerminal(os.Stdin) {
+			return nil, ui.Usagef("no shard: name one, or give one on standard input")
+		}
+		args = []string{source.Stdin}
+	}
+	return o.from.names(args, o.output.allowPipe)
+}
+
+// run runs the command over shards, directories, or standard input.
 func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
-	j, err := o.options(g, args)
+	j, err := o.options(g)
 	if err != nil {
 		return err
 	}
-	name := source.Stdin
-	if len(args) == 1 {
-		name = args[0]
-	} else if ui.IsTerminal(os.Stdin) {
-		return ui.Usagef("no shard: name one, or give one on standard input")
-	}
-	n, err := source.Resolve(name)
+	names, err := o.names(args)
 	if err != nil {
 		return err
 	}
-	if err := firstBroken(o.rulesFor(n)); err != nil {
-		return err
+	for _, n := range names {
+		if err := firstBroken(o.rulesFor(n)); err != nil {
+			return err
+		}
 	}
-	if !g.private && j.Workspace.Mounts(n) {
+	if !g.private && slices.ContainsFunc(names, j.Workspace.Mounts) {
 		if err := inNamespace(ctx); err != server.ErrNoNamespace {
 			return err
 		}
@@ -218,10 +223,10 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		}
 		defer release()
 	}
-	if j.Checkpoints, err = o.checkpoints(ctx, j, n); err != nil {
+	if j.Checkpoints, err = o.checkpoints(ctx, j, names); err != nil {
 		return err
 	}
-	s, err := job.Run(ctx, []source.Name{n}, j)
+	s, err := job.Run(ctx, names, j)
 	if errors.Is(err, output.ErrSkip) {
 		g.Note("%s: exists, skipped", o.output.name)
 		return nil
@@ -247,12 +252,9 @@ var (
 )
 
 // options checks the flags and converts them.
-func (o *runFlags) options(g *globals, args []string) (j job.Options, err error) {
-	if err := firstBroken(o.rules(args)); err != nil {
+func (o *runFlags) options(g *globals) (j job.Options, err error) {
+	if err := firstBroken(o.rules()); err != nil {
 		return j, err
-	}
-	if len(args) == 1 && pipe.Is(args[0]) && !o.output.allowPipe {
-		return j, errPipeAllowed(args[0])
 	}
 	j = job.Options{
 		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Batch: o.batch, Worker: o.worker,
@@ -350,11 +352,12 @@ func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), e
 
 // checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It tells the user about an
 // interrupted run that this one does not resume.
-func (o *runFlags) checkpoints(ctx context.Context, j job.Options, n source.Name) (string, error) {
+func (o *runFlags) checkpoints(ctx context.Context, j job.Options, names []source.Name) (string, error) {
 	if !j.Output.IsFile() {
 		return "", nil
 	}
-	if o.scratch == "" || n.Kind != source.Shard || o.output.mtime == "now" {
+	once := slices.ContainsFunc(names, func(n source.Name) bool { return n.Kind != source.Shard })
+	if o.scratch == "" || once || o.output.mtime == "now" {
 		name, err := j.Output.Absolute()
 		if err == nil && j.Output.IsInterrupted(ctx) {
 			j.UI.Say("hint", name+": a run to this output was interrupted; --resume with its --scratch continues it")

@@ -3,11 +3,15 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // shardFlags are the flags for opening shards.
@@ -50,4 +54,41 @@ func defaultCacheDir() string {
 // source returns the options to open sources with.
 func (f *shardFlags) source() source.Options {
 	return source.Options{Shard: f.options(), Stdin: os.Stdin, Stderr: os.Stderr, UI: f.globals.UI}
+}
+
+// shardsAndKeys is the help on arguments that are shards and then keys.
+const shardsAndKeys = `An argument after the first is a shard, too, if it is a file, a URL, @FILE (one
+shard a line) or a pattern, name-{0000..0147}.tar, and not a key of the first
+one. After -- there are only keys.`
+
+// split splits the arguments of a verb into the names of shards and keys.
+func (f *shardFlags) split(cmd *cobra.Command, args []string) (names, keys []string, err error) {
+	names, keys, err = source.Split(cmd.Context(), args, cmd.ArgsLenAtDash(), f.source())
+	if err != nil {
+		return nil, nil, err
+	}
+	return names, keys, f.checkFor(names)
+}
+
+// checkFor returns an error if one index file is to be that of several shards.
+func (f *shardFlags) checkFor(names []string) error {
+	if len(names) > 1 && f.index != "" && f.index != "none" {
+		return ui.Usagef("--index %s: there are %d shards", f.index, len(names))
+	}
+	return nil
+}
+
+// names expands and resolves the arguments of a verb that reads shards, mounts, directories and streams.
+func (f *shardFlags) names(args []string, allowPipe bool) ([]source.Name, error) {
+	names, err := source.Expand(args)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !allowPipe {
+		return nil, errPipeAllowed(names[i])
+	}
+	if err := f.checkFor(names); err != nil {
+		return nil, err
+	}
+	return source.ResolveAll(names)
 }
