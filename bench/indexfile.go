@@ -59,7 +59,7 @@ func newHollow(name string, members int) (*hollow, error) {
 		e := index.Entry{
 			Name: []byte(h.key(i/2) + "." + ext), Header: at, Data: at + block, Size: size, Stored: size,
 			End:     at + block + (size+block-1)/block*block,
-			ModTime: begun.Add(time.Duration(i) * time.Millisecond).Truncate(time.Second).UnixNano(), Mode: 0o644,
+			ModTime: begun.Add(time.Duration(i) * time.Millisecond).Truncate(time.Second), Mode: 0o644,
 			Regular: true,
 		}
 		if err := x.Add(&e); err != nil {

@@ -108,7 +108,7 @@ func (b *Builder) Add(e *Entry) error {
 	}
 	c.header.append(uint64(e.Header))
 	c.size.append(uint64(e.Size))
-	c.mtime.append(uint64(e.ModTime))
+	c.addTime(e.ModTime)
 	c.blocks.append(uint64((e.Data - e.Header) / BlockSize))
 	c.mode.append(uint64(e.Mode))
 	if e.Sparse != nil {
@@ -155,7 +155,7 @@ func (b *Builder) Finish(end int64) *Index {
 	}
 	x.c.header.append(uint64(end))
 	x.closed = x.Rows()
-	for _, column := range x.c.numbers() {
+	for _, column := range append(x.c.numbers(), x.c.far.numbers()...) {
 		column.seal()
 	}
 	return x
@@ -388,6 +388,7 @@ func (c *columns) cut(row int) {
 	}
 	c.sparseRow.cut(n)
 	c.sparseEnd.cut(n)
+	c.far.cut(row)
 	c.extentOff.cut(int(extents))
 	c.extentLen.cut(int(extents))
 }

@@ -80,5 +80,5 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	}
 	return m.InSample == (keyed && e.Regular) && bytes.Equal(name, e.Name) &&
 		e.Data == m.Data-m.Header && e.Size == m.Size && e.End == m.End-m.Header &&
-		e.ModTime == m.ModTime.UnixNano() && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
+		e.ModTime.Equal(m.ModTime) && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
 }

@@ -14,7 +14,7 @@ type columns struct {
 	// A row for each tar entry.
 	header column // offset of its headers; has one more row, with the offset of the end marker
 	size   column // bytes of content
-	mtime  column // nanoseconds since 1970
+	mtime  column // nanoseconds since 1970; far has those that do not fit
 	blocks column // number of header blocks: the content starts at header + blocks*512
 	mode   column
 	ext    column // row of the extension in exts, plus 1; 0 for an entry outside samples
@@ -43,9 +43,10 @@ type columns struct {
 	sparseEnd  column // end of their extents in extentOff and extentLen
 	extentOff  column
 	extentLen  column
+	far        farTimes
 }
 
-// numbers returns all columns of numbers, in the order of an index file.
+// numbers returns the columns of numbers except far, in the order of an index file.
 func (c *columns) numbers() []*column {
 	return []*column{
 		&c.header, &c.size, &c.mtime, &c.blocks, &c.mode, &c.ext, &c.exts.ends,

@@ -32,7 +32,7 @@ type File struct {
 //
 //	meta     JSON: the fields of File, the seed of the hash table, and size and piece of the Map
 //	sections for each column of numbers, of the index and then of the checkpoints: offset, bytes, values (u64 each);
-//	         for each column of bytes: offset, bytes, 0
+//	         for each column of bytes: offset, bytes, 0. Columns of far times are only in the files that need them
 //	sums     CRC-32C of each 64 KiB of the columns
 //	tail     offset of meta, of sections, of sums and of the tail (u64 each), CRC-32C of all from meta to here, magic
 //
@@ -91,6 +91,9 @@ func (f *File) Write(w io.Writer) error {
 		out.write(make([]byte, -out.n&7))
 	}
 	set := columnsOf(f)
+	if f.Index.c.far.row.n == 0 {
+		set = set.withoutFar()
+	}
 	for _, c := range set.numbers {
 		section(c.n, memory(c.groups), memory(c.rests))
 	}
@@ -193,7 +196,7 @@ func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
 		f.Index.reseed(m.Seed)
 		return columnsOf(f), nil
 	})
-	set := columnSet{append(x.c.numbers(), p.numbers()...), append(x.c.texts(), &p.windows.all)}
+	set := newColumnSet(x, p)
 	if err := set.decode(parts, x.pages); err != nil {
 		return nil, err
 	}
@@ -215,13 +218,27 @@ type columnSet struct {
 
 // columnsOf returns the columns of an index file to write.
 func columnsOf(f *File) columnSet {
-	p := packCheckpoints(f.Map.Points)
-	return columnSet{append(f.Index.c.numbers(), p.numbers()...), append(f.Index.c.texts(), &p.windows.all)}
+	return newColumnSet(f.Index, packCheckpoints(f.Map.Points))
+}
+
+func newColumnSet(x *Index, p *checkpoints) columnSet {
+	return columnSet{
+		slices.Concat(x.c.numbers(), p.numbers(), x.c.far.numbers()), append(x.c.texts(), &p.windows.all),
+	}
+}
+
+// withoutFar returns the set without the last columns of numbers, those of far times.
+func (set columnSet) withoutFar() columnSet {
+	far := len((&farTimes{}).numbers())
+	return columnSet{set.numbers[:len(set.numbers)-far], set.texts}
 }
 
 // decode sets the columns from the sections.
 func (set columnSet) decode(parts fileParts, pages *pages) error {
 	columns, sections := parts.columns, parts.sections
+	if near := set.withoutFar(); len(sections) == (len(near.numbers)+len(near.texts))*sectionSize {
+		set = near
+	}
 	if len(sections) != (len(set.numbers)+len(set.texts))*sectionSize {
 		return fmt.Errorf("%w: not the columns of this version", ErrStale)
 	}
@@ -262,7 +279,8 @@ func (x *Index) fits() bool {
 		c.parent.n > 0 && c.parent.n < math.MaxUint32 &&
 		c.table.n > 0 && c.table.n&(c.table.n-1) == 0 &&
 		same(c.outsideRow.n, &c.outside.ends) && same(c.keyRow.n, &c.keys.ends) && same(c.dupRow.n, &c.dupOrdinal) &&
-		same(c.sparseRow.n, &c.sparseEnd) && same(c.extentOff.n, &c.extentLen)
+		same(c.sparseRow.n, &c.sparseEnd) && same(c.extentOff.n, &c.extentLen) &&
+		same(c.far.row.n, &c.far.seconds, &c.far.nanos)
 }
 
 // Verify reads the whole index file and returns an error that wraps ErrStale if a checksum is wrong, or if a column
@@ -273,6 +291,7 @@ func (f *File) Verify() error {
 	ascending := []*column{
 		&c.header, &c.first, &c.exts.ends, &c.names.ends, &c.outside.ends, &c.keys.ends,
 		&c.outsideRow, &c.keyRow, &c.dupRow, &c.sparseRow, &c.sparseEnd,
+		&c.far.row,
 	}
 	if p, ok := f.Map.Points.(*checkpoints); ok {
 		ascending = append(ascending, &p.out, &p.in, &p.windows.ends, &p.sumEnd)

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/codec"
 )
@@ -21,7 +22,7 @@ func fileOf(t testing.TB) *File {
 		e := Entry{
 			Name: []byte(name), Header: int64(i) * 2048, Data: int64(i)*2048 + 512, Size: 7,
 			End: int64(i+1) * 2048, Mode: 0o644,
-			ModTime: int64(i) * 1e9, Regular: name != "README",
+			ModTime: time.Unix(int64(i), 0), Regular: name != "README",
 		}
 		if i == 2 {
 			e.Size, e.Sparse = 1<<40, []Extent{{512, 512}, {1 << 39, 100}}
@@ -268,6 +269,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(whole, false)
 	f.Add(whole, true)
 	f.Add(encode(f, &File{Index: indexOf(f)}), true)
+	f.Add(encode(f, &File{Index: farIndex(f)}), true)
 	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
 		b = bytes.Clone(b)
 		if sealed {

@@ -29,6 +29,7 @@ func FuzzScanner(f *testing.F) {
 		{paxSparse10(9, 515, "2\n2\n2\n6\n1\n", "abc"), a, end},
 		{rawMember(typeGlobal, "g", "20 path=everywhere!\n"), a, end},
 		{a, end[:BlockSize]},
+		{sun("path=x"), rawMember(typeRegular, "a", "1", func(b block) { copy(b.mtime(), "0-170231600 ") }), a, end},
 	} {
 		plain := bytes.Join(parts, nil)
 		if len(plain) > 10<<10 {
@@ -60,10 +61,20 @@ func FuzzScanner(f *testing.F) {
 		if err != nil || wantErr != nil {
 			return
 		}
-		if !slices.Equal(got, want) && !wroteByOldGo(plain) && !numberAfterNUL(plain) {
+		if !slices.Equal(got, want) && !wroteByOldGo(plain) && !numberAfterNUL(plain) && !hasSun(plain) {
 			t.Errorf("members: %v, want %v", got, want)
 		}
 	})
+}
+
+// hasSun reports whether there may be an extended header under Sun's name for it, which archive/tar passes over.
+func hasSun(plain []byte) bool {
+	for at := 0; at+BlockSize <= len(plain); at += BlockSize {
+		if block(plain[at:at+BlockSize]).typeflag() == typeExtendedSun {
+			return true
+		}
+	}
+	return false
 }
 
 // FuzzSparse gives a Scanner and archive/tar a sparse member of any map: which of the formats it has, how many bytes

@@ -27,6 +27,7 @@ const (
 	typeDirectory     = '5'
 	typeContiguous    = '7'
 	typeExtended      = 'x'
+	typeExtendedSun   = 'X' // Sun's name for the same
 	typeGlobal        = 'g'
 	typeGNULongName   = 'L'
 	typeGNULongTarget = 'K'
@@ -157,20 +158,35 @@ func parseOctal(b []byte) (int64, error) {
 	return x, nil
 }
 
+// parseTimeField parses the seconds of a plain header. Some writers put a minus, and zeros before it, before the octal
+// digits of a time before 1970. A field that is no number counts as 0, as an empty one does: that is no reason to refuse
+// a shard.
+func parseTimeField(b []byte) time.Time {
+	parse, sign := parseNumber, int64(1)
+	if zeros, digits, ok := bytes.Cut(cString(b), []byte("-")); ok && len(bytes.Trim(zeros, " 0")) == 0 {
+		b, parse, sign = digits, parseOctal, -1
+	}
+	seconds, err := parse(b)
+	if err != nil {
+		seconds = 0
+	}
+	return time.Unix(sign*seconds, 0)
+}
+
 // extended has the values that extended headers set for the next member.
 type extended struct {
 	longName []byte // from a GNU header, overrides name; empty: not set
 	name     []byte // empty: not set
 	size     int64  // -1: not set
-	mtime    int64  // nanoseconds
+	mtime    time.Time
 	hasTime  bool
 	sparse   *paxSparse // nil: not set
 }
 
-// parsePAX parses the records of a PAX header into e.
+// parsePAX parses the records of a PAX header into e. They end at a zero: some writers count the padding.
 func (e *extended) parsePAX(b []byte) error {
 	*e = extended{longName: e.longName, size: -1}
-	for len(b) > 0 {
+	for len(b) > 0 && b[0] != 0 {
 		space := bytes.IndexByte(b, ' ')
 		if space < 0 {
 			return errHeader
@@ -222,12 +238,12 @@ func (e *extended) set(key, value string) error {
 	return err
 }
 
-// parseTime parses decimal seconds with an optional fraction, and returns nanoseconds.
-func parseTime(s string) (nanoseconds int64, ok bool) {
+// parseTime parses decimal seconds with an optional fraction.
+func parseTime(s string) (t time.Time, ok bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || strings.Trim(fraction, "0123456789") != "" {
-		return 0, false
+		return t, false
 	}
 	var nanos int64
 	for i := range 9 {
@@ -239,11 +255,5 @@ func parseTime(s string) (nanoseconds int64, ok bool) {
 	if strings.HasPrefix(whole, "-") {
 		nanos = -nanos
 	}
-	return clampTime(seconds, nanos), true
-}
-
-// clampTime returns a time as nanoseconds since 1970, clamped to their range (1678 to 2262).
-func clampTime(seconds, nanos int64) int64 {
-	const limit = math.MaxInt64/int64(time.Second) - 1
-	return min(max(seconds, -limit), limit)*int64(time.Second) + nanos
+	return time.Unix(seconds, nanos), true
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // rawHeader returns a ustar header; set may change it before its checksum is computed.
@@ -56,6 +57,14 @@ func pax(records ...string) []byte {
 	return rawMember(typeExtended, "pax", content)
 }
 
+// sun returns an extended header under Sun's name for it.
+func sun(records ...string) []byte {
+	b := pax(records...)
+	b[156] = typeExtendedSun
+	sign(b[:BlockSize])
+	return b
+}
+
 // TestScannerHeaders reads tars made by hand: several headers that together describe one member.
 func TestScannerHeaders(t *testing.T) {
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -93,9 +102,37 @@ func TestScannerHeaders(t *testing.T) {
 			set(124, "\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05")), "a 5 1000000000 644 true"},
 		{"a negative time", rawMember(typeRegular, "a", "", set(136, strings.Repeat("\xff", 12))),
 			"a 0 -1000000000 644 true"},
-		{"a time beyond all times",
+		{"the last time that a header holds",
 			rawMember(typeRegular, "a", "", set(136, "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff")),
-			"a 0 9223372035000000000 644 true"},
+			"a 0 9223372036854775807s+0 644 true"},
+		{"the first time that a header holds",
+			rawMember(typeRegular, "a", "", set(136, "\xff\xff\xff\xff\x80\x00\x00\x00\x00\x00\x00\x00")),
+			"a 0 -9223372036854775808s+0 644 true"},
+		{"times of the years 2500 and 1500",
+			join(rawMember(typeRegular, "a", "", set(136, "174533114600")), pax("mtime=-14831769600.25"), a),
+			"a 0 16734001536s+0 644 true; a 5 -14831769601s+750000000 644 true"},
+		{"octal times with a minus, as npm's tar-stream writes them", join(
+			rawMember(typeRegular, "a", "", set(136, "0-170231600 ")),
+			rawMember(typeRegular, "a", "", set(136, "-0000000001\x00")),
+			rawMember(typeRegular, "a", "", set(136, " 00-17     \x00")),
+			rawMember(typeRegular, "a", "", set(136, "-32423166000"))),
+			"a 0 -31536000000000000 644 true; a 0 -1000000000 644 true; a 0 -15000000000 644 true; " +
+				"a 0 -3561810944000000000 644 true"},
+		{"a time, a mode and owners that are no numbers", join(
+			rawMember(typeRegular, "a", "", set(136, "x\x00")), rawMember(typeRegular, "a", "", set(136, "-\x00")),
+			rawMember(typeRegular, "a", "", set(136, "12-3\x00")),
+			rawMember(typeRegular, "a", "", set(136, "0--3\x00")),
+			rawMember(typeRegular, "a", "", set(136, "\x80\x01")), rawMember(typeRegular, "a", "", set(100, "x")),
+			rawMember(typeRegular, "a", "", set(108, "nobody\x00\x00users\x00"), set(329, "dos\x00"))),
+			"a 0 0 644 true; a 0 0 644 true; a 0 0 644 true; a 0 0 644 true; a 0 0 644 true; a 0 1000000000 0 true; " +
+				"a 0 1000000000 644 true"},
+		{"a PAX time beyond all times", join(pax("mtime=9223372036854775808"), a), "a 5 1000000000 644 true"},
+		{"Sun's extended header", join(sun("path="+long, "size=5"), rawHeader(typeRegular, "a", 0), a[BlockSize:], a),
+			long + " 5 1000000000 644 true; a 5 1000000000 644 true"},
+		{"zeros after the records of an extended header", join(
+			rawMember(typeExtended, "x", "14 path=x.jpg\n"+strings.Repeat("\x00", 600)), a,
+			rawMember(typeExtended, "x", strings.Repeat("\x00", 512)), a),
+			"x.jpg 5 1000000000 644 true; a 5 1000000000 644 true"},
 		{"a checksum over signed bytes", signedHeader(), "a\xff 0 1000000000 644 true"},
 
 		{"PAX", join(pax("path="+long, "size=5", "mtime=-1.5"), a), long + " 5 -1500000000 644 true"},
@@ -150,10 +187,6 @@ func TestScannerHeaders(t *testing.T) {
 			"damaged shard: member 1 at byte 1024: bad size"},
 		{"a size that is no number", join(a, rawMember(typeRegular, "b", "", set(124, "0000000000x\x00"))),
 			"damaged shard: member 1 at byte 1024: bad size"},
-		{"a time that is no number", join(a, rawMember(typeRegular, "b", "", set(136, "x"))),
-			"damaged shard: member 1 at byte 1024: bad time"},
-		{"a mode that is no number", join(a, rawMember(typeRegular, "b", "", set(100, "x"))),
-			"damaged shard: member 1 at byte 1024: bad mode"},
 		{"a PAX size beyond all sizes", join(a, pax("size=9223372036854775807"), a),
 			"damaged shard: member 1 at byte 2048: bad size"},
 		{"a PAX size to the end of all sizes", join(a, pax("size=9223372036854773000"), a),
@@ -212,7 +245,11 @@ func entries(plain []byte) (list []string, err error) {
 		if err != nil {
 			return list, err
 		}
-		list = append(list, fmt.Sprintf("%s %d %d %o %v", e.Name, e.Size, e.ModTime, e.Mode, e.Regular))
+		mtime := fmt.Sprint(e.ModTime.UnixNano())
+		if !time.Unix(0, e.ModTime.UnixNano()).Equal(e.ModTime) {
+			mtime = fmt.Sprintf("%ds+%d", e.ModTime.Unix(), e.ModTime.Nanosecond())
+		}
+		list = append(list, fmt.Sprintf("%s %d %s %o %v", e.Name, e.Size, mtime, e.Mode, e.Regular))
 	}
 }
 

@@ -104,9 +104,6 @@ func (x *Index) extents(i int) []Extent {
 	return list
 }
 
-// ModTime returns the modification time of the entry in a row.
-func (x *Index) ModTime(row int) time.Time { return time.Unix(0, int64(x.c.mtime.get(row))) }
-
 // InSample reports whether the entry in a row is a member of a sample.
 func (x *Index) InSample(row int) bool { return x.c.ext.get(row) != 0 }
 

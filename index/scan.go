@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 )
 
 // Errors about shards. Every error of a [Scanner] that is not a read error wraps one of them.
@@ -17,16 +18,16 @@ var (
 
 // Entry is one member of a tar as its headers describe it. Offsets and sizes are in bytes of the plain shard.
 type Entry struct {
-	Name    []byte // valid until the next call of Scanner.Next
-	Header  int64  // where its first header starts, including extended headers
-	Data    int64  // where its content starts
-	Size    int64  // of the content, including holes
-	Stored  int64  // size of the content in the tar, without holes
-	End     int64  // where the next member's headers start, after padding
-	ModTime int64  // nanoseconds since 1970
-	Mode    uint16 // permission bits
-	Type    byte   // type flag, see archive/tar
-	Regular bool   // a regular file, the only type that can be in a sample
+	Name    []byte    // valid until the next call of Scanner.Next
+	Header  int64     // where its first header starts, including extended headers
+	Data    int64     // where its content starts
+	Size    int64     // of the content, including holes
+	Stored  int64     // size of the content in the tar, without holes
+	End     int64     // where the next member's headers start, after padding
+	ModTime time.Time // of any year
+	Mode    uint16    // permission bits
+	Type    byte      // type flag, see archive/tar
+	Regular bool      // a regular file, the only type that can be in a sample
 
 	// Sparse has the places in the content of the stored bytes of a member with holes; nil for a member without. It is
 	// valid until the next call of Scanner.Next.
@@ -79,14 +80,14 @@ func (s *Scanner) Next() (*Entry, error) {
 			return nil, s.damaged(at, "bad size")
 		}
 		switch b.typeflag() {
-		case typeExtended, typeGlobal, typeGNULongName, typeGNULongTarget:
+		case typeExtended, typeExtendedSun, typeGlobal, typeGNULongName, typeGNULongTarget:
 			kind := b.typeflag()
 			special, err := s.special(at, size)
 			if err != nil {
 				return nil, err
 			}
 			switch kind {
-			case typeExtended:
+			case typeExtended, typeExtendedSun:
 				if err := ext.parsePAX(special); err != nil {
 					return nil, s.damaged(at, err.Error())
 				}
@@ -95,6 +96,7 @@ func (s *Scanner) Next() (*Entry, error) {
 			case typeGlobal:
 				s.entry = Entry{
 					Header: header, Data: at + BlockSize, Size: size, Stored: size, End: s.in.offset, Type: typeGlobal,
+					ModTime: time.Unix(0, 0),
 				}
 				s.count++
 				return &s.entry, nil
@@ -126,18 +128,11 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 	if kind >= typeHardLink && kind <= typeFIFO {
 		size = 0 // these have no content, even if the header has a size
 	}
-	mode, err := parseNumber(b.mode())
-	if err != nil {
-		return nil, s.damaged(at, "bad mode")
+	if mode, err := parseNumber(b.mode()); err == nil { // else none, as if the field were empty
+		e.Mode = uint16(mode & 0o7777)
 	}
-	e.Mode = uint16(mode & 0o7777)
-	e.ModTime = ext.mtime
-	if !ext.hasTime {
-		seconds, err := parseNumber(b.mtime())
-		if err != nil {
-			return nil, s.damaged(at, "bad time")
-		}
-		e.ModTime = clampTime(seconds, 0)
+	if e.ModTime = ext.mtime; !ext.hasTime {
+		e.ModTime = parseTimeField(b.mtime())
 	}
 	e.Size, e.Stored, e.Type = size, size, kind
 	e.Regular = kind == typeRegular || kind == typeRegularOld || kind == typeContiguous || kind == typeGNUSparse

@@ -23,7 +23,7 @@ import (
 type member struct {
 	name    string
 	size    int64
-	mtime   int64
+	mtime   time.Time
 	mode    uint16
 	content string // empty if it is too long
 }
@@ -32,7 +32,7 @@ type member struct {
 const maxContent = 8 << 20
 
 func (m member) String() string {
-	return fmt.Sprintf("%q %d bytes %v %o", m.name, m.size, time.Unix(0, m.mtime).UTC(), m.mode)
+	return fmt.Sprintf("%q %d bytes %v %o", m.name, m.size, m.mtime, m.mode)
 }
 
 // scan returns the regular members that a Scanner finds in a tar.
@@ -51,7 +51,7 @@ func scan(r io.Reader, plain []byte) (members []member, err error) {
 			if err != nil {
 				return members, err
 			}
-			members = append(members, member{string(e.Name), e.Size, e.ModTime, e.Mode, content})
+			members = append(members, member{string(e.Name), e.Size, e.ModTime.UTC(), e.Mode, content})
 		}
 	}
 }
@@ -105,8 +105,7 @@ func theirs(plain []byte) (members []member, err error) {
 				return members, err
 			}
 		}
-		mtime := clampTime(h.ModTime.Unix(), int64(h.ModTime.Nanosecond()))
-		members = append(members, member{h.Name, h.Size, mtime, uint16(h.Mode & 0o7777), content.String()})
+		members = append(members, member{h.Name, h.Size, h.ModTime.UTC(), uint16(h.Mode & 0o7777), content.String()})
 	}
 }
 

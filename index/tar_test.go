@@ -71,7 +71,7 @@ func indexOf(t testing.TB, names ...string) *Index {
 		at := int64(i) * 2 * BlockSize
 		e := Entry{
 			Name: []byte(name), Header: at, Data: at + BlockSize, Size: 7, End: at + 2*BlockSize,
-			ModTime: int64(i), Mode: 0o644, Regular: true,
+			ModTime: time.Unix(0, int64(i)), Mode: 0o644, Regular: true,
 		}
 		if err := b.Add(&e); err != nil {
 			t.Fatal(err)

@@ -53,7 +53,7 @@ func newListedSample(key string, number int) listedSample {
 func newListedMember(name string, m index.Member) listedMember {
 	t := ui.NewJSONText(name)
 	l := listedMember{
-		Name: t.Text, NameHex: t.Hex, Size: m.Size, Offset: &m.Data, MTime: float64(m.ModTime.UnixNano()) / 1e9,
+		Name: t.Text, NameHex: t.Hex, Size: m.Size, Offset: &m.Data, MTime: seconds(m.ModTime),
 		Mode: fmt.Sprintf("%04o", m.Mode), text: name, time: m.ModTime,
 	}
 	if m.InSample {
@@ -85,3 +85,6 @@ func typeOf(m index.Member, plain io.ReaderAt) (name string, regular bool, err e
 	}
 	return fmt.Sprintf("type %q", e.Type), false, nil
 }
+
+// seconds returns a time of any year as seconds since 1970.
+func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }

@@ -236,11 +236,10 @@ func longNames(add endedAdder) {
 		t.raw(header{name: "x", magic: gnuMagic}, "a short name in a long header\n")
 		t.expect("short.txt", "a short name in a long header\n")
 	})
-	const passedOver = "archive/tar, which shardfs agrees with, passes over Sun's own kind of extended header"
-	add("solaris-extended", passedOver, func(t *tape) {
+	add("solaris-extended", "", func(t *tape) {
 		t.pax('X', record("path", longPath))
 		t.raw(header{name: "a.txt"}, "Sun's own kind of extended header\n")
-		t.expect("a.txt", "Sun's own kind of extended header\n")
+		t.expect(longPath, "Sun's own kind of extended header\n")
 		t.files("b.txt")
 	})
 }
