@@ -95,6 +95,8 @@ func hintOf(err error) string {
 		return hint
 	case errors.Is(err, index.ErrStale):
 		return "--index none ignores index files"
+	case errors.Is(err, store.ErrChanged):
+		return "run the command again when nothing writes to the shard"
 	case errors.Is(err, pack.ErrExtensionConflict):
 		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
 	}

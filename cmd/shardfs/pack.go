@@ -111,6 +111,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 		samples = o.order.Apply(samples)
 	}
 	out.Pack.OwnEnd = !in.Single()
+	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), join.Confirm(ctx)) }
 	if split.Given() {
 		err = split.Write(ctx, out, append(in.Files(), join.Files()...), samples)
 	} else {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
@@ -29,6 +30,7 @@ type run struct {
 	base    pack.Base            // shard of the last sample that was handled
 	chooser pack.Chooser         // over all sources
 	cut     error                // joined Cut errors of all sources
+	read    []source.Witness     // of all sources that were opened
 }
 
 // progress is how far a run has come. It is part of checkpoints.
@@ -44,6 +46,8 @@ type progress struct {
 	Seen     int   `json:"seen_before,omitempty"`     // samples of the sources before it
 	Taken    int   `json:"samples_before,omitempty"`  // chosen samples of the sources before it
 	Unpacked bool  `json:"source_unpacked,omitempty"` // nothing of the open source is packed yet
+
+	Versions []string `json:"versions,omitempty"` // of the sources before it
 }
 
 // Run runs the command in the samples of the sources, in their order, and publishes the outputs. The error is
@@ -70,6 +74,7 @@ func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error)
 	if r.several() {
 		r.Output.Pack.OwnEnd = true
 	}
+	r.Output.Confirm, r.Failed.Confirm = r.confirm, r.confirm
 	if err := r.openCheckpoints(ctx); err != nil {
 		return nil, err
 	}
@@ -124,7 +129,20 @@ func (r *run) abort() {
 func (r *run) run(ctx context.Context) (s Summary, err error) {
 	defer r.abort()
 	s, err = r.runAll(ctx)
+	if err != nil {
+		err = r.Output.Explain(ctx, err)
+	}
 	return s, r.points.stopped(err)
+}
+
+// confirm returns an error if a shard has changed since it was opened, by this run or by the one that it continues.
+func (r *run) confirm(ctx context.Context) error {
+	for i, version := range r.from.Versions {
+		if err := shard.ConfirmVersion(ctx, r.Workspace.Source.Shard.Store, r.names[i].Text, version); err != nil {
+			return err
+		}
+	}
+	return source.Confirm(ctx, r.read)
 }
 
 // runAll runs the command in all sources and publishes the outputs. The last source stays open until then, because the
@@ -170,6 +188,9 @@ func (r *run) begin(ctx context.Context) (err error) {
 
 // openSource opens a source, and closes the one before it.
 func (r *run) openSource(ctx context.Context, number int) (err error) {
+	if r.space != nil && r.points != nil {
+		r.now.Versions = append(r.now.Versions, r.space.Shard.Version())
+	}
 	if err := r.closeSource(); err != nil {
 		return err
 	}
@@ -180,6 +201,7 @@ func (r *run) openSource(ctx context.Context, number int) (err error) {
 		return err
 	}
 	r.cut = errors.Join(r.cut, r.space.Cut)
+	r.read = append(r.read, r.space.Witness)
 	return nil
 }
 
@@ -252,7 +274,7 @@ func (r *run) publish(ctx context.Context) error {
 		}
 	}
 	if r.out == nil {
-		return nil
+		return r.confirm(ctx)
 	}
 	if err := r.out.Commit(ctx); err != nil {
 		return err

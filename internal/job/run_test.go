@@ -17,6 +17,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
@@ -197,6 +198,30 @@ func TestResumeSeveral(t *testing.T) {
 			}
 			if got, want := b.report(o.Report), whole.report(whole.path("report")); !slices.Equal(got, want) {
 				t.Errorf("%+v, interrupted at %s: report: %+v, want %+v", choice, stop, got, want)
+			}
+		}
+	}
+}
+
+// A shard that a run over several has finished and closed may not change until the output is published, not even while
+// the run is interrupted.
+func TestFinishedShardChanged(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		b := newBench(t)
+		in := []string{shardtest.Write(t, "a.x"), shardtest.Write(t, "b.x", "c.x", "d.x", "e.x")}
+		o := b.resumable(pack.Choice{})
+		o.Argv = []string{"/bin/sh", "-c", o.Argv[2] + `; test $SAMPLE_KEY != e || test "$STOP" || touch ` + in[0]}
+		if interrupted {
+			b.interrupt(o, b.names(in...), "e")
+			o.Resume = true
+		}
+		_, err := Run(t.Context(), b.names(in...), o)
+		if !errors.Is(err, store.ErrChanged) || !strings.Contains(err.Error(), in[0]) {
+			t.Errorf("interrupted %v: %v", interrupted, err)
+		}
+		for _, name := range []string{"out.tar", "failed.tar"} {
+			if _, err := os.Stat(b.path(name)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("interrupted %v: %s: %v", interrupted, name, err)
 			}
 		}
 	}

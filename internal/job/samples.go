@@ -48,6 +48,9 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	if err := r.space.Err(); err != nil {
 		return err
 	}
+	if err := r.space.Unchanged(ctx); err != nil {
+		return err
+	}
 	if _, err := res.Output.WriteTo(pipe.NewWriter(ctx, r.Stdout)); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}

@@ -1,6 +1,8 @@
 package output
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +42,28 @@ type Options struct {
 	Stderr    *os.File             // standard error of the command of a pipe
 	Store     store.Store          // for a file and the indexes beside it; nil means local files
 	UI        *ui.UI               // for messages
+
+	// Confirm is called last before an output is published. It returns an error if one of the inputs has changed since
+	// it was opened. Nil means that there is nothing to confirm.
+	Confirm func(ctx context.Context) error
+}
+
+// confirm calls Confirm.
+func (o *Options) confirm(ctx context.Context) error {
+	if o.Confirm == nil {
+		return nil
+	}
+	return o.Confirm(ctx)
+}
+
+// Explain returns the error of Confirm instead of err, if there is one: an input that has changed explains all others.
+func (o *Options) Explain(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		if changed := o.confirm(ctx); errors.Is(changed, store.ErrChanged) {
+			return changed
+		}
+	}
+	return err
 }
 
 // IsFile reports whether the output is a file, which can be published, and not a stream.

@@ -118,7 +118,7 @@ func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error 
 	}
 	defer out.Abort()
 	if err := fill(out.Writer); err != nil {
-		return err
+		return o.Explain(ctx, err)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -140,6 +140,10 @@ func (out *Output) Commit(ctx context.Context) error {
 	if err != nil {
 		out.Abort()
 		return fmt.Errorf("%s: %w", out.Name, err)
+	}
+	if err := out.o.confirm(ctx); err != nil {
+		out.Abort()
+		return err
 	}
 	if out.command != nil {
 		if err := out.command.Finish(); err != nil {

@@ -21,6 +21,9 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 		const why = "an index of part of a shard is of no use to other tools"
 		return fmt.Errorf("%s: %w: %s: %s", sh.Name, index.ErrTruncated, why, sh.Cut)
 	}
+	if err := sh.Witness().Confirm(ctx); err != nil {
+		return fmt.Errorf("%s: %w", sh.Name, err)
+	}
 	if o.Sidecar {
 		if err := sh.Save(ctx, sh.Path()+shard.SidecarSuffix); err != nil {
 			return err

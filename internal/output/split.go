@@ -65,6 +65,14 @@ func (s Split) Write(
 	if err := p.next(ctx); err != nil {
 		return err
 	}
+	if err := s.spread(ctx, &p, samples); err != nil {
+		return o.Explain(ctx, err)
+	}
+	return p.now.publish(ctx)
+}
+
+// spread writes samples to parts, and publishes all but the last one.
+func (s Split) spread(ctx context.Context, p *parts, samples iter.Seq2[pack.Sample, error]) error {
 	for sample, err := range samples {
 		if err != nil {
 			return err
@@ -88,10 +96,7 @@ func (s Split) Write(
 			return err
 		}
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return p.now.publish(ctx)
+	return context.Cause(ctx)
 }
 
 // full reports whether an output has no room for a sample.

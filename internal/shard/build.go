@@ -57,6 +57,9 @@ func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error
 		err = errors.Join(err, d.Close())
 		f.Map, f.Trailing = d.Map(), d.Trailing()
 	}
+	if changed := b.s.object.Unchanged(b.s.ctx); changed != nil {
+		return nil, changed // whatever was found is of no version
+	}
 	if errors.Is(err, index.ErrNotTar) {
 		return nil, whyNotTar(store.At(b.s.ctx, b.s.object), b.s.object.Size(), err)
 	}

@@ -67,6 +67,16 @@ func (j *Join) Report() error {
 	return errors.Join(cuts...)
 }
 
+// Confirm returns an error if one of the shards has changed since it was opened.
+func (j *Join) Confirm(ctx context.Context) error {
+	for _, o := range j.joined {
+		if err := o.Witness().Confirm(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Files returns the local files of the shards.
 func (j *Join) Files() []fs.FileInfo { return j.files }
 

@@ -17,6 +17,7 @@ type List struct {
 	names   []Name
 	o       Options
 	sources []*Source // opened so far
+	read    []Witness // of the same sources
 }
 
 // NewList returns a list of names.
@@ -53,6 +54,7 @@ func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 				return
 			}
 			l.sources = append(l.sources, s)
+			l.read = append(l.read, s.Witness())
 			if !l.yield(s, yield) {
 				return
 			}
@@ -95,6 +97,9 @@ func (l *List) MarkPacked() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Confirm returns an error if a shard that was read has changed since it was opened.
+func (l *List) Confirm(ctx context.Context) error { return Confirm(ctx, l.read) }
 
 // Close closes the sources that are open.
 func (l *List) Close() {

@@ -38,6 +38,7 @@ type Source struct {
 	Dirs    pack.Source     // the sample directories of a Dir as they are now; else nil
 
 	ui      *ui.UI
+	stdin   Witness       // of standard input, if the stream is that and it is a file
 	command *pipe.Command // the command that writes the stream; else nil
 	close   io.Closer
 	place   string // of a Dir, as the user gave it
@@ -115,6 +116,14 @@ func (s *Source) markPacked() error {
 		return nil
 	}
 	return s.Changes.Scratch.MarkPacked(s.stamp)
+}
+
+// Witness returns a witness of the file that is read; for a pipe it has nothing to compare.
+func (s *Source) Witness() Witness {
+	if s.Shard == nil {
+		return s.stdin
+	}
+	return Witness{s.Shard.Name, s.Shard.Witness()}
 }
 
 // Pid returns the number of the process that writes the stream; 0 if there is none.

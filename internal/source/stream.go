@@ -14,6 +14,7 @@ func (s *Source) openStream(ctx context.Context, name string, o Options) (err er
 	var in io.Reader
 	if name == Stdin {
 		in = pipe.NewReader(ctx, o.Stdin)
+		s.stdin = Witness{Stdin, shard.WitnessOfFile(ctx, o.Stdin)}
 	} else {
 		if s.command, err = pipe.OpenReader(ctx, name, o.Stderr); err != nil {
 			return err

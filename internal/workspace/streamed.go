@@ -30,7 +30,9 @@ func openStream(
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{Name: src.Name, Pid: src.Pid(), kind: &streamed{dir: dir, copies: copies, src: src}}, nil
+	w := &Workspace{Name: src.Name, Pid: src.Pid(), Witness: src.Witness()}
+	w.kind = &streamed{dir: dir, copies: copies, src: src}
+	return w, nil
 }
 
 // Tasks implements kind.

@@ -11,6 +11,7 @@ package workspace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 
@@ -53,12 +54,13 @@ func (o *Options) Mounts(n source.Name) bool {
 //     because of that.
 //   - Close removes what the workspace has made.
 type Workspace struct {
-	Name    string       // of the source, for messages
-	Dir     string       // for temporary files
-	Shard   *shard.Shard // that the samples are from; nil for a stream or a directory
-	Samples int          // number of tasks; 0 if it is not known
-	Pid     int          // a child process that is not a command of the run; 0: none
-	Cut     error        // wraps source.ErrCut if the source lacks samples; else nil
+	Name    string         // of the source, for messages
+	Dir     string         // for temporary files
+	Shard   *shard.Shard   // that the samples are from; nil for a stream or a directory
+	Samples int            // number of tasks; 0 if it is not known
+	Pid     int            // a child process that is not a command of the run; 0: none
+	Cut     error          // wraps source.ErrCut if the source lacks samples; else nil
+	Witness source.Witness // of the shard
 
 	kind
 }
@@ -165,7 +167,20 @@ func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (
 		return nil, errors.Join(err, src.Close())
 	}
 	w.Name, w.Shard, w.Samples, w.Cut = src.Name, src.Shard, src.Shard.Index.Samples(), src.CutError()
+	w.Witness = src.Witness()
 	return w, nil
+}
+
+// Unchanged returns an error if the shard has been written to since it was opened. It is fast, and not the last word:
+// see Witness.
+func (w *Workspace) Unchanged(ctx context.Context) error {
+	if w.Shard == nil {
+		return nil
+	}
+	if err := w.Shard.Unchanged(ctx); err != nil {
+		return fmt.Errorf("%s: %w", w.Name, err)
+	}
+	return nil
 }
 
 // openShard opens a workspace for a shard: a mount if that is wanted and possible, else copies.

@@ -55,8 +55,20 @@ func newObject(f *os.File) (store.Object, error) {
 		f.Close()
 		return nil, store.ErrNotRegular
 	}
+	// A write in the same tick as the last one would not change the times.
+	if age := time.Since(time.Unix(0, o.stat.Ctim.Nano())); 0 <= age && age < tick {
+		time.Sleep(tick - age)
+		if err := unix.Fstat(int(f.Fd()), &o.stat); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
 	return o, nil
 }
+
+// tick is the longest time for which the kernel gives writes to a file the same time, at 100 timer interrupts per
+// second. File systems that keep whole seconds are not considered: waiting for them would be noticed.
+const tick = 10 * time.Millisecond
 
 // Stat implements [store.Store].
 func (Store) Stat(ctx context.Context, name string) (store.Info, error) {
@@ -102,6 +114,18 @@ func (o *Object) Unchanged(context.Context) error {
 		return store.ErrChanged
 	}
 	return nil
+}
+
+// Succeeds implements [store.Successor]. A write changes the change time, even if the modification time is set back
+// afterwards. So do renames, links, and new owners or permissions; of these only a rename cannot be told from a write,
+// and a file that was renamed and is found under its name again has been away meanwhile.
+func (o *Object) Succeeds(was store.Object) bool {
+	w, ok := was.(*Object)
+	if !ok {
+		return false
+	}
+	a, b := &w.stat, &o.stat
+	return a.Ctim == b.Ctim || a.Nlink != b.Nlink || a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid
 }
 
 // ReadAt implements [store.Object].

@@ -113,3 +113,51 @@ func TestBare(t *testing.T) {
 		}
 	}
 }
+
+// A witness notices every write, also one after which the modification time was set back; it does not take a link, an
+// owner or permissions for one. It works after the object was closed.
+func TestWitness(t *testing.T) {
+	for _, tt := range []struct {
+		story   string
+		change  func(name string) error
+		changed bool
+	}{
+		{"nothing", func(string) error { return nil }, false},
+		{"read", func(name string) error { _, err := os.ReadFile(name); return err }, false},
+		{"linked", func(name string) error { return os.Link(name, name+"2") }, false},
+		{"closed to others", func(name string) error { return os.Chmod(name, 0o600) }, false},
+		{"touched", func(name string) error { return os.Chtimes(name, time.Time{}, time.Now()) }, true},
+		{"written to", func(name string) error { return os.WriteFile(name, []byte("9876543210"), 0) }, true},
+		{"truncated", func(name string) error { return os.Truncate(name, 5) }, true},
+		{"removed", os.Remove, true},
+		{"replaced by a directory", func(name string) error {
+			return errors.Join(os.Remove(name), os.Mkdir(name, 0o700))
+		}, true},
+		{"replaced, with the same time", func(name string) error {
+			info, err := os.Stat(name)
+			return errors.Join(err, os.WriteFile(name+"2", []byte("9876543210"), 0o600),
+				os.Chtimes(name+"2", time.Time{}, info.ModTime()), os.Rename(name+"2", name))
+		}, true},
+		{"written to, with the time set back", func(name string) error {
+			info, err := os.Stat(name)
+			return errors.Join(err, os.WriteFile(name, []byte("9876543210"), 0),
+				os.Chtimes(name, time.Time{}, info.ModTime()))
+		}, true},
+	} {
+		name := filepath.Join(t.TempDir(), "a")
+		if err := os.WriteFile(name, []byte("0123456789"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		o, err := local.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := store.WitnessOf(local, name, o)
+		if err := errors.Join(o.Close(), tt.change(name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Confirm(t.Context()); errors.Is(err, store.ErrChanged) != tt.changed || !tt.changed && err != nil {
+			t.Errorf("%s: %v", tt.story, err)
+		}
+	}
+}

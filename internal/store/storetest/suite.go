@@ -249,6 +249,8 @@ func testChanges(t *testing.T, h *Harness) {
 	h.put(t, "a", noise(1000))
 	old := h.open(t, "a")
 	check(t, old.Unchanged(t.Context()))
+	witness := store.WitnessOf(h.Store, h.Prefix+"a", old)
+	check(t, witness.Confirm(t.Context()))
 	again := h.open(t, "a")
 	if again.Version() != old.Version() {
 		t.Errorf("one object has the versions %q and %q", old.Version(), again.Version())
@@ -265,5 +267,8 @@ func testChanges(t *testing.T, h *Harness) {
 		t.Errorf("Unchanged returns nil, but the bytes differ; %v", err)
 	} else if changed != nil && !errors.Is(changed, store.ErrChanged) {
 		t.Errorf("a changed object: %v", changed)
+	}
+	if err := witness.Confirm(t.Context()); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("the witness of a changed object: %v", err)
 	}
 }

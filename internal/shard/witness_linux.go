@@ -1,0 +1,49 @@
+package shard
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/file"
+)
+
+// Witness returns a witness of the version that was opened. It can be used after Close.
+func (s *Shard) Witness() store.Witness { return store.WitnessOf(s.o.Store, s.path, s.object) }
+
+// WitnessOfFile returns a witness of an open file. If that is not a regular one, there is nothing to compare.
+func WitnessOfFile(ctx context.Context, f *os.File) store.Witness {
+	name := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	o, err := file.Store{}.Open(ctx, name)
+	if err != nil {
+		return store.Witness{}
+	}
+	o.Close()
+	return store.WitnessOf(file.Store{}, name, o)
+}
+
+// Version returns a short text that distinguishes the versions of the shard, for checkpoints.
+func (s *Shard) Version() string { return versionText(s.Origin.Size, s.Origin.Version) }
+
+// ConfirmVersion returns an error if the shard of a name, in a store, has another Version; nil means local files.
+func ConfirmVersion(ctx context.Context, st store.Store, name, version string) error {
+	if st == nil {
+		st = file.Store{}
+	}
+	info, err := st.Stat(ctx, store.Absolute(name))
+	if err == nil && versionText(info.Size, string(info.Version)) != version {
+		err = store.ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", store.Redact(name), err)
+	}
+	return nil
+}
+
+func versionText(size int64, version string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", size, version))
+	return hex.EncodeToString(sum[:8])
+}
