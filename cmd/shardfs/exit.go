@@ -70,8 +70,8 @@ func exitStatus(err error) int {
 		return child.ExitCode() // of a child that runs this program and has reported its error
 	case is(job.ErrPartial, source.ErrCut, errCheckWarnings):
 		return exitPartly
-	case is(job.ErrSampleFailed, mounts.ErrUnpacked, errCheckErrors, pack.ErrKey, pack.ErrDuplicateExtension,
-		pack.ErrExtensionConflict):
+	case is(job.ErrSampleFailed, mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, pack.ErrKey,
+		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary

@@ -78,7 +78,7 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 		return err
 	}
 	if f.foreground {
-		return server.Serve(ctx, u, stores(), o, nil)
+		return server.Serve(ctx, u, stores(), o, &server.Link{Exit: func() { os.Exit(exitOK) }})
 	}
 	return server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 }

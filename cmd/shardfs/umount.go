@@ -25,8 +25,11 @@ the mount: if they were not packed, umount refuses.`,
 			var errs []error
 			for _, mountpoint := range args {
 				err := mounts.End(cmd.Context(), stores(), mountpoint, discard)
-				if errors.Is(err, mounts.ErrUnpacked) {
+				switch {
+				case errors.Is(err, mounts.ErrUnpacked):
 					err = ui.WithHint(err, "pack them first, or lose them with --discard")
+				case errors.Is(err, mounts.ErrHidden):
+					err = ui.WithHint(err, "unmount where it was mounted; --discard loses changes that were not packed")
 				}
 				if err != nil {
 					errs = append(errs, fmt.Errorf("%s: %w", mountpoint, err))

@@ -17,14 +17,16 @@ import (
 // ErrUnpacked means that the mount has changes that were not packed.
 var ErrUnpacked = errors.New("there are changes that were not packed")
 
-// End unmounts the mount at a place, waits until its server has ended, and removes its scratch directory if that is
-// temporary. Unless discard is set, it returns ErrUnpacked if a temporary scratch directory has changes that were not
-// packed. If the mount is in use, the error is EBUSY and names the processes.
+// ErrHidden means that the scratch directory of a mount is at a path that this process cannot see.
+var ErrHidden = errors.New("its scratch directory is not to be seen from here")
+
+// End unmounts the mount at a place, and removes its scratch directory if that is temporary. Unless discard is set, it
+// returns ErrUnpacked if a temporary scratch directory has changes that were not packed. If the mount is in use, in any
+// mount namespace, the error is EBUSY and names the processes.
+//
+// The mount ends with its last place in the server's mount namespace: End returns when the server has ended. A mount
+// that is still at another place, as by mount --bind, goes on there.
 func End(ctx context.Context, st store.Store, place string, discard bool) error {
-	place, err := Absolute(place)
-	if err != nil {
-		return err
-	}
 	m, mounted, err := At(place)
 	if err != nil {
 		return err
@@ -32,45 +34,84 @@ func End(ctx context.Context, st store.Store, place string, discard bool) error 
 	if !mounted {
 		return ErrNotMounted
 	}
-	s, err := scratch.Open(m.Source)
-	if errors.Is(err, os.ErrNotExist) {
-		return Unmount(place, true) // its server is gone, and the scratch directory was swept
-	}
+	s, err := scratchOf(m)
 	if err != nil {
+		return endHidden(m, err, discard)
+	}
+	// A copy in another mount namespace would keep what the kernel has not written yet.
+	if err := flush(m); err != nil {
 		return err
 	}
-	gone := serverGone(m)
-	if s.Mountpoint() != place { // a second place of the mount, as by mount --bind
-		return Unmount(place, gone)
-	}
-	temporary := s.Kind() != scratch.Kept
-	if temporary && !discard {
-		if err := flush(m); err != nil {
+	if !discard && s.Kind() != scratch.Kept {
+		if unpacked, err := hasUnpacked(ctx, st, s); err != nil {
 			return err
-		}
-		unpacked, err := hasUnpacked(ctx, st, s)
-		if err != nil {
-			return err
-		}
-		if unpacked {
+		} else if unpacked {
 			return ErrUnpacked
 		}
 	}
-	if err := Unmount(place, gone); errors.Is(err, unix.EBUSY) {
-		if by := mountUsers(place); by != "" {
-			return fmt.Errorf("%w: process %s", err, by)
+	server, served := serverOf(m.Device)
+	if served {
+		defer server.close()
+	}
+	if err := unmountUnused(m, serverGone(m)); err != nil {
+		return err
+	}
+	if isElsewhere(m, server) {
+		return nil
+	}
+	if served {
+		// A copy of the mount in another mount namespace, which no process uses, must not keep it.
+		if err := server.terminate(); err != nil {
+			return err
 		}
-		return err
-	} else if err != nil {
-		return err
 	}
 	if err := awaitServer(ctx, s); err != nil {
 		return err
 	}
-	if temporary {
+	if s.Kind() != scratch.Kept {
 		return s.Remove()
 	}
 	return nil
+}
+
+// endHidden unmounts a mount whose scratch directory cannot be opened, for the reason cause.
+func endHidden(m Mount, cause error, discard bool) error {
+	switch {
+	case !errors.Is(cause, os.ErrNotExist):
+		return cause
+	case serverGone(m): // and the scratch directory was swept
+		return Unmount(m.Mountpoint, true)
+	case !discard: // there may be changes in it
+		return fmt.Errorf("%w: %s", ErrHidden, m.Source)
+	}
+	return unmountUnused(m, false)
+}
+
+// unmountUnused unmounts a mount that no process uses; one whose server is gone is detached. If it would be the end of
+// the mount, users in other mount namespaces count too.
+func unmountUnused(m Mount, gone bool) error {
+	if gone {
+		return Unmount(m.Mountpoint, true)
+	}
+	seen := newNamespaces(m.Device)
+	seen.mounts[namespaceOf("/proc/self")] = []Mount{m}
+	by := seen.users()
+	if by == "" {
+		if err := Unmount(m.Mountpoint, false); !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		if by = seen.users(); by == "" {
+			return unix.EBUSY
+		}
+	}
+	return fmt.Errorf("%w: process %s", unix.EBUSY, by)
+}
+
+// isElsewhere reports whether a mount that was unmounted goes on at another place: in this mount namespace, or in that
+// of its server, which may be nil.
+func isElsewhere(m Mount, server *process) bool {
+	all, err := List()
+	return err != nil || len(ofDevice(all, m.Device)) > 0 || server != nil && server.sees(m.Device)
 }
 
 // awaitServer returns when no process holds a scratch directory any more.

@@ -40,6 +40,9 @@ func mountWithoutServer(t *testing.T) (s *scratch.Scratch, place string) {
 		Lower: lower, Upper: s.Upper(), Work: s.Work(), Source: Source(s.Dir), UserXattr: userXattr,
 	}))
 	t.Cleanup(func() { unix.Unmount(place, unix.MNT_DETACH) })
+	m, _, err := At(place)
+	shardtest.Check(t, err)
+	shardtest.Check(t, s.SetDevice(m.Device))
 	return s, place
 }
 

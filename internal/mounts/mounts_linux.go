@@ -1,8 +1,10 @@
 // Package mounts finds the mounts that shardfs has made, with or without a running server, and ends them.
 //
-// A mount is recognized in /proc/self/mountinfo by its type, fuse.shardfs, or for overlayfs by the prefix of its
-// source. The source, after the prefix, is the absolute path of the scratch directory of the mount, which holds
-// everything else that is known about it.
+// Of any path the kernel says which mount it leads to. A mount is recognized in /proc/self/mountinfo by its type,
+// fuse.shardfs, or for overlayfs by the prefix of its source. The source, after the prefix, is the path that its scratch
+// directory had when it was mounted; the scratch directory holds everything else that is known, and the number of the
+// mount's device. A mount or scratch directory that was moved, or is seen from another root, is found by that number: its
+// server works in the scratch directory.
 package mounts
 
 import (
@@ -19,9 +21,12 @@ import (
 
 // Mount is a line of /proc/self/mountinfo.
 type Mount struct {
-	Mountpoint string
+	ID         uint64 // unique among the mounts that exist
+	Device     string // of its file system, as "0:50"; each further mount of it, as by mount --bind, has the same
+	Whole      bool   // it shows the root of its file system, not a directory in it
+	Mountpoint string // absolute and without symbolic links, as this process sees it
 	Type       string // of its file system, as "fuse.shardfs" or "overlay"
-	Source     string // the scratch directory, if the mount is Ours
+	Source     string // what the scratch directory was called when it was mounted, if the mount is Ours
 	Ours       bool   // shardfs made it
 }
 
@@ -40,16 +45,42 @@ func List() ([]Mount, error) {
 	return parse(string(table)), nil
 }
 
-// At returns the mount at a mountpoint, which is an absolute path without symbolic links; of stacked mounts the last,
-// which hides the others. Ok reports whether there is one and shardfs has made it.
-func At(mountpoint string) (m Mount, ok bool, err error) {
+// At returns the mount whose root is at a path, of stacked mounts the last, which hides the others. Ok reports whether
+// there is one and shardfs has made it.
+func At(path string) (m Mount, ok bool, err error) {
+	st, err := statMount(path)
+	switch {
+	case err == unix.ENOENT || err == unix.ENOTDIR:
+		return m, false, nil
+	case err != nil:
+		return m, false, &os.PathError{Op: "stat", Path: path, Err: err}
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0:
+		return m, false, nil
+	}
 	all, err := List()
 	for _, candidate := range all {
-		if candidate.Mountpoint == mountpoint {
+		if candidate.ID == st.Mnt_id {
 			m = candidate
 		}
 	}
 	return m, m.Ours, err
+}
+
+// statMount returns the number of the mount that a path leads to, and whether the path is its root. The kernel answers
+// it without a request to the server of the mount, which may be gone, or this process.
+func statMount(path string) (st unix.Statx_t, err error) {
+	err = unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, 0, &st)
+	return st, err
+}
+
+// ofDevice returns the mounts in a table that show the file system with a device number.
+func ofDevice(table []Mount, device string) (found []Mount) {
+	for _, m := range table {
+		if m.Ours && m.Device == device {
+			found = append(found, m)
+		}
+	}
+	return found
 }
 
 // Unmount unmounts the last mount of shardfs at a mountpoint. If the mount is in use, lazy detaches it: it disappears
@@ -87,7 +118,14 @@ func parse(table string) (all []Mount) {
 		if len(place) < 5 || len(what) < 2 {
 			continue
 		}
-		m := Mount{Mountpoint: unescape(place[4]), Type: what[0], Source: unescape(what[1])}
+		id, err := strconv.ParseUint(place[0], 10, 64)
+		if err != nil {
+			continue
+		}
+		m := Mount{
+			ID: id, Device: place[2], Whole: place[3] == "/", Mountpoint: unescape(place[4]),
+			Type: what[0], Source: unescape(what[1]),
+		}
 		switch m.Type {
 		case fusefs.Type:
 			m.Ours = true

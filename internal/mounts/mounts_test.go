@@ -18,27 +18,32 @@ import (
 
 func TestParse(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
+	mount := func(place, kind, source string, ours bool) []Mount {
+		return []Mount{{36, "0:50", true, place, kind, source, ours}}
+	}
 	for _, tt := range []struct {
 		line string
 		want []Mount
 	}{
-		{`36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw`, []Mount{{"/mnt", "ext4", "/dev/sda1", false}}},
-		{`36 35 0:50 / /mnt rw - fuse.shardfs /tmp/s rw`, []Mount{{"/mnt", "fuse.shardfs", "/tmp/s", true}}},
-		{`36 35 0:50 / /mnt rw a:1 b:2 - overlay shardfs:/tmp/s rw`, []Mount{{"/mnt", "overlay", "/tmp/s", true}}},
-		{`36 35 0:50 / /mnt rw - overlay overlay rw`, []Mount{{"/mnt", "overlay", "overlay", false}}},
-		{`36 35 0:50 / /mnt rw - nfs4 shardfs:/export rw`, []Mount{{"/mnt", "nfs4", "shardfs:/export", false}}},
-		{`36 35 0:50 / /mnt rw - tmpfs  rw`, []Mount{{"/mnt", "tmpfs", "", false}}},
-		{`36 35 0:50 / /a\040b\011c\012d\134e\043f rw - tmpfs - rw`, []Mount{{"/a b\tc\nd\\e#f", "tmpfs", "-", false}}},
-		{`36 35 0:50 / /\134040 rw - tmpfs none rw`, []Mount{{`/\040`, "tmpfs", "none", false}}},
-		{`36 35 0:50 / /a\9 rw - tmpfs none rw`, []Mount{{`/a\9`, "tmpfs", "none", false}}},
-		{"36 35 0:50 / /\xff\xfe\u00e9 rw - tmpfs \x80 rw", []Mount{{"/\xff\xfe\u00e9", "tmpfs", "\x80", false}}},
-		{`36 35 0:50 / /mnt rw - overlay none rw,lowerdir=` + long, []Mount{{"/mnt", "overlay", "none", false}}},
+		{`36 35 0:50 / /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw`, mount("/mnt", "ext4", "/dev/sda1", false)},
+		{`36 35 0:50 / /mnt rw - fuse.shardfs /tmp/s rw`, mount("/mnt", "fuse.shardfs", "/tmp/s", true)},
+		{`36 35 0:50 / /mnt rw a:1 b:2 - overlay shardfs:/tmp/s rw`, mount("/mnt", "overlay", "/tmp/s", true)},
+		{`36 35 0:50 / /mnt rw - overlay overlay rw`, mount("/mnt", "overlay", "overlay", false)},
+		{`36 35 0:50 / /mnt rw - nfs4 shardfs:/export rw`, mount("/mnt", "nfs4", "shardfs:/export", false)},
+		{`36 35 0:50 / /mnt rw - tmpfs  rw`, mount("/mnt", "tmpfs", "", false)},
+		{`36 35 0:50 / /a\040b\011c\012d\134e\043f rw - tmpfs - rw`, mount("/a b\tc\nd\\e#f", "tmpfs", "-", false)},
+		{`36 35 0:50 / /\134040 rw - tmpfs none rw`, mount(`/\040`, "tmpfs", "none", false)},
+		{`36 35 0:50 / /a\9 rw - tmpfs none rw`, mount(`/a\9`, "tmpfs", "none", false)},
+		{"36 35 0:50 / /\xff\xfe\u00e9 rw - tmpfs \x80 rw", mount("/\xff\xfe\u00e9", "tmpfs", "\x80", false)},
+		{`36 35 0:50 / /mnt rw - overlay none rw,lowerdir=` + long, mount("/mnt", "overlay", "none", false)},
+		{`36 35 0:50 /a /b rw - fuse.shardfs /s rw`, []Mount{{36, "0:50", false, "/b", "fuse.shardfs", "/s", true}}},
+		{`x 35 0:50 / /mnt rw - tmpfs none rw`, nil},
 		{`36 35 0:50 /`, nil},
 		{``, nil},
 	} {
 		const before, after = "1 0 0:1 / / rw - tmpfs none rw\n", "\n2 0 0:1 / /after rw - tmpfs none rw\n"
-		want := slices.Concat([]Mount{{"/", "tmpfs", "none", false}}, tt.want,
-			[]Mount{{"/after", "tmpfs", "none", false}})
+		want := slices.Concat([]Mount{{1, "0:1", true, "/", "tmpfs", "none", false}}, tt.want,
+			[]Mount{{2, "0:1", true, "/after", "tmpfs", "none", false}})
 		if got := parse(before + tt.line + after); !slices.Equal(got, want) {
 			t.Errorf("%.100q is %+v, want %+v", tt.line, got, want)
 		}
@@ -66,7 +71,7 @@ func TestAt(t *testing.T) {
 			skip.Without(t, "the right to mount: %v", err)
 		}
 		m, ok, err := At(dir)
-		if want := (Mount{dir, "tmpfs", name, false}); m != want || ok || err != nil {
+		if want := (Mount{m.ID, m.Device, true, dir, "tmpfs", name, false}); m != want || ok || err != nil {
 			t.Errorf("At(%q) = %+v, %v, %v", name, m, ok, err)
 		}
 		if err := Unmount(dir, false); err != nil {
@@ -126,7 +131,7 @@ func TestOurs(t *testing.T) {
 				t.Fatal(err)
 			}
 			m, ok, err := At(dir)
-			if want := (Mount{dir, name, scratch, true}); m != want || !ok || err != nil {
+			if want := (Mount{m.ID, m.Device, true, dir, name, scratch, true}); m != want || !ok || err != nil {
 				t.Errorf("At = %+v, %v, %v, want %+v", m, ok, err, want)
 			}
 			if err := Unmount(dir, false); err != nil {

@@ -21,17 +21,22 @@ var ErrNotMounted = errors.New("not mounted by shardfs")
 type Changes struct {
 	*overlay.Overlay
 	Scratch *scratch.Scratch // opened for reading
+	Device  string           // of the mount
 }
 
 // Open opens the shard of a mount and its changes, including everything written to the mount before the call. The mount
 // may stay in use, and its server may be gone. The error is ErrNotMounted if shardfs has mounted nothing there, and
 // also for a mount of many shards, which is read-only and treated as any other directory.
 func Open(ctx context.Context, st store.Store, place string) (*Changes, error) {
-	s, err := scratchAt(place)
+	s, m, err := scratchAt(place)
 	if err != nil {
 		return nil, err
 	}
-	return openChanges(ctx, st, s)
+	c, err := openChanges(ctx, st, s)
+	if err == nil {
+		c.Device = m.Device
+	}
+	return c, err
 }
 
 // openChanges opens the shard of a scratch directory, which is in st, and the changes over it.
@@ -44,39 +49,32 @@ func openChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Chan
 	if err != nil {
 		return nil, errors.Join(err, sh.Close())
 	}
-	return &Changes{o, s}, nil
+	return &Changes{Overlay: o, Scratch: s}, nil
 }
 
 // Close closes the changes and the shard.
 func (c *Changes) Close() error { return errors.Join(c.Overlay.Close(), c.Shard.Close()) }
 
 // scratchAt returns the scratch directory of a mount, after everything written to the mount has reached it.
-func scratchAt(name string) (*scratch.Scratch, error) {
-	place, err := Absolute(name)
-	if err != nil {
-		return nil, err
-	}
+func scratchAt(place string) (*scratch.Scratch, Mount, error) {
 	m, mounted, err := At(place)
 	if err != nil {
-		return nil, err
+		return nil, m, err
 	}
-	if !mounted {
-		return nil, fmt.Errorf("%s: %w", name, ErrNotMounted)
+	if !mounted || !m.Whole {
+		return nil, m, fmt.Errorf("%s: %w", place, ErrNotMounted)
 	}
 	if err := flush(m); err != nil {
-		return nil, err
+		return nil, m, err
 	}
-	s, err := scratch.Open(m.Source)
+	s, err := scratchOf(m)
 	if err != nil {
-		return nil, err
+		return nil, m, err
 	}
 	if s.Kind() == scratch.Many {
-		return nil, fmt.Errorf("%s: %w as one shard", name, ErrNotMounted)
+		return nil, m, fmt.Errorf("%s: %w as one shard", place, ErrNotMounted)
 	}
-	if s.Mountpoint() != place {
-		return nil, fmt.Errorf("%s: %w: it is mounted elsewhere", m.Source, scratch.ErrNotScratch)
-	}
-	return s, nil
+	return s, m, nil
 }
 
 // flush makes the kernel send the dirty pages of a FUSE mount to its server. A mount without a server has none, and the

@@ -2,11 +2,14 @@ package mounts
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/store"
@@ -16,11 +19,16 @@ import (
 // and its mount may outlive it: a FUSE mount then fails every request, and overlayfs shows only cached and changed
 // files. A mount that the kernel serves alone needs no server.
 func serverGone(m Mount) bool {
-	if scratch.IsLive(m.Source) {
-		return false
+	if s, err := scratchOf(m); err == nil {
+		return !s.InUse() && !s.ServedByKernel()
 	}
-	s, err := scratch.Open(m.Source)
-	return err != nil || !s.ServedByKernel()
+	return !scratch.IsLive(m.Source) && !answers(m)
+}
+
+// answers reports whether the server of a mount answers. The kernel must ask it for a name that nobody has asked for.
+func answers(m Mount) bool {
+	_, err := os.Lstat(filepath.Join(m.Mountpoint, rand.Text()))
+	return !errors.Is(err, unix.ENOTCONN) && !errors.Is(err, unix.ECONNABORTED)
 }
 
 // Leftover is a scratch directory that was not removed although its mount is gone.
@@ -37,12 +45,15 @@ func ClearStale(ctx context.Context, st store.Store, place string) (left []Lefto
 		if err != nil || !mounted || !serverGone(m) {
 			return left, err
 		}
+		s, openErr := scratchOf(m)
 		if err := detachStale(m); err != nil {
 			return left, err
 		}
-		s, err := scratch.Open(m.Source)
-		if err != nil {
+		if errors.Is(openErr, fs.ErrNotExist) {
 			continue // already removed
+		}
+		if openErr != nil {
+			return left, openErr
 		}
 		if kept, err := RemovePacked(ctx, st, s); err != nil || kept {
 			left = append(left, Leftover{s.Dir, err})
@@ -70,11 +81,9 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 		if !m.Ours {
 			continue
 		}
-		if m.Source != s.Dir {
-			// The scratch directory may have been renamed since. Its manifest still says where it was mounted.
-			if _, err := os.Lstat(m.Source); !errors.Is(err, fs.ErrNotExist) || m.Mountpoint != s.Mountpoint() {
-				continue
-			}
+		owner, err := scratchOf(m)
+		if err == nil && !sameFile(owner.Dir, s.Dir) || err != nil && m.Device != s.Device() {
+			continue
 		}
 		if s.ServedByKernel() {
 			return places, fmt.Errorf("%s: %w: it is mounted at %s", s.Dir, scratch.ErrInUse, m.Mountpoint)
@@ -138,7 +147,8 @@ func Sweep(in string, alone bool, report func(error)) {
 // its mount.
 func detachUnheld(dir string) error {
 	if s, err := scratch.Open(dir); err == nil && s.ServedByKernel() {
-		if m, mounted, err := At(s.Mountpoint()); err != nil || mounted && m.Source == dir {
+		all, err := List()
+		if err != nil || len(ofDevice(all, s.Device())) > 0 {
 			return errors.Join(err, scratch.ErrInUse)
 		}
 	}
@@ -150,9 +160,9 @@ func DetachIn(dir string) error {
 	return detach(func(m Mount) bool { return Within(m.Mountpoint, dir) })
 }
 
-// DetachAll detaches all mounts of shardfs with a scratch directory, at any place, even those in use.
-func DetachAll(scratchDir string) error {
-	return detach(func(m Mount) bool { return m.Source == scratchDir })
+// Detach detaches all mounts of shardfs that show the file system of a device, at any place, even those in use.
+func Detach(device string) error {
+	return detach(func(m Mount) bool { return m.Device == device })
 }
 
 func detach(which func(Mount) bool) error {

@@ -27,7 +27,7 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrOtherShard, s.manifest.name)
 	}
 	s.manifest.shard, s.manifest.name, s.manifest.origin = sh.Path(), sh.Name, sh.Origin
-	s.manifest.mountpoint, s.manifest.kernel = mountpoint, false
+	s.manifest.mountpoint, s.manifest.device, s.manifest.kernel = mountpoint, "", false
 	for _, dir := range []string{s.Upper(), s.Work()} {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -38,11 +38,22 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 
 // BindMany records where many shards are mounted, and sets the kind to Many.
 func (s *Scratch) BindMany(mountpoint string) error {
-	s.manifest.kind, s.manifest.mountpoint, s.manifest.kernel = Many, mountpoint, false
+	s.manifest.kind = Many
+	s.manifest.mountpoint, s.manifest.device, s.manifest.kernel = mountpoint, "", false
 	return s.writeManifest()
 }
 
-// Mountpoint returns where the changes are or were mounted; "" means nowhere.
+// SetDevice records, after Bind, the number of the mount's device.
+func (s *Scratch) SetDevice(device string) error {
+	s.manifest.device = device
+	return s.writeManifest()
+}
+
+// Device returns the number that SetDevice has recorded last; "" if none. When the mount has ended, the kernel may give
+// the number to another one.
+func (s *Scratch) Device() string { return s.manifest.device }
+
+// Mountpoint returns where the changes were mounted; "" means nowhere. The mount may have been moved since.
 func (s *Scratch) Mountpoint() string { return s.manifest.mountpoint }
 
 // SetServedByKernel records, after Bind, that the kernel alone serves the mount: it is alive although no process holds

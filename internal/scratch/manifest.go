@@ -34,7 +34,8 @@ type manifest struct {
 	index       string       // path of the index file; "" if none
 	cache       string       // directory of cached index files; "" if none
 	truncated   bool         // the shard may be truncated
-	mountpoint  string       // "" if none
+	mountpoint  string       // where it was mounted; "" if nowhere
+	device      string       // number of the mount's device, as "0:50"; "" before it is mounted
 	kind        Kind
 	packed      string // stamp of the changes that were last packed
 	xattrPrefix string // prefix of overlayfs's attributes in the upper directory
@@ -61,6 +62,7 @@ type manifestJSON struct {
 	Many       bool         `json:"many,omitempty"`
 	Marks      string       `json:"marks,omitempty"`
 	Kernel     bool         `json:"kernel,omitempty"`
+	Device     string       `json:"device,omitempty"`
 
 	Hex map[string]string `json:"hex,omitempty"`
 }
@@ -77,7 +79,8 @@ func (m manifest) MarshalJSON() ([]byte, error) {
 	j := manifestJSON{
 		Version: manifestVersion, Shard: m.shard, Name: m.name, Origin: m.origin, Index: m.index, Cache: m.cache,
 		Truncated: m.truncated, Mountpoint: m.mountpoint, Temporary: m.kind != Kept, Packed: m.packed,
-		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel, Hex: make(map[string]string),
+		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel, Device: m.device,
+		Hex: make(map[string]string),
 	}
 	for name, path := range j.paths() {
 		if !utf8.ValidString(*path) {
@@ -111,6 +114,7 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	*m = manifest{
 		shard: j.Shard, name: j.Name, origin: j.Origin, index: j.Index, cache: j.Cache, truncated: j.Truncated,
 		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks, kernel: j.Kernel,
+		device: j.Device,
 	}
 	switch {
 	case j.Many:

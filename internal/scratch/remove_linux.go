@@ -68,7 +68,7 @@ func RemoveAll(dir string) error {
 func removeScratch(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if name := e.Name(); name != manifestFile && name != lockFile {
+		if name := e.Name(); name != manifestFile && name != LockFile {
 			err = errors.Join(err, RemoveAll(filepath.Join(dir, name)))
 		}
 	}

@@ -12,6 +12,7 @@
 //   - packed, cache, many and marks came later; a manifest without them is valid
 //   - hex: by field, the bytes in hexadecimal of texts that are not UTF-8
 //   - kernel: the mount needs no process; absent if it does
+//   - device: the number of the mount's device while it is mounted, by which it is recognized wherever it is moved
 //
 // A reader ignores unknown fields, so the version is still 1.
 package scratch
@@ -47,7 +48,7 @@ const TempPattern = "shardfs-*"
 
 // The names of the files and directories in a scratch directory.
 const (
-	lockFile  = "lock"
+	LockFile  = "lock" // held by the process that uses the directory
 	indexFile = "index"
 	logFile   = "log"
 	upperDir  = "upper"
@@ -99,7 +100,7 @@ func lockDir(dir string, kind Kind) (*Scratch, error) {
 		return nil, err
 	}
 	s := &Scratch{Dir: dir}
-	if s.lock, err = os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+	if s.lock, err = os.OpenFile(s.path(LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return nil, err
 	}
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
@@ -129,7 +130,7 @@ func checkReusable(dir string) error {
 	if err := checkOwner(dir); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(filepath.Join(dir, lockFile)); err == nil {
+	if _, err := os.Lstat(filepath.Join(dir, LockFile)); err == nil {
 		return nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -169,7 +170,7 @@ func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
 // InUse reports whether a process holds the scratch directory.
 func (s *Scratch) InUse() bool {
 	// Another user may own it.
-	f, err := os.OpenFile(s.path(lockFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(s.path(LockFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false
 	}
@@ -191,6 +192,15 @@ func (s *Scratch) HasChanges() (bool, error) {
 		return false, nil
 	}
 	return true, err
+}
+
+// Here returns where the scratch directory is now, if this process holds it: it may have been renamed.
+func (s *Scratch) Here() string {
+	lock, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.lock.Fd()))
+	if err != nil {
+		return s.Dir
+	}
+	return filepath.Dir(lock)
 }
 
 // Upper returns the directory of the changes, which internal/overlay writes.

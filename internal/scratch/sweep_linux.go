@@ -24,7 +24,7 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err != nil && !unfinished || err == nil && s.Kind() == Kept {
 		return err
 	}
-	if s.lock, err = os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+	if s.lock, err = os.OpenFile(s.path(LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}
 	defer s.lock.Close()
@@ -56,13 +56,13 @@ func isUnfinished(dir string, alone bool) bool {
 		return false
 	}
 	if _, err := os.Lstat(filepath.Join(dir, manifestFile)); err == nil {
-		_, err := os.Lstat(filepath.Join(dir, lockFile))
+		_, err := os.Lstat(filepath.Join(dir, LockFile))
 		return err == nil && isTempDir(dir, info)
 	}
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		becomes, _ := atomicfile.FinalName(e.Name())
-		if becomes != manifestFile && e.Name() != lockFile && e.Name() != oldTemp {
+		if becomes != manifestFile && e.Name() != LockFile && e.Name() != oldTemp {
 			return false
 		}
 	}

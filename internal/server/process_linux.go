@@ -157,11 +157,11 @@ func (p *Process) Stop() error {
 	return errors.Join(err, p.err)
 }
 
-// Link is a server's link to its parent process. A nil Link, of a server that the user started, is valid: its methods
-// do nothing.
+// Link is a server's link to its parent process. That of a server which the user started has only Exit: its methods do
+// nothing.
 type Link struct {
 	Options Options // what to serve
-	Exit    func()  // exits with success at once, while a private mount is still in use; set before Serve
+	Exit    func()  // exits with success at once, while something keeps the mount; set before Serve
 
 	request *request
 	conn    *os.File
@@ -206,21 +206,20 @@ func (l *Link) Configure(u *ui.UI) {
 }
 
 // isBackground reports whether the server outlives the process that started it.
-func (l *Link) isBackground() bool { return l != nil && !l.Options.Private }
+func (l *Link) isBackground() bool { return l.conn != nil && !l.Options.Private }
 
 // parentExited is closed when a private server must end because its parent has ended or closed the link. For other
 // servers it is never closed.
 func (l *Link) parentExited() <-chan struct{} {
-	if l == nil {
+	if l.conn == nil {
 		return nil
 	}
 	return l.closed
 }
 
-// ready tells the parent that the mount is ready, and releases the user's terminal and directory: later messages go to
-// the log.
+// ready tells the parent that the mount is ready, and releases the user's terminal: later messages go to the log.
 func (l *Link) ready(log string) error {
-	if l == nil {
+	if l.conn == nil {
 		return nil
 	}
 	f, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
@@ -237,9 +236,6 @@ func (l *Link) ready(log string) error {
 		if err := unix.Dup3(int(file.Fd()), fd, 0); err != nil {
 			return err
 		}
-	}
-	if err := os.Chdir("/"); err != nil {
-		return err
 	}
 	_, err = l.conn.Write([]byte{0})
 	if !l.Options.Private {

@@ -34,8 +34,8 @@ type server struct {
 }
 
 // Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
-// parent process; nil if the user started this process. Serve changes the whole process: it ignores SIGHUP, because a
-// mount outlives its terminal, and sets the umask to 0.
+// parent process. Serve changes the whole process: it ignores SIGHUP, because a mount outlives its terminal, sets the
+// umask to 0, and makes the scratch directory the working directory.
 func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
 	s := &server{Options: o, ui: u, store: st, link: link}
@@ -138,7 +138,7 @@ func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Opt
 
 // serveMany serves many shards, read-only.
 func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
-	wd, err := os.Getwd() // before ready changes it
+	wd, err := os.Getwd() // before enter changes it
 	if err != nil {
 		return false, err
 	}
@@ -190,6 +190,9 @@ func (s *server) mountOptions() fusefs.Options {
 // attend tells the parent that the mount is ready, calls ready, and waits until the mount has ended. It unmounts when
 // ctx or the parent ends.
 func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlived bool, err error) {
+	if err := s.enter(); err != nil {
+		return false, errors.Join(err, m.Unmount())
+	}
 	if outlived = servedByKernel(m) && s.link.isBackground(); outlived {
 		if err := s.scratch.SetServedByKernel(); err != nil {
 			return false, errors.Join(err, m.Unmount())
@@ -213,24 +216,44 @@ func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlive
 	case <-ctx.Done():
 	case <-s.link.parentExited():
 	}
+	used := !s.Private && mounts.Users(s.scratch.Device()) != ""
 	err = m.Unmount()
-	if errors.Is(err, os.ErrNotExist) { // a directory above it was renamed
-		err = mounts.DetachAll(s.scratch.Dir)
+	if s.scratch.Device() != "" { // it may have been moved, and have further places
+		err = mounts.Detach(s.scratch.Device())
 	}
 	if err != nil {
 		return false, err // only the end of this process can end the mount now
 	}
-	if s.Private {
-		// The run is over, but a process that a command has left in another session may keep files open. The server
-		// does not wait for it, and closes nothing before it exits, because that process may be reading.
-		time.AfterFunc(strayGrace, s.link.Exit)
+	if s.Private || !used {
+		// The run is over, but a process that a command has left in another session may keep files open; or a mount
+		// namespace keeps a copy of the mount that no process uses. The server does not wait for them, and closes
+		// nothing before it exits, because that process may be reading.
+		defer time.AfterFunc(s.grace(), func() {
+			s.leave()
+			s.link.Exit()
+		}).Stop()
 	}
 	<-done
 	return false, nil
 }
 
-// strayGrace is how long a private mount still serves such processes after the run is over.
-const strayGrace = 500 * time.Millisecond
+// enter records the number of the mount's device, and makes the scratch directory the working directory. By these the
+// scratch directory is found wherever it and the mount are moved.
+func (s *server) enter() error {
+	m, mounted, err := mounts.At(s.Mountpoint)
+	if err == nil && mounted {
+		err = s.scratch.SetDevice(m.Device)
+	}
+	return errors.Join(err, os.Chdir(s.scratch.Dir))
+}
+
+// grace is how long a mount that has ended is still served: in a run, to processes that its commands have left.
+func (s *server) grace() time.Duration {
+	if s.Private {
+		return 500 * time.Millisecond
+	}
+	return 100 * time.Millisecond
+}
 
 // leave releases the scratch directory, and removes it if it is temporary and holds no changes that were not packed.
 func (s *server) leave() error {
@@ -238,7 +261,7 @@ func (s *server) leave() error {
 	if s.scratch.Kind() == scratch.Kept {
 		return nil
 	}
-	now, err := scratch.Open(s.scratch.Dir) // pack may have recorded since that it has packed the changes
+	now, err := scratch.Open(s.scratch.Here()) // pack may have recorded since that it has packed the changes
 	if err != nil {
 		return nil // removed by umount
 	}

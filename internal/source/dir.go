@@ -49,7 +49,7 @@ func (s *Source) openRoot(dir string) error {
 // mount is then not marked as packed. A file that is mapped later gets a new time at the first write.
 func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
-		if by := mounts.WritableMappings(s.Changes.Scratch.Mountpoint()); by != "" {
+		if by := mounts.WritableMappings(s.Changes.Device); by != "" {
 			s.ui.Warn("%s: changes count as not packed, because process %s has mapped a file", s.place, by)
 		} else {
 			var err error

@@ -97,10 +97,6 @@ func CheckOnce(names []string) error {
 // isMountpoint reports whether shardfs has a mount at a path. If the server of the mount is gone, [os.Stat] fails
 // there.
 func isMountpoint(path string) bool {
-	place, err := mounts.Absolute(path)
-	if err != nil {
-		return false
-	}
-	_, mounted, err := mounts.At(place)
+	_, mounted, err := mounts.At(path)
 	return err == nil && mounted
 }
