@@ -3,6 +3,7 @@
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
+# make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
 
 GO ?= go
@@ -13,7 +14,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs a C compiler, and nothing else here does.
 RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 
-.PHONY: build test torture test-tools check demo bench install clean
+.PHONY: build test torture test-tools check demo readers bench install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -44,6 +45,10 @@ check:
 
 demo: build
 	SHARDFS=bin/shardfs sh examples/demo.sh
+
+# Nothing is fetched; CONTRIBUTING.md says what READERS has to contain.
+readers:
+	$(GO) run ./internal/testing/readers/run -sources "$(READERS)" $(if $(UPDATE),-update)
 
 bench: build
 	mkdir -p bench/results
