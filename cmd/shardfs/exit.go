@@ -93,6 +93,8 @@ func hintOf(err error) string {
 	switch hint := ui.HintOf(err); {
 	case hint != "":
 		return hint
+	case errors.Is(err, store.ErrNotRegular):
+		return "a mount or a directory of samples is read by ls, run and pack; its files by any program"
 	case errors.Is(err, index.ErrStale):
 		return "--index none ignores index files"
 	case errors.Is(err, store.ErrChanged):

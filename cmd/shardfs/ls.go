@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/index"
-	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
@@ -77,24 +75,22 @@ take them; on a terminal it escapes what that would obey.
 	return cmd
 }
 
-// list lists a shard or a mount.
+// list lists a shard, or a mount or another directory of sample directories.
 func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []string) error {
 	name, err := source.Resolve(given)
 	if err != nil {
 		return err
 	}
 	if name.Kind == source.Dir {
-		changes, err := mounts.Open(ctx, stores(), name.Path)
-		if err == nil {
-			defer changes.Close()
-			if o.all || o.sha256 {
-				return ui.Usagef("--all and --sha256 are for shards")
-			}
-			return o.listMount(u, changes, keys)
+		if o.all || o.sha256 {
+			return ui.Usagef("--all and --sha256 are for shards")
 		}
-		if !errors.Is(err, mounts.ErrNotMounted) {
+		src, err := source.Open(ctx, name, o.from.source())
+		if err != nil {
 			return err
 		}
+		defer src.Close()
+		return o.listDirs(u, src, keys)
 	}
 	sh, err := source.OpenShard(ctx, u, given, o.from.options())
 	if err != nil {
@@ -194,11 +190,11 @@ func (o *lsOptions) member(ctx context.Context, u *ui.UI, sh *shard.Shard, key s
 	return l, nil
 }
 
-// listMount lists the samples of a mount as they are now.
-func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) error {
-	base := source.BaseOf(over.Shard)
+// listDirs lists the samples of a mount or another directory as they are now.
+func (o *lsOptions) listDirs(u *ui.UI, src *source.Source, keys []string) error {
+	base := src.Base()
 	n := 0
-	for f, err := range over.Dirs() {
+	for f, err := range src.Dirs.Dirs() {
 		if err != nil {
 			return err
 		}
@@ -234,6 +230,9 @@ func (o *lsOptions) listMount(u *ui.UI, over *mounts.Changes, keys []string) err
 				return err
 			}
 		}
+	}
+	if n == 0 && src.Changes == nil {
+		return fmt.Errorf("%s: %w", src.Name, source.ErrNoSamples)
 	}
 	return nil
 }

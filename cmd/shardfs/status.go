@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,9 @@ are files.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changes, err := mounts.Open(cmd.Context(), stores(), args[0])
+			if errors.Is(err, mounts.ErrMany) {
+				return nil // it is read-only
+			}
 			if err != nil {
 				return err
 			}

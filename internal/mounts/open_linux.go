@@ -17,6 +17,9 @@ import (
 // ErrNotMounted means that shardfs has mounted nothing at a place.
 var ErrNotMounted = errors.New("not mounted by shardfs")
 
+// ErrMany means that a mount shows many shards, and so has no changes.
+var ErrMany = errors.New("it shows many shards")
+
 // Changes are the changes of a mount, with its shard; Close closes both.
 type Changes struct {
 	*overlay.Overlay
@@ -72,7 +75,7 @@ func scratchAt(place string) (*scratch.Scratch, Mount, error) {
 		return nil, m, err
 	}
 	if s.Kind() == scratch.Many {
-		return nil, m, fmt.Errorf("%s: %w as one shard", place, ErrNotMounted)
+		return nil, m, fmt.Errorf("%s: %w as one shard: %w", place, ErrNotMounted, ErrMany)
 	}
 	return s, m, nil
 }
