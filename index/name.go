@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// MaxKey is the greatest length in bytes of a key with which every verb can work: paths and environments are limited.
+// Longer keys can only be read and copied.
+const MaxKey = 4096
+
 // grouping is the rule of WebDataset for names, which readers of its shards apply. [SplitName] is faster.
 var grouping = regexp.MustCompile(`^((?:.*/|)[^.]+)[.]([^/]*)$`)
 

@@ -3,10 +3,13 @@ package pack
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
@@ -36,15 +39,26 @@ type DirFile struct {
 // Changed is the row of a new or changed file.
 const Changed = -1
 
-// RootFS returns the file system in root. Unlike root.FS it accepts names that are not UTF-8, which members can have.
+// RootFS returns the file system in root. Unlike root.FS it accepts names that are not UTF-8, which members can have,
+// and opens no links.
 func RootFS(root *os.Root) fs.FS { return rootFS{root} }
 
 type rootFS struct{ root *os.Root }
 
+// Open opens a file or directory, but not a link, and waits for no writer of a FIFO: the file may have been replaced
+// since it was listed, even by another user.
 func (r rootFS) Open(name string) (fs.File, error) {
-	f, err := r.root.Open(name)
+	f, err := r.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
+	}
+	is, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if named, err := r.root.Lstat(name); err != nil || !os.SameFile(is, named) {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", name, ErrChanged)
 	}
 	return f, nil
 }
@@ -123,6 +137,32 @@ func (f *Dir) file(name string) (DirFile, bool) {
 		return DirFile{}, false
 	}
 	return f.Files[i], true
+}
+
+// Text returns the content of a regular file in the directory, but at most its first limit bytes; false if there is no
+// such file.
+func (f *Dir) Text(name string, limit int64) (text string, ok bool, err error) {
+	file, ok := f.file(name)
+	if !ok || !file.Mode.IsRegular() {
+		return "", false, nil
+	}
+	content, err := file.read(limit)
+	return string(content), err == nil, err
+}
+
+// read returns the content of a regular file, but at most its first limit bytes.
+func (f *DirFile) read(limit int64) ([]byte, error) {
+	content, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	if is, err := content.Stat(); err != nil {
+		return nil, err
+	} else if !is.Mode().IsRegular() {
+		return nil, ErrChanged
+	}
+	return io.ReadAll(io.LimitReader(content, limit))
 }
 
 // SortDirs sorts directories by path.

@@ -2,12 +2,14 @@ package pack
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -128,5 +130,35 @@ func TestSortDirs(t *testing.T) {
 	SortDirs(dirs)
 	if dirs[0].Path != "a" || dirs[1].Path != "a.b" || dirs[2].Path != "a/b" || dirs[3].Path != "b" {
 		t.Errorf("%v", dirs)
+	}
+}
+
+// What has replaced a listed file is not opened: a link is not followed, a FIFO not waited for.
+func TestRootFS(t *testing.T) {
+	dir := t.TempDir()
+	for _, err := range []error{
+		os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o644), os.Symlink("file", filepath.Join(dir, "link")),
+		os.Symlink(".", filepath.Join(dir, "up")), syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	fsys := RootFS(root)
+	for _, name := range []string{"link", "up"} {
+		if _, err := fsys.Open(name); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, want := range map[string]error{"file": nil, "fifo": ErrChanged} {
+		file := DirFile{Name: name, Open: func() (fs.File, error) { return fsys.Open(name) }}
+		if b, err := file.read(3); !errors.Is(err, want) || err == nil && string(b) != "tex" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
 	}
 }

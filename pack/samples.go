@@ -2,7 +2,6 @@ package pack
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -168,22 +167,28 @@ func newMembers(files map[string]DirFile) (members []Member, others int) {
 	return members, others
 }
 
+// Key returns the key of a directory's sample. The error wraps ErrKey if the key file has none.
+func Key(b Base, f Dir) (string, error) {
+	if f.Sample != nil {
+		return key(b, f, f.Sample.Key)
+	}
+	return key(b, f, index.KeyOfPath(f.Path))
+}
+
 // key returns the key of a directory's sample; own is the key if there is no key file.
 func key(b Base, f Dir, own string) (string, error) {
 	if f.Renamed {
 		own = index.KeyOfPath(f.Path)
 	}
-	file, ok := f.file(index.KeyFile)
-	if !ok || !file.Mode.IsRegular() {
-		return own, nil
-	}
-	const longest = 4096
-	content, err := readFile(file, longest+1)
+	content, ok, err := f.Text(index.KeyFile, index.MaxKey+1)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", index.KeyFile, err)
 	}
-	key := strings.TrimSuffix(string(content), "\n")
-	if key == "" || len(key) > longest || strings.ContainsAny(key, "\x00\n") {
+	if !ok {
+		return own, nil
+	}
+	key := strings.TrimSuffix(content, "\n")
+	if key == "" || len(key) > index.MaxKey || strings.ContainsAny(key, "\x00\n") {
 		return "", fmt.Errorf("%w: %s contains %.100q", ErrKey, index.KeyFile, key)
 	}
 	if f.Sample == nil && b.Index != nil {
@@ -192,14 +197,4 @@ func key(b Base, f Dir, own string) (string, error) {
 		}
 	}
 	return key, nil
-}
-
-// readFile returns the content of a file, but at most its first limit bytes.
-func readFile(file DirFile, limit int64) ([]byte, error) {
-	f, err := file.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -80,7 +80,7 @@ func textOf(s *Sample, ext string) (text string, found bool, err error) {
 // read returns the content of a member, or its first limit bytes.
 func (s *Sample) read(m Member, limit int64) ([]byte, error) {
 	if m.File.Row == Changed {
-		return readFile(m.File, limit)
+		return m.File.read(limit)
 	}
 	content, err := s.Base.Index.Open(m.File.Row, s.Base.Plain)
 	if err != nil {

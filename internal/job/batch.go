@@ -8,8 +8,10 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/workspace"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // chosen yields the chosen samples of the open source, without those that an earlier run has finished.
@@ -64,14 +66,14 @@ func (r *run) jobs(ctx context.Context, err *error) iter.Seq[runner.Job] {
 // job returns the job of one sample, or of a batch.
 func (r *run) job(batch []*workspace.Task) runner.Job {
 	prepare := func(ctx context.Context, attempt int) (runner.Place, error) {
-		dir, err := batch[0].Prepare(ctx, attempt)
-		return runner.Place{Dir: dir, Env: environment(batch[0], attempt)}, err
+		dir, err := prepareSample(ctx, batch[0], attempt)
+		return runner.Place{Dir: dir, Within: batch[0].Within, Env: environment(batch[0], attempt)}, err
 	}
 	if r.Batch > 0 {
 		prepare = func(ctx context.Context, attempt int) (place runner.Place, err error) {
 			place.Env = []string{attemptVariable(attempt)}
 			for _, t := range batch {
-				dir, err := t.Prepare(ctx, attempt)
+				dir, err := prepareSample(ctx, t, attempt)
 				if err != nil {
 					return place, err
 				}
@@ -90,6 +92,20 @@ func (r *run) job(batch []*workspace.Task) runner.Job {
 	return runner.Job{Prepare: prepare, Discard: discard, Tag: batch}
 }
 
+// prepareSample prepares the directory of a sample. If the sample has no key with which a command can run, the error is
+// a failure of the sample.
+func prepareSample(ctx context.Context, t *workspace.Task, attempt int) (dir string, err error) {
+	if len(t.Key) > index.MaxKey {
+		err = fmt.Errorf("%w: it has %d bytes, more than %d", pack.ErrKey, len(t.Key), index.MaxKey)
+	} else {
+		dir, err = t.Prepare(ctx, attempt)
+	}
+	if errors.Is(err, pack.ErrKey) {
+		err = failure{err}
+	}
+	return dir, err
+}
+
 // environment returns the environment variables that describe a sample to its command.
 func environment(t *workspace.Task, attempt int) []string {
 	return []string{
@@ -102,8 +118,18 @@ func attemptVariable(attempt int) string { return "SAMPLE_ATTEMPT=" + strconv.It
 
 // nameOf describes the samples of a batch for messages.
 func nameOf(batch []*workspace.Task) string {
+	first := shortened(batch[0].Key)
 	if len(batch) == 1 {
-		return batch[0].Key
+		return first
 	}
-	return fmt.Sprintf("%s to %s (%d together)", batch[0].Key, batch[len(batch)-1].Key, len(batch))
+	return fmt.Sprintf("%s to %s (%d together)", first, shortened(batch[len(batch)-1].Key), len(batch))
+}
+
+// shortened returns a key, or the ends of one that would make a message hard to read.
+func shortened(key string) string {
+	const most, end = 300, 100
+	if len(key) <= most {
+		return key
+	}
+	return key[:end] + "…" + key[len(key)-end:]
 }

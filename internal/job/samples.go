@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -58,7 +59,7 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	var stop error
 	if res.Err != nil {
 		err := sampleError(r.space.Name, nameOf(batch), res.Err)
-		if !runner.Failed(res.Err) {
+		if !runner.Failed(res.Err) && !errors.Is(res.Err, ErrSampleFailed) {
 			return err
 		}
 		stop = r.reportFailure(err)
@@ -100,10 +101,14 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 		if exists && r.AddLog != "" {
 			dir = withLog(t, dir, r.AddLog, res.Log)
 		}
-		if exists {
+		switch {
+		case exists:
 			if res.Err = r.out.Check(t.Base, dir); res.Err != nil {
 				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err)) // res.Err names the sample
 			}
+		case t.Before.Sample != nil:
+			res.Err = errRemoved
+			stop = r.reportFailure(sampleError(r.space.Name, shortened(t.Key), errRemoved))
 		}
 	}
 	r.now.Samples++

@@ -63,14 +63,12 @@ func (e *extractor) extract(x *index.Index, plain io.ReaderAt, source string, sa
 }
 
 func (d *sampleDir) fill(plain io.ReaderAt, source string) error {
-	if err := os.MkdirAll(d.dir, 0o755); err != nil {
-		return err
-	}
-	dir, err := unix.Open(d.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	opened, err := d.make()
 	if err != nil {
 		return err
 	}
-	defer unix.Close(dir)
+	defer opened.Close()
+	dir := int(opened.Fd())
 	d.files = make(map[string]identity, d.sample.End-d.sample.Start+2)
 	mtime := d.index.ModTime(d.sample.Start)
 	write := func(name string, row int, mtime time.Time, r io.Reader, size int64) error {
@@ -101,6 +99,22 @@ func (d *sampleDir) fill(plain io.ReaderAt, source string) error {
 		}
 	}
 	return nil
+}
+
+// make makes the directory and opens it. Its path may be longer than a system call accepts.
+func (d *sampleDir) make() (*os.File, error) {
+	if err := os.Mkdir(d.root, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(d.root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := root.MkdirAll(d.sample.Path, 0o755); err != nil {
+		return nil, err
+	}
+	return root.Open(d.sample.Path)
 }
 
 // writeFile writes one file into a directory.

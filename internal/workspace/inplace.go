@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func (p *inPlace) Tasks() iter.Seq2[*Task, error] {
 				return
 			}
 			for d := range sampleDirs(top) {
-				if !yield(p.task(d.Path, number), nil) {
+				if !yield(p.task(d, number), nil) {
 					return
 				}
 				number++
@@ -57,16 +56,25 @@ func (p *inPlace) Tasks() iter.Seq2[*Task, error] {
 	}
 }
 
-// task returns the Task for the sample at a path.
-func (p *inPlace) task(path string, number int) *Task {
-	dir := filepath.Join(p.dir, filepath.FromSlash(path))
-	t := &Task{Number: number, Key: path, Source: p.dir, place: existing(dir), skip: func() { p.skipped[path] = true }}
-	if b, err := os.ReadFile(filepath.Join(dir, index.KeyFile)); err == nil {
-		t.Key = strings.TrimSuffix(string(b), "\n")
+// task returns the Task for the sample in a directory.
+func (p *inPlace) task(d pack.Dir, number int) *Task {
+	t := &Task{
+		Number: number, Key: d.Path, Source: p.dir, Within: p.dir, skip: func() { p.skipped[d.Path] = true },
 	}
-	if b, err := os.ReadFile(filepath.Join(dir, index.SourceFile)); err == nil {
-		t.Source = string(b)
+	if d.Sample != nil {
+		t.Source = p.src.Shard.Name
 	}
+	key, err := pack.Key(p.src.Base(), d)
+	if err == nil {
+		t.Key = key
+	}
+	// Other users may have written the text. It becomes an environment variable, so it must be short and without a NUL.
+	const longest = 4096
+	text, ok, _ := d.Text(index.SourceFile, longest+1)
+	if ok && len(text) <= longest && !strings.Contains(text, "\x00") {
+		t.Source = text
+	}
+	t.place = existing{filepath.Join(p.dir, filepath.FromSlash(d.Path)), err}
 	return t
 }
 
@@ -129,10 +137,13 @@ func (p *inPlace) Err() error {
 func (p *inPlace) Close() error { return p.src.Close() }
 
 // existing is the directory of a sample that is used in place. Finish packs it.
-type existing string
+type existing struct {
+	dir string
+	err error // why its sample has no key; else nil
+}
 
 // Prepare implements place.
-func (e existing) Prepare(context.Context, int) (string, error) { return string(e), nil }
+func (e existing) Prepare(context.Context, int) (string, error) { return e.dir, e.err }
 
 // State implements place.
 func (existing) State() (pack.Dir, bool, error) { return pack.Dir{}, false, nil }

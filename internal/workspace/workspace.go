@@ -76,7 +76,7 @@ type kind interface {
 // Task is one sample. Its methods are those of its place in the workspace:
 //
 //   - Prepare makes its directory, in its original state, for an attempt (counted from 1), and returns its absolute
-//     path.
+//     path. An error that wraps pack.ErrKey is the sample's: its directory has no valid key.
 //   - State returns its directory as it is now; false if it is gone. It can be read until Free.
 //   - Discard removes its directory, which may be broken, after its last attempt has failed.
 //   - Free releases its directory. It must be called for every Task, also after Discard.
@@ -86,6 +86,7 @@ type Task struct {
 	Number int       // in the source, from 0
 	Key    string    // of the sample
 	Source string    // where the sample comes from, as __source__ says
+	Within string    // a beginning of its directory's path, in the rest of which other users may make links; or ""
 	Base   pack.Base // the shard that it is packed from
 	Before pack.Dir  // its directory before any command
 
