@@ -78,9 +78,14 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 		return err
 	}
 	if f.foreground {
-		return server.Serve(ctx, u, stores(), o, &server.Link{Exit: func() { os.Exit(exitOK) }})
+		err = server.Serve(ctx, u, stores(), o, &server.Link{Exit: func() { os.Exit(exitOK) }})
+	} else {
+		err = server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 	}
-	return server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
+	if err != nil {
+		o.Unprepare()
+	}
+	return err
 }
 
 // serverCommand returns the command that starts a server. Args are the arguments that ps shows.

@@ -56,6 +56,7 @@ func End(ctx context.Context, st store.Store, place string, discard bool) error 
 	if err := unmountUnused(m, serverGone(m)); err != nil {
 		return err
 	}
+	Unmake(m.Mountpoint, s.Made()) // at another place, its server would not
 	if isElsewhere(m, server) {
 		return nil
 	}

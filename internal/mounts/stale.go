@@ -55,6 +55,7 @@ func ClearStale(ctx context.Context, st store.Store, place string) (left []Lefto
 		if openErr != nil {
 			return left, openErr
 		}
+		Unmake(m.Mountpoint, s.Made())
 		if kept, err := RemovePacked(ctx, st, s); err != nil || kept {
 			left = append(left, Leftover{s.Dir, err})
 		}
@@ -92,6 +93,7 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 			return places, err
 		}
 		if m.Mountpoint != s.Lower() {
+			Unmake(m.Mountpoint, s.Made())
 			places = append(places, m.Mountpoint)
 		}
 	}

@@ -43,6 +43,12 @@ func (s *Scratch) BindMany(mountpoint string) error {
 	return s.writeManifest()
 }
 
+// SetMade sets, before Bind, what tells the mountpoint from other directories; "" if mount has not made it.
+func (s *Scratch) SetMade(made string) { s.manifest.made = made }
+
+// Made returns what SetMade has set.
+func (s *Scratch) Made() string { return s.manifest.made }
+
 // SetDevice records, after Bind, the number of the mount's device.
 func (s *Scratch) SetDevice(device string) error {
 	s.manifest.device = device

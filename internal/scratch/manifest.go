@@ -35,6 +35,7 @@ type manifest struct {
 	cache       string       // directory of cached index files; "" if none
 	truncated   bool         // the shard may be truncated
 	mountpoint  string       // where it was mounted; "" if nowhere
+	made        string       // tells the mountpoint from other directories, if mount has made it; else ""
 	device      string       // number of the mount's device, as "0:50"; "" before it is mounted
 	kind        Kind
 	packed      string // stamp of the changes that were last packed
@@ -63,6 +64,7 @@ type manifestJSON struct {
 	Marks      string       `json:"marks,omitempty"`
 	Kernel     bool         `json:"kernel,omitempty"`
 	Device     string       `json:"device,omitempty"`
+	Made       string       `json:"made,omitempty"`
 
 	Hex map[string]string `json:"hex,omitempty"`
 }
@@ -79,7 +81,7 @@ func (m manifest) MarshalJSON() ([]byte, error) {
 	j := manifestJSON{
 		Version: manifestVersion, Shard: m.shard, Name: m.name, Origin: m.origin, Index: m.index, Cache: m.cache,
 		Truncated: m.truncated, Mountpoint: m.mountpoint, Temporary: m.kind != Kept, Packed: m.packed,
-		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel, Device: m.device,
+		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel, Device: m.device, Made: m.made,
 		Hex: make(map[string]string),
 	}
 	for name, path := range j.paths() {
@@ -114,7 +116,7 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	*m = manifest{
 		shard: j.Shard, name: j.Name, origin: j.Origin, index: j.Index, cache: j.Cache, truncated: j.Truncated,
 		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks, kernel: j.Kernel,
-		device: j.Device,
+		device: j.Device, made: j.Made,
 	}
 	switch {
 	case j.Many:

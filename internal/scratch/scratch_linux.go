@@ -13,6 +13,7 @@
 //   - hex: by field, the bytes in hexadecimal of texts that are not UTF-8
 //   - kernel: the mount needs no process; absent if it does
 //   - device: the number of the mount's device while it is mounted, by which it is recognized wherever it is moved
+//   - made: tells the directory of the mountpoint from others; absent unless mount has made it
 //
 // A reader ignores unknown fields, so the version is still 1.
 package scratch

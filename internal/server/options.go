@@ -16,6 +16,7 @@ import "github.com/shardfs/shardfs/internal/shard"
 type Options struct {
 	Names      []string // of the shards; each of several gets a directory, and is read-only
 	Mountpoint string   // an empty directory: absolute, without links
+	Made       string   // tells it from other directories, if it is to be removed with the mount; see mounts.Make
 	Mount      []string // options of mount(8), such as allow_other; nil means none
 	ReadOnly   bool     // the mount is read-only
 	Changes    Changes  // how changes to one shard are kept; "" means Auto

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/store"
@@ -25,8 +27,8 @@ func CanMount() bool {
 	return err == nil || os.Geteuid() == 0 || overlayfs.MayMount()
 }
 
-// Prepare checks the options for mistakes of the user, detaches a mount at the mountpoint whose server is gone, and
-// makes the name of the mountpoint absolute.
+// Prepare checks the options for mistakes of the user, detaches a mount at the mountpoint whose server is gone, makes
+// the mountpoint if it is missing, and its name absolute. The caller calls Unprepare if nothing is mounted then.
 func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 	given := o.Mountpoint
 	place, err := mounts.Absolute(given)
@@ -51,11 +53,11 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 		return ui.Usagef("%s: already mounted by shardfs", given)
 	}
 	entries, err := os.ReadDir(place)
+	missing := errors.Is(err, os.ErrNotExist)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return ui.Usagef("%s: no such mountpoint", given)
+	case missing:
 	case errors.Is(err, unix.ENOTDIR):
-		return ui.Usagef("%s: the mountpoint is not a directory", given)
+		return ui.WithHint(ui.Usagef("%s: the mountpoint is not a directory", given), mountpointLast)
 	case err != nil:
 		return err
 	}
@@ -66,8 +68,30 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 		return ui.Usagef("%s: the mountpoint is not empty", given)
 	}
 	o.Mountpoint = place
-	return nil
+	if missing {
+		o.Made, err = makeMountpoint(given, place)
+	}
+	return err
 }
+
+// makeMountpoint makes a mountpoint that is missing. A name that looks like a shard's is more likely a mistake.
+func makeMountpoint(given, place string) (made string, err error) {
+	if scheme, _ := store.Split(given); scheme != store.FileScheme || codec.TrimSuffix(given) != given {
+		return "", ui.WithHint(ui.Usagef("%s: no such mountpoint", given), mountpointLast)
+	}
+	made, err = mounts.Make(place)
+	if errors.Is(err, os.ErrNotExist) {
+		err = ui.Usagef("%s: no such mountpoint, and no directory %s to make it in", given, filepath.Dir(given))
+		return "", ui.WithHint(err, "mkdir -p "+filepath.Dir(given))
+	}
+	return made, err
+}
+
+// mountpointLast is a hint for names that are no mountpoints.
+const mountpointLast = "the directory comes last: shardfs mount SHARD... MOUNTPOINT"
+
+// Unprepare removes the mountpoint that Prepare has made.
+func (o *Options) Unprepare() { mounts.Unmake(o.Mountpoint, o.Made) }
 
 // checkHidden returns an error if the mount would hide files that the server needs. Place is the absolute name of the
 // mountpoint.

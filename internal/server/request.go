@@ -11,6 +11,7 @@ import (
 type request struct {
 	Names          []text
 	Mountpoint     text
+	Made           text
 	Mount          []text
 	ReadOnly       bool
 	Changes        Changes
@@ -52,6 +53,7 @@ func newRequest(o Options) request {
 	return request{
 		Names:          converted[text](o.Names),
 		Mountpoint:     text(o.Mountpoint),
+		Made:           text(o.Made),
 		Mount:          converted[text](o.Mount),
 		ReadOnly:       o.ReadOnly,
 		Changes:        o.Changes,
@@ -69,6 +71,7 @@ func (r *request) options() Options {
 	return Options{
 		Names:          converted[string](r.Names),
 		Mountpoint:     string(r.Mountpoint),
+		Made:           string(r.Made),
 		Mount:          converted[string](r.Mount),
 		ReadOnly:       r.ReadOnly,
 		Changes:        r.Changes,

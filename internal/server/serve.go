@@ -31,6 +31,7 @@ type server struct {
 	store   store.Store
 	link    *Link
 	scratch *scratch.Scratch // held
+	place   *os.File         // the directory of the mountpoint, wherever it is moved
 }
 
 // Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
@@ -39,6 +40,10 @@ type server struct {
 func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
 	s := &server{Options: o, ui: u, store: st, link: link}
+	if s.place, err = os.OpenFile(s.Mountpoint, unix.O_PATH|unix.O_NOFOLLOW, 0); err != nil {
+		return err
+	}
+	defer s.place.Close()
 	if o.Scratch != "" {
 		s.scratch, err = scratch.Create(o.Scratch)
 	} else {
@@ -61,6 +66,7 @@ func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link)
 	if err != nil {
 		return err
 	}
+	s.scratch.SetMade(o.Made)
 	// The kernel has already applied the umask of the process that creates a file.
 	unix.Umask(0)
 	if len(o.Names) > 1 {
@@ -255,9 +261,13 @@ func (s *server) grace() time.Duration {
 	return 100 * time.Millisecond
 }
 
-// leave releases the scratch directory, and removes it if it is temporary and holds no changes that were not packed.
+// leave removes the mountpoint if mount has made it, releases the scratch directory, and removes that if it is temporary
+// and holds no changes that were not packed.
 func (s *server) leave() error {
 	defer s.scratch.Close()
+	if place, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.place.Fd())); err == nil {
+		mounts.Unmake(place, s.Made)
+	}
 	if s.scratch.Kind() == scratch.Kept {
 		return nil
 	}
