@@ -20,6 +20,7 @@ func TestUnmake(t *testing.T) {
 		{"not empty", func(t *testing.T) { shardtest.Check(t, os.Mkdir(filepath.Join(place, "mine"), 0o755)) }, true},
 		{"another directory", func(t *testing.T) {
 			shardtest.Check(t, os.Mkdir(place+"2", 0o755)) // beside it: with another inode
+			shardtest.Check(t, os.Remove(place))
 			shardtest.Check(t, os.Rename(place+"2", place))
 		}, true},
 		{"a link", func(t *testing.T) {
