@@ -59,7 +59,7 @@ func (o *Join) add(s *Sample) error {
 	}
 	o.used[number] = true
 	other := o.Index.Sample(number)
-	s.members, s.whole = slices.Clone(s.Members()), false
+	*s = s.With(slices.Clone(s.Members()))
 	for _, m := range rowMembers(o.Index, other.Start, other.End) {
 		if slices.ContainsFunc(s.members, func(own Member) bool { return own.Ext == m.Ext }) {
 			err := fmt.Errorf("sample %s: %w: %s is in %s, too", s.Path, ErrExtensionConflict, m.Ext, o.Name)

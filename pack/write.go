@@ -167,7 +167,7 @@ func (w *Writer) sample(s Sample) error {
 // without a shard, no owner and the time of the sample's first file.
 func (w *Writer) headerLike(s Sample) (tar.Header, error) {
 	b := s.Base
-	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.members[0].File.ModTime}
+	h := tar.Header{Typeflag: tar.TypeReg, Mode: 0o644, ModTime: s.firstTime()}
 	if s.like != none {
 		m := b.Index.Member(s.like)
 		h.ModTime = m.ModTime
@@ -187,13 +187,23 @@ func (w *Writer) headerLike(s Sample) (tar.Header, error) {
 	return h, nil
 }
 
+// firstTime returns the time of the first file that has one.
+func (s *Sample) firstTime() time.Time {
+	for _, m := range s.members {
+		if !m.File.ModTime.IsZero() {
+			return m.File.ModTime
+		}
+	}
+	return time.Unix(0, 0)
+}
+
 // newMember writes a member under a new header.
 func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
 	h.Name = s.Key + "." + m.Ext
 	if k, ext, ok := index.MemberKey(h.Name); !ok || k != s.Key || ext != m.Ext {
 		return fmt.Errorf("%w: a member %q would not belong to the sample %q", ErrKey, h.Name, s.Key)
 	}
-	if w.o.Times == FileTime {
+	if w.o.Times == FileTime && !m.File.ModTime.IsZero() {
 		h.ModTime = m.File.ModTime
 	}
 	h.ModTime = time.Unix(h.ModTime.Unix(), 0) // a fraction of a second would need an extended header
