@@ -11,6 +11,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/mounts"
@@ -18,6 +19,7 @@ import (
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/table"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -64,7 +66,8 @@ func exitStatus(err error) int {
 		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
 	case errors.As(err, &usage),
 		is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-			mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort):
+			mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort,
+			folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // of a child that runs this program and has reported its error
@@ -80,7 +83,7 @@ func exitStatus(err error) int {
 	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit,
 		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
 		return exitDamaged
-	case is(errNoSample, source.ErrNoSamples, fs.ErrNotExist, store.ErrNotRegular):
+	case is(errNoSample, source.ErrNoSamples, source.ErrNoFiles, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard
 	case is(fs.ErrPermission):
 		return exitPermission

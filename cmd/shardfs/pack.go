@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/pack"
@@ -16,25 +17,30 @@ import (
 // packFlags are the flags of pack.
 type packFlags struct {
 	choice
-	with   []string
-	order  orderFlags
-	split  splitFlags
-	from   shardFlags
-	output outputFlags
+	with      []string
+	classDirs bool
+	captions  string
+	keyColumn string
+	order     orderFlags
+	split     splitFlags
+	from      shardFlags
+	output    outputFlags
 }
 
 func newPack(g *globals) *cobra.Command {
 	var o packFlags
 	cmd := &cobra.Command{
-		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|-... -o OUTPUT",
+		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|FOLDER|-... -o OUTPUT",
 		Short: "Write samples, as they are now, to a tar",
-		Long: `Pack writes the samples of mounts, of directories of sample directories and of
-shards, one after the other, to a shard: each in its own order, new samples at
-its end. Members without changes are copied byte for byte. A mount may stay in
+		Long: `Pack writes the samples of mounts, of directories of sample directories, of
+plain folders of files and of shards, one after the other, to a shard: each in
+its own order, new samples at its end. Members without changes are copied byte for byte. A mount may stay in
 use. The output gets its name only when it is complete; - is standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
   shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
   shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
+  shardfs pack photos --captions captions.csv --key-column file -o photos.tar
+  shardfs pack imagenet/train --class-dirs --shuffle 100000 -o train.tar
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,6 +56,9 @@ use. The output gets its name only when it is complete; - is standard output.`,
 	o.output.addIndex(flags)
 	o.choice.add(flags)
 	flags.StringArrayVar(&o.with, "with", nil, "add the members of shard `OTHER` with the same keys")
+	flags.BoolVar(&o.classDirs, "class-dirs", false, "add to each file in a FOLDER its directory's name as .cls")
+	flags.StringVar(&o.captions, "captions", "", "add the columns of a table `FILE` (csv, tsv, jsonl) as members")
+	flags.StringVar(&o.keyColumn, "key-column", "key", "column of --captions with keys or file names: its `NAME`")
 	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags, g)
@@ -61,11 +70,31 @@ func (o *packFlags) check(flags *pflag.FlagSet) error {
 	err := firstBroken([]rule{
 		{o.output.name == "", "-o is missing: where should the output go?"},
 		{o.count < 0 || o.skip < 0, "--count and --skip: at least 0"},
+		{flags.Changed("key-column") && o.captions == "", "--key-column is for --captions"},
 	})
 	if err != nil {
 		return err
 	}
 	return o.order.check(flags)
+}
+
+// join opens the shards and the table whose members are added.
+func (o *packFlags) join(ctx context.Context) (*source.Join, error) {
+	from := o.from
+	if from.index != "none" {
+		from.index = "" // it is for the packed shard
+	}
+	join, err := source.OpenJoin(ctx, o.with, from.source())
+	if err != nil {
+		return nil, fmt.Errorf("--with: %w", err)
+	}
+	if o.captions != "" {
+		if err := join.AddTable(o.captions, o.keyColumn); err != nil {
+			join.Close()
+			return nil, fmt.Errorf("--captions: %w", err)
+		}
+	}
+	return join, nil
 }
 
 // run packs the sources named by the arguments.
@@ -86,18 +115,15 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	in := source.NewList(names, o.from.source())
-	defer in.Close()
-	from := o.from
-	if from.index != "none" {
-		from.index = "" // it is for the packed shard, not for --with
-	}
-	join, err := source.OpenJoin(ctx, o.with, from.source())
+	join, err := o.join(ctx)
 	if err != nil {
-		return fmt.Errorf("--with: %w", err)
+		return err
 	}
 	defer join.Close()
-
+	from := o.from.source()
+	from.Folder = &folder.Options{ClassDirs: o.classDirs, Skip: join.Files()}
+	in := source.NewList(names, from)
+	defer in.Close()
 	samples := in.Samples(ctx)
 	in.Partial = o.output.fields != ""
 	if choice := o.choice.of(keys); !choice.All() {
@@ -109,6 +135,9 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if o.order.Given() {
 		in.Buffered, out.Pack.Reordered = true, true
 		samples = o.order.Apply(samples)
+	}
+	if in.HasFolders() {
+		samples = pack.ReadAhead(samples)
 	}
 	out.Pack.OwnEnd = !in.Single()
 	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), join.Confirm(ctx)) }

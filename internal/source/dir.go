@@ -9,21 +9,24 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/mounts"
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // openDir opens a mountpoint or another directory of sample directories. A mount of many shards is read-only and
 // treated as any other directory.
-func (s *Source) openDir(ctx context.Context, st store.Store, dir string) error {
-	changes, err := mounts.Open(ctx, st, dir)
+func (s *Source) openDir(ctx context.Context, o Options, dir string) error {
+	changes, err := mounts.Open(ctx, o.Shard.Store, dir)
 	if errors.Is(err, mounts.ErrNotMounted) {
-		return s.openRoot(dir)
+		return s.openRoot(dir, o.Folder)
 	}
 	if err != nil {
 		return err
+	}
+	if o.Folder != nil && o.Folder.ClassDirs {
+		return errors.Join(ui.Usagef("--class-dirs: %s is a mount, not a folder", dir), changes.Close())
 	}
 	s.Name = changes.Shard.Name
 	s.Changes, s.Dirs, s.Shard, s.close = changes, changes, changes.Shard, changes
@@ -31,18 +34,39 @@ func (s *Source) openDir(ctx context.Context, st store.Store, dir string) error 
 }
 
 // openRoot opens a directory that is not a mount of one shard.
-func (s *Source) openRoot(dir string) error {
-	root, err := os.OpenRoot(dir)
+func (s *Source) openRoot(dir string, o *folder.Options) error {
+	opened, err := false, error(nil)
+	if o != nil {
+		opened, err = s.openFolder(dir, *o)
+	}
+	if !opened && err == nil {
+		var root *os.Root
+		if root, err = os.OpenRoot(dir); err == nil {
+			s.Dirs, s.close = pack.Tree{FS: pack.RootFS(root)}, root
+		}
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s: %w", dir, os.ErrNotExist)
 	case errors.Is(err, unix.ENOTDIR):
 		return ui.Usagef("%s: neither a mountpoint nor a directory", dir)
-	case err != nil:
-		return err
 	}
-	s.Dirs, s.close = pack.Tree{FS: pack.RootFS(root)}, root
-	return nil
+	return err
+}
+
+// openFolder opens a directory as a folder of files. It returns false if it has sample directories.
+func (s *Source) openFolder(dir string, o folder.Options) (opened bool, err error) {
+	f, err := folder.Open(dir, o)
+	if err != nil {
+		return false, err
+	}
+	if !o.ClassDirs {
+		if found, err := f.HasSampleDirs(); err != nil || found {
+			return false, errors.Join(err, f.Close())
+		}
+	}
+	s.Folder, s.close = f, f
+	return true, nil
 }
 
 // changed yields the samples of a mount. Writes to a file that is already mapped need not change its times, so the
@@ -62,19 +86,22 @@ func (s *Source) changed() iter.Seq2[pack.Sample, error] {
 	}
 }
 
-// inDirs yields the samples of a directory. A directory without samples is an error: most likely it is a mountpoint
+// orNone yields the samples of a directory, or an error if there are none: most likely the directory is a mountpoint
 // with nothing mounted on it.
-func (s *Source) inDirs() iter.Seq2[pack.Sample, error] {
+func (s *Source) orNone(samples iter.Seq2[pack.Sample, error], errNone error) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		none := true
-		for sample, err := range pack.All(s.namedBase(), s.Dirs) {
+		for sample, err := range samples {
 			none = none && sample.Empty()
+			if err != nil && s.Folder != nil {
+				err = fmt.Errorf("%s: %w", s.Name, err)
+			}
 			if !yield(sample, err) || err != nil {
 				return
 			}
 		}
 		if none {
-			yield(pack.Sample{}, fmt.Errorf("%s: %w", s.Name, ErrNoSamples))
+			yield(pack.Sample{}, fmt.Errorf("%s: %w", s.Name, errNone))
 		}
 	}
 }

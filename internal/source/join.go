@@ -6,13 +6,15 @@ import (
 	"io/fs"
 	"iter"
 
+	"github.com/shardfs/shardfs/internal/table"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Join is a list of shards whose members are added to the samples of other sources.
+// Join is a list of shards, and perhaps a table, whose members are added to the samples of other sources.
 type Join struct {
 	joined []joined
+	table  *table.Table // nil: none
 	files  []fs.FileInfo
 	ui     *ui.UI
 }
@@ -44,10 +46,21 @@ func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err erro
 	return j, nil
 }
 
-// Apply adds the members that the shards have for the samples' keys.
+// AddTable opens a table, whose members come after those of the shards; see [table.Open].
+func (j *Join) AddTable(name, key string) (err error) {
+	if j.table, err = table.Open(name, key); err == nil {
+		j.files = append(j.files, j.table.File())
+	}
+	return err
+}
+
+// Apply adds the members that the shards and the table have for the samples' keys.
 func (j *Join) Apply(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sample, error] {
 	for _, o := range j.joined {
 		samples = o.pack.Apply(samples)
+	}
+	if j.table != nil {
+		samples = j.table.Apply(samples)
 	}
 	return samples
 }
@@ -56,13 +69,11 @@ func (j *Join) Apply(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sampl
 func (j *Join) Report() error {
 	var cuts []error
 	for _, o := range j.joined {
-		if o.pack.Alone > 0 {
-			j.ui.Warn("%s: no members for %s", o.Name, ui.Count(o.pack.Alone, "sample"))
-		}
-		if n := o.pack.Unused(); n > 0 {
-			j.ui.Warn("%s: %s without a partner, left out", o.Name, ui.Count(n, "sample"))
-		}
+		j.report(o.Name, o.pack.Alone, o.pack.Unused(), "sample")
 		cuts = append(cuts, o.CutError())
+	}
+	if t := j.table; t != nil {
+		j.report(t.Name, t.Alone, t.Unused(), "row")
 	}
 	return errors.Join(cuts...)
 }
@@ -77,12 +88,25 @@ func (j *Join) Confirm(ctx context.Context) error {
 	return nil
 }
 
-// Files returns the local files of the shards.
+// report warns of samples to which nothing was added, and of what was added to no sample.
+func (j *Join) report(name string, alone, unused int, thing string) {
+	if alone > 0 {
+		j.ui.Warn("%s: no members for %s", name, ui.Count(alone, "sample"))
+	}
+	if unused > 0 {
+		j.ui.Warn("%s: %s without a partner, left out", name, ui.Count(unused, thing))
+	}
+}
+
+// Files returns the local files of the shards and the table.
 func (j *Join) Files() []fs.FileInfo { return j.files }
 
 // Close closes the shards.
 func (j *Join) Close() {
 	for _, o := range j.joined {
 		o.Source.Close()
+	}
+	if j.table != nil {
+		j.table.Close()
 	}
 }

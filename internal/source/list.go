@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"slices"
 
 	"github.com/shardfs/shardfs/pack"
 )
@@ -34,6 +35,11 @@ func (l *List) Files() (files []fs.FileInfo) {
 		}
 	}
 	return files
+}
+
+// HasFolders reports whether samples come from directories of files.
+func (l *List) HasFolders() bool {
+	return l.o.Folder != nil && slices.ContainsFunc(l.names, func(n Name) bool { return n.Kind == Dir })
 }
 
 // bufferedCacheBytes limits the cache of decompressed blocks of each shard when many may be open.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 
+	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -19,6 +20,7 @@ import (
 var (
 	ErrCut       = errors.New("published without the samples after the cut")
 	ErrNoSamples = errors.New("neither a mount of shardfs nor a directory of sample directories")
+	ErrNoFiles   = errors.New("neither a mount of shardfs nor a folder with files of samples")
 )
 
 // Options configures how names are opened. UI must be set.
@@ -27,6 +29,8 @@ type Options struct {
 	Stdin  *os.File      // read for the name Stdin
 	Stderr *os.File      // standard error of the commands of pipes; nil means /dev/null
 	UI     *ui.UI        // for progress and warnings
+
+	Folder *folder.Options // for a Dir without sample directories; nil: it has no samples
 }
 
 // Source is an opened name. It is not safe for concurrent use, but what its fields point to is.
@@ -36,6 +40,7 @@ type Source struct {
 	Stream  *shard.Stream   // the stream; else nil
 	Changes *mounts.Changes // the changes of the mount; else nil
 	Dirs    pack.Source     // the sample directories of a Dir as they are now; else nil
+	Folder  *folder.Folder  // the plain folder, if Options.Folder was set; else nil
 
 	ui      *ui.UI
 	stdin   Witness       // of standard input, if the stream is that and it is a file
@@ -48,10 +53,13 @@ type Source struct {
 // Open opens a name. Reads fail after ctx has ended.
 func Open(ctx context.Context, n Name, o Options) (*Source, error) {
 	s := &Source{Name: n.String(), ui: o.UI, place: n.Path}
+	if n.Kind != Dir && o.Folder != nil && o.Folder.ClassDirs {
+		return nil, ui.Usagef("--class-dirs: %s is not a folder", n)
+	}
 	var err error
 	switch n.Kind {
 	case Dir:
-		err = s.openDir(ctx, o.Shard.Store, n.Path)
+		err = s.openDir(ctx, o, n.Path)
 	case Stream:
 		err = s.openStream(ctx, n.Text, o)
 	default:
@@ -73,7 +81,9 @@ func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 	case s.Changes != nil:
 		return s.changed()
 	case s.Dirs != nil:
-		return s.inDirs()
+		return s.orNone(pack.All(s.namedBase(), s.Dirs), ErrNoSamples)
+	case s.Folder != nil:
+		return s.orNone(s.Folder.Samples(), ErrNoFiles)
 	}
 	return pack.Shard(s.namedBase())
 }
