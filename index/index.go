@@ -1,6 +1,7 @@
 package index
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -132,6 +133,17 @@ func (x *Index) Key(number int) string {
 		return key
 	}
 	return x.Path(x.DirOf(number))
+}
+
+// Keys yields the keys of all samples, in their order.
+func (x *Index) Keys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for number := range x.Samples() {
+			if !yield(x.Key(number)) {
+				return
+			}
+		}
+	}
 }
 
 // explicitKey returns the key of a sample whose key is stored, because its path differs.

@@ -17,16 +17,20 @@ func TestChoice(t *testing.T) {
 	}{
 		{Choice{}, true, []string{"a", "b", "a", "c", "d", ""}},
 		{Choice{Skip: 2}, false, []string{"a", "c", "d", ""}},
-		{Choice{Skip: 9}, false, []string{""}},
+		{Choice{Skip: 9, AllowEmpty: true}, false, []string{""}},
+		{Choice{None: true, AllowEmpty: true}, false, nil},
+		{Choice{Keys: some("d"), Count: 1}, false, []string{"d"}},
+		{Choice{Keys: some("d", "a"), Count: 1}, false, []string{"a"}}, // reads on until d is found
+		{Choice{Keys: some("d", "x"), IgnoreMissing: true}, false, []string{"d", ""}},
 		{Choice{Count: 2}, false, []string{"a", "b"}},
 		{Choice{Count: 9}, false, []string{"a", "b", "a", "c", "d", ""}},
-		{Choice{Keys: map[string]bool{}}, false, []string{""}},
-		{Choice{Keys: map[string]bool{"a": true, "d": true}}, false, []string{"a", "a", "d", ""}},
-		{Choice{Skip: 1, Keys: map[string]bool{"a": true, "d": true}, Count: 1}, false, []string{"a"}},
+		{Choice{Keys: some(), AllowEmpty: true}, false, []string{""}},
+		{Choice{Keys: some("a", "d", "a")}, false, []string{"a", "a", "d", ""}},
+		{Choice{Skip: 1, Keys: some("a", "d"), Count: 1}, false, []string{"a"}},
 	} {
 		var got []string
 		freed := 0
-		for s, err := range tt.choice.Apply(counted(Shard(s.base), &freed)) {
+		for s, err := range NewChooser("s", tt.choice).Apply(counted(Shard(s.base), &freed)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,8 +42,81 @@ func TestChoice(t *testing.T) {
 		if !slices.Equal(got, tt.want) || tt.choice.All() != tt.all {
 			t.Errorf("%+v: %q, want %q; all: %v", tt.choice, got, tt.want, tt.choice.All())
 		}
-		if tt.choice.Count == 0 && freed != 5 {
+		if tt.choice.Count == 0 && !tt.choice.None && freed != 5 {
 			t.Errorf("%+v: %d samples were freed, want 5", tt.choice, freed)
+		}
+	}
+}
+
+// some returns a list of keys.
+func some(list ...string) *Keys { return NewKeys("list", list) }
+
+// A choice that was a mistake is an error after the samples.
+func TestChoiceMistaken(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatGNU, "./a.x", "b c.x", "Été.x", "d/e.x"))
+	for _, tt := range []struct {
+		choice     Choice
+		want, hint string
+	}{
+		{Choice{Skip: 4}, "in: no sample is left: there are 4, and 4 are skipped", ""},
+		{Choice{None: true}, "in: no sample is left: none is to be taken", ""},
+		{Choice{Keys: some()}, "in: no sample is left: none of 4 is chosen", ""},
+		{Choice{Keys: some("x"), IgnoreMissing: true}, "in: no sample is left: none of 4 is chosen", ""},
+		{Choice{Keys: some("b c"), Skip: 2}, "in: no sample is left: none of 4 is chosen", ""},
+		{
+			Choice{Keys: some("x", "b c", "y", "z", "w", "v")},
+			`in: list: 5 of 6 keys are in no sample: "x", "y", "z", ...`, "",
+		},
+		{
+			Choice{Keys: some("b c "), Count: 1}, `in: list: 1 of 1 keys are in no sample: "b c "`,
+			`a sample has the key "b c": blanks count`,
+		},
+		{
+			Choice{Keys: some("\ufeffb c", "d/e")}, `in: list: 1 of 2 keys are in no sample: "\ufeffb c"`,
+			`a sample has the key "b c": the list begins with a byte-order mark`,
+		},
+		{
+			Choice{Keys: some("./a\r", "b c\r")}, `in: list: 2 of 2 keys are in no sample: "./a\r", "b c\r"`,
+			`a sample has the key "./a": its lines end in CR LF; tr -d '\r' mends that`,
+		},
+		{
+			Choice{Keys: some("a")}, `in: list: 1 of 1 keys are in no sample: "a"`,
+			`a sample has the key "./a": keys are as in the tar, with ./ and / if it has them`,
+		},
+		{
+			Choice{Keys: some("./d/e")}, `in: list: 1 of 1 keys are in no sample: "./d/e"`,
+			`a sample has the key "d/e": keys are as in the tar, with ./ and / if it has them`,
+		},
+		{
+			Choice{Keys: some("d/e.x")}, `in: list: 1 of 1 keys are in no sample: "d/e.x"`,
+			`a sample has the key "d/e": a key has no extension`,
+		},
+		{
+			Choice{Keys: some(`\u00c9t\u00e9`)}, `in: list: 1 of 1 keys are in no sample: "\\u00c9t\\u00e9"`,
+			`a sample has the key "Été": keys are neither quoted nor escaped, as ls prints them into a pipe`,
+		},
+		{
+			Choice{Keys: some("D/E")}, `in: list: 1 of 1 keys are in no sample: "D/E"`,
+			`a sample has the key "d/e": keys are compared byte by byte`,
+		},
+		{
+			Choice{Keys: some("d/e/")}, `in: list: 1 of 1 keys are in no sample: "d/e/"`,
+			`a sample has the key "d/e": a key has no slash at its end`,
+		},
+	} {
+		var last error
+		for _, err := range NewChooser("in", tt.choice).Apply(Shard(s.base)) {
+			if last != nil {
+				t.Errorf("%+v: more after the error", tt.choice)
+			}
+			last = err
+		}
+		hint := ""
+		if missing := (*MissingKeysError)(nil); errors.As(last, &missing) {
+			hint = missing.Hint()
+		}
+		if last == nil || last.Error() != tt.want || hint != tt.hint {
+			t.Errorf("%v, hint %s, want %s, hint %s", last, hint, tt.want, tt.hint)
 		}
 	}
 }
@@ -77,10 +154,10 @@ func TestChoiceErrors(t *testing.T) {
 	for _, tt := range []struct {
 		choice Choice
 		want   int // samples before the error
-	}{{Choice{}, 1}, {Choice{Skip: 1}, 0}, {Choice{Keys: map[string]bool{"c": true}}, 0}} {
+	}{{Choice{}, 1}, {Choice{Skip: 1}, 0}, {Choice{Keys: some("c")}, 0}} {
 		n := 0
 		var last error
-		for _, err := range tt.choice.Apply(failing) {
+		for _, err := range NewChooser("s", tt.choice).Apply(failing) {
 			if last != nil {
 				t.Errorf("%+v: more after the error", tt.choice)
 			}

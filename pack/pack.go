@@ -95,6 +95,7 @@ type Writer struct {
 	to      int64
 	intact  bool   // the tar so far is the unchanged beginning of one shard
 	lastKey string // key of the last sample written
+	exts    *extensions
 	header  bytes.Buffer
 }
 
@@ -102,7 +103,9 @@ type Writer struct {
 // calls it for long runs of unchanged bytes, and buffers other bytes until then, until Position or until Close.
 func NewWriter(out io.Writer, o Options) *Writer { return newWriter(newOutput(out, 0), o) }
 
-func newWriter(s sink, o Options) *Writer { return &Writer{sink: s, o: o, intact: !o.OwnEnd} }
+func newWriter(s sink, o Options) *Writer {
+	return &Writer{sink: s, o: o, intact: !o.OwnEnd, exts: new(extensions)}
+}
 
 // Summary returns the counts so far. Unchanged bytes count once Flush or a later sample has copied them.
 func (w *Writer) Summary() Summary {

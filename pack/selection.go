@@ -3,6 +3,7 @@ package pack
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -35,6 +36,8 @@ func ParseSelection(spec string) (Selection, error) {
 			return nil, fmt.Errorf("%q: an extension is missing", word)
 		case strings.ContainsAny(ext, ",/"):
 			return nil, fmt.Errorf("%q: not an extension", ext)
+		case renamed && ext[0] == '.':
+			return nil, fmt.Errorf("%q: a new extension is named without its first dot", ext)
 		case slices.ContainsFunc(selection, func(other selected) bool { return other.ext == ext }):
 			return nil, fmt.Errorf("%q: named twice", ext)
 		}
@@ -46,8 +49,43 @@ func ParseSelection(spec string) (Selection, error) {
 	return selection, nil
 }
 
-// apply returns the selected members, and whether the sample has all of them.
-func (f Selection) apply(members []Member) (kept []Member, all bool, err error) {
+// extensions are those of the samples to which a Selection was applied.
+type extensions struct {
+	met   map[string]bool
+	taken []bool // by number in the Selection: whether a sample had such a member
+}
+
+// note notes the extensions of a sample, and which were taken.
+func (e *extensions) note(members []Member, taken []string) {
+	if e.met == nil {
+		e.met, e.taken = make(map[string]bool), make([]bool, len(taken))
+	}
+	for _, m := range members {
+		if len(e.met) < maxExtensions {
+			e.met[m.Ext] = true
+		}
+	}
+	for i, ext := range taken {
+		e.taken[i] = e.taken[i] || ext != ""
+	}
+}
+
+// maxExtensions is how many extensions are remembered for messages.
+const maxExtensions = 1000
+
+// Unmatched returns the extensions in Options.Selection for which no sample so far had a member, and those that the
+// samples have.
+func (w *Writer) Unmatched() (unmatched, met []string) {
+	for i, taken := range w.exts.taken {
+		if !taken {
+			unmatched = append(unmatched, w.o.Selection[i].ext)
+		}
+	}
+	return unmatched, slices.Sorted(maps.Keys(w.exts.met))
+}
+
+// apply returns the selected members, and whether the sample has all of them. It notes the extensions in exts.
+func (f Selection) apply(members []Member, exts *extensions) (kept []Member, all bool, err error) {
 	all = true
 	taken := make([]string, len(f)) // extensions found; "" if none
 	for i, one := range f {
@@ -60,6 +98,7 @@ func (f Selection) apply(members []Member) (kept []Member, all bool, err error) 
 		}
 		taken[i] = one.from[n]
 	}
+	exts.note(members, taken)
 	for n, m := range members {
 		for i, ext := range taken {
 			if ext == "" || ext != m.Ext {

@@ -40,4 +40,5 @@ func (w *Writer) Check(b Base, d Dir) error {
 func (w *Writer) Continue(before *Writer) {
 	w.base, w.row = before.base, before.row
 	w.o.first = before.o.first + before.sum.Samples
+	w.exts = before.exts
 }

@@ -37,7 +37,7 @@ func (w *Writer) write(s Sample) error {
 // reshape applies Options.Selection and Options.Rekey to a sample.
 func (w *Writer) reshape(s *Sample) error {
 	if w.o.Selection != nil && !s.Empty() {
-		members, all, err := w.o.Selection.apply(s.Members())
+		members, all, err := w.o.Selection.apply(s.Members(), w.exts)
 		if err != nil {
 			return err
 		}

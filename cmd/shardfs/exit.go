@@ -49,6 +49,7 @@ func exitStatus(err error) int {
 	var usage *ui.UsageError
 	var signal interrupted
 	var child *exec.ExitError
+	var missing *pack.MissingKeysError
 	is := func(targets ...error) bool {
 		for _, target := range targets {
 			if errors.Is(err, target) {
@@ -64,8 +65,8 @@ func exitStatus(err error) int {
 		return 128 + int(signal.signal)
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
-	case errors.As(err, &usage),
-		is(store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
+	case errors.As(err, &usage), errors.As(err, &missing),
+		is(pack.ErrEmpty, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
 			mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort,
 			folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
 		return exitUsage
@@ -93,11 +94,19 @@ func exitStatus(err error) int {
 
 // hintOf returns a hint what the user can do about an error, or "".
 func hintOf(err error) string {
+	var missing *pack.MissingKeysError
 	switch hint := ui.HintOf(err); {
 	case hint != "":
 		return hint
 	case errors.Is(err, store.ErrNotRegular):
 		return "a mount or a directory of samples is read by ls, run and pack; its files by any program"
+	case errors.As(err, &missing):
+		if hint := missing.Hint(); hint != "" {
+			return hint
+		}
+		return "--missing-keys ignore does without them"
+	case errors.Is(err, pack.ErrEmpty):
+		return "--allow-empty means it"
 	case errors.Is(err, index.ErrStale):
 		return "--index none ignores index files"
 	case errors.Is(err, store.ErrChanged):

@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -36,9 +37,9 @@ func (o *outputFlags) add(flags *pflag.FlagSet) {
 	suffixes := strings.Join(output.Suffixes(), ", ")
 	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: "+suffixes+", or - for stdout")
 	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
-	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` to proceed if OUT exists: overwrite, skip, fail")
-	flags.StringVar(&o.others, "others", "keep", "`HOW` to treat members outside samples: keep, drop")
-	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "allow shards and outputs to be pipe:COMMAND, run by the shell")
+	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
+	flags.StringVar(&o.others, "others", "keep", "`HOW` of members outside samples: keep, drop")
+	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "allow pipe:COMMAND as shard and output")
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
 	flags.StringVar(&o.fields, "fields", "", "keep only members `SPEC`: 'cls jpg=jpeg,png'")
 	flags.StringVar(&o.rekey, "rekey", "", "new keys: `FORMAT` of %d, %09d (a number), {key}")
@@ -173,18 +174,66 @@ func (f *splitFlags) split(o *output.Options) (s output.Split, err error) {
 
 // choice are the flags that choose samples.
 type choice struct {
-	count int // 0 means all
-	skip  int
-	keys  string
+	count   optionalCount
+	skip    int
+	keys    string
+	null    bool
+	missing string
+	empty   bool
+}
+
+// optionalCount is a number that need not be given.
+type optionalCount struct {
+	n     int
+	given bool
+}
+
+// String and Type implement pflag.Value.
+func (c *optionalCount) String() string { return "" }
+func (c *optionalCount) Type() string   { return "int" }
+
+// setting returns the number for checkpoints: 0 if it is not given.
+func (c *optionalCount) setting() string {
+	if c.given && c.n == 0 {
+		return "none"
+	}
+	return strconv.Itoa(c.n)
+}
+
+// Set implements pflag.Value.
+func (c *optionalCount) Set(text string) (err error) {
+	c.given = true
+	c.n, err = strconv.Atoi(text)
+	return err
 }
 
 func (c *choice) add(flags *pflag.FlagSet) {
-	flags.IntVarP(&c.count, "count", "n", 0, "take only `N` samples")
+	flags.VarP(&c.count, "count", "n", "take only `N` samples")
 	flags.IntVar(&c.skip, "skip", 0, "skip the first `N` samples")
 	flags.StringVar(&c.keys, "keys", "", "take only the keys in `FILE`, one per line")
+	flags.BoolVar(&c.null, "null", false, "keys in FILE end with NUL, as of ls --null")
+	flags.StringVar(&c.missing, "missing-keys", "error", "`HOW` if a key is in no sample: error, ignore")
+	flags.BoolVar(&c.empty, "allow-empty", false, "no sample to take or write is no error")
 }
 
-// of converts the flags to a pack.Choice; keys are the result of source.ReadKeys.
-func (c *choice) of(keys map[string]bool) pack.Choice {
-	return pack.Choice{Skip: c.skip, Keys: keys, Count: c.count}
+// rules returns the rules for the flags.
+func (c *choice) rules() []rule {
+	return []rule{
+		{c.count.n < 0, fmt.Sprintf("--count %d: at least 0", c.count.n)},
+		{c.skip < 0, fmt.Sprintf("--skip %d: at least 0", c.skip)},
+		{c.missing != "error" && c.missing != "ignore", "--missing-keys " + c.missing + ": error or ignore"},
+		{c.keys == "" && (c.null || c.missing != "error"), "--null and --missing-keys are for --keys"},
+	}
+}
+
+// choice checks the flags and converts them.
+func (c *choice) choice() (pack.Choice, error) {
+	if err := firstBroken(c.rules()); err != nil {
+		return pack.Choice{}, err
+	}
+	keys, err := source.ReadKeys(c.keys, c.null)
+	return pack.Choice{
+		Skip: c.skip, Keys: keys, Count: c.count.n, None: c.count.given && c.count.n == 0,
+		IgnoreMissing: c.missing == "ignore", AllowEmpty: c.empty,
+	}, err
 }

@@ -69,7 +69,6 @@ use. The output gets its name only when it is complete; - is standard output.`,
 func (o *packFlags) check(flags *pflag.FlagSet) error {
 	err := firstBroken([]rule{
 		{o.output.name == "", "-o is missing: where should the output go?"},
-		{o.count < 0 || o.skip < 0, "--count and --skip: at least 0"},
 		{flags.Changed("key-column") && o.captions == "", "--key-column is for --captions"},
 	})
 	if err != nil {
@@ -111,10 +110,11 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := source.ReadKeys(o.keys)
+	choice, err := o.choice.choice()
 	if err != nil {
 		return err
 	}
+	out.AllowEmpty = o.empty
 	join, err := o.join(ctx)
 	if err != nil {
 		return err
@@ -125,11 +125,14 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	in := source.NewList(names, from)
 	defer in.Close()
 	samples := in.Samples(ctx)
-	in.Partial = o.output.fields != ""
-	if choice := o.choice.of(keys); !choice.All() {
-		in.Partial = true
+	in.Partial = o.output.fields != "" || !choice.All()
+	chooser := pack.NewChooser(source.NameOfAll(names), choice)
+	if !choice.All() {
 		out.Pack.DropOutside = true // such members belong to no chosen sample
-		samples = choice.Apply(samples)
+		if err := source.Foresee(ctx, names, o.from.source(), choice, false).Err(); err != nil {
+			return err
+		}
+		samples = chooser.Apply(samples)
 	}
 	samples = join.Apply(samples)
 	if o.order.Given() {
@@ -148,6 +151,9 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := chooser.Missing(); err != nil {
+		g.Note("%v", err)
 	}
 	return errors.Join(join.Report(), in.MarkPacked())
 }

@@ -6,10 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +23,7 @@ import (
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // runFlags are the flags of run.
@@ -96,10 +97,10 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	o.choice.add(flags)
 	flags.StringVar(&o.shell, "shell", runner.DefaultShell, "shell for -c: its `PATH`")
 	flags.DurationVar(&o.timeout, "timeout", 0, "end a command that runs longer than `D`, such as 90s or 5m")
-	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more, each time in a fresh directory")
+	flags.IntVar(&o.retries, "retries", 0, "run a failed command up to `N` times more")
 	flags.StringVar(&o.onError, "on-error", "stop",
 		"`HOW` to proceed if a command fails: stop, skip or keep the sample")
-	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N% of them, have failed")
+	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N%, have failed")
 	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`")
 	flags.StringVar(&o.report, "report", "", "write a JSON line about each sample to `FILE`")
 	flags.StringVar(&o.addLog, "add-log", "", "add the output of each command to its sample, as the extension `EXT`")
@@ -132,8 +133,8 @@ func (o *runFlags) rules() []rule {
 		{o.command != "" && len(o.argv) > 0, "-c and -- exclude each other"},
 		{o.jobs < 1, fmt.Sprintf("--jobs %d: at least 1", o.jobs)},
 		{
-			o.count < 0 || o.skip < 0 || o.timeout < 0 || o.retries < 0 || o.batch < 0,
-			"--count, --skip, --timeout, --retries and --batch: at least 0",
+			o.timeout < 0 || o.retries < 0 || o.batch < 0,
+			"--timeout, --retries and --batch: at least 0",
 		},
 		{o.batch > 0 && o.worker, "--batch and --worker exclude each other"},
 		{!isKey(policies, o.onError), "--on-error " + o.onError + ": stop, skip or keep"},
@@ -141,6 +142,7 @@ func (o *runFlags) rules() []rule {
 		{!isKey(modes, o.workspace), "--workspace " + o.workspace + ": auto, fuse or dir"},
 		{o.addLog != "" && o.output.name == "", "--add-log is for runs with -o"},
 		{o.addLog != "" && (o.batch > 0 || o.worker), "--add-log: --batch and --worker have no log for each sample"},
+		{strings.HasPrefix(o.addLog, "."), fmt.Sprintf("--add-log %q: an extension has no leading dot", o.addLog)},
 		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %q: not an extension", o.addLog)},
 		{o.failed == output.Stdout, "--failed " + o.failed + ": must be a file"},
 		{o.failed != "" && o.failed == o.output.name, "--failed " + o.failed + ": must differ from -o"},
@@ -156,7 +158,7 @@ func (o *runFlags) rules() []rule {
 // rulesFor returns the rules that depend on the kind of source.
 func (o *runFlags) rulesFor(n source.Name) []rule {
 	dir, stream := n.Kind == source.Dir, n.Kind == source.Stream
-	some := o.count > 0 || o.skip > 0 || o.keys != ""
+	some := o.count.given || o.skip > 0 || o.keys != ""
 	return []rule{
 		{o.resume && n.Kind != source.Shard, "--resume is for shards that can be read twice"},
 		{stream && o.workspace == "fuse", fmt.Sprintf("--workspace fuse: %s cannot be mounted", n)},
@@ -286,11 +288,9 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	if j.Output, err = o.output.options(g.UI); err != nil {
 		return j, err
 	}
-	keys, err := source.ReadKeys(o.keys)
-	if err != nil {
+	if j.Choice, err = o.choice.choice(); err != nil {
 		return j, err
 	}
-	j.Choice = o.choice.of(keys)
 	j.Settings = o.settings(j)
 	return j, nil
 }
@@ -306,19 +306,19 @@ func (o *runFlags) settings(j job.Options) job.Settings {
 		{"version of shardfs", version},
 		{"command", fmt.Sprintf("%q", j.Argv)},
 		{"--batch", strconv.Itoa(o.batch)}, {"--worker", strconv.FormatBool(o.worker)},
-		{"--skip", strconv.Itoa(o.skip)}, {"--count", strconv.Itoa(o.count)}, {"--keys", digest(j.Choice.Keys)},
+		{"--skip", strconv.Itoa(o.skip)}, {"--count", o.count.setting()}, {"--keys", digest(j.Choice.Keys)},
 		{"--on-error", o.onError}, {"--failed", o.failed}, {"--report", o.report}, {"--add-log", o.addLog},
 		{"option of the output", written.settings()},
 	}
 }
 
 // digest returns a hash of the chosen keys; "" for all keys.
-func digest(keys map[string]bool) string {
+func digest(keys *pack.Keys) string {
 	if keys == nil {
 		return ""
 	}
 	sum := sha256.New()
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
+	for _, key := range slices.Sorted(slices.Values(keys.List())) {
 		fmt.Fprintf(sum, "%q\n", key)
 	}
 	return hex.EncodeToString(sum.Sum(nil))

@@ -285,7 +285,7 @@ func (k *checkpoints) save(r *run) (err error) {
 		return err
 	}
 	k.saved = c.Samples
-	r.out.Keep()
+	r.out.Keep(true)
 	return nil
 }
 

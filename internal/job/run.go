@@ -26,11 +26,12 @@ type run struct {
 	now      progress
 
 	// State of the open source, or of all so far.
-	space   *workspace.Workspace // nil: none is open
-	base    pack.Base            // shard of the last sample that was handled
-	chooser pack.Chooser         // over all sources
-	cut     error                // joined Cut errors of all sources
-	read    []source.Witness     // of all sources that were opened
+	space    *workspace.Workspace // nil: none is open
+	base     pack.Base            // shard of the last sample that was handled
+	chooser  *pack.Chooser        // over all sources
+	foreseen bool                 // what chooser finds out was known before
+	cut      error                // joined Cut errors of all sources
+	read     []source.Witness     // of all sources that were opened
 }
 
 // progress is how far a run has come. It is part of checkpoints.
@@ -66,8 +67,8 @@ func Run(ctx context.Context, sources []source.Name, o Options) (Summary, error)
 
 // newRun begins a run. The caller must call its method run.
 func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error) {
-	r := &run{Options: o, names: sources}
-	r.chooser.Choice = o.Choice
+	r := &run{Options: o, names: sources, chooser: pack.NewChooser(source.NameOfAll(sources), o.Choice)}
+	r.Output.AllowEmpty, r.Failed.AllowEmpty = o.Choice.AllowEmpty, true
 	if !o.Choice.All() {
 		r.Output.Pack.DropOutside = true // such members belong to no sample that was chosen
 	}
@@ -86,8 +87,8 @@ func (r *run) several() bool { return len(r.names) > 1 }
 
 // name returns the name of the source, or how many there are, for messages.
 func (r *run) name() string {
-	if r.several() {
-		return ui.Count(len(r.names), "source")
+	if r.several() || r.space == nil {
+		return source.NameOfAll(r.names)
 	}
 	return r.space.Name
 }
@@ -155,6 +156,9 @@ func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 			return s, err
 		}
 		if begun.IsZero() {
+			if err := r.foresee(ctx); err != nil {
+				return s, err
+			}
 			if err := r.begin(ctx); err != nil {
 				return s, err
 			}
@@ -168,6 +172,11 @@ func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 			break
 		}
 	}
+	if !r.foreseen {
+		if err := r.chosenRight(r.chooser); err != nil {
+			return s, err
+		}
+	}
 	if err := r.checkFailureLimit(r.now.Samples); err != nil {
 		return s, r.withFailures(ctx, err)
 	}
@@ -175,6 +184,52 @@ func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 		return s, err
 	}
 	return r.summary(time.Since(begun)), nil
+}
+
+// foresee returns the error with which the run would end because of the choice of samples, if that is known before any
+// command runs. The first source is already open.
+func (r *run) foresee(ctx context.Context) error {
+	if r.Choice.All() {
+		return nil
+	}
+	chooser := pack.NewChooser(r.name(), r.Choice)
+	switch {
+	case r.several():
+		chooser = source.Foresee(ctx, r.names, r.Workspace.Source, r.Choice, true)
+	case r.space.Shard != nil:
+		for key := range r.space.Shard.Index.Keys() {
+			if chooser.Take(key); chooser.Right() {
+				break
+			}
+		}
+	case r.names[0].Kind == source.Dir:
+		for t, err := range r.space.Tasks() {
+			if err != nil {
+				return err
+			}
+			if chooser.Take(t.Key); chooser.Right() {
+				break
+			}
+		}
+	default:
+		return nil
+	}
+	if chooser == nil {
+		return nil
+	}
+	r.foreseen = true
+	return r.chosenRight(chooser)
+}
+
+// chosenRight returns an error if the choice of samples, made over all, was a mistake.
+func (r *run) chosenRight(chooser *pack.Chooser) error {
+	if err := chooser.Err(); err != nil {
+		return err
+	}
+	if err := chooser.Missing(); err != nil {
+		r.UI.Note("%v", err)
+	}
+	return nil
 }
 
 // begin continues an earlier run, if that is wanted, and opens the report. The first source is already open.
@@ -268,6 +323,11 @@ func (r *run) publish(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if r.out != nil && r.out.Summary().Samples == 0 && len(r.now.Failed) > 0 && !r.Choice.AllowEmpty {
+		err := fmt.Errorf("%s: no sample is left after %s failed, so nothing is written", r.name(),
+			ui.Count(len(r.now.Failed), "sample"))
+		return errors.Join(r.withFailures(ctx, failure{err}), r.giveUp())
+	}
 	if r.failures != nil {
 		if err := r.failures.Commit(ctx); err != nil {
 			return err
@@ -276,8 +336,22 @@ func (r *run) publish(ctx context.Context) error {
 	if r.out == nil {
 		return r.confirm(ctx)
 	}
-	if err := r.out.Commit(ctx); err != nil {
+	if err := r.out.Commit(ctx); errors.Is(err, pack.ErrEmpty) {
+		return errors.Join(err, r.giveUp())
+	} else if err != nil {
 		return err
 	}
+	if r.from.Samples == 0 { // else an earlier run may have met them
+		r.out.WarnUnmatched()
+	}
+	return r.points.remove()
+}
+
+// giveUp removes what would be needed to continue the run, which would end in the same way.
+func (r *run) giveUp() error {
+	if r.points == nil {
+		return nil
+	}
+	r.out.Keep(false)
 	return r.points.remove()
 }

@@ -31,17 +31,18 @@ const (
 // Options configures where an output goes and what it contains. Name and UI must be set; the other zero values write a
 // tar with everything that is packed.
 type Options struct {
-	Name      string               // path or URL of a file, Stdout, or pipe:COMMAND
-	Level     int                  // compression level; 0 means 1
-	IfExists  IfExists             // the zero value is Overwrite
-	Pack      pack.Options         // how samples are packed
-	Sidecar   bool                 // write an index file beside the output
-	Exports   []indexformat.Format // indexes for other tools to write beside the output
-	Resumable bool                 // keep the temporary file if the process is killed, see Position; for files only
-	Stdout    *os.File             // written to for the name Stdout
-	Stderr    *os.File             // standard error of the command of a pipe
-	Store     store.Store          // for a file and the indexes beside it; nil means local files
-	UI        *ui.UI               // for messages
+	Name       string               // path or URL of a file, Stdout, or pipe:COMMAND
+	Level      int                  // compression level; 0 means 1
+	IfExists   IfExists             // the zero value is Overwrite
+	Pack       pack.Options         // how samples are packed
+	Sidecar    bool                 // write an index file beside the output
+	Exports    []indexformat.Format // indexes for other tools to write beside the output
+	AllowEmpty bool                 // publish it without samples, too; else Commit returns pack.ErrEmpty
+	Resumable  bool                 // keep the temporary file if the process is killed, see Position; for files only
+	Stdout     *os.File             // written to for the name Stdout
+	Stderr     *os.File             // standard error of the command of a pipe
+	Store      store.Store          // for a file and the indexes beside it; nil means local files
+	UI         *ui.UI               // for messages
 
 	// Confirm is called last before an output is published. It returns an error if one of the inputs has changed since
 	// it was opened. Nil means that there is nothing to confirm.

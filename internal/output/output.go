@@ -123,7 +123,11 @@ func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return out.publish(ctx)
+	if err := out.publish(ctx); err != nil {
+		return err
+	}
+	out.WarnUnmatched()
+	return nil
 }
 
 // publish commits an output and reports what it contains.
@@ -134,8 +138,13 @@ func (out *Output) publish(ctx context.Context) error {
 	return out.report()
 }
 
-// Commit ends the tar, publishes it, and writes the indexes beside it.
+// Commit ends the tar, publishes it, and writes the indexes beside it. Without samples it does so only if
+// Options.AllowEmpty is set.
 func (out *Output) Commit(ctx context.Context) error {
+	if err := out.refuseEmpty(); err != nil {
+		out.Abort()
+		return err
+	}
 	x, err := out.finish()
 	if err != nil {
 		out.Abort()

@@ -33,8 +33,8 @@ func (out *Output) Position() (p Position, err error) {
 	return p, file.Sync()
 }
 
-// Keep makes Abort keep the temporary file of a resumable output.
-func (out *Output) Keep() { out.keep = true }
+// Keep says whether Abort keeps the temporary file of a resumable output.
+func (out *Output) Keep(keep bool) { out.keep = keep }
 
 // Resume starts an output with the bytes that an interrupted output of the same name had before a position. Base is the
 // shard of the last sample before that.

@@ -68,7 +68,11 @@ func (s Split) Write(
 	if err := s.spread(ctx, &p, samples); err != nil {
 		return o.Explain(ctx, err)
 	}
-	return p.now.publish(ctx)
+	if err := p.now.publish(ctx); err != nil {
+		return err
+	}
+	p.now.WarnUnmatched()
+	return nil
 }
 
 // spread writes samples to parts, and publishes all but the last one.
@@ -134,6 +138,7 @@ func (p *parts) next(ctx context.Context) error {
 	}
 	if p.now != nil {
 		out.Continue(p.now.Writer)
+		out.o.AllowEmpty = true // the samples are in those before it
 	}
 	p.now = out
 	p.number++

@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/store"
 )
+
+// ErrNotAtHand means that Options.AtHand was set, and the index would have to be built.
+var ErrNotAtHand = errors.New("not indexed yet")
 
 // found is an index and where it was found.
 type found struct {
@@ -40,6 +46,12 @@ func (s *Shard) findIndex(ctx context.Context) (found, error) {
 			return f, keep(nil)
 		}
 		return s.kept(ctx, f, keep)
+	}
+	if s.o.AtHand {
+		in := io.NewSectionReader(store.At(ctx, s.object), 0, s.object.Size())
+		if format, err := codec.DetectAt(in); err != nil || format != codec.Plain {
+			return found{}, errors.Join(ErrNotAtHand, err, keep(nil))
+		}
 	}
 	if s.o.Growing {
 		return s.grow(keep)

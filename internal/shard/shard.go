@@ -35,6 +35,10 @@ type Options struct {
 
 	Known *index.Index // the index, if the caller has just written the shard; else nil
 
+	// AtHand makes Open fail with ErrNotAtHand if the index is not at hand: the shard is compressed and would have to be
+	// decompressed as a whole to be indexed.
+	AtHand bool
+
 	AllowTruncated bool // open a cut or damaged shard with the whole samples before that place
 
 	// Store is the store of the shard; nil means local files.

@@ -1,26 +1,40 @@
 package source
 
 import (
-	"bufio"
+	"bytes"
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
 )
 
-// ReadKeys reads a file of keys, one per line. For the empty name it returns nil, which stands for all keys.
-func ReadKeys(name string) (map[string]bool, error) {
+// ReadKeys reads a file of keys: one per line or, if null is set or the file has a NUL, each ended by a NUL. Empty ones
+// do not count. For the empty name it returns nil, which stands for all keys.
+func ReadKeys(name string, null bool) (*pack.Keys, error) {
 	if name == "" {
 		return nil, nil
 	}
-	f, err := os.Open(name)
+	b, err := os.ReadFile(name)
 	if err != nil {
-		return nil, &ui.UsageError{Err: err}
+		return nil, &ui.UsageError{Err: fmt.Errorf("--keys: %w", err)}
 	}
-	defer f.Close()
-	keys := make(map[string]bool)
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		keys[lines.Text()] = true
+	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
+		if bytes.HasPrefix(b, []byte(mark)) {
+			err := ui.Usagef("--keys %s: it is UTF-16, and keys are compared byte by byte", name)
+			return nil, ui.WithHint(err, "iconv -f UTF-16 -t UTF-8 makes it UTF-8")
+		}
 	}
-	return keys, lines.Err()
+	end := "\n"
+	if null || bytes.IndexByte(b, 0) >= 0 {
+		end = "\x00"
+	}
+	var list []string
+	for key := range strings.SplitSeq(string(b), end) {
+		if key != "" {
+			list = append(list, key)
+		}
+	}
+	return pack.NewKeys("--keys "+name, list), nil
 }

@@ -42,6 +42,14 @@ type Name struct {
 // String returns the name for messages: without credentials and without the arguments of a command.
 func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
 
+// NameOfAll returns the name of a single source, or how many there are, for messages.
+func NameOfAll(names []Name) string {
+	if len(names) == 1 {
+		return names[0].String()
+	}
+	return ui.Count(len(names), "source")
+}
+
 // isStream reports whether a name stands for a Stream. It does not look at the file system.
 func isStream(name string) bool { return name == Stdin || pipe.Is(name) }
 

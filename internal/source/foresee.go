@@ -1,0 +1,69 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// Foresee has the choice of samples made over the keys of all sources, before any work on them begins. It returns nil
+// if they are not known without reading one: a stream, a plain directory, or a shard that has to be decompressed to be
+// indexed, unless build is set.
+func Foresee(ctx context.Context, names []Name, o Options, choice pack.Choice, build bool) *pack.Chooser {
+	chooser := pack.NewChooser(NameOfAll(names), choice)
+	for _, n := range names {
+		if chooser.Right() {
+			break
+		}
+		keys, done, err := keysOf(ctx, n, o, build)
+		if err != nil {
+			return nil // opened again, it gives the same error, if its turn comes
+		}
+		for key := range keys {
+			if chooser.Right() {
+				break
+			}
+			chooser.Take(key)
+		}
+		if done() != nil {
+			return nil
+		}
+	}
+	return chooser
+}
+
+// errUnforeseen means that the keys of a source are not known without reading it.
+var errUnforeseen = errors.New("not indexed")
+
+// keysOf returns the keys of a source. The caller must call done, which returns an error if they may be wrong.
+func keysOf(ctx context.Context, n Name, o Options, build bool) (keys iter.Seq[string], done func() error, err error) {
+	switch n.Kind {
+	case Shard:
+		so := o.Shard
+		so.AtHand = !build
+		sh, err := shard.Open(ctx, n.Text, so)
+		if err != nil {
+			return nil, nil, err
+		}
+		return sh.Index.Keys(), func() error { return errors.Join(sh.Index.Err(), sh.Close()) }, nil
+	case Dir:
+		changes, err := mounts.Open(ctx, o.Shard.Store, n.Path)
+		if err != nil {
+			return nil, nil, err
+		}
+		var wrong error
+		keys = func(yield func(string) bool) {
+			for s, err := range pack.All(BaseOf(changes.Shard), changes) {
+				if wrong = err; err != nil || !s.Empty() && !yield(s.Key) {
+					return
+				}
+			}
+		}
+		return keys, func() error { return errors.Join(wrong, changes.Close()) }, nil
+	}
+	return nil, nil, errUnforeseen
+}
