@@ -175,6 +175,31 @@ func splitFile(b []byte) (p fileParts, err error) {
 	return p, nil
 }
 
+// VerifyEnd reads what Decode reads of an index file of size bytes: the parts after the columns. It returns an error that
+// wraps ErrStale if they are damaged, or if the file is not an index file.
+func VerifyEnd(r io.ReaderAt, size int64) error {
+	tail := make([]byte, max(0, min(int64(tailSize), size)))
+	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {
+		return err
+	}
+	if len(tail) < tailSize || string(tail[tailSize-len(fileMagic):]) != fileMagic {
+		return fmt.Errorf("%w: not an index of this version", ErrStale)
+	}
+	start := int64(binary.LittleEndian.Uint64(tail))
+	end := size - 4 - int64(len(fileMagic))
+	if start < 0 || start > end {
+		return fmt.Errorf("%w: its parts are not inside it", ErrStale)
+	}
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, io.NewSectionReader(r, start, end-start)); err != nil {
+		return err
+	}
+	if sum.Sum32() != binary.LittleEndian.Uint32(tail[4*8:]) {
+		return fmt.Errorf("%w: wrong checksum", ErrStale)
+	}
+	return nil
+}
+
 // Decode decodes the index file in b. The result shares memory with b, which must start at a multiple of 8, as mapped
 // and allocated memory does, and must not change. Damage in the columns is found when they are read: the goroutine that
 // finds it then calls rebuild, at most once, to index the shard again. Errors of Decode wrap ErrStale.

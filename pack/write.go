@@ -116,6 +116,11 @@ func (w *Writer) empty(s Sample) error {
 	} else if s.placed && w.o.Reordered {
 		w.sum.Outside += s.Base.Index.Outside()
 	}
+	if x := s.Base.Index; s.placed && s.end == x.Rows() && s.Base.Size > 0 {
+		if err := x.CheckEnd(s.Base.Plain); err != nil {
+			return err
+		}
+	}
 	return w.outside(s.Base, s.end)
 }
 

@@ -67,14 +67,17 @@ func openCache(dir string, limit int64) (*indexCache, error) {
 }
 
 // checkPrivate checks that a descriptor is a file of the given type that no other user can write to.
-func checkPrivate(fd int, kind uint32) error {
+func checkPrivate(fd int, kind uint32) error { return checkWriters(fd, kind, os.Geteuid()) }
+
+// checkWriters checks that a descriptor is a file of the given type that only these users can write to.
+func checkWriters(fd int, kind uint32, users ...int) error {
 	var stat unix.Stat_t
 	switch err := unix.Fstat(fd, &stat); {
 	case err != nil:
 		return err
 	case stat.Mode&unix.S_IFMT != kind:
 		return errors.New("is not a regular file")
-	case int(stat.Uid) != os.Geteuid():
+	case !slices.Contains(users, int(stat.Uid)):
 		return fmt.Errorf("belongs to user %d", stat.Uid)
 	case stat.Mode&0o022 != 0:
 		return fmt.Errorf("can be written to by others (mode %04o)", stat.Mode&0o7777)

@@ -75,14 +75,25 @@ func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer o.Close()
-	if o.Size() > max(maxInMemory, s.object.Size()) {
-		return nil, fmt.Errorf("%w: %s has %d bytes", index.ErrStale, store.Redact(name), o.Size())
-	}
-	b := make([]byte, o.Size())
-	if _, err := io.ReadFull(io.NewSectionReader(store.At(ctx, o), 0, o.Size()), b); err != nil {
+	b, err := s.readWhole(store.At(ctx, o), o.Size())
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 	}
 	return b, o.Unchanged(ctx)
+}
+
+// readWhole reads an index file into memory. Its end is read and verified first, so that a large file of another kind is
+// not read.
+func (s *Shard) readWhole(r io.ReaderAt, size int64) ([]byte, error) {
+	if size > max(maxInMemory, s.object.Size()) {
+		return nil, fmt.Errorf("%w: it has %d bytes", index.ErrStale, size)
+	}
+	if err := index.VerifyEnd(r, size); err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	_, err := io.ReadFull(io.NewSectionReader(r, 0, size), b)
+	return b, err
 }
 
 // loadFile loads an index file that the user has named.
@@ -104,14 +115,15 @@ func wasIndex(f *os.File) bool {
 	return err == nil && (info.Size() == 0 || index.IsFile(f, info.Size()))
 }
 
-// openIndex opens an index file, which must be a regular file and not a symbolic link.
+// openIndex opens an index file, which must be a regular file and not a symbolic link. Only this user and root may have
+// been able to write it: an index decides which samples a shard has.
 func openIndex(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%w: %s is not a regular file", index.ErrStale, name), err, f.Close())
+	if err := checkWriters(int(f.Fd()), unix.S_IFREG, os.Geteuid(), 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s %w", index.ErrStale, name, err), f.Close())
 	}
 	return f, nil
 }
@@ -130,11 +142,7 @@ func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a,
 	if err != nil {
 		return found{}, err
 	}
-	most := int64(maxIndex)
-	if !private {
-		most = max(maxInMemory, s.object.Size())
-	}
-	if info.Size() == 0 || info.Size() > most {
+	if info.Size() == 0 || info.Size() > maxIndex {
 		return found{}, fmt.Errorf("%w: %s has %d bytes", index.ErrStale, f.Name(), info.Size())
 	}
 	var b []byte
@@ -143,11 +151,10 @@ func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a,
 		m.b, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 		b = m.b
 	} else {
-		b = make([]byte, info.Size())
-		_, err = io.ReadFull(f, b)
+		b, err = s.readWhole(f, info.Size())
 	}
 	if err != nil {
-		return found{}, err
+		return found{}, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return s.fitting(ctx, b, m, fits)
 }
@@ -169,11 +176,26 @@ func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, fits func(a, b
 		err = fmt.Errorf("%w: made of another shard, or of one that has changed since", index.ErrStale)
 	case file.Cut != "" && !s.o.AllowTruncated:
 		err = fmt.Errorf("%w: made of a part of the shard", index.ErrStale)
+	default:
+		err = s.covers(ctx, file)
 	}
 	if err != nil {
 		return found{}, errors.Join(fmt.Errorf("%s: %w", m.name, err), m.close())
 	}
 	return found{file: file, mapped: m}, nil
+}
+
+// covers returns an error unless an index covers the shard. Where reading the end would decompress more than one stretch
+// of the shard, packing reads it.
+func (s *Shard) covers(ctx context.Context, f *index.File) error {
+	if f.Format == codec.Plain {
+		return f.Index.Covers(store.At(ctx, s.object), f.Cut == "")
+	}
+	if f.Cut != "" || mustSpool(f) {
+		return f.Index.Covers(nil, false)
+	}
+	r := codec.NewReaderAt(f.Format, s.object, s.object.Size(), f.Map, codec.ReaderAtOptions{CacheBytes: 1})
+	return errors.Join(f.Index.Covers(store.At(ctx, r), true), r.Close())
 }
 
 // decode decodes the index file in b. If its columns turn out to be damaged later, they are rebuilt by a scan.
@@ -200,11 +222,21 @@ func (s *Shard) loadEmbedded(ctx context.Context) (found, error) {
 		return found{}, nil
 	}
 	embedded, err := s.decode(extra)
-	if err != nil || embedded.Map.Plain != f.Map.Plain || embedded.Cut != "" || embedded.Verify() != nil {
+	if err == nil && (embedded.Map.Plain != f.Map.Plain || embedded.Cut != "") {
+		err = fmt.Errorf("%w: made of another shard", index.ErrStale)
+	}
+	if err == nil {
+		err = embedded.Verify()
+	}
+	if err == nil {
+		f.Index = embedded.Index
+		err = s.covers(ctx, f)
+	}
+	if err != nil {
+		s.o.Detail("%s: the index in the shard: %v", s.Name, err)
 		return found{}, nil
 	}
 	s.o.Detail("%s: index from the shard itself", s.Name)
-	f.Index = embedded.Index
 	return found{file: f, moved: true}, nil
 }
 
@@ -315,7 +347,7 @@ func saveTo(ctx context.Context, st store.Store, f *index.File, name string) err
 	if f == nil {
 		return nil
 	}
-	out, err := st.Create(ctx, name, store.Options{Replace: true})
+	out, err := st.Create(ctx, name, store.Options{Replace: true, Guarded: true})
 	if err == nil {
 		if err = write(f, out); err == nil {
 			err = out.Commit(ctx)

@@ -147,7 +147,7 @@ func (s *Shard) openBytes() {
 	s.plain = s.object
 	switch {
 	case s.Format == codec.Plain:
-	case s.mustSpool():
+	case mustSpool(s.file):
 		s.o.Detail("%s: %s that cannot be decompressed from the middle is decompressed into a temporary file",
 			s.Name, s.Format)
 		s.spool = &spool{s: s}
@@ -293,19 +293,21 @@ func (s *Shard) Close() error {
 	return errors.Join(err, s.mapped.close())
 }
 
-// mustSpool reports whether reading from the middle of the shard would have to decompress too much before that.
-func (s *Shard) mustSpool() bool {
+// mustSpool reports whether reading from the middle of a shard would have to decompress too much before that.
+func mustSpool(f *index.File) bool {
 	const most = 16 << 20
-	if s.file.Map.Plain == math.MaxInt64 { // not known yet
-		return !s.Format.Dense()
+	if f.Map.Plain == math.MaxInt64 { // not known yet
+		return !f.Format.Dense()
 	}
 	last := int64(0)
-	for i := range s.Checkpoints() {
-		out := s.file.Map.Points.Out(i)
-		if out-last > most {
-			return true
+	if p := f.Map.Points; p != nil {
+		for i := range p.Len() {
+			out := p.Out(i)
+			if out-last > most {
+				return true
+			}
+			last = out
 		}
-		last = out
 	}
-	return s.file.Map.Plain-last > most
+	return f.Map.Plain-last > most
 }

@@ -15,6 +15,9 @@ type Options struct {
 	// Resumable keeps the written bytes if the process is killed or calls Detach. Create returns errors.ErrUnsupported
 	// if the store cannot do that.
 	Resumable bool
+
+	// Guarded keeps other users from writing to the object, whatever the umask permits.
+	Guarded bool
 }
 
 // Writer writes a new object. The caller must call Commit, Abort or, if it is Resumable, Detach. A Writer is not safe

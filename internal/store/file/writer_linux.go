@@ -51,7 +51,11 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 	if err != nil {
 		return nil, err
 	}
-	f, err := atomicfile.Create(dir, base, atomicfile.Options{Replace: o.Replace, Resumable: o.Resumable})
+	created := atomicfile.Options{Replace: o.Replace, Resumable: o.Resumable}
+	if o.Guarded {
+		created.Perm = 0o644
+	}
+	f, err := atomicfile.Create(dir, base, created)
 	if err != nil {
 		dir.Close()
 		return nil, asStoreError(err)
