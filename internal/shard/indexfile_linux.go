@@ -280,13 +280,16 @@ func (s *Shard) rebuild(x *index.Index) (*index.File, error) {
 	if f.Index.Rows() != x.Rows() || f.Index.Samples() != x.Samples() || f.Index.Dirs() != x.Dirs() {
 		return nil, errors.New("it is of another shard")
 	}
-	if s.o.IndexFile != "" {
+	switch {
+	case s.o.IndexFile != "":
 		if err := saveTo(s.ctx, s.o.Store, f, s.o.IndexFile); err != nil {
 			s.o.Detail("%s: %v", s.Name, err)
 		}
-	} else if c, err := openCache(s.o.CacheDir, cacheLimit); err == nil {
-		s.keep(c, f)
-		c.Close()
+	case s.o.CacheDir != "":
+		if c, err := openCache(s.o.CacheDir, cacheLimit); err == nil {
+			s.keep(c, f)
+			c.Close()
+		}
 	}
 	return f, nil
 }
