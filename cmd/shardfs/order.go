@@ -11,9 +11,9 @@ import (
 type orderFlags struct{ pack.Order }
 
 func (f *orderFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Sort, "sort", "", "sort by `WHAT`: key, or the text of a member, such as cls")
+	flags.StringVar(&f.Sort, "sort", "", "sort by `WHAT`: key, or a member's text, such as cls")
 	flags.IntVar(&f.Shuffle, "shuffle", 0, "shuffle samples, `N` of them at a time")
-	flags.Uint64Var(&f.Seed, "seed", 0, "seed `S` for --shuffle: the same seed gives the same bytes")
+	flags.Uint64Var(&f.Seed, "seed", 0, "seed `S` for --shuffle, for the same bytes again")
 }
 
 // check returns an error for flags that exclude each other; flags are those of the command line.

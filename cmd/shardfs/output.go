@@ -35,7 +35,7 @@ type outputFlags struct {
 
 func (o *outputFlags) add(flags *pflag.FlagSet) {
 	suffixes := strings.Join(output.Suffixes(), ", ")
-	flags.StringVarP(&o.name, "output", "o", "", "write samples to `OUT`: "+suffixes+", or - for stdout")
+	flags.StringVarP(&o.name, "output", "o", "", "write to `OUT`: "+suffixes+", -")
 	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
 	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
 	flags.StringVar(&o.others, "others", "keep", "`HOW` of members outside samples: keep, drop")
@@ -157,8 +157,8 @@ type splitFlags struct {
 }
 
 func (f *splitFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(&f.count, "split-count", 0, "split into outputs of `N` samples, numbered by %d in OUT")
-	flags.StringVar(&f.size, "split-size", "", "split into outputs of at most `S` bytes, such as 500M or 1Gi")
+	flags.IntVar(&f.count, "split-count", 0, "split into outputs of `N` samples: OUT with %d")
+	flags.StringVar(&f.size, "split-size", "", "split into outputs of `S` bytes, as 500M or 1Gi")
 }
 
 // split checks the flags and converts them.

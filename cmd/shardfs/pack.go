@@ -34,8 +34,9 @@ func newPack(g *globals) *cobra.Command {
 		Short: "Write samples, as they are now, to a tar",
 		Long: `Pack writes the samples of mounts, of directories of sample directories, of
 plain folders of files and of shards, one after the other, to a shard: each in
-its own order, new samples at its end. Members without changes are copied byte for byte. A mount may stay in
-use. The output gets its name only when it is complete; - is standard output.`,
+its own order, new samples at its end. Members without changes are copied byte
+for byte. A mount may stay in use. The output gets its name only when it is
+complete; - is standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
   shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
   shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
@@ -56,9 +57,9 @@ use. The output gets its name only when it is complete; - is standard output.`,
 	o.output.addIndex(flags)
 	o.choice.add(flags)
 	flags.StringArrayVar(&o.with, "with", nil, "add the members of shard `OTHER` with the same keys")
-	flags.BoolVar(&o.classDirs, "class-dirs", false, "add to each file in a FOLDER its directory's name as .cls")
-	flags.StringVar(&o.captions, "captions", "", "add the columns of a table `FILE` (csv, tsv, jsonl) as members")
-	flags.StringVar(&o.keyColumn, "key-column", "key", "column of --captions with keys or file names: its `NAME`")
+	flags.BoolVar(&o.classDirs, "class-dirs", false, "add the name of a file's directory as .cls")
+	flags.StringVar(&o.captions, "captions", "", "add the columns of a csv, tsv or jsonl `FILE`")
+	flags.StringVar(&o.keyColumn, "key-column", "key", "column `NAME` with keys or files")
 	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags, g)
