@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +32,7 @@ type runFlags struct {
 	choice
 	command   string
 	shell     string
-	jobs      int
+	jobs      string
 	batch     int
 	worker    bool
 	timeout   time.Duration
@@ -60,19 +61,20 @@ packs the contents of the directories afterwards, in the order of the shards,
 all into one output; without, it discards the changes. In a DIR, such as a
 mountpoint, they stay. The command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE,
 SHARD and SAMPLE_ATTEMPT in its environment, and empty standard input.
+The program after --, and the first script among its arguments, may be files of
+this directory. In a -c text, name them as "$PWD/convert".
 
 With --batch N the command is started once for N samples and has their
 directories as arguments ("$@" in a -c text). With --worker it is started once
 for each of the --jobs, reads one directory a line and answers each with a
 line: ok, or fail and a message.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
-  shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
+  shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
   shardfs run -c 'rm sample.json' 'train-{0000..0003}.tgz' -o small.tgz
-  shardfs run mnt -- python3 "$PWD/augment.py"
-  shardfs run --worker -j 8 -o out.tar train-0000.tgz -- python3 worker.py
-  shardfs run -c "$PWD/convert" --on-error skip --failed bad.tar \
-      --report run.jsonl --scratch /scratch --resume train-0000.tgz -o out.tar`,
+  shardfs run mnt -- python3 augment.py
+  shardfs run --worker -o out.tar train-0000.tgz -- python3 worker.py
+  shardfs run --on-error skip --failed bad.tar in.tgz -o out.tar -- ./convert`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				args, o.argv = args[:dash], args[dash:]
@@ -88,8 +90,8 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&o.command, "command", "c", "", "shell `COMMAND` to run in each sample")
-	flags.IntVarP(&o.jobs, "jobs", "j", 1, "run `N` commands at a time (also -p)")
-	flags.IntVarP(&o.jobs, "parallel", "p", 1, "")
+	flags.StringVarP(&o.jobs, "jobs", "j", "auto", "run `N` (or N%, of the CPUs) commands at a time")
+	flags.StringVarP(&o.jobs, "parallel", "p", "auto", "")
 	flags.MarkHidden("parallel")
 	flags.IntVar(&o.batch, "batch", 0, "start the command once for `N` samples")
 	flags.BoolVar(&o.worker, "worker", false, "start the command once, and write it a line for each sample")
@@ -131,7 +133,6 @@ func (o *runFlags) rules() []rule {
 	return []rule{
 		{o.command == "" && len(o.argv) == 0, "-c is missing: which command should be run?"},
 		{o.command != "" && len(o.argv) > 0, "-c and -- exclude each other"},
-		{o.jobs < 1, fmt.Sprintf("--jobs %d: at least 1", o.jobs)},
 		{
 			o.timeout < 0 || o.retries < 0 || o.batch < 0,
 			"--timeout, --retries and --batch: at least 0",
@@ -240,6 +241,8 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	if stopped := new(job.StoppedError); errors.As(err, &stopped) {
 		err = ui.WithHint(err, fmt.Sprintf("--resume continues after %s", ui.Count(stopped.Samples, "sample")))
+	} else if errors.Is(err, exec.ErrNotFound) && len(o.argv) > 0 && isScript(o.argv[0]) {
+		err = ui.WithHint(err, "use ./"+o.argv[0])
 	}
 	if err == nil {
 		err = s.Err()
@@ -259,16 +262,16 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 		return j, err
 	}
 	j = job.Options{
-		Argv: o.argv, Env: os.Environ(), Jobs: o.jobs, Batch: o.batch, Worker: o.worker,
+		Env: os.Environ(), Batch: o.batch, Worker: o.worker,
 		Timeout: o.timeout, Retries: o.retries, OnError: policies[o.onError],
 		Stdout: os.Stdout, Stderr: os.Stderr, Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
 		Workspace: workspace.Options{
 			Mode: modes[o.workspace], TempDir: o.scratch, Source: o.from.source(),
-			Server: serverCommand(&ui.UI{Quiet: true}),
+			Server: serverCommand(&ui.UI{Quiet: true, LogFormat: g.LogFormat}),
 		},
 	}
-	if len(j.Argv) == 0 {
-		j.Argv = runner.CommandLine(o.shell, o.command, o.batch > 0)
+	if err := o.setCommand(&j); err != nil {
+		return j, err
 	}
 	if o.output.name == output.Stdout {
 		j.Stdout = os.Stderr
@@ -335,6 +338,9 @@ func inNamespace(ctx context.Context) error {
 // holdScratch locks the scratch directory against other runs until release is called, and removes what killed runs have
 // left.
 func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), err error) {
+	if err := os.MkdirAll(o.scratch, 0o700); err != nil {
+		return nil, ui.Usagef("--scratch: %w", err)
+	}
 	alone := !mounts.IsTempDir(o.scratch)
 	release, err = mounts.Hold(ctx, o.scratch)
 	switch {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/shardfs/shardfs/index"
@@ -66,8 +68,13 @@ func (r *run) jobs(ctx context.Context, err *error) iter.Seq[runner.Job] {
 // job returns the job of one sample, or of a batch.
 func (r *run) job(batch []*workspace.Task) runner.Job {
 	prepare := func(ctx context.Context, attempt int) (runner.Place, error) {
-		dir, err := prepareSample(ctx, batch[0], attempt)
-		return runner.Place{Dir: dir, Within: batch[0].Within, Env: environment(batch[0], attempt)}, err
+		t := batch[0]
+		dir, err := prepareSample(ctx, t, attempt)
+		if err != nil {
+			return runner.Place{}, err
+		}
+		argv, err := r.argv(t, dir)
+		return runner.Place{Dir: dir, Within: t.Within, Argv: argv, Env: environment(t, attempt)}, err
 	}
 	if r.Batch > 0 {
 		prepare = func(ctx context.Context, attempt int) (place runner.Place, err error) {
@@ -90,6 +97,23 @@ func (r *run) job(batch []*workspace.Task) runner.Job {
 		return err
 	}
 	return runner.Job{Prepare: prepare, Discard: discard, Tag: batch}
+}
+
+// argv returns the command with the absolute path of its script, unless the sample's directory has a file of that name.
+// A sample of a shard has only files with names of members. It returns nil for a command without a script.
+func (r *run) argv(t *workspace.Task, dir string) ([]string, error) {
+	if r.Script == 0 {
+		return nil, nil
+	}
+	if t.Within != "" {
+		if _, err := os.Lstat(filepath.Join(dir, r.Argv[r.Script])); err == nil {
+			return nil, nil
+		}
+	}
+	argv := slices.Clone(r.Argv)
+	var err error
+	argv[r.Script], err = filepath.Abs(argv[r.Script])
+	return argv, err
 }
 
 // prepareSample prepares the directory of a sample. If the sample has no key with which a command can run, the error is

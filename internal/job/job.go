@@ -36,6 +36,8 @@ const (
 // Options configures a run. Argv, UI, and the required fields of Workspace must be set.
 type Options struct {
 	Argv    []string      // the command
+	Script  int           // number of the argument that is a file of this directory, unless the sample has one; 0: none
+	Hint    string        // said after the first failure of a command; "" means nothing
 	Env     []string      // its environment; variables that describe the sample are added
 	Jobs    int           // parallel commands; 0 means GOMAXPROCS
 	Batch   int           // samples per command, their directories as arguments; 0: one, and the command runs in it

@@ -24,6 +24,7 @@ type run struct {
 	points   *checkpoints   // nil: the run is not resumable
 	from     progress       // what an earlier run had done
 	now      progress
+	told     told
 
 	// State of the open source, or of all so far.
 	space    *workspace.Workspace // nil: none is open
@@ -150,6 +151,7 @@ func (r *run) confirm(ctx context.Context) error {
 // end of the output may be a copy of its end.
 func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 	defer func() { err = errors.Join(err, r.closeSource()) }()
+	defer r.tellRest()
 	var begun time.Time
 	for i := r.points.source(); i < len(r.names); i++ {
 		if err := r.openSource(ctx, i); err != nil {

@@ -62,7 +62,7 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 		if !runner.Failed(res.Err) && !errors.Is(res.Err, ErrSampleFailed) {
 			return err
 		}
-		stop = r.reportFailure(err)
+		stop = r.reportFailure(err, res.Err)
 	}
 	for _, t := range batch {
 		if err := r.finishSample(t, res); err != nil {
@@ -80,15 +80,6 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	return r.points.maybeSave(r)
 }
 
-// reportFailure reports a failure to the user or, if the policy is Stop, returns the error that ends the run.
-func (r *run) reportFailure(err error) error {
-	if r.OnError == Stop {
-		return failure{err}
-	}
-	r.UI.Fail(err)
-	return nil
-}
-
 // finishSample counts a sample after its command has ended, reports it, and packs it.
 func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 	dir, exists := t.Before, true
@@ -104,11 +95,15 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 		switch {
 		case exists:
 			if res.Err = r.out.Check(t.Base, dir); res.Err != nil {
-				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err)) // res.Err names the sample
+				reason := pack.ErrKey
+				if errors.Is(res.Err, pack.ErrDuplicateExtension) {
+					reason = pack.ErrDuplicateExtension
+				}
+				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err), reason) // res.Err names the sample
 			}
 		case t.Before.Sample != nil:
 			res.Err = errRemoved
-			stop = r.reportFailure(sampleError(r.space.Name, shortened(t.Key), errRemoved))
+			stop = r.reportFailure(sampleError(r.space.Name, shortened(t.Key), errRemoved), errRemoved)
 		}
 	}
 	r.now.Samples++

@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,7 +55,8 @@ type Job struct {
 type Place struct {
 	Dir    string   // its working directory, an absolute path, of any length if there is a /proc
 	Within string   // a beginning of Dir: symbolic links in the rest are not followed; "" means all are
-	Args   []string // arguments after Options.Argv
+	Argv   []string // arguments instead of those in Options.Argv, of the same program; nil means those
+	Args   []string // arguments after those
 	Env    []string // variables, NAME=value, that replace those with the same name in Options.Env
 }
 
@@ -356,8 +358,11 @@ func (s *slot) execute(ctx context.Context, place Place, res *Result) error {
 	// goroutine is locked. The lock has no measurable cost.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	argv := append(s.Argv[:len(s.Argv):len(s.Argv)], place.Args...)
-	c, err := s.start(place, argv, environ(s.Env, place.Dir, place.Env), s.null)
+	argv := place.Argv
+	if argv == nil {
+		argv = s.Argv
+	}
+	c, err := s.start(place, slices.Concat(argv, place.Args), environ(s.Env, place.Dir, place.Env), s.null)
 	if err != nil {
 		return err
 	}
