@@ -5,22 +5,24 @@
 // writer of the same name removes. All operations are relative to an open directory, so they do not depend on its name,
 // which may change meanwhile.
 //
-// Temporary names are ".NAME.shardfs-RANDOM", where NAME is the first 200 bytes of the final name, and
-// ".NAME.shardfs-part-RANDOM" for files that outlive their process on purpose. Killed processes of earlier versions may
-// have left such files, so the names must not change.
+// Temporary names are ".NAME.shardfs-RANDOM", where NAME is the final name, and ".NAME.shardfs-part-RANDOM" for files
+// that outlive their process on purpose. Of a final name of more than 200 bytes, NAME is the beginning and a digest.
+// Killed processes of earlier versions may have left such files, so the names must not change.
+//
+// Where a file system lacks locks, hard links, exclusive renames or the syncing of directories, files are written all
+// the same, and [Options.Weak] says which guarantee is missing.
 //
 // [Unnamed] makes a file without a name, for temporary data of one process.
 package atomicfile
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,7 +42,7 @@ const (
 
 // Options configures Create. The zero value makes a durable file under a name that must be free.
 type Options struct {
-	Perm    fs.FileMode // permission bits before the umask; 0 means 0o666
+	Perm    fs.FileMode // permission bits before the umask; 0 means those of the replaced file, or 0o666
 	Replace bool        // Commit replaces an existing file; else it fails with fs.ErrExist
 	Durable Durability  // 0 means Durable
 
@@ -51,6 +53,9 @@ type Options struct {
 	// Shared lets several processes write the same name at the same time; the last Commit wins. Without it, Create
 	// returns ErrBusy.
 	Shared bool
+
+	// Weak, if not nil, is called with a reason where the file system cannot give a guarantee of this package.
+	Weak func(why string)
 }
 
 // File is a file that is being written. The caller must call Commit, Abort or Detach. A File is not safe for concurrent
@@ -60,15 +65,13 @@ type File struct {
 	dir      *os.File
 	name     string
 	o        Options
-	done     bool // committed, aborted or detached
+	user     uint32 // its owner, which a file server may have mapped
+	done     bool   // committed, aborted or detached
 }
 
 // Create starts writing the file with that name in dir, which the caller must keep open until the file is done. It
 // removes temporary files of killed processes for the same name, except resumable ones, which the next Commit removes.
 func Create(dir *os.File, name string, o Options) (*File, error) {
-	if o.Perm == 0 {
-		o.Perm = 0o666
-	}
 	for {
 		f, err := begin(dir, name, o)
 		if err == errTaken && o.Shared {
@@ -78,6 +81,23 @@ func Create(dir *os.File, name string, o Options) (*File, error) {
 			err = ErrBusy
 		}
 		return f, err
+	}
+}
+
+// replacedMode returns the permissions of the file that is to be replaced, if the new one is to have them; else 0.
+func (o *Options) replacedMode(dir *os.File, name string) uint32 {
+	var st unix.Stat_t
+	if !o.Replace || o.Perm != 0 || unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil ||
+		st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0
+	}
+	return st.Mode & 0o777
+}
+
+// weak calls o.Weak.
+func (o *Options) weak(why string) {
+	if o.Weak != nil {
+		o.Weak(why)
 	}
 }
 
@@ -91,17 +111,28 @@ func begin(dir *os.File, name string, o Options) (*File, error) {
 	}
 	temp += rand.Text()
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_CLOEXEC | unix.O_NOFOLLOW
-	fd, err := unix.Openat(int(dir.Fd()), temp, flags, uint32(o.Perm.Perm()))
+	replaced := o.replacedMode(dir, name)
+	fd, err := unix.Openat(int(dir.Fd()), temp, flags, cmp.Or(uint32(o.Perm.Perm()), replaced, 0o666))
 	if err != nil {
 		return nil, err
 	}
 	f := &File{File: os.NewFile(uintptr(fd), temp), dir: dir, name: name, o: o}
+	if replaced != 0 {
+		unix.Fchmod(fd, replaced) // some file systems have only one mode
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil {
+		f.user = st.Uid
+	}
 	// Until the file is locked, another process may remove it as a leftover. Two processes that begin at the same time
 	// may see each other's file.
 	named, err := Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case err == unix.EWOULDBLOCK || err == nil && !named:
 		err = errTaken
+	case errors.Is(err, ErrNoLocks):
+		o.weak(fmt.Sprintf("%v: two writers of one file do not notice each other, and files of killed ones stay", err))
+		err = nil
 	case err == nil && !o.Shared:
 		err = f.removeLeftovers(false)
 	}
@@ -113,156 +144,8 @@ func begin(dir *os.File, name string, o Options) (*File, error) {
 	return f, nil
 }
 
-// tempPrefix returns the beginning of all temporary names for a final name.
-func tempPrefix(name string) string { return "." + name[:min(len(name), 200)] + tempInfix }
-
-// Parts of temporary names.
-const (
-	tempInfix = ".shardfs-"
-	partMark  = "part-" // of resumable files
-)
-
-// FinalName returns the final name for a temporary name, or the first 200 bytes if it is longer.
-func FinalName(temp string) (name string, ok bool) {
-	rest, hidden := strings.CutPrefix(temp, ".")
-	i := strings.LastIndex(rest, tempInfix)
-	if !hidden || i <= 0 {
-		return "", false
-	}
-	return rest[:i], true
-}
-
-// Lock locks a file descriptor with flock(2); how is its operation. It reports whether the file still has a name,
-// because the previous holder of the lock may have removed it.
-func Lock(fd, how int) (named bool, err error) {
-	for {
-		if err = unix.Flock(fd, how); err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		return false, err
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return false, err
-	}
-	return st.Nlink > 0, nil
-}
-
-// RemoveUnlocked removes a file in a directory if no process has locked it; otherwise it returns ErrBusy. It is no
-// error if the file cannot be removed.
-func RemoveUnlocked(dir *os.File, name string) error {
-	return removeUnlocked(dir, name, true)
-}
-
-// removeUnlocked is RemoveUnlocked; if remove is false, it only checks whether the file is locked.
-func removeUnlocked(dir *os.File, name string, remove bool) error {
-	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Openat(int(dir.Fd()), name, flags, 0)
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(fd)
-	// If another file has the name by now, it stays: only the locked file is removed.
-	named, err := Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	if err == unix.EWOULDBLOCK {
-		return ErrBusy
-	}
-	if named && remove {
-		unix.Unlinkat(int(dir.Fd()), name, 0)
-	}
-	return nil
-}
-
-// removeLeftovers removes temporary files for the same name that no process is writing, resumable ones only if parts is
-// set.
-func (f *File) removeLeftovers(parts bool) error {
-	for name, err := range temporary(f.dir, f.name) {
-		if err != nil {
-			return nil // errors are ignored: cleaning up is optional
-		}
-		if name == f.Name() {
-			continue
-		}
-		remove := parts || !isPart(f.name, name)
-		if err := removeUnlocked(f.dir, name, remove); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isPart reports whether temp is the name of a resumable temporary file for a final name.
-func isPart(name, temp string) bool { return strings.HasPrefix(temp, tempPrefix(name)+partMark) }
-
-// Parts yields the names of resumable temporary files for a final name in a directory, even those that are being
-// written. It ends after an error.
-func Parts(dir *os.File, name string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for temp, err := range temporary(dir, name) {
-			if (err != nil || isPart(name, temp)) && !yield(temp, err) {
-				return
-			}
-		}
-	}
-}
-
-// temporary yields the names of all temporary files for a final name. It ends after an error.
-func temporary(dir *os.File, name string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for temp, err := range Names(dir) {
-			if (err != nil || strings.HasPrefix(temp, tempPrefix(name))) && !yield(temp, err) {
-				return
-			}
-		}
-	}
-}
-
-// Names yields the names in a directory. It ends after an error.
-func Names(dir *os.File) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		// This needs another file descriptor, because the position in a listing belongs to the open file.
-		fd, err := unix.Openat(int(dir.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			yield("", err)
-			return
-		}
-		f := os.NewFile(uintptr(fd), ".")
-		defer f.Close()
-		list(f, yield)
-	}
-}
-
-// list yields the names in a directory.
-func list(dir interface{ Readdirnames(int) ([]string, error) }, yield func(string, error) bool) {
-	names, err := dir.Readdirnames(-1)
-	for _, name := range names {
-		if !yield(name, nil) {
-			return
-		}
-	}
-	if err != nil {
-		yield("", err)
-	}
-}
-
-// OpenPart opens a resumable temporary file for a final name, for reading. If temp is not such a name, the error is
-// fs.ErrNotExist.
-func OpenPart(dir *os.File, name, temp string) (*os.File, error) {
-	if !isPart(name, temp) || strings.Contains(temp, "/") {
-		return nil, fs.ErrNotExist
-	}
-	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	fd, err := unix.Openat(int(dir.Fd()), temp, flags, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), temp), nil
-}
-
 // Sync makes the bytes written so far and the temporary name durable. It may be called while another goroutine writes.
-func (f *File) Sync() error { return errors.Join(f.File.Sync(), f.dir.Sync()) }
+func (f *File) Sync() error { return errors.Join(f.File.Sync(), SyncDir(f.dir, f.o.Weak)) }
 
 // Commit gives the file its name. After an error there is no new file, unless only making the name durable or closing
 // has failed.
@@ -273,39 +156,13 @@ func (f *File) Commit() error {
 	f.done = true
 	var err error
 	if f.o.Durable == Durable {
-		err = f.dir.Sync()
+		err = SyncDir(f.dir, f.o.Weak)
 	}
 	err = errors.Join(err, f.File.Close())
 	if !f.o.Shared {
 		f.removeLeftovers(true)
 	}
 	return err
-}
-
-func (f *File) publish() error {
-	if f.o.Durable != Volatile {
-		if err := f.File.Sync(); err != nil {
-			return err
-		}
-	}
-	dir := int(f.dir.Fd())
-	if f.o.Replace {
-		return unix.Renameat(dir, f.Name(), dir, f.name)
-	}
-	err := unix.Renameat2(dir, f.Name(), dir, f.name, unix.RENAME_NOREPLACE)
-	if err == unix.EINVAL {
-		err = f.link() // NFS and Lustre, among others, do not support rename flags
-	}
-	return err
-}
-
-// link gives the file its name if that is free, on every file system with hard links.
-func (f *File) link() error {
-	dir := int(f.dir.Fd())
-	if err := unix.Linkat(dir, f.Name(), dir, f.name, 0); err != nil {
-		return err
-	}
-	return unix.Unlinkat(dir, f.Name(), 0)
 }
 
 // Abort removes the file. After Commit or Detach it does nothing.

@@ -2,12 +2,15 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // openDir returns an empty directory.
@@ -105,9 +108,10 @@ func TestBusy(t *testing.T) {
 // Files of killed processes are removed by the next writer; a resumable file stays until the name is committed.
 func TestLeftovers(t *testing.T) {
 	dir := openDir(t)
-	old := filepath.Join(dir.Name(), ".x.shardfs-OLD")
+	old := filepath.Join(dir.Name(), ".x.shardfs-KILLEDKILLEDKILLEDKILLEDKI")
 	check(t, os.WriteFile(old, nil, 0o600))
-	check(t, os.WriteFile(filepath.Join(dir.Name(), ".xy.shardfs-OTHER"), nil, 0o600))
+	other := ".xy.shardfs-KILLEDKILLEDKILLEDKILLEDKI"
+	check(t, os.WriteFile(filepath.Join(dir.Name(), other), nil, 0o600))
 	f, err := Create(dir, "x", Options{Resumable: true})
 	check(t, err)
 	part := f.Name()
@@ -137,8 +141,77 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 	check(t, f.Commit())
-	if got := names(t, dir); !slices.Equal(got, []string{".xy.shardfs-OTHER", "x"}) {
+	if got := names(t, dir); !slices.Equal(got, []string{other, "x"}) {
 		t.Errorf("at the end there are %q", got)
+	}
+}
+
+// What only looks like a temporary file is neither waited for nor removed.
+func TestForeign(t *testing.T) {
+	dir := openDir(t)
+	const random = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	make := map[string]func(name string) error{
+		".x.shardfs-x":                func(name string) error { return os.WriteFile(name, nil, 0o600) },
+		".x.shardfs-" + random + "A":  func(name string) error { return os.WriteFile(name, nil, 0o600) },
+		".x.shardfs-" + random:        func(name string) error { return unix.Mkfifo(name, 0o600) },
+		".x.shardfs-part-" + random:   func(name string) error { return unix.Mkfifo(name, 0o600) },
+		".x.shardfs-Z" + random[:25]:  func(name string) error { return os.Symlink("/nowhere", name) },
+		".x.shardfs-ZZ" + random[:24]: func(name string) error { return os.Mkdir(name, 0o700) },
+	}
+	if os.Geteuid() == 0 {
+		make[".x.shardfs-ZZZ"+random[:23]] = func(name string) error {
+			return errors.Join(os.WriteFile(name, nil, 0o666), os.Chown(name, 1234, 1234))
+		}
+	}
+	want := []string{"x"}
+	for name, how := range make {
+		check(t, how(filepath.Join(dir.Name(), name)))
+		want = append(want, name)
+	}
+	slices.Sort(want)
+	for name := range Parts(dir, "x") {
+		t.Errorf("%s is taken for the part of an output", name)
+	}
+	f, err := Create(dir, "x", Options{})
+	check(t, err)
+	check(t, f.Commit())
+	if got := names(t, dir); !slices.Equal(got, want) {
+		t.Errorf("at the end there are %q, want %q", got, want)
+	}
+}
+
+// Long names that begin alike are different names.
+func TestLongNames(t *testing.T) {
+	dir := openDir(t)
+	long := strings.Repeat("n", 240)
+	a, err := Create(dir, long+"-a", Options{})
+	check(t, err)
+	b, err := Create(dir, long+"-b", Options{})
+	check(t, err)
+	if _, err := Create(dir, long+"-a", Options{}); err != ErrBusy {
+		t.Errorf("a second writer: %v", err)
+	}
+	check(t, a.Commit())
+	check(t, b.Commit())
+}
+
+// A file keeps the permissions of the one that it replaces, also while it is written.
+func TestMode(t *testing.T) {
+	dir := openDir(t)
+	name := filepath.Join(dir.Name(), "x")
+	for _, mode := range []fs.FileMode{0o600, 0o444, 0o777, 0o640} {
+		check(t, os.WriteFile(name, nil, 0o600))
+		check(t, os.Chmod(name, mode))
+		f, err := Create(dir, "x", Options{Replace: true})
+		check(t, err)
+		if info, err := f.Stat(); err != nil || info.Mode() != mode {
+			t.Errorf("while it is written: %v, %v, want %v", info.Mode(), err, mode)
+		}
+		check(t, f.Commit())
+		if info, err := os.Stat(name); err != nil || info.Mode() != mode {
+			t.Errorf("%v, %v, want %v", info.Mode(), err, mode)
+		}
+		check(t, os.Remove(name))
 	}
 }
 
@@ -166,19 +239,27 @@ func TestNamesBeforeAnError(t *testing.T) {
 	}
 }
 
-// Publishing by hard links, on file systems without rename flags, gives the same guarantees.
-func TestLink(t *testing.T) {
-	dir := openDir(t)
-	for i, want := range []error{nil, fs.ErrExist} {
-		f, err := Create(dir, "x", Options{})
-		check(t, err)
-		if err := f.link(); !errors.Is(err, want) {
-			t.Errorf("link %d: %v, want %v", i, err, want)
+// Publishing by hard links, or by an empty file that is replaced, on file systems without rename flags, never replaces
+// another file.
+func TestWithoutRenameFlags(t *testing.T) {
+	for _, publish := range []func(*File) error{(*File).link, (*File).reserve} {
+		dir := openDir(t)
+		for i, want := range []error{nil, fs.ErrExist} {
+			f, err := Create(dir, "x", Options{})
+			check(t, err)
+			_, err = fmt.Fprint(f, i)
+			check(t, err)
+			if err := publish(f); !errors.Is(err, want) {
+				t.Errorf("%d: %v, want %v", i, err, want)
+			}
+			check(t, f.Abort())
 		}
-		check(t, f.Abort())
-	}
-	if got := names(t, dir); !slices.Equal(got, []string{"x"}) {
-		t.Errorf("there are %q", got)
+		if got := names(t, dir); !slices.Equal(got, []string{"x"}) {
+			t.Errorf("there are %q", got)
+		}
+		if got, err := os.ReadFile(filepath.Join(dir.Name(), "x")); err != nil || string(got) != "0" {
+			t.Errorf("it holds %q, %v", got, err)
+		}
 	}
 }
 

@@ -14,8 +14,8 @@ func Unnamed(dir string) (*os.File, error) {
 		dir = os.TempDir()
 	}
 	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
-	if err == nil || !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
-		return f, err
+	if err == nil {
+		return f, nil
 	}
 	if f, err = os.CreateTemp(dir, ".shardfs-unnamed-"); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -72,11 +73,11 @@ func (o *Options) IsFile() bool { return o.Name != "" && o.Name != Stdout && !pi
 
 // Absolute returns the name, made absolute if it is a local path.
 func (o *Options) Absolute() (string, error) {
-	path, err := store.Path(o.Name)
+	local, err := store.Path(o.Name)
 	if err != nil {
 		return o.Name, nil
 	}
-	return filepath.Abs(path)
+	return filepath.Abs(local)
 }
 
 // store returns the store for a file.
@@ -85,6 +86,11 @@ func (o *Options) store() store.Store {
 		return file.Store{}
 	}
 	return o.Store
+}
+
+// weak returns a function that warns of a guarantee that is missing where a file is written: once for each directory.
+func (o *Options) weak(name string) func(why string) {
+	return func(why string) { o.UI.WarnOnce("%s: %s", path.Dir(store.Redact(name)), why) }
 }
 
 // Format returns how the output is compressed, which the suffix of the name decides; for a pipe that is the end of its

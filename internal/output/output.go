@@ -92,7 +92,7 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 func (out *Output) create(ctx context.Context) error {
 	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
 		out.file, err = out.o.store().Create(context.WithoutCancel(ctx), out.o.Name, store.Options{
-			Replace: out.o.IfExists == Overwrite, Resumable: out.o.Resumable,
+			Replace: out.o.IfExists == Overwrite, Resumable: out.o.Resumable, Weak: out.o.weak(out.o.Name),
 		})
 		return err
 	})

@@ -43,7 +43,7 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 
 // export writes an index for another tool.
 func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.Format, name string) error {
-	out, err := o.store().Create(ctx, name, store.Options{Replace: true})
+	out, err := o.store().Create(ctx, name, store.Options{Replace: true, Weak: o.weak(name)})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -18,6 +18,9 @@ type Options struct {
 
 	// Guarded keeps other users from writing to the object, whatever the umask permits.
 	Guarded bool
+
+	// Weak, if not nil, is called with a reason where the store cannot give a guarantee of a Writer.
+	Weak func(why string)
 }
 
 // Writer writes a new object. The caller must call Commit, Abort or, if it is Resumable, Detach. A Writer is not safe

@@ -30,7 +30,8 @@ type UI struct {
 	LogFormat string             // "json" writes messages as JSON, one object a line; all else writes text
 	Hint      func(error) string // returns the hint for an error, or ""; nil means HintOf
 
-	mu sync.Mutex // guards Err
+	mu   sync.Mutex      // guards Err and once
+	once map[string]bool // texts of WarnOnce
 }
 
 // Fail writes the error that ends a command, and its hint if there is one. Each of several joined errors gets a line.
@@ -58,6 +59,21 @@ func (u *UI) Fail(err error) {
 
 // Warn writes a warning.
 func (u *UI) Warn(format string, args ...any) { u.Say("warning", fmt.Sprintf(format, args...)) }
+
+// WarnOnce writes a warning, unless it has written the same one before.
+func (u *UI) WarnOnce(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	u.mu.Lock()
+	said := u.once[text]
+	if u.once == nil {
+		u.once = make(map[string]bool)
+	}
+	u.once[text] = true
+	u.mu.Unlock()
+	if !said {
+		u.Say("warning", text)
+	}
+}
 
 // Note writes what was done, unless Quiet.
 func (u *UI) Note(format string, args ...any) {

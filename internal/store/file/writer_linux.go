@@ -30,7 +30,8 @@ type writer struct {
 }
 
 // Create implements [store.Store]. It removes temporary files that killed processes have left of the same output,
-// except resumable ones, which the next Commit removes. The writer is a *writer.
+// except resumable ones, which the next Commit removes. Symbolic links of the name are followed, see
+// [atomicfile.Follow]. The writer is a *writer.
 func (Store) Create(ctx context.Context, name string, o store.Options) (store.Writer, error) {
 	path, err := store.Path(name)
 	if err != nil {
@@ -38,6 +39,9 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if path, err = atomicfile.Follow(path); err != nil {
+		return nil, err
 	}
 	switch info, err := os.Lstat(path); {
 	case err == nil && !o.Replace:
@@ -51,7 +55,7 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 	if err != nil {
 		return nil, err
 	}
-	created := atomicfile.Options{Replace: o.Replace, Resumable: o.Resumable}
+	created := atomicfile.Options{Replace: o.Replace, Resumable: o.Resumable, Weak: o.Weak}
 	if o.Guarded {
 		created.Perm = 0o644
 	}
@@ -63,8 +67,11 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 	return &writer{ctx: ctx, file: f, dir: dir}, nil
 }
 
-// openParent opens the directory that a file is in, and returns the file's name there.
+// openParent opens the directory that a file is in, and returns the file's name there. It follows links of the name.
 func openParent(path string) (dir *os.File, base string, err error) {
+	if path, err = atomicfile.Follow(path); err != nil {
+		return nil, "", err
+	}
 	parent := filepath.Dir(path)
 	dir, err = os.OpenFile(parent, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

@@ -149,7 +149,9 @@ func TestCreateErrors(t *testing.T) {
 		os.WriteFile(path("file"), []byte("old"), 0o644),
 		unix.Mkfifo(path("fifo"), 0o644),
 		os.Symlink("file", path("link")),
-		os.Symlink("nowhere", path("dangling")),
+		os.Symlink("fifo", path("tofifo")),
+		os.Symlink("nowhere/out", path("dangling")),
+		os.Symlink("loop", path("loop")),
 		os.Mkdir(path("dir"), 0o755),
 	)
 	if err != nil {
@@ -163,10 +165,10 @@ func TestCreateErrors(t *testing.T) {
 	}{
 		{path("file"), false, store.ErrExists},
 		{path("link"), false, store.ErrExists},
-		{path("dangling"), false, store.ErrExists},
+		{path("dangling"), false, store.ErrNoDir},
+		{path("loop"), true, unix.ELOOP},
 		{path("fifo"), false, store.ErrExists},
-		{path("link"), true, store.ErrNotRegular},
-		{path("dangling"), true, store.ErrNotRegular},
+		{path("tofifo"), true, store.ErrNotRegular},
 		{path("fifo"), true, store.ErrNotRegular},
 		{path("dir"), true, store.ErrNotRegular},
 		{path("dir") + "/", true, store.ErrNotRegular},
@@ -215,7 +217,7 @@ func TestWriterLeftovers(t *testing.T) {
 	if len(left) != 1 || left[0] == "out.tar" {
 		t.Fatalf("the killed process left %q", left)
 	}
-	another := filepath.Join(dir, ".other.tar.shardfs-ABC")
+	another := filepath.Join(dir, ".other.tar.shardfs-KILLEDKILLEDKILLEDKILLEDKI")
 	if err := os.WriteFile(another, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -389,19 +391,20 @@ func TestResumable(t *testing.T) {
 // Only temporary files of the output itself are opened.
 func TestOpenPart(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"secret", ".out.shardfs-part-A", ".out.shardfs-B"} {
+	const part, temp = ".out.shardfs-part-KILLEDKILLEDKILLEDKILLEDKI", ".out.shardfs-KILLEDKILLEDKILLEDKILLEDKI"
+	for _, name := range []string{"secret", part, temp} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("secret", filepath.Join(dir, ".out.shardfs-part-L")); err != nil {
+	if err := os.Symlink("secret", filepath.Join(dir, part[:len(part)-1]+"L")); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		part string
 		ok   bool
-	}{{".out.shardfs-part-A", true}, {".out.shardfs-B", false}, {"secret", false}, {"", false}, {"../secret", false},
-		{".out.shardfs-part-/../secret", false}, {".out.shardfs-part-L", false}, {".out.shardfs-part-none", false}} {
+	}{{part, true}, {temp, false}, {"secret", false}, {"", false}, {"../secret", false},
+		{".out.shardfs-part-/../secret", false}, {part[:len(part)-1] + "L", false}, {".out.shardfs-part-none", false}} {
 		r, err := local.OpenPart(t.Context(), filepath.Join(dir, "out"), tt.part)
 		if (err == nil) != tt.ok {
 			t.Errorf("OpenPart(%q): %v", tt.part, err)
