@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/atomicfile"
 	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/scratch"
 )
@@ -32,10 +33,23 @@ func Hold(ctx context.Context, name string) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+	release = func() { dir.Close() }
+	lock := func() error {
+		_, err := atomicfile.Lock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, unix.EBADF) { // NFS locks only what is open for writing, which a directory cannot be
+			var file *os.File
+			if file, err = lockIn(dir); err == nil {
+				release = func() {
+					unix.Unlinkat(int(dir.Fd()), holdFile, 0)
+					file.Close()
+					dir.Close()
+				}
+			}
+		}
+		return err
+	}
 	p := retry.Policy{Limit: 2 * time.Second, First: 5 * time.Millisecond}
 	err = retry.While(ctx, p, retry.Is(unix.EWOULDBLOCK), lock)
-	release = func() { dir.Close() }
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		release()
@@ -47,6 +61,27 @@ func Hold(ctx context.Context, name string) (release func(), err error) {
 		return release, fmt.Errorf("%w: %w", ErrNoLock, err)
 	}
 	return release, nil
+}
+
+// holdFile is locked instead of a directory that cannot be locked itself.
+const holdFile = ".shardfs-lock"
+
+// lockIn makes and locks the file that stands for a directory. The error is EWOULDBLOCK if another process holds it.
+func lockIn(dir *os.File) (*os.File, error) {
+	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(dir.Fd()), holdFile, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	named, err := atomicfile.Lock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil && !named {
+		err = unix.EWOULDBLOCK // its holder has just removed it
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), holdFile), nil
 }
 
 // IsTempDir reports whether a directory is os.TempDir, in which mounts make temporary scratch directories too.

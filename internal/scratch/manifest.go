@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 	"unicode/utf8"
 
@@ -158,14 +157,15 @@ func (s *Scratch) writeManifest() error {
 
 // Sync makes the manifest durable. Without it nothing else in the directory can be used after a power cut.
 func (s *Scratch) Sync() error {
-	for _, name := range []string{filepath.Join(s.Dir, manifestFile), s.Dir} {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
+	f, err := os.Open(s.path(manifestFile))
+	if err != nil {
+		return err
 	}
-	return nil
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if f, err = os.Open(s.Dir); err != nil {
+		return err
+	}
+	return errors.Join(atomicfile.SyncDir(f, nil), f.Close())
 }

@@ -41,6 +41,8 @@ var (
 type Scratch struct {
 	Dir      string   // absolute
 	lock     *os.File // nil if it was opened for reading
+	named    bool     // lock names this process, because it cannot be locked
+	weak     string   // see Weak
 	manifest manifest
 }
 
@@ -64,13 +66,21 @@ func Create(dir string) (*Scratch, error) {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		if err = checkReusable(dir); err == nil {
-			err = os.Chmod(dir, 0o700)
+			err = Chmod(dir, 0o700)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return lockDir(dir, Kept)
+}
+
+// Chmod gives a file permissions, unless it has them already: some file systems know only one mode.
+func Chmod(name string, mode fs.FileMode) error {
+	if info, err := os.Lstat(name); err == nil && info.Mode().Perm() == mode {
+		return nil
+	}
+	return os.Chmod(name, mode)
 }
 
 // CreateTemp creates a temporary scratch directory with a new name in the directory in, and locks it until Close.
@@ -101,16 +111,11 @@ func lockDir(dir string, kind Kind) (*Scratch, error) {
 		return nil, err
 	}
 	s := &Scratch{Dir: dir}
-	if s.lock, err = os.OpenFile(s.path(LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+	if err := s.hold(); err != nil {
 		return nil, err
-	}
-	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		s.lock.Close()
-		return nil, fmt.Errorf("%s: %w", dir, ErrInUse)
 	}
 	if err := s.readManifest(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.lock.Close()
-		return nil, err
+		return nil, errors.Join(err, s.release())
 	}
 	s.manifest.kind = kind
 	return s, nil
@@ -165,20 +170,6 @@ func (s *Scratch) Kind() Kind { return s.manifest.kind }
 // Temporary reports whether the scratch directory is removed with its mount or run.
 func (s *Scratch) Temporary() bool { return s.manifest.kind != Kept }
 
-// IsLive reports whether a process holds the scratch directory of that name.
-func IsLive(dir string) bool { return (&Scratch{Dir: dir}).InUse() }
-
-// InUse reports whether a process holds the scratch directory.
-func (s *Scratch) InUse() bool {
-	// Another user may own it.
-	f, err := os.OpenFile(s.path(LockFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
-}
-
 // HasChanges reports whether the upper directory has any entries.
 func (s *Scratch) HasChanges() (bool, error) {
 	f, err := os.Open(s.Upper())
@@ -218,12 +209,7 @@ func (s *Scratch) Lower() string { return s.path(lowerDir) }
 func (s *Scratch) LogFile() string { return s.path(logFile) }
 
 // Close unlocks the scratch directory, but does not remove it.
-func (s *Scratch) Close() error {
-	if s.lock == nil {
-		return nil
-	}
-	return s.lock.Close()
-}
+func (s *Scratch) Close() error { return s.release() }
 
 // Remove removes the scratch directory and unlocks it.
 func (s *Scratch) Remove() error {

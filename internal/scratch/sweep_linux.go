@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/atomicfile"
-	"golang.org/x/sys/unix"
 )
 
 // Sweep removes a temporary scratch directory whose process is gone, unless it has changes of a mount. It first calls
@@ -24,13 +23,13 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	if err != nil && !unfinished || err == nil && s.Kind() == Kept {
 		return err
 	}
-	if s.lock, err = os.OpenFile(s.path(LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+	switch err := s.hold(); {
+	case errors.Is(err, ErrInUse):
+		return nil
+	case err != nil:
 		return err
 	}
-	defer s.lock.Close()
-	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil // in use
-	}
+	defer s.Close()
 	// A directory without a shard belongs to a run, or to a mount that never became ready.
 	if s.manifest.shard != "" || unfinished {
 		if changed, err := s.HasChanges(); err != nil || changed {

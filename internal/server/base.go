@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/mounts"
@@ -131,7 +130,7 @@ func (b *changesBase) Mount(_ context.Context, dir string) (liveMount, error) {
 		return nil, err
 	}
 	// Overlayfs may have closed it to other users. Here the mount options decide who has access.
-	if err := os.Chmod(b.scratch.Upper(), 0o755); err != nil {
+	if err := scratch.Chmod(b.scratch.Upper(), 0o755); err != nil {
 		return nil, errors.Join(err, over.Close())
 	}
 	tree, err := overlay.NewTree(over)

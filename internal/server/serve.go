@@ -53,6 +53,9 @@ func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link)
 	if err != nil {
 		return err
 	}
+	if why := s.scratch.Weak(); why != "" && o.Scratch != "" && !o.Private {
+		u.Warn("%s: %s", o.Scratch, why)
+	}
 	outlived := false
 	defer func() {
 		if !outlived {

@@ -220,6 +220,9 @@ func (c *indexCache) tryLock(name string) (fd int, err error) {
 	if err == nil && !named {
 		err = errLockGone
 	}
+	if errors.Is(err, atomicfile.ErrNoLocks) {
+		unix.Unlinkat(c.fd(), name, 0)
+	}
 	if err != nil {
 		unix.Close(fd)
 		return -1, err
