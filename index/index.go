@@ -14,6 +14,7 @@ type Index struct {
 	seed   uint64 // of the hash table
 	closed int    // all samples before this row are complete; the number of rows, unless the index is still being built
 	pages  *pages // of the index file with the columns; nil for an index that was built
+	files  files  // of large samples
 }
 
 // Member is one entry of the tar. Offsets and sizes are in bytes, offsets in the plain shard.
@@ -307,18 +308,3 @@ func (x *Index) nth(row int) int {
 
 // FileName returns the name of a sample's member in its directory.
 func (x *Index) FileName(row int) string { return memberFile(string(x.ext(row)), x.nth(row)) }
-
-// FindFile returns the row of the member that is shown under a file name in the directory of a sample. It returns false
-// for any other name, and for KeyFile and SourceFile.
-func (x *Index) FindFile(number int, name string) (row int, ok bool) {
-	if !strings.HasPrefix(name, memberPrefix) {
-		return 0, false
-	}
-	start, end := x.sampleRows(number)
-	for row := start; row < end; row++ {
-		if x.InSample(row) && x.FileName(row) == name {
-			return row, true
-		}
-	}
-	return 0, false
-}
