@@ -102,6 +102,23 @@ func Samples(b Base, f Dir) ([]Sample, error) {
 	return samples, nil
 }
 
+// Unchanged reports whether packing a directory would write its sample as it is in the shard b.
+func Unchanged(b Base, f Dir) bool {
+	if f.Untouched && !f.Renamed {
+		return true
+	}
+	samples, err := Samples(b, f)
+	if err != nil || f.Sample == nil {
+		return false
+	}
+	samples = slices.DeleteFunc(samples, func(s Sample) bool { return s.Empty() })
+	if len(samples) != 1 || !samples[0].own {
+		return false
+	}
+	whole := rowMembers(b.Index, f.Sample.Start, f.Sample.End)
+	return slices.EqualFunc(samples[0].Members(), whole, func(now, was Member) bool { return now.File.Row == was.Row })
+}
+
 // ownSample returns the sample of a directory itself.
 func ownSample(b Base, f Dir) (s Sample, err error) {
 	s = Sample{Base: b, Path: f.Path, like: none}

@@ -213,6 +213,9 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 			return err
 		}
 	}
+	if err := o.refuseRedirected(names); err != nil {
+		return err
+	}
 	if !g.private && slices.ContainsFunc(names, j.Workspace.Mounts) {
 		if err := inNamespace(ctx); err != server.ErrNoNamespace {
 			return err
@@ -235,6 +238,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		return nil
 	}
 	if s.Completed {
+		o.warnLost(g.UI, names, s)
 		if printErr := o.print(g.UI, s); err == nil {
 			err = printErr
 		}

@@ -31,6 +31,8 @@ type run struct {
 	base     pack.Base            // shard of the last sample that was handled
 	chooser  *pack.Chooser        // over all sources
 	foreseen bool                 // what chooser finds out was known before
+	lost     int                  // samples with changes that are not kept
+	printed  int64                // bytes of the commands' standard output
 	cut      error                // joined Cut errors of all sources
 	read     []source.Witness     // of all sources that were opened
 }

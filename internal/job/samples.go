@@ -52,7 +52,8 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	if err := r.space.Unchanged(ctx); err != nil {
 		return err
 	}
-	if _, err := res.Output.WriteTo(pipe.NewWriter(ctx, r.Stdout)); err != nil {
+	n, err := res.Output.WriteTo(pipe.NewWriter(ctx, r.Stdout))
+	if r.printed += n; err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	batch := res.Tag.([]*workspace.Task)
@@ -104,6 +105,11 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 		case t.Before.Sample != nil:
 			res.Err = errRemoved
 			stop = r.reportFailure(sampleError(r.space.Name, shortened(t.Key), errRemoved), errRemoved)
+		}
+	}
+	if res.Err == nil && r.out == nil && t.Before.Sample != nil { // else it is in place, where changes stay
+		if dir, exists, err := t.State(); err != nil || !exists || !pack.Unchanged(t.Base, dir) {
+			r.lost++
 		}
 	}
 	r.now.Samples++

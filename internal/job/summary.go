@@ -21,6 +21,9 @@ type Summary struct {
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"samples_per_second"`
 
+	Lost    int   `json:"-"` // samples with changes that are not kept, as there is no output
+	Printed int64 `json:"-"` // bytes of the commands' standard output
+
 	Completed bool  `json:"-"` // the run came to its end, and its outputs are published
 	Cut       error `json:"-"` // wraps source.ErrCut if a source lacks samples; else nil
 
@@ -34,7 +37,7 @@ func (r *run) summary(took time.Duration) Summary {
 	s := Summary{
 		Done: r.now.Samples - failed, Failed: failed, Skipped: r.chooser.Seen - r.chooser.Taken, BytesIn: r.now.BytesIn,
 		Seconds: took.Seconds(), PerSecond: float64(r.now.Samples-r.from.Samples) / max(took.Seconds(), 1e-9),
-		Completed: true, Cut: r.cut, name: r.name(),
+		Lost: r.lost, Printed: r.printed, Completed: true, Cut: r.cut, name: r.name(),
 	}
 	if r.out != nil {
 		s.Output, s.Summary, s.packed = r.out.Name, r.out.Summary(), r.out.String()

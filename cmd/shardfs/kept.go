@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/shardfs/shardfs/internal/job"
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// isStream reports whether a name is that of a stream.
+func isStream(n source.Name) bool { return n.Kind == source.Stream }
+
+// refuseRedirected returns an error for a run without -o over a stream whose standard output is a file with the name of
+// a tar: programs like tarproc write their result there.
+func (o *runFlags) refuseRedirected(names []source.Name) error {
+	if !slices.ContainsFunc(names, isStream) || o.output.name != "" {
+		return nil
+	}
+	name, err := os.Readlink("/proc/self/fd/1")
+	if err != nil {
+		return nil // it may be anything
+	}
+	out := output.Options{Name: name}
+	if _, err := out.Format(); err != nil || !out.IsFile() {
+		return nil
+	}
+	err = ui.Usagef("%s: run writes no tar to standard output, %s, unless it is told to",
+		source.NameOfAll(names), filepath.Base(name))
+	return ui.WithHint(err, "-o - writes the samples to standard output")
+}
+
+// warnLost warns of changes that were not kept.
+func (o *runFlags) warnLost(u *ui.UI, names []source.Name, s job.Summary) {
+	if s.Lost == 0 {
+		return
+	}
+	u.Warn("%s: the changes of %s were not kept", source.NameOfAll(names), ui.Count(s.Lost, "sample"))
+	if slices.ContainsFunc(names, isStream) && s.Printed == 0 {
+		u.Say("hint", "-o - writes the samples to standard output, -o OUT to a new shard")
+	} else {
+		u.Say("hint", "-o OUT keeps them, in a new shard")
+	}
+}
