@@ -17,7 +17,6 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/job"
-	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/server"
@@ -265,6 +264,9 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	if err := firstBroken(o.rules()); err != nil {
 		return j, err
 	}
+	if err := o.checkScratch(g.private); err != nil {
+		return j, err
+	}
 	j = job.Options{
 		Env: os.Environ(), Batch: o.batch, Worker: o.worker,
 		Timeout: o.timeout, Retries: o.retries, OnError: policies[o.onError],
@@ -337,27 +339,6 @@ func inNamespace(ctx context.Context) error {
 		Args: os.Args[1:], Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Signal: signalOf,
 	}
 	return n.Run(ctx)
-}
-
-// holdScratch locks the scratch directory against other runs until release is called, and removes what killed runs have
-// left.
-func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), err error) {
-	if err := os.MkdirAll(o.scratch, 0o700); err != nil {
-		return nil, ui.Usagef("--scratch: %w", err)
-	}
-	alone := !mounts.IsTempDir(o.scratch)
-	release, err = mounts.Hold(ctx, o.scratch)
-	switch {
-	case errors.Is(err, mounts.ErrNoDir):
-		return nil, ui.Usagef("--scratch %s: %w", o.scratch, err)
-	case errors.Is(err, mounts.ErrNoLock):
-		u.Warn("--scratch %s: %v", o.scratch, err)
-		alone = false
-	case err != nil:
-		return nil, fmt.Errorf("--scratch %s: %w", o.scratch, err)
-	}
-	mounts.Sweep(o.scratch, alone, func(err error) { u.Detail("%v", err) })
-	return release, nil
 }
 
 // checkpoints returns the directory for checkpoints, or "" for a run that cannot be resumed. It tells the user about an

@@ -115,17 +115,13 @@ func Interrupted(ctx context.Context, o Options) (name string, samples int, err 
 
 // readCheckpoint reads the checkpoint of an earlier run; nil if there is none, or its output was published since.
 func readCheckpoint(ctx context.Context, file string, o output.Options) (*checkpoint, error) {
-	var st unix.Stat_t
-	switch err := unix.Lstat(file, &st); {
-	case err == unix.ENOENT:
+	b, err := atomicfile.ReadOwn(file, 1<<30) // with what an encoder holds back
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case errors.Is(err, atomicfile.ErrForeign):
+		return nil, &ui.UsageError{Err: err} // it could put anything into the output
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", file, err)
-	case int(st.Uid) != os.Geteuid():
-		return nil, ui.Usagef("%s: a checkpoint of another user", file) // it could put anything into the output
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
 		return nil, err
 	}
 	c := new(checkpoint)
@@ -291,7 +287,7 @@ func (k *checkpoints) save(r *run) (err error) {
 
 // replace replaces the checkpoint atomically.
 func (k *checkpoints) replace(b []byte) error {
-	return atomicfile.WriteFile(k.file, b, atomicfile.Options{Replace: true})
+	return atomicfile.WriteFile(k.file, b, atomicfile.Options{Perm: 0o600, Replace: true})
 }
 
 // remove removes the checkpoint of a run whose output is published.

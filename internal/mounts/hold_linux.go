@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ import (
 // ErrNoDir means that the directory for scratch directories is missing.
 var ErrNoDir = errors.New("no such directory")
 
+// ErrOpen means that other users can take away or replace what is in a directory.
+var ErrOpen = errors.New("other users can write to it")
+
 // ErrNoLock means that a file system cannot lock a directory.
 var ErrNoLock = errors.New("cannot be locked against other runs")
 
@@ -26,10 +30,7 @@ var ErrNoLock = errors.New("cannot be locked against other runs")
 // If another run holds it, Hold waits up to two seconds, because a run that was just killed takes a moment to end; then
 // it returns scratch.ErrInUse. With ErrNoLock, which NFS may cause, release is not nil and the directory can be used.
 func Hold(ctx context.Context, name string) (release func(), err error) {
-	dir, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil, ErrNoDir
-	}
+	dir, err := openPlace(name)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +83,44 @@ func lockIn(dir *os.File) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), holdFile), nil
+}
+
+// CheckPlace returns ErrOpen for a directory in which another user can replace what runs put there, and ErrNoDir if it is
+// missing. An empty directory of this user is closed to others instead. In a user namespace the owner is not known.
+func CheckPlace(name string) error {
+	dir, err := openPlace(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
+		return err
+	}
+	own := int(st.Uid) == os.Geteuid()
+	switch {
+	case !own && st.Uid != 0:
+		return ErrOpen // its owner can
+	case st.Mode&0o022 == 0 || st.Mode&unix.S_ISVTX != 0:
+		return nil
+	case !own:
+		return ErrOpen
+	}
+	if err := unix.Fchmod(int(dir.Fd()), st.Mode&0o7755); err != nil {
+		return err
+	}
+	if _, err := dir.Readdirnames(1); err != io.EOF {
+		return errors.Join(ErrOpen, unix.Fchmod(int(dir.Fd()), st.Mode&0o7777))
+	}
+	return nil
+}
+
+func openPlace(name string) (*os.File, error) {
+	dir, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, ErrNoDir
+	}
+	return dir, err
 }
 
 // IsTempDir reports whether a directory is os.TempDir, in which mounts make temporary scratch directories too.

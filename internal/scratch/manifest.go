@@ -128,7 +128,10 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 
 // readManifest reads the manifest. The error is fs.ErrNotExist if it is missing, or empty, as after a power cut.
 func (s *Scratch) readManifest() error {
-	b, err := os.ReadFile(s.path(manifestFile))
+	b, err := atomicfile.ReadOwn(s.path(manifestFile), 1<<20)
+	if errors.Is(err, atomicfile.ErrForeign) {
+		return fmt.Errorf("%w: %w", ErrNotScratch, err)
+	}
 	if err != nil {
 		return err
 	}

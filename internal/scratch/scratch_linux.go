@@ -25,8 +25,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Errors about scratch directories.
@@ -61,13 +59,11 @@ const (
 
 // Create creates the scratch directory dir, or opens an existing one, and locks it until Close. Its kind becomes Kept,
 // even if it was temporary. The error is ErrInUse if another process holds it, and ErrNotScratch if dir has other
-// contents.
+// contents, or other users may have put some there.
 func Create(dir string) (*Scratch, error) {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		if err = checkReusable(dir); err == nil {
-			err = Chmod(dir, 0o700)
-		}
+		err = reuse(dir)
 	}
 	if err != nil {
 		return nil, err
@@ -123,45 +119,11 @@ func lockDir(dir string, kind Kind) (*Scratch, error) {
 
 // Open opens a scratch directory for reading, even while another process holds it.
 func Open(dir string) (*Scratch, error) {
-	if err := checkOwner(dir); err != nil {
+	if err := checkClosed(dir); err != nil {
 		return nil, err
 	}
 	s := &Scratch{Dir: dir}
 	return s, s.readManifest()
-}
-
-// checkReusable returns an error for a directory that is neither a scratch directory nor empty, or belongs to another
-// user.
-func checkReusable(dir string) error {
-	if err := checkOwner(dir); err != nil {
-		return err
-	}
-	if _, err := os.Lstat(filepath.Join(dir, LockFile)); err == nil {
-		return nil
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s: %w: it is not empty", dir, ErrNotScratch)
-	}
-	return nil
-}
-
-// checkOwner returns an error for a scratch directory that another user could have prepared.
-func checkOwner(dir string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
-		return &fs.PathError{Op: "open", Path: dir, Err: err}
-	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return fmt.Errorf("%s: %w: it is not a directory", dir, ErrNotScratch)
-	case int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%s: %w: it belongs to another user", dir, ErrNotScratch)
-	}
-	return nil
 }
 
 // Kind returns what kind of scratch directory it is.

@@ -102,7 +102,30 @@ func TestRefused(t *testing.T) {
 		{"with a lock that is a link", func(t *testing.T, dir string) {
 			shardtest.Check(t, os.Mkdir(dir, 0o700))
 			shardtest.Check(t, os.Symlink("/dev/null", filepath.Join(dir, "lock")))
-		}, unix.ELOOP, ""},
+		}, ErrNotScratch, "its lock"},
+		{"that others could write to", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.Chmod(dir, 0o770))
+		}, ErrNotScratch, "other users"},
+		{"with a FIFO as manifest", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, unix.Mkfifo(filepath.Join(dir, manifestFile), 0o600))
+		}, ErrNotScratch, "its note.json"},
+		{"with a second name for its log", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.WriteFile(dir+".precious", nil, 0o600))
+			shardtest.Check(t, os.Link(dir+".precious", filepath.Join(dir, logFile)))
+		}, ErrNotScratch, "its log"},
+		{"with a link as upper directory", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.Symlink(t.TempDir(), filepath.Join(dir, upperDir)))
+		}, ErrNotScratch, "its upper"},
+		{"with another user's changes", func(t *testing.T, dir string) {
+			shardtest.NeedRoot(t)
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.Mkdir(filepath.Join(dir, upperDir), 0o755))
+			shardtest.Check(t, os.Chown(filepath.Join(dir, upperDir), 1234, 1234))
+		}, ErrNotScratch, "its upper"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "scratch")
@@ -113,6 +136,41 @@ func TestRefused(t *testing.T) {
 			}
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("Create: %v, want %v: %s", err, tt.want, tt.text)
+			}
+		})
+	}
+}
+
+// Open and Sweep believe nothing that another user may have written, and wait for no FIFO.
+func TestPlanted(t *testing.T) {
+	for name, plant := range map[string]func(t *testing.T, dir, note string){
+		"a FIFO": func(t *testing.T, _, note string) {
+			shardtest.Check(t, os.Remove(note))
+			shardtest.Check(t, unix.Mkfifo(note, 0o600))
+		},
+		"a link": func(t *testing.T, dir, note string) {
+			shardtest.Check(t, os.Rename(note, dir+".note"))
+			shardtest.Check(t, os.Symlink(dir+".note", note))
+		},
+		"another user's": func(t *testing.T, _, note string) {
+			shardtest.NeedRoot(t)
+			shardtest.Check(t, os.Chown(note, 1234, 1234))
+		},
+		"in an open directory": func(t *testing.T, dir, _ string) { shardtest.Check(t, os.Chmod(dir, 0o777)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := CreateTemp(t.TempDir())
+			shardtest.Check(t, err)
+			shardtest.Check(t, s.Close())
+			plant(t, s.Dir, filepath.Join(s.Dir, manifestFile))
+			if _, err := Open(s.Dir); !errors.Is(err, ErrNotScratch) {
+				t.Errorf("Open: %v", err)
+			}
+			if err := Sweep(s.Dir, true, func(string) error { return nil }); !errors.Is(err, ErrNotScratch) {
+				t.Errorf("Sweep: %v", err)
+			}
+			if _, err := os.Stat(s.Dir); err != nil {
+				t.Error(err)
 			}
 		})
 	}

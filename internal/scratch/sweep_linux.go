@@ -15,7 +15,7 @@ import (
 // detach, to unmount what is mounted in it. Alone means that no other process can be creating scratch directories
 // beside it. It is no error if the directory must not be removed.
 func Sweep(dir string, alone bool, detach func(dir string) error) error {
-	if err := checkOwner(dir); err != nil {
+	if err := checkClosed(dir); err != nil {
 		return err
 	}
 	s, err := Open(dir)
