@@ -61,7 +61,6 @@ func serve(ctx context.Context, u *ui.UI) error {
 		return err
 	}
 	link.Configure(u)
-	link.Exit = func() { os.Exit(exitOK) }
 	return server.Serve(ctx, u, stores(), link.Options, link)
 }
 

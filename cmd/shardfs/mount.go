@@ -78,7 +78,7 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 		return err
 	}
 	if f.foreground {
-		err = server.Serve(ctx, u, stores(), o, &server.Link{Exit: func() { os.Exit(exitOK) }})
+		err = server.Serve(ctx, u, stores(), o, nil)
 	} else {
 		err = server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -86,10 +87,18 @@ func (p *process) sees(device string) bool { return len(newNamespaces(device).of
 
 func (p *process) close() { unix.Close(p.fd) }
 
-// terminate tells the process to end. It is no error if it has ended.
+// terminate tells the process to end, and waits until it has ended, so that it uses neither the scratch directory nor
+// the file system of that.
 func (p *process) terminate() error {
-	if err := unix.PidfdSendSignal(p.fd, unix.SIGTERM, nil, 0); err != unix.ESRCH {
+	if err := unix.PidfdSendSignal(p.fd, unix.SIGTERM, nil, 0); err != nil && err != unix.ESRCH {
 		return err
 	}
-	return nil
+	deadline := time.Now().Add(10 * time.Second)
+	for left := time.Until(deadline); left > 0; left = time.Until(deadline) {
+		ended, err := unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		if ended > 0 || err != nil && err != unix.EINTR {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w: unmounted, but its server has not ended", p.scratch.Dir, scratch.ErrInUse)
 }

@@ -157,11 +157,10 @@ func (p *Process) Stop() error {
 	return errors.Join(err, p.err)
 }
 
-// Link is a server's link to its parent process. That of a server which the user started has only Exit: its methods do
-// nothing.
+// Link is a server's link to its parent process. A nil Link, of a server that the user started, is valid: its methods
+// do nothing.
 type Link struct {
 	Options Options // what to serve
-	Exit    func()  // exits with success at once, while something keeps the mount; set before Serve
 
 	request *request
 	conn    *os.File
@@ -206,12 +205,12 @@ func (l *Link) Configure(u *ui.UI) {
 }
 
 // isBackground reports whether the server outlives the process that started it.
-func (l *Link) isBackground() bool { return l.conn != nil && !l.Options.Private }
+func (l *Link) isBackground() bool { return l != nil && !l.Options.Private }
 
 // parentExited is closed when a private server must end because its parent has ended or closed the link. For other
 // servers it is never closed.
 func (l *Link) parentExited() <-chan struct{} {
-	if l.conn == nil {
+	if l == nil {
 		return nil
 	}
 	return l.closed
@@ -219,7 +218,7 @@ func (l *Link) parentExited() <-chan struct{} {
 
 // ready tells the parent that the mount is ready, and releases the user's terminal: later messages go to the log.
 func (l *Link) ready(log string) error {
-	if l.conn == nil {
+	if l == nil {
 		return nil
 	}
 	f, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)

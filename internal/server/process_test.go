@@ -33,7 +33,6 @@ func TestMain(m *testing.M) {
 	link, err := Accept()
 	if err == nil {
 		link.Configure(u)
-		link.Exit = func() { os.Exit(0) }
 		err = Serve(context.Background(), u, nil, link.Options, link)
 	}
 	if err != nil {

@@ -32,11 +32,13 @@ type server struct {
 	link    *Link
 	scratch *scratch.Scratch // held
 	place   *os.File         // the directory of the mountpoint, wherever it is moved
+	stray   bool             // a process may still be reading: this one ends without closing anything
 }
 
 // Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
-// parent process. Serve changes the whole process: it ignores SIGHUP, because a mount outlives its terminal, sets the
-// umask to 0, and makes the scratch directory the working directory.
+// parent process; nil if the user started this process. Serve changes the whole process, which must end with it: it
+// ignores SIGHUP, because a mount outlives its terminal, sets the umask to 0, and makes the scratch directory the
+// working directory.
 func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
 	s := &server{Options: o, ui: u, store: st, link: link}
@@ -98,8 +100,12 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	var indexing sync.WaitGroup
-	defer indexing.Wait()
-	defer sh.Close()
+	defer func() {
+		if !s.stray {
+			sh.Close()
+			indexing.Wait()
+		}
+	}()
 	if err := s.scratch.Bind(sh, s.Mountpoint); err != nil {
 		return false, err
 	}
@@ -168,7 +174,11 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer set.Close()
+	defer func() {
+		if !s.stray {
+			set.Close()
+		}
+	}()
 	if err := s.scratch.BindMany(s.Mountpoint); err != nil {
 		return false, err
 	}
@@ -233,16 +243,17 @@ func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlive
 	if err != nil {
 		return false, err // only the end of this process can end the mount now
 	}
+	var stray <-chan time.Time
 	if s.Private || !used {
 		// The run is over, but a process that a command has left in another session may keep files open; or a mount
-		// namespace keeps a copy of the mount that no process uses. The server does not wait for them, and closes
-		// nothing before it exits, because that process may be reading.
-		defer time.AfterFunc(s.grace(), func() {
-			s.leave()
-			s.link.Exit()
-		}).Stop()
+		// namespace keeps a copy of the mount that no process uses. The server does not wait for them.
+		stray = time.After(s.grace())
 	}
-	<-done
+	select {
+	case <-done:
+	case <-stray:
+		s.stray = true
+	}
 	return false, nil
 }
 
