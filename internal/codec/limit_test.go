@@ -20,29 +20,47 @@ func (e *zeroStream) Read(p []byte) (int, error) {
 }
 
 func TestLimitRatio(t *testing.T) {
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, 16<<20)
 	for _, tt := range []struct {
 		compressed int64
 		want       int64 // plain bytes, about
 	}{
 		{0, freePlain},
 		{1000, freePlain},
-		{freePlain / 100, freePlain * maxRatio / 100},
+		{3 * freePlain / maxRatio, 3 * freePlain},
 	} {
 		in := tt.compressed
 		e := new(zeroStream)
-		n, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{limitRatio(e, func() int64 { return in })}, buf)
+		var n int64
+		var err error
+		for r := limitRatio(e, func() int64 { return in }); err == nil; {
+			var read int
+			read, err = r.Read(buf)
+			n += int64(read)
+		}
 		if !errors.Is(err, ErrLimit) || n < tt.want || n > tt.want+2*maxRatio+int64(len(buf))*2 {
 			t.Errorf("%d compressed bytes: %d plain ones, %v", tt.compressed, n, err)
 		}
 	}
-	// A ratio that deflate can reach is never refused, nor is a shard of zeros with few plain bytes.
-	in := int64(0)
-	e := new(zeroStream)
-	r := limitRatio(e, func() int64 { in = e.out / 1032; return in })
-	if _, err := io.CopyN(io.Discard, r, 3<<30); err != nil {
-		t.Error(err)
+	// What this program writes is never refused.
+	for _, f := range []Format{Gzip, Zstd} {
+		var b bytes.Buffer
+		w, err := f.NewWriter(&b, 9, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const plain = 64 << 20
+		if _, err := io.CopyN(w, new(zeroStream), plain); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if ratio := plain / b.Len(); ratio > maxRatio {
+			t.Errorf("%s: zeros are compressed %d-fold, the limit is %d", f, ratio, maxRatio)
+		}
 	}
+	// Nor is a shard of zeros with few plain bytes.
 	short := limitRatio(strings.NewReader("abc"), func() int64 { return 0 })
 	if n, err := io.Copy(io.Discard, short); n != 3 || err != nil {
 		t.Error(n, err)
