@@ -112,7 +112,7 @@ func checkpointShare(sh *shard.Shard) (float64, error) {
 
 // timeReads returns the seconds that each of some random reads took, and compares the bytes with the plain shard.
 func timeReads(sh *shard.Shard, plain io.ReaderAt, reads, length int) (took []float64, err error) {
-	z, done, err := decoded(sh, codec.ReaderAtOptions{CacheBytes: 1, Workers: 1})
+	z, done, err := decoded(sh, codec.ReaderAtOptions{Cache: codec.NewCache(1), Workers: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,14 @@ func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
 }
 
 func (f *shardFlags) options() shard.Options {
-	o := shard.Options{Store: stores(), AllowTruncated: f.truncated, Detail: f.globals.Detail}
+	g := f.globals
+	if g.blocks == nil {
+		g.blocks = shard.NewBlocks(int64(g.cacheSize))
+	}
+	o := shard.Options{
+		Store: stores(), AllowTruncated: f.truncated, Detail: g.Detail,
+		CacheLimit: int64(g.cacheSize), Blocks: g.blocks,
+	}
 	switch f.index {
 	case "":
 		if o.CacheDir = f.globals.cacheDir; o.CacheDir == "" {

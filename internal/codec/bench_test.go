@@ -76,7 +76,7 @@ func BenchmarkReaderAt(b *testing.B) {
 		p := make([]byte, 100<<10)
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
-		o := ReaderAtOptions{CacheBytes: 1 << 20}
+		o := ReaderAtOptions{Cache: NewCache(1 << 20)}
 		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, o)
 		defer z.Close()
 		r := rand.New(rand.NewPCG(1, 1))

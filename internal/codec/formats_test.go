@@ -389,7 +389,7 @@ func TestFormatsByMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, got, plain)
-		o := ReaderAtOptions{CacheBytes: 1 << 20}
+		o := ReaderAtOptions{Cache: NewCache(1 << 20)}
 		at := NewReaderAt(f, FromReaderAt(bytes.NewReader(data)), int64(len(data)), z.Map(), o)
 		r := rand.New(rand.NewPCG(1, 1))
 		for range 10 {

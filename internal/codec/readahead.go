@@ -96,7 +96,7 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 	if r.run >= aheadFrom {
 		reach = max(reach, aheadSoon)
 	}
-	reach = min(reach, int64(z.ahead.workers)*aheadOfWorker, z.cache.pieces.Budget()/2)
+	reach = min(reach, int64(z.ahead.workers)*aheadOfWorker, z.cache.budget()/2)
 	points := z.m.Points
 	n := points.Len()
 	for r.next+reach > r.ahead {
@@ -115,7 +115,7 @@ func (z *ReaderAt) nextAhead(r *reader) (*cursor, int64) {
 			return nil, 0
 		}
 		r.ahead = end
-		if z.cache.get(start.Out) != nil {
+		if z.cache.has(z.piece(start.Out)) {
 			continue
 		}
 		c := z.cursorAt(start)
@@ -140,6 +140,33 @@ func (z *ReaderAt) cursorAt(point Checkpoint) *cursor {
 		return nil // a read of these bytes will return the error
 	}
 	return c
+}
+
+// finish lets a cursor, which a read at a random place has started, decode in the background up to the next checkpoint.
+// Reads of what comes before that would otherwise have to start at the same checkpoint again. It reports whether it does:
+// not if the cache is too small to keep what it decodes.
+func (z *ReaderAt) finish(c *cursor, read extent) bool {
+	end := z.stretchEnd(read.point)
+	if !c.random || c.from >= end || end == math.MaxInt64 || z.ahead.workers == 0 || !z.cache.holds(z.m.Plain) {
+		return false
+	}
+	c.random, c.far, c.to, c.in.ctx = false, true, end, z.ahead.ctx
+	z.ahead.running.Go(func() {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		z.decodeAhead(c, end)
+	})
+	return true
+}
+
+// stretchEnd returns the plain offset of the checkpoint after another one, or the end of the shard.
+func (z *ReaderAt) stretchEnd(point Checkpoint) int64 {
+	points := z.m.Points
+	n := points.Len()
+	if i := sort.Search(n, func(i int) bool { return points.Out(i) > point.Out }); i < n {
+		return points.Out(i)
+	}
+	return z.m.Plain
 }
 
 // decodeAhead decodes up to end, or until z is closed.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/lru"
 )
 
 // aheadShard returns a shard with checkpoints about 256 KiB apart, and its map.
@@ -21,23 +23,54 @@ func aheadShard(t *testing.T, size int) (plain, gz []byte, m Map) {
 func TestReadAhead(t *testing.T) {
 	plain, gz, m := aheadShard(t, 32<<20)
 	for _, o := range []ReaderAtOptions{
-		{Workers: 2}, {Workers: 4}, {Workers: 2, CacheBytes: 1}, {Workers: 4, CacheBytes: 2 << 20},
+		{Workers: 2}, {Workers: 4}, {Workers: 2, Cache: NewCache(1)}, {Workers: 4, Cache: NewCache(2 << 20)},
 	} {
 		z := NewReaderAt(Gzip, FromReaderAt(bytes.NewReader(gz)), int64(len(gz)), m, o)
 		p := make([]byte, 100_000)
 		for off := 0; off < len(plain); off += len(p) {
 			q := p[:min(len(p), len(plain)-off)]
 			if _, err := z.ReadAt(t.Context(), q, int64(off)); err != nil {
-				t.Fatalf("%+v: %v", o, err)
+				t.Fatal(err)
 			}
 			same(t, q, plain[off:][:len(q)])
 		}
-		z.Close()
-		if started := z.ahead.readers[0].ahead > 0; started != (o.CacheBytes != 1) {
-			t.Errorf("%+v: decoded ahead: %v", o, started)
+		z.ahead.running.Wait()
+		budget := z.cache.budget()
+		if started := z.ahead.readers[0].ahead > 0; started != (budget != 1) {
+			t.Errorf("%d workers, %d bytes: decoded ahead: %v", o.Workers, budget, started)
 		}
-		if got := z.cache.pieces.Cost(); got > max(z.cache.pieces.Budget(), passPiece) {
-			t.Errorf("%+v: %d bytes cached", o, got)
+		if got := z.cache.unread.Cost(); got > max(budget, passPiece) {
+			t.Errorf("%d workers, %d bytes: %d bytes cached", o.Workers, budget, got)
+		}
+		if z.Close(); z.cache.unread.Len()+z.cache.read.Len() > 0 {
+			t.Errorf("%d workers, %d bytes: pieces of a closed reader are cached", o.Workers, budget)
+		}
+	}
+}
+
+// A read at a random place has the rest of its stretch decoded, so that reads of a whole shard in any order decode each
+// byte once; a cache that is too small to keep it does not.
+func TestFinish(t *testing.T) {
+	plain, gz, m := aheadShard(t, 8<<20)
+	for _, tt := range []struct {
+		cache int64
+		once  bool
+	}{{16 << 20, true}, {1 << 20, false}} {
+		src := newSource(gz)
+		z := NewReaderAt(Gzip, FromReaderAt(src), int64(len(gz)), m,
+			ReaderAtOptions{Workers: 1, Cache: NewCache(tt.cache)})
+		order := rand.New(rand.NewPCG(1, 1)).Perm(len(plain) / 10_000)
+		p := make([]byte, 10_000)
+		for _, i := range order {
+			if _, err := z.ReadAt(t.Context(), p, int64(i)*10_000); err != nil {
+				t.Fatal(err)
+			}
+			same(t, p, plain[i*10_000:][:len(p)])
+		}
+		z.Close()
+		// Input is read in blocks, also after the end of a stretch.
+		if got, all := src.n.Load(), int64(len(gz)); (got < all*3/2) != tt.once {
+			t.Errorf("with %d bytes of cache, %d bytes were decoded, the shard has %d", tt.cache, got, all)
 		}
 	}
 }
@@ -55,11 +88,13 @@ func TestReadAheadWaste(t *testing.T) {
 			}
 		}
 		z.ahead.running.Wait()
-		z.Close()
 		last := int64(0)
-		for off, data := range z.cache.pieces.All() {
-			last = max(last, off+int64(len(data)))
+		for _, pieces := range []*lru.Cache[cacheKey, *cached]{z.cache.unread, z.cache.read} {
+			for key, piece := range pieces.All() {
+				last = max(last, key.off+int64(len(piece.data)))
+			}
 		}
+		z.Close()
 		waste := last - int64(stop)
 		if waste > max(int64(stop)/aheadShare, aheadSoon)+passPiece || waste > 2*aheadOfWorker+passPiece {
 			t.Errorf("stopped at %d MiB: %d bytes decoded after it", stop>>20, waste)
@@ -121,7 +156,7 @@ func TestReadAheadRandom(t *testing.T) {
 	var read [3]int64
 	for workers := 1; workers <= 2; workers++ {
 		src := newSource(gz)
-		o := ReaderAtOptions{Workers: workers, CacheBytes: 1 << 20}
+		o := ReaderAtOptions{Workers: workers, Cache: NewCache(1 << 20)}
 		z := NewReaderAt(Gzip, FromReaderAt(src), int64(len(gz)), m, o)
 		r := rand.New(rand.NewPCG(1, 1))
 		p := make([]byte, 100_000)

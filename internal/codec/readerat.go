@@ -2,13 +2,11 @@ package codec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"math"
 	"runtime"
-	"slices"
 	"sort"
 	"sync"
 )
@@ -31,8 +29,8 @@ const cursorReach = 128 << 10
 
 // ReaderAtOptions configures NewReaderAt.
 type ReaderAtOptions struct {
-	CacheBytes int64 // memory for decoded pieces; 0 means 32 MiB
-	Workers    int   // parallel decoders for a sequential reader; 0 means GOMAXPROCS
+	Cache   *Cache // for decoded pieces; nil means one of its own, of 32 MiB
+	Workers int    // parallel decoders for a sequential reader; 0 means GOMAXPROCS
 }
 
 // ReaderAt reads the plain bytes of a compressed shard at any offset. It is safe for concurrent use.
@@ -57,27 +55,14 @@ type ReaderAt struct {
 	awaited map[int64]int // number of reads that wait for each plain offset
 	cursors []*cursor     // least recently used first; package lru does not fit, because they are found by position
 	history int64         // history limit of new decoders: smallHistory, or maxHistory once one has needed more
-	cache   *cache
-}
-
-// cursor is a decoder somewhere in the shard. The goroutine that has set busy owns the decoder; the other fields are
-// guarded by ReaderAt.mu.
-type cursor struct {
-	decoder decoder
-	in      sourceReader // input of the decoder; its ctx is that of the read or of decoding ahead
-	history int64        // history limit of the decoder
-	busy    bool
-	from    int64 // its plain offset
-	to      int64 // its plain offset when it will be no longer busy
-	far     bool  // it decodes ahead, which takes longer than a read
-	begun   int64 // plain offset of the checkpoint where it was started
+	cache   *Cache
 }
 
 // NewReaderAt returns a reader of the shard of size compressed bytes in src, with its map. If the map has no Points,
 // every read starts decoding at the first byte. The ReaderAt must be closed.
 func NewReaderAt(f Format, src Source, size int64, m Map, o ReaderAtOptions) *ReaderAt {
-	if o.CacheBytes <= 0 {
-		o.CacheBytes = 32 << 20
+	if o.Cache == nil {
+		o.Cache = NewCache(32 << 20)
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -89,22 +74,26 @@ func NewReaderAt(f Format, src Source, size int64, m Map, o ReaderAtOptions) *Re
 	if m.Piece <= 0 || m.Piece > maxPiece {
 		z.m.Piece, z.sums = passPiece, false
 	}
-	z.cache = newCache(o.CacheBytes)
+	z.cache = o.Cache
 	z.ahead.workers = o.Workers
 	z.ahead.ctx, z.ahead.stop = context.WithCancel(context.Background())
 	z.moved.L, z.awaited = &z.mu, make(map[int64]int)
 	return z
 }
 
-// Close ends decoding ahead, and waits for it. z can still be read.
+// Close ends decoding ahead, waits for it, and removes the pieces from the cache. z can still be read.
 func (z *ReaderAt) Close() error {
 	z.mu.Lock()
 	z.ahead.workers = 0
 	z.mu.Unlock()
 	z.ahead.stop()
 	z.ahead.running.Wait()
+	z.cache.drop(z)
 	return nil
 }
+
+// piece returns the key of a piece in the cache.
+func (z *ReaderAt) piece(off int64) cacheKey { return cacheKey{z, off} }
 
 // ReadAt reads like [io.ReaderAt]. When ctx ends, a read that has to decode or to wait returns its cause. Errors are
 // not remembered: the next read tries again.
@@ -132,11 +121,10 @@ func (z *ReaderAt) read(ctx context.Context, p []byte, off int64) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		if data := z.cache.get(want.off); int64(len(data)) > at-want.off {
-			m := copy(p[n:], data[at-want.off:])
+		if m, length := z.cache.copy(z.piece(want.off), at-want.off, p[n:]); m > 0 {
 			z.follow(at, at+int64(m))
 			n, tries = n+m, 0
-		} else if len(data) > 0 && want.open {
+		} else if length > 0 && want.open {
 			return n, io.EOF // this is the last piece, and it is short
 		} else if tries == maxTries {
 			return n, errOrder(at)
@@ -235,88 +223,6 @@ func errOrder(at int64) error {
 	return fmt.Errorf("plain byte %d: %w: checkpoints out of order", at, ErrDamaged)
 }
 
-// borrow makes a cursor at or before a piece busy and returns it: the nearest, or one started at a checkpoint. It
-// returns nil if the nearest is busy, or if a new one is needed and all are busy; the caller must then wait.
-func (z *ReaderAt) borrow(ctx context.Context, want extent) (*cursor, error) {
-	var best *cursor
-	for _, c := range z.cursors {
-		if c.far && c.to <= want.off {
-			continue // waiting for it would take longer than a new start
-		}
-		if want.point.Out-cursorReach <= c.to && c.from <= want.off && (best == nil || best.to < c.to) {
-			best = c
-		}
-	}
-	if best != nil && best.busy {
-		return nil, nil
-	}
-	if best == nil {
-		if best = z.spare(); best == nil {
-			return nil, nil
-		}
-		if err := z.start(ctx, best, want.point); err != nil {
-			return nil, err
-		}
-	}
-	best.busy, best.to, best.in.ctx = true, want.end, ctx
-	return best, nil
-}
-
-// spare returns a cursor for a new place: a new one, or the one idle for longest, or nil if all are busy.
-func (z *ReaderAt) spare() *cursor {
-	most := z.format.row().decoders
-	if z.history > smallHistory {
-		most = 1
-	}
-	if len(z.cursors) < most {
-		c := new(cursor)
-		z.cursors = append(z.cursors, c)
-		return c
-	}
-	for _, c := range z.cursors {
-		if !c.busy {
-			return c
-		}
-	}
-	return nil
-}
-
-// needsMore reports whether c failed with err because of the history limit of its decoder, and raises the limit for new
-// decoders.
-func (z *ReaderAt) needsMore(c *cursor, err error) bool {
-	if !errors.Is(err, errHistory) || c.history == maxHistory {
-		return false
-	}
-	if z.history < maxHistory {
-		z.history = maxHistory
-		z.cursors = slices.DeleteFunc(z.cursors, func(c *cursor) bool { return !c.busy })
-	}
-	return true
-}
-
-// start moves a cursor to a checkpoint.
-func (z *ReaderAt) start(ctx context.Context, c *cursor, point Checkpoint) error {
-	err := func() (err error) {
-		if c.decoder == nil {
-			if c.decoder, err = newDecoder(z.format, z.history, nil); err != nil {
-				return err
-			}
-			c.history = z.history
-		}
-		if point.Window, err = z.unpack.window(point.Window); err != nil {
-			return err
-		}
-		c.in = sourceReader{ctx: ctx, src: z.src, off: point.In, size: z.size}
-		return c.decoder.start(&c.in, point)
-	}()
-	if err != nil {
-		z.remove(c)
-		return fmt.Errorf("plain byte %d: %w", point.Out, err)
-	}
-	c.from, c.begun = point.Out, point.Out
-	return nil
-}
-
 // decode moves c, which is busy, to the end of a piece, caches the pieces on the way, and makes c idle. It unlocks mu
 // while it works; when it returns nil, the piece is cached.
 func (z *ReaderAt) decode(c *cursor, want extent) error {
@@ -325,6 +231,9 @@ func (z *ReaderAt) decode(c *cursor, want extent) error {
 	if err != nil || !whole {
 		z.remove(c)
 		return err
+	}
+	if z.finish(c, want) {
+		return nil
 	}
 	c.busy, c.far = false, false
 	z.remove(c)
@@ -351,7 +260,7 @@ func (z *ReaderAt) advance(c *cursor, want extent) (whole bool, err error) {
 			return false, err
 		}
 		if c.from == p.off && sound == nil {
-			z.cache.put(p.off, buf[:n])
+			z.cache.put(z.piece(p.off), buf[:n])
 		}
 		z.come(c.from, c.from+int64(n))
 		c.from += int64(n)
@@ -387,10 +296,4 @@ func (z *ReaderAt) fill(c *cursor, p extent, buf []byte) (int, error) {
 		return n, nil
 	}
 	return 0, io.EOF
-}
-
-// remove removes c from z.cursors.
-func (z *ReaderAt) remove(c *cursor) {
-	i := slices.Index(z.cursors, c)
-	z.cursors = slices.Delete(z.cursors, i, i+1)
 }

@@ -158,7 +158,7 @@ func TestReadAtOnce(t *testing.T) {
 		running.Go(func() { readRandom(t, z, plain, 10, uint64(i)) })
 	}
 	running.Wait()
-	if got := z.cache.pieces.Cost(); len(z.cursors) > maxDecoders || got > z.cache.pieces.Budget() {
+	if got := z.cache.unread.Cost(); len(z.cursors) > maxDecoders || got > z.cache.budget() {
 		t.Errorf("%d cursors, %d bytes cached", len(z.cursors), got)
 	}
 }

@@ -48,6 +48,9 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	return e.value, true
 }
 
+// Has reports whether there is a value for a key, without marking it as used.
+func (c *Cache[K, V]) Has(key K) bool { return c.entries[key] != nil }
+
 // Add adds a value, marks it as used and evicts others until all are within the budget. A value that alone costs more
 // than the budget is kept alone. The earlier value of the key, if there is one, is evicted.
 func (c *Cache[K, V]) Add(key K, value V) {
@@ -77,6 +80,15 @@ func (c *Cache[K, V]) Remove(key K) (value V, ok bool) {
 	}
 	c.drop(e)
 	return e.value, true
+}
+
+// RemoveFunc removes the values whose keys gone returns true for. It does not call evicted.
+func (c *Cache[K, V]) RemoveFunc(gone func(K) bool) {
+	for key, e := range c.entries {
+		if gone(key) {
+			c.drop(e)
+		}
+	}
 }
 
 // Clear removes all values. It does not call evicted.

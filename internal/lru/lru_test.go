@@ -56,6 +56,9 @@ func TestCache(t *testing.T) {
 	c.check([]int{4}, "ccc", "AA")
 	c.Add(5, "e")
 	c.check([]int{5}, "more than the budget")
+	if !c.Has(5) || c.Has(4) {
+		t.Fatal("Has")
+	}
 	c.Add(6, "ffff")
 	c.MakeRoom(6)
 	c.check([]int{6}, "e")
@@ -78,6 +81,8 @@ func TestRemove(t *testing.T) {
 	for range c.All() {
 		break
 	}
+	c.RemoveFunc(func(key int) bool { return key == 3 })
+	c.check([]int{1})
 	c.Clear()
 	c.check(nil)
 	c.Add(4, "d")

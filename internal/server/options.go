@@ -24,6 +24,7 @@ type Options struct {
 
 	IndexFile      string // see shard.Options, as for those below
 	CacheDir       string
+	CacheSize      int64 // bytes of cached index files, and of blocks in memory; 0 means the defaults of package shard
 	NoIndex        bool
 	AllowTruncated bool
 
@@ -45,4 +46,5 @@ const (
 // SetShardOptions sets the fields that configure how a shard is opened.
 func (o *Options) SetShardOptions(s shard.Options) {
 	o.IndexFile, o.CacheDir, o.NoIndex, o.AllowTruncated = s.IndexFile, s.CacheDir, s.NoIndex, s.AllowTruncated
+	o.CacheSize = s.CacheLimit
 }

@@ -18,6 +18,7 @@ type request struct {
 	Scratch        text
 	IndexFile      text
 	CacheDir       text
+	CacheSize      int64
 	NoIndex        bool
 	AllowTruncated bool
 	Private        bool
@@ -60,6 +61,7 @@ func newRequest(o Options) request {
 		Scratch:        text(o.Scratch),
 		IndexFile:      text(o.IndexFile),
 		CacheDir:       text(o.CacheDir),
+		CacheSize:      o.CacheSize,
 		NoIndex:        o.NoIndex,
 		AllowTruncated: o.AllowTruncated,
 		Private:        o.Private,
@@ -78,6 +80,7 @@ func (r *request) options() Options {
 		Scratch:        string(r.Scratch),
 		IndexFile:      string(r.IndexFile),
 		CacheDir:       string(r.CacheDir),
+		CacheSize:      r.CacheSize,
 		NoIndex:        r.NoIndex,
 		AllowTruncated: r.AllowTruncated,
 		Private:        r.Private,

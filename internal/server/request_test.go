@@ -18,6 +18,8 @@ func TestRequest(t *testing.T) {
 			f.SetString("a\xff\n\"" + v.Type().Field(i).Name)
 		case reflect.Slice:
 			f.Set(reflect.ValueOf([]string{"a\xff", "", v.Type().Field(i).Name}))
+		case reflect.Int64:
+			f.SetInt(int64(i) + 1)
 		default:
 			t.Fatalf("a field of kind %v", f.Kind())
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
@@ -33,6 +34,7 @@ type server struct {
 	scratch *scratch.Scratch // held
 	place   *os.File         // the directory of the mountpoint, wherever it is moved
 	stray   bool             // a process may still be reading: this one ends without closing anything
+	blocks  *codec.Cache
 }
 
 // Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
@@ -41,7 +43,7 @@ type server struct {
 // working directory.
 func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
-	s := &server{Options: o, ui: u, store: st, link: link}
+	s := &server{Options: o, ui: u, store: st, link: link, blocks: shard.NewBlocks(o.CacheSize)}
 	if s.place, err = os.OpenFile(s.Mountpoint, unix.O_PATH|unix.O_NOFOLLOW, 0); err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	}
 	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions()
-		opened.SpoolDir, opened.CacheBytes = s.scratch.Dir, 4<<20 // about thirty are open at a time
+		opened.SpoolDir = s.scratch.Dir
 		from := name
 		if path, err := store.Path(name); err == nil && !filepath.IsAbs(path) {
 			from = wd + "/" + path // not cleaned: .. after a symbolic link must stay
@@ -194,8 +196,8 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 // shardOptions returns the options to open a shard with.
 func (s *server) shardOptions() shard.Options {
 	return shard.Options{
-		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, NoIndex: s.NoIndex,
-		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail,
+		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, CacheLimit: s.CacheSize, NoIndex: s.NoIndex,
+		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail, Blocks: s.blocks,
 	}
 }
 

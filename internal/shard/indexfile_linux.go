@@ -194,7 +194,7 @@ func (s *Shard) covers(ctx context.Context, f *index.File) error {
 	if f.Cut != "" || mustSpool(f) {
 		return f.Index.Covers(nil, false)
 	}
-	r := codec.NewReaderAt(f.Format, s.object, s.object.Size(), f.Map, codec.ReaderAtOptions{CacheBytes: 1})
+	r := codec.NewReaderAt(f.Format, s.object, s.object.Size(), f.Map, codec.ReaderAtOptions{Cache: codec.NewCache(1)})
 	return errors.Join(f.Index.Covers(store.At(ctx, r), true), r.Close())
 }
 
@@ -286,7 +286,7 @@ func (s *Shard) rebuild(x *index.Index) (*index.File, error) {
 			s.o.Detail("%s: %v", s.Name, err)
 		}
 	case s.o.CacheDir != "":
-		if c, err := openCache(s.o.CacheDir, cacheLimit); err == nil {
+		if c, err := openCache(s.o.CacheDir, s.o.CacheLimit); err == nil {
 			s.keep(c, f)
 			c.Close()
 		}
@@ -314,7 +314,7 @@ func (s *Shard) Forget() {
 	if s.o.CacheDir == "" {
 		return
 	}
-	c, err := openCache(s.o.CacheDir, cacheLimit)
+	c, err := openCache(s.o.CacheDir, s.o.CacheLimit)
 	if err != nil {
 		return
 	}

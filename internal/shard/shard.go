@@ -25,7 +25,8 @@ import (
 
 // Options configures Open. The zero value requires a whole shard and caches no index.
 type Options struct {
-	CacheDir string // directory of cached index files; "" means no cache
+	CacheDir   string // directory of cached index files; "" means no cache
+	CacheLimit int64  // bytes of all cached index files; 0 means 1 GiB
 
 	// IndexFile is the index file to use, instead of those in the cache and beside the shard. It is written if it is
 	// missing or does not fit. "" means to use those others.
@@ -51,7 +52,7 @@ type Options struct {
 	// and Open can then return an error for a damaged one.
 	Patience time.Duration
 
-	CacheBytes int64 // memory for decompressed blocks of a compressed shard; 0 means 32 MiB
+	Blocks *codec.Cache // for decompressed blocks of a compressed shard; nil means one of its own, of 32 MiB
 
 	// SpoolDir is the directory of an unnamed file with the plain bytes of a shard that cannot be decompressed from the
 	// middle; "" means os.TempDir.
@@ -64,7 +65,7 @@ type Options struct {
 	Detail func(format string, args ...any)
 }
 
-// cacheLimit limits the total size of the index files in the cache in bytes: a thousand shards of a million members
+// cacheLimit is the default of Options.CacheLimit: a thousand shards of a million members
 // would take 7 GB, and most of them are never mounted again.
 const cacheLimit = 1 << 30
 
@@ -111,6 +112,9 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	if o.Store == nil {
 		s.o.Store = file.Store{}
 	}
+	if o.CacheLimit == 0 {
+		s.o.CacheLimit = cacheLimit
+	}
 	if o.IndexFile != "" && !o.NoIndex {
 		s.o.Growing = false // else an index that cannot be written would go unnoticed
 	}
@@ -153,7 +157,7 @@ func (s *Shard) openBytes() {
 		s.spool = &spool{s: s}
 		s.plain = s.spool
 	default:
-		o := codec.ReaderAtOptions{CacheBytes: s.o.CacheBytes}
+		o := codec.ReaderAtOptions{Cache: s.o.Blocks}
 		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.file.Map, o)
 		s.plain = s.coded
 	}
@@ -226,6 +230,13 @@ func (s *Shard) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 // DropPages releases the memory of a mapped index. Later lookups read its file again.
 func (s *Shard) DropPages() { s.mapped.drop() }
+
+// Rest releases memory that only the next reads would use: decoders. They take some of it again.
+func (s *Shard) Rest() {
+	if s.coded != nil {
+		s.coded.Rest()
+	}
+}
 
 // WillRead announces that plain bytes will be read soon. It has no effect on a compressed shard, where nearby bytes are
 // decompressed together and cached.

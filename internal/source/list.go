@@ -42,19 +42,12 @@ func (l *List) HasFolders() bool {
 	return l.o.Folder != nil && slices.ContainsFunc(l.names, func(n Name) bool { return n.Kind == Dir })
 }
 
-// bufferedCacheBytes limits the cache of decompressed blocks of each shard when many may be open.
-const bufferedCacheBytes = 4 << 20
-
 // Samples yields the samples of all sources. A source is closed when all its samples are freed, unless its end may
 // still be copied.
 func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
-		o := l.o
-		if l.Buffered {
-			o.Shard.CacheBytes = bufferedCacheBytes
-		}
 		for _, n := range l.names {
-			s, err := Open(ctx, n, o)
+			s, err := Open(ctx, n, l.o)
 			if err != nil {
 				yield(pack.Sample{}, err)
 				return

@@ -20,8 +20,8 @@ import (
 )
 
 // Set is the content of a mount: one shard, whose samples are at the root, or many shards, each with a directory at the
-// root. One of many shards is opened when something in its directory is requested, and closed when it has not been used
-// for a while. A Set is safe for concurrent use.
+// root. One of many shards is opened when something in its directory is requested, and closed when too many others have
+// been used since. A Set is safe for concurrent use.
 //
 // The number of a file consists of the number of its shard, counted from 1, and 43 bits for the number of the file in
 // the shard. A single shard has the number 0.
@@ -38,6 +38,7 @@ type Set struct {
 
 	mu   sync.Mutex               // guards idle and the parts' state
 	idle *lru.Cache[*part, *part] // open and unused
+	warm *lru.Cache[*part, *part] // the last that were used
 	live int                      // number of open parts
 }
 
@@ -52,16 +53,31 @@ type part struct {
 	view    *View
 	err     error
 	users   int
-	end     *time.Timer // closes the view, or clears err
+	retry   *time.Timer // clears err
 }
 
-// Limits for many shards. An open shard takes a file descriptor, a mapping of its index and, if it is compressed,
-// memory for decompressed blocks.
+// limit sets how many shards may be open at a time; there must be none yet.
+func (s *Set) limit(open int64) { s.idle = lru.New(open, nil, func(p, _ *part) { s.close(p) }) }
+
+// Limits for many shards. An open shard takes a file descriptor, a mapping of its index, whose pages are dropped when
+// they are many, and the map of a compressed one. One that is used takes decoders, too. To open a shard again takes longer
+// than to read a sample, so shards stay open as long as the limit of descriptors allows.
 const (
-	maxOpen  = 32
-	maxIdle  = 30 * time.Second
-	maxParts = 1 << (63 - inoBits - 2)
+	maxOpen    = 4096
+	openShare  = 4 // of the descriptors that this process may have
+	maxWarm    = 32
+	retryAfter = 30 * time.Second
+	maxParts   = 1 << (63 - inoBits - 2)
 )
+
+// mostOpen returns how many shards may be open at a time.
+func mostOpen() int64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return maxWarm
+	}
+	return int64(min(max(limit.Cur/openShare, 1), maxOpen))
+}
 
 // One returns the set of one shard, which the caller must close.
 func One(sh *shard.Shard) *Set { return &Set{only: New(sh)} }
@@ -77,9 +93,11 @@ func Many(ctx context.Context, st store.Store, names []string,
 		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
 	}
 	s := &Set{open: open, named: make(map[string]int, len(names))}
-	s.idle = lru.New(maxOpen, nil, func(p, _ *part) {
-		p.end.Stop()
-		s.close(p)
+	s.limit(mostOpen())
+	s.warm = lru.New(maxWarm, nil, func(p, _ *part) {
+		if p.view != nil {
+			p.view.Shard.Rest()
+		}
 	})
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	tried := make(map[string]int) // last number appended to each base name
@@ -134,11 +152,11 @@ func (s *Set) Close() error {
 	s.loading.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.idle.Clear() // a timer may have expired just now
+	s.idle.Clear()
 	var errs []error
 	for _, p := range s.all {
-		if p.end != nil {
-			p.end.Stop()
+		if p.retry != nil {
+			p.retry.Stop()
 		}
 		if p.view != nil {
 			errs = append(errs, s.close(p))
@@ -264,7 +282,6 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 	}
 	if p.users++; p.users == 1 {
 		s.idle.Remove(p)
-		p.end.Stop()
 	}
 	return p.view, nil
 }
@@ -281,7 +298,7 @@ func (s *Set) load(p *part, opening chan struct{}) {
 	p.opening = nil
 	if err != nil {
 		p.err = asShardError(err)
-		p.end = time.AfterFunc(maxIdle, func() {
+		p.retry = time.AfterFunc(retryAfter, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			p.err = nil
@@ -303,16 +320,11 @@ func (s *Set) release(p *part) {
 	}
 }
 
-// rest puts an unused part on the list of those that are closed when there are too many, or after some time. Those in
-// use count, too.
+// rest puts an unused part on the list of those that are closed when there are too many. Those in use count, too.
 func (s *Set) rest(p *part) {
-	p.end = time.AfterFunc(maxIdle, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if _, ok := s.idle.Remove(p); ok {
-			s.close(p)
-		}
-	})
+	if _, ok := s.warm.Get(p); !ok {
+		s.warm.Add(p, p)
+	}
 	s.idle.MakeRoom(int64(s.live - s.idle.Len()))
 	s.idle.Add(p, p)
 }
@@ -321,6 +333,7 @@ func (s *Set) rest(p *part) {
 func (s *Set) close(p *part) error {
 	sh := p.view.Shard
 	p.view = nil
+	s.warm.Remove(p)
 	s.live--
 	return sh.Close()
 }
