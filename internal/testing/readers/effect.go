@@ -35,8 +35,10 @@ func Effects(theirs, ours Reading) []Effect {
 	if theirs.Members != nil {
 		theirs.Samples = grouped(theirs.Members)
 	}
+	if ours.Err != "" {
+		return []Effect{Silent} // what is after the damage cannot be compared
+	}
 	effects := make(map[Effect]bool)
-	effects[Silent] = ours.Err != ""
 	if len(theirs.Samples) == 0 && len(ours.Samples) > 0 {
 		effects[NoSamples] = true
 	} else {

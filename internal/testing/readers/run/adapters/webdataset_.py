@@ -1,4 +1,5 @@
-"""WebDataset: webdataset_.py SOURCES [cache|decode|wids]."""
+"""WebDataset: webdataset_.py SOURCES [cache|decode]. The cache is for remote shards, here gs://bucket/PATH, of which only the
+transport is replaced."""
 import os
 import sys
 
@@ -14,6 +15,8 @@ def read(files):
     if mode == "cache":
         os.mkdir("cache")
         options["cache_dir"] = "cache"
+        sys.modules["webdataset.gopen"].gopen_schemes["gs"] = lambda url, *_: open(url[len("gs://bucket/"):], "rb")
+        files = ["gs://bucket/" + name for name in files]
     dataset = webdataset.WebDataset(files[0] if len(files) == 1 else files, **options)
     if mode == "decode":
         raw = []
