@@ -12,7 +12,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -175,16 +174,4 @@ func last(text []byte, n int) []byte { return text[max(0, len(text)-n):] }
 // brief describes a reading.
 func brief(r readers.Reading) string {
 	return fmt.Sprintf("%d samples, %d members, %q", len(r.Samples), len(r.Members), r.Err)
-}
-
-// command returns the command that runs a program of a Python in sources.
-func command(python, script string, args ...string) (*exec.Cmd, error) {
-	if _, err := os.Stat(python); err != nil {
-		return nil, err
-	}
-	script, err := filepath.Abs(filepath.Join("internal/testing/readers/run/adapters", script))
-	if err != nil {
-		return nil, err
-	}
-	return exec.Command(python, append([]string{"-W", "ignore", script}, args...)...), nil
 }

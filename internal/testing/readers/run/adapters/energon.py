@@ -1,6 +1,7 @@
 """Megatron-Energon: energon.py SOURCES [mount]. A dataset is prepared as by `energon prepare`, and then read as its loader reads
-it, or by name as its store and its mount do. Of its modules only those that read tars and indexes are run; paths and YAML, for
+it, or listed and opened as the kernel does in its mount. Of its modules only those that read tars and indexes are run; paths and YAML, for
 which it needs packages of others, are replaced."""
+import errno
 import importlib
 import json
 import os
@@ -64,6 +65,25 @@ readers = importlib.import_module("megatron.energon.flavors.webdataset.itar_read
 structs = importlib.import_module("megatron.energon.flavors.webdataset.structs")
 
 
+class Stand:
+    """A class of its cache that is not used."""
+
+    def __class_getitem__(cls, _):
+        return cls
+
+
+if mount:
+    module("megatron.energon.cache")
+    module("megatron.energon.tools")
+    module("megatron.energon.cache.base", FileStore=Stand, FileStoreDecoder=None, FileStoreWrapper=Stand)
+    module("megatron.energon.flavors.jsonl")
+    module("megatron.energon.flavors.jsonl.ijsonl_reader", IJsonlReader=type("IJsonlReader", (), {}))
+    sys.modules["megatron.energon.media.metadata"].MediaMetadataBase = None
+    sys.modules["megatron.energon.media.metadata"].deserialize_media_metadata = None
+    module("mfusepy", FUSE=None, FuseOSError=OSError, Operations=object)
+    tool = importlib.import_module("megatron.energon.tools.mount")
+
+
 def fields(found):
     data = found if isinstance(found, dict) else vars(found)
     return [(k, v) for k, v in data.items() if isinstance(v, bytes)]
@@ -74,10 +94,14 @@ def read(files):
     prepare.WebdatasetPreparator.prepare_dataset(
         base, files, split_parts_ratio=[("train", 1.0)], workers=1, shuffle_seed=None)
     if mount:
-        by_name = readers.SqliteITarEntryReader(base, key_is_full_entryname=True)
-        for name, _, _ in list(by_name.list_all_sample_parts()):
-            content, _ = by_name[name]
-            yield common.member(name, content)
+        served = tool.EnergonFS(base)
+        names = list(served.readdir("/"))[2:]
+        if any("/" in name or len(os.fsencode(name)) > 1024 for name in names):
+            raise OSError(errno.EIO, "ls of the mountpoint")  # by the kernel
+        for name in names:
+            size = served.getattr("/" + name)["st_size"]
+            served.open("/" + name)
+            yield common.member(name, served.read("/" + name, size, 0))
         return
     with open(".nv-meta/.info.json") as f:
         counts = json.load(f)["shard_counts"]
