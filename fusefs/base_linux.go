@@ -111,6 +111,30 @@ func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.R
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
 
+// Lseek finds holes and data. For a shard without holes the kernel need not ask: after one ENOSYS it does not.
+func (b *base) Lseek(cancel <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	e, err := b.set.Use(interrupt{cancel}, view.Ino(in.NodeId))
+	if err != nil {
+		return b.status(err)
+	}
+	defer e.Release()
+	var off int64
+	var seekErr error
+	err = e.View.Wait(interrupt{cancel}, func() bool {
+		if only := b.set.Only(); only != nil && !only.Growing() && !only.Shard.Index.HasHoles() {
+			seekErr = unix.ENOSYS
+		} else {
+			off, seekErr = e.View.Seek(e.Ino, int64(in.Offset), int(in.Whence))
+		}
+		return true
+	})
+	if err == nil {
+		err = seekErr
+	}
+	out.Offset = uint64(off)
+	return b.status(err)
+}
+
 func (b *base) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return b.list(cancel, in, func(e fuse.DirEntry, _ func() view.Attr) bool { return out.AddDirEntry(e) })
 }

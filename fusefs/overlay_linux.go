@@ -174,6 +174,12 @@ func (f *changing) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Statu
 	return f.status(f.tree.Allocate(ino(&in.InHeader), in.Mode, int64(in.Offset), int64(in.Length)))
 }
 
+func (f *changing) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	off, err := f.tree.Seek(ino(&in.InHeader), int64(in.Offset), int(in.Whence))
+	out.Offset = uint64(off)
+	return f.status(err)
+}
+
 func (f *changing) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	st, err := f.tree.Statfs()
 	out.FromStatfsT(&st)

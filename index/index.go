@@ -88,24 +88,6 @@ func (x *Index) Content(row int) (data, size int64) {
 	return x.Offset(row) + int64(x.c.blocks.get(row))*BlockSize, int64(x.c.size.get(row))
 }
 
-// extents returns the stored runs of bytes of the i-th entry with holes.
-func (x *Index) extents(i int) []Extent {
-	c := &x.c
-	at, end := 0, int(c.sparseEnd.get(i))
-	if i > 0 {
-		at = int(c.sparseEnd.get(i - 1))
-	}
-	if at < 0 || at > end || end > c.extentOff.n {
-		x.pages.corrupt()
-		return nil
-	}
-	list := make([]Extent, 0, end-at)
-	for ; at < end; at++ {
-		list = append(list, Extent{int64(c.extentOff.get(at)), int64(c.extentLen.get(at))})
-	}
-	return list
-}
-
 // InSample reports whether the entry in a row is a member of a sample.
 func (x *Index) InSample(row int) bool { return x.c.ext.get(row) != 0 }
 

@@ -12,6 +12,54 @@ type Extent struct{ Off, Len int64 }
 // end returns where the hole after an extent starts.
 func (e Extent) end() int64 { return e.Off + e.Len }
 
+// HasHoles reports whether an entry has holes.
+func (x *Index) HasHoles() bool { return x.c.sparseRow.n > 0 }
+
+// Data returns the first run of stored bytes that ends after off in the content of the entry in a row; false if the
+// rest of the content is a hole. Content without holes is one run.
+func (x *Index) Data(row int, off int64) (Extent, bool) {
+	_, size := x.Content(row)
+	i, ok := x.c.sparseRow.find(uint64(row))
+	if !ok {
+		return Extent{0, size}, off < size
+	}
+	from, to := x.extentRange(i)
+	n := from + sort.Search(to-from, func(k int) bool { return x.extent(from+k).end() > off })
+	if n == to {
+		return Extent{}, false
+	}
+	e := x.extent(n)
+	return e, e.Off >= 0 && off < e.end() && e.end() <= size // else the index file is false
+}
+
+// extents returns the stored runs of bytes of the i-th entry with holes.
+func (x *Index) extents(i int) []Extent {
+	from, to := x.extentRange(i)
+	list := make([]Extent, 0, to-from)
+	for n := from; n < to; n++ {
+		list = append(list, x.extent(n))
+	}
+	return list
+}
+
+// extent returns the n-th of the stored runs of all entries with holes.
+func (x *Index) extent(n int) Extent {
+	return Extent{int64(x.c.extentOff.get(n)), int64(x.c.extentLen.get(n))}
+}
+
+// extentRange returns the numbers of the stored runs of the i-th entry with holes: from to to-1.
+func (x *Index) extentRange(i int) (from, to int) {
+	to = int(x.c.sparseEnd.get(i))
+	if i > 0 {
+		from = int(x.c.sparseEnd.get(i - 1))
+	}
+	if from < 0 || from > to || to > x.c.extentOff.n {
+		x.pages.corrupt()
+		return 0, 0
+	}
+	return from, to
+}
+
 // newSparseReader returns a reader of the content of a sparse member, which has size bytes with its holes. Extents are
 // ascending; their bytes are in stored one after the other, starting at offset base. The reader keeps extents. It is
 // safe for concurrent use if stored is.

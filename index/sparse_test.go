@@ -345,3 +345,26 @@ func TestSparseReaderHostile(t *testing.T) {
 type errReaderAt struct{ err error }
 
 func (r errReaderAt) ReadAt(p []byte, off int64) (int, error) { return 0, r.err }
+
+// Data finds the stored runs from any offset.
+func TestData(t *testing.T) {
+	plain := slices.Concat(
+		gnuSparse(9, 3, "abc", Extent{2, 2}, Extent{6, 1}), gnuSparse(4, 0, ""), gnuSparse(3, 2, "ab", Extent{1, 2}),
+		rawMember(typeRegular, "a.x", "text"), rawMember(typeRegular, "a.y", ""), make([]byte, 2*BlockSize))
+	x, err := Build(bytes.NewReader(plain), BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !x.HasHoles() {
+		t.Error("it has no holes")
+	}
+	for row, want := range [][]Extent{{{2, 2}, {6, 1}}, nil, {{1, 2}}, {{0, 4}}, nil} {
+		_, size := x.Content(row)
+		for off := range size + 2 {
+			i := slices.IndexFunc(want, func(e Extent) bool { return e.end() > off })
+			if e, ok := x.Data(row, off); ok != (i >= 0) || ok && e != want[i] {
+				t.Errorf("row %d from %d: %v, %v, want %v", row, off, e, ok, want)
+			}
+		}
+	}
+}

@@ -2,14 +2,15 @@ package overlay
 
 import (
 	"context"
-	"io"
 	"os"
 	"path"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/view"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // copied is a copy of a file of the shard under a temporary name in the work directory.
@@ -42,9 +43,11 @@ func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	}
 	c.file = os.NewFile(uintptr(fd), c.temp)
 	if content {
-		_, err = io.Copy(c.file, io.NewSectionReader(readerAt(func(p []byte, off int64) (int, error) {
+		content := readerAt(func(p []byte, off int64) (int, error) {
 			return t.view.ReadAt(context.Background(), ino, p, off)
-		}), 0, a.Size))
+		})
+		data := func(off int64) (index.Extent, bool) { return t.view.Data(ino, off) }
+		err = pack.CopyData(c.file, content, a.Size, data)
 	}
 	var st unix.Stat_t
 	if err == nil {

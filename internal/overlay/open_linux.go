@@ -222,6 +222,21 @@ func (t *Tree) Allocate(ino view.Ino, mode uint32, off, size int64) error {
 	return ignoringEINTR(func() error { return unix.Fallocate(int(f.Fd()), mode, off, size) })
 }
 
+// Seek is lseek(2) with SEEK_DATA or SEEK_HOLE on an open file.
+func (t *Tree) Seek(ino view.Ino, off int64, whence int) (int64, error) {
+	t.mu.RLock()
+	n := t.nodes[ino]
+	t.mu.RUnlock()
+	if n == nil {
+		return t.view.Seek(ino, off, whence)
+	}
+	f, err := t.openedFile(n)
+	if err != nil {
+		return 0, err
+	}
+	return unix.Seek(int(f.Fd()), off, whence) // nothing else depends on the file's position
+}
+
 func ignoringEINTR(f func() error) error {
 	for {
 		if err := f(); err != unix.EINTR {

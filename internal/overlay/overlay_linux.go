@@ -137,6 +137,9 @@ func (o *Overlay) read(dir pack.Dir, opaque bool, moved map[index.Dir]bool) (pac
 	x := o.Shard.Index
 	dir.Untouched = false
 	dir, err = o.readEntries(dir, entries, lowerDir{dir: x.DirOf(dir.Sample.Number), ok: true, opaque: opaque}, moved)
+	if err == nil {
+		err = o.findUnchanged(&dir)
+	}
 	if err != nil || opaque {
 		return dir, err
 	}
@@ -147,6 +150,30 @@ func (o *Overlay) read(dir pack.Dir, opaque bool, moved map[index.Dir]bool) (pac
 	unchanged := pack.MemberFiles(x, *dir.Sample, func(name string) bool { return !hidden[name] })
 	dir.Files = append(dir.Files, unchanged...)
 	return dir, nil
+}
+
+// findUnchanged marks the files of a sample's directory that are in the upper tree, but have the size, the time in whole
+// seconds and the bytes of their member, as a file has that was only opened for writing.
+func (o *Overlay) findUnchanged(dir *pack.Dir) error {
+	x := o.Shard.Index
+	members := make(map[string]pack.DirFile)
+	for _, m := range pack.MemberFiles(x, *dir.Sample, func(string) bool { return len(dir.Files) > 0 }) {
+		members[m.Name] = m
+	}
+	for i, file := range dir.Files {
+		m, ok := members[file.Name]
+		if !ok || !file.Mode.IsRegular() || m.Size != file.Size || m.ModTime.Unix() != file.ModTime.Unix() {
+			continue
+		}
+		same, err := pack.SameContent(pack.Base{Index: x, Plain: o.Shard.Bytes()}, m.Row, file)
+		if err != nil {
+			return err
+		}
+		if same {
+			dir.Files[i] = m
+		}
+	}
+	return nil
 }
 
 // added reads a directory of the upper tree that is not one of the shard.

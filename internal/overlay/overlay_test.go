@@ -47,7 +47,7 @@ func TestChanges(t *testing.T) {
 		}, "M a/sample.x"},
 		{"file renamed", func(h *hand) { h.mv("a/sample.x", "a/sample.z") }, "A a/sample.z,D a/sample.x"},
 		{"file to another sample", func(h *hand) { h.mv("a/sample.x", "b/sample.y") }, "D a/sample.x,A b/sample.y"},
-		{"file away and back", func(h *hand) { h.mv("a/sample.x", "a/t"); h.mv("a/t", "a/sample.x") }, "M a/sample.x"},
+		{"file away and back", func(h *hand) { h.mv("a/sample.x", "a/t"); h.mv("a/t", "a/sample.x") }, ""},
 		{"added and deleted", func(h *hand) { h.write("a/t", ""); h.rm("a/t") }, ""},
 		{"key changed", func(h *hand) { h.write("b/__key__", "other") }, "M b/__key__"},
 		{"directory for a file", func(h *hand) {

@@ -230,8 +230,9 @@ func (v *View) Attr(ino Ino) Attr {
 	case kindSource:
 		a.Size, a.Mtime = int64(len(v.Shard.Name)), x.ModTime(x.Sample(row).Start)
 	case kindMember:
-		_, a.Size = x.Content(row)
-		a.Mtime = x.ModTime(row)
+		var data int64
+		data, a.Size = x.Content(row)
+		a.Mtime, a.Blocks = x.ModTime(row), (x.Offset(row+1)-data)/512 // holes are not stored
 	default:
 		d, _ := ino.Dir()
 		a.Mode, a.Nlink, a.Mtime = unix.S_IFDIR|0o755, v.DirLinks(d), v.made
@@ -239,7 +240,9 @@ func (v *View) Attr(ino Ino) Attr {
 			a.Mtime = x.ModTime(x.Sample(number).Start)
 		}
 	}
-	a.Blocks = (a.Size + 511) / 512
+	if ino.kind() != kindMember {
+		a.Blocks = (a.Size + 511) / 512
+	}
 	a.Atime, a.Ctime = a.Mtime, a.Mtime
 	return a
 }
@@ -277,6 +280,34 @@ func (v *View) ReadAt(ctx context.Context, ino Ino, p []byte, off int64) (n int,
 		err = nil
 	}
 	return n, shardError(ctx, err)
+}
+
+// Data returns the first run of bytes that ends after off in a file and is not a hole; false if the rest is a hole.
+func (v *View) Data(ino Ino, off int64) (index.Extent, bool) {
+	if ino.kind() == kindMember {
+		return v.Shard.Index.Data(ino.row(), off)
+	}
+	size := v.Attr(ino).Size
+	return index.Extent{Len: size}, off < size
+}
+
+// Seek is lseek(2) with SEEK_DATA or SEEK_HOLE. The error is that of the system call.
+func (v *View) Seek(ino Ino, off int64, whence int) (int64, error) {
+	if size := v.Attr(ino).Size; off < 0 || off >= size {
+		return 0, unix.ENXIO
+	}
+	data, ok := v.Data(ino, off)
+	switch {
+	case whence == unix.SEEK_DATA && ok:
+		return max(off, data.Off), nil
+	case whence == unix.SEEK_DATA:
+		return 0, unix.ENXIO
+	case whence != unix.SEEK_HOLE:
+		return 0, unix.EINVAL
+	case ok && data.Off <= off:
+		return data.Off + data.Len, nil
+	}
+	return off, nil
 }
 
 func (v *View) open(ino Ino, r *shardReader) (io.ReaderAt, error) {

@@ -64,7 +64,7 @@ func (p *copiedPlace) Prepare(context.Context, int) (dir string, err error) {
 	if err := p.Free(); err != nil { // the copy of the previous attempt
 		return "", err
 	}
-	if p.dir, err = p.copies.extract(p.base.Index, p.base.Plain, p.source, p.sample); err != nil {
+	if p.dir, err = p.copies.extract(p.base, p.source, p.sample); err != nil {
 		return "", err
 	}
 	return p.dir.dir, nil

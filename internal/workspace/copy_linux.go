@@ -3,14 +3,12 @@ package workspace
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -36,7 +34,7 @@ func newExtractor(dir string) (*extractor, error) {
 type sampleDir struct {
 	dir    string // directory with the sample's files
 	root   string // directory that remove removes; dir is in it
-	index  *index.Index
+	base   pack.Base
 	sample index.Sample
 	files  map[string]identity // identities of the files as they were written
 	opened *os.Root            // root, once state was called, until remove
@@ -52,17 +50,17 @@ type identity struct {
 	row          int
 }
 
-// extract copies one sample of the shard with index x and plain bytes. Source is the content of __source__.
-func (e *extractor) extract(x *index.Index, plain io.ReaderAt, source string, sample index.Sample) (*sampleDir, error) {
+// extract copies one sample of a shard. Source is the content of __source__.
+func (e *extractor) extract(b pack.Base, source string, sample index.Sample) (*sampleDir, error) {
 	root := filepath.Join(e.dir, strconv.Itoa(sample.Number))
-	d := &sampleDir{dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, index: x, sample: sample}
-	if err := d.fill(plain, source); err != nil {
+	d := &sampleDir{dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, base: b, sample: sample}
+	if err := d.fill(source); err != nil {
 		return nil, errors.Join(err, d.remove())
 	}
 	return d, nil
 }
 
-func (d *sampleDir) fill(plain io.ReaderAt, source string) error {
+func (d *sampleDir) fill(source string) error {
 	opened, err := d.make()
 	if err != nil {
 		return err
@@ -70,31 +68,35 @@ func (d *sampleDir) fill(plain io.ReaderAt, source string) error {
 	defer opened.Close()
 	dir := int(opened.Fd())
 	d.files = make(map[string]identity, d.sample.End-d.sample.Start+2)
-	mtime := d.index.ModTime(d.sample.Start)
-	write := func(name string, row int, mtime time.Time, r io.Reader, size int64) error {
-		id, err := writeFile(dir, name, mtime, r, size)
+	mtime := d.base.Index.ModTime(d.sample.Start)
+	write := func(name string, row int, mtime time.Time, fill func(f *os.File) error) error {
+		id, err := writeFile(dir, name, mtime, fill)
 		id.row = row
 		d.files[name] = id
 		return err
 	}
-	writeText := func(name, text string) error {
-		return write(name, pack.Changed, mtime, strings.NewReader(text), int64(len(text)))
-	}
-	if err := writeText(index.KeyFile, d.sample.Key); err != nil {
-		return err
-	}
-	if err := writeText(index.SourceFile, source); err != nil {
-		return err
-	}
-	for row := d.sample.Start; row < d.sample.End; row++ {
-		if !d.index.InSample(row) {
-			continue
-		}
-		content, err := d.index.Open(row, plain)
+	for name, text := range map[string]string{index.KeyFile: d.sample.Key, index.SourceFile: source} {
+		err := write(name, pack.Changed, mtime, func(f *os.File) error {
+			_, err := f.WriteString(text)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if err := write(d.index.FileName(row), row, d.index.ModTime(row), content, content.Size()); err != nil {
+	}
+	for row := d.sample.Start; row < d.sample.End; row++ {
+		if !d.base.Index.InSample(row) {
+			continue
+		}
+		content, err := d.base.Index.Open(row, d.base.Plain)
+		if err != nil {
+			return err
+		}
+		err = write(d.base.Index.FileName(row), row, d.base.Index.ModTime(row), func(f *os.File) error {
+			data := func(off int64) (index.Extent, bool) { return d.base.Index.Data(row, off) }
+			return pack.CopyData(f, content, content.Size(), data)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -117,18 +119,16 @@ func (d *sampleDir) make() (*os.File, error) {
 	return root.Open(d.sample.Path)
 }
 
-// writeFile writes one file into a directory.
-func writeFile(dir int, name string, mtime time.Time, r io.Reader, size int64) (identity, error) {
+// writeFile makes a file in a directory, whose content fill writes.
+func writeFile(dir int, name string, mtime time.Time, fill func(f *os.File) error) (identity, error) {
 	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return identity{}, fmt.Errorf("%s: %w", name, err)
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	if n, err := io.Copy(f, r); err != nil {
-		return identity{}, err
-	} else if n < size {
-		return identity{}, fmt.Errorf("%s: %w", name, io.ErrUnexpectedEOF)
+	if err := fill(f); err != nil {
+		return identity{}, fmt.Errorf("%s: %w", name, err)
 	}
 	ts, err := unix.TimeToTimespec(mtime)
 	if err != nil {
@@ -169,12 +169,14 @@ func (d *sampleDir) state() (pack.Dir, bool, error) {
 			if err != nil {
 				return dir, false, err
 			}
-			is := identityOf(info)
-			is.row = was.row
-			if is == was {
-				if was.row == pack.Changed {
-					continue // KeyFile or SourceFile
-				}
+			unchanged, err := d.isUnchanged(file, was, identityOf(info))
+			if err != nil {
+				return dir, false, err
+			}
+			if unchanged && was.row == pack.Changed {
+				continue // KeyFile or SourceFile
+			}
+			if unchanged {
 				file.Row, file.Open = was.row, nil
 			}
 		}
@@ -185,6 +187,20 @@ func (d *sampleDir) state() (pack.Dir, bool, error) {
 		scratch.GrantAll(d.opened, ".")
 	}
 	return dir, true, nil
+}
+
+// isUnchanged reports whether a file is still as it was written: it was not touched, or it has the size, the time in
+// whole seconds and the bytes of its member, as a file has that was only opened for writing.
+func (d *sampleDir) isUnchanged(file pack.DirFile, was, is identity) (bool, error) {
+	is.row = was.row
+	if is == was {
+		return true, nil
+	}
+	if was.row == pack.Changed || !file.Mode.IsRegular() || is.size != was.size || is.mtime.Sec != was.mtime.Sec {
+		return false, nil
+	}
+	scratch.Grant(d.opened, path.Join(d.sample.Path, file.Name))
+	return pack.SameContent(d.base, was.row, file)
 }
 
 // read reads the sample's directory. If a symbolic link has replaced it or a directory above it, the sample counts as

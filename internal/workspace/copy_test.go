@@ -10,10 +10,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/pack"
 )
+
+func baseOf(t *testing.T, sh *shard.Shard) pack.Base {
+	return pack.Base{Index: sh.Index, Plain: sh.Reader(t.Context())}
+}
 
 // The state of a sampleDir shows what a command has changed.
 func TestExtract(t *testing.T) {
@@ -50,7 +55,12 @@ func TestExtract(t *testing.T) {
 			shardtest.Check(t, os.WriteFile(in(d, "t"), []byte("k/k.x"), 0o644))
 			shardtest.Check(t, os.Chtimes(in(d, "t"), st.ModTime(), st.ModTime()))
 			shardtest.Check(t, os.Rename(in(d, "t"), in(d, "sample.x")))
-		}, "k/k/sample.x:-1 k/k/sample.y:1"},
+		}, "k/k/sample.x:0 k/k/sample.y:1"},
+		{"opened for writing", func(t *testing.T, d *sampleDir) {
+			f, err := os.OpenFile(in(d, "sample.x"), os.O_RDWR|os.O_APPEND, 0)
+			shardtest.Check(t, err)
+			shardtest.Check(t, f.Close())
+		}, "k/k/sample.x:0 k/k/sample.y:1"},
 		{"changed places", func(t *testing.T, d *sampleDir) {
 			shardtest.Check(t, os.Rename(in(d, "sample.x"), in(d, "t")))
 			shardtest.Check(t, os.Rename(in(d, "sample.y"), in(d, "sample.x")))
@@ -80,7 +90,7 @@ func TestExtract(t *testing.T) {
 			if os.Geteuid() != 0 {
 				shardtest.Check(t, os.Chmod(in(d, "1"), 0o500)) // else it could not be read
 			}
-		}, "k/k/1/2/sample.x:-1 k/k/sample.x:-1 k/k/sample.y:1"},
+		}, "k/k/1/2/sample.x:-1 k/k/sample.x:0 k/k/sample.y:1"},
 		{"links", func(t *testing.T, d *sampleDir) {
 			shardtest.Check(t, os.Symlink("/", in(d, "root")))
 			shardtest.Check(t, os.Remove(in(d, "sample.x")))
@@ -117,7 +127,7 @@ func TestExtract(t *testing.T) {
 			temp := t.TempDir()
 			e, err := newExtractor(temp)
 			shardtest.Check(t, err)
-			d, err := e.extract(sh.Index, sh.Reader(t.Context()), "the source", sh.Index.Sample(0))
+			d, err := e.extract(baseOf(t, sh), "the source", sh.Index.Sample(0))
 			shardtest.Check(t, err)
 			if b, err := os.ReadFile(in(d, "__source__")); err != nil || string(b) != "the source" {
 				t.Errorf("__source__ holds %q, %v", b, err)
@@ -154,7 +164,8 @@ func TestExtractFails(t *testing.T) {
 	temp := t.TempDir()
 	e, err := newExtractor(temp)
 	shardtest.Check(t, err)
-	if _, err := e.extract(sh.Index, strings.NewReader(strings.Repeat("x", 600)), "", sh.Index.Sample(0)); err == nil {
+	short := pack.Base{Index: sh.Index, Plain: strings.NewReader(strings.Repeat("x", 600))}
+	if _, err := e.extract(short, "", sh.Index.Sample(0)); err == nil {
 		t.Error("a sample was extracted from a shard that is too short")
 	}
 	if left, err := os.ReadDir(filepath.Join(temp, "samples")); err != nil || len(left) > 0 {
@@ -168,7 +179,7 @@ func TestExtractFails(t *testing.T) {
 	defer unix.Unmount(full, 0)
 	e, err = newExtractor(full)
 	shardtest.Check(t, err)
-	_, err = e.extract(sh.Index, sh.Reader(t.Context()), "", sh.Index.Sample(0))
+	_, err = e.extract(baseOf(t, sh), "", sh.Index.Sample(0))
 	if err == nil || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("Extract on a full disk: %v", err)
 	}
