@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -78,15 +77,21 @@ shard.`,
 		SilenceErrors:         true,
 		DisableFlagsInUseLine: true,
 		SilenceUsage:          true,
-		Args:                  cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ui.Usagef("no verb: try shardfs help")
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check() },
 	}
+	cobra.AddTemplateFunc("names", flagNames)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &ui.UsageError{Err: err} })
+	root.SetFlagErrorFunc(flagError)
 	g.add(root.PersistentFlags())
 	root.AddCommand(
 		newMount(g), newUmount(g), newRun(g), newPack(g), newStatus(g), newIndex(g), newLs(g), newCat(g), newCheck(g),
@@ -94,9 +99,9 @@ shard.`,
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
-		help.Args = func(cmd *cobra.Command, args []string) error {
+		help.Args = func(_ *cobra.Command, args []string) error {
 			if _, rest, _ := root.Find(args); len(rest) > 0 {
-				return fmt.Errorf("unknown verb %q", rest[0])
+				return unknownVerb(root, rest[0])
 			}
 			return nil
 		}
@@ -107,36 +112,3 @@ shard.`,
 	}
 	return root
 }
-
-// checkArguments makes errors in a verb's arguments usage errors with the usage line as hint.
-func checkArguments(cmd *cobra.Command) {
-	check := cmd.Args
-	if check == nil {
-		return
-	}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return ui.WithHint(&ui.UsageError{Err: err}, "usage: "+cmd.UseLine())
-		}
-		return nil
-	}
-}
-
-// helpTemplate puts the examples last, right above the user's prompt.
-const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
-
-Usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB [flags] [arguments]{{else}}{{.UseLine}}{{end}}
-{{if .HasAvailableSubCommands}}
-Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
-{{end}}{{if .HasAvailableLocalFlags}}
-Flags:
-{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableInheritedFlags}}
-Common flags:
-{{.InheritedFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}
-{{end}}{{if .HasExample}}
-Examples:
-{{.Example}}
-{{end}}`
