@@ -70,6 +70,7 @@ func measures() []measure {
 		{"RunTrue", (*bench).runTrue},
 		{"RunCat", (*bench).runCat},
 		{"RunStart", (*bench).runStart},
+		{"RunProgress", (*bench).runProgress},
 		{"RunWorker", (*bench).runWorker},
 		{"RunConvert", (*bench).runConvert},
 		{"RunScratch", (*bench).runScratch},

@@ -49,6 +49,17 @@ func (s *Sample) Members() []Member {
 // Empty reports whether the sample has no members.
 func (s *Sample) Empty() bool { return !s.whole && len(s.members) == 0 }
 
+// Size returns about how many bytes of tar the sample has.
+func (s *Sample) Size() (n int64) {
+	if s.whole {
+		return s.Base.Index.Offset(s.end) - s.Base.Index.Offset(s.start)
+	}
+	for _, m := range s.members {
+		n += m.File.Size
+	}
+	return n
+}
+
 // rowMembers returns the unchanged members in rows of a shard.
 func rowMembers(x *index.Index, start, end int) (members []Member) {
 	for _, file := range MemberFiles(x, index.Sample{Start: start, End: end}, func(string) bool { return true }) {

@@ -55,9 +55,12 @@ shard is damaged or cut short.`,
 func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 	r := &findings{ui: u}
 	checker := lint.New(r.add)
+	scans := source.ShowScans(u, "check", names)
+	defer scans.Done()
 	var failed []error
 	for _, name := range names {
-		err := checkShard(ctx, r, checker, name, mayBeCut)
+		o := shard.Options{Store: stores(), Progress: scans.Begin(), AllowTruncated: mayBeCut}
+		err := checkShard(ctx, r, checker, name, o)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -84,9 +87,9 @@ func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
 }
 
 // checkShard checks a shard. Damage is a finding, not an error.
-func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name string, mayBeCut bool) error {
+func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name string, o shard.Options) error {
 	shown := store.Redact(name)
-	in, err := source.OpenScan(ctx, name, source.Options{Shard: shard.Options{Store: stores()}, Stdin: os.Stdin})
+	in, err := source.OpenScan(ctx, name, source.Options{Shard: o, Stdin: os.Stdin})
 	if err != nil {
 		return fmt.Errorf("%s: %w", shown, err)
 	}
@@ -108,7 +111,7 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 	case err != nil && (r.err != nil || ctx.Err() != nil || exitStatus(err) != exitDamaged):
 		return fmt.Errorf("%s: %w", shown, err)
 	case err != nil:
-		s.Damaged(err, mayBeCut)
+		s.Damaged(err, o.AllowTruncated)
 	case compressed:
 		firstEnd, trailing := in.Ends()
 		s.Decoded(in.Format.String(), firstEnd, trailing)

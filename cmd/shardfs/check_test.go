@@ -26,7 +26,7 @@ func TestCheckCorpus(t *testing.T) {
 		name := f.File(t, dir)
 		var out bytes.Buffer
 		r := &findings{ui: &ui.UI{Out: &out, Err: io.Discard, JSON: true}}
-		if err := checkShard(context.Background(), r, lint.New(r.add), name, false); err != nil {
+		if err := checkShard(context.Background(), r, lint.New(r.add), name, shard.Options{}); err != nil {
 			t.Errorf("%v", err)
 		}
 		sh, err := shard.Open(context.Background(), name, shard.Options{NoIndex: true, SpoolDir: t.TempDir()})
@@ -74,7 +74,7 @@ func TestCheckChanged(t *testing.T) {
 			return len(p), nil
 		})
 		r := &findings{ui: &ui.UI{Out: out, Err: io.Discard, JSON: true}}
-		err := checkShard(context.Background(), r, lint.New(r.add), name, false)
+		err := checkShard(context.Background(), r, lint.New(r.add), name, shard.Options{})
 		if errors.Is(err, store.ErrChanged) != change || change && exitStatus(err) != exitIO ||
 			r.worst != lint.Warning {
 			t.Errorf("changed: %v; %v, worst finding %v", change, err, r.worst)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -20,12 +23,13 @@ type globals struct {
 }
 
 func (g *globals) add(flags *pflag.FlagSet) {
-	flags.BoolVarP(&g.Quiet, "quiet", "q", false, "print no notes, only warnings and errors")
+	flags.BoolVarP(&g.Quiet, "quiet", "q", false, "print no notes and no progress, only warnings and errors")
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "also print what is done and why")
 	flags.BoolVar(&g.JSON, "json", false, "print results as JSON, one object per line")
 	flags.StringVar(&g.cacheDir, "cache-dir", "", "cache index files in `DIR` (default ~/.cache/shardfs)")
 	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of index files, and of decompressed blocks in memory")
 	flags.StringVar(&g.LogFormat, "log-format", "text", "`FORMAT` of messages: text or json")
+	flags.StringVar(&g.Progress, "progress", "auto", "show progress `WHEN`: auto, always, never, or as json")
 }
 
 // check returns an error for invalid values.
@@ -33,7 +37,19 @@ func (g *globals) check() error {
 	if g.LogFormat != "text" && g.LogFormat != "json" {
 		return ui.Usagef("--log-format: %q is neither text nor json", g.LogFormat)
 	}
+	progress := []string{ui.ProgressAuto, ui.ProgressAlways, ui.ProgressNever, ui.ProgressJSON}
+	if !slices.Contains(progress, g.Progress) {
+		return ui.Usagef("--progress %s: %s", g.Progress, oneOf(progress))
+	}
+	g.Dumb = os.Getenv("TERM") == "" || os.Getenv("TERM") == "dumb" || os.Getenv("CI") != ""
+	g.Out = g.Through(os.Stdout, os.Stdout)
 	return nil
+}
+
+// oneOf returns values as words: "a, b or c".
+func oneOf(values []string) string {
+	last := len(values) - 1
+	return strings.Join(values[:last], ", ") + " or " + values[last]
 }
 
 // size is a number of bytes as a flag; see output.ParseSize.

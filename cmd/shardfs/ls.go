@@ -104,8 +104,14 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, keys []string) error {
 	x := sh.Index
 	row := 0
+	var shown *ui.Progress
+	if o.sha256 {
+		shown = u.StartProgress("reading " + sh.Name)
+		defer shown.Done()
+	}
 	for n := range x.Samples() {
 		s := x.Sample(n)
+		shown.Set(ui.Work{Bytes: x.Offset(s.Start), Size: sh.Plain()})
 		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
 			continue
 		}

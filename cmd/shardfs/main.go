@@ -24,6 +24,7 @@ func run(args []string) int {
 	}
 	ctx, stop := withSignals(context.Background(), ownSignals(g.private))
 	defer stop()
+	defer g.Close()
 	var err error
 	if isMarked(server.Variable) {
 		err = serve(ctx, g.UI)

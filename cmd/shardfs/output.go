@@ -69,7 +69,7 @@ func (o *outputFlags) isFile() bool { return (&output.Options{Name: o.name}).IsF
 // options checks the flags and converts them.
 func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	out := output.Options{
-		Name: o.name, Level: o.level, Sidecar: o.writeIndex, Stdout: os.Stdout, Stderr: os.Stderr, UI: u,
+		Name: o.name, Level: o.level, Sidecar: o.writeIndex, Stdout: os.Stdout, Stderr: u.CommandErr(), UI: u,
 		Store: stores(),
 	}
 	switch o.ifExists {

@@ -270,7 +270,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	j = job.Options{
 		Env: os.Environ(), Batch: o.batch, Worker: o.worker,
 		Timeout: o.timeout, Retries: o.retries, OnError: policies[o.onError],
-		Stdout: os.Stdout, Stderr: os.Stderr, Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
+		Stdout: os.Stdout, Stderr: g.CommandErr(), Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
 		Workspace: workspace.Options{
 			Mode: modes[o.workspace], TempDir: o.scratch, Source: o.from.source(),
 			Server: serverCommand(&ui.UI{Quiet: true, LogFormat: g.LogFormat}),

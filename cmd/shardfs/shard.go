@@ -60,7 +60,7 @@ func defaultCacheDir() string {
 
 // source returns the options to open sources with.
 func (f *shardFlags) source() source.Options {
-	return source.Options{Shard: f.options(), Stdin: os.Stdin, Stderr: os.Stderr, UI: f.globals.UI}
+	return source.Options{Shard: f.options(), Stdin: os.Stdin, Stderr: f.globals.CommandErr(), UI: f.globals.UI}
 }
 
 // shardsAndKeys is the help on arguments that are shards and then keys.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/output"
@@ -35,6 +36,9 @@ type run struct {
 	printed  int64                // bytes of the commands' standard output
 	cut      error                // joined Cut errors of all sources
 	read     []source.Witness     // of all sources that were opened
+	stdout   io.Writer            // to Stdout
+	shown    *ui.Progress         // nil: no progress is shown
+	total    *source.Total
 }
 
 // progress is how far a run has come. It is part of checkpoints.
@@ -70,7 +74,8 @@ func Run(ctx context.Context, sources []source.Name, o Options) (Summary, error)
 
 // newRun begins a run. The caller must call its method run.
 func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error) {
-	r := &run{Options: o, names: sources, chooser: pack.NewChooser(source.NameOfAll(sources), o.Choice)}
+	r := &run{Options: o, names: sources, total: source.NewTotal(sources)}
+	r.chooser = pack.NewChooser(source.NameOfAll(sources), o.Choice)
 	r.Output.AllowEmpty, r.Failed.AllowEmpty = o.Choice.AllowEmpty, true
 	if !o.Choice.All() {
 		r.Output.Pack.DropOutside = true // such members belong to no sample that was chosen
@@ -154,6 +159,8 @@ func (r *run) confirm(ctx context.Context) error {
 func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 	defer func() { err = errors.Join(err, r.closeSource()) }()
 	defer r.tellRest()
+	r.shown = r.UI.StartProgress("run")
+	defer r.shown.Done()
 	var begun time.Time
 	for i := r.points.source(); i < len(r.names); i++ {
 		if err := r.openSource(ctx, i); err != nil {
@@ -241,6 +248,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
+	r.shown.From(r.progressShown())
 	r.report, err = openReport(r.Report, r.from.Report)
 	return err
 }
@@ -261,6 +269,7 @@ func (r *run) openSource(ctx context.Context, number int) (err error) {
 	}
 	r.cut = errors.Join(r.cut, r.space.Cut)
 	r.read = append(r.read, r.space.Witness)
+	r.total.Opened(number, r.space.Samples)
 	return nil
 }
 

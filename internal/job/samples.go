@@ -31,6 +31,7 @@ func (r *run) runSamples(ctx context.Context) error {
 	if !r.Worker && ui.IsTerminal(r.Stdout) {
 		o.Terminal = r.Stdout
 	}
+	r.stdout = r.UI.Through(pipe.NewWriter(ctx, r.Stdout), r.Stdout)
 	var inputErr error
 	for result, err := range runner.Run(ctx, o, r.jobs(ctx, &inputErr)) {
 		if err == nil {
@@ -52,7 +53,7 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	if err := r.space.Unchanged(ctx); err != nil {
 		return err
 	}
-	n, err := res.Output.WriteTo(pipe.NewWriter(ctx, r.Stdout))
+	n, err := res.Output.WriteTo(r.stdout)
 	if r.printed += n; err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
@@ -117,6 +118,7 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 	if s := t.Before.Sample; s != nil {
 		r.now.BytesIn += t.Base.Index.Offset(s.End) - t.Base.Index.Offset(s.Start)
 	}
+	defer r.show()
 	if err := r.report.add(r.shardField(), t, res); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -49,8 +50,11 @@ func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.For
 	}
 	defer out.Abort()
 	buffered := bufio.NewWriterSize(out, 1<<18)
+	shown := o.UI.StartProgress(fmt.Sprintf("the %s index of %s", f, sh.Name))
+	defer shown.Done()
 	warning, err := indexformat.Export(buffered, f, indexformat.Shard{
-		Index: sh.Index, Plain: sh.Reader(ctx), Size: sh.Plain(), Compressed: sh.Format != codec.Plain,
+		Index: sh.Index, Plain: shownReader{sh.Reader(ctx), shown, sh.Plain()}, Size: sh.Plain(),
+		Compressed: sh.Format != codec.Plain,
 	})
 	if err == nil {
 		err = errors.Join(sh.Index.Err(), buffered.Flush())
@@ -66,4 +70,18 @@ func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.For
 	}
 	o.UI.Detail("%s: written", name)
 	return nil
+}
+
+// shownReader shows how far plain bytes were read.
+type shownReader struct {
+	io.ReaderAt
+	shown *ui.Progress
+	size  int64
+}
+
+// ReadAt implements [io.ReaderAt].
+func (r shownReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.ReaderAt.ReadAt(p, off)
+	r.shown.Set(ui.Work{Bytes: off + int64(n), Size: r.size})
+	return n, err
 }

@@ -26,8 +26,9 @@ type Scan struct {
 	empty  bool            // the stream is empty
 }
 
-// OpenScan opens a shard in a store to scan it; nil means local files. Reads fail after ctx has ended.
-func OpenScan(ctx context.Context, st store.Store, name string) (*Scan, error) {
+// OpenScan opens a shard in a store to scan it; nil means local files. Reads fail after ctx has ended. Progress, if not
+// nil, is called after each read with the bytes read so far.
+func OpenScan(ctx context.Context, st store.Store, name string, progress func(read, size int64)) (*Scan, error) {
 	if st == nil {
 		st = file.Store{}
 	}
@@ -35,7 +36,7 @@ func OpenScan(ctx context.Context, st store.Store, name string) (*Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := scanObject(ctx, object, codec.Options{FirstEnd: true}, nil)
+	s, err := scanObject(ctx, object, codec.Options{FirstEnd: true}, progress)
 	if err != nil {
 		return nil, errors.Join(err, object.Close())
 	}

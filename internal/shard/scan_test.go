@@ -38,7 +38,7 @@ func TestScan(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, open := range map[string]func() (*Scan, error){
-			"object": func() (*Scan, error) { return OpenScan(t.Context(), nil, name) },
+			"object": func() (*Scan, error) { return OpenScan(t.Context(), nil, name, nil) },
 			"stream": func() (*Scan, error) { return NewScan(bytes.NewReader(tt.data)) },
 		} {
 			s, err := open()
@@ -71,7 +71,7 @@ func TestScanFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	s, err := OpenScan(ctx, nil, name)
+	s, err := OpenScan(ctx, nil, name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestScanFaults(t *testing.T) {
 	if _, err := io.ReadAll(s.Plain); !errors.Is(err, why) {
 		t.Errorf("after the end of the context: %v", err)
 	}
-	if _, err := OpenScan(t.Context(), nil, name+"-missing"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenScan(t.Context(), nil, name+"-missing", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
 }

@@ -18,11 +18,12 @@ type List struct {
 	names   []Name
 	o       Options
 	sources []*Source // opened so far
+	total   *Total
 	read    []Witness // of the same sources
 }
 
 // NewList returns a list of names.
-func NewList(names []Name, o Options) *List { return &List{names: names, o: o} }
+func NewList(names []Name, o Options) *List { return &List{names: names, o: o, total: NewTotal(names)} }
 
 // Single reports whether the list has a single source, whose end may be copied as the end of the output.
 func (l *List) Single() bool { return len(l.names) == 1 && !l.Buffered }
@@ -46,13 +47,14 @@ func (l *List) HasFolders() bool {
 // still be copied.
 func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
-		for _, n := range l.names {
+		for i, n := range l.names {
 			s, err := Open(ctx, n, l.o)
 			if err != nil {
 				yield(pack.Sample{}, err)
 				return
 			}
 			l.sources = append(l.sources, s)
+			l.total.Opened(i, s.samples())
 			l.read = append(l.read, s.Witness())
 			if !l.yield(s, yield) {
 				return

@@ -21,10 +21,11 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 	if name == Stdin {
 		return nil, ErrOnce
 	}
-	show, done := u.Progress(store.Redact(name))
-	o.Progress = show
+	if p := u.StartProgress("indexing " + store.Redact(name)); p != nil {
+		o.Progress = func(read, size int64) { p.Set(ui.Work{Bytes: read, Size: size}) }
+		defer p.Done()
+	}
 	sh, err := shard.Open(ctx, name, o)
-	done()
 	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
 	}

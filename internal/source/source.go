@@ -88,6 +88,14 @@ func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 	return pack.Shard(s.namedBase())
 }
 
+// samples returns how many samples the source's shard has; 0 if there is none.
+func (s *Source) samples() int {
+	if s.Shard == nil {
+		return 0
+	}
+	return s.Shard.Index.Samples()
+}
+
 // Base returns the shard as a pack.Base; the zero Base if the source has no shard.
 func (s *Source) Base() pack.Base {
 	if s.Shard == nil {

@@ -55,10 +55,30 @@ func (s *Source) streamed(yield func(pack.Sample, error) bool) {
 	yield(pack.End(b), nil)
 }
 
-// OpenScan opens a shard, or standard input, to read it once, from its first to its last byte, even if it is damaged.
+// OpenScan opens a shard, or standard input, to read it once, from its first to its last byte, even if it is damaged. It
+// calls o.Shard.Progress as it reads.
 func OpenScan(ctx context.Context, name string, o Options) (*shard.Scan, error) {
 	if name == Stdin {
-		return shard.NewScan(pipe.NewReader(ctx, o.Stdin))
+		in := pipe.NewReader(ctx, o.Stdin)
+		if o.Shard.Progress != nil {
+			in = &shownReader{in, o.Shard.Progress, 0}
+		}
+		return shard.NewScan(in)
 	}
-	return shard.OpenScan(ctx, o.Shard.Store, name)
+	return shard.OpenScan(ctx, o.Shard.Store, name, o.Shard.Progress)
+}
+
+// shownReader reports how much was read.
+type shownReader struct {
+	io.Reader
+	progress func(read, size int64)
+	read     int64
+}
+
+// Read implements [io.Reader].
+func (r *shownReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.read += int64(n)
+	r.progress(r.read, 0)
+	return n, err
 }

@@ -29,9 +29,17 @@ type UI struct {
 	JSON      bool               // print results as JSON, one object a line
 	LogFormat string             // "json" writes messages as JSON, one object a line; all else writes text
 	Hint      func(error) string // returns the hint for an error, or ""; nil means HintOf
+	Progress  string             // how progress is shown; "" means ProgressAuto
+	Dumb      bool               // the terminal can redraw no line, or nobody looks at it
 
-	mu   sync.Mutex      // guards Err and once
-	once map[string]bool // texts of WarnOnce
+	hurry time.Duration // in tests, how many times as fast progress is shown; 0 means 1
+
+	mu       sync.Mutex      // guards Err and the fields below
+	once     map[string]bool // texts of WarnOnce
+	works    []*Progress     // pieces of work that are not done; the last one is drawn
+	line     string          // the line of progress that is drawn; "" if there is none
+	within   bool            // the cursor is inside a line
+	commands *commands       // copies standard error of other programs; nil if nothing is
 }
 
 // Fail writes the error that ends a command, and its hint if there is one. Each of several joined errors gets a line.
@@ -92,7 +100,18 @@ func (u *UI) Detail(format string, args ...any) {
 // Say writes a message of one line. Level is its prefix: "error", "hint", "warning", or "" for information.
 func (u *UI) Say(level, text string) {
 	u.mu.Lock()
+	c := u.commands
+	u.mu.Unlock()
+	if c != nil {
+		c.drain() // what a command says comes before what is said about it
+	}
+	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.within {
+		u.within = false
+		io.WriteString(u.Err, "\n")
+	}
+	u.clear()
 	if u.LogFormat == "json" {
 		if level == "" {
 			level = "info"
@@ -110,27 +129,6 @@ func (u *UI) Say(level, text string) {
 	fmt.Fprintf(u.Err, "shardfs: %s%s\n", level, Printable(text))
 }
 
-// Progress returns two functions: show writes a line with how much of a shard has been indexed, in bytes, and done
-// erases it. Show is nil if Err is not a terminal or Quiet is set; done is never nil.
-func (u *UI) Progress(name string) (show func(read, size int64), done func()) {
-	if f, ok := u.Err.(*os.File); u.Quiet || !ok || !IsTerminal(f) {
-		return nil, func() {}
-	}
-	const delay, step = 500 * time.Millisecond, 100 * time.Millisecond
-	next, shown := time.Now().Add(delay), false
-	show = func(read, size int64) {
-		if now := time.Now(); now.After(next) {
-			fmt.Fprintf(u.Err, "\r\x1b[Kshardfs: indexing %s: %d %%", Printable(name), 100*read/max(size, 1))
-			next, shown = now.Add(step), true
-		}
-	}
-	return show, func() {
-		if shown {
-			fmt.Fprint(u.Err, "\r\x1b[K")
-		}
-	}
-}
-
 // Print writes a result as one line of JSON.
 func (u *UI) Print(v any) error {
 	line, err := JSON(v)
@@ -143,7 +141,11 @@ func (u *UI) Print(v any) error {
 
 // Raw returns a text for Out: with its own bytes for a program, and Printable for a person at a terminal.
 func (u *UI) Raw(s string) string {
-	if f, ok := u.Out.(*os.File); ok && IsTerminal(f) {
+	out := u.Out
+	if t, ok := out.(through); ok {
+		out = t.w
+	}
+	if f, ok := out.(*os.File); ok && IsTerminal(f) {
 		return Printable(s)
 	}
 	return s

@@ -60,9 +60,6 @@ func TestLevels(t *testing.T) {
 		tt.u.Warn("%s", "w")
 		tt.u.Note("%s", "n")
 		tt.u.Detail("%s", "d")
-		if show, done := tt.u.Progress("x"); show != nil || done == nil {
-			t.Error("progress is shown although Err is not a terminal")
-		}
 		if text.String() != tt.want {
 			t.Errorf("%q, want %q", text.String(), tt.want)
 		}
