@@ -38,8 +38,7 @@ Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
 Flags:
 {{.LocalFlags.FlagUsagesWrapped 120 | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableInheritedFlags}}
-Common flags (shardfs help explains them):
-  {{names .InheritedFlags}}
+Common flags (see shardfs help): {{names .InheritedFlags}}
 {{end}}{{if .HasExample}}
 Examples:
 {{.Example}}

@@ -143,8 +143,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if in.HasFolders() {
 		samples = pack.ReadAhead(samples)
 	}
-	samples = in.Shown(samples, choice)
-	out.Pack.OwnEnd = !in.Single()
+	out.Pack.OwnEnd, samples = !in.Single(), in.Shown(samples, choice)
 	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), join.Confirm(ctx)) }
 	if split.Given() {
 		err = split.Write(ctx, out, append(in.Files(), join.Files()...), samples)
