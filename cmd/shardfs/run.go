@@ -316,7 +316,8 @@ func (o *runFlags) settings(j job.Options) job.Settings {
 		{"command", fmt.Sprintf("%q", j.Argv)},
 		{"--batch", strconv.Itoa(o.batch)}, {"--worker", strconv.FormatBool(o.worker)},
 		{"--skip", strconv.Itoa(o.skip)}, {"--count", o.count.setting()}, {"--keys", digest(j.Choice.Keys)},
-		{"--on-error", o.onError}, {"--failed", o.failed}, {"--report", o.report}, {"--add-log", o.addLog},
+		{"--on-error", o.onError}, {"--failed", strconv.Quote(o.failed)}, {"--report", strconv.Quote(o.report)},
+		{"--add-log", strconv.Quote(o.addLog)},
 		{"option of the output", written.settings()},
 	}
 }

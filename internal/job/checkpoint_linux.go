@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/anytext"
 	"github.com/shardfs/shardfs/internal/atomicfile"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
@@ -38,14 +39,14 @@ func (e *StoppedError) Unwrap() error { return e.Err }
 
 // checkpoint is the state from which another run can continue.
 type checkpoint struct {
-	Version int      `json:"version"`
-	Output  string   `json:"output"` // absolute
-	Run     Settings `json:"run"`
+	Version int          `json:"version"`
+	Output  anytext.Text `json:"output"` // absolute
+	Run     Settings     `json:"run"`
 	progress
 	output.Position
 }
 
-// Settings determine the bytes of a run's outputs. Each is a name, for messages, and a value.
+// Settings determine the bytes of a run's outputs. Each is a name, for messages, and a value, in UTF-8.
 type Settings [][2]string
 
 // differs returns the name of the first setting that is missing in others or has another value there; "" if there is
@@ -92,7 +93,7 @@ func (r *run) openCheckpoints(ctx context.Context) error {
 	}
 	// How long a checkpoint takes depends on the disk. A twentieth of the time is not noticed.
 	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile), share: 20}
-	k.next = checkpoint{Version: checkpointVersion, Output: name}
+	k.next = checkpoint{Version: checkpointVersion, Output: anytext.Text(name)}
 	if r.Resume {
 		k.old, err = readCheckpoint(ctx, k.file, r.Output)
 	}
@@ -110,7 +111,7 @@ func Interrupted(ctx context.Context, o Options) (name string, samples int, err 
 	if c == nil || err != nil {
 		return "", 0, err
 	}
-	return c.Output, c.Samples, nil
+	return string(c.Output), c.Samples, nil
 }
 
 // readCheckpoint reads the checkpoint of an earlier run; nil if there is none, or its output was published since.
@@ -128,8 +129,8 @@ func readCheckpoint(ctx context.Context, file string, o output.Options) (*checkp
 	if err := json.Unmarshal(b, c); err != nil || c.Version != checkpointVersion {
 		return nil, ui.Usagef("%s: not a checkpoint of this version; remove it to start over", file)
 	}
-	o.Name = c.Output
-	exists, err := o.HasPart(ctx, c.Part)
+	o.Name = string(c.Output)
+	exists, err := o.HasPart(ctx, string(c.Part))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Output, err)
 	}
@@ -231,7 +232,7 @@ func (r *run) replayFailure(ctx context.Context, in, number int) error {
 // settings returns all settings, including those for the open source.
 func (r *run) settings() Settings {
 	sh := r.space.Shard
-	s := Settings{{"shard", fmt.Sprintf("%s %+v %s", sh.Name, sh.Origin, sh.Cut)}}
+	s := Settings{{"shard", fmt.Sprintf("%q %+v %s", sh.Name, sh.Origin, sh.Cut)}}
 	if r.several() {
 		var names []string
 		for _, n := range r.names {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shardfs/shardfs/internal/anytext"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
@@ -275,10 +276,10 @@ func TestOldCheckpoint(t *testing.T) {
 	c, err := readCheckpoint(t.Context(), b.path(checkpointFile), output.Options{})
 	shardtest.Check(t, err)
 	want := checkpoint{
-		Version: 1, Output: b.path("out.tar"),
+		Version: 1, Output: anytext.Text(b.path("out.tar")),
 		Run:      Settings{{"version of shardfs", "dev"}, {"shard", "in.tar {Size:1} "}, {"command", `["true"]`}},
 		progress: progress{Samples: 7, Failed: []int{3, 5}, BytesIn: 900, Report: 80},
-		Position: output.Position{Part: part, Tail: []byte{0, 1}, Mark: pack.Position{
+		Position: output.Position{Part: anytext.Text(part), Tail: []byte{0, 1}, Mark: pack.Position{
 			Summary: pack.Summary{Samples: 5, Members: 9, Bytes: 700, LeftOut: 1, Emptied: 2, Lacking: 3, Outside: 4},
 			Row:     6, Copied: 512, LastKey: []byte("a"), Intact: true,
 		}},

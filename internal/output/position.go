@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/shardfs/shardfs/internal/anytext"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/pack"
@@ -15,7 +16,7 @@ import (
 // Position is a position between two samples from which a resumable Output can be continued. Its JSON is part of the
 // checkpoints of runs.
 type Position struct {
-	Part string        `json:"part"` // name of the temporary file, beside the output
+	Part anytext.Text  `json:"part"` // name of the temporary file, beside the output
 	Mark pack.Position `json:"mark"`
 	Tail []byte        `json:"tail"` // last plain bytes, which the encoder has not written yet; nil: not compressed
 }
@@ -29,7 +30,7 @@ func (out *Output) Position() (p Position, err error) {
 	if !ok {
 		return p, errors.ErrUnsupported
 	}
-	p.Part, p.Tail = file.TempName(), out.unwritten.bytes()
+	p.Part, p.Tail = anytext.Text(file.TempName()), out.unwritten.bytes()
 	return p, file.Sync()
 }
 
@@ -39,7 +40,7 @@ func (out *Output) Keep(keep bool) { out.keep = keep }
 // Resume starts an output with the bytes that an interrupted output of the same name had before a position. Base is the
 // shard of the last sample before that.
 func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err error) {
-	part, err := out.o.openPart(ctx, p.Part)
+	part, err := out.o.openPart(ctx, string(p.Part))
 	if err != nil {
 		return err
 	}

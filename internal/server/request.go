@@ -3,21 +3,22 @@ package server
 import (
 	"encoding/json"
 	"io"
-	"strconv"
+
+	"github.com/shardfs/shardfs/internal/anytext"
 )
 
 // request is the message that starts a server: its Options, and how its messages look. It is sent as JSON; encoding/gob
 // would add a quarter of a millisecond to the start of every process.
 type request struct {
-	Names          []text
-	Mountpoint     text
-	Made           text
-	Mount          []text
+	Names          []anytext.Text
+	Mountpoint     anytext.Text
+	Made           anytext.Text
+	Mount          []anytext.Text
 	ReadOnly       bool
 	Changes        Changes
-	Scratch        text
-	IndexFile      text
-	CacheDir       text
+	Scratch        anytext.Text
+	IndexFile      anytext.Text
+	CacheDir       anytext.Text
 	CacheSize      int64
 	NoIndex        bool
 	AllowTruncated bool
@@ -26,19 +27,6 @@ type request struct {
 	Quiet     bool
 	Verbose   bool
 	LogFormat string
-}
-
-// text is a string that need not be UTF-8. In JSON it is quoted as in Go.
-type text string
-
-// MarshalText implements [encoding.TextMarshaler].
-func (t text) MarshalText() ([]byte, error) { return strconv.AppendQuoteToASCII(nil, string(t)), nil }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (t *text) UnmarshalText(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	*t = text(s)
-	return err
 }
 
 // converted returns strings as strings of another type.
@@ -52,15 +40,15 @@ func converted[To, From ~string](list []From) (all []To) {
 // newRequest returns a request for options.
 func newRequest(o Options) request {
 	return request{
-		Names:          converted[text](o.Names),
-		Mountpoint:     text(o.Mountpoint),
-		Made:           text(o.Made),
-		Mount:          converted[text](o.Mount),
+		Names:          converted[anytext.Text](o.Names),
+		Mountpoint:     anytext.Text(o.Mountpoint),
+		Made:           anytext.Text(o.Made),
+		Mount:          converted[anytext.Text](o.Mount),
 		ReadOnly:       o.ReadOnly,
 		Changes:        o.Changes,
-		Scratch:        text(o.Scratch),
-		IndexFile:      text(o.IndexFile),
-		CacheDir:       text(o.CacheDir),
+		Scratch:        anytext.Text(o.Scratch),
+		IndexFile:      anytext.Text(o.IndexFile),
+		CacheDir:       anytext.Text(o.CacheDir),
 		CacheSize:      o.CacheSize,
 		NoIndex:        o.NoIndex,
 		AllowTruncated: o.AllowTruncated,
