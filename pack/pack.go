@@ -30,6 +30,7 @@ type Base struct {
 	Index *index.Index
 	Plain io.ReaderAt // its plain bytes
 	Size  int64       // bytes of Plain, including those after the end marker; 0: do not copy the end
+	Input int         // number of the input in Options.Inputs
 }
 
 // named adds the shard's name to an error.
@@ -65,6 +66,11 @@ type Options struct {
 	Fixed     time.Time // for FixedTime; ignored otherwise
 	Selection Selection // which members are packed, and under which extensions; nil: all, unchanged
 
+	// Duplicates is applied to the keys that samples get.
+	Duplicates Duplicates
+	// Inputs are the names of the inputs if there are several.
+	Inputs []string
+
 	// Rekey returns the new key of a sample; number is its number in the output. If Rekey is nil, samples keep their
 	// keys.
 	Rekey func(key string, number int) string
@@ -96,6 +102,8 @@ type Writer struct {
 	intact  bool   // the tar so far is the unchanged beginning of one shard
 	lastKey string // key of the last sample written
 	exts    *extensions
+	keys    *KeySet      // of all samples written; nil: they need not be known
+	starts  []inputStart // in order of offsets; only with keys
 	header  bytes.Buffer
 }
 
@@ -104,7 +112,11 @@ type Writer struct {
 func NewWriter(out io.Writer, o Options) *Writer { return newWriter(newOutput(out, 0), o) }
 
 func newWriter(s sink, o Options) *Writer {
-	return &Writer{sink: s, o: o, intact: !o.OwnEnd, exts: new(extensions)}
+	w := &Writer{sink: s, o: o, intact: !o.OwnEnd, exts: new(extensions)}
+	if o.tracks() {
+		w.keys = NewKeySet()
+	}
+	return w
 }
 
 // Summary returns the counts so far. Unchanged bytes count once Flush or a later sample has copied them.
@@ -115,7 +127,7 @@ func (w *Writer) Summary() Summary {
 }
 
 // Write writes a sample, and then calls its Free. Members outside samples are written before the next sample, unless
-// the Options leave them out. An error wraps ErrKey, ErrChanged, ErrDuplicateExtension, [index.ErrStale], or an error
+// the Options leave them out. An error wraps ErrKey, ErrSameKey, ErrChanged, ErrDuplicateExtension, [index.ErrStale], or an error
 // of the output or of reading the sample.
 func (w *Writer) Write(s Sample) error {
 	if err := w.write(s); err != nil {

@@ -478,11 +478,6 @@ func TestPackBadKeys(t *testing.T) {
 		{"a new directory with a bad key", nil, []Dir{added("n", "sample.x=1", "__key__=x.y")}},
 		{"a nested directory with a bad key", changes{"a": {sub(added("a/n", "sample.x=1", "__key__=x.y"))}}, nil},
 		{"one dot", changes{"a": {write("__key__", ".")}}, nil},
-		{"two samples of one key that become neighbours", changes{"b": dropped}, nil},
-		{"a sample gets the key of the one before", changes{"b": {write("__key__", "a")}}, nil},
-		{"a sample gets the key of the next one", changes{"a": {write("__key__", "b")}}, nil},
-		{"a nested sample has its parent's key, which was renamed",
-			changes{"c": {move("n"), sub(added("c/m", "sample.x=1", "__key__=n"))}}, nil},
 	} {
 		if _, _, err := packed(s.base, s.dirs(tt.changes, tt.added...), Options{}); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v, want %v", tt.story, err, ErrKey)

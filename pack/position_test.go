@@ -67,10 +67,10 @@ func TestResume(t *testing.T) {
 func TestPositionJSON(t *testing.T) {
 	b, err := json.Marshal(Position{
 		Summary{Samples: 1, Members: 2, Bytes: 3, LeftOut: 4, Emptied: 5, Lacking: 6, Outside: 7}, 8, 9,
-		[]byte("k\xff"), true,
+		[]byte("k\xff"), true, [][2]int64{{10, 11}},
 	})
 	const want = `{"samples":1,"members":2,"bytes":3,"left_out":4,"emptied":5,"lacking":6,"others":7,` +
-		`"row":8,"copied":9,"last_key":"a/8=","intact":true}`
+		`"row":8,"copied":9,"last_key":"a/8=","intact":true,"starts":[[10,11]]}`
 	if string(b) != want || err != nil {
 		t.Errorf("%s, %v, want %s", b, err, want)
 	}

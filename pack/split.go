@@ -3,6 +3,7 @@ package pack
 import (
 	"bytes"
 	"errors"
+	"slices"
 )
 
 // Size returns the size of the tar so far, without its end.
@@ -23,22 +24,26 @@ func (w *Writer) Measure(s Sample) (Summary, error) {
 func (w *Writer) rehearsal() *Writer {
 	dry := *w
 	dry.sink, dry.header = &estimate{w.sink.position()}, bytes.Buffer{}
+	dry.keys, dry.starts = w.keys.branch(), slices.Clip(w.starts)
 	return &dry
 }
 
-// Check returns an error that wraps ErrKey or ErrDuplicateExtension if the samples in a directory cannot be written for
+// Check returns an error that wraps ErrKey, ErrSameKey or ErrDuplicateExtension if the samples in a directory cannot be written for
 // that reason, else nil. It writes nothing, and reads only keys.
 func (w *Writer) Check(b Base, d Dir) error {
-	if err := w.rehearsal().WriteDir(b, d); errors.Is(err, ErrKey) || errors.Is(err, ErrDuplicateExtension) {
-		return err
+	err := w.rehearsal().WriteDir(b, d)
+	for _, bad := range []error{ErrKey, ErrSameKey, ErrDuplicateExtension} {
+		if errors.Is(err, bad) {
+			return err
+		}
 	}
 	return nil
 }
 
 // Continue makes w, a new Writer, continue after the last sample of before: at its place in the shard, and with its
-// numbering of samples.
+// numbering of samples, and with the keys before.
 func (w *Writer) Continue(before *Writer) {
 	w.base, w.row = before.base, before.row
 	w.o.first = before.o.first + before.sum.Samples
-	w.exts = before.exts
+	w.exts, w.keys = before.exts, before.keys
 }

@@ -73,8 +73,8 @@ func TestPackTreeErrors(t *testing.T) {
 		t.Errorf("a directory that is not there: %v", err)
 	}
 	fsys := fstest.MapFS{"a/sample.x": {}, "b/sample.x": {}, "b/__key__": {Data: []byte("a")}}
-	if _, _, err := packed(Base{}, Tree{fsys}, Options{}); !errors.Is(err, ErrKey) {
-		t.Errorf("two directories of one key: %v, want %v", err, ErrKey)
+	if _, _, err := packed(Base{}, Tree{fsys}, Options{}); !errors.Is(err, ErrSameKey) {
+		t.Errorf("two directories of one key: %v, want %v", err, ErrSameKey)
 	}
 	// One that is removed while it is packed is left out.
 	w := NewWriter(new(limitedWriter), Options{})

@@ -34,7 +34,7 @@ func (w *Writer) write(s Sample) error {
 	return err
 }
 
-// reshape applies Options.Selection and Options.Rekey to a sample.
+// reshape applies Options.Selection, Rekey and Duplicates to a sample.
 func (w *Writer) reshape(s *Sample) error {
 	if w.o.Selection != nil && !s.Empty() {
 		members, all, err := w.o.Selection.apply(s.Members(), w.exts)
@@ -51,7 +51,7 @@ func (w *Writer) reshape(s *Sample) error {
 			s.Key, s.own = key, false
 		}
 	}
-	return nil
+	return w.distinct(s)
 }
 
 // enter makes b the shard of the next sample, after it has finished the previous shard. A stream is a sequence of small
@@ -89,9 +89,7 @@ func (w *Writer) outside(b Base, end int) error {
 // whole writes an unchanged sample, with the entries outside samples between its members.
 func (w *Writer) whole(s Sample) error {
 	x := s.Base.Index
-	if err := w.begin(s.Key); err != nil {
-		return err
-	}
+	w.begin(s.Key)
 	if err := w.outside(s.Base, s.start); err != nil {
 		return err
 	}
@@ -124,22 +122,16 @@ func (w *Writer) empty(s Sample) error {
 	return w.outside(s.Base, s.end)
 }
 
-// begin counts a sample. It returns an error if readers would treat the sample as part of the previous one.
-func (w *Writer) begin(key string) error {
-	if w.sum.Samples > 0 && key == w.lastKey {
-		return fmt.Errorf("%w: %q is also the key of the sample before it, and the two would become one", ErrKey, key)
-	}
+// begin counts a sample.
+func (w *Writer) begin(key string) {
 	w.lastKey = key
 	w.sum.Samples++
-	return nil
 }
 
 // sample writes a sample member by member.
 func (w *Writer) sample(s Sample) error {
 	b := s.Base
-	if err := w.begin(s.Key); err != nil {
-		return err
-	}
+	w.begin(s.Key)
 	header, err := w.headerLike(s)
 	if err != nil {
 		return err

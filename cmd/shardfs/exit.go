@@ -65,16 +65,19 @@ func exitStatus(err error) int {
 		return 128 + int(signal.signal)
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
+	case is(job.ErrSampleFailed): // whatever the failure was
+		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &missing),
-		is(pack.ErrEmpty, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption,
-			mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex, pack.ErrSort,
-			folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
+		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
+			fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex,
+			pack.ErrSort, folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice,
+			table.ErrNoKey):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // of a child that runs this program and has reported its error
 	case is(job.ErrPartial, source.ErrCut, errCheckWarnings):
 		return exitPartly
-	case is(job.ErrSampleFailed, mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, pack.ErrKey,
+	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, pack.ErrKey,
 		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
@@ -105,6 +108,8 @@ func hintOf(err error) string {
 			return hint
 		}
 		return "--missing-keys ignore does without them"
+	case errors.Is(err, pack.ErrSameKey):
+		return "--on-duplicate-key rename makes KEY~2, KEY~3 of them, and --rekey makes new keys"
 	case errors.Is(err, pack.ErrEmpty):
 		return "--allow-empty means it"
 	case errors.Is(err, index.ErrStale):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,14 @@ import (
 
 // isStream reports whether a name is that of a stream.
 func isStream(n source.Name) bool { return n.Kind == source.Stream }
+
+// foresee returns the error of a run that is a mistake for reasons that are known before any work.
+func (o *runFlags) foresee(ctx context.Context, names []source.Name, j job.Options) error {
+	if err := o.refuseRedirected(names); err != nil {
+		return err
+	}
+	return o.output.foresee(ctx, names, j.Workspace.Source, j.Choice)
+}
 
 // refuseRedirected returns an error for a run without -o over a stream whose standard output is a file with the name of
 // a tar: programs like tarproc write their result there.

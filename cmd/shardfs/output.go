@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/output"
@@ -27,6 +29,7 @@ type outputFlags struct {
 	mtime    string
 	fields   string
 	rekey    string
+	equal    string // what to do about equal keys
 
 	allowPipe  bool
 	writeIndex bool
@@ -43,6 +46,7 @@ func (o *outputFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
 	flags.StringVar(&o.fields, "fields", "", "keep only members `SPEC`: 'cls jpg=jpeg,png'")
 	flags.StringVar(&o.rekey, "rekey", "", "new keys: `FORMAT` of %d, %09d (a number), {key}")
+	flags.StringVar(&o.equal, "on-duplicate-key", "error", "`HOW` if two have a key: error, keep, rename")
 }
 
 // outputLevels returns the compression levels of each format, for help.
@@ -135,13 +139,31 @@ func (o *outputFlags) packOptions() (p pack.Options, err error) {
 			return p, ui.Usagef("--fields %s: %w", o.fields, err)
 		}
 	}
+	var ok bool
+	if p.Duplicates, ok = duplicates[o.equal]; !ok {
+		return p, ui.Usagef("--on-duplicate-key %s: error, keep or rename", o.equal)
+	}
 	p.Rekey, err = output.ParseRekey(o.rekey)
 	return p, err
 }
 
+// duplicates are the values of --on-duplicate-key.
+var duplicates = map[string]pack.Duplicates{
+	"error": pack.RefuseDuplicates, "keep": pack.KeepDuplicates, "rename": pack.RenameDuplicates,
+}
+
+// foresee returns an error if the samples of several sources have equal keys, which is not wanted, as far as that is
+// known before any work.
+func (o *outputFlags) foresee(ctx context.Context, names []source.Name, from source.Options, c pack.Choice) error {
+	if len(names) == 1 || duplicates[o.equal] != pack.RefuseDuplicates || o.rekey != "" || o.name == "" {
+		return nil
+	}
+	return source.SameKeys(ctx, names, from, c)
+}
+
 // settings returns the flags that determine the bytes of an output. They are part of checkpoints.
 func (o *outputFlags) settings() string {
-	return fmt.Sprintf("%d %s %s %q %q", o.level, o.others, o.mtime, o.fields, o.rekey)
+	return fmt.Sprintf("%d %s %s %q %q %s", o.level, o.others, o.mtime, o.fields, o.rekey, o.equal)
 }
 
 // errPipeAllowed returns the error for a pipe without --allow-pipe: a list of shards must not start commands without
@@ -236,4 +258,10 @@ func (c *choice) choice() (pack.Choice, error) {
 		Skip: c.skip, Keys: keys, Count: c.count.n, None: c.count.given && c.count.n == 0,
 		IgnoreMissing: c.missing == "ignore", AllowEmpty: c.empty,
 	}, err
+}
+
+// isExtension reports whether a member can have an extension.
+func isExtension(ext string) bool {
+	key, got, ok := index.MemberKey("key." + ext)
+	return ok && key == "key" && got == ext
 }

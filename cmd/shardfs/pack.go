@@ -97,6 +97,22 @@ func (o *packFlags) join(ctx context.Context) (*source.Join, error) {
 	return join, nil
 }
 
+// foresee completes the options of the output, and returns the error with which the work would end because of the
+// choice of samples or their keys, as far as that is known.
+func (o *packFlags) foresee(ctx context.Context, names []source.Name, c pack.Choice, out *output.Options) error {
+	out.AllowEmpty = o.empty
+	if len(names) > 1 {
+		out.Pack.Inputs = source.Names(names)
+	}
+	if !c.All() {
+		out.Pack.DropOutside = true // such members belong to no chosen sample
+		if err := source.Foresee(ctx, names, o.from.source(), c, false).Err(); err != nil {
+			return err
+		}
+	}
+	return o.output.foresee(ctx, names, o.from.source(), c)
+}
+
 // run packs the sources named by the arguments.
 func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	out, err := o.output.options(g.UI)
@@ -115,7 +131,9 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	out.AllowEmpty = o.empty
+	if err := o.foresee(ctx, names, choice, &out); err != nil {
+		return err
+	}
 	join, err := o.join(ctx)
 	if err != nil {
 		return err
@@ -129,10 +147,6 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	in.Partial = o.output.fields != "" || !choice.All()
 	chooser := pack.NewChooser(source.NameOfAll(names), choice)
 	if !choice.All() {
-		out.Pack.DropOutside = true // such members belong to no chosen sample
-		if err := source.Foresee(ctx, names, o.from.source(), choice, false).Err(); err != nil {
-			return err
-		}
 		samples = chooser.Apply(samples)
 	}
 	samples = join.Apply(samples)

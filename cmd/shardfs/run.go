@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/runner"
@@ -180,12 +179,6 @@ func isKey[V any](values map[string]V, value string) bool {
 	return ok
 }
 
-// isExtension reports whether a member can have an extension.
-func isExtension(ext string) bool {
-	key, got, ok := index.MemberKey("key." + ext)
-	return ok && key == "key" && got == ext
-}
-
 // names resolves the arguments, or standard input if there are none.
 func (o *runFlags) names(args []string) ([]source.Name, error) {
 	if len(args) == 0 {
@@ -212,14 +205,16 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 			return err
 		}
 	}
-	if err := o.refuseRedirected(names); err != nil {
-		return err
-	}
-	if !g.private && slices.ContainsFunc(names, j.Workspace.Mounts) {
-		if err := inNamespace(ctx); err != server.ErrNoNamespace {
+	if !g.private {
+		if err := o.foresee(ctx, names, j); err != nil {
 			return err
 		}
-		g.Detail("%v: only file permissions protect the mount", server.ErrNoNamespace)
+		if slices.ContainsFunc(names, j.Workspace.Mounts) {
+			if err := inNamespace(ctx); err != server.ErrNoNamespace {
+				return err
+			}
+			g.Detail("%v: only file permissions protect the mount", server.ErrNoNamespace)
+		}
 	}
 	if o.scratch != "" {
 		release, err := o.holdScratch(ctx, g.UI)
@@ -287,7 +282,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	}
 	if o.failed != "" {
 		failed := outputFlags{
-			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample",
+			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", equal: "rename",
 			allowPipe: o.output.allowPipe,
 		}
 		if j.Failed, err = failed.options(g.UI); err != nil {

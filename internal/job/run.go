@@ -81,8 +81,9 @@ func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error)
 		r.Output.Pack.DropOutside = true // such members belong to no sample that was chosen
 	}
 	if r.several() {
-		r.Output.Pack.OwnEnd = true
+		r.Output.Pack.OwnEnd, r.Output.Pack.Inputs = true, source.Names(sources)
 	}
+	r.Failed.Pack.Duplicates = pack.RenameDuplicates // a failed sample must not end the run
 	r.Output.Confirm, r.Failed.Confirm = r.confirm, r.confirm
 	if err := r.openCheckpoints(ctx); err != nil {
 		return nil, err
@@ -264,6 +265,7 @@ func (r *run) openSource(ctx context.Context, number int) (err error) {
 	r.now.Source, r.now.Seen, r.now.Taken = number, r.chooser.Seen, r.chooser.Taken
 	r.now.Unpacked = number > 0
 	r.base = pack.Base{}
+	r.Workspace.Source.Input = number
 	if r.space, err = workspace.Open(ctx, r.names[number], r.Workspace); err != nil {
 		return err
 	}

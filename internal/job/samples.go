@@ -82,6 +82,16 @@ func (r *run) handleResult(ctx context.Context, res runner.Result) error {
 	return r.points.maybeSave(r)
 }
 
+// reasonOf returns which of the reasons for which a sample cannot be packed an error wraps.
+func reasonOf(err error) error {
+	for _, reason := range []error{pack.ErrSameKey, pack.ErrDuplicateExtension} {
+		if errors.Is(err, reason) {
+			return reason
+		}
+	}
+	return pack.ErrKey
+}
+
 // finishSample counts a sample after its command has ended, reports it, and packs it.
 func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 	dir, exists := t.Before, true
@@ -97,11 +107,8 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 		switch {
 		case exists:
 			if res.Err = r.out.Check(t.Base, dir); res.Err != nil {
-				reason := pack.ErrKey
-				if errors.Is(res.Err, pack.ErrDuplicateExtension) {
-					reason = pack.ErrDuplicateExtension
-				}
-				stop = r.reportFailure(fmt.Errorf("%s: %w", r.space.Name, res.Err), reason) // res.Err names the sample
+				err := fmt.Errorf("%s: %w", r.space.Name, res.Err) // res.Err names the sample
+				stop = r.reportFailure(err, reasonOf(res.Err))
 			}
 		case t.Before.Sample != nil:
 			res.Err = errRemoved

@@ -58,20 +58,36 @@ func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err 
 		return err
 	}
 	out.Writer = pack.Resume(out.sink, out.o.Pack, base, p.Mark)
-	return nil
-}
-
-// recompress writes the plain bytes before a position: first those that the interrupted output's encoder had written,
-// then the tail that it had not.
-func (out *Output) recompress(ctx context.Context, part store.Object, format codec.Format, p Position) error {
-	in := io.NewSectionReader(store.At(ctx, part), 0, part.Size())
-	r, err := codec.NewReader(format, in, codec.Options{})
+	written, err := p.written(ctx, part, format)
 	if err != nil {
 		return err
 	}
-	written := io.LimitReader(r, p.Mark.Bytes-int64(len(p.Tail)))
-	_, err = io.CopyN(out.sink, io.MultiReader(written, bytes.NewReader(p.Tail)), p.Mark.Bytes)
+	return out.Writer.Recall(written, p.Mark)
+}
+
+// recompress writes the plain bytes before a position.
+func (out *Output) recompress(ctx context.Context, part store.Object, format codec.Format, p Position) error {
+	written, err := p.written(ctx, part, format)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(out.sink, written, p.Mark.Bytes)
 	return err
+}
+
+// written returns the plain bytes before a position: first those that the interrupted output's encoder had written,
+// then the tail that it had not.
+func (p *Position) written(ctx context.Context, part store.Object, format codec.Format) (io.Reader, error) {
+	in := io.NewSectionReader(store.At(ctx, part), 0, part.Size())
+	if format == codec.Plain {
+		return in, nil
+	}
+	r, err := codec.NewReader(format, in, codec.Options{})
+	if err != nil {
+		return nil, err
+	}
+	written := io.LimitReader(r, p.Mark.Bytes-int64(len(p.Tail)))
+	return io.MultiReader(written, bytes.NewReader(p.Tail)), nil
 }
 
 // copyRange appends the first n bytes of src, without reading them if the store can do that.

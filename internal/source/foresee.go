@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/shardfs/shardfs/internal/mounts"
@@ -34,6 +35,42 @@ func Foresee(ctx context.Context, names []Name, o Options, choice pack.Choice, b
 		}
 	}
 	return chooser
+}
+
+// SameKeys returns an error that wraps pack.ErrSameKey if chosen samples of two sources have one key, as far as that is
+// known without reading a source: see Foresee.
+func SameKeys(ctx context.Context, names []Name, o Options, choice pack.Choice) error {
+	chooser, seen := pack.NewChooser(NameOfAll(names), choice), pack.NewKeySet()
+	var first error
+	clashes := 0
+	for input, n := range names {
+		keys, done, err := keysOf(ctx, n, o, false)
+		if err != nil && (choice.Skip > 0 || choice.Count > 0) {
+			break // which samples are chosen of those that follow is not known
+		}
+		if err != nil {
+			continue
+		}
+		for key := range keys {
+			if !chooser.Take(key) {
+				continue
+			}
+			if before, ok := seen.Find(key); !ok {
+				seen.Add(key, input)
+			} else if before != input {
+				if clashes++; clashes == 1 {
+					first = pack.SameKey(key, names[before].String(), n.String())
+				}
+			}
+		}
+		if done() != nil {
+			return nil
+		}
+	}
+	if clashes > 1 {
+		return fmt.Errorf("%w, and %d more", first, clashes-1)
+	}
+	return first
 }
 
 // errUnforeseen means that the keys of a source are not known without reading it.

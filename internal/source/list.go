@@ -47,8 +47,10 @@ func (l *List) HasFolders() bool {
 // still be copied.
 func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
+		o := l.o
 		for i, n := range l.names {
-			s, err := Open(ctx, n, l.o)
+			o.Input = i
+			s, err := Open(ctx, n, o)
 			if err != nil {
 				yield(pack.Sample{}, err)
 				return

@@ -42,6 +42,14 @@ type Name struct {
 // String returns the name for messages: without credentials and without the arguments of a command.
 func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
 
+// Names returns the names for messages.
+func Names(names []Name) (shown []string) {
+	for _, n := range names {
+		shown = append(shown, n.String())
+	}
+	return shown
+}
+
 // NameOfAll returns the name of a single source, or how many there are, for messages.
 func NameOfAll(names []Name) string {
 	if len(names) == 1 {

@@ -31,6 +31,7 @@ type Options struct {
 	UI     *ui.UI        // for progress and warnings
 
 	Folder *folder.Options // for a Dir without sample directories; nil: it has no samples
+	Input  int             // number of the source among several; see pack.Base
 }
 
 // Source is an opened name. It is not safe for concurrent use, but what its fields point to is.
@@ -41,6 +42,7 @@ type Source struct {
 	Changes *mounts.Changes // the changes of the mount; else nil
 	Dirs    pack.Source     // the sample directories of a Dir as they are now; else nil
 	Folder  *folder.Folder  // the plain folder, if Options.Folder was set; else nil
+	Input   int             // number of the source among several
 
 	ui      *ui.UI
 	stdin   Witness       // of standard input, if the stream is that and it is a file
@@ -52,7 +54,7 @@ type Source struct {
 
 // Open opens a name. Reads fail after ctx has ended.
 func Open(ctx context.Context, n Name, o Options) (*Source, error) {
-	s := &Source{Name: n.String(), ui: o.UI, place: n.Path}
+	s := &Source{Name: n.String(), Input: o.Input, ui: o.UI, place: n.Path}
 	if n.Kind != Dir && o.Folder != nil && o.Folder.ClassDirs {
 		return nil, ui.Usagef("--class-dirs: %s is not a folder", n)
 	}
@@ -96,12 +98,14 @@ func (s *Source) samples() int {
 	return s.Shard.Index.Samples()
 }
 
-// Base returns the shard as a pack.Base; the zero Base if the source has no shard.
+// Base returns the shard as a pack.Base; without an Index if the source has no shard.
 func (s *Source) Base() pack.Base {
 	if s.Shard == nil {
-		return pack.Base{}
+		return pack.Base{Input: s.Input}
 	}
-	return BaseOf(s.Shard)
+	b := BaseOf(s.Shard)
+	b.Input = s.Input
+	return b
 }
 
 // BaseOf returns a shard as a pack.Base.

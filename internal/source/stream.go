@@ -46,7 +46,7 @@ func (s *Source) streamed(yield func(pack.Sample, error) bool) {
 				return
 			}
 		}
-		b = pack.Base{Name: s.Name, Index: x, Plain: s.Stream}
+		b = pack.Base{Name: s.Name, Index: x, Plain: s.Stream, Input: s.Input}
 		if x.Samples() > 0 && !yield(pack.Whole(b, x.Sample(0)), nil) {
 			return
 		}

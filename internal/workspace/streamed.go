@@ -56,12 +56,17 @@ func (s *streamed) Tasks() iter.Seq2[*Task, error] {
 	}
 }
 
+// base returns the stream with the index of a piece.
+func (s *streamed) base(x *index.Index) pack.Base {
+	return pack.Base{Index: x, Plain: s.src.Stream, Input: s.src.Input}
+}
+
 // task returns the Task for the only sample in an index.
 func (s *streamed) task(x *index.Index, number int) *Task {
 	sample := x.Sample(0)
 	sample.Number = number
 	t := &Task{
-		Number: number, Key: sample.Key, Source: s.src.Name, Base: pack.Base{Index: x, Plain: s.src.Stream},
+		Number: number, Key: sample.Key, Source: s.src.Name, Base: s.base(x),
 		Before: pack.Dir{Path: sample.Path, Sample: &sample, Untouched: true},
 	}
 	t.place = &streamedPlace{copiedPlace{copies: s.copies, base: t.Base, source: t.Source, sample: sample}, s}
@@ -71,7 +76,9 @@ func (s *streamed) task(x *index.Index, number int) *Task {
 
 // Finish implements kind.
 func (s *streamed) Finish(_ context.Context, w *pack.Writer) error {
-	return w.Rest(pack.Base{Index: s.last, Plain: s.src.Stream, Size: s.src.Stream.Size()})
+	b := s.base(s.last)
+	b.Size = s.src.Stream.Size()
+	return w.Rest(b)
 }
 
 // Err implements kind.
