@@ -249,11 +249,11 @@ func (c *choice) rules() []rule {
 }
 
 // choice checks the flags and converts them.
-func (c *choice) choice() (pack.Choice, error) {
+func (c *choice) choice(ctx context.Context) (pack.Choice, error) {
 	if err := firstBroken(c.rules()); err != nil {
 		return pack.Choice{}, err
 	}
-	keys, err := source.ReadKeys(c.keys, c.null)
+	keys, err := source.ReadKeys(ctx, c.keys, c.null)
 	return pack.Choice{
 		Skip: c.skip, Keys: keys, Count: c.count.n, None: c.count.given && c.count.n == 0,
 		IgnoreMissing: c.missing == "ignore", AllowEmpty: c.empty,

@@ -127,7 +127,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	choice, err := o.choice.choice()
+	choice, err := o.choice.choice(ctx)
 	if err != nil {
 		return err
 	}

@@ -216,6 +216,10 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 			g.Detail("%v: only file permissions protect the mount", server.ErrNoNamespace)
 		}
 	}
+	if j.Choice, err = o.choice.choice(ctx); err != nil { // only once: the keys may be in a FIFO
+		return err
+	}
+	j.Settings = o.settings(j)
 	if o.scratch != "" {
 		release, err := o.holdScratch(ctx, g.UI)
 		if err != nil {
@@ -292,11 +296,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	if j.Output, err = o.output.options(g.UI); err != nil {
 		return j, err
 	}
-	if j.Choice, err = o.choice.choice(); err != nil {
-		return j, err
-	}
-	j.Settings = o.settings(j)
-	return j, nil
+	return j, firstBroken(o.choice.rules())
 }
 
 // settings returns the settings, other than the shard, that determine the bytes of the output: two runs with the same

@@ -1,12 +1,15 @@
 package job
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
@@ -17,8 +20,9 @@ const reportTail = 2048
 
 // report writes a line of JSON for each sample. The methods of a nil report do nothing.
 type report struct {
-	file *os.File
-	size int64
+	file  *os.File
+	lines io.Writer // to file
+	size  int64
 }
 
 // reportLine is one line of a report.
@@ -38,11 +42,11 @@ type reportLine struct {
 }
 
 // openReport opens a report for writing. It keeps the first bytes, the lines of an earlier run.
-func openReport(name string, kept int64) (*report, error) {
+func openReport(ctx context.Context, name string, kept int64) (*report, error) {
 	if name == "" {
 		return nil, nil
 	}
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	file, err := pipe.Await(ctx, func() (*os.File, error) { return os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666) })
 	if err != nil {
 		return nil, &ui.UsageError{Err: fmt.Errorf("report: %w", err)}
 	}
@@ -57,7 +61,7 @@ func openReport(name string, kept int64) (*report, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &report{file, kept}, nil
+	return &report{file, pipe.NewWriter(ctx, file), kept}, nil
 }
 
 // add writes the line for a sample. Shard is empty in a run over one source.

@@ -250,7 +250,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 		return err
 	}
 	r.shown.From(r.progressShown())
-	r.report, err = openReport(r.Report, r.from.Report)
+	r.report, err = openReport(ctx, r.Report, r.from.Report)
 	return err
 }
 

@@ -88,19 +88,25 @@ type writer struct {
 
 // Write implements [io.Writer].
 func (w writer) Write(p []byte) (int, error) {
-	type result struct {
-		n   int
-		err error
+	return Await(w.ctx, func() (int, error) { return w.file.Write(p) })
+}
+
+// Await returns the result of f, which may take as long as another process likes, such as opening a FIFO. Once ctx is
+// done, Await returns its cause. F then continues in the background, so the process should end soon.
+func Await[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
+	type pair struct {
+		result T
+		err    error
 	}
-	written := make(chan result, 1)
+	done := make(chan pair, 1)
 	go func() {
-		n, err := w.file.Write(p)
-		written <- result{n, err}
+		result, err := f()
+		done <- pair{result, err}
 	}()
 	select {
-	case r := <-written:
-		return r.n, r.err
-	case <-w.ctx.Done():
-		return 0, context.Cause(w.ctx)
+	case p := <-done:
+		return p.result, p.err
+	case <-ctx.Done():
+		return result, context.Cause(ctx)
 	}
 }

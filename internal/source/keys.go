@@ -2,21 +2,23 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // ReadKeys reads a file of keys: one per line or, if null is set or the file has a NUL, each ended by a NUL. Empty ones
 // do not count. For the empty name it returns nil, which stands for all keys.
-func ReadKeys(name string, null bool) (*pack.Keys, error) {
+func ReadKeys(ctx context.Context, name string, null bool) (*pack.Keys, error) {
 	if name == "" {
 		return nil, nil
 	}
-	b, err := os.ReadFile(name)
+	b, err := pipe.Await(ctx, func() ([]byte, error) { return os.ReadFile(name) })
 	if err != nil {
 		return nil, &ui.UsageError{Err: fmt.Errorf("--keys: %w", err)}
 	}
