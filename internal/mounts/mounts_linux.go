@@ -8,6 +8,8 @@
 package mounts
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -39,6 +41,13 @@ func Source(scratchDir string) string { return sourcePrefix + scratchDir }
 // List returns all mounts in this process's mount namespace, in the order of mounting.
 func List() ([]Mount, error) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
+	if errors.Is(err, fs.ErrNotExist) {
+		all, err := listByCalls()
+		if err != nil {
+			return nil, errNoProc
+		}
+		return all, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,19 +131,21 @@ func parse(table string) (all []Mount) {
 		if err != nil {
 			continue
 		}
-		m := Mount{
-			ID: id, Device: place[2], Whole: place[3] == "/", Mountpoint: unescape(place[4]),
-			Type: what[0], Source: unescape(what[1]),
-		}
-		switch m.Type {
-		case fusefs.Type:
-			m.Ours = true
-		case overlayfs.Type:
-			m.Source, m.Ours = strings.CutPrefix(m.Source, sourcePrefix)
-		}
-		all = append(all, m)
+		all = append(all, newMount(id, place[2], place[3], unescape(place[4]), what[0], unescape(what[1])))
 	}
 	return all
+}
+
+// newMount returns a mount as the kernel describes it.
+func newMount(id uint64, device, root, place, kind, source string) Mount {
+	m := Mount{ID: id, Device: device, Whole: root == "/", Mountpoint: place, Type: kind, Source: source}
+	switch m.Type {
+	case fusefs.Type:
+		m.Ours = true
+	case overlayfs.Type:
+		m.Source, m.Ours = strings.CutPrefix(m.Source, sourcePrefix)
+	}
+	return m
 }
 
 // unescape undoes the octal escapes of mountinfo, such as \040 for a space. All other bytes stay as they are, whether

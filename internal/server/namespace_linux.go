@@ -46,7 +46,7 @@ type Namespace struct {
 func (n *Namespace) Run(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return ErrNoNamespace // no /proc
 	}
 	usableIn, usableOut, err := os.Pipe()
 	if err != nil {

@@ -16,8 +16,11 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// CanMount reports whether this process can mount by FUSE.
+// CanMount reports whether this process can mount by FUSE, from a process of its own.
 func CanMount() bool {
+	if _, err := os.Executable(); err != nil {
+		return false // no /proc
+	}
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false

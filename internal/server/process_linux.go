@@ -74,7 +74,7 @@ func StartPrivate(ctx context.Context, c Command, o Options) (*Process, error) {
 func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("a mount needs /proc: %w", err)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
