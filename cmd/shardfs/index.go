@@ -61,11 +61,15 @@ indexes beside the shard; --import verifies the index of another tool.`,
 			if err != nil {
 				return err
 			}
+			beside := output.Options{Store: stores(), Sidecar: o.sidecar, Exports: exports, UI: u}
+			if err := o.checkFiles(cmd.Context(), args, names, &beside); err != nil {
+				return err
+			}
 			for i, name := range names {
 				if i > 0 && !u.JSON {
 					fmt.Fprintln(u.Out)
 				}
-				if err := o.run(cmd.Context(), u, name, exports); err != nil {
+				if err := o.run(cmd.Context(), u, name, beside); err != nil {
 					return err
 				}
 			}
@@ -96,7 +100,7 @@ type indexSummary struct {
 	Seconds       float64        `json:"seconds"`
 }
 
-func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports []indexformat.Format) error {
+func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, beside output.Options) error {
 	begun := time.Now()
 	sh, err := source.OpenShard(ctx, u, name, o.from.options())
 	if err != nil {
@@ -108,8 +112,7 @@ func (o *indexOptions) run(ctx context.Context, u *ui.UI, name string, exports [
 			return err
 		}
 	}
-	if o.sidecar || len(exports) > 0 {
-		beside := output.Options{Store: stores(), Sidecar: o.sidecar, Exports: exports, UI: u}
+	if beside.Sidecar || len(beside.Exports) > 0 {
 		if err := output.WriteIndexes(ctx, sh, beside); err != nil {
 			return err
 		}

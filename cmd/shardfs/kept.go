@@ -16,8 +16,11 @@ import (
 func isStream(n source.Name) bool { return n.Kind == source.Stream }
 
 // foresee returns the error of a run that is a mistake for reasons that are known before any work.
-func (o *runFlags) foresee(ctx context.Context, names []source.Name, j job.Options) error {
+func (o *runFlags) foresee(ctx context.Context, args []string, names []source.Name, j job.Options) error {
 	if err := o.refuseRedirected(names); err != nil {
+		return err
+	}
+	if err := o.checkFiles(ctx, args, names, &j); err != nil {
 		return err
 	}
 	return o.output.foresee(ctx, names, j.Workspace.Source, j.Choice)

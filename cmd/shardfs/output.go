@@ -34,9 +34,12 @@ type outputFlags struct {
 	allowPipe  bool
 	writeIndex bool
 	export     string
+
+	flags *pflag.FlagSet // they were added to; nil: none
 }
 
 func (o *outputFlags) add(flags *pflag.FlagSet) {
+	o.flags = flags
 	suffixes := strings.Join(output.Suffixes(), ", ")
 	flags.StringVarP(&o.name, "output", "o", "", "write to `OUT`: "+suffixes+", -")
 	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
@@ -67,6 +70,9 @@ func (o *outputFlags) addIndex(flags *pflag.FlagSet) {
 	flags.StringVar(&o.export, "export", "", "write indexes for other tools: `FORMATS` of "+formats)
 }
 
+// given reports whether the user has given a flag.
+func (o *outputFlags) given(name string) bool { return o.flags != nil && o.flags.Changed(name) }
+
 // isFile reports whether the output is a file.
 func (o *outputFlags) isFile() bool { return (&output.Options{Name: o.name}).IsFile() }
 
@@ -78,6 +84,7 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 	}
 	switch o.ifExists {
 	case "overwrite":
+		out.Purge = o.given("if-exists")
 	case "skip":
 		out.IfExists = output.Skip
 	case "fail":
@@ -95,6 +102,9 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 		return out, ui.Usagef("-o %s: %s", o.name, why)
 	case pipe.Is(o.name) && !o.allowPipe:
 		return out, errPipeAllowed(o.name)
+	case o.name == output.Stdout && ui.IsTerminal(os.Stdout):
+		err := ui.Usagef("-o -: standard output is a terminal, and a tar is not for reading")
+		return out, ui.WithHint(err, "name a file, or pipe it to a program")
 	}
 	var err error
 	if out.Exports, err = exportFormats(o.export); err != nil {
@@ -104,16 +114,26 @@ func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
 		return out, err
 	}
 	format, err := out.Format()
-	for _, f := range out.Exports {
-		if f.NeedsPlain() && format != codec.Plain {
-			const why = "needs a plain output: members of a compressed one have no offsets in the file"
-			return out, ui.Usagef("--export %s: %s", f, why)
-		}
+	if len(out.Exports) > 0 && format != codec.Plain {
+		const why = "needs a plain output: members of a compressed one have no offsets in the file"
+		return out, ui.Usagef("--export %s: %s", out.Exports[0], why)
 	}
-	if lowest, highest := format.Levels(); err == nil && (o.level < lowest || o.level > highest) {
-		err = ui.Usagef("--level %d: from %d to %d", o.level, lowest, highest)
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	return out, o.checkLevel(format)
+}
+
+// checkLevel returns an error if the output cannot be compressed at the level, or is not compressed at all.
+func (o *outputFlags) checkLevel(format codec.Format) error {
+	lowest, highest := format.Levels()
+	switch {
+	case format == codec.Plain && o.given("level"):
+		return ui.Usagef("--level %d: %s is not compressed", o.level, pipe.Shown(o.name))
+	case format != codec.Plain && (o.level < lowest || o.level > highest):
+		return ui.Usagef("--level %d: from %d to %d", o.level, lowest, highest)
+	}
+	return nil
 }
 
 func (o *outputFlags) packOptions() (p pack.Options, err error) {

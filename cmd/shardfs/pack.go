@@ -123,7 +123,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := o.from.names(args, o.output.allowPipe)
+	names, err := o.names(ctx, args, &out, split)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	out.Pack.OwnEnd, samples = !in.Single(), in.Shown(samples, choice)
 	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), join.Confirm(ctx)) }
 	if split.Given() {
-		err = split.Write(ctx, out, append(in.Files(), join.Files()...), samples)
+		err = split.Write(ctx, out, samples)
 	} else {
 		err = output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
 	}

@@ -144,7 +144,6 @@ func (o *runFlags) rules() []rule {
 		{strings.HasPrefix(o.addLog, "."), fmt.Sprintf("--add-log %q: an extension has no leading dot", o.addLog)},
 		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %q: not an extension", o.addLog)},
 		{o.failed == output.Stdout, "--failed " + o.failed + ": must be a file"},
-		{o.failed != "" && o.failed == o.output.name, "--failed " + o.failed + ": must differ from -o"},
 		{o.resume && o.scratch == "", "--resume is for runs with --scratch"},
 		{o.resume && !o.output.isFile(), "--resume is for runs with -o and a file"},
 		{
@@ -206,7 +205,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		}
 	}
 	if !g.private {
-		if err := o.foresee(ctx, names, j); err != nil {
+		if err := o.foresee(ctx, args, names, j); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(names, j.Workspace.Mounts) {

@@ -39,6 +39,24 @@ func beginsEnergon(head []byte) bool {
 	return first < second && first%index.BlockSize == 0 && second%index.BlockSize == 0 && second < 1<<62
 }
 
+// ownsEnergon distinguishes an index of Energon from one of Lhotse, which has the same name and the same numbers, except
+// that the last one is the size of the shard and not where its end marker is.
+func ownsEnergon(in io.ReaderAt, size, shard int64) bool {
+	var last [8]byte
+	if size%8 != 0 || !beginsEnergon(beginning(in)) {
+		return false
+	}
+	if _, err := in.ReadAt(last[:], size-8); err != nil {
+		return false
+	}
+	const record = 20 * index.BlockSize // to which most shards are padded
+	end := binary.LittleEndian.Uint64(last[:])
+	if end%index.BlockSize != 0 || end > 1<<62 || int64(end) == shard {
+		return false
+	}
+	return end%record != 0 || int64(end)+2*index.BlockSize <= shard
+}
+
 func (im *Imported) readEnergon(r io.Reader) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var buf [8]byte

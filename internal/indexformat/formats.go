@@ -23,32 +23,33 @@ const (
 // that row.
 var formats = [...]*row{
 	{
-		format:     WDS2IDX,
-		file:       fileWDS2IDX,
-		needsPlain: true,
-		export:     func(w io.Writer, s Shard) (string, error) { return exportWDS2IDX(w, s.Index) },
-		begins:     beginsWDS2IDX,
-		read:       (*Imported).readWDS2IDX,
-		check:      (*Imported).checkMembers,
-		omits:      func(_ *Imported, x *index.Index, e entry) bool { return hidden(x.Key(e.sample)) },
+		format: WDS2IDX,
+		file:   fileWDS2IDX,
+		export: func(w io.Writer, s Shard) (string, error) { return exportWDS2IDX(w, s.Index) },
+		begins: beginsWDS2IDX,
+		owns:   ownsWDS2IDX,
+		read:   (*Imported).readWDS2IDX,
+		check:  (*Imported).checkMembers,
+		omits:  func(_ *Imported, x *index.Index, e entry) bool { return hidden(x.Key(e.sample)) },
 	},
 	{
 		format: Energon,
-		file:   func(base string) string { return withoutSuffix(base) + ".tar.idx" }, // x.tar.gz has x.tar.tar.idx
+		file:   func(base string) string { return withoutSuffix(base) + ".tar.idx" },
 		export: func(w io.Writer, s Shard) (string, error) { return "", exportEnergon(w, s.Index) },
 		begins: beginsEnergon,
+		owns:   ownsEnergon,
 		read:   (*Imported).readEnergon,
 		check:  (*Imported).checkStarts,
 	},
 	{
-		format:     HuggingFace,
-		file:       func(base string) string { return withoutSuffix(base) + ".json" },
-		needsPlain: true,
-		export:     exportHuggingFace,
-		begins:     beginsHuggingFace,
-		read:       (*Imported).readHuggingFace,
-		check:      (*Imported).checkMembers,
-		omits:      (*Imported).hasLater,
+		format: HuggingFace,
+		file:   func(base string) string { return withoutSuffix(base) + ".json" },
+		export: exportHuggingFace,
+		begins: beginsHuggingFace,
+		owns:   ownsHuggingFace,
+		read:   (*Imported).readHuggingFace,
+		check:  (*Imported).checkMembers,
+		omits:  (*Imported).hasLater,
 	},
 }
 
@@ -57,9 +58,6 @@ type row struct {
 	format Format
 	file   func(base string) string // name of the index of a shard, by the shard's base name, which is not empty
 
-	// needsPlain is set if readers of the format use its offsets in the shard's file without decompressing it.
-	needsPlain bool
-
 	// export writes the index of a shard, as Export does.
 	export func(w io.Writer, s Shard) (warning string, err error)
 
@@ -67,6 +65,10 @@ type row struct {
 	// shorter. No two formats begin in the same way. This and the functions below are nil for a format that can
 	// only be exported.
 	begins func(head []byte) bool
+
+	// owns reports whether a file with that many bytes is an index of the format, and not a file of another tool with
+	// the same name. Shard is the size of the file beside it that would be the shard; 0 if there is none.
+	owns func(in io.ReaderAt, size, shard int64) bool
 
 	// read reads an index into an Imported. Only row and size of that are set before.
 	read func(im *Imported, r io.Reader) error
@@ -113,13 +115,6 @@ func ParseFormats(names string) (list []Format, err error) {
 	return list, nil
 }
 
-// NeedsPlain reports whether the format can be used only with a plain shard, because it has the offsets of members in
-// the file.
-func (f Format) NeedsPlain() bool {
-	r, err := f.row()
-	return err == nil && r.needsPlain
-}
-
 // Name returns the path at which tools look for the index of a shard in a format.
 func Name(f Format, shard string) string {
 	dir, base := path.Split(shard)
@@ -128,6 +123,20 @@ func Name(f Format, shard string) string {
 		return shard
 	}
 	return dir + r.file(base)
+}
+
+// Owns reports whether a file of that size is an index in a format, such as Export writes, for any shard. A file of
+// another tool may have the same name. Shard is the size of the shard's file; 0 if there is none.
+func Owns(f Format, in io.ReaderAt, size, shard int64) bool {
+	r, err := f.row()
+	return err == nil && r.owns(in, size, shard)
+}
+
+// beginning returns the first bytes of a file.
+func beginning(in io.ReaderAt) []byte {
+	head := make([]byte, 4096)
+	n, _ := in.ReadAt(head, 0)
+	return head[:n]
 }
 
 // withoutSuffix returns the name of a file up to its last dot, unless that is its first byte.

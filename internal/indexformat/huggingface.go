@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,6 +153,10 @@ func appendPython(b []byte, s string) []byte {
 
 func beginsHuggingFace(head []byte) bool {
 	return strings.HasPrefix(strings.TrimLeft(string(head), " \t\r\n"), "{")
+}
+
+func ownsHuggingFace(in io.ReaderAt, _, _ int64) bool {
+	return regexp.MustCompile(`^\s*\{\s*"filesize"\s*:\s*[0-9]+\s*,\s*"hash(_lfs)?"\s*:`).Match(beginning(in))
 }
 
 // hasLater reports whether the index has the name of a member with the offset of a later member: a name occurs once,

@@ -48,7 +48,7 @@ func Export(w io.Writer, f Format, s Shard) (warning string, err error) {
 	switch {
 	case err != nil:
 		return "", err
-	case s.Compressed && r.needsPlain:
+	case s.Compressed:
 		return "", fmt.Errorf("%s: %w: it is compressed, so its members have no offsets in the file", f, ErrUnsuited)
 	}
 	if warning, err = r.export(w, s); err != nil {

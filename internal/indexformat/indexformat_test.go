@@ -149,7 +149,7 @@ func TestExportRefused(t *testing.T) {
 		formats    []Format
 		want       string
 	}{
-		{"compressed", golden, true, []Format{WDS2IDX, HuggingFace}, "compressed"},
+		{"compressed", golden, true, []Format{WDS2IDX, Energon, HuggingFace}, "compressed"},
 		{"no samples", []file{{"README", ""}}, false, []Format{WDS2IDX, Energon}, "no samples"},
 		{"only hidden files", []file{{"d/.x", ""}}, false, []Format{WDS2IDX}, "no samples"},
 		{"white space", []file{{"a b.jpg", ""}}, false, []Format{WDS2IDX}, `"a b.jpg" has white space`},

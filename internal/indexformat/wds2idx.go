@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,10 @@ func fileWDS2IDX(base string) string {
 func beginsWDS2IDX(head []byte) bool {
 	text := strings.TrimLeft(string(head), " \t\r\n")
 	return len(text) > 2 && text[0] == 'v' && text[1] >= '0' && text[1] <= '9'
+}
+
+func ownsWDS2IDX(in io.ReaderAt, _, _ int64) bool {
+	return regexp.MustCompile(`^\s*v1\.[0-2] [0-9]+\s`).Match(beginning(in))
 }
 
 // hidden reports whether the format leaves out a sample, because it consists of hidden files, whose key is their

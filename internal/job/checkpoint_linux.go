@@ -20,8 +20,8 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// checkpointFile is the name of the checkpoint in Options.Checkpoints.
-const checkpointFile = "checkpoint.json"
+// CheckpointFile is the name of the checkpoint in Options.Checkpoints.
+const CheckpointFile = "checkpoint.json"
 
 const checkpointVersion = 1
 
@@ -92,7 +92,7 @@ func (r *run) openCheckpoints(ctx context.Context) error {
 		return err
 	}
 	// How long a checkpoint takes depends on the disk. A twentieth of the time is not noticed.
-	k := &checkpoints{file: filepath.Join(r.Checkpoints, checkpointFile), share: 20}
+	k := &checkpoints{file: filepath.Join(r.Checkpoints, CheckpointFile), share: 20}
 	k.next = checkpoint{Version: checkpointVersion, Output: anytext.Text(name)}
 	if r.Resume {
 		k.old, err = readCheckpoint(ctx, k.file, r.Output)
@@ -107,7 +107,7 @@ func (r *run) openCheckpoints(ctx context.Context) error {
 // Interrupted looks for the checkpoint of an interrupted run in o.Checkpoints. It returns the output of that run and
 // how many samples it had finished; "" if there is no checkpoint, or its output was published since.
 func Interrupted(ctx context.Context, o Options) (name string, samples int, err error) {
-	c, err := readCheckpoint(ctx, filepath.Join(o.Checkpoints, checkpointFile), o.Output)
+	c, err := readCheckpoint(ctx, filepath.Join(o.Checkpoints, CheckpointFile), o.Output)
 	if c == nil || err != nil {
 		return "", 0, err
 	}

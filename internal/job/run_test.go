@@ -272,8 +272,8 @@ func TestOldCheckpoint(t *testing.T) {
 		"samples":7,"failed":[3,5],"bytes_in":900,"report":80,
 		"mark":{"samples":5,"members":9,"bytes":700,"left_out":1,"emptied":2,"lacking":3,"others":4,
 			"row":6,"copied":512,"last_key":"YQ==","intact":true},"tail":"AAE="}`
-	shardtest.Check(t, os.WriteFile(b.path(checkpointFile), []byte(old), 0o600))
-	c, err := readCheckpoint(t.Context(), b.path(checkpointFile), output.Options{})
+	shardtest.Check(t, os.WriteFile(b.path(CheckpointFile), []byte(old), 0o600))
+	c, err := readCheckpoint(t.Context(), b.path(CheckpointFile), output.Options{})
 	shardtest.Check(t, err)
 	want := checkpoint{
 		Version: 1, Output: anytext.Text(b.path("out.tar")),

@@ -38,6 +38,7 @@ type Options struct {
 	Pack       pack.Options         // how samples are packed
 	Sidecar    bool                 // write an index file beside the output
 	Exports    []indexformat.Format // indexes for other tools to write beside the output
+	Purge      bool                 // of a split, remove the outputs of an earlier run that are not replaced
 	AllowEmpty bool                 // publish it without samples, too; else Commit returns pack.ErrEmpty
 	Resumable  bool                 // keep the temporary file if the process is killed, see Position; for files only
 	Stdout     *os.File             // written to for the name Stdout

@@ -24,6 +24,7 @@ import (
 	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -96,6 +97,9 @@ func (out *Output) create(ctx context.Context) error {
 		})
 		return err
 	})
+	if errors.Is(err, store.ErrNotRegular) {
+		err = ui.WithHint(err, "an output replaces only a regular file")
+	}
 	if errors.Is(err, store.ErrExists) && out.o.IfExists == Skip {
 		return ErrSkip
 	}

@@ -25,17 +25,16 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 	if err := sh.Witness().Confirm(ctx); err != nil {
 		return fmt.Errorf("%s: %w", sh.Name, err)
 	}
+	if err := o.checkIndexes(ctx, sh.Path()); err != nil {
+		return err
+	}
 	if o.Sidecar {
 		if err := sh.Save(ctx, sh.Path()+shard.SidecarSuffix); err != nil {
 			return err
 		}
 	}
 	for _, f := range o.Exports {
-		name := indexformat.Name(f, sh.Path())
-		if name == sh.Path() {
-			return ui.Usagef("the %s index would replace the shard %s", f, sh.Name)
-		}
-		if err := o.export(ctx, sh, f, name); err != nil {
+		if err := o.export(ctx, sh, f, indexformat.Name(f, sh.Path())); err != nil {
 			return fmt.Errorf("%s: %w", sh.Name, err)
 		}
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 
 	"iter"
-	"os"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"github.com/shardfs/shardfs/internal/ui"
@@ -54,14 +52,12 @@ func ParseSize(s string) (int64, error) {
 	return n * powers[m[2]] * binary[m[3]], nil
 }
 
-// Write spreads samples over outputs, and publishes each when it is full. Inputs are the files that are read; it is an
-// error if an output would replace one of them.
-func (s Split) Write(
-	ctx context.Context, o Options, inputs []os.FileInfo, samples iter.Seq2[pack.Sample, error],
-) error {
+// Write spreads samples over outputs, and publishes each when it is full.
+func (s Split) Write(ctx context.Context, o Options, samples iter.Seq2[pack.Sample, error]) error {
 	o.Pack.OwnEnd = true // a copied end could make an output too long
-	p := parts{o: o, names: parseTemplate(o.Name), inputs: inputs}
+	p := parts{o: o, names: parseTemplate(o.Name)}
 	defer p.abort()
+	p.warnEarlier()
 	if err := p.next(ctx); err != nil {
 		return err
 	}
@@ -72,7 +68,7 @@ func (s Split) Write(
 		return err
 	}
 	p.now.WarnUnmatched()
-	return nil
+	return p.leaveEarlier(ctx)
 }
 
 // spread writes samples to parts, and publishes all but the last one.
@@ -118,20 +114,17 @@ func (s Split) full(w *pack.Writer, sample pack.Sample) (bool, error) {
 
 // parts are the outputs of a split, one after the other.
 type parts struct {
-	o      Options
-	names  template
-	inputs []os.FileInfo
-	number int     // number of the next output
-	now    *Output // nil before the first
+	o       Options
+	names   template
+	earlier []part  // outputs of an earlier run
+	number  int     // number of the next output
+	now     *Output // nil before the first
 }
 
 // next begins the next output, which continues where the last one ended.
 func (p *parts) next(ctx context.Context) error {
 	o := p.o
-	o.Name = p.names.with(p.number, func(text string) string { return text })
-	if isAmong(p.inputs, o.Name) {
-		return ui.Usagef("%s: it is one of the shards to be packed", o.Name)
-	}
+	o.Name = p.names.of(p.number)
 	out, err := Create(ctx, o)
 	if err != nil {
 		return err
@@ -149,10 +142,4 @@ func (p *parts) abort() {
 	if p.now != nil {
 		p.now.Abort()
 	}
-}
-
-// isAmong reports whether the file of a name is one of others.
-func isAmong(files []os.FileInfo, name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && slices.ContainsFunc(files, func(f os.FileInfo) bool { return os.SameFile(f, info) })
 }

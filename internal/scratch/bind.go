@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -36,11 +37,26 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	return s.writeManifest()
 }
 
-// BindMany records where many shards are mounted, and sets the kind to Many.
-func (s *Scratch) BindMany(mountpoint string) error {
+// BindMany records where many shards are mounted, and which, by their absolute names. It sets the kind to Many.
+func (s *Scratch) BindMany(mountpoint string, shards []string) error {
+	if err := os.WriteFile(s.path(shardsFile), []byte(strings.Join(shards, "\x00")), 0o600); err != nil {
+		return err
+	}
 	s.manifest.kind = Many
 	s.manifest.mountpoint, s.manifest.device, s.manifest.kernel = mountpoint, "", false
 	return s.writeManifest()
+}
+
+// Shards returns the shards that are or were mounted, and the index file that the user has named; "" if none.
+func (s *Scratch) Shards() (names []string, index string, err error) {
+	if s.manifest.kind != Many {
+		return []string{s.manifest.shard}, s.manifest.index, nil
+	}
+	b, err := os.ReadFile(s.path(shardsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil // mounted by an earlier version
+	}
+	return strings.Split(string(b), "\x00"), "", err
 }
 
 // SetMade sets, before Bind, what tells the mountpoint from other directories; "" if mount has not made it.

@@ -35,7 +35,7 @@ func TestUseIndex(t *testing.T) {
 			if o.IndexFile != want || o.CacheDir != tt.cache || o.NoIndex != tt.o.NoIndex {
 				t.Errorf("index %q, cache %q, none %v, want %q, %q", o.IndexFile, o.CacheDir, o.NoIndex, want, tt.cache)
 			}
-			shardtest.Check(t, s.BindMany(""))
+			shardtest.Check(t, s.BindMany("", nil))
 			s, err = Open(s.Dir)
 			shardtest.Check(t, err)
 			if m := s.manifest; m.index != want || m.cache != tt.cache || m.truncated != tt.o.AllowTruncated {

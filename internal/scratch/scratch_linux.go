@@ -49,12 +49,13 @@ const TempPattern = "shardfs-*"
 
 // The names of the files and directories in a scratch directory.
 const (
-	LockFile  = "lock" // held by the process that uses the directory
-	indexFile = "index"
-	logFile   = "log"
-	upperDir  = "upper"
-	workDir   = "work"
-	lowerDir  = "below"
+	LockFile   = "lock" // held by the process that uses the directory
+	indexFile  = "index"
+	logFile    = "log"
+	shardsFile = "shards" // the names of many, each followed by NUL except the last
+	upperDir   = "upper"
+	workDir    = "work"
+	lowerDir   = "below"
 )
 
 // Create creates the scratch directory dir, or opens an existing one, and locks it until Close. Its kind becomes Kept,

@@ -223,7 +223,7 @@ func TestSweep(t *testing.T) {
 	change(t, changed)
 	shardtest.Check(t, changed.Close())
 	shardtest.Check(t, empty.Close())
-	shardtest.Check(t, many.BindMany("/mnt"))
+	shardtest.Check(t, many.BindMany("/mnt", nil))
 	shardtest.Check(t, many.Close())
 	unbound, err := CreateTemp(temp)
 	shardtest.Check(t, err)

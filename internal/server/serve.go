@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,18 +156,14 @@ func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Opt
 
 // serveMany serves many shards, read-only.
 func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
-	wd, err := os.Getwd() // before enter changes it
-	if err != nil {
-		return false, err
+	absolute := make(map[string]string, len(s.Names))
+	for _, name := range s.Names {
+		absolute[name] = store.Absolute(name) // before enter changes the working directory
 	}
 	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions()
 		opened.SpoolDir = s.scratch.Dir
-		from := name
-		if path, err := store.Path(name); err == nil && !filepath.IsAbs(path) {
-			from = wd + "/" + path // not cleaned: .. after a symbolic link must stay
-		}
-		sh, err := shard.Open(ctx, from, opened)
+		sh, err := shard.Open(ctx, absolute[name], opened)
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +178,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 			set.Close()
 		}
 	}()
-	if err := s.scratch.BindMany(s.Mountpoint); err != nil {
+	if err := s.scratch.BindMany(s.Mountpoint, slices.Collect(maps.Values(absolute))); err != nil {
 		return false, err
 	}
 	mounted := s.mountOptions()

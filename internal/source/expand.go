@@ -20,9 +20,9 @@ const maxShards = 1 << 18
 func Expand(args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
-		file, listed := strings.CutPrefix(arg, "@")
-		if _, err := os.Lstat(arg); err == nil || !listed {
-			if err == nil {
+		file, listed := listFile(arg)
+		if !listed {
+			if _, err := os.Lstat(arg); err == nil {
 				names = append(names, arg)
 				continue
 			}
@@ -43,6 +43,15 @@ func Expand(args []string) ([]string, error) {
 		return nil, ui.Usagef("%d shards: at most %d", len(names), maxShards)
 	}
 	return names, nil
+}
+
+// listFile returns the file that an argument names as a list.
+func listFile(arg string) (file string, ok bool) {
+	file, ok = strings.CutPrefix(arg, "@")
+	if _, err := os.Lstat(arg); err == nil {
+		return "", false
+	}
+	return file, ok
 }
 
 // readNames returns the names in a file, one per line. It skips empty lines and lines that begin with #.

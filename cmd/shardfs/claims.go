@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/shardfs/shardfs/internal/claim"
+	"github.com/shardfs/shardfs/internal/folder"
+	"github.com/shardfs/shardfs/internal/job"
+	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/source"
+)
+
+// reads are the files that a command reads.
+type reads struct {
+	args    []string // as the user gave them
+	names   []source.Name
+	from    source.Options
+	named   map[string]string // files by what they are
+	indexes bool              // the command writes only sidecars
+}
+
+// check returns an error if a command would write, to the files of f, a file that it reads or that a mount needs.
+func (r *reads) check(f *claim.Files) error {
+	if !f.Writes() {
+		return nil
+	}
+	source.ClaimList(f, r.args)
+	source.Claim(f, r.names, r.from)
+	for flag, name := range r.named {
+		if name != "" {
+			f.Read(flag, name)
+		}
+	}
+	if index := r.from.Shard.IndexFile; index != "" {
+		if _, err := os.Stat(index); err != nil {
+			f.Write("--index "+index, index) // it will be written
+		} else {
+			f.Read("--index "+index, index)
+		}
+	}
+	if err := mounts.Claim(f, r.indexes); err != nil {
+		return err
+	}
+	return f.Check()
+}
+
+// names resolves the arguments of pack, and checks its files.
+func (o *packFlags) names(
+	ctx context.Context, args []string, out *output.Options, split output.Split,
+) ([]source.Name, error) {
+	names, err := o.from.names(args, o.output.allowPipe)
+	if err != nil {
+		return nil, err
+	}
+	var f claim.Files
+	if split.Given() {
+		err = split.Claim(ctx, out, &f, "-o")
+	} else {
+		err = out.Claim(ctx, &f, "-o")
+	}
+	if err != nil {
+		return nil, err
+	}
+	with, err := source.ResolveAll(o.with)
+	if err != nil {
+		return nil, fmt.Errorf("--with: %w", err)
+	}
+	r := reads{args: args, names: append(with, names...), from: o.from.source()}
+	r.from.Folder = new(folder.Options)
+	r.named = map[string]string{"the file of --keys": o.keys, "the table of --captions": o.captions}
+	return names, r.check(&f)
+}
+
+// checkFiles checks the files of run.
+func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source.Name, j *job.Options) error {
+	var f claim.Files
+	for flag, out := range map[string]*output.Options{"-o": &j.Output, "--failed": &j.Failed} {
+		if err := out.Claim(ctx, &f, flag); err != nil {
+			return err
+		}
+	}
+	if o.report != "" {
+		f.Write("--report "+o.report, o.report)
+	}
+	if o.scratch != "" && f.Writes() {
+		f.Write("the checkpoint in --scratch "+o.scratch, filepath.Join(o.scratch, job.CheckpointFile))
+	}
+	r := reads{args: args, names: names, from: o.from.source(), named: map[string]string{"the file of --keys": o.keys}}
+	for _, word := range o.argv {
+		if info, err := os.Stat(word); err == nil && info.Mode().IsRegular() {
+			r.named["the command's argument "+word] = word
+		}
+	}
+	return r.check(&f)
+}
+
+// checkFiles checks the files of index.
+func (o *indexOptions) checkFiles(ctx context.Context, args, shards []string, beside *output.Options) error {
+	var f claim.Files
+	for _, name := range shards {
+		if err := beside.ClaimIndexes(ctx, &f, name); err != nil {
+			return err
+		}
+	}
+	if !f.Writes() {
+		return nil
+	}
+	names, err := source.ResolveAll(shards)
+	if err != nil {
+		return err
+	}
+	r := reads{args: args, names: names, from: o.from.source(), indexes: o.sidecar}
+	r.from.Shard.NoIndex = r.from.Shard.NoIndex || o.sidecar
+	r.named = map[string]string{"the index of --import": o.imported}
+	return r.check(&f)
+}

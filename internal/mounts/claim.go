@@ -1,0 +1,46 @@
+package mounts
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/shardfs/shardfs/internal/claim"
+	"github.com/shardfs/shardfs/internal/shard"
+)
+
+// Claim claims the files that mounts of this user need: their shards, index files and scratch directories. A shard
+// that is replaced is not the one to which the changes of its mount belong. Indexes means that the command only writes
+// sidecars, which may be replaced at any time.
+func Claim(f *claim.Files, indexes bool) error {
+	all, err := List()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is no /proc
+	}
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if !m.Ours {
+			continue
+		}
+		s, err := scratchOf(m)
+		if err != nil {
+			continue // of another user, or left by a server that is gone
+		}
+		f.Own("the scratch directory of the mount "+m.Mountpoint, s.Dir)
+		shards, index, err := s.Shards()
+		if err != nil {
+			return err
+		}
+		for _, name := range shards {
+			f.Mounted("the shard of the mount "+m.Mountpoint, name)
+			if !indexes {
+				f.Mounted("the sidecar of the shard of the mount "+m.Mountpoint, name+shard.SidecarSuffix)
+			}
+		}
+		if index != "" {
+			f.Mounted("the index file of the mount "+m.Mountpoint, index)
+		}
+	}
+	return nil
+}

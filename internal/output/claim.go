@@ -1,0 +1,89 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/claim"
+	"github.com/shardfs/shardfs/internal/indexformat"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// Claim claims the files that are written for an output and the indexes beside it. Flag is what names the output. It
+// returns an error if an index would replace a file that is not one.
+func (o *Options) Claim(ctx context.Context, f *claim.Files, flag string) error {
+	switch {
+	case o.Name == Stdout:
+		f.WriteFile(flag+" -: standard output", o.Stdout)
+	case o.IsFile():
+		f.Write(flag+" "+store.Redact(o.Name), o.Name)
+		return o.ClaimIndexes(ctx, f, o.Name)
+	}
+	return nil
+}
+
+// ClaimIndexes claims the indexes that are written beside a shard. It returns an error if one would replace a file that
+// is not an index of its kind.
+func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string) error {
+	if o.Sidecar {
+		f.Write("the sidecar "+store.Redact(name+shard.SidecarSuffix), name+shard.SidecarSuffix)
+	}
+	for _, format := range o.Exports {
+		at := indexformat.Name(format, name)
+		f.Write(fmt.Sprintf("the %s index %s", format, store.Redact(at)), at)
+	}
+	return o.checkIndexes(ctx, name)
+}
+
+// checkIndexes returns an error if an index beside a shard would replace a file that is not an index of its kind.
+func (o *Options) checkIndexes(ctx context.Context, name string) error {
+	if o.Sidecar {
+		err := o.mayReplace(ctx, name+shard.SidecarSuffix, func(in store.Object) bool {
+			return in.Size() == 0 || index.IsFile(store.At(ctx, in), in.Size())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, format := range o.Exports {
+		at := indexformat.Name(format, name)
+		if at == name {
+			continue // Claim finds out
+		}
+		err := o.mayReplace(ctx, at, func(in store.Object) bool {
+			info, _ := o.store().Stat(ctx, name) // the zero Info if there is no shard yet
+			return indexformat.Owns(format, store.At(ctx, in), in.Size(), info.Size)
+		})
+		if errors.Is(err, shard.ErrNotIndex) {
+			err = fmt.Errorf("--export %s: %w", format, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayReplace returns an error if there is a file of that name which is not one of those that may be replaced.
+func (o *Options) mayReplace(ctx context.Context, name string, may func(store.Object) bool) error {
+	in, err := o.store().Open(ctx, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, store.ErrNotRegular):
+	case err != nil:
+		return fmt.Errorf("%s: %w", store.Redact(name), err)
+	default:
+		defer in.Close()
+		if may(in) {
+			return nil
+		}
+	}
+	err = fmt.Errorf("%s: %w", store.Redact(name), shard.ErrNotIndex)
+	return ui.WithHint(err, "another program may need it: move it away")
+}
