@@ -22,21 +22,6 @@ func magic(prefix string) func(head []byte) bool {
 	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(prefix)) }
 }
 
-// UnsupportedName returns the name of a compression for which there is no Format, by the first bytes of a shard, and
-// "" if it does not recognize them. It is for messages only: a plain tar can begin with the same bytes.
-func UnsupportedName(head []byte) string {
-	for _, c := range unsupported {
-		if bytes.HasPrefix(head, []byte(c.magic)) {
-			return c.name
-		}
-	}
-	return ""
-}
-
-var unsupported = [...]struct{ magic, name string }{
-	{"\x1f\x9d", "compress"}, {"LZIP", "lzip"}, {"\x5d\x00\x00", "lzma"}, {"PK\x03\x04", "zip"}, {"7z\xbc\xaf", "7z"},
-}
-
 // DetectAt is Detect for bytes that can be read at any offset. It skips skippable frames, with which both zstd and lz4
 // can begin. After more of them than any tool writes it returns Zstd.
 func DetectAt(r io.ReaderAt) (Format, error) {

@@ -13,6 +13,17 @@ var ErrLimit = errors.New("more than shardfs decodes")
 // errHistory is the ErrLimit of a shard that needs a longer history than its decoder may keep.
 var errHistory = fmt.Errorf("%w: history", ErrLimit)
 
+// wayOnError is an error with a hint what the user can do.
+type wayOnError struct {
+	error
+	way string
+}
+
+func (e *wayOnError) Unwrap() error { return e.error }
+
+// Hint returns what the user can do.
+func (e *wayOnError) Hint() string { return e.way }
+
 // maxHistory is the longest history in bytes that a decoder keeps: that of zstd --long=27, twice that of xz -9.
 const maxHistory = 128 << 20
 

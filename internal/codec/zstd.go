@@ -135,7 +135,8 @@ func parseZstdHeader(head []byte) (h zstd.Header, err error) {
 	case h.DictionaryID != 0:
 		return h, fmt.Errorf("%w: zstd with a dictionary", ErrLimit)
 	case zstdHistory(h) > maxHistory:
-		return h, fmt.Errorf("%w: a zstd window of %d bytes", ErrLimit, zstdHistory(h))
+		err := fmt.Errorf("%w: a zstd window of %d bytes", ErrLimit, zstdHistory(h))
+		return h, &wayOnError{err, via("zstd -dc --long=31")}
 	}
 	return h, nil
 }

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Scan struct {
 	object store.Object    // nil for a stream
 	coded  *codec.Reader   // nil if the shard is not compressed
 	empty  bool            // the stream is empty
+	head   []byte          // of a stream that is not compressed, its first bytes
 }
 
 // OpenScan opens a shard in a store to scan it; nil means local files. Reads fail after ctx has ended. Progress, if not
@@ -66,6 +68,9 @@ func NewScan(r io.Reader) (*Scan, error) {
 		return nil, err
 	}
 	s := &Scan{Format: codec.Detect(head), HasExtra: codec.HasExtra(head), empty: len(head) == 0}
+	if s.Format == codec.Plain {
+		s.head = bytes.Clone(head)
+	}
 	return s, s.decode(in, codec.Options{FirstEnd: true})
 }
 
@@ -91,12 +96,9 @@ func (s *Scan) Ends() (firstEnd, trailing int64) {
 // WhyNotTar adds to err, an index.ErrNotTar, what the shard is instead of a tar, if that is known.
 func (s *Scan) WhyNotTar(err error) error {
 	if s.object == nil {
-		return err
+		return explain(codec.Plain, s.head, err)
 	}
-	if why := whyNotTar(store.At(s.ctx, s.object), s.object.Size(), err); why != err {
-		return fmt.Errorf("%w: %w", index.ErrNotTar, why)
-	}
-	return err
+	return whyNotTar(store.At(s.ctx, s.object), s.object.Size(), err)
 }
 
 // Unchanged returns nil if the shard is still the version that was opened, and for a stream.
@@ -131,8 +133,8 @@ func (r *scanReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whyNotTar returns an error that describes a shard of size bytes that is not a tar: it is in an unsupported
-// compression, or compressed twice, which other readers do not support either. Otherwise it returns err.
+// whyNotTar returns an error that says what a shard of size bytes is that is not a tar: in an unsupported compression,
+// compressed twice, which other readers do not support either, or of another kind. If that is not known it returns err.
 func whyNotTar(r io.ReaderAt, size int64, err error) error {
 	head := make([]byte, index.BlockSize)
 	f, formatErr := codec.DetectAt(r)
@@ -144,17 +146,20 @@ func whyNotTar(r io.ReaderAt, size int64, err error) error {
 		return err
 	}
 	n, _ := io.ReadFull(in, head)
-	name := codec.UnsupportedName(head[:n])
-	if inner := codec.Detect(head[:n]); name == "" && inner != codec.Plain {
-		name = inner.String()
-	}
+	return explain(f, head[:n], err)
+}
+
+// explain returns the error for a shard in format f whose plain bytes are not a tar and begin with head; err if they are
+// of no known kind.
+func explain(f codec.Format, head []byte, err error) error {
+	found := codec.Recognize(head)
 	switch {
-	case name == "":
+	case found == nil:
 		return err
 	case f != codec.Plain:
-		return fmt.Errorf("%w: %s in %s", codec.ErrFormat, name, f)
+		found = found.Within(f)
 	}
-	return fmt.Errorf("%w: %s", codec.ErrFormat, name)
+	return fmt.Errorf("%w: %w", index.ErrNotTar, found)
 }
 
 // asTruncated makes the error for compressed bytes that end early an index.ErrTruncated.

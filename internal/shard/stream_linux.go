@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/atomicfile"
+	"github.com/shardfs/shardfs/internal/codec"
 )
 
 // Stream is a shard that can be read only once, from beginning to end. Its plain bytes pass through a spool file, where
@@ -21,6 +23,8 @@ type Stream struct {
 	spool *os.File
 	size  atomic.Int64 // bytes spooled
 	freed int64
+
+	format codec.Format
 }
 
 // NewStream returns a stream that reads from r. Its spool is an unnamed file in dir.
@@ -30,6 +34,7 @@ func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	s.format = scan.Format
 	if scan.empty {
 		return nil, fmt.Errorf("%s: %w: it is empty", name, index.ErrNotTar)
 	}
@@ -60,6 +65,11 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 			e, err := scanner.Next()
 			if err == io.EOF {
 				break
+			}
+			if errors.Is(err, index.ErrNotTar) {
+				head := make([]byte, index.BlockSize)
+				n, _ := s.spool.ReadAt(head, 0)
+				err = explain(s.format, head[:n], err)
 			}
 			if err != nil {
 				yield(nil, fmt.Errorf("%s: %w", s.name, asTruncated(err)))

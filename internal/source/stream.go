@@ -65,7 +65,8 @@ func OpenScan(ctx context.Context, name string, o Options) (*shard.Scan, error) 
 		}
 		return shard.NewScan(in)
 	}
-	return shard.OpenScan(ctx, o.Shard.Store, name, o.Shard.Progress)
+	s, err := shard.OpenScan(ctx, o.Shard.Store, name, o.Shard.Progress)
+	return s, notDir(err)
 }
 
 // shownReader reports how much was read.
