@@ -28,7 +28,7 @@ in one after the other.
 		Example: `  shardfs cat train.tgz n03788365_17158.jpg | display -
   shardfs cat train.tgz n03788365_17158.json n03000247_49831.json
   shardfs cat 'train-{0000..0147}.tgz' n03788365_17158.json`,
-		Args: cobra.MinimumNArgs(2),
+		Args: arguments(2, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, keys, err := from.split(cmd, args)
 			if err != nil {

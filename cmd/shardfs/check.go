@@ -35,7 +35,7 @@ shard is damaged or cut short.`,
   shardfs check 'train-{0000..0147}.tar'
   curl -s https://host/train-0000.tar | shardfs check -
   shardfs check --json train-0000.tgz | jq -r .code | sort | uniq -c`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, err := source.Expand(args)
 			if err != nil {

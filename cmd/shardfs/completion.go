@@ -14,7 +14,7 @@ func newCompletion(g *globals) *cobra.Command {
 		Long:  `Completion prints a script that completes verbs and flags in bash, zsh, fish or powershell.`,
 		Example: `  source <(shardfs completion bash)
   shardfs completion fish >~/.config/fish/completions/shardfs.fish`,
-		Args:      cobra.ExactArgs(1),
+		Args:      arguments(1, 1),
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch root := cmd.Root(); args[0] {

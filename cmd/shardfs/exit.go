@@ -98,11 +98,13 @@ func exitStatus(err error) int {
 // hintOf returns a hint what the user can do about an error, or "".
 func hintOf(err error) string {
 	var missing *pack.MissingKeysError
+	var hinted interface {
+		error
+		Hint() string
+	}
 	switch hint := ui.HintOf(err); {
 	case hint != "":
 		return hint
-	case errors.Is(err, store.ErrNotRegular):
-		return "a mount or a directory of samples is read by ls, run and pack; its files by any program"
 	case errors.As(err, &missing):
 		if hint := missing.Hint(); hint != "" {
 			return hint
@@ -110,6 +112,10 @@ func hintOf(err error) string {
 		return "--missing-keys ignore does without them"
 	case errors.Is(err, pack.ErrSameKey):
 		return "--on-duplicate-key rename makes KEY~2, KEY~3 of them, and --rekey makes new keys"
+	case errors.As(err, &hinted):
+		return hinted.Hint()
+	case errors.Is(err, source.ErrNoSamples), errors.Is(err, source.ErrNoFiles):
+		return "if it is a mountpoint, nothing is mounted there: shardfs mount SHARD MOUNTPOINT"
 	case errors.Is(err, pack.ErrEmpty):
 		return "--allow-empty means it"
 	case errors.Is(err, index.ErrStale):

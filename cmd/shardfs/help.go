@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,22 @@ func checkArguments(cmd *cobra.Command) {
 			return err
 		}
 		return ui.WithHint(&ui.UsageError{Err: err}, "usage: "+cmd.UseLine())
+	}
+}
+
+// many is the most arguments of a verb that takes any number.
+const many = math.MaxInt
+
+// arguments returns a check that there are as many arguments.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return ui.Usagef("%s missing", ui.Count(least-len(args), "argument"))
+		case len(args) > most:
+			return ui.Usagef("too many arguments: %s", strings.Join(args[most:], " "))
+		}
+		return nil
 	}
 }
 

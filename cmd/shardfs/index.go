@@ -45,7 +45,7 @@ indexes beside the shard; --import verifies the index of another tool.`,
   shardfs index --export wds2idx,energon train-0000.tar
   shardfs index --import train-0000.idx train-0000.tar
   shardfs index --index none train-0000.tgz       # read all of it again`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, err := source.Expand(args)
 			if err != nil {

@@ -48,7 +48,7 @@ take them; on a terminal it escapes what that would obey.
   shardfs ls 'train-{0000..0147}.tgz' n03788365_17158
   shardfs ls --null train-0000.tgz | shuf -z -n 100 >some
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, keys, err := o.from.split(cmd, args)
 			if err != nil {

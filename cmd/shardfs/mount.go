@@ -39,7 +39,7 @@ directory each, are opened when they are used, and are read-only.`,
   shardfs mount --scratch work train.tar mnt    # changes outlive umount and reboot
   shardfs mount -o allow_other train.tar mnt    # for other users too
   shardfs mount 'train-{0000..0147}.tgz' mnt    # many shards`,
-		Args: cobra.MinimumNArgs(2),
+		Args: arguments(2, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			last := len(args) - 1
 			return f.run(cmd.Context(), g.UI, args[:last], args[last])

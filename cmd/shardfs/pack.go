@@ -43,7 +43,7 @@ complete; - is standard output.`,
   shardfs pack photos --captions captions.csv --key-column file -o photos.tar
   shardfs pack imagenet/train --class-dirs --shuffle 100000 -o train.tar
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(cmd.Flags()); err != nil {
 				return err

@@ -17,7 +17,7 @@ func newVersion(g *globals) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: `  shardfs version`,
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v := struct {
 				Version  string `json:"version"`

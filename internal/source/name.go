@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
@@ -82,9 +84,21 @@ func Resolve(name string) (Name, error) {
 	case err == nil:
 		n.file = info
 	default:
-		return n, fmt.Errorf("%s: %w", n, errors.Unwrap(err)) // without the path, which is in the name
+		err = fmt.Errorf("%s: %w", n, errors.Unwrap(err)) // without the path, which is in the name
+		if strings.ContainsAny(path, "*?[") {
+			return n, ui.WithHint(err, globHint(path))
+		}
+		return n, err
 	}
 	return n, nil
+}
+
+// globHint returns the hint for a name that looks like a pattern of the shell.
+func globHint(path string) string {
+	if found, err := filepath.Glob(path); err == nil && len(found) > 0 {
+		return fmt.Sprintf("the shell expands * and ?: without quotes it names %s", ui.Count(len(found), "file"))
+	}
+	return "no file is named so; a list of shards can also be name-{0000..0147}.tar or @FILE"
 }
 
 // ResolveAll resolves names that are read one after the other.

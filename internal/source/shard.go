@@ -30,7 +30,7 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
 	}
 	if err != nil {
-		return nil, err
+		return nil, notDir(err)
 	}
 	if !sh.Growing() {
 		f, err := sh.Built()
@@ -40,6 +40,15 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		warn(u, sh.Name, f)
 	}
 	return sh, nil
+}
+
+// notDir adds a hint to the error for a directory, or anything else that is no file.
+func notDir(err error) error {
+	if errors.Is(err, store.ErrNotRegular) {
+		const hint = "a mount or a directory of samples is read by ls, run and pack; its files by any program"
+		err = ui.WithHint(err, hint)
+	}
+	return err
 }
 
 // WarnWhenIndexed waits until a growing shard is indexed or closed, and then gives the warnings of OpenShard, or the

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +23,7 @@ func Split(name string) (scheme, rest string) {
 func Path(name string) (string, error) {
 	scheme, rest := Split(name)
 	if scheme != FileScheme || rest != name && !strings.HasPrefix(rest, "/") {
-		return "", fmt.Errorf("%w: %s://", ErrScheme, scheme)
+		return "", &SchemeError{Scheme: scheme}
 	}
 	return rest, nil
 }

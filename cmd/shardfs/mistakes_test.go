@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"compress/zlib"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
+)
+
+// mistake is what a user typed, or what a file is, and what shardfs says about it.
+type mistake struct {
+	line   string // after "shardfs "; words in ' may have spaces
+	status int
+	err    string // the error
+	hint   string // "" for none
+}
+
+// mistakes are the typical ones. Each has one line that says what is wrong and, where there is a way out, one that says
+// what to do.
+var mistakes = []mistake{
+	// What is not a shard is named.
+	{"ls parquet.tar", exitDamaged, "parquet.tar: not a tar: it is a Parquet file",
+		"read it by pyarrow or datasets, and write its rows to a folder or tar"},
+	{"ls arrow.tar", exitDamaged, "arrow.tar: not a tar: it is an Arrow file",
+		"read it by pyarrow or datasets, and write its rows to a folder or tar"},
+	{"run -c true age.tar", exitDamaged, "age.tar: not a tar: it is encrypted by age",
+		"age -d SHARD | shardfs run - ... (or pack -, check -)"},
+	{"cat openssl.tar x", exitDamaged, "openssl.tar: not a tar: it is encrypted by openssl",
+		"openssl enc -d ... -in SHARD | shardfs run - ... (or pack -, check -)"},
+	{"index gpg.tar", exitDamaged, "gpg.tar: not a tar: it is encrypted by gpg",
+		"gpg -d SHARD | shardfs run - ... (or pack -, check -)"},
+	{"pack rar.tar -o o.tar", exitDamaged, "rar.tar: not a tar: it is a rar archive",
+		"extract it, and make a shard of the folder: shardfs pack FOLDER -o OUT.tar"},
+	{"ls zip.tar", exitDamaged, "zip.tar: not a tar: it is a zip archive",
+		"extract it, and make a shard of the folder: shardfs pack FOLDER -o OUT.tar"},
+	{"ls 7z.tar", exitDamaged, "7z.tar: not a tar: it is a 7z archive",
+		"extract it, and make a shard of the folder: shardfs pack FOLDER -o OUT.tar"},
+	{"ls lfs.tar", exitDamaged, "lfs.tar: not a tar: it is a pointer of Git LFS, not the file itself",
+		"git lfs pull fetches the file"},
+	{"ls html.tar", exitDamaged, "html.tar: not a tar: it is an HTML page",
+		"download it again: curl -f fails where a server answers with an error"},
+	{"ls json.tar", exitDamaged, "json.tar: not a tar: it is JSON, maybe the answer of a server",
+		"download it again: curl -f fails where a server answers with an error"},
+	{"ls lz4.tar", exitDamaged, "lz4.tar: not a tar: unsupported compression: lz4 in its legacy frames",
+		"lz4 -dc SHARD | shardfs run - ... (or pack -, check -)"},
+	{"ls lzop.tar", exitDamaged, "lzop.tar: not a tar: unsupported compression: lzop",
+		"lzop -dc SHARD | shardfs run - ... (or pack -, check -)"},
+	{"ls zlib.tar", exitDamaged, "zlib.tar: not a tar: unsupported compression: zlib",
+		"zlib-flate -uncompress, or zlib of Python, decompresses it"},
+	{"ls lzma.tar", exitDamaged, "lzma.tar: not a tar: unsupported compression: lzma",
+		"xz -dc SHARD | shardfs run - ... (or pack -, check -)"},
+	{"ls compress.tar", exitDamaged, "compress.tar: not a tar: unsupported compression: compress",
+		"gzip -dc SHARD | shardfs run - ... (or pack -, check -)"},
+	{"ls window.tar", exitDamaged,
+		"window.tar: member 0 at byte 0: compressed byte 0: more than shardfs decodes: " +
+			"a zstd window of 2147483648 bytes",
+		"zstd -dc --long=31 SHARD | shardfs run - ... (or pack -, check -)"},
+	{"ls empty.tar", exitDamaged, "empty.tar: not a tar: the file is empty", ""},
+
+	// Names.
+	{"ls missing.tar", exitNoShard, "missing.tar: no such file or directory", ""},
+	{"ls '*.tar'", exitNoShard, "*.tar: no such file or directory",
+		"the shell expands * and ?: without quotes it names 19 files"},
+	{"run -c true 'train-*.tgz'", exitNoShard, "train-*.tgz: no such file or directory",
+		"no file is named so; a list of shards can also be name-{0000..0147}.tar or @FILE"},
+	{"ls s3://bucket/in.tar", exitUsage,
+		"s3://bucket/in.tar: unknown kind of URL: s3:// (known are paths and file://)",
+		"aws s3 cp URL - | shardfs run - ... (or pack -, check -); to write, -o - | aws s3 cp - URL"},
+	{"run -c true https://host/in.tar", exitUsage,
+		"https://host/in.tar: unknown kind of URL: https:// (known are paths and file://)",
+		"curl -fsS URL | shardfs run - ... (or pack -, check -)"},
+	{"index dir", exitNoShard, "dir: not a regular file",
+		"a mount or a directory of samples is read by ls, run and pack; its files by any program"},
+	{"pack dir -o o.tar", exitNoShard, "dir: neither a mount of shardfs nor a folder with files of samples",
+		"if it is a mountpoint, nothing is mounted there: shardfs mount SHARD MOUNTPOINT"},
+	{"mount dir in.tar", exitUsage, "in.tar: the mountpoint is not a directory",
+		"the directory comes last: shardfs mount SHARD... MOUNTPOINT"},
+	{"mount in.tar", exitUsage, "1 argument missing", "usage: shardfs mount [flags] SHARD... MOUNTPOINT"},
+	{"status dir", exitUsage, "dir: not mounted by shardfs", ""},
+
+	// Flags and verbs.
+	{"moutn in.tar dir", exitUsage, `unknown verb "moutn"`, "did you mean mount?"},
+	{"run -c true --retires 3 in.tar", exitUsage, "unknown flag: --retires", "did you mean --retries?"},
+	{"run -c true --retries x in.tar", exitUsage, "--retries x: not a number",
+		"--retries N: run a failed command up to N times more"},
+	{"pack in.tar --shuffle -o o.tar", exitUsage, "--shuffle -o: not a number",
+		"--shuffle N: shuffle samples, N of them at a time"},
+	{"pack in.tar -o o.tar --shuffle", exitUsage, "--shuffle: its value is missing",
+		"--shuffle N: shuffle samples, N of them at a time"},
+	{"run in.tar", exitUsage, "-c is missing: which command should be run?", ""},
+	{"pack in.tar", exitUsage, "-o is missing: where should the output go?", ""},
+	{"run -c true in.tar --failed o.tar -o o.tar", exitUsage, "--failed o.tar: must differ from -o", ""},
+	{"pack in.tar -o o.zip", exitUsage,
+		"o.zip: the name of an output ends in .tar, .tar.gz, .tgz, .tar.zst or .tzst", ""},
+	{"cat in.tar nobody", exitNoShard, "in.tar: nobody: no such sample", ""},
+}
+
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	shard, err := os.ReadFile(shardtest.Write(t, "a.txt", "b.txt"))
+	shardtest.Check(t, err)
+	var compressed bytes.Buffer
+	z := zlib.NewWriter(&compressed)
+	z.Write(shard)
+	z.Close()
+	for name, content := range map[string]string{
+		"in": string(shard), "empty": "", "zlib": compressed.String(),
+		"parquet": "PAR1\x15\x04", "arrow": "ARROW1\x00\x00", "age": "age-encryption.org/v1\n-> X25519",
+		"openssl": "Salted__abcdefgh", "gpg": "\x8c\x0d\x04\x09\x03\x02", "rar": "Rar!\x1a\x07\x01\x00",
+		"zip": "PK\x03\x04\x14\x00", "7z": "7z\xbc\xaf\x27\x1c\x00\x04", "html": "\n<!DOCTYPE HTML><html>",
+		"json": "{\n  \"error\": \"not found\"}", "lfs": "version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
+		"lz4": "\x02\x21\x4c\x18\x10\x00\x00\x00", "lzop": "\x89LZO\x00\r\n\x1a\n\x10", "lzma": "\x5d\x00\x00\x80\x00",
+		"compress": "\x1f\x9d\x90x", "window": "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00",
+	} {
+		content += strings.Repeat("x", min(len(content), 1)*max(600-len(content), 0))
+		shardtest.Check(t, os.WriteFile(name+".tar", []byte(content), 0o600))
+	}
+	shardtest.Check(t, os.Mkdir("dir", 0o700))
+	for _, m := range mistakes {
+		var args []string
+		for i, part := range strings.Split(m.line, "'") {
+			if i%2 == 1 {
+				args = append(args, part)
+			} else {
+				args = append(args, strings.Fields(part)...)
+			}
+		}
+		cmd := exec.Command("shardfs", args...)
+		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		cmd.Run()
+		want := "shardfs: error: " + m.err
+		first, rest, _ := strings.Cut(said.String(), "\n")
+		hint := ""
+		if m.hint != "" {
+			hint = "shardfs: hint: " + m.hint + "\n"
+		}
+		if status := cmd.ProcessState.ExitCode(); status != m.status || first != want || rest != hint {
+			t.Errorf("shardfs %s: exit status %d\n%v\nwant %d\n%s\n%s", m.line, status, &said, m.status, want, hint)
+		}
+	}
+}
