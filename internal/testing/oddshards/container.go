@@ -36,16 +36,18 @@ func gz(data []byte, extra ...byte) []byte {
 func zst(data []byte) []byte {
 	out := []byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0} // one segment, its size in four bytes
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(data)))
-	for len(data) > 0 {
+	for {
 		n := min(len(data), 1<<17)
 		head := uint32(n) << 3
 		if n == len(data) {
-			head |= 1
+			head |= 1 // the last block, which has to be there
 		}
 		out = append(out, byte(head), byte(head>>8), byte(head>>16))
 		out, data = append(out, data[:n]...), data[n:]
+		if len(data) == 0 {
+			return out
+		}
 	}
-	return out
 }
 
 // lz4 returns a frame of lz4.

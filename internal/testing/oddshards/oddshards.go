@@ -28,7 +28,8 @@ type File struct {
 
 // All returns all odd shards.
 func All() []Shard {
-	return slices.Concat(names(), samples(), headers(), extended(), containers(), damage(), contents(), shardNames())
+	return slices.Concat(names(), samples(), headers(), extended(), containers(), damage(), contents(), shardNames(),
+		variants(), moreContainers())
 }
 
 // Digest identifies the bytes and paths of the shard.

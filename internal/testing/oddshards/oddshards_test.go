@@ -58,6 +58,8 @@ func TestContainers(t *testing.T) {
 		{"xz of nothing", opened(xzreader.NewReader(read(xz(nil)), 0)), nil},
 		{"zstd", opened(zstd.NewReader(read(zst(whole)))), whole},
 		{"long zstd", opened(zstd.NewReader(read(zst(long)))), long},
+		{"zstd of nothing", opened(zstd.NewReader(read(zst(nil)))), nil},
+		{"gzip with fields", opened(gzip.NewReader(read(gzipped(whole)))), whole},
 		{"lz4", lz4reader.NewReader(read(lz4(whole))), whole},
 	} {
 		if got, err := io.ReadAll(tt.r); err != nil || !bytes.Equal(got, tt.want) {

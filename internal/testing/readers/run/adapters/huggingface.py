@@ -8,6 +8,7 @@ import itertools
 import logging
 import lzma
 import os
+import pathlib
 import sys
 import tarfile
 import types
@@ -110,7 +111,8 @@ def extracted(path, names, **given):
 track = extracted("utils/track.py", ["TrackedIterableFromGenerator"], Iterable=object)
 files_of = extracted(
     "utils/file_utils.py", ["ArchiveIterable", "xbasename"], tarfile=tarfile, os=os, DownloadConfig=object,
-    posixpath=os.path, Optional=dict, Generator=dict, TrackedIterableFromGenerator=track["TrackedIterableFromGenerator"],
+    posixpath=os.path, Path=pathlib.PurePosixPath, Optional=dict, Generator=dict,
+    TrackedIterableFromGenerator=track["TrackedIterableFromGenerator"],
     xopen=lambda path, mode, **_: open(path, mode), _get_extraction_protocol=lambda *_, **__: None,
     is_local_path=lambda _: True)
 
