@@ -140,9 +140,19 @@ func (r *run) run(ctx context.Context) (s Summary, err error) {
 	defer r.abort()
 	s, err = r.runAll(ctx)
 	if err != nil {
-		err = r.Output.Explain(ctx, err)
+		err = r.explain(ctx, err)
 	}
 	return s, r.points.stopped(err)
+}
+
+// explain returns the error that is behind an error of the run: of writing an output, or that a shard has changed.
+func (r *run) explain(ctx context.Context, err error) error {
+	for _, out := range []*output.Output{r.out, r.failures} {
+		if writeErr := out.WriteError(); writeErr != nil && ctx.Err() == nil {
+			return writeErr
+		}
+	}
+	return r.Output.Explain(ctx, err)
 }
 
 // confirm returns an error if a shard has changed since it was opened, by this run or by the one that it continues.

@@ -44,6 +44,7 @@ type Output struct {
 	encoder codec.Encoder // nil: not compressed
 	tee     *indexTee     // nil: not compressed
 	begun   time.Time
+	written *recorder // nil: a command reads the output
 
 	unwritten *unwritten // nil: not compressed, or not resumable
 	keep      bool       // Abort keeps the temporary file, see Keep
@@ -64,12 +65,12 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 		}
 		sink = out.command
 	case o.Name == Stdout:
-		sink = pipe.NewWriter(ctx, o.Stdout)
+		sink, out.written = newRecorder(pipe.NewWriter(ctx, o.Stdout))
 	default:
 		if err := out.create(ctx); err != nil {
 			return nil, err
 		}
-		sink = out.file
+		sink, out.written = newRecorder(out.file)
 	}
 	if format != codec.Plain {
 		if out.encoder, err = format.NewWriter(sink, o.Level, 0); err != nil {
@@ -122,7 +123,7 @@ func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error 
 	}
 	defer out.Abort()
 	if err := fill(out.Writer); err != nil {
-		return o.Explain(ctx, err)
+		return out.explain(ctx, err)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -152,6 +153,9 @@ func (out *Output) Commit(ctx context.Context) error {
 	x, err := out.finish()
 	if err != nil {
 		out.Abort()
+		if writeErr := out.WriteError(); writeErr != nil {
+			return writeErr
+		}
 		return fmt.Errorf("%s: %w", out.Name, err)
 	}
 	if err := out.o.confirm(ctx); err != nil {

@@ -62,7 +62,7 @@ func (s Split) Write(ctx context.Context, o Options, samples iter.Seq2[pack.Samp
 		return err
 	}
 	if err := s.spread(ctx, &p, samples); err != nil {
-		return o.Explain(ctx, err)
+		return p.now.explain(ctx, err)
 	}
 	if err := p.now.publish(ctx); err != nil {
 		return err
