@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -39,7 +40,7 @@ func (f *shardFlags) options() shard.Options {
 	switch f.index {
 	case "":
 		if o.CacheDir = f.globals.cacheDir; o.CacheDir == "" {
-			o.CacheDir = defaultCacheDir()
+			o.CacheDir = f.globals.defaultCacheDir()
 		}
 	case "none":
 		o.NoIndex = true
@@ -49,13 +50,28 @@ func (f *shardFlags) options() shard.Options {
 	return o
 }
 
-// defaultCacheDir returns the directory of index files; "" if the user has no cache directory.
-func defaultCacheDir() string {
+// defaultCacheDir returns the directory of index files; "" if the user has no cache directory. Root gets none below the
+// home of another user, as after sudo -E: the directories that it would make there would lock that user out.
+func (g *globals) defaultCacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(dir, "shardfs")
+	dir = filepath.Join(dir, "shardfs")
+	if at, owner := placeOf(dir); os.Geteuid() == 0 && owner != 0 {
+		g.Detail("%s: no index is kept there: %s belongs to user %d; --cache-dir names another place", dir, at, owner)
+		return ""
+	}
+	return dir
+}
+
+// placeOf returns the closest directory that exists, dir or one above it, and its owner.
+func placeOf(dir string) (at string, owner int) {
+	var st unix.Stat_t
+	for at = dir; unix.Stat(at, &st) != nil && at != filepath.Dir(at); {
+		at = filepath.Dir(at)
+	}
+	return at, int(st.Uid)
 }
 
 // source returns the options to open sources with.
