@@ -1,11 +1,15 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,14 +18,14 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
-// limited runs under `ulimit -n 64`: hardly any system has a lower default.
-func limited(p *place, args ...string) result {
+// limited runs after a command of the shell, such as `ulimit -n 64`: hardly any system has a lower default.
+func limited(p *place, limit string, args ...string) result {
 	p.t.Helper()
 	shell, err := exec.LookPath("sh")
 	p.must(err)
 	q := *p
 	q.program = shell
-	return q.run(fault{}, append([]string{"-c", "ulimit -n 64; exec \"$@\"", "sh", p.program}, args...)...)
+	return q.run(fault{}, append([]string{"-c", limit + "; exec \"$@\"", "sh", p.program}, args...)...)
 }
 
 // TestFewFiles runs with 64 open files for each process.
@@ -31,7 +35,7 @@ func TestFewFiles(t *testing.T) {
 			t.Run(s.workspace+"/"+s.out+"/"+jobs, func(t *testing.T) {
 				w := newSwept(t, s, 80)
 				w.reset(nil)
-				r := limited(w.place, w.command("-j", jobs)...)
+				r := limited(w.place, "ulimit -n 64", w.command("-j", jobs)...)
 				w.keeps(r, promise{out: w.path("out", s.out), whole: w.whole, statuses: []int{exitIO}})
 				if jobs == "2" && r.status != 0 {
 					t.Errorf("two commands at a time: exit status %d: %s", r.status, r.stderr)
@@ -153,5 +157,57 @@ func TestOutputDirectoryGone(t *testing.T) {
 				t.Errorf("left behind: %s", left)
 			}
 		})
+	}
+}
+
+// TestMemoryLimit runs over a gzip shard with the memory limit of each process in a control group of 96 MiB.
+func TestMemoryLimit(t *testing.T) {
+	var shard bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&shard, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(zip)
+	for i := range 80 {
+		content := noise(i, 500_000)
+		h := &tar.Header{Name: fmt.Sprintf("%04d.bin", i), Mode: 0o644, Size: int64(len(content))}
+		if err := errors.Join(w.WriteHeader(h), second(w.Write(content))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	limit := fmt.Sprintf("export GOMEMLIMIT=%d", (96<<20)/memoryShare)
+	for _, workspace := range workspaces(t) {
+		p := newPlace(t, shard.Bytes())
+		ended, memory := make(chan struct{}), make(chan int)
+		go func() { memory <- p.largest(ended) }()
+		r := limited(p, limit, "run", "-q", "-j", "2", "--workspace", workspace, "-c", "cat sample.bin >/dev/null",
+			"in.tar", "-o", p.path("out", "out.tgz"))
+		close(ended)
+		if most := <-memory; r.status != 0 || most > 40<<20 {
+			t.Errorf("%s: exit status %d, %d bytes of memory in a process: %s", workspace, r.status, most, r.stderr)
+		}
+	}
+}
+
+// largest watches the processes of a run until ended is closed, and returns the most memory of one of them in bytes,
+// without pages of files.
+func (p *place) largest(ended <-chan struct{}) (most int) {
+	for {
+		for _, process := range processes(p.dir) {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", process.pid))
+			if _, anonymous, ok := strings.Cut(string(status), "RssAnon:"); ok {
+				var kilobytes int
+				fmt.Sscan(anonymous, &kilobytes)
+				most = max(most, kilobytes<<10)
+			}
+		}
+		select {
+		case <-ended:
+			return most
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }

@@ -4,10 +4,13 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -22,6 +25,7 @@ func run(args []string) int {
 	if g.private && server.EnterNamespace() != nil {
 		return exitPermission
 	}
+	limitMemory()
 	ctx, stop := withSignals(context.Background(), ownSignals(g.private))
 	defer stop()
 	defer g.Close()
@@ -45,6 +49,17 @@ func run(args []string) int {
 	}
 	g.Fail(err)
 	return exitStatus(err)
+}
+
+// memoryShare is the part of the memory of a control group that each process may have: a run has up to three, of which
+// two use memory, and its commands need some, too.
+const memoryShare = 3
+
+// limitMemory lets the garbage collector keep this process within its share of the memory of its control group.
+func limitMemory() {
+	if limit := cgroup.Memory(); os.Getenv("GOMEMLIMIT") == "" && limit < math.MaxInt64 {
+		debug.SetMemoryLimit(limit / memoryShare)
+	}
 }
 
 // isMarked reports whether an environment variable is set, and unsets it, so that child processes do not see it.

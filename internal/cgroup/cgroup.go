@@ -47,6 +47,24 @@ func quotaOf(dir string) float64 {
 	return q / p
 }
 
+// Memory returns how many bytes of memory the groups let their processes use together; math.MaxInt64 if they set no limit.
+func Memory() int64 { return memory("/") }
+
+// memory is Memory for the files below root.
+func memory(root string) int64 {
+	least := int64(math.MaxInt64)
+	for dir := range groups(root, "memory") {
+		for _, name := range []string{"memory.max", "memory.high", "memory.limit_in_bytes"} {
+			b, _ := os.ReadFile(filepath.Join(dir, name))
+			// Version 2 says "max" for no limit, version 1 the greatest number of whole pages, which limits nothing.
+			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {
+				least = min(least, n)
+			}
+		}
+	}
+	return least
+}
+
 // groups yields the directories of the groups that this process is in and that limit a controller, from the inside out.
 func groups(root, controller string) iter.Seq[string] {
 	return func(yield func(dir string) bool) {

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,25 +34,59 @@ func TestCPUs(t *testing.T) {
 			"cpu,cpuacct/cpu.cfs_quota_us": "400000\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
 		}, 4},
 	} {
-		root := t.TempDir()
-		write := func(name, text string) {
-			name = filepath.Join(root, name)
-			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		write("proc/self/cgroup", tt.own)
-		for name, text := range tt.files {
-			write(filepath.Join("sys/fs/cgroup", name), text)
-		}
+		root := tree(t, tt.own, tt.files)
 		if got := cpus(root, 8); got != tt.want {
 			t.Errorf("%s: %d CPUs, want %d", tt.name, got, tt.want)
 		}
 	}
 	if n := CPUs(); n < 1 {
 		t.Errorf("this process may use %d CPUs", n)
+	}
+}
+
+// tree returns a root with the files of a process's groups.
+func tree(t *testing.T, own string, groups map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	files := map[string]string{"proc/self/cgroup": own}
+	for name, text := range groups {
+		files["sys/fs/cgroup/"+name] = text
+	}
+	for name, text := range files {
+		name = filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// The smallest limit of all groups counts.
+func TestMemory(t *testing.T) {
+	const two, one = "0::/a/b\n", "9:memory:/a/b\n1:cpu:/\n"
+	for _, tt := range []struct {
+		name  string
+		own   string
+		files map[string]string
+		want  int64
+	}{
+		{"nothing", "", nil, math.MaxInt64},
+		{"no limit", two, map[string]string{"a/b/memory.max": "max\n"}, math.MaxInt64},
+		{"a limit", two, map[string]string{"a/b/memory.max": "100663296\n"}, 96 << 20},
+		{"above", two, map[string]string{"a/b/memory.max": "max\n", "a/memory.max": "67108864\n"}, 64 << 20},
+		{"throttled", two, map[string]string{
+			"a/b/memory.max": "100663296\n", "a/b/memory.high": "50000000\n",
+		}, 50_000_000},
+		{"version 1", one, map[string]string{"memory/a/b/memory.limit_in_bytes": "100663296\n"}, 96 << 20},
+		{"version 1 without a limit", one,
+			map[string]string{"memory/a/b/memory.limit_in_bytes": "9223372036854771712\n"}, 9223372036854771712},
+		{"version 1 in a container", one, map[string]string{"memory/memory.limit_in_bytes": "1000000\n"}, 1_000_000},
+	} {
+		if got := memory(tree(t, tt.own, tt.files)); got != tt.want {
+			t.Errorf("%s: %d bytes, want %d", tt.name, got, tt.want)
+		}
 	}
 }

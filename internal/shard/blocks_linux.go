@@ -11,7 +11,7 @@ import (
 // Limits of the default size of a cache of decompressed blocks. The least is what a few readers at a time need.
 const (
 	mostBlocks  = 512 << 20
-	leastBlocks = 16 << 20
+	leastBlocks = 4 << 20
 )
 
 // NewBlocks returns a cache for the decompressed blocks of shards, which several can share. Zero bytes mean an eighth of
