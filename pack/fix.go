@@ -19,10 +19,10 @@ var ErrRepeated = errors.New("two members have the extension")
 type Repeated uint8
 
 const (
-	Refuse    Repeated = iota // an error that wraps ErrRepeated
-	KeepFirst                 // the member is left out
-	KeepLast                  // the earlier one is left out
-	Renumber                  // it gets an extension of its own: 2.jpg, 3.jpg
+	RefuseRepeated Repeated = iota // an error that wraps ErrRepeated
+	KeepFirst                      // the member is left out
+	KeepLast                       // the earlier one is left out
+	Renumber                       // it gets an extension of its own: 2.jpg, 3.jpg
 )
 
 // Fix mends a shard without touching content, so that all readers find the same samples in it. The members of a sample
@@ -70,7 +70,7 @@ type mending struct {
 	*Fix
 	b       Base
 	seed    maphash.Seed
-	repeats map[uint64][]int // numbers of the samples whose portable keys have the same hash, if there are several
+	repeats map[uint64][]int // numbers of the samples whose plain keys have the same hash, if there are several
 	done    map[int]bool     // numbers of the samples that were gathered into an earlier one
 	taken   map[uint64]bool  // hashes of the keys used so far, in lower case
 }
@@ -99,8 +99,8 @@ func (m *mending) findRepeats() {
 	}
 }
 
-// key returns the portable key of a sample; "" if its files are hidden.
-func (m *mending) key(number int) string { return portableKey(m.b.Index.Sample(number).Key) }
+// key returns the plain key of a sample; "" if its files are hidden.
+func (m *mending) key(number int) string { return plainKey(m.b.Index.Sample(number).Key) }
 
 // sample returns the mended sample that begins with the one with this number; an empty one if it was part of an earlier
 // one, or is left out.
@@ -127,7 +127,7 @@ func (m *mending) sample(number int) (Sample, error) {
 			was := s.Key + "." + member.Ext
 			var err error
 			if members, err = m.add(members, member); err != nil {
-				return Sample{}, fmt.Errorf("sample %s: %w", s.Path, err)
+				return Sample{}, fmt.Errorf("sample %s: %w", key, err)
 			}
 			if last := members[len(members)-1]; was != key+"."+last.Ext {
 				m.Fixed.Renamed++
@@ -140,7 +140,7 @@ func (m *mending) sample(number int) (Sample, error) {
 	if len(members) == 0 {
 		return Sample{}, nil
 	}
-	s := New(m.unique(key, members), members)
+	s := New(m.unique(portableKey(key), members), members)
 	s.Base = m.b
 	if s.Key != key {
 		m.Fixed.Renamed = renamed + len(members)

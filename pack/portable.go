@@ -5,30 +5,35 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
-// portableKey returns a key that every reader takes for the same: without components that are empty or a dot, with bytes
-// other than printable ASCII as %HH, and not beginning with two underscores. Other keys stay different. It returns "" for
-// the key of hidden files.
-func portableKey(key string) string {
+// plainKey returns a key without components that are empty or a dot. It returns "" for the key of hidden files.
+func plainKey(key string) string {
 	if strings.HasSuffix(key, "/") {
 		return ""
 	}
 	var kept []string
 	for component := range strings.SplitSeq(key, "/") {
-		switch component {
-		case "", ".":
-		case "..":
-			kept = append(kept, "%2E%2E")
-		default:
-			kept = append(kept, portable(component))
+		if component != "" && component != "." {
+			kept = append(kept, component)
 		}
 	}
-	if last := len(kept) - 1; last >= 0 && strings.HasPrefix(kept[last], "__") {
-		kept[last] = "%5F" + kept[last][1:]
-	}
 	return strings.Join(kept, "/")
+}
+
+// portableKey returns a plain key that every reader takes for the same: with bytes other than printable ASCII as %HH, and
+// not beginning with two underscores. The keys of two samples can become equal.
+func portableKey(key string) string {
+	components := strings.Split(portable(key), "/")
+	for i, component := range components {
+		if component == ".." {
+			components[i] = "%2E%2E"
+		}
+	}
+	if last := len(components) - 1; strings.HasPrefix(components[last], "__") {
+		components[last] = "%5F" + components[last][1:]
+	}
+	return strings.Join(components, "/")
 }
 
 // portableExt returns an extension that every reader takes for the same: in lower case, and beginning with neither a dot
@@ -41,14 +46,11 @@ func portableExt(ext string) string {
 	return ext
 }
 
-// portable returns text with every byte as %HH that is a blank, a backslash or no printable ASCII, or that would be
-// taken for the beginning of such a code.
+// portable returns text with every byte as %HH that is a blank, a backslash or no printable ASCII.
 func portable(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
-		c := text[i]
-		code := c == '%' && i+2 < len(text) && isHex(text[i+1]) && isHex(text[i+2])
-		if c <= ' ' || c >= utf8.RuneSelf-1 || c == '\\' || code {
+		if c := text[i]; c <= ' ' || c > '~' || c == '\\' {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
@@ -56,8 +58,6 @@ func portable(text string) string {
 	}
 	return b.String()
 }
-
-func isHex(c byte) bool { return '0' <= c && c <= '9' || 'A' <= c && c <= 'F' || 'a' <= c && c <= 'f' }
 
 // shortened returns a key of at most that many bytes. A longer one gets a digest in place of its end, so that other keys
 // stay different.

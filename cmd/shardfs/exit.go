@@ -70,8 +70,8 @@ func exitStatus(err error) int {
 	case errors.As(err, &usage), errors.As(err, &missing),
 		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
 			fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex,
-			pack.ErrSort, folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice,
-			table.ErrNoKey):
+			pack.ErrSort, pack.ErrRepeated, folder.ErrNoClass, folder.ErrSampleDir,
+			table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // of a child that runs this program and has reported its error
@@ -116,6 +116,8 @@ func hintOf(err error) string {
 		return hinted.Hint()
 	case errors.Is(err, source.ErrNoSamples), errors.Is(err, source.ErrNoFiles):
 		return "if it is a mountpoint, nothing is mounted there: shardfs mount SHARD MOUNTPOINT"
+	case errors.Is(err, pack.ErrRepeated):
+		return "--on-duplicate-extension first, last or rename"
 	case errors.Is(err, pack.ErrEmpty):
 		return "--allow-empty means it"
 	case errors.Is(err, index.ErrStale):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,6 +22,7 @@ type packFlags struct {
 	classDirs bool
 	captions  string
 	keyColumn string
+	fix       fixFlags
 	order     orderFlags
 	split     splitFlags
 	from      shardFlags
@@ -60,6 +62,7 @@ complete; - is standard output.`,
 	flags.BoolVar(&o.classDirs, "class-dirs", false, "add the name of a file's directory as .cls")
 	flags.StringVar(&o.captions, "captions", "", "add the columns of a csv, tsv or jsonl `FILE`")
 	flags.StringVar(&o.keyColumn, "key-column", "key", "column `NAME` with keys or files")
+	o.fix.add(flags, "mend what can be mended without touching content")
 	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags, g)
@@ -106,11 +109,35 @@ func (o *packFlags) foresee(ctx context.Context, names []source.Name, c pack.Cho
 	}
 	if !c.All() {
 		out.Pack.DropOutside = true // such members belong to no chosen sample
+		if o.fix.fix {
+			return nil // keys become known while they are mended
+		}
 		if err := source.Foresee(ctx, names, o.from.source(), c, false).Err(); err != nil {
 			return err
 		}
 	}
 	return o.output.foresee(ctx, names, o.from.source(), c)
+}
+
+// samples returns the samples to pack: chosen, joined and ordered. It completes the options of the output.
+func (o *packFlags) samples(
+	ctx context.Context, in *source.List, join *source.Join, chooser *pack.Chooser, out *output.Options,
+) iter.Seq2[pack.Sample, error] {
+	samples := in.Samples(ctx)
+	in.Partial = o.output.fields != "" || !chooser.All()
+	if !chooser.All() {
+		samples = chooser.Apply(samples)
+	}
+	samples = join.Apply(samples)
+	if o.order.Given() {
+		in.Buffered, out.Pack.Reordered = true, true
+		samples = o.order.Apply(samples)
+	}
+	if in.HasFolders() {
+		samples = pack.ReadAhead(samples)
+	}
+	out.Pack.OwnEnd = !in.Single()
+	return in.Shown(samples, chooser.Choice)
 }
 
 // run packs the sources named by the arguments.
@@ -120,6 +147,10 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 		return err
 	}
 	split, err := o.split.split(&out)
+	if err != nil {
+		return err
+	}
+	fix, err := o.fix.options(&out.Pack, o.output.mtime)
 	if err != nil {
 		return err
 	}
@@ -140,24 +171,11 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	defer join.Close()
 	from := o.from.source()
-	from.Folder = &folder.Options{ClassDirs: o.classDirs, Skip: join.Files()}
+	from.Folder, from.Fix = &folder.Options{ClassDirs: o.classDirs, Skip: join.Files()}, fix
 	in := source.NewList(names, from)
 	defer in.Close()
-	samples := in.Samples(ctx)
-	in.Partial = o.output.fields != "" || !choice.All()
 	chooser := pack.NewChooser(source.NameOfAll(names), choice)
-	if !choice.All() {
-		samples = chooser.Apply(samples)
-	}
-	samples = join.Apply(samples)
-	if o.order.Given() {
-		in.Buffered, out.Pack.Reordered = true, true
-		samples = o.order.Apply(samples)
-	}
-	if in.HasFolders() {
-		samples = pack.ReadAhead(samples)
-	}
-	out.Pack.OwnEnd, samples = !in.Single(), in.Shown(samples, choice)
+	samples := o.samples(ctx, in, join, chooser, &out)
 	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), join.Confirm(ctx)) }
 	if split.Given() {
 		err = split.Write(ctx, out, samples)
@@ -169,6 +187,9 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	if err := chooser.Missing(); err != nil {
 		g.Note("%v", err)
+	}
+	if fix != nil {
+		reportFixed(g.UI, fix.Fixed)
 	}
 	return errors.Join(join.Report(), in.MarkPacked())
 }

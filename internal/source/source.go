@@ -31,6 +31,7 @@ type Options struct {
 	UI     *ui.UI        // for progress and warnings
 
 	Folder *folder.Options // for a Dir without sample directories; nil: it has no samples
+	Fix    *pack.Fix       // mends a Shard, which nothing else can be then; nil: its samples are as they are
 	Input  int             // number of the source among several; see pack.Base
 }
 
@@ -48,13 +49,17 @@ type Source struct {
 	stdin   Witness       // of standard input, if the stream is that and it is a file
 	command *pipe.Command // the command that writes the stream; else nil
 	close   io.Closer
+	fix     *pack.Fix
 	place   string // of a Dir, as the user gave it
 	stamp   string // stamp of the mount's changes when Samples began; "" if later writes may not change it
 }
 
 // Open opens a name. Reads fail after ctx has ended.
 func Open(ctx context.Context, n Name, o Options) (*Source, error) {
-	s := &Source{Name: n.String(), Input: o.Input, ui: o.UI, place: n.Path}
+	s := &Source{Name: n.String(), Input: o.Input, ui: o.UI, fix: o.Fix, place: n.Path}
+	if n.Kind != Shard && o.Fix != nil {
+		return nil, ui.Usagef("--fix: %s is not a shard in a file", n)
+	}
 	if n.Kind != Dir && o.Folder != nil && o.Folder.ClassDirs {
 		return nil, ui.Usagef("--class-dirs: %s is not a folder", n)
 	}
@@ -86,6 +91,9 @@ func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 		return s.orNone(pack.All(s.namedBase(), s.Dirs), ErrNoSamples)
 	case s.Folder != nil:
 		return s.orNone(s.Folder.Samples(), ErrNoFiles)
+	}
+	if s.fix != nil {
+		return s.fix.Samples(s.namedBase())
 	}
 	return pack.Shard(s.namedBase())
 }
