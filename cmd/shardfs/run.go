@@ -62,10 +62,9 @@ SHARD and SAMPLE_ATTEMPT in its environment, and empty standard input.
 The program after --, and the first script among its arguments, may be files of
 this directory. In a -c text, name them as "$PWD/convert".
 
-With --batch N the command is started once for N samples and has their
-directories as arguments ("$@" in a -c text). With --worker it is started once
-for each of the --jobs, reads one directory a line and answers each with a
-line: ok, or fail and a message.`,
+With --batch N the command is started once for N samples, their directories as
+arguments ("$@" in -c). With --worker it is started once for each of the --jobs,
+reads a directory a line, and answers each with ok, or fail and a message.`,
 		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
   shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
