@@ -24,6 +24,8 @@ type BuildOptions struct {
 	// Concurrent reads the shard in a separate goroutine, ahead of the one that builds the index, which halves the time
 	// for tiny members. That goroutine has ended when the build returns. Without it the caller's goroutine does both.
 	Concurrent bool
+
+	Tail *Tail // if not nil, set to what is after the end marker
 }
 
 // Build reads a whole plain tar and returns its index. If r is an [io.Seeker], content is skipped and not read.
@@ -32,7 +34,7 @@ type BuildOptions struct {
 // place. The last sample is included only if a member of the next sample follows; otherwise it may be incomplete. The
 // error wraps ErrNotTar, ErrDamaged, ErrTruncated, ErrTooLarge or a read error of r.
 func Build(r io.Reader, o BuildOptions) (*Index, error) {
-	b := Builder{onSample: o.OnSample}
+	b := Builder{onSample: o.OnSample, tail: o.Tail}
 	s := NewScanner(r)
 	end, err := addAll(s, b.Add, o.Concurrent)
 	return b.conclude(s, end, err)
@@ -64,6 +66,9 @@ func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 	if err != nil && s.zeroes == 0 && !b.closedBy(s) {
 		end = b.dropOpen(end)
 	}
+	if err == nil && b.tail != nil {
+		*b.tail, err = ReadTail(s.Rest(), s.End()+2*BlockSize)
+	}
 	return b.Finish(end), err
 }
 
@@ -72,6 +77,7 @@ func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 type Builder struct {
 	// onSample, if not nil, is called with the offset of the first header of each sample.
 	onSample func(header int64)
+	tail     *Tail // if not nil, it is set at the end
 
 	x       *Index // nil before the first entry
 	extIDs  map[string]uint64

@@ -23,6 +23,7 @@ type File struct {
 	Origin   Origin       `json:"origin"`
 	Format   codec.Format `json:"format"`
 	Trailing int64        `json:"trailing,omitempty"` // bytes after the compressed data
+	Second   int64        `json:"second,omitempty"`   // where another tar begins after the end marker; 0: none
 	Cut      string       `json:"cut,omitempty"`      // why samples at the end are missing; "" if none are
 	Map      codec.Map    `json:"-"`                  // checkpoints of a compressed shard; of a plain one only the size
 	Index    *Index       `json:"-"`

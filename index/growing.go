@@ -30,7 +30,7 @@ type waiter struct {
 // NewGrowing returns an index without samples, which Build will build with these options.
 func NewGrowing(o BuildOptions) *Growing {
 	g := &Growing{concurrent: o.Concurrent}
-	g.b.onSample = o.OnSample
+	g.b.onSample, g.b.tail = o.OnSample, o.Tail
 	g.b.begin()
 	g.b.addDir(0, "")
 	g.b.natural = true

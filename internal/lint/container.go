@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"bufio"
 	"errors"
 	"io"
 
@@ -54,35 +53,15 @@ func (s *Shard) Decoded(format string, firstEnd, trailing int64) {
 // readTail checks the bytes after the end marker, which are at the plain offset at: zeros that fill a record, or data
 // that most readers ignore.
 func (s *Shard) readTail(r io.Reader, at int64) error {
-	in := bufio.NewReaderSize(r, 64<<10)
-	for {
-		block, err := in.Peek(index.BlockSize)
-		if len(block) == 0 && err == io.EOF {
-			return nil
-		}
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if !isZero(block) {
-			break
-		}
-		n, _ := in.Discard(len(block))
-		at += int64(n)
+	tail, err := index.ReadTail(r, at)
+	switch {
+	case err != nil:
+		return err
+	case tail.Tar:
+		s.report(SecondTar, subject{offset: tail.Offset})
+	case tail.Offset > 0:
+		s.report(BytesAfterEnd, subject{offset: tail.Offset})
 	}
-	code := SecondTar
-	if _, err := index.NewScanner(struct{ io.Reader }{in}).Next(); errors.Is(err, index.ErrNotTar) {
-		code = BytesAfterEnd
-	}
-	s.report(code, subject{offset: at})
-	_, err := io.Copy(io.Discard, in) // reading to the end verifies the checksum of compressed bytes
+	_, err = io.Copy(io.Discard, r) // reading to the end verifies the checksum of compressed bytes
 	return err
-}
-
-func isZero(block []byte) bool {
-	for _, c := range block {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -11,7 +11,8 @@ type indexTee struct {
 	w     io.Writer
 	copy  *io.PipeWriter
 	done  chan struct{}
-	index *index.Index // valid, like err, after done is closed
+	index *index.Index // valid, like tail and err, after done is closed
+	tail  index.Tail
 	err   error
 }
 
@@ -20,7 +21,7 @@ func newIndexTee(w io.Writer) *indexTee {
 	t := &indexTee{w: w, copy: copy, done: make(chan struct{})}
 	go func() {
 		defer close(t.done)
-		if t.index, t.err = index.Build(r, index.BuildOptions{Concurrent: true}); t.err == nil {
+		if t.index, t.err = index.Build(r, index.BuildOptions{Concurrent: true, Tail: &t.tail}); t.err == nil {
 			_, t.err = io.Copy(io.Discard, r) // zeros after the end marker
 		}
 		r.CloseWithError(t.err)

@@ -198,6 +198,9 @@ func (out *Output) finish() (*index.Index, error) {
 		x.Canonicalize()
 		var saved bytes.Buffer
 		f := index.File{Index: x}
+		if out.tee.tail.Tar {
+			f.Second = out.tee.tail.Offset
+		}
 		f.Map.Plain = out.Summary().Bytes
 		err = f.Write(&saved)
 		if int64(saved.Len()) <= f.Map.Plain/embedShare {

@@ -98,7 +98,11 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	}
 	mounted := s.mountOptions()
 	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, 200*time.Millisecond, s.scratch.Dir
-	sh, err := source.OpenShard(ctx, s.ui, s.Names[0], opened)
+	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
+	if s.Private { // the process that started this one has opened the shard, and was warned
+		open = func() (*shard.Shard, error) { return shard.Open(ctx, s.Names[0], opened) }
+	}
+	sh, err := open()
 	if err != nil {
 		return false, err
 	}

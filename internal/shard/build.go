@@ -15,6 +15,7 @@ import (
 type builder struct {
 	s    *Shard
 	file index.File // the fields that are known before the scan
+	tail index.Tail // what is after the end marker, once that was read
 	scan *Scan
 }
 
@@ -38,10 +39,10 @@ func (s *Shard) newBuilder(ctx context.Context) (*builder, error) {
 // options returns the options to build the index with.
 func (b *builder) options() index.BuildOptions {
 	if b.scan.coded == nil {
-		return index.BuildOptions{Concurrent: true}
+		return index.BuildOptions{Concurrent: true, Tail: &b.tail}
 	}
 	// Mark uses the current position of the decoder, so the scanner must not read ahead.
-	return index.BuildOptions{OnSample: b.scan.coded.Mark}
+	return index.BuildOptions{OnSample: b.scan.coded.Mark, Tail: &b.tail}
 }
 
 // run completes the index file with the index that build makes from the plain bytes. If the shard is cut or damaged and
@@ -50,6 +51,9 @@ func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error
 	f := b.file
 	var err error
 	f.Index, err = build(b.scan.Plain)
+	if b.tail.Tar {
+		f.Second = b.tail.Offset
+	}
 	if d := b.scan.coded; d != nil {
 		if err == nil {
 			_, err = io.Copy(io.Discard, d) // reading to the end verifies the checksum
@@ -88,7 +92,9 @@ func (s *Shard) grow(keep keeper) (found, error) {
 	if err != nil {
 		return found{}, errors.Join(err, keep(nil))
 	}
-	s.growing, s.built = index.NewGrowing(index.BuildOptions{OnSample: b.options().OnSample}), make(chan struct{})
+	o := b.options()
+	o.Concurrent = false
+	s.growing, s.built = index.NewGrowing(o), make(chan struct{})
 	first := b.file
 	first.Index = s.growing.Index()
 	go func() {

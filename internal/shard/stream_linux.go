@@ -24,7 +24,8 @@ type Stream struct {
 	size  atomic.Int64 // bytes spooled
 	freed int64
 
-	format codec.Format
+	Format codec.Format
+	Second func(at int64) // called if another tar begins at a plain offset after the end marker; may be nil
 }
 
 // NewStream returns a stream that reads from r. Its spool is an unnamed file in dir.
@@ -34,13 +35,13 @@ func NewStream(r io.Reader, name, dir string) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	s.format = scan.Format
 	if scan.empty {
 		return nil, fmt.Errorf("%s: %w: it is empty", name, index.ErrNotTar)
 	}
 	if s.spool, err = atomicfile.Unnamed(dir); err != nil {
 		return nil, err
 	}
+	s.Format = scan.Format
 	s.in = io.TeeReader(scan.Plain, spoolWriter{s})
 	return s, nil
 }
@@ -69,7 +70,7 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 			if errors.Is(err, index.ErrNotTar) {
 				head := make([]byte, index.BlockSize)
 				n, _ := s.spool.ReadAt(head, 0)
-				err = explain(s.format, head[:n], err)
+				err = explain(s.Format, head[:n], err)
 			}
 			if err != nil {
 				yield(nil, fmt.Errorf("%s: %w", s.name, asTruncated(err)))
@@ -90,7 +91,14 @@ func (s *Stream) Samples() iter.Seq2[*index.Index, error] {
 			}
 		}
 		// The bytes after the end marker belong to the stream, and only reading them verifies the checksum.
-		if _, err := io.Copy(io.Discard, s.in); err != nil {
+		tail, err := index.ReadTail(scanner.Rest(), scanner.End()+2*index.BlockSize)
+		if err == nil {
+			_, err = io.Copy(io.Discard, s.in)
+		}
+		if tail.Tar && s.Second != nil {
+			s.Second(tail.Offset)
+		}
+		if err != nil {
 			yield(nil, fmt.Errorf("%s: %w", s.name, asTruncated(err)))
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -71,4 +72,18 @@ func warn(u *ui.UI, name string, f *index.File) {
 	if f.Trailing > 0 {
 		u.Warn("%s: %d bytes after the compressed data are ignored", name, f.Trailing)
 	}
+	if f.Second > 0 {
+		warnSecond(u, name, f.Second, f.Format)
+	}
+}
+
+// warnSecond warns of a shard that was concatenated with another tar, which begins at plain offset at.
+func warnSecond(u *ui.UI, name string, at int64, f codec.Format) {
+	const why = "is not shown, and packed only with the unchanged shard"
+	u.Warn("%s: another tar begins at byte %d, after the end of the first: it %s", name, at, why)
+	before := ""
+	if f != codec.Plain {
+		before = "once decompressed, "
+	}
+	u.Say("hint", fmt.Sprintf("%stail -c +%d makes it a shard of its own", before, at+1))
 }

@@ -24,6 +24,7 @@ func (s *Source) openStream(ctx context.Context, name string, o Options) (err er
 	if s.Stream, err = shard.NewStream(in, s.Name, o.Shard.SpoolDir); err != nil {
 		return err
 	}
+	s.Stream.Second = func(at int64) { warnSecond(s.ui, s.Name, at, s.Stream.Format) }
 	s.close = s.Stream
 	return nil
 }
