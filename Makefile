@@ -9,6 +9,7 @@
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector needs a C compiler, and nothing else here does.
@@ -57,6 +58,11 @@ bench: build
 
 install: build
 	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs
+	bin/shardfs man $(SHARE)/man/man1
+	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	bin/shardfs completion bash >$(SHARE)/bash-completion/completions/shardfs
+	bin/shardfs completion zsh >$(SHARE)/zsh/site-functions/_shardfs
+	bin/shardfs completion fish >$(SHARE)/fish/vendor_completions.d/shardfs.fish
 
 clean:
 	rm -rf bin

@@ -46,6 +46,7 @@ in one after the other.
 			return missing(source.NameOf(names), keys, found)
 		},
 	}
+	cmd.ValidArgsFunction = completeKeys(&from, true)
 	from.add(cmd.Flags(), g)
 	return cmd
 }

@@ -66,6 +66,7 @@ take them; on a terminal it escapes what that would obey.
 			return missing(source.NameOf(names), keys, o.found)
 		},
 	}
+	cmd.ValidArgsFunction = completeKeys(&o.from, false)
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.long, "long", "l", false, "list members with size and time")
 	flags.BoolVar(&o.all, "all", false, "with --json, list also the members outside samples")

@@ -81,6 +81,7 @@ func serve(ctx context.Context, u *ui.UI) error {
 
 // newRoot returns the root of the command line, with all verbs.
 func newRoot(g *globals) *cobra.Command {
+	showVersion := false
 	root := &cobra.Command{
 		Use:   "shardfs VERB [flags] [arguments]",
 		Short: "Mount, process and repack tar shards of training data",
@@ -100,6 +101,9 @@ shard.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if showVersion {
+				return printVersion(g.UI)
+			}
 			return ui.Usagef("no verb: try shardfs help")
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check() },
@@ -109,9 +113,10 @@ shard.`,
 	root.SetUsageTemplate(helpTemplate)
 	root.SetFlagErrorFunc(flagError)
 	g.add(root.PersistentFlags())
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
 	root.AddCommand(
 		newMount(g), newUmount(g), newRun(g), newPack(g), newStatus(g), newIndex(g), newLs(g), newCat(g), newCheck(g),
-		newCompletion(g), newVersion(g),
+		newCompletion(g), newMan(g), newVersion(g),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
@@ -123,8 +128,10 @@ shard.`,
 		}
 	}
 	checkArguments(root)
+	completeFlags(root)
 	for _, cmd := range root.Commands() {
 		checkArguments(cmd)
+		completeFlags(cmd)
 	}
 	return root
 }

@@ -45,7 +45,8 @@ complete; - is standard output.`,
   shardfs pack photos --captions captions.csv --key-column file -o photos.tar
   shardfs pack imagenet/train --class-dirs --shuffle 100000 -o train.tar
   shardfs pack directory-of-samples -o - | ssh host 'cat >out.tar'`,
-		Args: arguments(1, many),
+		Args:              arguments(1, many),
+		ValidArgsFunction: completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(cmd.Flags()); err != nil {
 				return err

@@ -21,7 +21,8 @@ modified, D deleted, R renamed. A path that ends in a slash is a sample, others
 are files.`,
 		Example: `  shardfs status mnt
   shardfs status --json mnt | jq -r .path`,
-		Args: arguments(1, 1),
+		Args:              arguments(1, 1),
+		ValidArgsFunction: completeMountpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changes, err := mounts.Open(cmd.Context(), stores(), args[0])
 			if errors.Is(err, mounts.ErrMany) {

@@ -20,7 +20,8 @@ directory that mount --scratch was given stay there. Other changes are lost with
 the mount: if they were not packed, umount refuses.`,
 		Example: `  shardfs umount mnt
   shardfs umount --discard mnt      # changes that were not packed are lost`,
-		Args: arguments(1, many),
+		Args:              arguments(1, many),
+		ValidArgsFunction: completeMountpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, mountpoint := range args {

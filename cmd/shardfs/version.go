@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // version is set by the linker in releases.
@@ -18,25 +20,28 @@ func newVersion(g *globals) *cobra.Command {
 		Short:   "Print the version",
 		Example: `  shardfs version`,
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Revision string `json:"revision,omitempty"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-			}{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						v.Revision = s.Value
-					}
-				}
-			}
-			if u.JSON {
-				return u.Print(v)
-			}
-			_, err := fmt.Fprintf(u.Out, "shardfs %s %s %s\n", v.Version, v.Go, v.Platform)
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return printVersion(u) },
 	}
+}
+
+// printVersion prints the version of the program.
+func printVersion(u *ui.UI) error {
+	v := struct {
+		Version  string `json:"version"`
+		Revision string `json:"revision,omitempty"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Revision = s.Value
+			}
+		}
+	}
+	if u.JSON {
+		return u.Print(v)
+	}
+	_, err := fmt.Fprintf(u.Out, "shardfs %s %s %s\n", v.Version, v.Go, v.Platform)
+	return err
 }
