@@ -35,6 +35,9 @@ func (r *reads) check(f *claim.Files) error {
 			f.Read(flag, name)
 		}
 	}
+	if dir := r.from.Shard.CacheDir; dir != "" {
+		f.ReadBelow("the cache of index files "+dir, dir, 1)
+	}
 	if index := r.from.Shard.IndexFile; index != "" {
 		if _, err := os.Stat(index); err != nil {
 			f.Write("--index "+index, index) // it will be written
