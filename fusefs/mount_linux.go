@@ -21,6 +21,9 @@ import (
 // Type is the file system type of the mounts in /proc/self/mountinfo.
 const Type = "fuse.shardfs"
 
+// ErrUnavailable means that this process cannot mount: the kernel has no FUSE, or does not let it.
+var ErrUnavailable = errors.New("FUSE is not available")
+
 // Options configures a mount. With the zero value only the user who mounts has access, and nothing is logged.
 type Options struct {
 	MountOptions
@@ -124,14 +127,14 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.Mou
 	case err == nil:
 		return server, nil
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO):
-		return nil, fmt.Errorf("/dev/fuse: %w", err)
+		return nil, fmt.Errorf("%w: /dev/fuse: %w", ErrUnavailable, err)
 	case errors.Is(err, unix.EINVAL) && os.Geteuid() == 0:
 		return nil, o.refused(err)
 	}
 	server, helperErr := mountByHelper(fs, mountpoint, o, common)
 	switch {
 	case errors.Is(helperErr, exec.ErrNotFound):
-		return nil, fmt.Errorf("mount: %w, and there is no %s", err, fusermount)
+		return nil, fmt.Errorf("%w: %w, and there is no %s", ErrUnavailable, err, fusermount)
 	case errors.Is(helperErr, errHelper):
 		return nil, o.refused(helperErr)
 	}

@@ -80,6 +80,8 @@ func exitStatus(err error) int {
 	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, pack.ErrKey,
 		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
+	case is(fusefs.ErrUnavailable):
+		return exitPermission
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
 	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat):
@@ -105,6 +107,9 @@ func hintOf(err error) string {
 	switch hint := ui.HintOf(err); {
 	case hint != "":
 		return hint
+	case errors.Is(err, fusefs.ErrUnavailable):
+		return "run and pack do without; else load the module fuse and install fuse3; a container needs " +
+			"--device /dev/fuse --cap-add SYS_ADMIN"
 	case errors.As(err, &missing):
 		if hint := missing.Hint(); hint != "" {
 			return hint

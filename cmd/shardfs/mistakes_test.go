@@ -81,7 +81,7 @@ var mistakes = []mistake{
 	{"mount dir in.tar", exitUsage, "in.tar: the mountpoint is not a directory",
 		"the directory comes last: shardfs mount SHARD... MOUNTPOINT"},
 	{"mount in.tar", exitUsage, "1 argument missing", "usage: shardfs mount [flags] SHARD... MOUNTPOINT"},
-	{"status dir", exitUsage, "dir: not mounted by shardfs", ""},
+	{"status dir", exitUsage, "dir: not mounted by shardfs", "mount a shard there first: shardfs mount SHARD dir"},
 
 	// Flags and verbs.
 	{"moutn in.tar dir", exitUsage, `unknown verb "moutn"`, "did you mean mount?"},

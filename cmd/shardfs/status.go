@@ -28,6 +28,9 @@ are files.`,
 			if errors.Is(err, mounts.ErrMany) {
 				return nil // it is read-only
 			}
+			if errors.Is(err, mounts.ErrNotMounted) {
+				err = ui.WithHint(err, "mount a shard there first: shardfs mount SHARD "+args[0])
+			}
 			if err != nil {
 				return err
 			}

@@ -53,7 +53,7 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 	if _, mounted, err := mounts.At(place); err != nil {
 		return err
 	} else if mounted {
-		return ui.Usagef("%s: already mounted by shardfs", given)
+		return ui.WithHint(ui.Usagef("%s: already mounted by shardfs", given), "shardfs umount "+given)
 	}
 	entries, err := os.ReadDir(place)
 	missing := errors.Is(err, os.ErrNotExist)
@@ -68,7 +68,8 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return ui.Usagef("%s: the mountpoint is not empty", given)
+		err := ui.Usagef("%s: the mountpoint is not empty", given)
+		return ui.WithHint(err, "name an empty directory, or one that does not exist yet: it is made")
 	}
 	o.Mountpoint = place
 	if missing {
