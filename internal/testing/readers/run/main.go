@@ -45,17 +45,12 @@ func run(sources string, update bool, only []string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	file, err := os.Open(answersFile)
-	if err != nil {
-		return err
-	}
-	kept, err := readers.Decode(file)
-	file.Close()
+	kept, err := readers.Answers()
 	if err != nil {
 		return err
 	}
 	answers := expand(kept)
-	differ := 0
+	asked, differ := 0, 0
 	for _, r := range readers.All() {
 		if len(only) > 0 && !slices.Contains(only, r.Name) {
 			continue
@@ -77,7 +72,11 @@ func run(sources string, update bool, only []string) error {
 			answers[at] = found[s.Name]
 		}
 		fmt.Printf("%s: %d answers, %d differ from those kept\n", r.Name, len(found), n)
+		asked++
 		differ += n
+	}
+	if asked == 0 {
+		return fmt.Errorf("%s: no reader that could be asked", sources)
 	}
 	if !update && differ > 0 {
 		return fmt.Errorf("%d answers differ; -update keeps the new ones", differ)
