@@ -204,6 +204,29 @@ func TestResumeSeveral(t *testing.T) {
 	}
 }
 
+// A plain part that was damaged since the run was interrupted is not continued. Compressed ones have checksums.
+func TestPartDamaged(t *testing.T) {
+	in := shardtest.Write(t, "a.x", "b.x", "c.x", "d.x", "e.x")
+	b := newBench(t)
+	o := b.resumable(pack.Choice{})
+	b.interrupt(o, b.names(in), "e")
+	parts, err := filepath.Glob(b.path(".out.tar.shardfs-part-*"))
+	if err != nil || len(parts) != 1 {
+		t.Fatal(parts, err)
+	}
+	content, err := os.ReadFile(parts[0])
+	shardtest.Check(t, err)
+	content[700] ^= 1
+	shardtest.Check(t, os.WriteFile(parts[0], content, 0o600))
+	o.Resume = true
+	if _, err := Run(t.Context(), b.names(in), o); !errors.Is(err, output.ErrPart) {
+		t.Errorf("continued: %v", err)
+	}
+	if _, err := os.Stat(o.Output.Name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the output was published: %v", err)
+	}
+}
+
 // A shard that a run over several has finished and closed may not change until the output is published, not even while
 // the run is interrupted.
 func TestFinishedShardChanged(t *testing.T) {

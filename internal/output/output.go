@@ -47,6 +47,7 @@ type Output struct {
 	written *recorder // nil: a command reads the output
 
 	unwritten *unwritten // nil: not compressed, or not resumable
+	summed    partSum    // of a plain resumable output
 	keep      bool       // Abort keeps the temporary file, see Keep
 }
 
@@ -221,6 +222,10 @@ func (out *Output) Owns(pid int) bool { return out != nil && out.command.Owns(pi
 
 // Abort discards the output, unless Keep was called. After Commit it does nothing.
 func (out *Output) Abort() {
+	if out.summed.part != nil {
+		out.summed.part.Close()
+		out.summed.part = nil
+	}
 	if out.tee != nil {
 		out.tee.close()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 
@@ -19,6 +20,36 @@ type Position struct {
 	Part anytext.Text  `json:"part"` // name of the temporary file, beside the output
 	Mark pack.Position `json:"mark"`
 	Tail []byte        `json:"tail"` // last plain bytes, which the encoder has not written yet; nil: not compressed
+
+	// Sum is the CRC-32C of all bytes before the position in a part that is not compressed; nil in positions of earlier
+	// versions, and for compressed parts, which have checksums.
+	Sum *uint32 `json:"sum,omitempty"`
+}
+
+// ErrPart means that the bytes that an interrupted run has left are not those that it had written.
+var ErrPart = errors.New("the unfinished output is damaged")
+
+// partSum is the checksum of a part so far.
+type partSum struct {
+	part store.Object // opened for reading; nil until it is needed
+	sum  uint32
+	end  int64 // how many bytes the sum is of
+}
+
+// update adds the bytes up to an offset. It reads them back, most likely from the page cache, because many of them were
+// copied inside the kernel.
+func (s *partSum) update(ctx context.Context, to int64) error {
+	castagnoli := crc32.MakeTable(crc32.Castagnoli) // the same table at each call
+	buf := make([]byte, 256<<10)
+	for s.end < to {
+		n, err := s.part.ReadAt(ctx, buf[:min(int64(len(buf)), to-s.end)], s.end)
+		if n == 0 && err != nil {
+			return err
+		}
+		s.sum = crc32.Update(s.sum, castagnoli, buf[:n])
+		s.end += int64(n)
+	}
+	return nil
 }
 
 // Position makes durable what has been packed so far, and returns the position after it.
@@ -31,7 +62,28 @@ func (out *Output) Position() (p Position, err error) {
 		return p, errors.ErrUnsupported
 	}
 	p.Part, p.Tail = anytext.Text(file.TempName()), out.unwritten.bytes()
+	if out.encoder == nil {
+		if err := out.sumPart(&p); err != nil {
+			return p, err
+		}
+	}
 	return p, file.Sync()
+}
+
+// sumPart sets the checksum of a position.
+func (out *Output) sumPart(p *Position) (err error) {
+	ctx := context.Background() // a checkpoint is also written when the run is interrupted
+	if out.summed.part == nil {
+		if out.summed.part, err = out.o.openPart(ctx, string(p.Part)); err != nil {
+			return err
+		}
+	}
+	if err := out.summed.update(ctx, p.Mark.Bytes); err != nil {
+		return err
+	}
+	sum := out.summed.sum
+	p.Sum = &sum
+	return nil
 }
 
 // Keep says whether Abort keeps the temporary file of a resumable output.
@@ -50,6 +102,11 @@ func (out *Output) Resume(ctx context.Context, p Position, base pack.Base) (err 
 		return err
 	}
 	if format == codec.Plain {
+		s := partSum{part: part}
+		if err := s.update(ctx, p.Mark.Bytes); err != nil || p.Sum != nil && *p.Sum != s.sum {
+			return errors.Join(ErrPart, err)
+		}
+		out.summed.sum, out.summed.end = s.sum, s.end
 		err = out.copyRange(store.At(ctx, part), p.Mark.Bytes)
 	} else {
 		err = out.recompress(ctx, part, format, p)
