@@ -79,6 +79,14 @@ type sparseReader struct {
 	size    int64
 }
 
+// start returns an offset in stored.
+func (r *sparseReader) start() int64 {
+	if len(r.at) == 0 {
+		return 0
+	}
+	return r.at[0]
+}
+
 func (r *sparseReader) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fmt.Errorf("%w: negative offset %d", errSparse, off)
@@ -94,6 +102,10 @@ func (r *sparseReader) ReadAt(p []byte, off int64) (n int, err error) {
 			hole = min(left, r.extents[i].Off-at)
 		}
 		if hole > 0 {
+			// Stored may be bound to a context, which must end reads of holes, too: one can be exabytes long.
+			if _, err := r.stored.ReadAt(nil, r.start()); err != nil && err != io.EOF {
+				return n, err
+			}
 			clear(p[n : n+int(hole)])
 			n += int(hole)
 			continue

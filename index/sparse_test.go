@@ -297,8 +297,9 @@ func TestSparseReaderErrors(t *testing.T) {
 		n       int
 		want    error
 	}{
-		{"holes are read from nowhere", errReaderAt{broken}, []Extent{{0, 5}, {15, 5}}, 5, 10, nil},
-		{"an error in an extent", errReaderAt{broken}, []Extent{{5, 5}}, 0, 5, broken},
+		{"holes are read from nowhere", onlyEmpty{errReaderAt{broken}}, []Extent{{0, 5}, {15, 5}}, 5, 10, nil},
+		{"an error in an extent", onlyEmpty{errReaderAt{broken}}, []Extent{{5, 5}}, 0, 5, broken},
+		{"an error in a hole", errReaderAt{broken}, []Extent{{5, 5}}, 0, 0, broken},
 		{"stored bytes that are missing are no zeros", strings.NewReader("abc"), []Extent{{5, 5}}, 0, 8,
 			io.ErrUnexpectedEOF},
 		{"a negative offset", strings.NewReader(""), nil, -1, 0, errSparse},
@@ -366,5 +367,36 @@ func TestData(t *testing.T) {
 				t.Errorf("row %d from %d: %v, %v, want %v", row, off, e, ok, want)
 			}
 		}
+	}
+}
+
+// onlyEmpty is a reader whose empty reads succeed.
+type onlyEmpty struct{ io.ReaderAt }
+
+func (r onlyEmpty) ReadAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return r.ReaderAt.ReadAt(p, off)
+}
+
+// asked is a reader that only counts empty reads, and fails from one on.
+type asked struct{ left int }
+
+func (a *asked) ReadAt(p []byte, _ int64) (int, error) {
+	if a.left--; a.left < 0 {
+		return 0, errAsked
+	}
+	return len(p), nil
+}
+
+var errAsked = errors.New("ended")
+
+// Reading a hole, however long, ends with the reader of the stored bytes.
+func TestSparseReaderEnds(t *testing.T) {
+	r := io.NewSectionReader(newSparseReader(&asked{left: 10}, 0, nil, 1<<62), 0, 1<<62)
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, make([]byte, 1000))
+	if n != 10_000 || err != errAsked {
+		t.Errorf("%d bytes of a hole were read, %v, want 10000", n, err)
 	}
 }

@@ -108,8 +108,11 @@ type Bound struct {
 // might do so forever.
 var errShort = errors.New("the store returned fewer bytes than requested, and no error")
 
-// ReadAt implements [io.ReaderAt].
+// ReadAt implements [io.ReaderAt]. An empty read only asks whether the context has ended.
 func (b Bound) ReadAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, context.Cause(b.ctx)
+	}
 	n, err := b.src.ReadAt(b.ctx, p, off)
 	if err == nil && n < len(p) {
 		err = errShort
