@@ -17,6 +17,9 @@ import (
 // ErrNotMounted means that shardfs has mounted nothing at a place.
 var ErrNotMounted = errors.New("not mounted by shardfs")
 
+// ErrDead means that a mount needs a server, and has none any more.
+var ErrDead = errors.New("the server of the mount has ended")
+
 // ErrMany means that a mount shows many shards, and so has no changes.
 var ErrMany = errors.New("it shows many shards")
 

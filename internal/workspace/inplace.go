@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -128,7 +129,7 @@ func (p *inPlace) withoutSkipped(d pack.Dir) pack.Dir {
 // Err implements kind.
 func (p *inPlace) Err() error {
 	if p.src.Changes != nil && !p.src.Changes.Alive() {
-		return fmt.Errorf("%s: the server of the mount has ended", p.dir)
+		return fmt.Errorf("%s: %w", p.dir, mounts.ErrDead)
 	}
 	return nil
 }
