@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -26,9 +27,10 @@ type lsOptions struct {
 	null   bool
 	from   shardFlags
 
-	warned bool     // of a newline in a name
-	shard  ofShard  // the current shard
-	found  []string // those of the wanted keys that the shards so far have
+	warned bool         // of a newline in a name
+	shard  ofShard      // the current shard
+	shown  *ui.Progress // of --sha256
+	found  []string     // those of the wanted keys that the shards so far have
 }
 
 func newLs(g *globals) *cobra.Command {
@@ -105,14 +107,13 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, keys []string) error {
 	x := sh.Index
 	row := 0
-	var shown *ui.Progress
 	if o.sha256 {
-		shown = u.StartProgress("reading " + sh.Name)
-		defer shown.Done()
+		o.shown = u.StartProgress("reading " + sh.Name)
+		defer o.shown.Done()
 	}
 	for n := range x.Samples() {
 		s := x.Sample(n)
-		shown.Set(ui.Work{Bytes: x.Offset(s.Start), Size: sh.Plain()})
+		o.shown.Set(ui.Work{Bytes: x.Offset(s.Start), Size: sh.Plain()})
 		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
 			continue
 		}
@@ -189,7 +190,7 @@ func (o *lsOptions) member(ctx context.Context, u *ui.UI, sh *shard.Shard, key s
 	}
 	if o.sha256 && u.JSON && regular {
 		sum := sha256.New()
-		if err := catRow(ctx, sum, sh, row); err != nil {
+		if err := catRow(ctx, io.MultiWriter(sum, o.shown), sh, row); err != nil {
 			return l, fmt.Errorf("%s: %s: %w", sh.Name, name, err)
 		}
 		l.SHA256 = hex.EncodeToString(sum.Sum(nil))

@@ -124,6 +124,16 @@ func (p *Progress) Set(w Work) {
 	}
 }
 
+// Write counts bytes: a Progress may be the end of a copy.
+func (p *Progress) Write(b []byte) (int, error) {
+	if p != nil {
+		w := *p.now.Load()
+		w.Bytes += int64(len(b))
+		p.now.Store(&w)
+	}
+	return len(b), nil
+}
+
 // From sets how far it had come before it began, as in a run that was continued: the rate is that of the rest.
 func (p *Progress) From(w Work) {
 	if p != nil {

@@ -52,7 +52,14 @@ func TestProgressText(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", tt.w, got, tt.want)
 		}
 	}
-	p := &Progress{what: "run", begun: time.Now().Add(-2 * time.Second)}
+	p := &Progress{what: "reading", begun: time.Now().Add(-2 * time.Second)}
+	p.From(Work{})
+	p.Set(Work{Bytes: 3e6, Size: 9e6})
+	p.Write(make([]byte, 1e6))
+	if got, want := p.String(), "reading: 4.0 MB of 9.0 MB, 2.0 MB a second, 3s left"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	p = &Progress{what: "run", begun: time.Now().Add(-2 * time.Second)}
 	p.From(Work{Samples: 100, Total: 120})
 	p.Set(Work{Samples: 110, Total: 120})
 	if got := p.String(); !strings.HasSuffix(got, "5.0 a second, 2s left") {
