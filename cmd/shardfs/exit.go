@@ -49,6 +49,7 @@ func exitStatus(err error) int {
 	var usage *ui.UsageError
 	var signal interrupted
 	var child *exec.ExitError
+	var program *exec.Error
 	var missing *pack.MissingKeysError
 	is := func(targets ...error) bool {
 		for _, target := range targets {
@@ -67,7 +68,7 @@ func exitStatus(err error) int {
 		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
 	case is(job.ErrSampleFailed): // whatever the failure was
 		return exitFailed
-	case errors.As(err, &usage), errors.As(err, &missing),
+	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program),
 		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
 			fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex,
 			pack.ErrSort, pack.ErrRepeated, folder.ErrNoClass, folder.ErrSampleDir,
@@ -119,6 +120,8 @@ func hintOf(err error) string {
 		return "--missing-keys ignore does without them"
 	case errors.Is(err, pack.ErrSameKey):
 		return "--on-duplicate-key rename makes KEY~2, KEY~3 of them, and --rekey makes new keys"
+	case errors.As(err, new(*exec.Error)):
+		return "is it there, installed and executable?"
 	case errors.As(err, &hinted):
 		return hinted.Hint()
 	case errors.Is(err, source.ErrNoSamples), errors.Is(err, source.ErrNoFiles):

@@ -83,6 +83,9 @@ var mistakes = []mistake{
 	{"mount in.tar", exitUsage, "1 argument missing", "usage: shardfs mount [flags] SHARD... MOUNTPOINT"},
 	{"status dir", exitUsage, "dir: not mounted by shardfs", "mount a shard there first: shardfs mount SHARD dir"},
 
+	{"umount", exitUsage, "1 argument missing", "usage: shardfs umount [flags] MOUNTPOINT..."},
+	{"ls @list", exitNoShard, "@list: no such file or directory", "@FILE is a file with one shard a line"},
+
 	// Flags and verbs.
 	{"moutn in.tar dir", exitUsage, `unknown verb "moutn"`, "did you mean mount?"},
 	{"run -c true --retires 3 in.tar", exitUsage, "unknown flag: --retires", "did you mean --retries?"},
@@ -92,6 +95,18 @@ var mistakes = []mistake{
 		"--shuffle N: shuffle samples, N of them at a time"},
 	{"pack in.tar -o o.tar --shuffle", exitUsage, "--shuffle: its value is missing",
 		"--shuffle N: shuffle samples, N of them at a time"},
+	{"run in.tar -- ./convert", exitUsage, `exec: "DIR/convert": no such file or directory`,
+		"is it there, installed and executable?"},
+	{"run -c true in.tar -o in.tar", exitUsage, "-o in.tar: it is the same file as the shard in.tar",
+		"write to another name, and then mv it"},
+	{"run -c true in.tar --skip 10 -o o.tar", exitUsage, "in.tar: no sample is left: there are 2, and 10 are skipped",
+		"--allow-empty means it"},
+	{"pack in.tar in.tar -o o.tar", exitUsage, `equal keys: "a" is twice in in.tar, and 1 more`,
+		"--on-duplicate-key rename makes KEY~2, KEY~3 of them, and --rekey makes new keys"},
+	{"pack in.tar --fields .jpg -o o.tar", exitUsage,
+		"o.tar: no sample is left, so nothing is written: none has a member .jpg", "the samples have txt"},
+	{"run -c true in.tar -j many", exitUsage,
+		"--jobs many: a number, auto, or a percentage of the CPUs such as 50%", ""},
 	{"run in.tar", exitUsage, "-c is missing: which command should be run?", ""},
 	{"pack in.tar", exitUsage, "-o is missing: where should the output go?", ""},
 	{"run -c true in.tar --failed o.tar -o o.tar", exitUsage,
@@ -137,7 +152,7 @@ func TestMistakes(t *testing.T) {
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
 		cmd.Run()
-		want := "shardfs: error: " + m.err
+		want := "shardfs: error: " + strings.ReplaceAll(m.err, "DIR", dir)
 		first, rest, _ := strings.Cut(said.String(), "\n")
 		hint := ""
 		if m.hint != "" {

@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"os/exec"
@@ -182,6 +183,9 @@ func newRun(o Options) (*run, error) {
 		return nil, errors.New("no command")
 	}
 	path, err := exec.LookPath(o.Argv[0])
+	if cause := new(fs.PathError); errors.As(err, &cause) {
+		err = &exec.Error{Name: o.Argv[0], Err: cause.Err} // which does not name the program twice
+	}
 	if err != nil {
 		return nil, err
 	}

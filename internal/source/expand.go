@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -58,7 +59,8 @@ func listFile(arg string) (file string, ok bool) {
 func readNames(file string) (names []string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		err = fmt.Errorf("@%s: %w", file, errors.Unwrap(err))
+		return nil, ui.WithHint(err, "@FILE is a file with one shard a line")
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
