@@ -15,7 +15,9 @@ import (
 // refused, and no input may change by a byte.
 func TestOwnInput(t *testing.T) {
 	p := newPlace(t, someSamples(t, 3, 100))
-	w := &ownInputs{place: p, rand: rand.New(rand.NewPCG(12, uint64(manyOrFew(os.Getpid(), 1))))}
+	seed := uint64(manyOrFew(os.Getpid(), 1))
+	t.Logf("seed %d", seed)
+	w := &ownInputs{place: p, rand: rand.New(rand.NewPCG(12, seed))}
 	w.prepare()
 	for n := range manyOrFew(1000, 60) {
 		args := w.command(n)

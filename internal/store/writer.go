@@ -16,7 +16,8 @@ type Options struct {
 	// if the store cannot do that.
 	Resumable bool
 
-	// Guarded keeps other users from writing to the object, whatever the umask permits.
+	// Guarded keeps other users from writing to the object, whatever the umask permits, and does not write it to where
+	// a link of that name leads.
 	Guarded bool
 
 	// Weak, if not nil, is called with a reason where the store cannot give a guarantee of a Writer.

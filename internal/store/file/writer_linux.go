@@ -40,8 +40,10 @@ func (Store) Create(ctx context.Context, name string, o store.Options) (store.Wr
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if path, err = atomicfile.Follow(path); err != nil {
-		return nil, err
+	if !o.Guarded {
+		if path, err = atomicfile.Follow(path); err != nil {
+			return nil, err
+		}
 	}
 	switch info, err := os.Lstat(path); {
 	case err == nil && !o.Replace:
