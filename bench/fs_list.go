@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -42,6 +43,34 @@ func (b *bench) fsStat(ctx context.Context) (*plan, error) {
 	}
 	mounted := b.mounted(s, "-r").visit(steps("mount")...)
 	return &plan{trials: []*trial{mounted, extracted.visit(steps("directory")...)}}, nil
+}
+
+// fsWide lists a sample of many members through the FUSE overlay, with its attributes.
+func (b *bench) fsWide(ctx context.Context) (*plan, error) {
+	const members = 32_000
+	s := drawn{"wide.tar", 1, func(int) []member {
+		list := make([]member, members)
+		for i := range list {
+			list[i] = member{ext: fmt.Sprintf("%05d", i), text: "x"}
+		}
+		return list
+	}}
+	name, err := b.draw(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	figure := timed("ls-l/in=overlay-fuse", work{members, "files"})
+	overlay := &trial{command: quote(b.mounting(name, "--overlay", "fuse")) + "\nls -l 000000", program: true}
+	overlay.figures = append(overlay.figures, figure)
+	overlay.run = func(ctx context.Context) ([]float64, error) {
+		m, err := b.mount(ctx, name, "--overlay", "fuse")
+		if err != nil {
+			return nil, err
+		}
+		seconds, _, err := execute(ctx, "", "ls", "-l", m.dir+"/000000")
+		return []float64{seconds}, errors.Join(err, m.close())
+	}
+	return &plan{trials: []*trial{overlay}}, nil
 }
 
 // statting returns the task of calling lstat for each file, in order, several times over.
