@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -132,13 +133,18 @@ func childError(err error) error {
 // Pid returns the number of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Err returns an error if the process has ended. It sends a byte over the link: if the process echoes it, no request to
+// ErrRefused means that the mount has failed to read the shard for a command, which may have gone on with what it had.
+var ErrRefused = errors.New("the shard could not be read for a command")
+
+// Err returns an error if the process has ended, or ErrRefused. It sends a byte over the link: if the process echoes it, no request to
 // the mount has failed so far. Waiting for the exit status would be too late: the users of the mount notice the end of
 // the process first. Err is not safe for concurrent use.
 func (p *Process) Err() error {
 	b := []byte{0}
 	if _, err := p.link.Write(b); err == nil {
-		if _, err = p.link.Read(b); err == nil {
+		if _, err = p.link.Read(b); err == nil && b[0] != 0 {
+			return ErrRefused
+		} else if err == nil {
 			return nil
 		}
 	}
@@ -165,6 +171,14 @@ type Link struct {
 	request *request
 	conn    *os.File
 	closed  chan struct{} // closed when the parent has closed its end
+	refused atomic.Bool   // a request failed because of the shard
+}
+
+// Refused tells the parent of a private server that a request failed because the shard could not be read.
+func (l *Link) Refused() {
+	if l != nil {
+		l.refused.Store(true)
+	}
 }
 
 // Accept takes over the link that this process was started with.
@@ -178,20 +192,23 @@ func Accept() (*Link, error) {
 	l.Options = l.request.options()
 	if l.Options.Private {
 		go func() {
-			echo(l.conn)
+			echo(l.conn, &l.refused)
 			close(l.closed)
 		}()
 	}
 	return l, nil
 }
 
-// echo sends back what it reads. It returns when the other end is closed, and also after a failed write, because the
-// parent would wait for that echo forever.
-func echo(conn *os.File) {
+// echo sends back what it reads, or 1 once a request was refused. It returns when the other end is closed, and also after
+// a failed write, because the parent would wait for that echo forever.
+func echo(conn *os.File, refused *atomic.Bool) {
 	b := make([]byte, 1)
 	for {
 		if _, err := conn.Read(b); err != nil {
 			return
+		}
+		if refused.Load() {
+			b[0] = 1
 		}
 		if _, err := conn.Write(b); err != nil {
 			return

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -191,7 +192,7 @@ func TestEchoFails(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() {
-		echo(r) // r cannot be written to
+		echo(r, new(atomic.Bool)) // r cannot be written to
 		close(done)
 	}()
 	testtime.Receive(t, done, "the end of the echo")

@@ -117,6 +117,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	mounted.Log = func(err error) {
+		s.link.Refused() // before the reply
 		if errors.Is(err, index.ErrStale) {
 			sh.Forget() // now, because the next mount may start before this one ends
 		}

@@ -85,7 +85,8 @@ func (m *mounted) Close() error { return errors.Join(m.stop(), m.copied.Close())
 
 // stop unmounts and closes the changes.
 func (m *mounted) stop() error {
-	died := m.server.Err() != nil // Err has reported it, or it is too late to matter
+	ended := m.server.Err() // Err has reported it, or it is too late to matter
+	died := ended != nil && !errors.Is(ended, server.ErrRefused)
 	if m.root != nil {
 		m.root.Close()
 	}
