@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,10 +28,11 @@ type lsOptions struct {
 	null   bool
 	from   shardFlags
 
-	warned bool         // of a newline in a name
-	shard  ofShard      // the current shard
-	shown  *ui.Progress // of --sha256
-	found  []string     // those of the wanted keys that the shards so far have
+	warned bool              // of a newline in a name
+	shard  ofShard           // the current shard
+	shown  *ui.Progress      // of --sha256
+	found  []string          // those of the wanted keys that the shards so far have
+	hints  map[string]string // for wanted keys that a shard does not have: what is near them
 }
 
 func newLs(g *globals) *cobra.Command {
@@ -56,6 +58,7 @@ take them; on a terminal it escapes what that would obey.
 			if err != nil {
 				return err
 			}
+			o.hints = make(map[string]string)
 			for _, name := range names {
 				if len(names) > 1 {
 					t := ui.NewJSONText(store.Redact(name))
@@ -65,7 +68,7 @@ take them; on a terminal it escapes what that would obey.
 					return err
 				}
 			}
-			return missing(source.NameOf(names), keys, o.found)
+			return missing(source.NameOf(names), keys, o.found, o.hints)
 		},
 	}
 	cmd.ValidArgsFunction = completeKeys(&o.from, false)
@@ -100,7 +103,15 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 		return err
 	}
 	defer sh.Close()
-	return o.listShard(ctx, u, sh, keys)
+	if err := o.listShard(ctx, u, sh, keys); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if !slices.Contains(o.found, key) {
+			o.hints[key] = cmp.Or(nearName(sh.Index, key), o.hints[key])
+		}
+	}
+	return nil
 }
 
 // listShard lists a shard, in one pass over its bytes.
@@ -114,10 +125,12 @@ func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, ke
 	for n := range x.Samples() {
 		s := x.Sample(n)
 		o.shown.Set(ui.Work{Bytes: x.Offset(s.Start), Size: sh.Plain()})
-		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
-			continue
+		if len(keys) > 0 {
+			if !slices.Contains(keys, s.Key) {
+				continue
+			}
+			o.found = append(o.found, s.Key)
 		}
-		o.found = append(o.found, s.Key)
 		if err := o.listOthers(ctx, u, sh, &row, s.Start); err != nil {
 			return err
 		}
@@ -279,11 +292,15 @@ func (o *lsOptions) line(u *ui.UI, before, name string) error {
 	return err
 }
 
-// missing returns an error for the first of keys that was not found.
-func missing(shard string, keys, found []string) error {
+// missing returns an error for the first of keys that was not found, with its hint if there is one.
+func missing(shard string, keys, found []string, hints map[string]string) error {
 	for _, key := range keys {
 		if !slices.Contains(found, key) {
-			return fmt.Errorf("%s: %s: %w", shard, key, errNoSample)
+			err := fmt.Errorf("%s: %s: %w", shard, key, errNoSample)
+			if hints[key] != "" {
+				err = ui.WithHint(err, hints[key])
+			}
+			return err
 		}
 	}
 	return nil

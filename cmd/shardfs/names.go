@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// pattern returns a matcher for a name with *, ? or [...], which stand for any characters, also slashes; nil if it has
+// none of them.
+func pattern(name string) *regexp.Regexp {
+	if !strings.ContainsAny(name, "*?[") {
+		return nil
+	}
+	text := regexp.QuoteMeta(name)
+	for _, special := range [][2]string{{`\*`, `.*`}, {`\?`, `.`}, {`\[`, `[`}, {`\]`, `]`}, {`[!`, `[^`}, {`\-`, `-`}} {
+		text = strings.ReplaceAll(text, special[0], special[1])
+	}
+	m, err := regexp.Compile(`(?s)^(?:` + text + `)$`)
+	if err != nil {
+		return nil // not UTF-8, or a bracket that is not closed: only a name
+	}
+	return m
+}
+
+// rowsOf returns the rows of the members that a name stands for: a member, all of a sample, or those that a pattern
+// matches, in the order of the tar.
+func rowsOf(x *index.Index, name string) (rows []int) {
+	add := func(number int, want func(row int) bool) {
+		s := x.Sample(number)
+		for row := s.Start; row < s.End; row++ {
+			if x.InSample(row) && want(row) {
+				rows = append(rows, row)
+			}
+		}
+	}
+	if key, ext, ok := index.SplitName(name); ok {
+		if number, ok := x.FindKey(key); ok {
+			add(number, func(row int) bool { return len(rows) == 0 && x.Member(row).Ext == ext })
+		}
+	}
+	if number, ok := x.FindKey(name); ok && rows == nil {
+		add(number, func(int) bool { return true })
+	}
+	if m := pattern(name); m != nil && rows == nil {
+		for number := range x.Samples() {
+			key := x.Key(number)
+			whole := m.MatchString(key)
+			add(number, func(row int) bool { return whole || m.MatchString(key+"."+x.Member(row).Ext) })
+		}
+	}
+	return rows
+}
+
+// nearName says what in a shard is near a name that it does not have; "" if nothing is.
+func nearName(x *index.Index, name string) string {
+	key, ext, isMember := index.SplitName(name)
+	if dir, file, ok := strings.Cut(name, "/"+"sample."); ok {
+		if _, found := x.FindKey(dir); found {
+			return fmt.Sprintf("in a mount it is %s, in the shard %s.%s", ui.Printable(name), ui.Printable(dir), file)
+		}
+	}
+	if number, found := x.FindKey(key); found && isMember {
+		var exts []string
+		s := x.Sample(number)
+		for row := s.Start; row < s.End && len(exts) < 20; row++ {
+			if other := x.Member(row).Ext; x.InSample(row) && !slices.Contains(exts, other) {
+				exts = append(exts, other)
+			}
+		}
+		return fmt.Sprintf("%s has no %s; it has %s", ui.Printable(key), ext, strings.Join(exts, ", "))
+	}
+	chooser := pack.NewChooser("", pack.Choice{Keys: pack.NewKeys("", []string{name})})
+	for key := range x.Keys() {
+		chooser.Take(key)
+	}
+	var missing *pack.MissingKeysError
+	if errors.As(chooser.Missing(), &missing) {
+		return missing.Hint()
+	}
+	return ""
+}
