@@ -477,6 +477,9 @@ func TestPackBadKeys(t *testing.T) {
 		{"a new directory that readers pass over", nil, []Dir{added("__x__/a", "sample.x=1")}},
 		{"a new directory with a bad key", nil, []Dir{added("n", "sample.x=1", "__key__=x.y")}},
 		{"a nested directory with a bad key", changes{"a": {sub(added("a/n", "sample.x=1", "__key__=x.y"))}}, nil},
+		{"a directory above", changes{"a": {write("__key__", "../a")}}, nil},
+		{"a directory above, in between", changes{"a": {write("__key__", "x/../../a")}}, nil},
+		{"an absolute key", changes{"a": {write("__key__", "/etc/a")}}, nil},
 		{"one dot", changes{"a": {write("__key__", ".")}}, nil},
 	} {
 		if _, _, err := packed(s.base, s.dirs(tt.changes, tt.added...), Options{}); !errors.Is(err, ErrKey) {

@@ -219,10 +219,19 @@ func key(b Base, f Dir, own string) (string, error) {
 	if key == "" || len(key) > index.MaxKey || strings.ContainsAny(key, "\x00\n") {
 		return "", fmt.Errorf("%w: %s contains %.100q", ErrKey, index.KeyFile, key)
 	}
+	if key != own && leaves(key) {
+		return "", fmt.Errorf("%w: %s contains %.100q, which leaves the directory where a tar is unpacked", ErrKey,
+			index.KeyFile, key)
+	}
 	if f.Sample == nil && b.Index != nil {
 		if _, taken := b.Index.FindKey(key); taken {
 			return own, nil // the key file was copied together with the whole sample
 		}
 	}
 	return key, nil
+}
+
+// leaves reports whether a member with a key would be unpacked outside of the directory where its tar is.
+func leaves(key string) bool {
+	return strings.HasPrefix(key, "/") || slices.Contains(strings.Split(key, "/"), "..")
 }
