@@ -19,9 +19,7 @@ func pattern(name string) *regexp.Regexp {
 		return nil
 	}
 	text := regexp.QuoteMeta(name)
-	for _, special := range [][2]string{{`\*`, `.*`}, {`\?`, `.`}, {`\[`, `[`}, {`\]`, `]`}, {`[!`, `[^`}, {`\-`, `-`}} {
-		text = strings.ReplaceAll(text, special[0], special[1])
-	}
+	text = strings.NewReplacer(`\*`, `.*`, `\?`, `.`, `\[!`, `[^`, `\[`, `[`, `\]`, `]`).Replace(text)
 	m, err := regexp.Compile(`(?s)^(?:` + text + `)$`)
 	if err != nil {
 		return nil // not UTF-8, or a bracket that is not closed: only a name
