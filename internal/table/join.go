@@ -36,7 +36,13 @@ func (t *Table) unmatched() error {
 	if t.matched > 0 || len(t.rows) == 0 || t.Alone == 0 {
 		return nil
 	}
-	key, err := t.keyAt(0)
+	first := 0
+	for i, r := range t.rows {
+		if r.offset < t.rows[first].offset {
+			first = i
+		}
+	}
+	key, err := t.keyAt(first)
 	if err == nil {
 		err = fmt.Errorf("%w: column %s has %q, among others", ErrNoKey, t.key, key)
 	}
