@@ -18,6 +18,8 @@ type input struct {
 	buf    []byte    // bytes that have been read, from offset on
 	store  []byte    // memory of which buf is a part
 	chunk  int       // how many bytes to read next
+	keep   bool      // append blocks to kept
+	kept   []byte
 }
 
 func newInput(r io.Reader) input {
@@ -45,6 +47,9 @@ func (in *input) block() (block, error) {
 	b := in.buf[:BlockSize]
 	in.buf = in.buf[BlockSize:]
 	in.offset += BlockSize
+	if in.keep {
+		in.kept = append(in.kept, b...)
+	}
 	return b, nil
 }
 

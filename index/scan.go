@@ -56,6 +56,7 @@ func NewScanner(r io.Reader) *Scanner {
 // ErrDamaged or ErrTruncated, or are read errors. After an error Next must not be called again.
 func (s *Scanner) Next() (*Entry, error) {
 	header := s.in.offset
+	s.in.kept = s.in.kept[:0]
 	ext := extended{size: -1}
 	for {
 		at := s.in.offset
@@ -106,6 +107,13 @@ func (s *Scanner) Next() (*Entry, error) {
 		return s.member(header, at, b, size, ext)
 	}
 }
+
+// KeepHeaders makes Headers available. It must be called before Next.
+func (s *Scanner) KeepHeaders() { s.in.keep = true }
+
+// Headers returns the bytes of the last entry's headers, from Header to Data, valid until the next call of Next. At the
+// end marker they are the extended headers that no member follows.
+func (s *Scanner) Headers() []byte { return s.in.kept[:len(s.in.kept)-s.zeroes*BlockSize] }
 
 // member completes the entry whose last header is the block b at offset at.
 func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*Entry, error) {

@@ -321,3 +321,28 @@ func TestScannerRest(t *testing.T) {
 		}
 	}
 }
+
+// Headers are the bytes of a shard from an entry's header to its data.
+func TestScannerHeadersKept(t *testing.T) {
+	dangling := pax("path=lost")
+	plain := makeTar(t, "a.x", "d/", strings.Repeat("long/", 60)+"name.x")
+	plain = slices.Concat(plain[:len(plain)-2*BlockSize], paxSparse10(9, 515, "2\n2\n2\n6\n1\n", "abc"), dangling,
+		make([]byte, 2*BlockSize))
+	s := NewScanner(bytes.NewReader(plain))
+	s.KeepHeaders()
+	for {
+		e, err := s.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(s.Headers(), plain[e.Header:e.Data]) {
+			t.Errorf("%s: %d bytes, want %d", e.Name, len(s.Headers()), e.Data-e.Header)
+		}
+	}
+	if !bytes.Equal(s.Headers(), dangling) {
+		t.Errorf("%d bytes without a member, want %d", len(s.Headers()), len(dangling))
+	}
+}

@@ -1,0 +1,19 @@
+"""What Python's tarfile finds in tars: a JSON array a tar, of [name in hexadecimal, regular, size], at last "fails" if it does.
+
+python3 tarfile.py TAR...
+"""
+
+import json
+import sys
+
+sys.path.pop(0)  # this directory, in which the module would be this file
+import tarfile  # noqa: E402
+
+for shard in sys.argv[1:]:
+    found = []
+    try:
+        for m in tarfile.open(shard, "r|*", errors="surrogateescape", encoding="utf-8"):
+            found.append([m.name.encode("utf-8", "surrogateescape").hex(), m.isreg(), m.size])
+    except Exception:
+        found.append("fails")
+    print(json.dumps(found))
