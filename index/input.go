@@ -108,3 +108,26 @@ func (in *input) size() int64 {
 	}
 	return in.offset + int64(len(in.buf))
 }
+
+// contentReader reads the next bytes of an input, up to left of them.
+type contentReader struct {
+	in   *input
+	left int64
+}
+
+func (r *contentReader) Read(p []byte) (int, error) {
+	in := r.in
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	if len(in.buf) == 0 {
+		if err := in.fill(); err != nil && len(in.buf) == 0 {
+			return 0, unexpected(err)
+		}
+	}
+	n := copy(p[:min(int64(len(p)), r.left)], in.buf)
+	in.buf = in.buf[n:]
+	in.offset += int64(n)
+	r.left -= int64(n)
+	return n, nil
+}

@@ -43,7 +43,9 @@ type Scanner struct {
 	name   []byte
 	sparse sparseMap
 	end    int64 // where the end marker starts, once seen
-	zeroes int   // blocks of the end marker seen
+
+	content func(e *Entry, r io.Reader) // may be nil; see Contents
+	zeroes  int                         // blocks of the end marker seen
 }
 
 // NewScanner returns a Scanner for a plain tar that starts at r's current position, which counts as offset 0. If r is
@@ -115,6 +117,13 @@ func (s *Scanner) KeepHeaders() { s.in.keep = true }
 // end marker they are the extended headers that no member follows.
 func (s *Scanner) Headers() []byte { return s.in.kept[:len(s.in.kept)-s.zeroes*BlockSize] }
 
+// Contents makes Next call a function with each regular member and the bytes of its content that are stored, before Next
+// returns that member. It must be called before Next.
+func (s *Scanner) Contents(read func(e *Entry, r io.Reader)) { s.content = read }
+
+// Size returns the size of the shard in bytes, or as far as it has been read.
+func (s *Scanner) Size() int64 { return s.in.size() }
+
 // member completes the entry whose last header is the block b at offset at.
 func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*Entry, error) {
 	e := &s.entry
@@ -155,7 +164,10 @@ func (s *Scanner) member(header, at int64, b block, size int64, ext extended) (*
 	}
 	e.End = e.Data + (e.Stored+BlockSize-1)/BlockSize*BlockSize
 	s.count++
-	if err := s.in.skip(e.End - e.Data); err == io.ErrUnexpectedEOF {
+	if s.content != nil && e.Regular {
+		s.content(e, &contentReader{&s.in, e.Stored})
+	}
+	if err := s.in.skip(e.End - s.in.offset); err == io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%w: member %d %q ends at byte %d, the shard at %d",
 			ErrTruncated, s.count-1, e.Name, e.End, s.in.size())
 	} else if err != nil {

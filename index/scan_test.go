@@ -346,3 +346,36 @@ func TestScannerHeadersKept(t *testing.T) {
 		t.Errorf("%d bytes without a member, want %d", len(s.Headers()), len(dangling))
 	}
 }
+
+// The content of members can be read, wholly, in part or not at all, while a tar is scanned.
+func TestScannerContents(t *testing.T) {
+	var parts []byte
+	want := make(map[string]string)
+	for i, size := range []int{0, 1, 511, 512, 513, 5000, 300_000, 7} {
+		name := fmt.Sprintf("%d.x", i)
+		want[name] = strings.Repeat(fmt.Sprint(i), size)
+		parts = append(parts, rawMember(typeRegular, name, want[name])...)
+	}
+	plain := append(parts, make([]byte, 2*BlockSize)...)
+	for _, limit := range []int{0, 100, 1 << 20} {
+		for _, r := range []io.Reader{bytes.NewReader(plain), struct{ io.Reader }{bytes.NewReader(plain)}} {
+			s := NewScanner(r)
+			seen := 0
+			s.Contents(func(e *Entry, r io.Reader) {
+				seen++
+				b, err := io.ReadAll(io.LimitReader(r, int64(limit)))
+				if all := want[string(e.Name)]; err != nil || string(b) != all[:min(limit, len(all))] {
+					t.Errorf("%s, %d bytes of it: %d bytes, %v", e.Name, limit, len(b), err)
+				}
+			})
+			for range want {
+				if e, err := s.Next(); err != nil || e.Size != int64(len(want[string(e.Name)])) {
+					t.Fatalf("%v, %v", e, err)
+				}
+			}
+			if _, err := s.Next(); err != io.EOF || seen != len(want) {
+				t.Errorf("%v after %d members", err, seen)
+			}
+		}
+	}
+}

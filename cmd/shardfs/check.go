@@ -19,20 +19,21 @@ import (
 
 func newCheck(g *globals) *cobra.Command {
 	u := g.UI
-	var mayBeCut bool
+	var mayBeCut, decode bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] SHARD...",
 		Short: "Find problems that readers of shards would have",
-		Long: `Check reads shards from the first to the last byte and lists the problems that
-WebDataset, tarproc, DALI or Energon would have: a line per finding, with its
-code at the end. It prints the first ten of each kind, or all with --json. The
-shards are one dataset, in which no key should occur twice.
+		Long: `Check reads shards from the first to the last byte and lists what readers such as
+WebDataset, Energon, Hugging Face datasets or DALI would stumble over: a line per
+finding, with what happens to which reader, and its code at the end. It prints
+the first ten of each kind, or all with --json. The shards are one dataset, in
+which no key should occur twice. docs/readers.md lists codes and readers.
 
 The exit status is 0 if nothing was found that matters, 1 after errors (some
 reader loses samples or refuses a shard), 3 after warnings only, and 65 if a
 shard is damaged or cut short.`,
 		Example: `  shardfs check train-0000.tgz
-  shardfs check 'train-{0000..0147}.tar'
+  shardfs check --decode 'train-{0000..0147}.tar'
   curl -s https://host/train-0000.tar | shardfs check -
   shardfs check --json train-0000.tgz | jq -r .code | sort | uniq -c`,
 		Args: arguments(1, many),
@@ -44,17 +45,21 @@ shard is damaged or cut short.`,
 			if err := source.CheckOnce(names); err != nil {
 				return err
 			}
-			return check(cmd.Context(), u, names, mayBeCut)
+			return check(cmd.Context(), u, names, mayBeCut, decode)
 		},
 	}
 	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "only warn of a cut after whole samples")
+	cmd.Flags().BoolVar(&decode, "decode", false, "read content, too: numbers, text, JSON, pictures, arrays")
 	return cmd
 }
 
 // check checks shards as one dataset. If one cannot be read, it still checks the others.
-func check(ctx context.Context, u *ui.UI, names []string, mayBeCut bool) error {
+func check(ctx context.Context, u *ui.UI, names []string, mayBeCut, decode bool) error {
 	r := &findings{ui: u}
 	checker := lint.New(r.add)
+	if decode {
+		checker.Decode()
+	}
 	scans := source.ShowScans(u, "check", names)
 	defer scans.Done()
 	var failed []error
@@ -98,7 +103,7 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 	s := checker.Open(shown)
 	compressed := in.Format != codec.Plain
 	if compressed {
-		s.Compressed(in.Format.String(), in.HasExtra)
+		s.Compressed(in.Format.String(), in.HasExtra, in.EmptyFirst)
 	}
 	err = s.Read(in.Plain)
 	if changed := in.Unchanged(); changed != nil && r.err == nil {
@@ -114,7 +119,7 @@ func checkShard(ctx context.Context, r *findings, checker *lint.Checker, name st
 		s.Damaged(err, o.AllowTruncated)
 	case compressed:
 		firstEnd, trailing := in.Ends()
-		s.Decoded(in.Format.String(), firstEnd, trailing)
+		s.Decoded(firstEnd, trailing)
 	}
 	return r.end(s)
 }

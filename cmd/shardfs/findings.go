@@ -39,13 +39,42 @@ type listedFinding struct {
 	MemberHex *string   `json:"member_hex,omitempty"`
 	Offset    *int64    `json:"offset,omitempty"` // in the plain tar
 	Message   string    `json:"message"`
+	Hint      string    `json:"hint"`
+	Mend      lint.Mend `json:"mend,omitempty"` // how it can be mended without touching content
+
+	Readers []listedReader `json:"readers,omitempty"`
+}
+
+// listedReader is what happens to a reader, as JSON.
+type listedReader struct {
+	Reader  string        `json:"reader"`
+	Version string        `json:"version"`
+	Effects []lint.Effect `json:"effects"`
+}
+
+// newListedReaders returns what happens to readers because of a finding.
+func newListedReaders(found lint.Finding) (list []listedReader) {
+	claims := found.Claims()
+	for _, r := range lint.Readers() {
+		l := listedReader{Reader: r.Name, Version: r.Version}
+		for _, c := range claims {
+			if c.Reader == r.Name {
+				l.Effects = append(l.Effects, c.Effect)
+			}
+		}
+		if l.Effects != nil {
+			list = append(list, l)
+		}
+	}
+	return list
 }
 
 func newListedFinding(shard string, found lint.Finding) listedFinding {
 	of := ui.NewJSONText(shard)
 	l := listedFinding{
 		Shard: of.Text, ShardHex: of.Hex, Severity: found.Code.Severity().String(), Code: found.Code,
-		Message: ui.Printable(found.Message),
+		Message: ui.Printable(found.Message), Hint: found.Code.Hint(), Mend: found.Code.Mend(),
+		Readers: newListedReaders(found),
 	}
 	if found.Key != "" {
 		key := ui.NewJSONText(found.Key)
@@ -82,6 +111,8 @@ func (f *findings) add(found lint.Finding) error {
 // about returns the beginning of a finding's line: the member that it is about, if any.
 func about(found lint.Finding) string {
 	switch {
+	case found.Member == "" && found.Key != "":
+		return "sample " + found.Key + ": "
 	case found.Member == "":
 		return ""
 	case found.Code.Severity() == lint.Damage, found.Code == lint.Cut:

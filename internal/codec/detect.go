@@ -52,3 +52,17 @@ func skippable(head []byte) int64 {
 	}
 	return 8 + int64(binary.LittleEndian.Uint32(head[4:]))
 }
+
+// EmptyFirst reports whether a shard is xz or bzip2 and its first stream holds nothing, by the first bytes of the shard, at
+// least 14. Some readers end there.
+func EmptyFirst(head []byte) bool {
+	switch {
+	case len(head) < 14:
+		return false
+	case string(head[:6]) == xzMagic:
+		return head[xzHeaderSize] == 0 // the index instead of a block
+	case string(head[:3]) == "BZh":
+		return string(head[4:10]) == "\x17\x72\x45\x38\x50\x90" // the end instead of a block
+	}
+	return false
+}

@@ -93,3 +93,18 @@ func TestDetectTools(t *testing.T) {
 		})
 	}
 }
+
+func TestEmptyFirst(t *testing.T) {
+	for _, tool := range []string{"bzip2", "xz"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			skip.Without(t, "%s", tool)
+		}
+		whole, empty := pipe(t, []byte("first"), tool, "-c"), pipe(t, nil, tool, "-c")
+		if EmptyFirst(whole) || !EmptyFirst(empty) || EmptyFirst(empty[:13]) {
+			t.Errorf("%s: %t, %t, %t", tool, EmptyFirst(whole), EmptyFirst(empty), EmptyFirst(empty[:13]))
+		}
+	}
+	if EmptyFirst([]byte("neither xz nor bzip2")) {
+		t.Error("a text")
+	}
+}

@@ -1,8 +1,10 @@
 package lint
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/shardfs/shardfs/index"
 )
@@ -10,44 +12,84 @@ import (
 // Damaged reports that reading a shard failed with err after the entries so far. If mayBeCut is set, a cut after a
 // whole sample is only a warning.
 func (s *Shard) Damaged(err error, mayBeCut bool) {
-	code := Damaged
+	code, variant := Damaged, s.damage(err)
 	switch {
 	case errors.Is(err, index.ErrTruncated), errors.Is(err, io.ErrUnexpectedEOF):
-		if code = Truncated; mayBeCut && s.samples > 0 {
-			code = Cut
+		if code, variant = Truncated, s.cut(err); mayBeCut && s.samples > 0 {
+			code, variant = Cut, ""
 		}
 	case errors.Is(err, index.ErrNotTar):
-		code = NotTar
+		if code, variant = NotTar, ""; s.scanner.Size() == 0 {
+			variant = "no bytes"
+		}
 	}
-	s.report(code, subject{member: string(s.last), offset: s.lastEnd}, err)
+	s.reportCase(code, variant, subject{member: string(s.last), offset: s.lastEnd}, err)
 }
 
-// Compressed reports how a shard is compressed, and whether the first header of a gzip shard has an extra field.
-func (s *Shard) Compressed(format string, extra bool) {
-	about := subject{offset: -1}
-	if _, ok := singleStreamReaders[format]; !ok {
-		s.report(Compression, about, format)
-		return
+// damage returns what is damaged.
+func (s *Shard) damage(err error) string {
+	if s.entries == 0 {
+		return "first"
 	}
-	s.report(Compressed, about, format)
-	s.reportIf(extra, ExtraField, about)
+	if !errors.Is(err, index.ErrDamaged) {
+		return "content"
+	}
+	b := s.scanner.Headers()
+	switch {
+	case s.scanner.End() > 0:
+		return "end"
+	case len(b) > index.BlockSize && bytes.Contains(b,
+		[]byte(" path=")) && bytes.ContainsRune(b[index.BlockSize:], 0) &&
+		bytes.IndexByte(b[index.BlockSize:], 0) < bytes.IndexByte(b[index.BlockSize:], '\n'):
+		return "name"
+	case len(b) > index.BlockSize:
+		return "extended header"
+	}
+	return "header"
 }
 
-// singleStreamReaders has, for the formats that WebDataset reads, the name of the parts that a file can have several
-// of, and what WebDataset does after the first part.
-var singleStreamReaders = map[string]struct{ parts, fate string }{
-	"gzip":  {"gzip members", "WebDataset reads no further, without an error"},
-	"bzip2": {"bzip2 streams", "WebDataset fails there"},
-	"xz":    {"xz streams", "WebDataset fails there"},
+// cut returns where a shard is cut.
+func (s *Shard) cut(err error) string {
+	switch {
+	case s.format != "":
+		return "compressed"
+	case s.scanner.End() > 0 || s.scanner.Size() == s.lastEnd && !s.c.fields.differs(s):
+		return "end"
+	case s.scanner.Size() == s.lastEnd:
+		return "sample"
+	case len(s.scanner.Headers()) == 0:
+		return "header"
+	}
+	return "content"
 }
+
+// Compressed says how a shard is compressed, whether the first header of a gzip shard has an extra field, and whether the
+// first stream is empty. It is reported once all was read.
+func (s *Shard) Compressed(format string, extra, empty bool) {
+	s.format, s.extra, s.empty = format, extra, empty
+}
+
+// parts has, for the formats that Python reads, the name of the parts that a file can have several of.
+var parts = map[string]string{"gzip": "gzip members", "bzip2": "bzip2 streams", "xz": "xz streams"}
 
 // Decoded reports problems of a compressed shard after all of it was read. firstEnd is the plain offset where its first
 // member or stream ends, trailing how many bytes follow the last one.
-func (s *Shard) Decoded(format string, firstEnd, trailing int64) {
-	if r, ok := singleStreamReaders[format]; ok && firstEnd < s.lastEnd {
-		s.report(SeveralMembers, subject{offset: firstEnd}, r.parts, firstEnd, r.fate)
+func (s *Shard) Decoded(firstEnd, trailing int64) {
+	format, about := s.format, subject{offset: -1}
+	if _, ok := parts[format]; ok && strings.HasSuffix(s.c.shards[s.number], ".tar") {
+		s.reportCase(Compressed, format+", named .tar", about, format)
+	} else if ok {
+		s.reportCase(Compressed, format, about, format)
+	} else {
+		s.reportCase(Compression, format, about, format)
 	}
-	s.reportIf(trailing > 0, BytesAfterEnd, subject{offset: -1})
+	s.reportIf(s.extra, ExtraField, about)
+	if name, ok := parts[format]; ok && (s.empty || firstEnd == 0 && s.lastEnd > 0) {
+		s.reportCase(EmptyStream, format, subject{}, name)
+	} else if ok && firstEnd < s.lastEnd {
+		s.reportCase(SeveralMembers, format, subject{offset: firstEnd}, name, firstEnd)
+	}
+	s.reportIf(trailing > 0, BytesAfterEnd, about)
 }
 
 // readTail checks the bytes after the end marker, which are at the plain offset at: zeros that fill a record, or data

@@ -55,68 +55,93 @@ var members = []struct {
 	tar  []string
 	want []string
 }{
-	{[]string{"a.jpg", "a.json", "a.seg.png", "b.jpg"}, nil},
+	{[]string{"a.jpg", "a.json", "b.json", "b.jpg", "c.json", "c.jpg"}, nil},
 	{[]string{"*", "a.jpg"}, nil},
-	{[]string{"b.jpg", "README.md", "a.jpg"}, nil},
+	{[]string{"b.jpg", "README.jpg", "a.jpg"}, nil},
 	{names("%d.jpg", 2000), nil},
 
 	{[]string{"a.jpg", "a.jpg", "b.jpg"}, []string{"duplicate-extension a.jpg"}},
-	{[]string{"a.jpg", "a.JPG"}, []string{"upper-case a.JPG", "duplicate-extension a.JPG"}},
+	{[]string{"a.jpg", "a.JPG"}, []string{"duplicate-extension a.JPG"}},
 	{[]string{"a.jpg", "README", "a.jpg"}, []string{"no-extension README", "duplicate-extension a.jpg"}},
-	{[]string{"a.jpg", "b.jpg", "c.jpg", "c.png"}, nil},
+	{[]string{"a.jpg", "b.jpg", "c.jpg", "c.png"}, []string{"fields-differ"}},
+	{[]string{"a.jpg", "a.cls", "b.jpg", "c.cls"}, []string{"fields-differ"}},
+	{append(names("%d.jpg", 9), "x.jpg", "x.cls"), []string{"fields-differ"}},
+	{[]string{"0.jpg", "0.cls", "1.cls", "1.jpg", "2.jpg", "2.cls", "3.jpg", "3.cls", "4.jpg", "4.cls",
+		"5.jpg"}, nil},
+	{[]string{"__a.jpg", "d/__b.jpg"}, []string{"hidden-sample __a.jpg", "hidden-sample d/__b.jpg",
+		"slash-keys d/__b.jpg"}},
 	{[]string{"a.\xff", "a.\xfe"}, []string{"not-utf8 a.\xff", "not-utf8 a.\xfe"}},
 	{[]string{"a.é", "a.É"},
-		[]string{"not-ascii a.é", "not-ascii a.É", "upper-case a.É", "duplicate-extension a.É"}},
+		[]string{"not-ascii a.é", "not-ascii a.É", "duplicate-extension a.É"}},
 	{[]string{"a.__key__"}, []string{"reserved-extension a.__key__"}},
-	{[]string{"a.__URL__"}, []string{"reserved-extension a.__URL__", "upper-case a.__URL__"}},
+	{[]string{"a.__URL__"}, []string{"reserved-extension a.__URL__"}},
 	{[]string{"a.__bad__", "b.__source__", "c.__local_path__"}, []string{
-		"reserved-extension a.__bad__", "reserved-extension b.__source__", "reserved-extension c.__local_path__"}},
-	{[]string{"a.__bad__ 0"}, []string{"underscore-extension a.__bad__"}},
-	{[]string{"a.__key__.txt"}, []string{"underscore-extension a.__key__.txt"}},
+		"reserved-extension a.__bad__", "reserved-extension b.__source__", "fields-differ",
+		"reserved-extension c.__local_path__"}},
+	{[]string{"a.__bad__ 0"}, []string{"reserved-extension a.__bad__"}},
+	{[]string{"a.__shard__"}, []string{"reserved-extension a.__shard__"}},
+	{[]string{"a.__key__.txt"}, []string{"underscore-extension a.__key__.txt", "dotted-extension a.__key__.txt"}},
 	{[]string{"a.jpg", "b.jpg", "a.cls", "b.cls", "a.txt"},
-		[]string{"key-returns a.cls", "key-returns b.cls", "key-returns a.txt"}},
+		[]string{"key-returns a.cls", "fields-differ", "key-returns b.cls", "key-returns a.txt"}},
 	{[]string{"a.jpg", "README", "a.cls"}, []string{"no-extension README"}},
+	{[]string{"a.jpg", "README", "b.jpg", "LICENSE"}, []string{"no-extension README", "no-extension LICENSE"}},
 
 	{[]string{"README"}, []string{"no-extension README", "empty"}},
 	{nil, []string{"empty"}},
 	{[]string{"a.jpg", "A.cls", "a.cls", "A.jpg"},
-		[]string{"case-collision A.cls", "key-returns a.cls", "key-returns A.jpg"}},
+		[]string{"case-collision A.cls", "fields-differ", "key-returns a.cls", "key-returns A.jpg"}},
 	{[]string{"A.jpg", "B.jpg"}, nil},
 	{[]string{"a.x", ".hidden", ".hidden.jpg", "..jpg", "v.1/.a.jpg"}, []string{
 		"hidden .hidden", "hidden .hidden.jpg", "hidden ..jpg", "hidden v.1/.a.jpg"}},
-	{[]string{"d/.a.jpg", "d/.b.jpg"}, []string{"hidden-key d/.a.jpg", "hidden-key d/.b.jpg", "slash-keys d/.a.jpg"}},
+	{[]string{"d/.a.jpg", "d/.b.jpg"}, []string{
+		"hidden-key d/.a.jpg", "hidden-key d/.b.jpg", "empty", "slash-keys d/.a.jpg"}},
 	{[]string{"a.x", "noext", "dir.v1/noext"}, []string{"no-extension noext", "no-extension dir.v1/noext"}},
 	{[]string{"a."}, []string{"empty-extension a."}},
+	{[]string{"a.gz", "b.GZ", "a.gz.x"}, []string{"compressed-member a.gz", "upper-case b.GZ",
+		"compressed-member b.GZ",
+		"fields-differ", "key-returns a.gz.x", "dotted-extension a.gz.x"}},
 	{[]string{"a._x", "a.x_"}, []string{"underscore-extension a._x"}},
 	{[]string{"A.Jpg"}, []string{"upper-case A.Jpg"}},
-	{[]string{"a..jpg"}, []string{"double-dot a..jpg"}},
-	{names("img.%d.jpg", 10), []string{"dotted-names img.0.jpg"}},
-	{names("img.%d.jpg", 9), nil},
-	{names("a%d.seg.png", 5000), nil},
-	{names("img.%d.jpg", 5000), []string{"dotted-names img.0.jpg"}},
-	{append(names("a.%d.jpg", 10), names("b.%d.jpg", 10)...), nil}, // ten pictures a sample
+	{[]string{"//a.x"}, []string{"absolute-name //a.x", "slash-keys //a.x"}},
+	{[]string{"a..jpg"}, []string{"double-dot a..jpg", "dotted-extension a..jpg"}},
+	{names("img.%d.jpg", 10), []string{"dotted-names img.0.jpg", "dotted-extension img.0.jpg"}},
+	{names("img.%d.jpg", 9), []string{"dotted-extension img.0.jpg"}},
+	{names("a%d.seg.png", 5000), []string{"dotted-extension a0.seg.png"}},
+	{names("img.%d.jpg", 5000), []string{"dotted-names img.0.jpg", "dotted-extension img.0.jpg"}},
+	{append(names("a.%d.jpg", 10), names("b.%d.jpg", 10)...), []string{"dotted-extension a.0.jpg"}}, // ten a sample
+	{[]string{"a.x", "__meta__/a.json", "a.y", ".b", "a.z", "c.z"}, []string{
+		"meta __meta__/a.json", "hidden .b", "fields-differ"}},
 	{[]string{"a.x", "__meta__/a.json", "__meta__"}, []string{"meta __meta__/a.json", "meta __meta__"}},
-	{[]string{"__meta__.json"}, nil},
+	{[]string{"__meta__.json"}, []string{"hidden-sample __meta__.json"}},
 	{[]string{"a.x", "d/"}, []string{"directory d/"}},
 	{[]string{"a.x", "a.y->", "a.z=>"}, []string{"link a.y", "link a.z"}},
 	{[]string{"a.x", "a.y|", "a.z#"}, []string{"special a.y", "special a.z"}},
-	{[]string{"ü.jpg", "a.x"}, []string{"not-ascii ü.jpg"}},
-	{[]string{"\xff.jpg", "a.x"}, []string{"not-utf8 \xff.jpg"}},
-	{[]string{"a\t.jpg", "b\x7f.x"}, []string{"control a\t.jpg", "control b\x7f.x"}},
+	{[]string{"ü.x", "a.x"}, []string{"not-ascii ü.x"}},
+	{[]string{"\xff.x", "a.x"}, []string{"not-utf8 \xff.x"}},
+	{[]string{"a\t.x", "b\x7f.x"}, []string{"control a\t.x", "control b\x7f.x"}},
+	{[]string{"a\n.x", "b.x\n"}, []string{"control a\n.x", "control b.x\n", "fields-differ"}},
+	{[]string{`a\b.x`}, []string{`backslash a\b.x`}},
 	{[]string{"a b.jpg"}, []string{"blank a b.jpg"}},
 	{[]string{"d\n/a.x"}, []string{"control d\n/a.x", "slash-keys d\n/a.x"}},
-	{[]string{"a.b\n/c.x", "b.x"}, []string{"control a.b\n/c.x", "newline a.b\n/c.x"}},
+	{[]string{"a.b\n/c.x", "b.x"}, []string{"newline a.b\n/c.x"}},
 	{[]string{"/a.x"}, []string{"absolute-name /a.x", "slash-keys /a.x"}},
 	{[]string{"../a.x", "b/../a.x"}, []string{"parent-name ../a.x", "parent-name b/../a.x", "slash-keys ../a.x"}},
 	{[]string{"./a.x", "./b.x"}, []string{"dot-name ./a.x", "dot-name ./b.x", "slash-keys ./a.x"}},
 	{[]string{"d//a.x", "./"}, []string{"dot-name d//a.x", "directory ./", "dot-name ./", "slash-keys d//a.x"}},
-	{append(names("%d.x", 20), long+".x"), []string{"long-name " + long + ".x"}},
+	{append(names("%d.x", 20), long+".x"), []string{"extended-header " + long + ".x", "long-name " + long + ".x"}},
 	{append(names("%d.x", 20), long[:100]+"/"+long[:100]+"/"+long[:100]+".x"),
-		[]string{"slash-keys " + long[:100] + "/" + long[:100] + "/" + long[:100] + ".x"}},
+		[]string{"extended-header " + long[:100] + "/" + long[:100] + "/" + long[:100] + ".x",
+			"slash-keys " + long[:100] + "/" + long[:100] + "/" + long[:100] + ".x"}},
+	{append(names("%d.x", 90), strings.Repeat("long/", 820)+"k.x"), []string{
+		"extended-header " + strings.Repeat("long/", 820) + "k.x", "long-key " + strings.Repeat("long/",
+			820) + "k.x",
+		"slash-keys " + strings.Repeat("long/", 820) + "k.x"}},
 	{[]string{"a.x", "d/b.x", "e.f/c.x"}, []string{"slash-keys d/b.x"}},
-	{[]string{"a.x!", "b.x!", "c.x"}, []string{"extended-headers"}},
-	{[]string{"a.x!", "b.x", "c.x"}, nil},
-	{[]string{"a.x!", "b.x!", strings.Repeat("c", 100) + ".x", "c.x!"}, []string{"extended-headers"}},
+	{[]string{"a.x!", "b.x!", "c.x"}, []string{"extended-header a.x", "extended-header b.x", "extended-headers"}},
+	{[]string{"a.x!", "b.x", "c.x"}, []string{"extended-header a.x"}},
+	{[]string{"a.x!", "b.x!", strings.Repeat("c", 100) + ".x", "c.x!"}, []string{"extended-header a.x",
+		"extended-header b.x", "extended-header " + strings.Repeat("c", 100) + ".x", "extended-header c.x",
+		"extended-headers"}},
 }
 
 func TestMembers(t *testing.T) {
@@ -128,31 +153,18 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-func TestSparseEntry(t *testing.T) {
-	var found []Finding
-	s := New(func(f Finding) error {
-		found = append(found, f)
-		return nil
-	}).Open("a.tar")
-	s.add(&index.Entry{Name: []byte("README"), Regular: true, Data: 512, Sparse: []index.Extent{}})
-	s.add(&index.Entry{Name: []byte("a.x"), Regular: true, Data: 512, Sparse: []index.Extent{}})
-	if got := outline(found); !slices.Equal(got, []string{"no-extension README", "sparse a.x"}) {
-		t.Errorf("%q", got)
-	}
-}
-
 // The shards of a Checker are one dataset.
 func TestShards(t *testing.T) {
 	first, second := makeTar(t, "a.jpg", "b.jpg"), makeTar(t, "c.jpg", "b.jpg", "A.jpg", "b.cls")
 	found, err := look(first, second, first)
 	want := []string{
-		"key-in-two-shards b.jpg", "case-collision A.jpg", "key-returns b.cls", "key-in-two-shards a.jpg",
-		"key-in-two-shards b.jpg",
+		"key-in-two-shards b.jpg", "case-collision A.jpg", "key-returns b.cls", "fields-differ",
+		"key-in-two-shards a.jpg", "key-in-two-shards b.jpg",
 	}
 	if got := outline(found); err != nil || !slices.Equal(got, want) {
 		t.Fatalf("%q, %v, want %q", got, err, want)
 	}
-	for i, name := range map[int]string{0: "0.tar", 3: "0.tar", 4: "1.tar"} {
+	for i, name := range map[int]string{0: "0.tar", 4: "0.tar", 5: "1.tar"} {
 		if f := found[i]; !strings.Contains(f.Message, " in "+name+" too") {
 			t.Errorf("%+v, want %s", f, name)
 		}
@@ -223,7 +235,7 @@ func TestDamage(t *testing.T) {
 			}
 			s.Damaged(err, mayBeCut)
 			if got := outline(found); !slices.Equal(got, []string{want}) || found[0].Offset != tt.at ||
-				found[0].Message != err.Error() {
+				!strings.HasPrefix(found[0].Message, err.Error()) {
 				t.Errorf("%s: %+v, %v, want %s at byte %d", tt.name, found, err, want, tt.at)
 			}
 		}
@@ -244,7 +256,7 @@ func TestCompression(t *testing.T) {
 		{"gzip", false, 2047, 0, []string{"compressed", "several-members"}},
 		{"gzip", true, 3072, 0, []string{"compressed", "extra-field"}},
 		{"bzip2", false, 1024, 0, []string{"compressed", "several-members"}},
-		{"xz", false, 0, 0, []string{"compressed", "several-members"}},
+		{"xz", false, 0, 0, []string{"compressed", "empty-stream"}},
 		{"bzip2", false, 3072, 9, []string{"compressed", "bytes-behind"}},
 		{"zstd", false, 1024, 0, []string{"compression"}},
 		{"lz4", false, 3072, 0, []string{"compression"}},
@@ -254,11 +266,11 @@ func TestCompression(t *testing.T) {
 			found = append(found, f)
 			return nil
 		}).Open("a.tar")
-		s.Compressed(tt.format, tt.extra)
+		s.Compressed(tt.format, tt.extra, false)
 		if err := s.Read(bytes.NewReader(a)); err != nil {
 			t.Fatal(err)
 		}
-		s.Decoded(tt.format, tt.firstEnd, tt.trailing)
+		s.Decoded(tt.firstEnd, tt.trailing)
 		if got := outline(found); !slices.Equal(got, tt.want) {
 			t.Errorf("%+v: %q", tt, got)
 		}
@@ -299,8 +311,12 @@ func TestErrors(t *testing.T) {
 func TestCodes(t *testing.T) {
 	known := map[Code]bool{ // by other tests than TestMembers
 		NotTar: true, Truncated: true, Damaged: true, Compression: true, SeveralMembers: true, ExtraField: true,
-		SecondTar: true,
-		Cut:       true, BytesAfterEnd: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
+		SecondTar: true, EmptyStream: true, PythonStops: true, PythonFails: true, PythonDiffers: true,
+		GoFails:   true,
+		GoDiffers: true, DanglingHeader: true, Huge: true, OldHeader: true, SplitName: true, UnendedSize: true,
+		Contiguous: true, ShardName: true, ShardNameTwice: true, BadText: true, BadNumber: true, BadJSON: true,
+		BadPicture: true, BadArray: true, BadPickle: true, BadGzip: true, JSONDiffers: true,
+		Cut: true, BytesAfterEnd: true, Compressed: true, KeyInTwoShards: true, Sparse: true,
 	}
 	for _, tt := range members {
 		for _, line := range tt.want {
@@ -338,7 +354,7 @@ func TestMemoryOfKeys(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	k := newKeySet(maphash.MakeSeed())
 	for i := range n {
-		if _, known := k.add(fmt.Sprintf("a/long/directory/n03788365_%08d", i), 0); known != newKey {
+		if _, known := k.add(fmt.Sprintf("a/long/directory/n03788365_%08d", i), "jpg", 0); known != newKey {
 			t.Fatalf("key %d is known", i)
 		}
 	}
@@ -410,11 +426,12 @@ func FuzzShard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		found, err := look(plain)
 		for _, finding := range found {
-			if finding.Offset > int64(len(plain)) || rules[finding.Code].sentence == "" {
+			if finding.Offset > int64(len(plain)) || rules[finding.Code].meaning == "" {
 				t.Errorf("%+v", finding)
 			}
 		}
-		if _, buildErr := index.Build(bytes.NewReader(plain), index.BuildOptions{}); (buildErr == nil) != (err == nil) {
+		if _, buildErr := index.Build(bytes.NewReader(plain),
+			index.BuildOptions{}); (buildErr == nil) != (err == nil) {
 			t.Errorf("%v, for Build %v", err, buildErr)
 		}
 	})

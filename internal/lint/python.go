@@ -17,6 +17,7 @@ type python struct {
 	global  pyRecords // of global headers: they count for all members after them
 	pending []byte    // headers since the last member: to tarfile, global headers are a part of the next member
 	first   bool      // the pending ones are the first of the shard
+	later   bool      // the global headers came after a member
 	over    bool      // tarfile has stopped or failed
 }
 
@@ -31,6 +32,8 @@ type pyMember struct {
 	skips   bool   // its content is skipped
 	skip    int64  // where tarfile looks for the next header, from the end of this one's
 	lost    bool   // there is none
+	global  bool   // a global header says what it is
+	later   bool   // which is not the first entry of the shard
 	why     string // what made the member what it is, if that is unusual
 }
 
@@ -57,6 +60,7 @@ func (p *python) read(e *index.Entry, headers []byte) (*pyMember, *pyError) {
 		return nil, p.end(&pyError{true, "too many extended headers in a row"})
 	}
 	if global {
+		p.later = p.later || !p.first
 		return nil, nil
 	}
 	m, err := p.next(headers)
@@ -190,7 +194,7 @@ func (p *python) member(b []byte, size int64) (*pyMember, *pyError) {
 			return nil, err
 		}
 		if before != *m {
-			m.why = "a global header says so"
+			m.why, m.global, m.later = "a global header says so", true, p.later
 		}
 	}
 	return m, nil

@@ -90,8 +90,10 @@ func oddFields(r *rand.Rand, pick func(...string) string) []any {
 	if r.IntN(3) > 0 {
 		return nil
 	}
-	number := pick("nobody\x00", "-0000001", "+000001\x00", "0o00017", "00_0001", "_000001", "0x00001", "\x80\x00\x00\x00",
-		"\xff\xff\xff\xff", "\x81\x00\x00", "  12\x00   ", "12 3\x00   ", "\x00garbage", "\t\n1\x1f\x00", "8888888", "       ", "00-0001",
+	number := pick("nobody\x00", "-0000001", "+000001\x00", "0o00017", "00_0001", "_000001", "0x00001",
+		"\x80\x00\x00\x00",
+		"\xff\xff\xff\xff", "\x81\x00\x00", "  12\x00   ", "12 3\x00   ", "\x00garbage", "\t\n1\x1f\x00",
+		"8888888", "       ", "00-0001",
 		"1__0\x00", "0o\x00", "0o_7\x00", "+\x00")
 	switch r.IntN(4) {
 	case 0:
@@ -99,7 +101,8 @@ func oddFields(r *rand.Rand, pick func(...string) string) []any {
 	case 1:
 		return []any{136, number}
 	case 2:
-		return []any{345, pick("prefix", "14524770400\x00"), 257, pick("ustar  \x00", "ustar\x0000", "ustar00\x00", "\x00\x00\x00\x00\x00\x00\x00\x00")}
+		return []any{345, pick("prefix", "14524770400\x00"), 257, pick("ustar  \x00", "ustar\x0000",
+			"ustar00\x00", "\x00\x00\x00\x00\x00\x00\x00\x00")}
 	}
 	return []any{297, strings.Repeat("g", 40)}
 }
@@ -108,7 +111,7 @@ func oddFields(r *rand.Rand, pick func(...string) string) []any {
 func TestPython(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(3, 4))
-	args := []string{"testdata/tarfile.py"}
+	args := []string{"testdata/members.py"}
 	var want [][]any
 	for len(want) < 1500 {
 		plain := randomTar(r)

@@ -33,22 +33,22 @@ func (d *dotted) finish(s *Shard) {
 	}
 }
 
-// slashed counts the samples whose keys have a slash.
-type slashed struct {
-	samples int
-	first   subject
+// counted counts what is found often, to report it once a shard.
+type counted struct {
+	n     int
+	first subject
 }
 
-func (d *slashed) add(at subject) {
-	if d.samples == 0 {
-		d.first = at
+func (c *counted) add(at subject) {
+	if c.n == 0 {
+		c.first = at
 	}
-	d.samples++
+	c.n++
 }
 
-func (d *slashed) finish(s *Shard) {
-	if d.samples > 0 {
-		s.report(SlashKeys, d.first, d.samples, s.samples)
+func (c *counted) finish(s *Shard, code Code, fill ...any) {
+	if c.n > 0 {
+		s.report(code, c.first, append([]any{c.n}, fill...)...)
 	}
 }
 

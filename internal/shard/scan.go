@@ -21,6 +21,8 @@ type Scan struct {
 	Format   codec.Format
 	HasExtra bool // see codec.HasExtra
 
+	EmptyFirst bool // see codec.EmptyFirst
+
 	ctx    context.Context // of all reads
 	object store.Object    // nil for a stream
 	coded  *codec.Reader   // nil if the shard is not compressed
@@ -54,9 +56,9 @@ func scanObject(ctx context.Context, object store.Object, o codec.Options, progr
 	if s.Format, err = codec.DetectAt(in.SectionReader); err != nil {
 		return nil, err
 	}
-	head := make([]byte, 10)
+	head := make([]byte, 14)
 	n, _ := in.SectionReader.ReadAt(head, 0)
-	s.HasExtra = codec.HasExtra(head[:n])
+	s.HasExtra, s.EmptyFirst = codec.HasExtra(head[:n]), codec.EmptyFirst(head[:n])
 	return s, s.decode(in, o)
 }
 
@@ -67,7 +69,10 @@ func NewScan(r io.Reader) (*Scan, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	s := &Scan{Format: codec.Detect(head), HasExtra: codec.HasExtra(head), empty: len(head) == 0}
+	s := &Scan{
+		Format: codec.Detect(head), HasExtra: codec.HasExtra(head), EmptyFirst: codec.EmptyFirst(head),
+		empty: len(head) == 0,
+	}
 	if s.Format == codec.Plain {
 		s.head = bytes.Clone(head)
 	}

@@ -71,7 +71,7 @@ func damage() []Shard {
 
 // contents returns shards with content that a reader which decodes it cannot read.
 func contents() []Shard {
-	zipped := string(gz([]byte("a lamp")))
+	zipped, other := string(gz([]byte("a lamp"))), string(gz([]byte("a moon")))
 	around := func(name string, odd ...[]byte) Shard { return plain(name, members(odd...), some(0, 3)) }
 	return []Shard{
 		plain("cls-text", file("a.cls", "lantern"), file("a.jpg"), file("b.cls", "torch"), file("b.jpg")),
@@ -82,8 +82,8 @@ func contents() []Shard {
 		plain("json-types-differ", file("a.json"), file("b.json", `{"lamp": "oil"}`), file("c.json")),
 		plain("txt-latin1", file("a.txt", "caf\xe9"), file("a.jpg"), file("b.txt", "tea"), file("b.jpg")),
 		plain("gz-false", file("a.txt.gz", "no gzip"), file("a.jpg"), file("b.txt.gz", zipped), file("b.jpg")),
-		plain("gz-true", file("a.txt.gz", zipped), file("a.jpg"), file("b.txt.gz", zipped), file("b.jpg")),
-		plain("gz-extension", file("a.gz", zipped), file("a.jpg"), file("b.gz", zipped), file("b.jpg")),
+		plain("gz-true", file("a.txt.gz", zipped), file("a.jpg"), file("b.txt.gz", other), file("b.jpg")),
+		plain("gz-extension", file("a.gz", zipped), file("a.jpg"), file("b.gz", other), file("b.jpg")),
 		plain("npy-bad", file("a.npy", "no array"), file("b.npy", "no array")),
 		around("tar-in-tar", file("x.tar", string(tar(some(0, 1)))), file("x.cls")),
 	}

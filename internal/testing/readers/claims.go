@@ -58,6 +58,12 @@ func (w Wrong) String() string {
 	return fmt.Sprintf("%s: %s: %s %s, seen: %s", w.Shard, kind, w.Reader, w.Effect, String(w.Seen))
 }
 
+// covers reports whether an effect is among others. A reader that loses samples finds none where all are odd.
+func covers(effects []Effect, e Effect) bool {
+	return slices.Contains(effects, e) || e == LosesSamples && slices.Contains(effects, NoSamples) ||
+		e == NoSamples && slices.Contains(effects, LosesSamples)
+}
+
 // Judge compares claims with outcomes. found has the codes that are found in each odd shard.
 //
 // A claim is false if its code is found in a shard and the reader does not have that effect there, unless the reader
@@ -75,8 +81,7 @@ func Judge(claims []Claim, found map[string][]string, outcomes []Outcome) (wrong
 		}
 		failed := slices.Contains(o.Effects, Fails)
 		for _, c := range claims {
-			if c.Reader != o.Reader || !slices.Contains(found[o.Shard], c.Code) ||
-				slices.Contains(o.Effects, c.Effect) {
+			if c.Reader != o.Reader || !slices.Contains(found[o.Shard], c.Code) || covers(o.Effects, c.Effect) {
 				continue
 			}
 			if failed && len(fails) > 1 && !fails[c.Code] && slices.Contains(claimed, Fails) {
@@ -85,7 +90,7 @@ func Judge(claims []Claim, found map[string][]string, outcomes []Outcome) (wrong
 			wrong = append(wrong, Wrong{o.Shard, c, o.Effects})
 		}
 		for _, e := range o.Effects {
-			if !slices.Contains(claimed, e) {
+			if !covers(claimed, e) {
 				wrong = append(wrong, Wrong{o.Shard, Claim{Reader: o.Reader, Effect: e}, o.Effects})
 			}
 		}

@@ -111,8 +111,9 @@ func TestJudge(t *testing.T) {
 		{"s", "r", []Effect{LosesSamples}, ""},
 		{"s", "q", nil, ""},
 		{"both", "r", []Effect{Fails}, "bad"},
+		{"all", "r", []Effect{NoSamples}, ""},
 	}
-	found := map[string][]string{"s": {"odd"}, "both": {"odd", "worse"}}
+	found := map[string][]string{"s": {"odd"}, "both": {"odd", "worse"}, "all": {"odd"}}
 	right := []Claim{{"odd", "r", LosesSamples}, {"worse", "r", Fails}}
 	if wrong := Judge(right, found, outcomes); wrong != nil {
 		t.Errorf("right claims: %v", wrong)
@@ -121,9 +122,11 @@ func TestJudge(t *testing.T) {
 		claims []Claim
 		want   []string
 	}{
-		{nil, []string{"s: missing: r loses-samples, seen: loses-samples", "both: missing: r fails, seen: fails"}},
+		{nil, []string{"s: missing: r loses-samples, seen: loses-samples", "both: missing: r fails, seen: fails",
+			"all: missing: r no-samples, seen: no-samples"}},
 		{append(right, Claim{"odd", "q", Fails}), []string{"s: false: odd: q fails, seen: same"}},
-		{append(right, Claim{"odd", "r", Splits}), []string{"s: false: odd: r splits, seen: loses-samples"}},
+		{append(right, Claim{"odd", "r", Splits}), []string{"s: false: odd: r splits, seen: loses-samples",
+			"all: false: odd: r splits, seen: no-samples"}},
 	} {
 		var got []string
 		for _, w := range Judge(tt.claims, found, outcomes) {

@@ -1,13 +1,11 @@
 """What Python's tarfile finds in tars: a JSON array a tar, of [name in hexadecimal, regular, size], at last "fails" if it does.
 
-python3 tarfile.py TAR...
+python3 members.py TAR...
 """
 
 import json
 import sys
-
-sys.path.pop(0)  # this directory, in which the module would be this file
-import tarfile  # noqa: E402
+import tarfile
 
 for shard in sys.argv[1:]:
     found = []
