@@ -25,7 +25,7 @@ in one after the other.
 
 ` + shardsAndKeys,
 		Example: `  shardfs cat train.tgz n03788365_17158.jpg | display -
-  shardfs cat train.tgz n03788365_17158.json n03000247_49831.json
+  shardfs cat train.tgz n03788365_17158.json n03788365_17159.json
   shardfs cat 'train-{0000..0147}.tgz' n03788365_17158.json
   shardfs cat train.tgz '*.json' | jq -r .label`,
 		Args: arguments(2, many),

@@ -12,7 +12,7 @@ func newMan(*globals) *cobra.Command {
 		Use:     "man DIR",
 		Short:   "Write the manual pages",
 		Long:    `Man writes a manual page for shardfs and for each verb to a directory, which it makes.`,
-		Example: `  shardfs man /usr/local/share/man/man1`,
+		Example: `  shardfs man ~/.local/share/man/man1`,
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {

@@ -1,0 +1,4 @@
+import os
+
+with open("sample.augmented", "w") as f:
+    f.write(os.environ["SAMPLE_KEY"])
