@@ -23,9 +23,6 @@ func (f *fields) add(s *Shard) {
 	if f.differ || base == "" || strings.HasPrefix(base, "__") {
 		return // datasets passes over it
 	}
-	for _, own := range []string{"__key__", "__url__"} { // fields that it has itself
-		delete(s.exact, s.c.hash(own))
-	}
 	f.samples++
 	if f.first == nil {
 		f.first = maps.Clone(s.exact)

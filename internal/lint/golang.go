@@ -40,7 +40,14 @@ func simple(headers []byte) bool {
 
 // octal reports whether a field is an octal number between blanks and zeros, or empty.
 func octal(field []byte) bool {
-	for _, c := range bytes.Trim(field, " \x00") {
+	from, to := 0, len(field) // by hand, because every header has eight of them
+	for from < to && (field[from] == ' ' || field[from] == 0) {
+		from++
+	}
+	for from < to && (field[to-1] == ' ' || field[to-1] == 0) {
+		to--
+	}
+	for _, c := range field[from:to] {
 		if c < '0' || c > '7' {
 			return false
 		}

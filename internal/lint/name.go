@@ -61,7 +61,9 @@ func (s *Shard) checkBytes(at subject) {
 	case blank:
 		s.report(Blank, at)
 	}
-	s.checkNewline(at)
+	if strings.Contains(at.member, "\n") {
+		s.checkNewline(at)
+	}
 }
 
 // notUTF8Part returns which part of the last entry's name is not UTF-8.

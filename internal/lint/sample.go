@@ -106,7 +106,9 @@ func (c *Checker) hash(text string) uint64 { return maphash.String(c.seed, text)
 // WebDataset uses it.
 func (s *Shard) checkDuplicate(ext, lower string, at subject) {
 	byLower, exact := s.c.hash(lower), s.c.hash(ext)
-	s.exact[exact] = true
+	if ext != "__key__" && ext != "__url__" { // datasets has these fields itself
+		s.exact[exact] = true
+	}
 	switch before, again := s.exts[byLower]; {
 	case !again:
 		s.exts[byLower] = exact
