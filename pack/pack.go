@@ -105,6 +105,7 @@ type Writer struct {
 	keys    *KeySet      // of all samples written; nil: they need not be known
 	starts  []inputStart // in order of offsets; only with keys
 	header  bytes.Buffer
+	block   [index.BlockSize]byte // part of the output, before it is written
 }
 
 // NewWriter returns a Writer to out. If out has a method CopyRange(src io.ReaderAt, off, n int64) error, the Writer

@@ -15,8 +15,8 @@ const (
 )
 
 // ReadAhead yields the same samples. It opens their new files in several goroutines, up to 512 files ahead of the caller,
-// to find out their sizes and times, and to read those of up to 64 KiB, 32 MiB of them at most. Only the caller's
-// goroutine uses the sequence.
+// to find out their sizes and times, and to read those of up to 64 KiB, 32 MiB of them at most. The content of a sample's
+// files may be used until the next sample is asked for. Only the caller's goroutine uses the sequence.
 func ReadAhead(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		work := make(chan *batch, batchesAhead)
@@ -32,11 +32,14 @@ func ReadAhead(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 		defer close(work)
 		next, stop := iter.Pull2(samples)
 		defer stop()
-		var queue []*batch
+		var queue, free []*batch
 		for more := true; more || len(queue) > 0; {
 			for more && len(queue) < batchesAhead {
-				var b *batch
-				b, more = newBatch(next)
+				b := new(batch)
+				if last := len(free) - 1; last >= 0 {
+					b, free = free[last], free[:last]
+				}
+				more = b.fill(next)
 				work <- b
 				queue = append(queue, b)
 			}
@@ -52,6 +55,7 @@ func ReadAhead(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 				yield(Sample{}, b.err)
 				return
 			}
+			free = append(free, b)
 		}
 	}
 }
@@ -61,21 +65,24 @@ type batch struct {
 	samples []Sample
 	err     error         // of the sequence, after the samples
 	done    chan struct{} // closed when the files are read
+	members []Member      // of all samples
+	content []byte        // of all files
 }
 
-// newBatch takes the next samples of a sequence. It reports whether there may be more.
-func newBatch(next func() (Sample, error, bool)) (b *batch, more bool) {
-	b = &batch{done: make(chan struct{})}
+// fill takes the next samples of a sequence. It reports whether there may be more.
+func (b *batch) fill(next func() (Sample, error, bool)) (more bool) {
+	b.samples, b.members, b.content = b.samples[:0], b.members[:0], b.content[:0]
+	b.done = make(chan struct{})
 	for files := 0; files < batchFiles && len(b.samples) < batchFiles; {
 		s, err, ok := next()
 		if !ok || err != nil {
 			b.err = err
-			return b, false
+			return false
 		}
 		files += len(s.members)
 		b.samples = append(b.samples, s)
 	}
-	return b, true
+	return true
 }
 
 // read reads the files. One that cannot be read is left to the writer, which returns the error.
@@ -83,41 +90,37 @@ func (b *batch) read() {
 	defer close(b.done)
 	files := 0
 	for i, s := range b.samples {
-		members := slices.Clone(s.members)
-		for n, m := range members {
-			if m.File.Row != Changed {
-				continue
-			}
-			files++
-			if file, err := readNow(m.File, files <= batchFiles); err == nil {
-				members[n].File = file
+		first := len(b.members)
+		b.members = append(b.members, s.members...)
+		members := b.members[first:len(b.members):len(b.members)]
+		for n := range members {
+			if file := &members[n].File; file.Row == Changed {
+				files++
+				b.readFile(file, files <= batchFiles)
 			}
 		}
 		b.samples[i].members = members
 	}
 }
 
-// readNow returns what a file is now, with its content in memory if that is small and wanted.
-func readNow(file DirFile, content bool) (DirFile, error) {
+// readFile updates a file to what it is now, with its content in memory if that is small and wanted.
+func (b *batch) readFile(file *DirFile, content bool) {
 	f, err := file.Open()
 	if err != nil {
-		return file, err
+		return
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
-		return file, err
-	}
-	if !info.Mode().IsRegular() {
-		return file, ErrChanged
+	if err != nil || !info.Mode().IsRegular() {
+		return
 	}
 	file.Size, file.ModTime = info.Size(), info.ModTime()
 	if !content || file.Size > fileAhead {
-		return file, nil
+		return
 	}
-	b := make([]byte, file.Size)
-	if _, err := io.ReadFull(f, b); err != nil {
-		return file, err
+	start, end := len(b.content), len(b.content)+int(file.Size)
+	b.content = slices.Grow(b.content, int(file.Size))[:end]
+	if _, err := io.ReadFull(f, b.content[start:]); err == nil {
+		*file = inMemory(*file, b.content[start:end:end])
 	}
-	return inMemory(file, b), nil
 }

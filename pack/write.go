@@ -226,15 +226,19 @@ func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
 		}
 		h.Size, content = info.Size(), file
 	}
-	w.header.Reset()
-	if err := tar.NewWriter(&w.header).WriteHeader(&h); err != nil {
-		return err
+	header := w.block[:]
+	if !plainHeader(&w.block, &h) {
+		w.header.Reset()
+		if err := tar.NewWriter(&w.header).WriteHeader(&h); err != nil {
+			return err
+		}
+		header = w.header.Bytes()
 	}
 	w.intact = false
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := w.sink.put(w.header.Bytes()); err != nil {
+	if err := w.sink.put(header); err != nil {
 		return err
 	}
 	n, err := w.sink.copy(content, h.Size)
@@ -244,7 +248,8 @@ func (w *Writer) newMember(s Sample, m Member, h tar.Header) error {
 	if n < h.Size {
 		return ErrChanged
 	}
-	return w.sink.put(make([]byte, -n&(index.BlockSize-1)))
+	w.block = [index.BlockSize]byte{}
+	return w.sink.put(w.block[:-n&(index.BlockSize-1)])
 }
 
 // rawRow writes a member of the shard unchanged.
