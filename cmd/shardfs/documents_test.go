@@ -180,10 +180,15 @@ func runHelp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// usePrograms puts the stand-ins for programs first, and one for PyTorch where that is missing.
 func usePrograms(ts *testscript.TestScript) {
 	programs, err := filepath.Abs("testdata/programs")
 	ts.Check(err)
 	ts.Setenv("PATH", programs+":"+ts.Getenv("PATH"))
+	if ts.Exec("python3", "-c", "import torch") != nil {
+		ts.Setenv("PYTHONPATH", filepath.Join(filepath.Dir(programs), "python"))
+	}
+	ts.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 }
 
 // usesMount reports whether a command needs FUSE: the documents call all mountpoints mnt.

@@ -22,6 +22,7 @@ import (
 //
 // train-0000.tgz to train-0147.tgz, and the same as .tar, have two samples each, train.tar, train.tgz and in.tgz ten:
 // a class number, a picture and an annotation, as in ImageNet. captions.tar and labels.tar have the same keys as these.
+// cut.tar is the first half of train.tar, and in odd.tar keys return.
 func makeInputs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: inputs")
@@ -44,6 +45,10 @@ func makeInputs(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range []string{"train.tar", "train.tgz", "in.tgz"} {
 		writeInput(ts, name, 0, 10, "cls", "jpg", "json")
 	}
+	whole, err := os.ReadFile(ts.MkAbs("train.tar"))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("cut.tar"), whole[:len(whole)/2], 0o644))
+	makeShard(ts, false, []string{"odd.tar", "a.jpg", "b.jpg", "a.cls", "b.cls"})
 	writeInput(ts, "captions.tar", 0, 10, "txt")
 	writeInput(ts, "labels.tar", 0, 10, "label")
 	for _, name := range []string{

@@ -1,0 +1,1 @@
+"""What examples need of PyTorch, for machines without it."""
