@@ -39,7 +39,7 @@ func portableKey(key string) string {
 // portableExt returns an extension that every reader takes for the same: in lower case, and beginning with neither a dot
 // nor an underscore.
 func portableExt(ext string) string {
-	ext = portable(strings.ToLower(strings.TrimLeft(ext, "._")))
+	ext = strings.ToLower(portable(strings.TrimLeft(ext, "._")))
 	if ext == "" {
 		return "bin"
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -20,6 +21,7 @@ import (
 func newCheck(g *globals) *cobra.Command {
 	u := g.UI
 	var mayBeCut, decode bool
+	var mend packFlags
 	cmd := &cobra.Command{
 		Use:   "check [flags] SHARD...",
 		Short: "Find problems that readers of shards would have",
@@ -31,11 +33,12 @@ which no key should occur twice. docs/readers.md lists codes and readers.
 
 The exit status is 0 if nothing was found that matters, 1 after errors (some
 reader loses samples or refuses a shard), 3 after warnings only, and 65 if a
-shard is damaged or cut short.`,
+shard is damaged or cut short. With --fix it is that of writing OUT.`,
 		Example: `  shardfs check train-0000.tgz
   shardfs check --decode 'train-{0000..0147}.tar'
   curl -s https://host/train-0000.tar | shardfs check -
-  shardfs check --json train-0000.tgz | jq -r .code | sort | uniq -c`,
+  shardfs check --json train-0000.tgz | jq -r .code | sort | uniq -c
+  shardfs check --fix train-0000.tgz -o mended.tar`,
 		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, err := source.Expand(args)
@@ -45,11 +48,21 @@ shard is damaged or cut short.`,
 			if err := source.CheckOnce(names); err != nil {
 				return err
 			}
-			return check(cmd.Context(), u, names, mayBeCut, decode)
+			if err := mend.checkFix(); err != nil {
+				return err
+			}
+			err = check(cmd.Context(), u, names, mayBeCut, decode)
+			if mend.fix.fix && (err == nil || errors.Is(err, errCheckErrors) || errors.Is(err, errCheckWarnings)) {
+				return mend.run(cmd.Context(), g, args)
+			}
+			return err
 		},
 	}
+	mend.add(pflag.NewFlagSet("", pflag.ContinueOnError), g) // for the defaults
 	cmd.Flags().BoolVar(&mayBeCut, "allow-truncated", false, "only warn of a cut after whole samples")
 	cmd.Flags().BoolVar(&decode, "decode", false, "read content, too: numbers, text, JSON, pictures, arrays")
+	mend.fix.add(cmd.Flags(), "then mend what can be mended without touching content")
+	cmd.Flags().StringVarP(&mend.output.name, "output", "o", "", "with --fix, write the mended shard to `OUT`")
 	return cmd
 }
 

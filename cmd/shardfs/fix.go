@@ -18,12 +18,20 @@ type fixFlags struct {
 func (f *fixFlags) add(flags *pflag.FlagSet, usage string) {
 	flags.BoolVar(&f.fix, "fix", false, usage)
 	flags.StringVar(&f.repeated, "on-duplicate-extension", "error",
-		"with --fix, `HOW` if a sample has one twice: error, first, last, rename")
+		"for --fix, `HOW` to mend it: error, first, last, rename")
 }
 
 // repeated are the values of --on-duplicate-extension.
 var repeated = map[string]pack.Repeated{
 	"error": pack.RefuseRepeated, "first": pack.KeepFirst, "last": pack.KeepLast, "rename": pack.Renumber,
+}
+
+// checkFix returns an error for a mistake in the flags of check.
+func (o *packFlags) checkFix() error {
+	return firstBroken([]rule{
+		{o.fix.fix && o.output.name == "", "-o is missing: where should the mended shard go?"},
+		{!o.fix.fix && o.output.name != "", "-o is for --fix"},
+	})
 }
 
 // options checks the flags and converts them; nil means not to mend. It completes the options of the output, whose flag

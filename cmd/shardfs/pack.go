@@ -34,11 +34,10 @@ func newPack(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pack [flags] SHARD|MOUNTPOINT|DIR|FOLDER|-... -o OUTPUT",
 		Short: "Write samples, as they are now, to a tar",
-		Long: `Pack writes the samples of mounts, of directories of sample directories, of
-plain folders of files and of shards, one after the other, to a shard: each in
-its own order, new samples at its end. Members without changes are copied byte
-for byte. A mount may stay in use. The output gets its name only when it is
-complete; - is standard output.`,
+		Long: `Pack writes the samples of mounts, sample directories, folders of files and
+shards, one after the other, to a shard: each in its own order, new samples at
+its end. Members without changes are copied byte for byte. A mount may stay in
+use. The output gets its name only when it is complete; - is standard output.`,
 		Example: `  shardfs pack mnt -o out.tar
   shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
   shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
@@ -54,8 +53,12 @@ complete; - is standard output.`,
 			return o.run(cmd.Context(), g, args)
 		},
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+	cmd.Flags().SortFlags = false
+	o.add(cmd.Flags(), g)
+	return cmd
+}
+
+func (o *packFlags) add(flags *pflag.FlagSet, g *globals) {
 	o.output.add(flags)
 	o.output.addIndex(flags)
 	o.choice.add(flags)
@@ -67,7 +70,6 @@ complete; - is standard output.`,
 	o.order.add(flags)
 	o.split.add(flags)
 	o.from.add(flags, g)
-	return cmd
 }
 
 // check returns an error for the first mistake in the flags.
