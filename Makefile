@@ -55,6 +55,7 @@ bench: build
 	mkdir -p bench/results
 	$(GO) run ./bench -shardfs bin/shardfs -o bench/results/$(shell date -u +%F)-$(shell git rev-parse --short HEAD).txt
 	$(GO) run ./bench -table docs/performance.md bench/results/*.txt
+	$(GO) run ./bench -table docs/which-way-is-fastest.md bench/results/*.txt
 
 install: build
 	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs

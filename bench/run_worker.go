@@ -41,6 +41,7 @@ func (b *bench) runWorker(ctx context.Context) (*plan, error) {
 	w := work{float64(s.samples), "samples"}
 	p.trials = []*trial{
 		b.command(timed("by=worker", w), "run", "--worker", "-j", "2", name, "--", python, worker),
+		b.command(timed("by=batch", w), "run", "--batch", "50", "-j", "2", name, "--", python, "-c", "pass"),
 		b.command(timed("by=run", w), "run", "-j", "2", name, "--", python, "-c", "pass"),
 		command(timed("by=xargs", w), "sh", "-euc",
 			`cd "$1"; ls | xargs -P2 -I{} sh -c 'cd "$1"; exec "$0" -c pass' "$2" {}`, "sh", root, python),

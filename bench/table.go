@@ -13,10 +13,15 @@ import (
 )
 
 // The table of docs/performance.md is made from results files and from figures.txt, which has the figures and the limit
-// of each row. So neither titles nor limits are in the code, and a row always shows a measured value.
+// of each row. So neither titles nor limits are in the code, and a row always shows a measured value. The tables of
+// docs/which-way-is-fastest.md are made in the same way from ways.txt, whose rows have only a figure and a title.
 
-//go:embed figures.txt
-var figuresFile string
+var (
+	//go:embed figures.txt
+	figuresFile string
+	//go:embed ways.txt
+	waysFile string
+)
 
 // results are the values of figures by name, from one file.
 type results struct {
@@ -83,15 +88,16 @@ func (r results) speed(name string) string {
 	return ""
 }
 
-// A row is one line of figures.txt: four columns, separated by |.
+// A row is one line of figures.txt: four columns, separated by |; or of ways.txt.
 type row struct {
 	figure string // figure of shardfs
 	peer   string // figure of the peer; "" if a quantity is reported, not a speed
 	asked  string // limit, such as >= 0.3 (a ratio) or <= 64 MiB (a value); "" if none
 	title  string
+	way    bool // only the speed of the figure is shown
 }
 
-// parseRows parses figures.txt. A line without | starts a new table with that heading.
+// parseRows parses figures.txt or ways.txt. A line without | starts a new table with that heading.
 func parseRows(text string) (rows []row, err error) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -103,30 +109,38 @@ func parseRows(text string) (rows []row, err error) {
 			rows = append(rows, row{title: line})
 			continue
 		}
-		if len(cells) != 4 {
-			return nil, fmt.Errorf("figures.txt: %d columns in %q, want 4", len(cells), line)
-		}
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		rows = append(rows, row{cells[0], cells[1], cells[2], cells[3]})
+		switch len(cells) {
+		case 2:
+			rows = append(rows, row{figure: cells[0], title: cells[1], way: true})
+		case 4:
+			rows = append(rows, row{figure: cells[0], peer: cells[1], asked: cells[2], title: cells[3]})
+		default:
+			return nil, fmt.Errorf("%d columns in %q, want 2 or 4", len(cells), line)
+		}
 	}
 	return rows, nil
 }
 
-// writeTable writes the rows of figures.txt with the newest values of each. all must be sorted, newest last.
-func writeTable(w io.Writer, all []results) error {
-	rows, err := parseRows(figuresFile)
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		if r.figure == "" {
+// writeTable writes rows with the newest values of each. all must be sorted, newest last.
+func writeTable(w io.Writer, rows []row, all []results) error {
+	for i, r := range rows {
+		switch {
+		case r.figure != "":
+		case i+1 < len(rows) && rows[i+1].way:
+			fmt.Fprintf(w, "\n| %s | speed | measured |\n|---|--:|---|\n", r.title)
+			continue
+		default:
 			fmt.Fprintf(w, "\n**%s**\n\n| measure | shardfs | peer | ratio | asked | measured |\n"+
 				"|---|--:|--:|--:|--:|---|\n", r.title)
 			continue
 		}
 		line := fmt.Sprintf("| %s | – | – | – | %s | not yet |", r.title, orDash(r.asked))
+		if r.way {
+			line = fmt.Sprintf("| %s | – | not yet |", r.title)
+		}
 		for _, res := range slices.Backward(all) {
 			text, ok, err := r.text(res)
 			if err != nil {
@@ -147,6 +161,9 @@ func (r row) text(res results) (text string, ok bool, err error) {
 	ours, unit := res.measured(r.figure)
 	if len(ours) == 0 {
 		return "", false, nil
+	}
+	if r.way {
+		return fmt.Sprintf("| %s | %s | %s %s |", r.title, res.speed(r.figure), res.date, res.commit), true, nil
 	}
 	shown := value(median(ours), unit, res.speed(r.figure))
 	compared := median(ours)
@@ -233,9 +250,9 @@ func group(x float64) string {
 	return s
 }
 
-// The table is between these lines of a document.
+// The tables are between these lines of a document. The first names the file with their rows.
 const (
-	tableBegin = "<!-- made by go run ./bench -table; edit bench/figures.txt -->"
+	tableBegin = "<!-- made by go run ./bench -table; edit bench/%s -->"
 	tableEnd   = "<!-- end of the table -->"
 )
 
@@ -258,16 +275,24 @@ func updateTable(doc string, files []string) error {
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(old), tableBegin)
-	_, after, closed := strings.Cut(rest, tableEnd)
-	if !ok || !closed {
-		return fmt.Errorf("%s: no place for the table: %s ... %s", doc, tableBegin, tableEnd)
+	for name, text := range map[string]string{"figures.txt": figuresFile, "ways.txt": waysFile} {
+		begin := fmt.Sprintf(tableBegin, name)
+		before, rest, ok := strings.Cut(string(old), begin)
+		_, after, closed := strings.Cut(rest, tableEnd)
+		if !ok || !closed {
+			continue
+		}
+		rows, err := parseRows(text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		var b strings.Builder
+		fmt.Fprint(&b, before, begin, "\n")
+		if err := writeTable(&b, rows, all); err != nil {
+			return err
+		}
+		fmt.Fprint(&b, "\n", tableEnd, after)
+		return os.WriteFile(doc, []byte(b.String()), 0o644)
 	}
-	var b strings.Builder
-	fmt.Fprint(&b, before, tableBegin, "\n")
-	if err := writeTable(&b, all); err != nil {
-		return err
-	}
-	fmt.Fprint(&b, "\n", tableEnd, after)
-	return os.WriteFile(doc, []byte(b.String()), 0o644)
+	return fmt.Errorf("%s: no place for the table: %s ... %s", doc, tableBegin, tableEnd)
 }

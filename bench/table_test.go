@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,11 @@ func TestRowsNameMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rows {
+	ways, err := parseRows(waysFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range append(rows, ways...) {
 		for _, name := range []string{r.figure, r.peer} {
 			if measure, _, _ := strings.Cut(name, "/"); name != "" && !known[measure] {
 				t.Errorf("%s: no such measure", name)
@@ -60,14 +65,18 @@ func TestReportToTable(t *testing.T) {
 		want string
 	}{
 		{
-			row{"Index/by=shardfs", "Index/by=tar", ">= 2", "index"},
+			row{figure: "Index/by=shardfs", peer: "Index/by=tar", asked: ">= 2", title: "index"},
 			"| index | 0.5 s, 20 members/s | 1 s, 10 members/s | 2.00 | >= 2 | 2026-01-02 abc |",
 		},
 		{
-			row{"Index/by=shardfs", "Index/by=tar", ">= 2.5", "index"},
+			row{figure: "Index/by=shardfs", peer: "Index/by=tar", asked: ">= 2.5", title: "index"},
 			"| index | 0.5 s, 20 members/s | 1 s, 10 members/s | **2.00** | >= 2.5 | 2026-01-02 abc |",
 		},
-		{row{"Index/peak", "", "<= 60 MiB", "memory"}, "| memory | **64 MiB** | – | – | <= 60 MiB | 2026-01-02 abc |"},
+		{
+			row{figure: "Index/peak", asked: "<= 60 MiB", title: "memory"},
+			"| memory | **64 MiB** | – | – | <= 60 MiB | 2026-01-02 abc |",
+		},
+		{row{figure: "Index/by=tar", title: "tar", way: true}, "| tar | 10 members/s | 2026-01-02 abc |"},
 	} {
 		if got, ok, err := tt.row.text(res); !ok || err != nil || got != tt.want {
 			t.Errorf("text = %q, %t, %v, want %q", got, ok, err, tt.want)
@@ -91,7 +100,7 @@ func TestUpdateTable(t *testing.T) {
 		"BenchmarkMountMillion/first-line 1 11000000 ns/op\n")
 	newer := file("newer", "commit: new\nbuild: new\nBenchmark"+of+"shardfs 1 1000000000 ns/op\nBenchmark"+of+
 		"tar 1 3000000000 ns/op\n")
-	doc := file("doc", "before\n"+tableBegin+"\nold\n"+tableEnd+"\nafter\n")
+	doc := file("doc", "before\n"+fmt.Sprintf(tableBegin, "figures.txt")+"\nold\n"+tableEnd+"\nafter\n")
 	if err := updateTable(doc, []string{older, newer}); err != nil {
 		t.Fatal(err)
 	}
