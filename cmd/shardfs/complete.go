@@ -17,7 +17,9 @@ func flagValues() map[string][]string {
 		"export": indexformat.Names(), "if-exists": {"fail", "skip", "overwrite"}, "index": {"none"},
 		"jobs": {"auto", "50%"}, "log-format": {"text", "json"}, "missing-keys": {"error", "ignore"},
 		"mtime": {"sample", "file", "now"}, "on-duplicate-key": {"error", "keep", "rename"},
-		"on-error": {"stop", "skip", "keep"}, "others": {"keep", "drop"}, "overlay": {"auto", "kernel", "fuse"},
+		"on-duplicate-extension": {"error", "first", "last", "rename"},
+		"on-error":               {"stop", "skip", "keep"}, "others": {"keep", "drop"},
+		"overlay":   {"auto", "kernel", "fuse"},
 		"progress":  {ui.ProgressAuto, ui.ProgressAlways, ui.ProgressNever, ui.ProgressJSON},
 		"workspace": {"auto", "fuse", "dir"},
 	}

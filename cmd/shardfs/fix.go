@@ -18,7 +18,7 @@ type fixFlags struct {
 func (f *fixFlags) add(flags *pflag.FlagSet, usage string) {
 	flags.BoolVar(&f.fix, "fix", false, usage)
 	flags.StringVar(&f.repeated, "on-duplicate-extension", "error",
-		"for --fix, `HOW` to mend it: error, first, last, rename")
+		"for --fix, `HOW` if one is twice: error, first, last, rename")
 }
 
 // repeated are the values of --on-duplicate-extension.

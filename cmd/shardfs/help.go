@@ -46,16 +46,15 @@ func arguments(least, most int) cobra.PositionalArgs {
 // helpTemplate puts the examples last, right above the user's prompt.
 const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}{{end}}
 
-Usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB [flags] [arguments]{{else}}{{.UseLine}}{{end}}
+Usage: {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB [flags] [arguments]{{else}}{{.UseLine}}{{end}}
 {{if .HasAvailableSubCommands}}
 Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
 {{end}}{{if .HasAvailableLocalFlags}}
 Flags:
 {{.LocalFlags.FlagUsagesWrapped 120 | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableInheritedFlags}}
-Common flags (see shardfs help): {{names .InheritedFlags}}
+{{end}}{{if .HasAvailableInheritedFlags}}{{if not .HasAvailableLocalFlags}}
+{{end}}Common flags (see shardfs help): {{names .InheritedFlags}}
 {{end}}{{if .HasExample}}
 Examples:
 {{.Example}}
@@ -101,7 +100,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		list := fmt.Sprintf("shardfs help %s lists the flags; a command's own come after --", cmd.Name())
+		list := "shardfs help lists the flags"
+		if cmd.HasParent() {
+			list = fmt.Sprintf("shardfs help %s lists the flags; a command's own come after --", cmd.Name())
+		}
 		return didYouMean(&ui.UsageError{Err: err}, "--"+unknown.GetSpecifiedName(), names, list)
 	case errors.As(err, &missing):
 		name, usage := pflag.UnquoteUsage(missing.GetFlag())

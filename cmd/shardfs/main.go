@@ -120,6 +120,9 @@ shard.`,
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Use, help.Short = "help [VERB]", "Say what a verb does"
+		help.Long, help.Example = "Help says what a verb does, and lists its flags.", "  shardfs help run"
+		help.DisableFlagsInUseLine = true
 		help.Args = func(_ *cobra.Command, args []string) error {
 			if _, rest, _ := root.Find(args); len(rest) > 0 {
 				return unknownVerb(root, rest[0])
@@ -132,6 +135,8 @@ shard.`,
 	for _, cmd := range root.Commands() {
 		checkArguments(cmd)
 		completeFlags(cmd)
+		cmd.InitDefaultHelpFlag()
+		cmd.Flags().MarkHidden("help") // who reads about it knows it
 	}
 	return root
 }

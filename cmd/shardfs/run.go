@@ -54,23 +54,16 @@ func newRun(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] [SHARD|DIR|-]... (-c COMMAND | -- ARGV...)",
 		Short: "Run a command in every sample's directory",
-		Long: `Run runs a command in the directory of each sample, in parallel. With -o it
-packs the contents of the directories afterwards, in the order of the shards,
-all into one output; without, it discards the changes. In a DIR, such as a
-mountpoint, they stay. The command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE,
-SHARD and SAMPLE_ATTEMPT in its environment, and empty standard input.
-The program after --, and the first script among its arguments, may be files of
-this directory. In a -c text, name them as "$PWD/convert".
-
-With --batch N the command is started once for N samples, their directories as
-arguments ("$@" in -c). With --worker it is started once for each of the --jobs,
-reads a directory a line, and answers each with ok, or fail and a message.`,
-		Example: `  shardfs run -c 'ls' --count 3 train-0000.tgz
-  shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
-  curl -s https://host/train.tgz | shardfs run -c 'cat __key__; echo' -
-  shardfs run -c 'rm sample.json' 'train-{0000..0003}.tgz' -o small.tgz
+		Long: `Run runs a command in the directory of each sample, in parallel. With -o it then packs the directories,
+in the order of the shards, into one output; without, it discards the changes. In a DIR, such as a mountpoint,
+they stay. The command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT in its environment,
+and empty standard input. The program after --, and the first script among its arguments, may be files of this
+directory; a -c text names them as "$PWD/convert". With --batch N it is started once for N samples, their
+directories as arguments ("$@" in -c); with --worker once for each of the --jobs: it reads a directory a line,
+and answers each with ok, or fail and a message.`,
+		Example: `  shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   shardfs run mnt -- python3 augment.py
-  shardfs run --worker -o out.tar train-0000.tgz -- python3 worker.py
+  shardfs run --worker -o out.tar 'train-{0000..0003}.tgz' -- python3 worker.py
   shardfs run --on-error skip --failed bad.tar in.tgz -o out.tar -- ./convert`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
