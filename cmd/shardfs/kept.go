@@ -20,10 +20,7 @@ func (o *runFlags) foresee(ctx context.Context, args []string, names []source.Na
 	if err := o.refuseRedirected(names); err != nil {
 		return err
 	}
-	if err := o.checkFiles(ctx, args, names, &j); err != nil {
-		return err
-	}
-	return o.output.foresee(ctx, names, j.Workspace.Source, j.Choice)
+	return o.checkFiles(ctx, args, names, &j)
 }
 
 // refuseRedirected returns an error for a run without -o over a stream whose standard output is a file with the name of

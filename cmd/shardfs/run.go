@@ -181,6 +181,15 @@ func (o *runFlags) names(args []string) ([]source.Name, error) {
 	return o.from.names(args, o.output.allowPipe)
 }
 
+// choose completes the options by the choice of samples. It is called once only, because the keys may be in a FIFO.
+func (o *runFlags) choose(ctx context.Context, names []source.Name, j *job.Options) (err error) {
+	if j.Choice, err = o.choice.choice(ctx); err != nil {
+		return err
+	}
+	j.Settings = o.settings(*j)
+	return o.output.foresee(ctx, names, j.Workspace.Source, j.Choice)
+}
+
 // run runs the command over shards, directories, or standard input.
 func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	j, err := o.options(g)
@@ -207,10 +216,9 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 			g.Detail("%v: only file permissions protect the mount", server.ErrNoNamespace)
 		}
 	}
-	if j.Choice, err = o.choice.choice(ctx); err != nil { // only once: the keys may be in a FIFO
+	if err := o.choose(ctx, names, &j); err != nil {
 		return err
 	}
-	j.Settings = o.settings(j)
 	if o.scratch != "" {
 		release, err := o.holdScratch(ctx, g.UI)
 		if err != nil {

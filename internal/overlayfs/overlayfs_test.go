@@ -23,7 +23,8 @@ func options(t *testing.T) (o Options, mountpoint string) {
 	if err := unix.Mount("none", in, "tmpfs", 0, ""); err != nil {
 		skip.Without(t, "a tmpfs: %v", err)
 	}
-	t.Cleanup(func() { check(t, unix.Unmount(in, 0)) })
+	// Other processes of the machine may look at it at this moment.
+	t.Cleanup(func() { check(t, unix.Unmount(in, unix.MNT_DETACH)) })
 	dir := func(name string) string {
 		name = filepath.Join(in, name)
 		check(t, os.Mkdir(name, 0o755))
