@@ -5,9 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/server"
 )
@@ -15,7 +16,12 @@ import (
 // interrupted is the error after a signal.
 type interrupted struct{ signal syscall.Signal }
 
-func (e interrupted) Error() string { return "interrupted by " + strings.ToLower(e.signal.String()) }
+func (e interrupted) Error() string {
+	if e.signal == syscall.SIGINT {
+		return "interrupted"
+	}
+	return "interrupted by " + unix.SignalName(e.signal)
+}
 
 // withSignals returns a context that the first signal ends; the second signal ends the process at once. Stop cancels
 // the context and stops watching for signals.
