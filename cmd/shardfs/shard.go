@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,6 +102,15 @@ func (f *shardFlags) checkFor(names []string) error {
 	return nil
 }
 
+// notTyped returns a usage error if a shard is to be read from a terminal.
+func notTyped(names []string) error {
+	if !slices.Contains(names, source.Stdin) || !ui.IsTerminal(os.Stdin) {
+		return nil
+	}
+	err := ui.Usagef("-: standard input is a terminal, and a tar is not for typing")
+	return ui.WithHint(err, "name a file, or pipe a shard to this command")
+}
+
 // names expands and resolves the arguments of a verb that reads shards, mounts, directories and streams.
 func (f *shardFlags) names(args []string, allowPipe bool) ([]source.Name, error) {
 	names, err := source.Expand(args)
@@ -110,7 +120,7 @@ func (f *shardFlags) names(args []string, allowPipe bool) ([]source.Name, error)
 	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !allowPipe {
 		return nil, errPipeAllowed(names[i])
 	}
-	if err := f.checkFor(names); err != nil {
+	if err := errors.Join(f.checkFor(names), notTyped(names)); err != nil {
 		return nil, err
 	}
 	return source.ResolveAll(names)
