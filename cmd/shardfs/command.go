@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,14 +14,13 @@ import (
 	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/runner"
-	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // setCommand sets the options of a job that are about its command. Programs and scripts of this directory are named by
 // absolute paths, unless the command runs in this directory itself.
 func (o *runFlags) setCommand(j *job.Options) (err error) {
-	if j.Jobs, err = parseJobs(o.jobs, cgroup.CPUs()); err != nil {
-		return err
+	if j.Jobs = int(o.jobs); j.Jobs == 0 {
+		j.Jobs = cgroup.CPUs()
 	}
 	here := o.batch > 0 || o.worker
 	switch {
@@ -37,6 +37,20 @@ func (o *runFlags) setCommand(j *job.Options) (err error) {
 	return err
 }
 
+// jobsFlag is a number of parallel commands as a flag; 0 stands for as many as there are CPUs.
+type jobsFlag int
+
+// String and Type implement pflag.Value.
+func (j *jobsFlag) String() string { return "" }
+func (j *jobsFlag) Type() string   { return "jobs" }
+
+// Set implements pflag.Value.
+func (j *jobsFlag) Set(text string) error {
+	n, err := parseJobs(text, cgroup.CPUs())
+	*j = jobsFlag(n)
+	return err
+}
+
 // parseJobs parses a number of parallel commands: N, a percentage of the CPUs, or auto (also 0) for all of them.
 func parseJobs(text string, cpus int) (int, error) {
 	number, percent := strings.CutSuffix(text, "%")
@@ -45,7 +59,7 @@ func parseJobs(text string, cpus int) (int, error) {
 	case text == "auto":
 		return cpus, nil
 	case err != nil || n < 0 || n > 1<<20 || percent && n == 0:
-		return 0, ui.Usagef("--jobs %s: a number, auto, or a percentage of the CPUs such as 50%%", text)
+		return 0, errors.New("a number, auto, or a percentage of the CPUs such as 50%")
 	case n == 0:
 		return cpus, nil
 	case percent:

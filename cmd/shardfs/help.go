@@ -60,6 +60,24 @@ Examples:
 {{.Example}}
 {{end}}`
 
+// initHelp makes the verb help.
+func initHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	help.Use, help.Short = "help [VERB]", "Say what a verb does"
+	help.Long, help.Example = "Help says what a verb does, and lists its flags.", "  shardfs help run"
+	help.DisableFlagsInUseLine = true
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if _, rest, _ := root.Find(args); len(rest) > 0 {
+			return unknownVerb(root, rest[0])
+		}
+		return nil
+	}
+}
+
 // flagNames returns the names of flags, for help.
 func flagNames(flags *pflag.FlagSet) string {
 	var names []string
@@ -89,6 +107,17 @@ func didYouMean(err error, word string, words []string, otherwise string) error 
 		return ui.WithHint(err, otherwise)
 	}
 	return ui.WithHint(err, "did you mean "+best+"?")
+}
+
+// emptyValue returns an error for a flag whose value is empty, most likely that of a variable: without a value it would
+// be as if the flag were not there.
+func emptyValue(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			err = ui.WithHint(ui.Usagef("--%s: its value is empty", f.Name), "is a variable of the shell not set?")
+		}
+	})
+	return err
 }
 
 // flagError says in plain words what is wrong with a flag.

@@ -54,6 +54,9 @@ take them; on a terminal it escapes what that would obey.
   shardfs ls --json --sha256 train-0000.tgz | jq .key`,
 		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !u.JSON && (o.all || o.sha256) {
+				return ui.Usagef("--all and --sha256 are for --json")
+			}
 			names, keys, err := o.from.split(cmd, args)
 			if err != nil {
 				return err

@@ -106,7 +106,7 @@ shard.`,
 			}
 			return ui.Usagef("no verb: try shardfs help")
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check(cmd.Flags()) },
 	}
 	cobra.AddTemplateFunc("names", flagNames)
 	root.SetHelpTemplate(helpTemplate)
@@ -118,18 +118,7 @@ shard.`,
 		newMount(g), newUmount(g), newRun(g), newPack(g), newStatus(g), newIndex(g), newLs(g), newCat(g), newCheck(g),
 		newCompletion(g), newMan(g), newVersion(g),
 	)
-	root.InitDefaultHelpCmd()
-	if help, _, err := root.Find([]string{"help"}); err == nil {
-		help.Use, help.Short = "help [VERB]", "Say what a verb does"
-		help.Long, help.Example = "Help says what a verb does, and lists its flags.", "  shardfs help run"
-		help.DisableFlagsInUseLine = true
-		help.Args = func(_ *cobra.Command, args []string) error {
-			if _, rest, _ := root.Find(args); len(rest) > 0 {
-				return unknownVerb(root, rest[0])
-			}
-			return nil
-		}
-	}
+	initHelp(root)
 	checkArguments(root)
 	completeFlags(root)
 	for _, cmd := range root.Commands() {

@@ -77,9 +77,12 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 	if err := server.Prepare(ctx, u, stores(), &o); err != nil {
 		return err
 	}
-	if f.foreground {
+	_, err = source.ResolveAll(names)
+	switch {
+	case err != nil:
+	case f.foreground:
 		err = server.Serve(ctx, u, stores(), o, nil)
-	} else {
+	default:
 		err = server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 	}
 	if err != nil {

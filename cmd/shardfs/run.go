@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/runner"
@@ -30,7 +31,7 @@ type runFlags struct {
 	choice
 	command   string
 	shell     string
-	jobs      string
+	jobs      jobsFlag
 	batch     int
 	worker    bool
 	timeout   time.Duration
@@ -80,8 +81,8 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&o.command, "command", "c", "", "shell `COMMAND` to run in each sample")
-	flags.StringVarP(&o.jobs, "jobs", "j", "auto", "run `N` (or N%, of the CPUs) commands at a time")
-	flags.StringVarP(&o.jobs, "parallel", "p", "auto", "")
+	flags.VarP(&o.jobs, "jobs", "j", "run `N` (or N%, of the CPUs) commands at a time (default \"auto\")")
+	flags.VarP(&o.jobs, "parallel", "p", "")
 	flags.MarkHidden("parallel")
 	flags.IntVar(&o.batch, "batch", 0, "start the command once for `N` samples")
 	flags.BoolVar(&o.worker, "worker", false, "start the command once, and write it a line for each sample")
@@ -174,7 +175,8 @@ func isKey[V any](values map[string]V, value string) bool {
 func (o *runFlags) names(args []string) ([]source.Name, error) {
 	if len(args) == 0 {
 		if ui.IsTerminal(os.Stdin) {
-			return nil, ui.Usagef("no shard: name one, or give one on standard input")
+			err := ui.Usagef("no shard: name one, or give one on standard input")
+			return nil, ui.WithHint(err, "it comes before --: shardfs run SHARD -- ARGV... (or -c COMMAND)")
 		}
 		args = []string{source.Stdin}
 	}
@@ -240,13 +242,22 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 			err = printErr
 		}
 	}
-	if stopped := new(job.StoppedError); errors.As(err, &stopped) {
-		err = ui.WithHint(err, fmt.Sprintf("--resume continues after %s", ui.Count(stopped.Samples, "sample")))
-	} else if errors.Is(err, exec.ErrNotFound) && len(o.argv) > 0 && isScript(o.argv[0]) {
-		err = ui.WithHint(err, "use ./"+o.argv[0])
-	}
 	if err == nil {
 		err = s.Err()
+	}
+	return o.withHint(err, args)
+}
+
+// withHint adds what the user can do about an error, if only run knows it.
+func (o *runFlags) withHint(err error, args []string) error {
+	stopped := new(job.StoppedError)
+	switch {
+	case errors.As(err, &stopped):
+		return ui.WithHint(err, fmt.Sprintf("--resume continues after %s", ui.Count(stopped.Samples, "sample")))
+	case errors.Is(err, exec.ErrNotFound) && len(o.argv) > 0 && isScript(o.argv[0]):
+		return ui.WithHint(err, "use ./"+o.argv[0])
+	case errors.Is(err, index.ErrNotTar) && len(args) == 0 && len(o.argv) > 1:
+		return ui.WithHint(err, "no shard is named; it comes before --: shardfs run SHARD -- ARGV...")
 	}
 	return err
 }

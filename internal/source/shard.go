@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -31,7 +32,7 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
 	}
 	if err != nil {
-		return nil, notDir(err)
+		return nil, notDir(name, err)
 	}
 	if !sh.Growing() {
 		f, err := sh.Built()
@@ -44,9 +45,12 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 }
 
 // notDir adds a hint to the error for a directory, or anything else that is no file.
-func notDir(err error) error {
-	if errors.Is(err, store.ErrNotRegular) {
-		const hint = "a mount or a directory of samples is read by ls, run and pack; its files by any program"
+func notDir(name string, err error) error {
+	if path, pathErr := store.Path(name); pathErr == nil && errors.Is(err, store.ErrNotRegular) {
+		hint := "a pipe or device is read as standard input: shardfs run - ... <FILE (or pack -, check -)"
+		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+			hint = "a mount or a directory of samples is read by ls, run and pack; its files by any program"
+		}
 		err = ui.WithHint(err, hint)
 	}
 	return err

@@ -2,11 +2,14 @@ package source
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -31,7 +34,7 @@ func Split(ctx context.Context, args []string, dash int, o Options) (names, keys
 		isKey := !namesShard(arg)
 		if !isKey {
 			if isKey, err = first.has(arg); err != nil {
-				return nil, nil, err
+				return nil, nil, shardFirst(names[0], err)
 			}
 		}
 		if isKey {
@@ -44,6 +47,14 @@ func Split(ctx context.Context, args []string, dash int, o Options) (names, keys
 		names = append(names, more...)
 	}
 	return names, keys, nil
+}
+
+// shardFirst adds a hint to the error for a first argument that is not there before one that is: it may be a key.
+func shardFirst(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) && ui.HintOf(err) == "" && codec.TrimSuffix(name) == name {
+		return ui.WithHint(err, "the shard comes first, then keys")
+	}
+	return err
 }
 
 // namesShard reports whether an argument that may be a key looks like the name of a shard: it is a file or directory, a

@@ -67,7 +67,7 @@ func OpenScan(ctx context.Context, name string, o Options) (*shard.Scan, error) 
 		return shard.NewScan(in)
 	}
 	s, err := shard.OpenScan(ctx, o.Shard.Store, name, o.Shard.Progress)
-	return s, notDir(err)
+	return s, notDir(name, err)
 }
 
 // shownReader reports how much was read.
