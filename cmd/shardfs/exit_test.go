@@ -30,7 +30,8 @@ func TestExitStatusDocumented(t *testing.T) {
 	var all []string
 	for _, err := range []error{
 		nil, job.ErrSampleFailed, job.ErrPartial, ui.Usagef("x"), index.ErrDamaged, fs.ErrNotExist, unix.EIO,
-		scratch.ErrInUse, fs.ErrPermission, interrupted{syscall.SIGINT}, unix.EPIPE, interrupted{syscall.SIGTERM},
+		scratch.ErrInUse, fs.ErrPermission, interrupted{syscall.SIGHUP}, interrupted{syscall.SIGINT}, unix.EPIPE,
+		interrupted{syscall.SIGTERM},
 	} {
 		all = append(all, fmt.Sprint(exitStatus(err)))
 	}
