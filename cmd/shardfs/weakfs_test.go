@@ -30,10 +30,7 @@ func weakFS() {
 		no[lack] = true
 	}
 	root := &fs.LoopbackRoot{Path: flag.Arg(0)}
-	root.NewNode = func(r *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &weakNode{fs.LoopbackNode{RootData: r}, no}
-	}
-	top := &weakNode{fs.LoopbackNode{RootData: root}, no}
+	top := &weakNode{&fs.LoopbackNode{RootData: root}, no}
 	root.RootNode = top
 	server, err := fs.Mount(flag.Arg(1), top, &fs.Options{MountOptions: fuse.MountOptions{
 		Name: "weakfs", EnableLocks: true, DirectMount: true,
@@ -47,8 +44,13 @@ func weakFS() {
 
 // weakNode is a file or directory of a weakFS.
 type weakNode struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	no map[string]bool
+}
+
+// WrapChild implements fs.NodeWrapChilder.
+func (n *weakNode) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return &weakNode{child.(*fs.LoopbackNode), n.no}
 }
 
 // Link implements fs.NodeLinker.

@@ -18,8 +18,8 @@ func placed(p Place) func(context.Context, int) (Place, error) {
 	return func(context.Context, int) (Place, error) { return p, nil }
 }
 
-// runAt runs a job at a place and returns its error and what it has printed.
-func runAt(t *testing.T, p Place) (failed error, printed string) {
+// runAt runs a job at a place and returns what it has printed and its error.
+func runAt(t *testing.T, p Place) (printed string, failed error) {
 	t.Helper()
 	o := shell("pwd -P")
 	var out strings.Builder
@@ -30,7 +30,7 @@ func runAt(t *testing.T, p Place) (failed error, printed string) {
 		failed = res.Err
 		res.Output.WriteTo(&out)
 	}
-	return failed, strings.TrimSuffix(out.String(), "\n")
+	return strings.TrimSuffix(out.String(), "\n"), failed
 }
 
 // Below Place.Within no symbolic link is followed, so that whoever can write there does not decide where a command runs.
@@ -62,7 +62,7 @@ func TestWithin(t *testing.T) {
 		{"real", "none", ""},
 	} {
 		p := Place{Dir: filepath.Join(dir, tt.within, tt.path), Within: filepath.Join(dir, tt.within)}
-		err, out := runAt(t, p)
+		out, err := runAt(t, p)
 		if failed := errors.Is(err, errGone) && Failed(err); failed != (tt.want == "") {
 			t.Errorf("%+v: %v", tt, err)
 		}
@@ -70,10 +70,10 @@ func TestWithin(t *testing.T) {
 			t.Errorf("%+v: ran in %s", tt, out)
 		}
 	}
-	if err, out := runAt(t, Place{Dir: filepath.Join(dir, "real", "out", "a")}); err != nil || out == "" {
+	if out, err := runAt(t, Place{Dir: filepath.Join(dir, "real", "out", "a")}); err != nil || out == "" {
 		t.Errorf("without Within: %v, %q", err, out)
 	}
-	if err, _ := runAt(t, Place{Dir: filepath.Join(dir, "none")}); !errors.Is(err, errGone) {
+	if _, err := runAt(t, Place{Dir: filepath.Join(dir, "none")}); !errors.Is(err, errGone) {
 		t.Errorf("a directory that is not there: %v", err)
 	}
 }
@@ -112,7 +112,7 @@ func TestLongPath(t *testing.T) {
 		}
 	}
 	gone := Place{Dir: dir + "/" + long + "/none"}
-	if err, _ := runAt(t, gone); !errors.Is(err, errGone) {
+	if _, err := runAt(t, gone); !errors.Is(err, errGone) {
 		t.Errorf("%.100v", err)
 	}
 	if len(gone.Dir) < unix.PathMax {
