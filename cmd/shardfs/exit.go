@@ -70,7 +70,8 @@ func exitStatus(err error) int {
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program),
 		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
-			fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch, shard.ErrNotIndex,
+			fusefs.ErrOption, mounts.ErrNotMounted,
+			scratch.ErrOtherShard, scratch.ErrNotScratch, scratch.ErrNoTemp, shard.ErrNotIndex,
 			pack.ErrSort, pack.ErrRepeated, folder.ErrNoClass, folder.ErrSampleDir,
 			table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
 		return exitUsage
@@ -125,7 +126,12 @@ func hintOf(err error) string {
 	case errors.As(err, &hinted):
 		return hinted.Hint()
 	case errors.Is(err, source.ErrNoSamples), errors.Is(err, source.ErrNoFiles):
-		return "if it is a mountpoint, nothing is mounted there: shardfs mount SHARD MOUNTPOINT"
+		return "nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
+			"a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"
+	case errors.Is(err, scratch.ErrNoTemp):
+		return "TMPDIR names another one"
+	case errors.Is(err, table.ErrColumn):
+		return "--key-column NAME: the column with keys or names of files"
 	case errors.Is(err, pack.ErrRepeated):
 		return "--on-duplicate-extension first, last or rename"
 	case errors.Is(err, pack.ErrEmpty):

@@ -75,9 +75,10 @@ var mistakes = []mistake{
 		"https://host/in.tar: unknown kind of URL: https:// (known are paths and file://)",
 		"curl -fsS URL | shardfs run - ... (or pack -, check -)"},
 	{"index dir", exitNoShard, "dir: not a regular file",
-		"a mount or a directory of samples is read by ls, run and pack; its files by any program"},
+		"ls, run and pack read mounts; a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
 	{"pack dir -o o.tar", exitNoShard, "dir: neither a mount of shardfs nor a folder with files of samples",
-		"if it is a mountpoint, nothing is mounted there: shardfs mount SHARD MOUNTPOINT"},
+		"nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
+			"a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
 	{"mount dir in.tar", exitUsage, "in.tar: the mountpoint is not a directory",
 		"the directory comes last: shardfs mount SHARD... MOUNTPOINT"},
 	{"mount in.tar", exitUsage, "1 argument missing", "usage: shardfs mount [flags] SHARD... MOUNTPOINT"},
@@ -89,13 +90,22 @@ var mistakes = []mistake{
 	{"mount 'nothing-*.tar' mnt", exitNoShard, "nothing-*.tar: no such file or directory",
 		"no file is named so; a list of shards can also be name-{0000..0147}.tar or @FILE"},
 	{"mount dir mnt", exitNoShard, "dir: not a regular file",
-		"a mount or a directory of samples is read by ls, run and pack; its files by any program"},
+		"ls, run and pack read mounts; a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
 	{"cat a.txt in.tar", exitNoShard, "a.txt: no such file or directory", "the shard comes first, then keys"},
 	{"ls a in.tar", exitNoShard, "a: no such file or directory", "the shard comes first, then keys"},
 	{"check /dev/null", exitNoShard, "/dev/null: not a regular file",
 		"a pipe or device is read as standard input: shardfs run - ... <FILE (or pack -, check -)"},
 	{"ls elf.tar", exitDamaged, "elf.tar: not a tar: it is a program", ""},
 	{"ls pickle.tar", exitDamaged, "pickle.tar: not a tar: it is a Python pickle", ""},
+
+	{"run -c true dir", exitNoShard, "DIR/dir: neither a mount of shardfs nor a directory of sample directories",
+		"nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
+			"a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
+	{"pack in.tar --keys a -o o.tar", exitUsage, "--keys: open a: no such file or directory",
+		"a list of keys is a file, with one a line"},
+	{"pack in.tar --captions c.csv -o o.tar", exitUsage,
+		`--captions: c.csv: no such column: "key" is none of ["file" "text"]`,
+		"--key-column NAME: the column with keys or names of files"},
 
 	// Flags and verbs.
 	{"run -c true in.tar -o ''", exitUsage, "--output: its value is empty", "is a variable of the shell not set?"},
@@ -158,6 +168,7 @@ func TestMistakes(t *testing.T) {
 		shardtest.Check(t, os.WriteFile(name+".tar", []byte(content), 0o600))
 	}
 	shardtest.Check(t, os.Mkdir("dir", 0o700))
+	shardtest.Check(t, os.WriteFile("c.csv", []byte("file,text\na.txt,hello\n"), 0o600))
 	for _, m := range mistakes {
 		var args []string
 		for i, part := range strings.Split(m.line, "'") {

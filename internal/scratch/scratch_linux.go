@@ -32,6 +32,7 @@ var (
 	ErrInUse      = errors.New("scratch directory in use")
 	ErrOtherShard = errors.New("scratch directory of another shard")
 	ErrNotScratch = errors.New("not a scratch directory")
+	ErrNoTemp     = errors.New("no such directory, and temporary files go there")
 )
 
 // Scratch is an opened scratch directory. The directory is private to the user. A Scratch is not safe for concurrent
@@ -83,7 +84,10 @@ func Chmod(name string, mode fs.FileMode) error {
 // CreateTemp creates a temporary scratch directory with a new name in the directory in, and locks it until Close.
 func CreateTemp(in string) (*Scratch, error) {
 	dir, err := os.MkdirTemp(in, TempPattern)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", in, ErrNoTemp)
+	case err != nil:
 		return nil, err
 	}
 	s, err := lockDir(dir, Temporary)

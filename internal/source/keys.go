@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"strings"
 
@@ -20,7 +19,7 @@ func ReadKeys(ctx context.Context, name string, null bool) (*pack.Keys, error) {
 	}
 	b, err := pipe.Await(ctx, func() ([]byte, error) { return os.ReadFile(name) })
 	if err != nil {
-		return nil, &ui.UsageError{Err: fmt.Errorf("--keys: %w", err)}
+		return nil, ui.WithHint(ui.Usagef("--keys: %w", err), "a list of keys is a file, with one a line")
 	}
 	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
 		if bytes.HasPrefix(b, []byte(mark)) {

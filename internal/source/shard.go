@@ -49,7 +49,7 @@ func notDir(name string, err error) error {
 	if path, pathErr := store.Path(name); pathErr == nil && errors.Is(err, store.ErrNotRegular) {
 		hint := "a pipe or device is read as standard input: shardfs run - ... <FILE (or pack -, check -)"
 		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-			hint = "a mount or a directory of samples is read by ls, run and pack; its files by any program"
+			hint = "ls, run and pack read mounts; a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"
 		}
 		err = ui.WithHint(err, hint)
 	}
