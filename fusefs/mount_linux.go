@@ -132,7 +132,10 @@ func mount(fs fuse.RawFileSystem, mountpoint string, o *Options, common fuse.Mou
 		return nil, o.refused(err)
 	}
 	server, helperErr := mountByHelper(fs, mountpoint, o, common)
+	denied := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK)
 	switch {
+	case helperErr != nil && denied != nil:
+		return nil, fmt.Errorf("%w: /dev/fuse: %w", ErrUnavailable, denied)
 	case errors.Is(helperErr, exec.ErrNotFound):
 		return nil, fmt.Errorf("%w: %w, and there is no %s", ErrUnavailable, err, fusermount)
 	case errors.Is(helperErr, errHelper):
