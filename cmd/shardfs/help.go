@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -76,6 +78,17 @@ func initHelp(root *cobra.Command) {
 		}
 		return nil
 	}
+}
+
+// untilClosed writes to a pipe until its reader, such as head, has closed it. What is written then is not missed.
+type untilClosed struct{ io.Writer }
+
+func (w untilClosed) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if errors.Is(err, unix.EPIPE) {
+		return len(p), nil
+	}
+	return n, err
 }
 
 // flagNames returns the names of flags, for help.

@@ -109,6 +109,7 @@ shard.`,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check(cmd.Flags()) },
 	}
 	cobra.AddTemplateFunc("names", flagNames)
+	root.SetOut(untilClosed{os.Stdout})
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetFlagErrorFunc(flagError)
