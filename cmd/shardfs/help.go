@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,19 +15,41 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// checkArguments makes errors in a verb's arguments usage errors with the usage line as hint, if they have none.
+// checkArguments makes errors in a verb's arguments usage errors with the usage line as hint, if they have none. Empty
+// arguments and values of flags are errors, too: they are from variables of a script that are not set.
 func checkArguments(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
-		return
+		check = cobra.ArbitraryArgs
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		err := check(cmd, args)
+		err := checkEmpty(cmd, args)
+		if err == nil {
+			err = check(cmd, args)
+		}
 		if err == nil || ui.HintOf(err) != "" {
 			return err
 		}
 		return ui.WithHint(&ui.UsageError{Err: err}, "usage: "+cmd.UseLine())
 	}
+}
+
+// checkEmpty returns an error for an empty argument or value of a flag. The words after -- are a command's own.
+func checkEmpty(cmd *cobra.Command, args []string) (err error) {
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+		args = args[:dash]
+	}
+	if i := slices.Index(args, ""); i >= 0 {
+		err = ui.Usagef("argument %d is empty", i+1)
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			name, usage := pflag.UnquoteUsage(f)
+			err = ui.Usagef("--%s: its value is empty", f.Name)
+			err = ui.WithHint(err, fmt.Sprintf("--%s %s: %s", f.Name, name, usage))
+		}
+	})
+	return err
 }
 
 // many is the most arguments of a verb that takes any number.
