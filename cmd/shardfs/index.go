@@ -16,6 +16,7 @@ import (
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -165,12 +166,12 @@ func exportFormats(list string) ([]indexformat.Format, error) {
 
 // importIndex verifies the index of another tool against the shard and its index.
 func importIndex(ctx context.Context, u *ui.UI, sh *shard.Shard, name string) error {
-	in, err := os.Open(name)
+	in, err := pipe.Await(ctx, func() (*os.File, error) { return os.Open(name) })
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	buffered := bufio.NewReaderSize(in, 1<<16)
+	buffered := bufio.NewReaderSize(pipe.NewReader(ctx, in), 1<<16)
 	head, err := buffered.Peek(4096)
 	if err != nil && err != io.EOF {
 		return err

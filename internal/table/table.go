@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/shardfs/shardfs/index"
 )
@@ -58,7 +59,7 @@ func Open(name, key string) (*Table, error) {
 	if t.format, err = formatOf(name); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if t.file, err = os.Open(name); err != nil {
+	if t.file, err = os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil { // a FIFO is refused below
 		return nil, err
 	}
 	if err := t.index(); err != nil {
