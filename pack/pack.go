@@ -87,6 +87,8 @@ type Summary struct {
 	Emptied int   `json:"emptied"`  // samples left out because they have no members
 	Lacking int   `json:"lacking"`  // samples without some of the members in Options.Selection
 	Outside int   `json:"others"`   // members outside samples that were left out because of Options.Reordered
+
+	LeftOutFile string `json:"-"` // the first of LeftOut: its path below the directory that was packed; "" is not known
 }
 
 // Writer writes a tar. It is not safe for concurrent use, and must not be used after an error.

@@ -14,7 +14,7 @@ type Sample struct {
 	Base    Base   // the shard that it comes from; the zero Base if there is none
 	Path    string // path of its directory
 	Key     string
-	LeftOut int          // files in its directory that are not members
+	LeftOut Others       // files in its directory that are not members
 	Free    func() error // called when the content of the sample is no longer needed; may be nil
 
 	members []Member // empty if whole
@@ -24,6 +24,19 @@ type Sample struct {
 	start   int
 	end     int
 	like    int // row of the member whose owner and time new members get; none if there is none
+}
+
+// Others are files that are not members.
+type Others struct {
+	Count int
+	First string // the name of one, the least of a directory's
+}
+
+// Add counts a file.
+func (o *Others) Add(name string) {
+	if o.Count++; o.Count == 1 || name < o.First {
+		o.First = name
+	}
 }
 
 // none is the value of a row that does not exist.
@@ -97,7 +110,7 @@ func Samples(b Base, f Dir) ([]Sample, error) {
 		return nil, fmt.Errorf("sample %s: %w", f.Path, err)
 	}
 	var samples []Sample
-	if own.placed || !own.Empty() || own.LeftOut > 0 {
+	if own.placed || !own.Empty() || own.LeftOut.Count > 0 {
 		samples = append(samples, own)
 	}
 	for _, sub := range f.Dirs {
@@ -143,7 +156,9 @@ func ownSample(b Base, f Dir) (s Sample, err error) {
 		s.like = b.Index.Sample(0).Start
 	}
 	if f.Path == "" {
-		s.LeftOut = len(f.Files)
+		for _, file := range f.Files {
+			s.LeftOut.Add(file.Name)
+		}
 		return s, nil
 	}
 	files := make(map[string]DirFile, len(f.Files))
@@ -180,15 +195,15 @@ func ownSample(b Base, f Dir) (s Sample, err error) {
 	return s, nil
 }
 
-// newMembers returns the files that become new members, sorted by name, and the number of other files.
-func newMembers(files map[string]DirFile) (members []Member, others int) {
+// newMembers returns the files that become new members, sorted by name, and the other files.
+func newMembers(files map[string]DirFile) (members []Member, others Others) {
 	for name, file := range files {
 		ext, n, ok := index.SplitFile(name)
 		switch {
 		case ok && n == 1 && file.Mode.IsRegular():
 			members = append(members, Member{Ext: ext, File: file, Row: Changed})
 		case name != index.KeyFile && name != index.SourceFile:
-			others++
+			others.Add(name)
 		}
 	}
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.File.Name, b.File.Name) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
@@ -12,7 +13,10 @@ import (
 
 // write writes a sample.
 func (w *Writer) write(s Sample) error {
-	w.sum.LeftOut += s.LeftOut
+	if w.sum.LeftOut == 0 && s.LeftOut.Count > 0 {
+		w.sum.LeftOutFile = path.Join(s.Path, s.LeftOut.First)
+	}
+	w.sum.LeftOut += s.LeftOut.Count
 	if s.placed {
 		if err := w.enter(s.Base); err != nil {
 			return err

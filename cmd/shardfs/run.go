@@ -381,6 +381,9 @@ func (o *runFlags) print(u *ui.UI, s job.Summary) error {
 		return u.Print(s)
 	case o.output.name != "" || s.Failed > 0 || u.Verbose:
 		u.Note("%s", s)
+		if s.LeftOut > 0 && !u.Quiet {
+			u.Say("hint", "files named sample.EXT become members, others do not")
+		}
 	}
 	return nil
 }

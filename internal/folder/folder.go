@@ -102,7 +102,7 @@ func (f *Folder) samples(dir string, l *listing, yield func(pack.Sample, error) 
 		}
 		from = to
 	}
-	return l.others == 0 || yield(pack.Sample{Path: dir, LeftOut: l.others}, nil)
+	return l.others.Count == 0 || yield(pack.Sample{Path: dir, LeftOut: l.others}, nil)
 }
 
 // sample returns the sample of the files from..to-1 of a directory.

@@ -47,7 +47,7 @@ func list(f *Folder) (members []string, leftOut int, err error) {
 		if err != nil {
 			return members, leftOut, err
 		}
-		leftOut += s.LeftOut
+		leftOut += s.LeftOut.Count
 		for _, m := range s.Members() {
 			file, err := m.File.Open()
 			if err != nil {

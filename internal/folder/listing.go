@@ -12,14 +12,15 @@ import (
 	"slices"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // listing is what a directory has. It takes 16 bytes and its name for each file.
 type listing struct {
-	files  []entry  // by key, then by extension
-	dirs   []string // by name
-	others int      // files that belong to no sample
-	names  []byte   // of the files, one after the other
+	files  []entry     // by key, then by extension
+	dirs   []string    // by name
+	others pack.Others // files that belong to no sample
+	names  []byte      // of the files, one after the other
 }
 
 // entry is a file in a listing.
@@ -59,7 +60,7 @@ func (f *Folder) list(dir string) (*listing, error) {
 func (f *Folder) add(l *listing, dir string, e fs.DirEntry) error {
 	name := e.Name()
 	if name[0] == '.' {
-		l.others++
+		l.others.Add(name)
 		return nil
 	}
 	if e.IsDir() {
@@ -70,7 +71,7 @@ func (f *Folder) add(l *listing, dir string, e fs.DirEntry) error {
 		return fmt.Errorf("%s: %w", path.Join(dir, name), ErrSampleDir)
 	}
 	if _, _, ok := index.MemberKey(path.Join(dir, name)); !ok || !e.Type().IsRegular() {
-		l.others++
+		l.others.Add(name)
 		return nil
 	}
 	skip, err := f.skips(path.Join(dir, name))

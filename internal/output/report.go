@@ -29,11 +29,19 @@ func (out *Output) String() string {
 	s := out.Summary()
 	text := fmt.Sprintf("%s: %s, %s, %s",
 		out.Name, ui.Count(s.Samples, "sample"), ui.Count(s.Members, "member"), ui.Size(s.Bytes))
+	leftOut := "left out"
+	switch {
+	case s.LeftOutFile == "":
+	case s.LeftOut == 1:
+		leftOut += fmt.Sprintf(" (%s)", s.LeftOutFile)
+	default:
+		leftOut += fmt.Sprintf(" (such as %s)", s.LeftOutFile)
+	}
 	for _, less := range []struct {
 		n           int
 		thing, what string
 	}{
-		{s.LeftOut, "other file", "left out"},
+		{s.LeftOut, "other file", leftOut},
 		{s.Emptied, "emptied sample", "left out"},
 		{s.Lacking, "sample", "without some of the members"},
 	} {
