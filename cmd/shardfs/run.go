@@ -306,6 +306,9 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	if j.Output, err = o.output.options(g.UI); err != nil {
 		return j, err
 	}
+	if err := (output.Split{}).Check(&j.Output); err != nil {
+		return j, err
+	}
 	return j, firstBroken(o.choice.rules())
 }
 

@@ -21,10 +21,13 @@ type Split struct {
 // Given reports whether samples are split at all.
 func (s Split) Given() bool { return s.Count != 0 || s.Bytes != 0 }
 
-// Check returns an error if the name of the outputs has no place for a number, or if existing outputs are to be
-// skipped.
+// Check returns an error if the name of the outputs has no place for a number, or one although there is only one output,
+// or if existing outputs are to be skipped.
 func (s Split) Check(o *Options) error {
 	switch {
+	case !s.Given() && o.IsFile() && len(parseTemplate(o.Name).widths) > 0:
+		err := ui.Usagef("-o %s: there is one output, without a number", o.Name)
+		return ui.WithHint(err, "pack --split-size S or --split-count N writes several")
 	case !s.Given():
 		return nil
 	case s.Count < 0:
