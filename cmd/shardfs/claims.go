@@ -81,10 +81,11 @@ func (o *packFlags) names(
 // checkFiles checks the files of run.
 func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source.Name, j *job.Options) error {
 	var f claim.Files
-	for flag, out := range map[string]*output.Options{"-o": &j.Output, "--failed": &j.Failed} {
-		if err := out.Claim(ctx, &f, flag); err != nil {
-			return err
-		}
+	if err := j.Output.Claim(ctx, &f, "-o"); err != nil {
+		return err
+	}
+	if err := j.Failed.Claim(ctx, &f, "--failed"); err != nil {
+		return err
 	}
 	if o.report != "" {
 		f.Write("--report "+o.report, o.report)

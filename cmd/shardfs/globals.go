@@ -32,11 +32,8 @@ func (g *globals) add(flags *pflag.FlagSet) {
 	flags.StringVar(&g.Progress, "progress", "auto", "show progress `WHEN`: auto, always, never, or as json")
 }
 
-// check returns an error for invalid values; flags are those of the command line.
-func (g *globals) check(flags *pflag.FlagSet) error {
-	if err := emptyValue(flags); err != nil {
-		return err
-	}
+// check returns an error for invalid values.
+func (g *globals) check() error {
 	if g.LogFormat != "text" && g.LogFormat != "json" {
 		return ui.Usagef("--log-format: %q is neither text nor json", g.LogFormat)
 	}

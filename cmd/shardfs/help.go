@@ -145,17 +145,6 @@ func didYouMean(err error, word string, words []string, otherwise string) error 
 	return ui.WithHint(err, "did you mean "+best+"?")
 }
 
-// emptyValue returns an error for a flag whose value is empty, most likely that of a variable: without a value it would
-// be as if the flag were not there.
-func emptyValue(flags *pflag.FlagSet) (err error) {
-	flags.Visit(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
-			err = ui.WithHint(ui.Usagef("--%s: its value is empty", f.Name), "is a variable of the shell not set?")
-		}
-	})
-	return err
-}
-
 // flagError says in plain words what is wrong with a flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError

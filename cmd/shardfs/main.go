@@ -106,7 +106,7 @@ shard.`,
 			}
 			return ui.Usagef("no verb: try shardfs help")
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check(cmd.Flags()) },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check() },
 	}
 	cobra.AddTemplateFunc("names", flagNames)
 	root.SetOut(untilClosed{os.Stdout})

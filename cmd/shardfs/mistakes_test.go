@@ -108,8 +108,6 @@ var mistakes = []mistake{
 		"--key-column NAME: the column with keys or names of files"},
 
 	// Flags and verbs.
-	{"run -c true in.tar -o ''", exitUsage, "--output: its value is empty", "is a variable of the shell not set?"},
-	{"pack in.tar --keys '' -o o.tar", exitUsage, "--keys: its value is empty", "is a variable of the shell not set?"},
 	{"ls --sha256 in.tar", exitUsage, "--all and --sha256 are for --json", ""},
 	{"run -c true in.tar -o out-%d.tar", exitUsage, "-o out-%d.tar: there is one output, without a number",
 		"pack --split-size S or --split-count N writes several"},
