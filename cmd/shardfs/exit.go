@@ -111,6 +111,8 @@ func hintOf(err error) string {
 		return hint
 	case errors.Is(err, mounts.ErrDead):
 		return "its changes are kept: pack and status read them, umount clears the mountpoint"
+	case errors.Is(err, scratch.ErrReplaced):
+		return "copy what the mount still shows (cp -r), then umount --discard it"
 	case errors.Is(err, fusefs.ErrUnavailable):
 		return "run and pack do without; else load the module fuse and install fuse3; a container needs " +
 			"--device /dev/fuse --cap-add SYS_ADMIN"

@@ -25,7 +25,7 @@ the mount: if they were not packed, umount refuses.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, mountpoint := range args {
-				err := mounts.End(cmd.Context(), stores(), mountpoint, discard)
+				err := mounts.End(cmd.Context(), mountpoint, discard)
 				switch {
 				case errors.Is(err, mounts.ErrUnpacked):
 					err = ui.WithHint(err, "pack them first, or lose them with --discard")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/scratch"
-	"github.com/shardfs/shardfs/internal/store"
 )
 
 // ErrUnpacked means that the mount has changes that were not packed.
@@ -26,7 +25,7 @@ var ErrHidden = errors.New("its scratch directory is not to be seen from here")
 //
 // The mount ends with its last place in the server's mount namespace: End returns when the server has ended. A mount
 // that is still at another place, as by mount --bind, goes on there.
-func End(ctx context.Context, st store.Store, place string, discard bool) error {
+func End(ctx context.Context, place string, discard bool) error {
 	m, mounted, err := At(place)
 	if err != nil {
 		return err
@@ -43,7 +42,7 @@ func End(ctx context.Context, st store.Store, place string, discard bool) error 
 		return err
 	}
 	if !discard && s.Kind() != scratch.Kept {
-		if unpacked, err := hasUnpacked(ctx, st, s); err != nil {
+		if unpacked, err := hasUnpacked(s); err != nil {
 			return err
 		} else if unpacked {
 			return ErrUnpacked

@@ -68,7 +68,7 @@ func TestServedByKernel(t *testing.T) {
 			t.Fatalf("after %s the scratch directory is gone: %v", after, err)
 		}
 	}
-	if left, err := ClearStale(t.Context(), nil, place); len(left) > 0 || err != nil {
+	if left, err := ClearStale(place); len(left) > 0 || err != nil {
 		t.Errorf("ClearStale = %v, %v", left, err)
 	}
 	alive("ClearStale")
@@ -84,7 +84,7 @@ func TestServedByKernel(t *testing.T) {
 	shardtest.Check(t, os.WriteFile(filepath.Join(place, "change"), nil, 0o644))
 	ended := make(chan error, 1)
 	go func() { ended <- AwaitEnd(s.Dir) }()
-	if err := End(t.Context(), nil, place, true); err != nil {
+	if err := End(t.Context(), place, true); err != nil {
 		t.Error(err)
 	}
 	if _, ok, err := At(place); ok || err != nil {
@@ -99,7 +99,7 @@ func TestServedByKernel(t *testing.T) {
 func TestServerGone(t *testing.T) {
 	for name, clear := range map[string]func(t *testing.T, s *scratch.Scratch, place string) error{
 		"ClearStale": func(t *testing.T, _ *scratch.Scratch, place string) error {
-			left, err := ClearStale(t.Context(), nil, place)
+			left, err := ClearStale(place)
 			if len(left) > 0 {
 				t.Errorf("left: %v", left)
 			}
@@ -117,7 +117,7 @@ func TestServerGone(t *testing.T) {
 		},
 		"End": func(t *testing.T, _ *scratch.Scratch,
 			place string) error {
-			return End(t.Context(), nil, place, false)
+			return End(t.Context(), place, false)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

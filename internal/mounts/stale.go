@@ -1,7 +1,6 @@
 package mounts
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
-	"github.com/shardfs/shardfs/internal/store"
 )
 
 // serverGone reports whether a mount needs a server that is gone. A server holds the scratch directory while it runs,
@@ -39,7 +38,7 @@ type Leftover struct {
 
 // ClearStale detaches the mounts of shardfs at a place whose server is gone, and removes their temporary scratch
 // directories. It returns those that it did not remove.
-func ClearStale(ctx context.Context, st store.Store, place string) (left []Leftover, err error) {
+func ClearStale(place string) (left []Leftover, err error) {
 	for {
 		m, mounted, err := At(place)
 		if err != nil || !mounted || !serverGone(m) {
@@ -56,7 +55,7 @@ func ClearStale(ctx context.Context, st store.Store, place string) (left []Lefto
 			return left, openErr
 		}
 		Unmake(m.Mountpoint, s.Made())
-		if kept, err := RemovePacked(ctx, st, s); err != nil || kept {
+		if kept, err := RemovePacked(s); err != nil || kept {
 			left = append(left, Leftover{s.Dir, err})
 		}
 	}
@@ -102,29 +101,25 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 
 // RemovePacked removes a scratch directory that no process holds, unless the user named it or it has changes that were
 // not packed. Kept reports whether it has such changes, or they could not be read.
-func RemovePacked(ctx context.Context, st store.Store, s *scratch.Scratch) (kept bool, err error) {
+func RemovePacked(s *scratch.Scratch) (kept bool, err error) {
 	if s.Kind() == scratch.Kept {
 		return false, nil
 	}
-	unpacked, err := hasUnpacked(ctx, st, s)
+	unpacked, err := hasUnpacked(s)
 	if err != nil || unpacked {
 		return true, err
 	}
 	return false, s.Remove()
 }
 
-// hasUnpacked reports whether a scratch directory has changes that were not packed.
-func hasUnpacked(ctx context.Context, st store.Store, s *scratch.Scratch) (bool, error) {
+// hasUnpacked reports whether a scratch directory has changes that were not packed. It does not need the shard, which may
+// have been replaced by what was packed.
+func hasUnpacked(s *scratch.Scratch) (bool, error) {
 	changed, err := s.HasChanges()
 	if err != nil || !changed {
 		return false, err
 	}
-	c, err := openChanges(ctx, st, s)
-	if err != nil {
-		return true, err
-	}
-	defer c.Close()
-	stamp, err := c.Stamp()
+	stamp, err := overlay.Stamp(s)
 	return !s.Packed(stamp), err
 }
 

@@ -244,12 +244,3 @@ func fileMode(mode uint32) fs.FileMode {
 	}
 	return m
 }
-
-// Stamp returns a text that is different after any change.
-func (o *Overlay) Stamp() (string, error) {
-	c, err := o.walk()
-	if err != nil {
-		return "", err
-	}
-	return c.stamp, nil
-}

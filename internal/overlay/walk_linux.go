@@ -2,10 +2,7 @@ package overlay
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 	"time"
@@ -30,7 +27,6 @@ type changes struct {
 	moved     map[index.Dir]bool  // directories of the shard found twice: moved, with another one at the old place
 	added     []pack.Dir          // directories that are not samples of the shard, and are new or have new files
 	rootFiles []pack.DirFile      // new files in the root
-	stamp     string              // different after any change
 }
 
 // walk reads the upper tree. Its time depends only on the number of changes.
@@ -47,13 +43,11 @@ func (o *Overlay) walk() (c *changes, err error) {
 func (o *Overlay) walkOnce() (*changes, error) {
 	var c *changes
 	moved := make(map[index.Dir]bool)
-	sum := sha256.New()
 	for known := -1; known < len(moved); {
 		known = len(moved)
 		c = &changes{places: make(map[index.Dir]place), gone: make(map[index.Dir]bool), moved: moved}
-		sum.Reset()
 		root := upperDir{lower: lowerDir{dir: index.Root, ok: true}}
-		if err := o.walkDir(c, sum, root); err != nil {
+		if err := o.walkDir(c, root); err != nil {
 			return nil, err
 		}
 	}
@@ -61,7 +55,6 @@ func (o *Overlay) walkOnce() (*changes, error) {
 		delete(c.gone, d) // moved, not deleted
 	}
 	pack.SortDirs(c.added)
-	c.stamp = hex.EncodeToString(sum.Sum(nil))
 	return c, nil
 }
 
@@ -104,23 +97,16 @@ func (o *Overlay) child(l lowerDir, name string) (index.Dir, bool) {
 }
 
 // walkDir reads one directory of the upper tree and its subdirectories.
-func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
-	entries, err := o.upper.list(dir.path)
+func (o *Overlay) walkDir(c *changes, dir upperDir) error {
+	entries, err := o.upper.listUnlocked(dir.path)
 	if err != nil {
 		return err
 	}
 	var files []pack.DirFile // files outside samples
 	for _, e := range entries {
 		name := path.Join(dir.path, e.name)
-		if isLocked(&e.stat) { // reading it would change its mode, and so the stamp
-			o.upper.grant(name)
-			if e.stat, err = o.upper.stat(name); err != nil {
-				return err
-			}
-		}
-		fmt.Fprintf(stamp, "%q %o %d %d %d\n", name, e.stat.Mode, e.stat.Size, e.stat.Ino, e.stat.Ctim.Nano())
 		if isDir(&e.stat) {
-			if err := o.walkSubdir(c, stamp, dir, name); err != nil {
+			if err := o.walkSubdir(c, dir, name); err != nil {
 				return err
 			}
 			continue
@@ -142,7 +128,7 @@ func (o *Overlay) walkDir(c *changes, stamp io.Writer, dir upperDir) error {
 }
 
 // walkSubdir reads the directory at name, a subdirectory of dir.
-func (o *Overlay) walkSubdir(c *changes, stamp io.Writer, dir upperDir, name string) error {
+func (o *Overlay) walkSubdir(c *changes, dir upperDir, name string) error {
 	lower, err := o.lowerOf(name, dir.lower, c.moved)
 	if err != nil {
 		return err
@@ -165,7 +151,7 @@ func (o *Overlay) walkSubdir(c *changes, stamp io.Writer, dir upperDir, name str
 		}
 		c.added = append(c.added, added)
 	}
-	return o.walkDir(c, stamp, sub)
+	return o.walkDir(c, sub)
 }
 
 // lowerOf returns the directory of the shard that the upper directory at name is merged with; parent is that of its

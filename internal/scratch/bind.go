@@ -121,7 +121,7 @@ func (s *Scratch) OpenShard(ctx context.Context, st store.Store) (*shard.Shard, 
 	}
 	sh.Name = m.name
 	if !sh.Origin.Same(m.origin) {
-		return nil, errors.Join(fmt.Errorf("%s: the shard was changed since it was mounted", m.shard), sh.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", m.shard, ErrReplaced), sh.Close())
 	}
 	return sh, nil
 }

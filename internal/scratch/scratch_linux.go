@@ -31,6 +31,7 @@ import (
 var (
 	ErrInUse      = errors.New("scratch directory in use")
 	ErrOtherShard = errors.New("scratch directory of another shard")
+	ErrReplaced   = errors.New("the shard was changed since it was mounted")
 	ErrNotScratch = errors.New("not a scratch directory")
 	ErrNoTemp     = errors.New("no such directory, and temporary files go there")
 )

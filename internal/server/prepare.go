@@ -38,7 +38,7 @@ func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
 	if err != nil {
 		return err
 	}
-	left, err := mounts.ClearStale(ctx, st, place)
+	left, err := mounts.ClearStale(place)
 	for _, l := range left {
 		if l.Err != nil {
 			u.Warn("%s: %v", l.Dir, l.Err)

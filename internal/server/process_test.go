@@ -126,7 +126,7 @@ func TestKilled(t *testing.T) {
 	if err := p.Stop(); err == nil {
 		t.Error("Stop has no error for a killed server")
 	}
-	if left, err := mounts.ClearStale(t.Context(), nil, f.options.Mountpoint); len(left) > 0 || err != nil {
+	if left, err := mounts.ClearStale(f.options.Mountpoint); len(left) > 0 || err != nil {
 		t.Errorf("%v; %v", left, err)
 	}
 	f.looks(t, false)
@@ -137,7 +137,7 @@ func TestStart(t *testing.T) {
 	f := prepare(t)
 	shardtest.Check(t, Start(t.Context(), f.command, f.options))
 	f.looks(t, true)
-	shardtest.Check(t, mounts.End(t.Context(), nil, f.options.Mountpoint, false))
+	shardtest.Check(t, mounts.End(t.Context(), f.options.Mountpoint, false))
 	f.looks(t, false)
 }
 

@@ -293,7 +293,7 @@ func (s *server) leave() error {
 	if err != nil {
 		return nil // removed by umount
 	}
-	kept, err := mounts.RemovePacked(context.Background(), s.store, now)
+	kept, err := mounts.RemovePacked(now)
 	if kept {
 		s.ui.Warn("%s: there are changes that were not packed: mount with --scratch %[1]s to use them again", now.Dir)
 	}
