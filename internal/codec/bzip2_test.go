@@ -7,19 +7,6 @@ import (
 	"testing"
 )
 
-// The two marks never occur within eight bits of each other, so the border of a block is never ambiguous.
-func TestBzip2Marks(t *testing.T) {
-	for _, a := range []uint64{bzip2Block, bzip2End} {
-		for _, b := range []uint64{bzip2Block, bzip2End} {
-			for shift := range 8 {
-				if shift > 0 && a<<shift&(1<<48-1)>>shift == b>>shift {
-					t.Errorf("%x can be %d bits after %x", b, shift, a)
-				}
-			}
-		}
-	}
-}
-
 // The blocks before a damaged one are decoded, and decoding can start at those after it.
 func TestBzip2DamagedBlock(t *testing.T) {
 	plain := noise(250_000, 1)
