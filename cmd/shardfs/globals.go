@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -17,8 +17,8 @@ import (
 type globals struct {
 	*ui.UI
 	cacheDir  string // directory of cached index files; "" means defaultCacheDir
-	cacheSize size   // see shard.Options.CacheLimit and shard.NewBlocks
-	blocks    *codec.Cache
+	cacheSize size   // see shard.NewShared
+	shared    *shard.Shared
 	private   bool // this process has its own mount namespace
 }
 

@@ -31,12 +31,12 @@ func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
 
 func (f *shardFlags) options() shard.Options {
 	g := f.globals
-	if g.blocks == nil {
-		g.blocks = shard.NewBlocks(int64(g.cacheSize))
+	if g.shared == nil {
+		g.shared = shard.NewShared(int64(g.cacheSize))
 	}
 	o := shard.Options{
 		Store: stores(), AllowTruncated: f.truncated, Detail: g.Detail,
-		CacheLimit: int64(g.cacheSize), Blocks: g.blocks,
+		Shared: g.shared,
 	}
 	switch f.index {
 	case "":

@@ -46,5 +46,5 @@ const (
 // SetShardOptions sets the fields that configure how a shard is opened.
 func (o *Options) SetShardOptions(s shard.Options) {
 	o.IndexFile, o.CacheDir, o.NoIndex, o.AllowTruncated = s.IndexFile, s.CacheDir, s.NoIndex, s.AllowTruncated
-	o.CacheSize = s.CacheLimit
+	o.CacheSize = s.Shared.CacheSize()
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
-	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
@@ -35,7 +34,7 @@ type server struct {
 	scratch *scratch.Scratch // held
 	place   *os.File         // the directory of the mountpoint, wherever it is moved
 	stray   bool             // a process may still be reading: this one ends without closing anything
-	blocks  *codec.Cache
+	shared  *shard.Shared
 }
 
 // Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
@@ -44,7 +43,7 @@ type server struct {
 // working directory.
 func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
-	s := &server{Options: o, ui: u, store: st, link: link, blocks: shard.NewBlocks(o.CacheSize)}
+	s := &server{Options: o, ui: u, store: st, link: link, shared: shard.NewShared(o.CacheSize)}
 	if s.place, err = os.OpenFile(s.Mountpoint, unix.O_PATH|unix.O_NOFOLLOW, 0); err != nil {
 		return err
 	}
@@ -198,8 +197,8 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 // shardOptions returns the options to open a shard with.
 func (s *server) shardOptions() shard.Options {
 	return shard.Options{
-		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, CacheLimit: s.CacheSize, NoIndex: s.NoIndex,
-		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail, Blocks: s.blocks,
+		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, NoIndex: s.NoIndex,
+		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail, Shared: s.shared,
 	}
 }
 

@@ -39,15 +39,15 @@ const (
 // that builds it; temporary files are named by package atomicfile. The content of an entry has its own version, see
 // package index.
 type indexCache struct {
-	dir   *os.File // the checked directory; names are relative to it, so replacing the directory has no effect
-	limit int64
+	dir    *os.File // the checked directory; names are relative to it, so replacing the directory has no effect
+	shared *Shared
 }
 
-// openCache opens the cache in a directory, which it creates if missing. Limit is the size of all entries together, in
-// bytes; the newest entry is kept even if it is larger.
+// openCache opens the cache in a directory, which it creates if missing. The newest entry is kept even if it is larger
+// than the limit of all together.
 //
 // The error is errUnsafeCache if dir is a symbolic link, is not a directory, or if other users can write to it.
-func openCache(dir string, limit int64) (*indexCache, error) {
+func openCache(dir string, shared *Shared) (*indexCache, error) {
 	dir = filepath.Clean(dir) // with a trailing slash the kernel would follow a symbolic link
 	mkdirErr := os.MkdirAll(dir, 0o700)
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -59,7 +59,7 @@ func openCache(dir string, limit int64) (*indexCache, error) {
 	case err != nil:
 		return nil, fmt.Errorf("index cache: %s: %w", dir, err)
 	}
-	c := &indexCache{dir: os.NewFile(uintptr(fd), dir), limit: limit}
+	c := &indexCache{os.NewFile(uintptr(fd), dir), shared}
 	if err := checkPrivate(fd, unix.S_IFDIR); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s %w", errUnsafeCache, dir, err), c.Close())
 	}
@@ -158,7 +158,9 @@ type cacheEntry struct {
 func (c *indexCache) Create(shard string) (*cacheEntry, error) {
 	name, err := entryName(shard)
 	if err == nil {
-		c.sweep()
+		if c.shared.sweeps(c.dir.Name()) {
+			c.sweep()
+		}
 		var f *atomicfile.File
 		f, err = atomicfile.Create(c.dir, name, atomicfile.Options{
 			Perm: 0o600, Replace: true, Durable: atomicfile.Whole, Shared: true,
@@ -176,7 +178,12 @@ func (e *cacheEntry) Commit() error {
 	if err := e.File.Commit(); err != nil {
 		return fmt.Errorf("index cache: %w", err)
 	}
-	e.cache.evict(e.name)
+	c := e.cache
+	var stat unix.Stat_t
+	err := unix.Fstatat(c.fd(), e.name, &stat, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil || !c.shared.fits(c.dir.Name(), stat.Size) {
+		c.evict(e.name)
+	}
 	return nil
 }
 
@@ -277,11 +284,12 @@ func (c *indexCache) evict(keep string) {
 		return cmp.Or(cmp.Compare(a.used, b.used), strings.Compare(a.name, b.name))
 	})
 	for _, e := range entries {
-		if total <= c.limit {
-			return
+		if total <= c.shared.limit {
+			break
 		}
 		if err := unix.Unlinkat(c.fd(), e.name, 0); err == nil || err == unix.ENOENT {
 			total -= e.size
 		}
 	}
+	c.shared.holds(c.dir.Name(), total)
 }

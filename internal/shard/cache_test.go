@@ -23,7 +23,9 @@ import (
 
 func mustOpenCache(t *testing.T, dir string, limit int64) *indexCache {
 	t.Helper()
-	c, err := openCache(dir, limit)
+	shared := newShared()
+	shared.limit = limit
+	c, err := openCache(dir, shared)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +189,7 @@ func TestCacheUnsafeDirectory(t *testing.T) {
 	}
 	for _, name := range []string{"group", "others", "file", "link", "link/", "link/.", "dangling",
 		"fifo", "file/below"} {
-		if c, err := openCache(dir+"/"+name, 1<<20); !errors.Is(err, errUnsafeCache) {
+		if c, err := openCache(dir+"/"+name, newShared()); !errors.Is(err, errUnsafeCache) {
 			t.Errorf("%s: %v, want %v", name, err, errUnsafeCache)
 			if err == nil {
 				c.Close()
@@ -220,7 +222,7 @@ func TestCacheForeignOwner(t *testing.T) {
 	if err := os.Chown(dir, 4321, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCache(dir, 1<<20); !errors.Is(err, errUnsafeCache) {
+	if _, err := openCache(dir, newShared()); !errors.Is(err, errUnsafeCache) {
 		t.Errorf("directory: %v, want %v", err, errUnsafeCache)
 	}
 }

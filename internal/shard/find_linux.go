@@ -80,7 +80,7 @@ func (s *Shard) places() (places []place, keep keeper) {
 	case s.o.CacheDir == "":
 		return append(places, beside...), keep
 	}
-	c, err := openCache(s.o.CacheDir, s.o.CacheLimit)
+	c, err := openCache(s.o.CacheDir, s.o.Shared)
 	if err != nil {
 		s.o.Detail("%s: no index is kept: %v", s.Name, err)
 		return append(places, beside...), keep
@@ -94,7 +94,7 @@ func (s *Shard) places() (places []place, keep keeper) {
 func (s *Shard) kept(ctx context.Context, f found, keep keeper) (found, error) {
 	err := keep(f.file)
 	if err == nil && s.o.CacheDir != "" && !s.o.NoIndex && s.o.IndexFile == "" && f.file.Index.Rows() >= largeIndex {
-		if c, err := openCache(s.o.CacheDir, s.o.CacheLimit); err == nil {
+		if c, err := openCache(s.o.CacheDir, s.o.Shared); err == nil {
 			u := cacheUse{s: s, cache: c}
 			if m, err := u.take(ctx); err == nil {
 				f.file, f.mapped = m.file, m.mapped

@@ -286,7 +286,7 @@ func (s *Shard) rebuild(x *index.Index) (*index.File, error) {
 			s.o.Detail("%s: %v", s.Name, err)
 		}
 	case s.o.CacheDir != "":
-		if c, err := openCache(s.o.CacheDir, s.o.CacheLimit); err == nil {
+		if c, err := openCache(s.o.CacheDir, s.o.Shared); err == nil {
 			s.keep(c, f)
 			c.Close()
 		}
@@ -299,7 +299,7 @@ func CanKeep(dir string) bool {
 	if dir == "" {
 		return false
 	}
-	c, err := openCache(dir, cacheLimit)
+	c, err := openCache(dir, newShared())
 	return err == nil && c.Close() == nil
 }
 
@@ -314,7 +314,7 @@ func (s *Shard) Forget() {
 	if s.o.CacheDir == "" {
 		return
 	}
-	c, err := openCache(s.o.CacheDir, s.o.CacheLimit)
+	c, err := openCache(s.o.CacheDir, s.o.Shared)
 	if err != nil {
 		return
 	}

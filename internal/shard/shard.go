@@ -25,8 +25,7 @@ import (
 
 // Options configures Open. The zero value requires a whole shard and caches no index.
 type Options struct {
-	CacheDir   string // directory of cached index files; "" means no cache
-	CacheLimit int64  // bytes of all cached index files; 0 means 1 GiB
+	CacheDir string // directory of cached index files; "" means no cache
 
 	// IndexFile is the index file to use, instead of those in the cache and beside the shard. It is written if it is
 	// missing or does not fit. "" means to use those others.
@@ -52,7 +51,8 @@ type Options struct {
 	// and Open can then return an error for a damaged one.
 	Patience time.Duration
 
-	Blocks *codec.Cache // for decompressed blocks of a compressed shard; nil means one of its own, of 32 MiB
+	// Shared is what this shard shares with others of this process; nil means nothing, and 32 MiB of decompressed blocks.
+	Shared *Shared
 
 	// SpoolDir is the directory of an unnamed file with the plain bytes of a shard that cannot be decompressed from the
 	// middle; "" means os.TempDir.
@@ -64,10 +64,6 @@ type Options struct {
 	// Detail, if not nil, is called with messages about where the index comes from, and why index files were not used.
 	Detail func(format string, args ...any)
 }
-
-// cacheLimit is the default of Options.CacheLimit: a thousand shards of a million members
-// would take 7 GB, and most of them are never mounted again.
-const cacheLimit = 1 << 30
 
 // Shard is an opened shard.
 type Shard struct {
@@ -112,8 +108,8 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	if o.Store == nil {
 		s.o.Store = file.Store{}
 	}
-	if o.CacheLimit == 0 {
-		s.o.CacheLimit = cacheLimit
+	if o.Shared == nil {
+		s.o.Shared = newShared()
 	}
 	if o.IndexFile != "" && !o.NoIndex {
 		s.o.Growing = false // else an index that cannot be written would go unnoticed
@@ -157,7 +153,7 @@ func (s *Shard) openBytes() {
 		s.spool = &spool{s: s}
 		s.plain = s.spool
 	default:
-		o := codec.ReaderAtOptions{Cache: s.o.Blocks}
+		o := codec.ReaderAtOptions{Cache: s.o.Shared.blocks}
 		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.file.Map, o)
 		s.plain = s.coded
 	}
