@@ -90,11 +90,15 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	return out, nil
 }
 
-// create creates the file. Writes to it work even after ctx has ended, so that an interrupted run can complete what it
-// keeps. If the file is busy, create retries: a run that was just killed takes a moment to release it.
+// create creates the file. Writes to a resumable one work even after ctx has ended, so that an interrupted run can
+// complete what it keeps. If the file is busy, create retries: a run that was just killed takes a moment to release it.
 func (out *Output) create(ctx context.Context) error {
+	writes := ctx
+	if out.o.Resumable {
+		writes = context.WithoutCancel(ctx)
+	}
 	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
-		out.file, err = out.o.store().Create(context.WithoutCancel(ctx), out.o.Name, store.Options{
+		out.file, err = out.o.store().Create(writes, out.o.Name, store.Options{
 			Replace: out.o.IfExists == Overwrite, Resumable: out.o.Resumable, Weak: out.o.weak(out.o.Name),
 		})
 		return err
