@@ -24,7 +24,7 @@ build:
 # nothing. TestLongMember reads over 4 GiB, for which the race detector takes too long. Each command runs even if the one before
 # has failed.
 test: test-tools
-	@echo "make test: about 4 minutes on 2 idle cores"
+	@echo "make test: about 9 minutes on 2 idle cores"
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run TestLongMember ./internal/codec || status=1; \
 	$(GO) test -v $(RACE) -timeout 90m ./... || status=1; \

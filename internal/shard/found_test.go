@@ -316,10 +316,10 @@ func TestOpenSidecarOfAnotherFormat(t *testing.T) {
 func TestOpenLongSidecar(t *testing.T) {
 	name := save(t, makeTar(t, 5, 100))
 	if err := errors.Join(os.WriteFile(name+SidecarSuffix, nil, 0o600),
-		os.Truncate(name+SidecarSuffix, 8<<30)); err != nil {
+		os.Truncate(name+SidecarSuffix, 256<<20)); err != nil {
 		t.Fatal(err)
 	}
-	for _, size := range []int64{1 << 20, 9 << 30} {
+	for _, size := range []int64{1 << 20, 300 << 20} {
 		if err := os.Truncate(name, size); err != nil {
 			t.Fatal(err)
 		}
