@@ -3,6 +3,8 @@ package lint
 import (
 	"hash/maphash"
 	"strings"
+
+	"github.com/shardfs/shardfs/index"
 )
 
 // begin checks the key of a sample whose first member, with this extension, is at.
@@ -29,7 +31,7 @@ func (s *Shard) begin(ext string, at subject) {
 		s.slashed.add(at)
 	}
 	s.reportIf(strings.HasPrefix(at.key[strings.LastIndexByte(at.key, '/')+1:], "__"), HiddenSample, at)
-	if len(at.key) > maxKey {
+	if len(at.key) > index.MaxKey {
 		s.report(LongKey, at, len(at.key))
 	}
 }
@@ -46,9 +48,6 @@ func returns(key string, known keyState) string {
 	}
 	return ""
 }
-
-// maxKey is the length in bytes of the longest key that a path can have.
-const maxKey = 4096
 
 // endSample ends the open sample.
 func (s *Shard) endSample() {

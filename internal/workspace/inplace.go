@@ -70,9 +70,8 @@ func (p *inPlace) task(d pack.Dir, number int) *Task {
 		t.Key = key
 	}
 	// Other users may have written the text. It becomes an environment variable, so it must be short and without a NUL.
-	const longest = 4096
-	text, ok, _ := d.Text(index.SourceFile, longest+1)
-	if ok && len(text) <= longest && !strings.Contains(text, "\x00") {
+	text, ok, _ := d.Text(index.SourceFile, index.MaxKey+1)
+	if ok && len(text) <= index.MaxKey && !strings.Contains(text, "\x00") {
 		t.Source = text
 	}
 	t.place = existing{filepath.Join(p.dir, filepath.FromSlash(d.Path)), err}
