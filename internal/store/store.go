@@ -27,6 +27,10 @@ var (
 // ErrBusy means that another process is writing the object.
 var ErrBusy = errors.New("another process is writing it")
 
+// ErrUnreachable means that a store does not answer, or not with what was asked for, however often it is asked. It says
+// nothing about the object.
+var ErrUnreachable = errors.New("the store cannot be reached")
+
 // ErrChanged means that an object is no longer the version that was opened.
 var ErrChanged = errors.New("it was changed since it was opened")
 
