@@ -6,6 +6,8 @@
 //			return storetest.Harness{Store: file.Store{}, Prefix: t.TempDir() + "/"}
 //		})
 //	}
+//
+// A store that only reads sets Put, and the tests of writing are skipped.
 package storetest
 
 import (
@@ -21,6 +23,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
@@ -28,6 +31,10 @@ import (
 type Harness struct {
 	Store  store.Store
 	Prefix string // prefix of all names; no other object has it
+
+	// Put makes or replaces an object of a store that cannot write, by other means. Objects of one name get different
+	// versions. Nil means that the store itself writes.
+	Put func(t *testing.T, name string, data []byte)
 
 	// List returns all names in the place, including those of unfinished objects. Nil skips the tests for leftovers.
 	List func() []string
@@ -43,24 +50,29 @@ var errEnd = errors.New("the context was ended by the test")
 // Run tests a store. It calls open for each test.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, tt := range []struct {
-		name string
-		test func(t *testing.T, h *Harness)
+		name   string
+		writes bool
+		test   func(t *testing.T, h *Harness)
 	}{
-		{"read", testRead},
-		{"read at the same time", testConcurrent},
-		{"missing", testMissing},
-		{"ended contexts", testEnded},
-		{"blocked reads", testBlocked},
-		{"changes", testChanges},
-		{"commit", testCommit},
-		{"abort", testAbort},
-		{"existing", testExisting},
-		{"busy", testBusy},
-		{"copied ranges", testCopyRange},
-		{"resume", testResume},
+		{"read", false, testRead},
+		{"read at the same time", false, testConcurrent},
+		{"missing", false, testMissing},
+		{"ended contexts", false, testEnded},
+		{"ended writes", true, testEndedWrites},
+		{"blocked reads", false, testBlocked},
+		{"changes", false, testChanges},
+		{"commit", true, testCommit},
+		{"abort", true, testAbort},
+		{"existing", true, testExisting},
+		{"busy", true, testBusy},
+		{"copied ranges", true, testCopyRange},
+		{"resume", true, testResume},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := open(t)
+			if tt.writes && h.Put != nil {
+				skip.Without(t, "a store that can write")
+			}
 			tt.test(t, &h)
 		})
 	}
@@ -91,6 +103,10 @@ func (h *Harness) create(t *testing.T, name string, o store.Options) store.Write
 // put makes or replaces an object.
 func (h *Harness) put(t *testing.T, name string, data []byte) {
 	t.Helper()
+	if h.Put != nil {
+		h.Put(t, h.Prefix+name, data)
+		return
+	}
 	w := h.create(t, name, store.Options{Replace: true})
 	_, err := w.Write(data)
 	check(t, err)
@@ -202,26 +218,24 @@ func testEnded(t *testing.T, h *Harness) {
 	h.put(t, "a", noise(1000))
 	o := h.open(t, "a")
 	ended, cancel := context.WithCancelCause(t.Context())
-	w, err := h.Store.Create(ended, h.Prefix+"b", store.Options{})
-	check(t, err)
-	committed := h.create(t, "c", store.Options{})
 	cancel(errEnd)
-	for what, f := range map[string]func() error{
+	endsWithCause(t, map[string]func() error{
 		"Open":   func() error { _, err := h.Store.Open(ended, h.Prefix+"a"); return err },
 		"Stat":   func() error { _, err := h.Store.Stat(ended, h.Prefix+"a"); return err },
-		"Create": func() error { _, err := h.Store.Create(ended, h.Prefix+"d", store.Options{}); return err },
 		"ReadAt": func() error { _, err := o.ReadAt(ended, make([]byte, 10), 0); return err },
-		"Write":  func() error { _, err := w.Write(make([]byte, 10)); return err },
-		"Commit": func() error { return committed.Commit(ended) },
-	} {
+	})
+	if _, err := o.ReadAt(t.Context(), make([]byte, 10), 0); err != nil {
+		t.Errorf("a read after one whose context had ended: %v", err)
+	}
+}
+
+// endsWithCause calls functions whose contexts have ended with errEnd.
+func endsWithCause(t *testing.T, functions map[string]func() error) {
+	t.Helper()
+	for what, f := range functions {
 		if err := f(); !errors.Is(err, errEnd) {
 			t.Errorf("%s: %v", what, err)
 		}
-	}
-	check(t, w.Abort()) // works although the context of Create has ended
-	h.holds(t, "a")
-	if _, err := o.ReadAt(t.Context(), make([]byte, 10), 0); err != nil {
-		t.Errorf("a read after one whose context had ended: %v", err)
 	}
 }
 

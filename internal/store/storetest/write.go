@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -31,6 +32,21 @@ func testCommit(t *testing.T, h *Harness) {
 		t.Error("wrong content")
 	}
 	h.holds(t, "a")
+}
+
+func testEndedWrites(t *testing.T, h *Harness) {
+	ended, cancel := context.WithCancelCause(t.Context())
+	w, err := h.Store.Create(ended, h.Prefix+"b", store.Options{})
+	check(t, err)
+	committed := h.create(t, "c", store.Options{})
+	cancel(errEnd)
+	endsWithCause(t, map[string]func() error{
+		"Create": func() error { _, err := h.Store.Create(ended, h.Prefix+"d", store.Options{}); return err },
+		"Write":  func() error { _, err := w.Write(make([]byte, 10)); return err },
+		"Commit": func() error { return committed.Commit(ended) },
+	})
+	check(t, w.Abort()) // works although the context of Create has ended
+	h.holds(t)
 }
 
 func testAbort(t *testing.T, h *Harness) {
