@@ -30,7 +30,8 @@ type Lister interface {
 	List(ctx context.Context, prefix string, do Do) iter.Seq2[Entry, error]
 }
 
-// Do sends a GET request and returns its whole answer, of at most 16 MiB, if the status is 200.
+// Do sends a GET request and returns its whole answer, of at most 16 MiB, if the status is 200. The engine's method Do is
+// one: a service whose Locate has to ask something first, such as for the commit of a branch, is made with it.
 type Do func(ctx context.Context, p *Place) (header http.Header, body []byte, err error)
 
 // Entry is an object in a listing.
@@ -63,7 +64,9 @@ type Place struct {
 	Fault func(status int, header http.Header, body []byte) Fault
 
 	// Moved returns where the object is instead, from an answer that is an error or a redirect, such as that of another
-	// region; nil if the answer does not say so.
+	// region or a redirect to a signed URL; nil if the answer does not say so. The engine sends all further requests for
+	// the object there, and asks for the version by the other Place's Pin. When it is refused there (401, 403, 404, 410)
+	// after an answer from there was accepted, it begins again with the Place that it has from Locate, once.
 	Moved func(status int, header http.Header, body []byte) *Place
 }
 
