@@ -87,4 +87,6 @@ type Fault struct {
 	Code  string // for messages, such as NoSuchKey; "" if unknown
 	Err   error  // what it means, such as fs.ErrNotExist; nil if the status says it
 	Retry bool   // another try may help although the status does not say so
+
+	After time.Duration // at least how long to wait before it, where no Retry-After tells; 0 if unknown
 }
