@@ -44,6 +44,7 @@ type Entry struct {
 type Place struct {
 	URL    *url.URL    // of GET requests
 	Header http.Header // of all requests, such as the version of an API
+	Body   []byte      // of a GET request by Do, as some listings want it; nil for none
 
 	// Sign adds credentials to a request, as its last change: it may cover the URL and all headers. It is called for
 	// each try anew.
