@@ -54,9 +54,9 @@ type Place struct {
 	// for another scheme. Nil means only for the same host.
 	SignsFor func(u *url.URL) bool
 
-	// Renew is called after an answer that the credentials are wrong or have expired. It drops what is cached of them,
-	// and reports whether to try once more.
-	Renew func(ctx context.Context) bool
+	// Renew is called after an answer that the credentials of a request, as Sign has left it, are wrong or have expired.
+	// It drops what is cached of them, unless they have been renewed since, and reports whether to try once more.
+	Renew func(ctx context.Context, refused *http.Request) bool
 
 	// Pin returns the version of the object from the header of an answer, and how to ask for that version only.
 	Pin func(answer http.Header) Pin
@@ -81,6 +81,10 @@ type Pin struct {
 
 	Header http.Header // conditions of requests for this version only, such as If-Match; nil for none
 	Query  url.Values  // added to their URL, such as a generation
+
+	// Encoding is the Content-Encoding with which the object is stored, where the store never unpacks or packs it on the
+	// way: ranges are then of the stored bytes, and an answer may have this encoding, but no other. "" if there is none.
+	Encoding string
 }
 
 // Fault is what a service says of an error.
