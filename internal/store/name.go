@@ -41,19 +41,64 @@ func Absolute(name string) string {
 	return path
 }
 
-// Redact returns a name without credentials and query, for messages.
+// literal are the schemes whose names have no query: a question mark is part of the object's key.
+const literal = " file s3 gs swift ais hf "
+
+// CutQuery splits a name into the part that names the object and the rest, which begins with its ? or #: the query and
+// the fragment of a URL of http, https or az. Of other names the rest is empty.
+func CutQuery(name string) (object, query string) {
+	scheme, rest := Split(name)
+	if strings.Contains(literal, " "+scheme+" ") {
+		return name, ""
+	}
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		i += len(name) - len(rest)
+		return name[:i], name[i:]
+	}
+	return name, ""
+}
+
+// Beside returns the name of the object whose name is that of another with suffix added. It keeps the query, which may
+// hold what gives access to both.
+func Beside(name, suffix string) string {
+	object, query := CutQuery(name)
+	return object + suffix + query
+}
+
+// IsRemote reports whether a name is that of an object which only its store can find, and not a local file.
+func IsRemote(name string) bool {
+	scheme, _ := Split(name)
+	return scheme != FileScheme
+}
+
+// Redact returns a name without credentials and query, for messages and for all that is kept: no other form of a name
+// leaves the process. A path is returned as it is.
 func Redact(name string) string {
 	scheme, rest, ok := strings.Cut(name, "://")
-	if !ok || strings.ContainsRune(scheme, '/') {
+	if !ok || strings.ContainsRune(scheme, '/') || scheme == FileScheme {
 		return name
 	}
-	rest, _, _ = strings.Cut(rest, "?")
-	host, path, slash := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		host = host[i+1:]
+	rest = withoutUser(rest)
+	name, _ = CutQuery(scheme + "://" + rest)
+	return name
+}
+
+// withoutUser removes a user and password from what follows :// in a URL. A password that is not encoded may have
+// slashes and question marks, which then seem to end the host; but then what seems to be the port is no number.
+func withoutUser(rest string) string {
+	end := len(rest)
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		end = i
 	}
-	if slash {
-		host += "/"
+	if i := strings.LastIndexByte(rest[:end], '@'); i >= 0 {
+		return rest[i+1:]
 	}
-	return scheme + "://" + host + path
+	colon := strings.LastIndexByte(rest[:end], ':')
+	if colon < 0 || strings.HasSuffix(rest[:end], "]") || strings.Trim(rest[colon+1:end], "0123456789") == "" {
+		return rest
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		return rest[i+1:]
+	}
+	return rest[:colon] + rest[end:]
 }

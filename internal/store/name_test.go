@@ -45,6 +45,18 @@ func TestRedact(t *testing.T) {
 		{"https://user:secret@host/a.tar", "https://host/a.tar"},
 		{"https://user:sec@ret@host:8080/a@b.tar?x=y?z", "https://host:8080/a@b.tar"},
 		{"https://secret@host", "https://host"},
+		{"https://user:sec/ret@host/a.tar", "https://host/a.tar"},
+		{"https://user:sec?ret@host/a.tar", "https://host/a.tar"},
+		{"https://user:sec#ret@host:80/a.tar", "https://host:80/a.tar"},
+		{"https://user:secret/a.tar", "https://user/a.tar"}, // the @ is missing
+		{"https://[::1]:8080/a@b.tar", "https://[::1]:8080/a@b.tar"},
+		{"https://[::1]/a.tar", "https://[::1]/a.tar"},
+		{"https://host:8080/a.tar#secret", "https://host:8080/a.tar"},
+		{"s3://key:secret@bucket/d/a?b#c.tar", "s3://bucket/d/a?b#c.tar"}, // keys are literal
+		{"gs://bucket/a?b", "gs://bucket/a?b"},
+		{"az://account/container/a.tar?sv=1&sig=secret", "az://account/container/a.tar"},
+		{"hf://datasets/org/name@main/a.tar", "hf://datasets/org/name@main/a.tar"},
+		{"unknown://token@x/a?secret", "unknown://x/a"},
 		{"pipe:curl https://user:secret@host/a?b", "pipe:curl https://host/a"},
 	} {
 		if got := Redact(tt.name); got != tt.want {
@@ -68,6 +80,21 @@ func TestAbsolute(t *testing.T) {
 	} {
 		if got := Absolute(tt.name); got != tt.want {
 			t.Errorf("Absolute(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestBeside(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{"a?b.tar", "a?b.tar.sfidx"},
+		{"file:///d/a#b.tar", "file:///d/a#b.tar.sfidx"},
+		{"https://host/a.tar", "https://host/a.tar.sfidx"},
+		{"https://u:p@host/a.tar?x=y#z", "https://u:p@host/a.tar.sfidx?x=y#z"},
+		{"az://account/container/a.tar?sv=1", "az://account/container/a.tar.sfidx?sv=1"},
+		{"s3://bucket/a?b.tar", "s3://bucket/a?b.tar.sfidx"},
+	} {
+		if got := Beside(tt.name, ".sfidx"); got != tt.want {
+			t.Errorf("Beside(%q) = %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

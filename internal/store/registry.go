@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 )
 
 // Schemes is a [Store] that passes each name to the store for its scheme.
@@ -15,29 +18,59 @@ type Schemes struct {
 func ByScheme(stores map[string]Store) *Schemes { return &Schemes{maps.Clone(stores)} }
 
 // SchemeError is the ErrScheme of a name for whose scheme there is no store.
-type SchemeError struct{ Scheme string }
+type SchemeError struct {
+	Scheme string
+	Known  []string // the schemes that there are, besides FileScheme
+}
 
 func (e *SchemeError) Error() string {
-	return fmt.Sprintf("%v: %s:// (known are paths and file://)", ErrScheme, e.Scheme)
+	known := "paths and file://"
+	if n := len(e.Known); n > 0 {
+		known = "paths, file://, " + strings.Join(e.Known, "://, ") + "://"
+	}
+	return fmt.Sprintf("%v: %s:// (known are %s)", ErrScheme, e.Scheme, known)
 }
 
 func (e *SchemeError) Unwrap() error { return ErrScheme }
 
-// Hint returns how other programs read and write names of the scheme.
+// Hint returns what the user may have meant, or how other programs read names of the scheme.
 func (e *SchemeError) Hint() string {
-	ways := map[string][2]string{
-		"http": {"curl -fsS URL", ""}, "https": {"curl -fsS URL", ""},
-		"s3": {"aws s3 cp URL -", "aws s3 cp - URL"}, "gs": {"gcloud storage cat URL", "gcloud storage cp - URL"},
+	for _, known := range e.Known {
+		if isAlias(e.Scheme, known) {
+			return fmt.Sprintf("did you mean %s://?", known)
+		}
 	}
-	way, known := ways[e.Scheme]
-	if !known {
-		return "copy it to a file first, or pipe it into shardfs run, pack or check -"
+	return "copy it to a file first, or pipe it into shardfs run, pack or check -"
+}
+
+// isAlias reports whether other programs, or a slip of the finger, call a scheme by another name.
+func isAlias(name, scheme string) bool {
+	aliases := map[string]string{
+		"s3": "s3a s3n aws s3s", "gs": "gcs gsutil google", "az": "azure abfs abfss wasb wasbs azblob",
+		"hf": "huggingface hub hfs", "swift": "swiftstack openstack", "ais": "aistore", "http": "htp htpp hhtp",
+		"https": "htps htpps httsp hhtps",
 	}
-	hint := way[0] + " | shardfs run - ... (or pack -, check -)"
-	if way[1] != "" {
-		hint += "; to write, -o - | " + way[1]
+	name = strings.ToLower(name)
+	return name == scheme || slices.Contains(strings.Fields(aliases[scheme]), name)
+}
+
+// ReadOnlyError is the error of Create in a store whose objects can only be read.
+type ReadOnlyError struct{ Scheme string }
+
+func (e *ReadOnlyError) Error() string { return fmt.Sprintf("%s:// cannot be written yet", e.Scheme) }
+
+func (e *ReadOnlyError) Unwrap() error { return errors.ErrUnsupported }
+
+// Hint returns how another program writes names of the scheme.
+func (e *ReadOnlyError) Hint() string {
+	ways := map[string]string{
+		"http": "curl -fsST - URL", "https": "curl -fsST - URL", "s3": "aws s3 cp - URL",
+		"gs": "gcloud storage cp - URL", "ais": "ais put - URL",
 	}
-	return hint
+	if way, ok := ways[e.Scheme]; ok {
+		return "-o - | " + way
+	}
+	return "write it to a file, and copy that"
 }
 
 // of returns the store for a name.
@@ -45,7 +78,9 @@ func (s *Schemes) of(name string) (Store, error) {
 	scheme, _ := Split(name)
 	st, ok := s.stores[scheme]
 	if !ok {
-		return nil, &SchemeError{Scheme: scheme}
+		known := slices.Sorted(maps.Keys(s.stores))
+		known = slices.DeleteFunc(known, func(scheme string) bool { return scheme == FileScheme })
+		return nil, &SchemeError{scheme, known}
 	}
 	return st, nil
 }
@@ -77,13 +112,24 @@ func (s *Schemes) Stat(ctx context.Context, name string) (Info, error) {
 	return st.Stat(ctx, name)
 }
 
+// storeFor returns the store in st of a name; nil if there is none.
+func storeFor(st Store, name string) Store {
+	if s, ok := st.(*Schemes); ok {
+		scheme, _ := Split(name)
+		return s.stores[scheme]
+	}
+	return st
+}
+
 // ResumerFor returns what opens the parts of unfinished writers of a name in st. It is false where the store of that
 // name has no [Resumable] writers.
 func ResumerFor(st Store, name string) (Resumer, bool) {
-	if s, ok := st.(*Schemes); ok {
-		scheme, _ := Split(name)
-		st = s.stores[scheme]
-	}
-	r, ok := st.(Resumer)
+	r, ok := storeFor(st, name).(Resumer)
 	return r, ok
+}
+
+// ListerFor returns what lists the objects of the store in st of a name. It is false where that store cannot.
+func ListerFor(st Store, name string) (Lister, bool) {
+	l, ok := storeFor(st, name).(Lister)
+	return l, ok
 }

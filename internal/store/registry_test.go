@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -54,6 +55,24 @@ func TestResumerFor(t *testing.T) {
 	} {
 		if _, ok := store.ResumerFor(tt.st, tt.name); ok != tt.want {
 			t.Errorf("%s in %T: %v, want %v", tt.name, tt.st, ok, tt.want)
+		}
+	}
+}
+
+// What is wrong with a scheme is said in one line, with what the user may have meant.
+func TestSchemeError(t *testing.T) {
+	stores := map[string]store.Store{store.FileScheme: file.Store{}, "s3": memory.New(), "gs": memory.New()}
+	all := store.ByScheme(stores)
+	const known = "unknown kind of URL: %s:// (known are paths, file://, gs://, s3://)"
+	const copied = "copy it to a file first, or pipe it into shardfs run, pack or check -"
+	for _, tt := range []struct{ scheme, hint string }{
+		{"s3a", "did you mean s3://?"}, {"S3", "did you mean s3://?"}, {"gcs", "did you mean gs://?"},
+		{"abfs", copied}, {"ftp", copied},
+	} {
+		_, err := all.Open(t.Context(), tt.scheme+"://bucket/a")
+		var scheme *store.SchemeError
+		if !errors.As(err, &scheme) || scheme.Error() != fmt.Sprintf(known, tt.scheme) || scheme.Hint() != tt.hint {
+			t.Errorf("%s: %v; %s", tt.scheme, err, scheme.Hint())
 		}
 	}
 }

@@ -5,14 +5,15 @@
 // combines several stores. A new store needs its own package, which must pass the suite of package storetest, and one
 // line where the stores are combined.
 //
-// Abilities that not every store has are optional interfaces: [Advisor], [Dated], [RangeCopier], [Resumable],
-// [Resumer]. Only the store knows what a version consists of.
+// Abilities that not every store has are optional interfaces: [Advisor], [Dated], [Exact], [Lister], [RangeCopier],
+// [Resumable], [Resumer]. Only the store knows what a version consists of.
 package store
 
 import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"time"
 )
 
@@ -59,6 +60,20 @@ type Info struct {
 	Version Version
 }
 
+// Entry is an object in a listing.
+type Entry struct {
+	Name string // as a user would write it, with the scheme
+	Info        // Version may be empty
+}
+
+// Lister is a [Store] whose objects can be listed. ListerFor finds it among several.
+type Lister interface {
+	// List yields the objects whose names begin with prefix, sorted by the bytes of their names. An error ends the
+	// sequence: fs.ErrNotExist if what should hold the objects is not there, errors.ErrUnsupported if the store cannot
+	// list.
+	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+}
+
 // ReaderAt is an [io.ReaderAt] with a context; [At] converts it.
 type ReaderAt interface {
 	// ReadAt reads len(p) bytes at off, like [io.ReaderAt]: it returns fewer only with an error, which is io.EOF at the
@@ -83,6 +98,12 @@ type Object interface {
 
 	// Close ends the use of the object. Reads in progress are ended by their contexts, not by Close.
 	Close() error
+}
+
+// Exact is an [Object] whose Version may prove its bytes, so that none need to be compared.
+type Exact interface {
+	// Exact reports whether objects of this name that have the same Version have the same bytes.
+	Exact() bool
 }
 
 // Advisor is an [Object] that can prepare for reads.

@@ -27,18 +27,12 @@ type Lister interface {
 
 	// List yields the objects whose names begin with prefix, sorted by the bytes of their names. It asks for pages with
 	// do, which signs, follows redirects and tries again as for objects. An error ends the sequence.
-	List(ctx context.Context, prefix string, do Do) iter.Seq2[Entry, error]
+	List(ctx context.Context, prefix string, do Do) iter.Seq2[store.Entry, error]
 }
 
 // Do sends a GET request and returns its whole answer, of at most 16 MiB, if the status is 200. The engine's method Do is
 // one: a service whose Locate has to ask something first, such as for the commit of a branch, is made with it.
 type Do func(ctx context.Context, p *Place) (header http.Header, body []byte, err error)
-
-// Entry is an object in a listing.
-type Entry struct {
-	Name       string // as a user would write it, with the scheme
-	store.Info        // Version may be empty
-}
 
 // Place is where an object is. Its functions are safe for concurrent use; all but Pin may be nil.
 type Place struct {
