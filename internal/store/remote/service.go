@@ -87,5 +87,7 @@ type Fault struct {
 	Err   error  // what it means, such as fs.ErrNotExist; nil if the status says it
 	Retry bool   // another try may help although the status does not say so
 
+	Hint string // what the user can do, for a line of its own; "" if nothing is known
+
 	After time.Duration // at least how long to wait before it, where no Retry-After tells; 0 if unknown
 }
