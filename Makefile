@@ -1,5 +1,6 @@
 # make            build bin/shardfs
 # make test       all tests; installs FUSE's helper where it may
+# make test-stores  the tests of stores, with the servers that make test leaves out: rclone serve s3, MinIO
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
@@ -15,7 +16,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs a C compiler, and nothing else here does.
 RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 
-.PHONY: build test torture test-tools check demo readers bench install clean
+.PHONY: build test test-stores torture test-tools check demo readers bench install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -28,6 +29,12 @@ test: test-tools
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run TestLongMember ./internal/codec || status=1; \
 	$(GO) test -v $(RACE) -timeout 90m ./... || status=1; \
+	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
+
+# Servers that take long to build or to start. SHARDFS_SERVERS says where they are, CONTRIBUTING.md how to install them.
+test-stores:
+	@{ status=0; \
+	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m ./internal/testing/servers ./internal/store/... || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture.

@@ -1,0 +1,114 @@
+package servers
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// The credentials and the region of each S3 server here.
+const (
+	Access = "AKIDOFTESTS"
+	Secret = "secret/of+tests0123"
+	Region = "us-east-1"
+)
+
+// S3 is a server of the S3 protocol.
+type S3 struct{ *Server }
+
+// Versitygw starts versitygw, which keeps objects as files.
+func Versitygw(t testing.TB) *S3 {
+	t.Helper()
+	dir := dirs(t, "objects", "iam")
+	s := command{program: "versitygw", dir: dir, args: func(port string) []string {
+		return []string{"--keep-alive", "--quiet", "--port", "127.0.0.1:" + port,
+			"--access", Access, "--secret", Secret, "--region", Region, "posix", filepath.Join(dir, "objects")}
+	}}.start(t)
+	s.Dir = filepath.Join(dir, "objects")
+	return &S3{s}
+}
+
+// Rclone starts rclone serve s3, which keeps objects as files.
+func Rclone(t testing.TB) *S3 {
+	t.Helper()
+	slow(t, "rclone serve s3")
+	dir := dirs(t, "objects")
+	s := command{program: "rclone", dir: dir, args: func(port string) []string {
+		return []string{"serve", "s3", "--config", "", "--auth-key", Access + "," + Secret,
+			"--addr", "127.0.0.1:" + port, filepath.Join(dir, "objects")}
+	}}.start(t)
+	s.Dir = filepath.Join(dir, "objects")
+	return &S3{s}
+}
+
+// MinIO starts MinIO.
+func MinIO(t testing.TB) *S3 {
+	t.Helper()
+	slow(t, "MinIO")
+	dir := dirs(t, "objects")
+	return &S3{command{program: "minio", dir: dir, args: func(port string) []string {
+		return []string{"server", "--quiet", "--address", "127.0.0.1:" + port, "--console-address", "127.0.0.1:0",
+			filepath.Join(dir, "objects")}
+	}, env: []string{"MINIO_ROOT_USER=" + Access, "MINIO_ROOT_PASSWORD=" + Secret}}.start(t)}
+}
+
+// Env returns the environment by which tools and shardfs find the server.
+func (s *S3) Env() []string {
+	return []string{"AWS_ENDPOINT_URL_S3=" + s.URL, "AWS_ACCESS_KEY_ID=" + Access, "AWS_SECRET_ACCESS_KEY=" + Secret,
+		"AWS_REGION=" + Region}
+}
+
+// Bucket makes a bucket.
+func (s *S3) Bucket(t testing.TB, name string) { s.do(t, "PUT", name, "", nil) }
+
+// Put makes or replaces an object of a bucket.
+func (s *S3) Put(t testing.TB, bucket, key string, data []byte) {
+	s.do(t, "PUT", bucket, key, data)
+}
+
+// do sends a request about an object, or about a bucket if key is empty, and returns what is answered. An answer that is
+// no success ends the test.
+func (s *S3) do(t testing.TB, method, bucket, key string, body []byte) []byte {
+	t.Helper()
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + bucket + "/" + key
+	if key == "" {
+		u.Path = "/" + bucket
+	}
+	u.RawPath = strings.ReplaceAll(strings.ReplaceAll(url.PathEscape(u.Path), "%2F", "/"), "+", "%2B")
+	r, err := http.NewRequestWithContext(t.Context(), method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	r.Header.Set("X-Amz-Content-Sha256", hash)
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	credentials := aws.Credentials{AccessKeyID: Access, SecretAccessKey: Secret}
+	if err := signer.SignHTTP(t.Context(), credentials, r, hash, "s3", Region, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s: %s, %v", method, u.Path, answer.Status, text, err)
+	}
+	return text
+}
