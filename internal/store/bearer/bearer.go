@@ -1,0 +1,140 @@
+// Package bearer keeps the bearer token by which a store knows its user. All requests share one token. It is fetched when
+// the first of them needs it, again before it expires, and again after the store has refused it.
+package bearer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	early   = time.Minute     // how long before its end a token is fetched anew, or half of its life if that is less
+	again   = 5 * time.Second // how long after a failure, while the old token is still good
+	slow    = 2 * time.Second // after which the user is told what is waited for
+	atMost  = time.Minute     // for fetching a token
+	unknown = time.Hour       // how long a token is kept that does not tell its end
+)
+
+// ErrPlain means that a token would have to be sent to another machine without encryption.
+var ErrPlain = errors.New("a token is sent by https only")
+
+// Token is what a request shows to a store.
+type Token struct {
+	Value   string    // "" if there is none, and requests are not signed
+	Expires time.Time // zero if unknown
+}
+
+// Cache holds the token of a store. It is safe for concurrent use.
+type Cache struct {
+	fetch   func(ctx context.Context) (Token, error)
+	waiting func()
+
+	mu      sync.Mutex
+	token   Token // expired if there is none
+	next    time.Time
+	pending *pending // nil if no token is being fetched
+}
+
+// pending is a token that is being fetched.
+type pending struct {
+	done  chan struct{} // closed when the rest is set
+	token Token
+	err   error
+}
+
+// New returns a cache for tokens that fetch gets. It calls waiting if that takes long; nil means that nobody is told.
+func New(fetch func(ctx context.Context) (Token, error), waiting func()) *Cache {
+	if waiting == nil {
+		waiting = func() {}
+	}
+	return &Cache{fetch: fetch, waiting: waiting}
+}
+
+// Sign adds the token to a request, if there is one.
+func (c *Cache) Sign(ctx context.Context, r *http.Request) error {
+	token, err := c.get(ctx)
+	if err != nil || token.Value == "" {
+		return err
+	}
+	if !safe(r.URL) {
+		return fmt.Errorf("%s: %w", r.URL.Host, ErrPlain)
+	}
+	r.Header.Set("Authorization", token.header())
+	return nil
+}
+
+// Renew drops the token if it is the one that was refused, and reports whether the request had one.
+func (c *Cache) Renew(_ context.Context, refused *http.Request) bool {
+	shown := refused.Header.Get("Authorization")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if shown != "" && shown == c.token.header() {
+		c.token, c.next = Token{}, time.Time{}
+	}
+	return shown != ""
+}
+
+// header returns the value of the header Authorization.
+func (t Token) header() string { return "Bearer " + t.Value }
+
+// safe reports whether nobody can read a token on its way to u.
+func safe(u *url.URL) bool {
+	if u.Scheme == "https" || u.Hostname() == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.IsLoopback()
+}
+
+// get returns a token that has not expired. Fetching one goes on for others if ctx ends.
+func (c *Cache) get(ctx context.Context) (Token, error) {
+	c.mu.Lock()
+	if time.Now().Before(c.next) {
+		defer c.mu.Unlock()
+		return c.token, nil
+	}
+	p := c.pending
+	if p == nil {
+		p = &pending{done: make(chan struct{})}
+		c.pending = p
+		go c.renew(context.WithoutCancel(ctx), p)
+	}
+	c.mu.Unlock()
+	select {
+	case <-p.done:
+		return p.token, p.err
+	case <-ctx.Done():
+		return Token{}, context.Cause(ctx)
+	}
+}
+
+// renew fetches a token. If it cannot, the old one is used as long as it is good.
+func (c *Cache) renew(ctx context.Context, p *pending) {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	timer := time.AfterFunc(slow, c.waiting)
+	defer timer.Stop()
+	p.token, p.err = c.fetch(ctx)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(p.done)
+	c.pending = nil
+	now := time.Now()
+	switch {
+	case p.err == nil:
+		if p.token.Expires.IsZero() {
+			p.token.Expires = now.Add(unknown)
+		}
+		c.token, c.next = p.token, p.token.Expires.Add(-min(early, p.token.Expires.Sub(now)/2))
+	case now.Before(c.token.Expires):
+		p.token, p.err = c.token, nil
+		c.next = now.Add(again)
+	}
+}
