@@ -24,12 +24,22 @@ type Successor interface {
 	Succeeds(was Object) bool
 }
 
+// Confirmer is an [Object] that can ask its store about its name, also after Close.
+type Confirmer interface {
+	// Confirm returns nil if the name stands for the version that was opened. Otherwise the error is ErrChanged, or one of
+	// finding out.
+	Confirm(ctx context.Context) error
+}
+
 // Confirm returns nil if the name still stands for the version that was opened, so that all bytes read until now are of
 // that version. Otherwise the error is ErrChanged, or one of finding out. It opens the object again, because network
-// file systems ask their server about changes only then.
+// file systems ask their server about changes only then, unless the object is a Confirmer.
 func (w Witness) Confirm(ctx context.Context) error {
 	if w.object == nil {
 		return nil
+	}
+	if c, ok := w.object.(Confirmer); ok {
+		return c.Confirm(ctx)
 	}
 	now, err := w.store.Open(ctx, w.name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotRegular) {

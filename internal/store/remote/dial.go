@@ -1,0 +1,54 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"syscall"
+)
+
+// errLinkLocal is the error of a redirect to an address such as that of the metadata service of a cloud.
+var errLinkLocal = errors.New("a redirect to a link-local address is not followed")
+
+// redirected is the key of a request's context for the host to which the server has redirected it.
+type redirected struct{}
+
+// forRedirect returns the context of a request that the server has redirected. Its connection may not go to a link-local
+// address. Through a proxy only the address that is written in the URL is known.
+func forRedirect(ctx context.Context, u *url.URL) (context.Context, error) {
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && isLinkLocal(ip) {
+		return nil, errLinkLocal
+	}
+	return context.WithValue(ctx, redirected{}, u.Hostname()), nil
+}
+
+// dial opens a connection for a request. What forRedirect forbids holds for the host of the URL, not for a proxy.
+func (o *Options) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if to, ok := ctx.Value(redirected{}).(string); err == nil && ok && to != host {
+		ctx = context.WithValue(ctx, redirected{}, nil)
+	}
+	return o.Dial(ctx, network, address)
+}
+
+// control checks the address of a connection before it is opened, when the name has been resolved.
+func control(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	if _, ok := ctx.Value(redirected{}).(string); !ok {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || isLinkLocal(ip) {
+		return errLinkLocal
+	}
+	return nil
+}
+
+func isLinkLocal(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	return ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsInterfaceLocalMulticast()
+}

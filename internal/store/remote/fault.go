@@ -1,0 +1,108 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// fault returns what an answer with an error means.
+func (t *target) fault(a *answer, body []byte) error {
+	f := &failure{host: a.host.name, kind: store.ErrUnreachable, again: never, place: a.hop.place, asked: a.Request}
+	var said Fault
+	if a.hop.place.Fault != nil {
+		said = a.hop.place.Fault(a.StatusCode, a.Header, body)
+	}
+	switch a.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		f.kind = fs.ErrPermission
+	case http.StatusNotFound, http.StatusGone:
+		f.kind = fs.ErrNotExist
+	case http.StatusPreconditionFailed, http.StatusNotModified:
+		f.kind = errPinned
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		f.again = often
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+	default:
+		if a.StatusCode >= 500 {
+			f.again = often
+		}
+	}
+	if said.Err != nil {
+		f.kind = said.Err
+	}
+	if said.Retry {
+		f.again = often
+	}
+	if f.again == often {
+		if f.after = retryAfter(a.Header, time.Now()); f.after == 0 {
+			f.after = said.After
+		}
+	}
+	if a.StatusCode == http.StatusTooManyRequests || a.StatusCode == http.StatusServiceUnavailable {
+		a.host.overloaded(a.sent)
+	}
+	f.hint = said.Hint
+	f.text = fmt.Sprintf("%d %s", a.StatusCode, http.StatusText(a.StatusCode))
+	if said.Code != "" {
+		f.text += " (" + plain(said.Code) + ")"
+	}
+	return f
+}
+
+// connectionError returns what an error of the transport means. Another try gets a new connection, and asks for the
+// addresses of the host anew.
+func (t *target) connectionError(ctx context.Context, h *host, p *Place, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t.e.transport.CloseIdleConnections()
+	f := &failure{host: h.name, text: connectionText(err), kind: store.ErrUnreachable, place: p, local: true}
+	var cert *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var record tls.RecordHeaderError
+	if errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &record) || errors.Is(err, errLinkLocal) {
+		f.again = never
+	}
+	return f
+}
+
+// connectionText returns the text of an error of a connection without the addresses, which are of no use beside the
+// host.
+func connectionText(err error) string {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such host"
+	case errors.As(err, &dns):
+		return "its address cannot be found: " + plain(dns.Err)
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy: " + connectionText(op.Err)
+	case errors.As(err, &op) && op.Timeout():
+		return "no answer to the attempt to connect"
+	case errors.As(err, &op) && op.Err != nil:
+		return connectionText(op.Err)
+	}
+	return plain(err.Error())
+}
+
+// credentialError returns the error of a place that cannot be signed for.
+func credentialError(ctx context.Context, host string, p *Place, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	kind := err
+	if !errors.Is(err, store.ErrUnreachable) && !errors.Is(err, fs.ErrPermission) {
+		kind = errors.Join(fs.ErrPermission, err)
+	}
+	return &failure{host: host, text: "credentials: " + err.Error(), kind: kind, again: never, place: p}
+}

@@ -1,0 +1,149 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync/atomic"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// Object is one version of an object of a service. It is safe for concurrent use.
+//
+// Every answer is compared with that version before a byte of it is handed on. When there is another version, or none any
+// more, all further reads return ErrChanged, also of bytes that are at hand.
+type Object struct {
+	t       *target
+	v       *version
+	head    []byte // its first bytes
+	changed atomic.Pointer[changedError]
+}
+
+var (
+	_ store.Object    = (*Object)(nil)
+	_ store.Dated     = (*Object)(nil)
+	_ store.Confirmer = (*Object)(nil)
+)
+
+// Size implements [store.Object].
+func (o *Object) Size() int64 { return o.v.size }
+
+// Version implements [store.Object].
+func (o *Object) Version() store.Version { return o.v.tag() }
+
+// ModTime implements [store.Dated]. It is zero if the server does not tell.
+func (o *Object) ModTime() time.Time { return o.v.pin.ModTime }
+
+// Exact reports whether objects of this name that have the same Version have the same bytes.
+func (o *Object) Exact() bool { return o.v.pin.Strong }
+
+// Close implements [store.Object].
+func (o *Object) Close() error { return nil }
+
+// ReadAt implements [store.Object].
+func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if off < 0 {
+		return 0, fmt.Errorf("read at %d: negative offset", off)
+	}
+	if err := o.changed.Load(); err != nil {
+		return 0, err
+	}
+	n := copy(p, o.head[min(off, int64(len(o.head))):])
+	rest := p[n:min(int64(len(p)), max(int64(n), o.v.size-off))]
+	if len(rest) > 0 {
+		whole := n
+		err := o.Fetch(ctx, rest, off+int64(n), func(got int) { n = whole + got })
+		if err != nil {
+			return n, err
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Fetch reads len(p) bytes at off, which must be in the object, and fills p in order. It calls got, if that is not nil,
+// with how many bytes of p are there and verified so far.
+func (o *Object) Fetch(ctx context.Context, p []byte, off int64, got func(n int)) error {
+	if err := o.changed.Load(); err != nil {
+		return err
+	}
+	if off < 0 || off > o.v.size-int64(len(p)) {
+		return fmt.Errorf("%d bytes at %d of %d: %w", len(p), off, o.v.size, io.ErrUnexpectedEOF)
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	f := &fetch{t: o.t, p: p, off: off, want: o.v, got: got}
+	err := o.t.retry(ctx, func(ctx context.Context) (int, error) {
+		was := f.n
+		err := f.try(ctx)
+		return f.n - was, err
+	})
+	if errors.Is(err, errPinned) || errors.Is(err, fs.ErrNotExist) {
+		err = o.why(ctx, err)
+	}
+	return o.note(err)
+}
+
+// why returns why the version of the object is not there: it asks for any.
+func (o *Object) why(ctx context.Context, refused error) error {
+	now, _, err := newTarget(o.t.e, o.t.home).first(ctx, make([]byte, 1))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &changedError{"deleted while in use"}
+	case err != nil:
+		return err
+	}
+	if err := differs(o.v, now); err != nil {
+		return err
+	}
+	var f *failure
+	if errors.As(refused, &f) {
+		return &failure{host: f.host, text: f.text + " for the version that it has", kind: store.ErrUnreachable,
+			again: never}
+	}
+	return refused
+}
+
+// note remembers that the object has changed.
+func (o *Object) note(err error) error {
+	var changed *changedError
+	if errors.As(err, &changed) {
+		o.changed.CompareAndSwap(nil, changed)
+	}
+	return err
+}
+
+// Unchanged implements [store.Object]. It asks nobody: each answer was compared with the version.
+func (o *Object) Unchanged(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := o.changed.Load(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Confirm implements [store.Confirmer].
+func (o *Object) Confirm(ctx context.Context) error {
+	if err := o.Unchanged(ctx); err != nil {
+		return err
+	}
+	now, _, err := newTarget(o.t.e, o.t.home).first(ctx, make([]byte, 1))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &changedError{"deleted while in use"}
+	} else if err == nil {
+		err = differs(o.v, now)
+	}
+	return o.note(err)
+}
