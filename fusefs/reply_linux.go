@@ -2,12 +2,14 @@ package fusefs
 
 import (
 	"errors"
+	"io/fs"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/view"
 )
 
@@ -28,8 +30,9 @@ func newReplier(log func(error)) replier { return replier{fuse.NewDefaultRawFile
 
 func (replier) String() string { return "shardfs" }
 
-// status converts an error to the status of a reply. No other function does. The status is EIO for a damaged shard, and
-// for an error without an errno, which is a bug; the log gets the cause.
+// status converts an error to the status of a reply. No other function does. The status is ESTALE for a shard that was
+// changed, EACCES for one that may not be read any more, and EIO for a damaged shard and for an error without an errno,
+// which is a bug; the log gets the cause.
 func (r *replier) status(err error) fuse.Status {
 	var errno syscall.Errno
 	switch {
@@ -39,6 +42,12 @@ func (r *replier) status(err error) fuse.Status {
 		return fuse.Status(errno)
 	}
 	r.log(err)
+	switch {
+	case errors.Is(err, store.ErrChanged):
+		return fuse.Status(syscall.ESTALE)
+	case errors.Is(err, fs.ErrPermission):
+		return fuse.EACCES
+	}
 	return fuse.EIO
 }
 

@@ -121,7 +121,7 @@ func (u *cacheUse) load(ctx context.Context) (found, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		u.s.o.Detail("%s: %v", u.s.Name, err)
 	}
-	return f, nil
+	return f, final(err)
 }
 
 // wait waits for another process that is building the same index, and then looks in the cache again.
@@ -142,7 +142,7 @@ func (u *cacheUse) wait(ctx context.Context) (found, error) {
 	if err == nil {
 		u.s.o.Detail("%s: index from another process, which has just built it", u.s.Name)
 	}
-	return f, nil
+	return f, final(err)
 }
 
 // take loads the entry of the shard.
@@ -152,7 +152,7 @@ func (u *cacheUse) take(ctx context.Context) (found, error) {
 		return found{}, err
 	}
 	defer f.Close()
-	return u.s.load(ctx, f, true, index.Origin.Same)
+	return u.s.load(ctx, f, true, false)
 }
 
 // keep is the keeper that writes to the cache and then closes it. It ignores errors.
@@ -181,19 +181,19 @@ func (s *Shard) loadNamed(ctx context.Context) (found, error) {
 // loadSidecar is the place beside the shard. An index from there may be from another machine, and is verified as a
 // whole before it is used.
 func (s *Shard) loadSidecar(ctx context.Context) (found, error) {
-	name := s.path + SidecarSuffix
+	name := s.sidecar()
 	f, err := s.loadBeside(ctx, name)
 	if err == nil {
 		if verifyErr := f.file.Verify(); verifyErr != nil {
-			err = fmt.Errorf("%s: %w", name, verifyErr)
+			err = fmt.Errorf("%s: %w", store.Redact(name), verifyErr)
 		}
 	}
 	switch {
 	case err == nil:
-		s.o.Detail("%s: index from %s", s.Name, name)
+		s.o.Detail("%s: index from %s", s.Name, store.Redact(name))
 		return f, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		s.o.Detail("%s: %v", s.Name, err)
 	}
-	return found{}, nil
+	return found{}, final(err)
 }

@@ -44,12 +44,12 @@ func (m mapping) drop() {
 // loadBeside loads the index file beside the shard, from the same store. A local one must not be a symbolic link.
 func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
 	var l found
-	if _, err := store.Path(name); err != nil {
-		b, err := s.readIndex(ctx, name)
+	if store.IsRemote(name) {
+		b, err := s.fetched(ctx, name)
 		if err != nil {
 			return found{}, err
 		}
-		if l, err = s.fitting(ctx, b, mapping{name: name}, index.Origin.Copy); err != nil {
+		if l, err = s.fitting(ctx, b, mapping{name: store.Redact(name)}, true); err != nil {
 			return found{}, err
 		}
 	} else {
@@ -58,7 +58,7 @@ func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
 			return found{}, err
 		}
 		defer f.Close()
-		if l, err = s.load(ctx, f, false, index.Origin.Copy); err != nil {
+		if l, err = s.load(ctx, f, false, true); err != nil {
 			return found{}, err
 		}
 	}
@@ -68,24 +68,10 @@ func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
 	return l, err
 }
 
-// readIndex reads an index file from the store of the shard.
-func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
-	o, err := s.o.Store.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer o.Close()
-	b, err := s.readWhole(store.At(ctx, o), o.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
-	}
-	return b, o.Unchanged(ctx)
-}
-
-// readWhole reads an index file into memory. Its end is read and verified first, so that a large file of another kind is
-// not read.
-func (s *Shard) readWhole(r io.ReaderAt, size int64) ([]byte, error) {
-	if size > max(maxInMemory, s.object.Size()) {
+// readWhole reads an index file of at most that many bytes into memory. Its end is read and verified first, so that a
+// large file of another kind is not read.
+func readWhole(r io.ReaderAt, size, most int64) ([]byte, error) {
+	if size > most {
 		return nil, fmt.Errorf("%w: it has %d bytes", index.ErrStale, size)
 	}
 	if err := index.VerifyEnd(r, size); err != nil {
@@ -106,7 +92,7 @@ func (s *Shard) loadFile(ctx context.Context, name string) (found, error) {
 	if !wasIndex(f) {
 		return found{}, fmt.Errorf("%s: %w", name, ErrNotIndex)
 	}
-	return s.load(ctx, f, isPrivate(name), index.Origin.Same)
+	return s.load(ctx, f, isPrivate(name), false)
 }
 
 // wasIndex reports whether a file is empty or an index file of any version.
@@ -134,10 +120,10 @@ func isPrivate(name string) bool {
 	return unix.Lstat(filepath.Dir(name), &st) == nil && int(st.Uid) == os.Geteuid() && st.Mode&0o077 == 0
 }
 
-// load loads an index file if it was made from these bytes and, unless the shard may be cut, from all of them. A
-// private file is mapped. Any other file is read into memory, because a process that truncated a mapped file would kill
+// load loads an index file if it was made from these bytes, or from others that they may be a copy of, and, unless the
+// shard may be cut, from all of them. A private file is mapped. Any other file is read into memory, because a process that truncated a mapped file would kill
 // this process.
-func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a, b index.Origin) bool) (found, error) {
+func (s *Shard) load(ctx context.Context, f *os.File, private, copied bool) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return found{}, err
@@ -151,28 +137,29 @@ func (s *Shard) load(ctx context.Context, f *os.File, private bool, fits func(a,
 		m.b, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 		b = m.b
 	} else {
-		b, err = s.readWhole(f, info.Size())
+		b, err = readWhole(f, info.Size(), max(maxInMemory, s.object.Size()))
 	}
 	if err != nil {
 		return found{}, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	return s.fitting(ctx, b, m, fits)
+	return s.fitting(ctx, b, m, copied)
 }
 
-// fitting returns the index file in b, which may be mapped as m, if it was made from this shard.
-func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, fits func(a, b index.Origin) bool) (found, error) {
+// fitting returns the index file in b, which may be mapped as m, if it was made from this shard; if copied is set, also
+// from one that this is a copy of.
+func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, copied bool) (found, error) {
 	file, err := s.decode(b)
-	var origin index.Origin
+	var fits bool
 	var format codec.Format
 	if err == nil {
-		origin, err = s.origin(ctx)
+		fits, err = s.made(ctx, file.Origin, copied)
 	}
 	if err == nil {
 		format, err = codec.DetectAt(store.At(ctx, s.object))
 	}
 	switch {
 	case err != nil:
-	case !fits(file.Origin, origin) || file.Format != format:
+	case !fits || file.Format != format:
 		err = fmt.Errorf("%w: made of another shard, or of one that has changed since", index.ErrStale)
 	case file.Cut != "" && !s.o.AllowTruncated:
 		err = fmt.Errorf("%w: made of a part of the shard", index.ErrStale)
@@ -183,6 +170,20 @@ func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, fits func(a, b
 		return found{}, errors.Join(fmt.Errorf("%s: %w", m.name, err), m.close())
 	}
 	return found{file: file, mapped: m}, nil
+}
+
+// made reports whether an index of that origin was made from this shard or, if copied is set, from one that this is a
+// copy of.
+func (s *Shard) made(ctx context.Context, of index.Origin, copied bool) (bool, error) {
+	now, err := s.origin(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !copied || now.Probe == "" && of.Version == now.Version {
+		return of.Same(now), nil
+	}
+	now, err = s.probed(ctx, now)
+	return of.Copy(now), err
 }
 
 // covers returns an error unless an index covers the shard. Where reading the end would decompress more than one stretch
@@ -341,9 +342,13 @@ func (s *Shard) keep(c *indexCache, f *index.File) {
 	}
 }
 
-// Save writes the shard's index to a file.
-func (s *Shard) Save(ctx context.Context, name string) error {
-	return saveTo(ctx, s.o.Store, s.file, name)
+// Save writes the shard's index to a file. It fits copies of the shard, too.
+func (s *Shard) Save(ctx context.Context, name string) (err error) {
+	f := *s.file
+	if f.Origin, err = s.probed(ctx, f.Origin); err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return saveTo(ctx, s.o.Store, &f, name)
 }
 
 func saveTo(ctx context.Context, st store.Store, f *index.File, name string) error {

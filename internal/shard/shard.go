@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
@@ -79,7 +80,9 @@ type Shard struct {
 	Indexed  bool   // the index was built, not taken from a file
 
 	o       Options
-	path    string // see Path
+	path    string                 // see Path
+	probe   atomic.Pointer[string] // of a remote shard, once it was read
+	beside  *fetch                 // of the sidecar; nil if it is not being fetched
 	object  store.Object
 	plain   store.ReaderAt
 	file    *index.File     // source of the fields above, set once by Open
@@ -122,6 +125,8 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 
 func (s *Shard) open(ctx context.Context) error {
 	var err error
+	s.fetchSidecar(ctx)
+	defer s.beside.end()
 	if s.object, err = s.o.Store.Open(ctx, s.path); err != nil {
 		return err
 	}
@@ -159,11 +164,28 @@ func (s *Shard) openBytes() {
 	}
 }
 
-// origin identifies the bytes of the shard.
+// origin identifies the bytes of the shard. It does not read any if the version proves them.
 func (s *Shard) origin(ctx context.Context) (index.Origin, error) {
 	o := index.Origin{Size: s.object.Size(), Version: string(s.object.Version())}
+	if e, ok := s.object.(store.Exact); ok && e.Exact() {
+		return o, nil
+	}
+	return s.probed(ctx, o)
+}
+
+// probed adds the probe to an origin.
+func (s *Shard) probed(ctx context.Context, o index.Origin) (index.Origin, error) {
+	if known := s.probe.Load(); o.Probe == "" && known != nil {
+		o.Probe = *known
+	}
+	if o.Probe != "" {
+		return o, nil
+	}
 	probe, err := store.Probe(store.At(ctx, s.object), o.Size)
 	o.Probe = hex.EncodeToString(probe[:])
+	if err == nil && store.IsRemote(s.path) {
+		s.probe.Store(&o.Probe) // a local file may be written to, and its Version stay
+	}
 	return o, err
 }
 

@@ -5,10 +5,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // probeSize is the length in bytes of each piece that Probe reads. Three of 64 KiB take 0.15 ms to read and hash, and
-// cost a remote store three requests of the smallest worthwhile size.
+// cost a remote store two requests at the same time, because it has the first one already.
 const probeSize = 64 << 10
 
 // Probe returns a digest of a shard's size and of three pieces of it: the first 64 KiB, 64 KiB around the middle, and
@@ -26,16 +27,27 @@ func Probe(r io.ReaderAt, size int64) (sum [sha256.Size]byte, err error) {
 	const block = 512 // the unit of a tar, at which the middle piece starts
 	middle := max(size/2-probeSize/2, 0) / block * block
 	last := max(size-probeSize, 0)
-	h := sha256.New()
-	h.Write(binary.LittleEndian.AppendUint64(nil, uint64(size)))
-	buf := make([]byte, min(probeSize, size))
-	for _, off := range []int64{0, middle, last} {
-		piece := buf[:min(int64(len(buf)), size-off)]
-		if _, err := io.ReadFull(io.NewSectionReader(r, off, int64(len(piece))), piece); err != nil {
+	var pieces [3][]byte
+	var errs [3]error
+	var reads sync.WaitGroup // at the same time, because each may be a request
+	for i, off := range []int64{0, middle, last} {
+		pieces[i] = make([]byte, min(probeSize, size-off))
+		reads.Go(func() {
+			_, err := io.ReadFull(io.NewSectionReader(r, off, int64(len(pieces[i]))), pieces[i])
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return sum, fmt.Errorf("probe: at byte %d of %d: %w", off, size, err)
+			if err != nil {
+				errs[i] = fmt.Errorf("probe: at byte %d of %d: %w", off, size, err)
+			}
+		})
+	}
+	reads.Wait()
+	h := sha256.New()
+	h.Write(binary.LittleEndian.AppendUint64(nil, uint64(size)))
+	for i, piece := range pieces {
+		if errs[i] != nil {
+			return sum, errs[i]
 		}
 		h.Write(piece)
 	}

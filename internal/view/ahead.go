@@ -7,6 +7,7 @@ import "sync/atomic"
 // and because several readers are at different places.
 type ahead struct {
 	sample atomic.Int64 // number of the sample last read, plus 1
+	near   atomic.Bool  // nearEnd was called
 	until  atomic.Int64 // end of the announced bytes while samples are read in order
 }
 
@@ -24,6 +25,9 @@ func (v *View) reading(row int) {
 	}
 	s := x.Sample(n)
 	start, end := x.Offset(s.Start), x.Offset(s.End)
+	if n == last+1 && v.nearEnd != nil && n >= x.Samples()-x.Samples()/10-1 && !v.ahead.near.Swap(true) {
+		v.nearEnd()
+	}
 	if n != last+1 {
 		v.Shard.WillRead(start, end-start)
 		return

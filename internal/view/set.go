@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,14 +66,19 @@ func (s *Set) limit(open int64) { s.idle = lru.New(open, nil, func(p, _ *part) {
 // than to read a sample, so shards stay open as long as the limit of descriptors allows.
 const (
 	maxOpen    = 4096
+	maxRemote  = 256
 	openShare  = 4 // of the descriptors that this process may have
 	maxWarm    = 32
 	retryAfter = 30 * time.Second
 	maxParts   = 1 << (63 - inoBits - 2)
 )
 
-// mostOpen returns how many shards may be open at a time.
-func mostOpen() int64 {
+// mostOpen returns how many shards with these names may be open at a time. A remote one takes no descriptor, but memory
+// for its index.
+func mostOpen(names []string) int64 {
+	if !slices.ContainsFunc(names, func(name string) bool { return !store.IsRemote(name) }) {
+		return maxRemote
+	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return maxWarm
@@ -83,7 +90,8 @@ func mostOpen() int64 {
 func One(sh *shard.Shard) *Set { return &Set{only: New(sh)} }
 
 // Many returns the set of the shards with these names in a store; nil means local files. Open opens one of them. It is
-// an error if a name does not exist.
+// an error if a local file does not exist. Nothing is asked of other stores before a shard is used, and the time of its
+// directory is then that of this call.
 func Many(ctx context.Context, st store.Store, names []string,
 	open func(ctx context.Context, name string) (*shard.Shard, error)) (*Set, error) {
 	if st == nil {
@@ -93,18 +101,22 @@ func Many(ctx context.Context, st store.Store, names []string,
 		return nil, fmt.Errorf("%d shards: more than %d", len(names), maxParts)
 	}
 	s := &Set{open: open, named: make(map[string]int, len(names))}
-	s.limit(mostOpen())
+	s.limit(mostOpen(names))
 	s.warm = lru.New(maxWarm, nil, func(p, _ *part) {
 		if p.view != nil {
 			p.view.Shard.Rest()
 		}
 	})
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	began := time.Now()
 	tried := make(map[string]int) // last number appended to each base name
 	for i, name := range names {
-		info, err := st.Stat(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
+		info := store.Info{ModTime: began}
+		if !store.IsRemote(name) {
+			var err error
+			if info, err = st.Stat(ctx, name); err != nil {
+				return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
+			}
 		}
 		base := dirName(name)
 		dir := base
@@ -122,8 +134,22 @@ func Many(ctx context.Context, st store.Store, names []string,
 	return s, nil
 }
 
-// dirName returns the name of a shard's directory: its base name without the suffixes for tar and compression.
-func dirName(shard string) string { return codec.TrimSuffix(path.Base(store.Redact(shard))) }
+// dirName returns the name of a shard's directory: its base name without the suffixes for tar and compression. Where
+// no directory can have that name, as the keys of object stores are any bytes, it is shortened or "shard".
+func dirName(shard string) string {
+	object, _ := store.CutQuery(store.Redact(shard))
+	name := codec.TrimSuffix(path.Base(object))
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
+	if name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return "shard"
+	}
+	return name
+}
+
+// maxName is how many bytes of a shard's name its directory has at most, so that there is room for a number.
+const maxName = 240
 
 // Only returns the view of a set's only shard; nil if there are many.
 func (s *Set) Only() *View { return s.only }
@@ -263,9 +289,7 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 	s.mu.Lock()
 	for p.view == nil && p.err == nil { // again if the part was closed before this goroutine ran
 		if p.opening == nil {
-			p.opening = make(chan struct{})
-			opening := p.opening
-			s.loading.Go(func() { s.load(p, opening) })
+			s.begin(p)
 		}
 		opening := p.opening
 		s.mu.Unlock()
@@ -307,8 +331,31 @@ func (s *Set) load(p *part, opening chan struct{}) {
 	}
 	origin := sh.Origin
 	p.was, p.view = &origin, New(sh)
+	p.view.nearEnd = func() { s.openNext(p) }
 	s.live++
 	s.rest(p)
+}
+
+// openNext begins to open the part after one that is being read in order and soon at its end, unless it is open or could
+// not be opened. For a local shard that is too little work to begin early.
+func (s *Set) openNext(p *part) {
+	i := s.named[p.name] + 1
+	if i >= len(s.all) || !store.IsRemote(s.all[i].shard) {
+		return
+	}
+	next := s.all[i]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if next.view == nil && next.err == nil && next.opening == nil && s.ctx.Err() == nil {
+		s.begin(next)
+	}
+}
+
+// begin begins to open a part that is not open. The caller holds the mutex.
+func (s *Set) begin(p *part) {
+	p.opening = make(chan struct{})
+	opening := p.opening
+	s.loading.Go(func() { s.load(p, opening) })
 }
 
 // release ends a use of a part.

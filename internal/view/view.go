@@ -101,6 +101,8 @@ type View struct {
 	made  time.Time // time of the directories above samples
 	ahead ahead
 
+	nearEnd func() // called once, when samples are read in order and the last tenth of them begins; nil: nothing
+
 	readers sync.Pool // of *shardReader, so that reads do not allocate
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -215,13 +217,78 @@ func descriptors(t *testing.T) int {
 	return len(all)
 }
 
+// Of remote shards nothing is asked before one is used. One that is missing fails alone. When the last tenth of one is
+// read in order, the next one is opened.
+func TestManyRemote(t *testing.T) {
+	local := filepath.Join(t.TempDir(), "a.tar")
+	write(t, local, 30, 80, "x")
+	content, err := os.ReadFile(local)
+	check(t, err)
+	s := memory.New()
+	var names []string
+	for i := range 3 {
+		names = append(names, fmt.Sprintf("memory://bucket/s%d.tar", i))
+		s.Put(names[i], content)
+	}
+	names = append(names, "memory://bucket/none.tar")
+	opened := make(chan string, 10)
+	set, err := Many(t.Context(), nil, names, func(ctx context.Context, name string) (*shard.Shard, error) {
+		opened <- name
+		return shard.Open(ctx, name, shard.Options{Store: s})
+	})
+	check(t, err)
+	defer func() { check(t, set.Close()) }()
+	use := func(name string) Entry {
+		a, ok := set.Part(name)
+		if !ok || a.Mtime.Before(time.Now().Add(-time.Hour)) {
+			t.Fatalf("%s: %v, %v", name, ok, a.Mtime)
+		}
+		e, err := set.Use(t.Context(), a.Ino)
+		check(t, err)
+		t.Cleanup(e.Release)
+		return e
+	}
+	if len(opened) > 0 {
+		t.Errorf("before one is used, %s is opened", <-opened)
+	}
+	a, _ := set.Part("none")
+	if _, err := set.Use(t.Context(), a.Ino); !errors.Is(err, ErrShard) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing shard: %v", err)
+	}
+	e := use("s0")
+	<-opened
+	<-opened
+	for i := range 30 {
+		if i < 27 && len(opened) > 0 {
+			t.Errorf("at sample %d, %s is opened", i, <-opened)
+		}
+		dir, err := e.View.Lookup(Root, fmt.Sprintf("%06d", i))
+		check(t, err)
+		file, err := e.View.Lookup(dir.Ino, "sample.x")
+		check(t, err)
+		_, err = e.View.ReadAt(t.Context(), file.Ino, make([]byte, 8), 0)
+		check(t, err)
+	}
+	if next := testtime.Receive(t, opened, "the next shard to be opened"); next != names[1] {
+		t.Errorf("at the end of the first shard, %s is opened", next)
+	}
+}
+
 func TestDirName(t *testing.T) {
 	for _, tt := range []struct{ shard, want string }{
 		{"train-0000.tar", "train-0000"},
 		{"a/b/train-0000.tgz", "train-0000"},
 		{"train-0000.tar.gz", "train-0000"},
 		{"train.v1-0000.tar.zst", "train.v1-0000"}, // dots of the name itself stay
-		{"file:///data/x.tar?token=1", "x"},
+		{"file:///data/x.tgz", "x"},
+		{"https://host/data/x.tar?token=1", "x"},
+		{"az://account/container/x.tar?sig=1", "x"},
+		{"s3://bucket/data/x.tar?y", "x.tar?y"}, // all of it is the key
+		{"hf://datasets/org/name@main/data/x.tar", "x"},
+		{"https://host/", "host"},
+		{"s3://bucket/..", "shard"},
+		{"s3://bucket/x\x00y.tar", "shard"},
+		{"s3://bucket/" + strings.Repeat("é", 300) + ".tar", strings.Repeat("é", maxName/2)},
 		{"data", "data"},
 		{".tar", ".tar"},
 		{"..tar", "..tar"}, // not "."

@@ -1,0 +1,93 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// fetch is the content of an index file beside a remote shard, which is being fetched.
+type fetch struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when b and err are set
+	b      []byte
+	err    error
+}
+
+// end ends the fetch of an index file that is not needed any more; nil is none.
+func (f *fetch) end() {
+	if f != nil {
+		f.cancel()
+		<-f.done
+	}
+}
+
+// fetchSidecar begins to fetch the sidecar of a remote shard, so that it comes at the same time as the first bytes of
+// the shard. Where there is an index in the cache, it is most likely not needed.
+func (s *Shard) fetchSidecar(ctx context.Context) {
+	if !store.IsRemote(s.path) || s.o.NoIndex || s.o.IndexFile != "" || s.o.Known != nil || s.isCached() {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fetch{cancel: cancel, done: make(chan struct{})}
+	s.beside = f
+	go func() {
+		defer close(f.done)
+		f.b, f.err = s.readIndex(ctx, s.sidecar())
+	}()
+}
+
+// isCached reports whether the cache has an index for the name of the shard, of whatever version.
+func (s *Shard) isCached() bool {
+	if s.o.CacheDir == "" {
+		return false
+	}
+	c, err := openCache(s.o.CacheDir, s.o.Shared)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	f, err := c.Open(s.path)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
+}
+
+// sidecar returns the name of the shard's sidecar.
+func (s *Shard) sidecar() string { return store.Beside(s.path, SidecarSuffix) }
+
+// fetched returns an index file from the store of the shard: the sidecar, if that was being fetched.
+func (s *Shard) fetched(ctx context.Context, name string) ([]byte, error) {
+	f := s.beside
+	if f == nil || name != s.sidecar() {
+		return s.readIndex(ctx, name)
+	}
+	<-f.done
+	return f.b, f.err
+}
+
+// readIndex reads an index file from the store of the shard.
+func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
+	o, err := s.o.Store.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	b, err := readWhole(store.At(ctx, o), o.Size(), maxInMemory)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
+	}
+	return b, o.Unchanged(ctx)
+}
+
+// final returns an error after which a shard is not opened: its store cannot be reached, or it was changed meanwhile. For
+// any other it returns nil, and what could not be read is done without.
+func final(err error) error {
+	if errors.Is(err, store.ErrUnreachable) || errors.Is(err, store.ErrChanged) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/memory"
+)
+
+// far is a store that is one round trip away. Opening an object gets its first MiB.
+type far struct {
+	*memory.Store
+	exact bool             // versions prove bytes
+	fails map[string]error // of opening, by name
+
+	mu    sync.Mutex
+	asked []string // names that were opened, and what was read after the first MiB
+}
+
+const (
+	roundTrip = 20 * time.Millisecond
+	farHead   = 1 << 20
+)
+
+func (s *far) ask(what string) {
+	s.mu.Lock()
+	s.asked = append(s.asked, what)
+	s.mu.Unlock()
+	time.Sleep(roundTrip)
+}
+
+// Open implements [store.Store].
+func (s *far) Open(ctx context.Context, name string) (store.Object, error) {
+	s.ask(name)
+	if err := s.fails[name]; err != nil {
+		return nil, err
+	}
+	o, err := s.Store.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &farObject{o, s}, nil
+}
+
+type farObject struct {
+	store.Object
+	s *far
+}
+
+func (o *farObject) Exact() bool { return o.s.exact }
+
+func (o *farObject) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if end := min(off+int64(len(p)), o.Size()); end > farHead {
+		o.s.ask(fmt.Sprintf("%d at %d", len(p), off))
+	}
+	return o.Object.ReadAt(ctx, p, off)
+}
+
+// How many round trips opening a remote shard takes, and which requests.
+func TestOpenRemote(t *testing.T) {
+	plain := makeTar(t, 40, 100_000)
+	const name, beside = "memory://bucket/a.tar", "memory://bucket/a.tar.sfidx"
+	s := memory.New()
+	s.Put(name, plain)
+	local := mustOpen(t, save(t, plain), Options{})
+	local.o.Store = s
+	if err := local.Save(t.Context(), beside); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		story   string
+		exact   bool
+		sidecar bool
+		cached  bool
+		trips   int
+		opened  []string
+		reads   int
+	}{
+		{"with a sidecar", true, true, false, 3, []string{name, beside}, 3},
+		{"with a sidecar, version unknown", false, true, false, 3, []string{name, beside}, 3},
+		{"cached", true, true, true, 2, []string{name}, 1},
+		{"cached, version unknown", false, true, true, 3, []string{name}, 3},
+	} {
+		t.Run(tt.story, func(t *testing.T) {
+			o := Options{CacheDir: t.TempDir()}
+			if tt.cached {
+				o.Store = &far{Store: s, exact: tt.exact}
+				sh, err := Open(t.Context(), name, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sh.Close()
+			}
+			synctest.Test(t, func(t *testing.T) {
+				f := &far{Store: s, exact: tt.exact}
+				o.Store = f
+				begun := time.Now()
+				sh, err := Open(t.Context(), name, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer sh.Close()
+				took := time.Since(begun)
+				for n := range sh.Index.Samples() {
+					sh.Index.Key(n)
+				}
+				slices.Sort(f.asked)
+				opened := slices.DeleteFunc(slices.Clone(f.asked), func(what string) bool {
+					return !strings.Contains(what, "://")
+				})
+				if !slices.Equal(opened, tt.opened) || len(f.asked)-len(opened) != tt.reads || sh.Indexed ||
+					took > time.Duration(tt.trips)*roundTrip {
+					t.Errorf("%v, %q; indexed: %v", took, f.asked, sh.Indexed)
+				}
+			})
+		})
+	}
+}
+
+// A sidecar that is not there, or must not be read, is done without; a store that cannot be reached is an error, and
+// nothing else is tried.
+func TestOpenRemoteErrors(t *testing.T) {
+	plain := makeTar(t, 5, 1000)
+	const name, beside = "https://user:secret@host/a.tar?secret", "https://user:secret@host/a.tar.sfidx?secret"
+	for _, tt := range []struct {
+		err  error
+		want error
+	}{
+		{fs.ErrNotExist, nil}, {fs.ErrPermission, nil}, {errors.New("odd"), nil},
+		{store.ErrUnreachable, store.ErrUnreachable},
+	} {
+		f := &far{Store: memory.New(), exact: true, fails: map[string]error{beside: tt.err}}
+		f.Put(name, plain)
+		var said details
+		sh, err := Open(t.Context(), name, Options{Store: f, Detail: said.add})
+		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+			t.Errorf("%v: %v", tt.err, err)
+		}
+		if err == nil {
+			checkAll(t, tt.err.Error(), sh, plain)
+			sh.Close()
+		}
+		if text := said.String() + fmt.Sprint(err); strings.Contains(text, "secret") {
+			t.Errorf("%v: a secret is told: %s", tt.err, text)
+		}
+	}
+}
+
+// An index that was made of a remote shard whose version is known fits its copies, too.
+func TestSaveRemote(t *testing.T) {
+	plain := makeTar(t, 5, 1000)
+	f := &far{Store: memory.New(), exact: true}
+	f.Put("memory://a", plain)
+	sh := mustOpen(t, "memory://a", Options{Store: f})
+	if sh.Origin.Probe != "" {
+		t.Errorf("bytes were probed, although the version proves them: %v", sh.Origin)
+	}
+	f.Put("memory://b", plain)
+	if err := sh.Save(t.Context(), "memory://b"+SidecarSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if b := mustOpen(t, "memory://b", Options{Store: f}); b.Indexed {
+		t.Error("the sidecar does not fit")
+	}
+}
