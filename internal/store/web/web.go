@@ -1,0 +1,79 @@
+// Package web finds shards of web servers, by http and https. A name is a URL: its percent-escapes and its query go to the
+// server as they are. Credentials are the user information of the URL or come from ~/.netrc; only the URL's own host gets
+// them.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
+)
+
+// Service finds objects of web servers.
+type Service struct {
+	// Getenv returns a variable of the environment, of which NETRC and HOME are used. Nil means that there are none.
+	Getenv func(name string) string
+}
+
+// Locate implements [remote.Service].
+func (s Service) Locate(_ context.Context, name string) (*remote.Place, error) {
+	u, err := parse(name)
+	if err != nil {
+		return nil, err
+	}
+	login := login{}
+	if u.User != nil {
+		login.user = u.User.Username()
+		login.password, login.known = u.User.Password()
+		u.User = nil
+	}
+	if !login.known {
+		if login, err = s.fromNetrc(u.Hostname(), login.user); err != nil {
+			return nil, err
+		}
+	}
+	p := &remote.Place{URL: u, Pin: remote.ETagPin}
+	if login.user != "" || login.known {
+		p.Sign = func(_ context.Context, r *http.Request) error {
+			r.SetBasicAuth(login.user, login.password)
+			return nil
+		}
+	}
+	return p, nil
+}
+
+// parse returns the URL that is asked for, with the user information. The error does not contain the name.
+func parse(name string) (*url.URL, error) {
+	u, err := url.Parse(name)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err // without the URL
+		}
+		return nil, fmt.Errorf("not a URL: %w", err)
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, &store.SchemeError{Scheme: u.Scheme}
+	case u.Hostname() == "":
+		return nil, errors.New("the URL names no host")
+	case u.Fragment != "" || strings.HasSuffix(name, "#"):
+		return nil, errors.New("# begins a part of a URL that no server gets: write %23")
+	}
+	return u, nil
+}
+
+// List implements [remote.Lister]: it says that web servers have no listings.
+func (Service) List(context.Context, string, remote.Do) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		yield(store.Entry{}, fmt.Errorf("%w: a web server does not list its files: name them with braces, such as "+
+			"{0000..0147}, or in a @FILE", errors.ErrUnsupported))
+	}
+}
