@@ -1,6 +1,6 @@
 # make            build bin/shardfs
 # make test       all tests; installs FUSE's helper where it may
-# make test-stores  the tests of stores, with the servers that make test leaves out: rclone serve s3, MinIO
+# make test-stores  the tests of stores, with the servers that make test leaves out: rclone serve s3, MinIO, Swift
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds

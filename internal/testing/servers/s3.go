@@ -24,7 +24,10 @@ const (
 )
 
 // S3 is a server of the S3 protocol.
-type S3 struct{ *Server }
+type S3 struct {
+	*Server
+	access, secret string // if they are not Access and Secret
+}
 
 // Versitygw starts versitygw, which keeps objects as files.
 func Versitygw(t testing.TB) *S3 {
@@ -35,7 +38,7 @@ func Versitygw(t testing.TB) *S3 {
 			"--access", Access, "--secret", Secret, "--region", Region, "posix", filepath.Join(dir, "objects")}
 	}}.start(t)
 	s.Dir = filepath.Join(dir, "objects")
-	return &S3{s}
+	return &S3{Server: s}
 }
 
 // Rclone starts rclone serve s3, which keeps objects as files.
@@ -48,7 +51,7 @@ func Rclone(t testing.TB) *S3 {
 			"--addr", "127.0.0.1:" + port, filepath.Join(dir, "objects")}
 	}}.start(t)
 	s.Dir = filepath.Join(dir, "objects")
-	return &S3{s}
+	return &S3{Server: s}
 }
 
 // MinIO starts MinIO.
@@ -56,7 +59,7 @@ func MinIO(t testing.TB) *S3 {
 	t.Helper()
 	slow(t, "MinIO")
 	dir := dirs(t, "objects")
-	return &S3{command{program: "minio", dir: dir, args: func(port string) []string {
+	return &S3{Server: command{program: "minio", dir: dir, args: func(port string) []string {
 		return []string{"server", "--quiet", "--address", "127.0.0.1:" + port, "--console-address", "127.0.0.1:0",
 			filepath.Join(dir, "objects")}
 	}, env: []string{"MINIO_ROOT_USER=" + Access, "MINIO_ROOT_PASSWORD=" + Secret}}.start(t)}
@@ -64,8 +67,16 @@ func MinIO(t testing.TB) *S3 {
 
 // Env returns the environment by which tools and shardfs find the server.
 func (s *S3) Env() []string {
-	return []string{"AWS_ENDPOINT_URL_S3=" + s.URL, "AWS_ACCESS_KEY_ID=" + Access, "AWS_SECRET_ACCESS_KEY=" + Secret,
+	access, secret := s.keys()
+	return []string{"AWS_ENDPOINT_URL_S3=" + s.URL, "AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret,
 		"AWS_REGION=" + Region}
+}
+
+func (s *S3) keys() (access, secret string) {
+	if s.access == "" {
+		return Access, Secret
+	}
+	return s.access, s.secret
 }
 
 // Bucket makes a bucket.
@@ -97,7 +108,8 @@ func (s *S3) do(t testing.TB, method, bucket, key string, body []byte) []byte {
 	hash := hex.EncodeToString(sum[:])
 	r.Header.Set("X-Amz-Content-Sha256", hash)
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	credentials := aws.Credentials{AccessKeyID: Access, SecretAccessKey: Secret}
+	var credentials aws.Credentials
+	credentials.AccessKeyID, credentials.SecretAccessKey = s.keys()
 	if err := signer.SignHTTP(t.Context(), credentials, r, hash, "s3", Region, time.Now()); err != nil {
 		t.Fatal(err)
 	}

@@ -79,6 +79,7 @@ type command struct {
 	dir     string                     // where it works
 	args    func(port string) []string // which depend on its port
 	env     []string                   // in addition to that of the test
+	raw     bool                       // it does not speak HTTP
 }
 
 // start starts a server and waits until it answers requests.
@@ -125,7 +126,7 @@ func (c command) try(t testing.TB, path string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{URL: "http://127.0.0.1:" + port, PID: cmd.Process.Pid}
-	if err := s.wait(t, ended); err != nil {
+	if err := s.wait(t, ended, c.raw); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(string(text)))
 	}
@@ -139,18 +140,16 @@ func (c command) try(t testing.TB, path string) (*Server, error) {
 	return s, nil
 }
 
-// wait returns nil when the server answers a request, whatever it answers, and an error if it ends before.
-func (s *Server) wait(t testing.TB, ended chan error) error {
+// wait returns nil when the server answers a request, whatever it answers, and an error if it ends before. A server that does
+// not speak HTTP only has to take a connection.
+func (s *Server) wait(t testing.TB, ended chan error, raw bool) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	limit := time.Minute
 	if d, ok := t.(testtime.Deadliner); ok { // a benchmark has no deadline
 		limit = testtime.Limit(d, limit)
 	}
 	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		answer, err := client.Get(s.URL + "/")
-		if err == nil {
-			answer.Body.Close()
-		}
+		err := s.ask(client, raw)
 		select {
 		case end := <-ended:
 			return fmt.Errorf("the server ends at once: %w", errors.Join(end, err))
@@ -165,6 +164,22 @@ func (s *Server) wait(t testing.TB, ended chan error) error {
 			return fmt.Errorf("no answer in %v: %w", limit, err)
 		}
 	}
+}
+
+// ask returns nil if the server answers.
+func (s *Server) ask(client *http.Client, raw bool) error {
+	if raw {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	answer, err := client.Get(s.URL + "/")
+	if err == nil {
+		answer.Body.Close()
+	}
+	return err
 }
 
 // freePort returns a port of loopback that no socket uses.

@@ -41,6 +41,17 @@ func TestServers(t *testing.T) {
 		}},
 		{"rclone", func(t testing.TB) *Server { s := Rclone(t); putAndGet(t, s); return s.Server }},
 		{"minio", func(t testing.TB) *Server { s := MinIO(t); putAndGet(t, s); return s.Server }},
+		{"swift", func(t testing.TB) *Server {
+			s := Swift(t)
+			s.Container(t, "container")
+			s.Put(t, "container", "a/b c+%.tar", []byte("hello"))
+			if text := s.Do(t, http.MethodGet, "container", "a/b c+%.tar", nil, nil); string(text) != "hello" {
+				t.Errorf("the object contains %q", text)
+			}
+			s.Forget(t)
+			putAndGet(t, s.S3())
+			return s.Server
+		}},
 		{"fake-gcs-server", FakeGCS},
 		{"azurite", Azurite},
 	} {
