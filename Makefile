@@ -6,6 +6,7 @@
 # make demo       a tour in some seconds
 # make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
+# make bench-remote  the same of remote shards, through a slow network of its own; needs nginx
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -16,7 +17,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs a C compiler, and nothing else here does.
 RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 
-.PHONY: build test test-stores torture test-tools check demo readers bench install clean
+# The results files, those of older commits first.
+RESULTS = $$(for f in bench/results/*.txt; do \
+	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
+
+.PHONY: build test test-stores torture test-tools check demo readers bench bench-remote install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -61,8 +66,14 @@ readers:
 bench: build
 	mkdir -p bench/results
 	$(GO) run ./bench -shardfs bin/shardfs -o bench/results/$(shell date -u +%F)-$(shell git rev-parse --short HEAD).txt
-	$(GO) run ./bench -table docs/performance.md bench/results/*.txt
-	$(GO) run ./bench -table docs/which-way-is-fastest.md bench/results/*.txt
+	$(GO) run ./bench -table docs/performance.md $(RESULTS)
+	$(GO) run ./bench -table docs/which-way-is-fastest.md $(RESULTS)
+
+# Peers are left out that are not there: rclone (go install github.com/rclone/rclone@v1.76.0), axel, aria2c.
+bench-remote: build
+	mkdir -p bench/results
+	$(GO) run ./bench -remote -shardfs bin/shardfs -o bench/results/$(shell date -u +%F)-$(shell git rev-parse --short HEAD)-remote.txt
+	$(GO) run ./bench -table docs/performance.md $(RESULTS)
 
 install: build
 	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs

@@ -92,7 +92,11 @@ func directory(root string) place {
 // mounted returns a place that is mounted for each visit. At the end of a visit, the last sample is compared with what
 // was drawn.
 func (b *bench) mounted(s drawn, flags ...string) place {
-	name := b.shared(s.name)
+	return b.mountedFrom(b.shared(s.name), s, flags...)
+}
+
+// mountedFrom is mounted for a shard that is at another name, compressed or remote.
+func (b *bench) mountedFrom(name string, s drawn, flags ...string) place {
 	return place{
 		root:    b.path("mnt"),
 		made:    quote(b.mounting(name, flags...)),

@@ -195,21 +195,30 @@ func readTree(ctx context.Context, root string) (int64, error) {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
-		dir := filepath.Join(root, sample.Name())
-		files, err := os.ReadDir(dir)
+		n, err := readSample(filepath.Join(root, sample.Name()), buf)
 		if err != nil {
 			return 0, err
 		}
-		for _, file := range files {
-			if !strings.HasPrefix(file.Name(), "sample.") {
-				continue
-			}
-			n, err := readFile(filepath.Join(dir, file.Name()), buf)
-			if err != nil {
-				return 0, err
-			}
-			total += int64(n)
+		total += n
+	}
+	return total, nil
+}
+
+// readSample reads the files sample.* of a directory, and returns how many bytes they have.
+func readSample(dir string, buf []byte) (total int64, err error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range files {
+		if !strings.HasPrefix(file.Name(), "sample.") {
+			continue
 		}
+		n, err := readFile(filepath.Join(dir, file.Name()), buf)
+		if err != nil {
+			return 0, err
+		}
+		total += int64(n)
 	}
 	return total, nil
 }

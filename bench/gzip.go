@@ -206,11 +206,16 @@ func (b *bench) indexed(ctx context.Context, s drawn) (*shard.Shard, error) {
 // compressed compresses a shard by gzip -6 unless an earlier run has left the result, reads that into the page cache
 // and returns its path.
 func (b *bench) compressed(ctx context.Context, s drawn) (string, error) {
+	return b.compressedBy(ctx, s, ".gz", "gzip", "-6")
+}
+
+// compressedBy is compressed for a program that reads a file and writes to standard output with -c.
+func (b *bench) compressedBy(ctx context.Context, s drawn, suffix string, program ...string) (string, error) {
 	plain, err := b.draw(ctx, s)
 	if err != nil {
 		return "", err
 	}
-	name := plain + ".gz"
+	name := plain + suffix
 	from, err := os.Stat(plain)
 	if err != nil {
 		return "", err
@@ -218,12 +223,13 @@ func (b *bench) compressed(ctx context.Context, s drawn) (string, error) {
 	if info, err := os.Stat(name); err != nil || info.ModTime().Before(from.ModTime()) {
 		note("compressing %s", name)
 		err := create(name, func(w io.Writer) error {
-			cmd := exec.CommandContext(ctx, "gzip", "-6", "-c", plain)
+			argv := append(program[:len(program):len(program)], "-c", plain)
+			cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 			cmd.Stdout = w
 			return cmd.Run()
 		})
 		if err != nil {
-			return "", fmt.Errorf("gzip %s: %w", plain, err)
+			return "", fmt.Errorf("%s %s: %w", program[0], plain, err)
 		}
 	}
 	return name, warm(name)

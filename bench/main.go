@@ -1,10 +1,11 @@
 // Command bench measures shardfs side by side with programs that do the same work without it.
 //
 //	go run ./bench -shardfs bin/shardfs -o bench/results/DATE-COMMIT.txt
+//	go run ./bench -remote -shardfs bin/shardfs -o bench/results/DATE-COMMIT-remote.txt
 //	go run ./bench -table docs/performance.md bench/results/*.txt
 //	go run ./bench -shardfs bin/shardfs -base OTHER/shardfs -only FS    # compare two builds
 //
-// The first writes lines in the Go benchmark format, one for each figure and round; benchstat reads them. The second
+// The first two write lines in the Go benchmark format, one for each figure and round; benchstat reads them. The third
 // makes the table of docs/performance.md from such files: each row shows the newest measurement, with its date and
 // commit. With -base, trials of the shardfs binary are also run with another binary, in the same rounds; a comparison
 // of the two follows at the end, and the lines of the other one come after "build: base".
@@ -16,6 +17,10 @@
 // The shards (about 7 GB, including everything made from them) are generated once and kept in DIR/shardfs-bench for the
 // next run; -clean removes them. On ext4 without a journal wait some minutes between runs, or use a tmpfs as DIR: such
 // a file system takes seconds to create files after many were deleted.
+//
+// With -remote, nginx serves the shards behind a relay (internal/testing/relay) of 20 ms round trip, 125 MB/s in all and
+// 40 MB/s a connection, and its log tells the requests. Relay, server, client and reader share the machine. Peers that are
+// not installed are left out.
 //
 // The peer of GzipWrite is a separate module, bench/pgzip, which the go command downloads and builds. The peer
 // archivemount is left out if it is not installed. FSCreate writes to /dev/shm.
@@ -31,6 +36,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -83,6 +89,14 @@ func measures() []measure {
 		{"GzipRandom", (*bench).gzipRandom},
 		{"GzipWorkers", (*bench).gzipWorkers},
 		{"GzipWrite", (*bench).gzipWrite},
+		{"RemoteWalk", (*bench).remoteWalk},
+		{"RemoteLoopback", (*bench).remoteLoopback},
+		{"RemoteSample", (*bench).remoteSample},
+		{"RemoteFirst", (*bench).remoteFirst},
+		{"RemoteListing", (*bench).remoteListing},
+		{"RemoteRun", (*bench).remoteRun},
+		{"RemoteMemory", (*bench).remoteMemory},
+		{"RemoteCompressed", (*bench).remoteCompressed},
 	}
 }
 
@@ -96,6 +110,7 @@ func run(ctx context.Context) (err error) {
 	dir := flag.String("dir", os.TempDir(),
 		"`directory` for the shards; they are kept in its subdirectory shardfs-bench")
 	only := flag.String("only", "", "run only the measures that match `regexp`: "+strings.Join(names, ", "))
+	remote := flag.Bool("remote", false, "run the measures of remote shards, which need nginx, instead of the others")
 	count := flag.Int("rounds", 5, "run each trial `N` times")
 	output := flag.String("o", "", "write the results to `FILE` too")
 	table := flag.String("table", "",
@@ -139,17 +154,16 @@ func run(ctx context.Context) (err error) {
 	if err := b.writeHeader(ctx, w); err != nil {
 		return err
 	}
-	return b.runAll(ctx, w, match, max(*count, 1), base)
+	chosen := slices.DeleteFunc(measures(), func(m measure) bool {
+		return !match.MatchString(m.name) || strings.HasPrefix(m.name, "Remote") != *remote
+	})
+	return b.runAll(ctx, w, chosen, max(*count, 1), base)
 }
 
-// runAll runs the measures whose names match, and writes their figures to w. Base is the other build to compare with,
-// or nil.
-func (b *bench) runAll(ctx context.Context, w io.Writer, match *regexp.Regexp, rounds int, base *bench) error {
+// runAll runs measures and writes their figures to w. Base is the other build to compare with, or nil.
+func (b *bench) runAll(ctx context.Context, w io.Writer, list []measure, rounds int, base *bench) error {
 	var all comparison
-	for _, m := range measures() {
-		if !match.MatchString(m.name) {
-			continue
-		}
+	for _, m := range list {
 		if err := all.measure(ctx, w, m, rounds, b, base); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
