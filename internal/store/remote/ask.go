@@ -121,7 +121,7 @@ func (t *target) follow(ctx context.Context, to hop, span string, pin Pin, c *cl
 			if err != nil {
 				body = nil // an error that is cut says nothing
 			}
-			return nil, to, t.fault(a, body)
+			return nil, to, t.fault(a, body, pin)
 		}
 		to = next
 	}

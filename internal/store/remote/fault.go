@@ -15,7 +15,7 @@ import (
 )
 
 // fault returns what an answer with an error means.
-func (t *target) fault(a *answer, body []byte) error {
+func (t *target) fault(a *answer, body []byte, pin Pin) error {
 	f := &failure{host: a.host.name, kind: store.ErrUnreachable, again: never, place: a.hop.place, asked: a.Request}
 	var said Fault
 	if a.hop.place.Fault != nil {
@@ -27,7 +27,9 @@ func (t *target) fault(a *answer, body []byte) error {
 	case http.StatusNotFound, http.StatusGone:
 		f.kind = fs.ErrNotExist
 	case http.StatusPreconditionFailed, http.StatusNotModified:
-		f.kind = errPinned
+		if len(pin.Header)+len(pin.Query) > 0 {
+			f.kind = errPinned
+		}
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		f.again = often
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:

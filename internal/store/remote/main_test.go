@@ -64,8 +64,9 @@ func (t *texts) String() string {
 
 // quick are options of an engine that waits for nothing long.
 func quick() Options {
-	return Options{Budget: time.Second, FirstBudget: 300 * time.Millisecond, FirstPause: 20 * time.Millisecond,
-		MostPause: 100 * time.Millisecond, Pace: 10 * time.Millisecond, Stall: 5 * time.Second,
+	return Options{Budget: 600 * time.Millisecond, FirstBudget: 300 * time.Millisecond,
+		FirstPause: 20 * time.Millisecond,
+		MostPause:  100 * time.Millisecond, Pace: 10 * time.Millisecond, Stall: 5 * time.Second,
 		Silence: 20 * time.Second}
 }
 

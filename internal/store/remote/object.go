@@ -83,19 +83,30 @@ func (o *Object) Fetch(ctx context.Context, p []byte, off int64, got func(n int)
 		return nil
 	}
 	f := &fetch{t: o.t, p: p, off: off, want: o.v, got: got}
-	err := o.t.retry(ctx, func(ctx context.Context) (int, error) {
+	try := func(ctx context.Context) (int, error) {
 		was := f.n
 		err := f.try(ctx)
 		return f.n - was, err
-	})
-	if errors.Is(err, errPinned) || errors.Is(err, fs.ErrNotExist) {
-		err = o.why(ctx, err)
+	}
+	err := o.t.retry(ctx, try)
+	if isGone(err) {
+		if err = o.why(ctx, err); isGone(err) {
+			err = o.t.retry(ctx, try)
+		}
+		var f *failure
+		if isGone(err) && errors.As(err, &f) {
+			err = &failure{host: f.host, text: f.text + ", but it has the version", kind: store.ErrUnreachable,
+				again: never}
+		}
 	}
 	return o.note(err)
 }
 
-// why returns why the version of the object is not there: it asks for any.
-func (o *Object) why(ctx context.Context, refused error) error {
+// isGone reports whether an error of a request for a known version may mean that there is another one, or none.
+func isGone(err error) bool { return errors.Is(err, errPinned) || errors.Is(err, fs.ErrNotExist) }
+
+// why asks for any version of an object whose version is said not to be there. It returns the error if that is there.
+func (o *Object) why(ctx context.Context, gone error) error {
 	now, _, err := newTarget(o.t.e, o.t.home).first(ctx, make([]byte, 1))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -106,12 +117,7 @@ func (o *Object) why(ctx context.Context, refused error) error {
 	if err := differs(o.v, now); err != nil {
 		return err
 	}
-	var f *failure
-	if errors.As(refused, &f) {
-		return &failure{host: f.host, text: f.text + " for the version that it has", kind: store.ErrUnreachable,
-			again: never}
-	}
-	return refused
+	return gone
 }
 
 // note remembers that the object has changed.
@@ -119,6 +125,7 @@ func (o *Object) note(err error) error {
 	var changed *changedError
 	if errors.As(err, &changed) {
 		o.changed.CompareAndSwap(nil, changed)
+		return changed
 	}
 	return err
 }

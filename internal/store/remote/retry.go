@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"time"
-
-	"github.com/shardfs/shardfs/internal/store"
 )
 
 // enough is how many bytes of a try count as progress: after it, tries are counted anew.
@@ -56,7 +54,7 @@ func (t *target) retry(ctx context.Context, try func(ctx context.Context) (progr
 // wait waits until the next try, or returns why there is none.
 func (r *retrier) wait(ctx context.Context, err error, progress int) error {
 	var f *failure
-	if !errors.As(err, &f) || errors.Is(err, store.ErrChanged) {
+	if !errors.As(err, &f) {
 		return err
 	}
 	r.budget = r.e.o.Budget

@@ -39,6 +39,7 @@ func (v *version) tag() store.Version {
 // part is the part of an object that the body of an answer holds.
 type part struct {
 	version *version
+	size    int64 // of the whole object
 	skip    int64 // bytes at the beginning of the body that were not asked for
 	n       int64 // bytes that were asked for
 }
@@ -49,6 +50,16 @@ var errPlain = fmt.Errorf("a range of an object that may be empty")
 
 // verify compares an answer with the request for n bytes at off of a version, which is nil if not known yet.
 func verify(a *answer, off, n int64, want *version) (part, error) {
+	v := &version{encoding: encoding(a.Header), html: isHTML(a.Header)}
+	if a.hop.place.Pin != nil {
+		v.pin = a.hop.place.Pin(a.Header)
+	}
+	if sum, ok := wholeSum(a.Header); ok {
+		v.sum = &sum
+	}
+	if v.encoding != "" && (v.encoding != v.pin.Encoding || a.StatusCode == http.StatusOK) {
+		return part{}, wrong(a, "the answer is encoded as %s", plain(v.encoding))
+	}
 	var p part
 	var err error
 	switch a.StatusCode {
@@ -62,20 +73,12 @@ func verify(a *answer, off, n int64, want *version) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	if a.hop.place.Pin != nil {
-		p.version.pin = a.hop.place.Pin(a.Header)
-	}
-	if sum, ok := wholeSum(a.Header); ok {
-		p.version.sum = &sum
-	}
-	p.version.encoding, p.version.html = encoding(a.Header), isHTML(a.Header)
-	if e := p.version.encoding; e != "" && (e != p.version.pin.Encoding || a.StatusCode != http.StatusPartialContent) {
-		return part{}, wrong(a, "the answer is encoded as %s", plain(e))
-	}
+	v.size = p.size
+	p.version = v
 	if want != nil {
-		return p, compare(a, want, p.version)
+		err = compare(a, want, v)
 	}
-	return p, nil
+	return p, err
 }
 
 // verifyRange verifies an answer with a range.
@@ -94,14 +97,14 @@ func verifyRange(a *answer, off, n int64, want *version) (part, error) {
 	end := min(off+n, total)
 	if first != off || last != end-1 {
 		if want != nil && total != want.size && first == off { // not at the end any more
-			return part{version: &version{size: total}, n: n}, nil
+			return part{size: total, n: n}, nil
 		}
 		return part{}, wrong(a, "the server answers bytes %d-%d/%d for %d-%d", first, last, total, off, off+n-1)
 	}
 	if a.ContentLength >= 0 && a.ContentLength != end-off {
 		return part{}, wrong(a, "short body: %d of %d bytes", a.ContentLength, end-off)
 	}
-	return part{version: &version{size: total}, n: end - off}, nil
+	return part{size: total, n: end - off}, nil
 }
 
 // verifyWhole verifies an answer with the whole object.
@@ -109,14 +112,12 @@ func verifyWhole(a *answer, off, n int64, want *version) (part, error) {
 	switch {
 	case isHTML(a.Header):
 		return part{}, wrong(a, "the server answers with a page of HTML")
-	case encoding(a.Header) != "":
-		return part{}, wrong(a, "the answer is encoded as %s", plain(encoding(a.Header)))
 	case want != nil && want.size > headSize:
 		return part{}, wrong(a, "the server answers with the whole object for a range")
 	case a.ContentLength < 0 || a.ContentLength > headSize:
 		return part{}, noRanges(a.host.name, "the server does not support ranges")
 	}
-	p := part{version: &version{size: a.ContentLength}, skip: off, n: min(n, a.ContentLength-off)}
+	p := part{size: a.ContentLength, skip: off, n: min(n, a.ContentLength-off)}
 	if want != nil && want.size != a.ContentLength {
 		p.n = n // compare finds the difference
 	} else if p.n < 0 {
@@ -132,8 +133,8 @@ func verifyEnd(a *answer, off int64, want *version) (part, error) {
 	known := err == nil && strings.HasPrefix(text, "bytes */") && size >= 0
 	switch {
 	case want != nil && known && size != want.size:
-		return part{version: &version{size: size}}, nil
-	case want == nil && off == 0 && (!known || size == 0):
+		return part{size: size}, nil
+	case want == nil && off == 0 && (!known || size == 0) && a.Request.Header.Get("Range") != "":
 		return part{}, errPlain
 	}
 	return part{}, wrong(a, "416 %s", http.StatusText(a.StatusCode))
@@ -145,6 +146,11 @@ func compare(a *answer, want, got *version) error {
 		return wrong(a, "an answer that does not tell the version")
 	}
 	if err := differs(want, got); err != nil {
+		if want.pin.Strong && want.pin.Version == got.pin.Version {
+			f := wrong(a, "%v", err) // either the version says nothing, or the size is wrong
+			f.kind = err
+			return f
+		}
 		return err
 	}
 	if want.encoding != got.encoding {
