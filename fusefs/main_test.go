@@ -29,9 +29,10 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// Kinds of mounts: read-only, and with changes kept by FUSE or by the kernel's overlayfs.
+// Kinds of mounts: read-only, without and with overlayfs, and with changes kept by FUSE or by the kernel's overlayfs.
 const (
 	shown       = "shown"
+	layered     = "layers"
 	withFUSE    = "fuse"
 	withOverlay = "kernel"
 )
@@ -105,6 +106,8 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 		return serve(waiter{newBase(view.One(sh), report), report}, mountpoint, &o, report)
 	case shown:
 		return MountReadOnly(view.One(sh), mountpoint, o)
+	case layered:
+		return mountLayers(scratch, sh, mountpoint, o)
 	case withOverlay:
 		userXattr, err := overlay.PrepareUpper(scratch)
 		if err != nil {

@@ -30,6 +30,10 @@ type Options struct {
 	Source string      // the source in /proc/self/mountinfo; "" means "shardfs"
 	Log    func(error) // receives errors that users see as EIO, each at most once a minute; nil drops them
 
+	// Layers shows the shards of a read-only mount in a directory ShownLayer with these permissions, beside an empty
+	// EmptyLayer, for an overlayfs of both; 0 shows them at the root.
+	Layers uint32
+
 	passthrough bool         // let the kernel read and write open files itself
 	trace       func(string) // receives a line for each request and reply, one at a time; nil means no trace
 }
@@ -52,7 +56,12 @@ type Server struct {
 func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error) {
 	o.ReadOnly = true
 	report := o.report()
-	s, err := serve(newBase(set, report), mountpoint, &o, report)
+	b := newBase(set, report)
+	var served fuse.RawFileSystem = b
+	if o.Layers != 0 {
+		served = &layers{b, o.Layers}
+	}
+	s, err := serve(served, mountpoint, &o, report)
 	if err == nil {
 		readAhead(mountpoint)
 	}

@@ -32,6 +32,18 @@ func TestRequests(t *testing.T) {
 			read(t, dir+"/sample.cls")
 		})
 	}
+	asPython := func(m *mounted) { // before 3.14
+		each(m, func(dir string) {
+			for _, name := range []string{"/sample.jpg", "/sample.cls"} {
+				f, err := os.Open(dir + name)
+				check(t, err)
+				if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != unix.ENOTTY {
+					t.Errorf("ask whether a file is a terminal: %v", err)
+				}
+				check(t, f.Close())
+			}
+		})
+	}
 	list := func(m *mounted) { m.sh("", "for i in 0 1 2 3 4 5 6 7 8 9; do ls -l 00000$i; done >/dev/null") }
 	for _, tt := range []struct {
 		name   string
@@ -41,6 +53,7 @@ func TestRequests(t *testing.T) {
 	}{
 		{"read 2 files in 10 directories", nil, open, map[string]string{
 			shown:       "FLUSH 1, LOOKUP 30, OPEN 1, READ 20",
+			layered:     "FLUSH 1, GETXATTR 1, LOOKUP 30, OPEN 1, READ 20",
 			withOverlay: "FLUSH 1, GETXATTR 1, LOOKUP 30, OPEN 1, READ 20",
 			withFUSE:    "FLUSH 1, LOOKUP 30, OPEN 20, READ 20, RELEASE 20",
 		}},
@@ -48,6 +61,11 @@ func TestRequests(t *testing.T) {
 			shown:       "",
 			withOverlay: "",
 			withFUSE:    "GETATTR 20, OPEN 20, RELEASE 20",
+		}},
+		{"open 2 files in 10 directories, as Python does", open, asPython, map[string]string{
+			shown:       "IOCTL 20",
+			layered:     "",
+			withOverlay: "",
 		}},
 		{"ls -l of 10 directories", nil, list, map[string]string{
 			shown:       "GETXATTR 1, LOOKUP 10, OPENDIR 1, READDIRPLUS 20",
@@ -58,7 +76,8 @@ func TestRequests(t *testing.T) {
 			withOverlay: "",
 		}},
 		{"find", nil, func(m *mounted) { m.sh("", "find . >/dev/null") }, map[string]string{
-			shown: "OPENDIR 1, READDIRPLUS 22",
+			shown:   "OPENDIR 1, READDIRPLUS 22",
+			layered: "GETXATTR 1, OPENDIR 1, READDIRPLUS 22",
 		}},
 		{"stat a name that is missing, in 10 directories, twice", nil, func(m *mounted) {
 			for range 2 {

@@ -11,7 +11,7 @@ package overlayfs
 import (
 	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,11 +19,16 @@ import (
 // Type is the type of overlayfs mounts in /proc/self/mountinfo.
 const Type = "overlay"
 
-// Options configures a mount. All directories must be set.
+// Options configures a mount. Either Upper and Work must be set, or Layers; then the mount is read-only.
 type Options struct {
 	Lower string // the lower directory
 	Upper string // the upper directory
 	Work  string // the work directory: empty, and on the file system of the upper one
+
+	// Layers are two directories in Lower: one to show, and an empty one, because overlayfs wants two. Listings and, if both
+	// are of one file system, the numbers of files and of the device are those of the first. Of the root the kernel reads
+	// the whole listing before it gives out the first entry.
+	Layers [2]string
 
 	Source     string  // the source in /proc/self/mountinfo; "" means "overlay"
 	Flags      uintptr // flags of mount(2), such as unix.MS_RDONLY
@@ -41,52 +46,82 @@ func MayMount() bool {
 
 // Mount mounts overlayfs at a mountpoint. This process may serve the lower directory itself, by FUSE.
 func Mount(mountpoint string, o Options) error {
-	// Access is controlled by the mode of the root, which is the mode of the upper directory.
-	mode := os.FileMode(0o700)
-	if o.AllowOther {
-		mode = 0o755
-	}
-	if err := os.Chmod(o.Upper, mode); err != nil {
-		return err
-	}
-	options := o.flagOptions()
-	// Directories are named by file descriptors: such a name needs no escaping.
-	for _, dir := range []struct{ option, name string }{
-		{"lowerdir", o.Lower}, {"upperdir", o.Upper}, {"workdir", o.Work},
-	} {
-		fd, err := unix.Open(dir.name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return &os.PathError{Op: "open", Path: dir.name, Err: err}
+	if o.Layers == [2]string{} {
+		// Access is controlled by the mode of the root, which is the mode of the upper directory.
+		mode := os.FileMode(0o700)
+		if o.AllowOther {
+			mode = 0o755
 		}
-		defer unix.Close(fd)
-		options = append(options, fmt.Sprintf("%s=/proc/self/fd/%d", dir.option, fd))
+		if err := os.Chmod(o.Upper, mode); err != nil {
+			return err
+		}
 	}
 	source := o.Source
 	if source == "" {
 		source = Type
 	}
-	err := withoutConnections(func() error {
-		return unix.Mount(source, mountpoint, Type, o.Flags, strings.Join(options, ","))
-	})
+	err := withoutConnections(func() error { return o.mount(source, mountpoint, o.formats()) })
 	if err != nil {
 		return fmt.Errorf("mount overlayfs: %w", err)
 	}
 	return nil
 }
 
-// flagOptions returns the options of overlayfs other than directories.
-func (o *Options) flagOptions() []string {
+// mount mounts overlayfs with the first options that the kernel takes. Directories are named by file descriptors of this
+// thread: such a name needs no escaping.
+func (o *Options) mount(source, mountpoint string, formats []string) error {
+	var fds []any
+	for _, name := range o.directories() {
+		fd, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &os.PathError{Op: "open", Path: name, Err: err}
+		}
+		defer unix.Close(fd)
+		fds = append(fds, fd)
+	}
+	var err error
+	for _, format := range formats {
+		if err = unix.Mount(source, mountpoint, Type, o.Flags, fmt.Sprintf(format, fds...)); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// directories returns the directories in the order in which formats mention them.
+func (o *Options) directories() []string {
+	if o.Layers == [2]string{} {
+		return []string{o.Lower, o.Upper, o.Work}
+	}
+	return []string{filepath.Join(o.Lower, o.Layers[0]), filepath.Join(o.Lower, o.Layers[1])}
+}
+
+// formats returns the mount options to try, in this order, with a %d for the descriptor of each directory.
+func (o *Options) formats() []string {
+	const fd = "/proc/thread-self/fd/%d"
+	// With xino, inode numbers would be unique over both layers, but overlayfs would look up each entry of each listing,
+	// which takes minutes in a root of millions.
+	const common = "index=off,xino=off,"
+	if o.Layers != [2]string{} {
+		return []string{
+			// The second layer has no names, only content that files of the first could refer to: by attributes that root
+			// may set or, in a user namespace, by those of users.
+			common + "metacopy=on,lowerdir=" + fd + "::" + fd,
+			common + "userxattr,lowerdir=" + fd + "::" + fd,
+			// Before Linux 6.8 names of the root are looked up in both.
+			common + "metacopy=off,lowerdir=" + fd + ":" + fd,
+		}
+	}
 	// Without metacopy, a file whose attributes were changed is copied with its content, so that the upper directory
-	// has whole files. With xino, inode numbers would be unique over both layers, but overlayfs would look up each
-	// entry of each listing, which takes minutes in a root of millions.
-	options := []string{"index=off", "metacopy=off", "xino=off"}
+	// has whole files.
+	options := common + "metacopy=off,"
 	if o.UserXattr {
-		options = append(options, "userxattr") // which excludes redirect_dir
+		options += "userxattr," // which excludes redirect_dir
 	} else {
-		options = append(options, "redirect_dir=on") // marks a renamed directory with where it was
+		options += "redirect_dir=on," // marks a renamed directory with where it was
 	}
 	if o.Volatile {
-		options = append(options, "volatile")
+		options += "volatile,"
 	}
-	return options
+	return []string{options + "lowerdir=" + fd + ",upperdir=" + fd + ",workdir=" + fd}
 }

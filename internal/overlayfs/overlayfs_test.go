@@ -168,3 +168,30 @@ func TestMountOverFails(t *testing.T) {
 		t.Errorf("the lower file system is still mounted: %v", err)
 	}
 }
+
+// What is shown of layers is the first, whichever options the kernel takes.
+func TestLayers(t *testing.T) {
+	o, mountpoint := options(t)
+	for _, dir := range []string{"shown", "empty"} {
+		check(t, os.Mkdir(filepath.Join(o.Lower, dir), 0o750))
+	}
+	for _, name := range []string{"b", "c", "a"} {
+		check(t, os.WriteFile(filepath.Join(o.Lower, "shown", name), []byte(name), 0o644))
+	}
+	layers := Options{Lower: o.Lower, Layers: [2]string{"shown", "empty"}}
+	for i, format := range layers.formats() {
+		check(t, layers.mount(Type, mountpoint, []string{format}))
+		info, err := os.Stat(mountpoint)
+		check(t, err)
+		entries, err := os.ReadDir(mountpoint)
+		check(t, err)
+		got, err := os.ReadFile(filepath.Join(mountpoint, "a"))
+		if string(got) != "a" || len(entries) != 3 || info.Mode().Perm() != 0o750 {
+			t.Errorf("%d: %q, %v; %d entries, mode %v", i, got, err, len(entries), info.Mode())
+		}
+		if err := os.WriteFile(filepath.Join(mountpoint, "a"), nil, 0); !errors.Is(err, unix.EROFS) {
+			t.Errorf("%d: write: %v", i, err)
+		}
+		check(t, unix.Unmount(mountpoint, 0))
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/mounts"
@@ -80,6 +82,29 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 	return &overlayfsBase{newBase(view.One(sh), lower), s.Dir, overlayfs.Options{
 		Lower: s.Lower(), Upper: s.Upper(), Work: s.Work(), Source: mounts.Source(s.Dir), Flags: flags,
 		AllowOther: o.AllowOther, UserXattr: userXattr, Volatile: private,
+	}}, nil
+}
+
+// newShownBase returns the base for shards without changes, of which no index is growing, that are shown by overlayfs: it
+// answers requests that FUSE would have to answer each time, such as the ioctl with which Python, before 3.14, asks at
+// each open whether the file is a terminal.
+func newShownBase(s *scratch.Scratch, set *view.Set, o fusefs.Options) (base, error) {
+	o.ReadOnly = true
+	flags, err := o.Flags()
+	if err == nil {
+		err = os.Mkdir(s.Lower(), 0o700)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	lower := fusefs.Options{Source: o.Source, Log: o.Log, Layers: 0o700}
+	if o.AllowOther {
+		lower.Layers = 0o755
+	}
+	lower.AllowOther = true
+	return &overlayfsBase{newBase(set, lower), s.Dir, overlayfs.Options{
+		Lower: s.Lower(), Layers: [2]string{fusefs.ShownLayer, fusefs.EmptyLayer},
+		Source: mounts.Source(s.Dir), Flags: flags,
 	}}, nil
 }
 

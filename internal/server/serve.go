@@ -124,7 +124,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	}
 	var m liveMount
 	if opened.Growing {
-		m, err = newBase(view.One(sh), mounted).Mount(ctx, s.Mountpoint)
+		m, err = s.mountShown(ctx, view.One(sh), mounted)
 	} else {
 		m, err = s.mountChanges(ctx, sh, mounted)
 	}
@@ -158,6 +158,31 @@ func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Opt
 	return (&changesBase{s.scratch, sh, o}).Mount(ctx, s.Mountpoint)
 }
 
+// mountShown mounts shards without changes: by overlayfs over FUSE, or by FUSE alone.
+func (s *server) mountShown(ctx context.Context, set *view.Set, o fusefs.Options) (liveMount, error) {
+	if overlayfs.MayMount() && s.Changes != FUSE && suitsOverlayfs(set) {
+		b, err := newShownBase(s.scratch, set, o)
+		if err == nil {
+			var m liveMount
+			if m, err = b.Mount(ctx, s.Mountpoint); err == nil {
+				return m, nil
+			}
+		}
+		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
+	}
+	return newBase(set, o).Mount(ctx, s.Mountpoint)
+}
+
+// suitsOverlayfs reports whether overlayfs shows shards without changes as well as FUSE does: it would keep answers about
+// names that are not indexed yet, and the whole listing of the root before its first entry is seen.
+func suitsOverlayfs(set *view.Set) bool {
+	only := set.Only()
+	return only == nil || !only.Growing() && only.Dirs() <= maxListed
+}
+
+// maxListed is the number of directories of a shard whose root overlayfs lists in some milliseconds.
+const maxListed = 1 << 14
+
 // serveMany serves many shards, read-only.
 func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	absolute := make(map[string]string, len(s.Names))
@@ -187,7 +212,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	}
 	mounted := s.mountOptions()
 	mounted.Log = func(err error) { s.ui.Say("error", err.Error()) }
-	m, err := newBase(set, mounted).Mount(ctx, s.Mountpoint)
+	m, err := s.mountShown(ctx, set, mounted)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
 	}
