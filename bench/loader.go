@@ -19,7 +19,7 @@ var loaderScript []byte
 const loaderEpochs = 3
 
 // loader compares a data loader of four processes that reads samples in random order from a new mount with one that
-// reads tars from their start to their end, as WebDataset does.
+// reads tars from their start to their end: by tarfile alone, and by WebDataset where it is installed.
 func (b *bench) loader(ctx context.Context) (*plan, error) {
 	const shards = 100
 	s := photos(2_000)
@@ -59,17 +59,23 @@ func (b *bench) loader(ctx context.Context) (*plan, error) {
 			},
 		}
 	}
-	tars := func(shards string, names ...string) *trial {
+	tars := func(shards, by string, names ...string) *trial {
 		return &trial{
-			command: "python3 loader.py tar " + quote(names[:1]) + " ...", figures: epochFigures(shards+"/in=tar", s),
-			run: func(ctx context.Context) ([]float64, error) { return load(ctx, "tar", names...) },
+			command: "python3 loader.py " + by + " " + quote(names[:1]) + " ...",
+			figures: epochFigures(shards+"/in="+by, s),
+			run:     func(ctx context.Context) ([]float64, error) { return load(ctx, by, names...) },
 		}
 	}
 	pattern := strings.TrimSuffix(many[0], "0000.tar") + fmt.Sprintf("{0000..%04d}.tar", shards-1)
 	p.trials = []*trial{
-		mounted("shards=many", pattern, "-r"), tars("shards=many", many...),
-		mounted("shards=one", one), tars("shards=one", one),
+		mounted("shards=many", pattern, "-r"), tars("shards=many", "tar", many...),
+		mounted("shards=one", one), tars("shards=one", "tar", one),
 		mounted("shards=one-gz", gz, "-r"),
+	}
+	if exec.CommandContext(ctx, "python3", "-c", "import webdataset.tariterators").Run() == nil {
+		p.trials = append(p.trials, tars("shards=many", "webdataset", many...), tars("shards=one", "webdataset", one))
+	} else {
+		note("Loader: no webdataset for python3 (PYTHONPATH): left out")
 	}
 	return p, nil
 }

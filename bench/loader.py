@@ -1,7 +1,7 @@
 """Epochs of a data loader: four processes, started anew for each epoch, read all samples once.
 
 usage: loader.py MODE EPOCHS PATH...
-MODE is tar (read tars one after the other with tarfile, as WebDataset does) or files (read the files of the sample
+MODE is tar (read tars one after the other with tarfile), webdataset (by the readers of that package) or files (read the files of the sample
 directories below PATH, or below its directories, in random order). Prints the seconds of each epoch and the bytes read.
 """
 import multiprocessing, os, random, sys, tarfile, time
@@ -17,6 +17,15 @@ def tars(names):
                 if member.isreg():
                     n += len(stream.extractfile(member).read())
                 stream.members = []
+    return n
+
+
+def samples_of(names):
+    from webdataset.tariterators import tarfile_samples
+
+    n = 0
+    for sample in tarfile_samples([{"url": name} for name in names]):
+        n += sum(len(value) for value in sample.values() if isinstance(value, bytes))
     return n
 
 
@@ -58,8 +67,10 @@ def epoch(read, items):
 
 if __name__ == "__main__":
     mode, epochs, paths = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    read = {"tar": tars, "files": files}[mode]
-    items = paths if mode == "tar" else [sample for top in paths for sample in samples_below(top)]
+    read = {"tar": tars, "webdataset": samples_of, "files": files}[mode]
+    if mode == "webdataset":
+        import webdataset.tariterators  # once, before the processes are started
+    items = paths if mode != "files" else [sample for top in paths for sample in samples_below(top)]
     order = random.Random(1)
     for _ in range(epochs):
         order.shuffle(items)

@@ -182,6 +182,9 @@ func newBench(binary, dir, name string) (*bench, error) {
 	if _, err := os.Stat(b.shardfs); err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(b.work, 0o755); err != nil {
+		return nil, err
+	}
 	for name, value := range b.environment() {
 		if err := os.MkdirAll(value, 0o755); err != nil {
 			return nil, err
