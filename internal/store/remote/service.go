@@ -40,6 +40,8 @@ type Place struct {
 	Header http.Header // of all requests, such as the version of an API
 	Body   []byte      // of a GET request by Do, as some listings want it; nil for none
 
+	Size int64 // of the object, if the service knows it from an earlier answer; 0 if not
+
 	// Sign adds credentials to a request, as its last change: it may cover the URL and all headers. It is called for
 	// each try anew.
 	Sign func(ctx context.Context, r *http.Request) error

@@ -118,3 +118,18 @@ func TestMissing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An object whose size the service knows already has no other size.
+func TestKnownSize(t *testing.T) {
+	s, e, data := setUp(t, 3<<20, quick())
+	for size, want := range map[int64]error{0: nil, 3 << 20: nil, 3<<20 - 1: store.ErrUnreachable} {
+		st := New(e, plainService{func(p *Place) { p.Size = size }})
+		o, err := st.Open(t.Context(), s.URL+"/plain/x")
+		if !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if err == nil {
+			contains(t, o, data)
+		}
+	}
+}

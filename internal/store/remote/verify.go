@@ -73,6 +73,9 @@ func verify(a *answer, off, n int64, want *version) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
+	if known := a.hop.place.Size; known > 0 && p.size != known {
+		return part{}, wrong(a, "the server answers with an object of %d bytes, not %d", p.size, known)
+	}
 	v.size = p.size
 	p.version = v
 	if want != nil {
