@@ -1,0 +1,95 @@
+package hf
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// place is what a name stands for: a file or directory in one revision of a repository, or in a bucket.
+type place struct {
+	root     string // as the user wrote it, up to the path, with the last slash
+	kind     string // "models", "datasets", "spaces" or "buckets"
+	id       string // namespace/name
+	revision string // "" in a bucket
+	path     string // in the repository or bucket
+}
+
+const mainRevision = "main"
+
+// specialRef matches the revisions whose slash is part of them without being escaped.
+var specialRef = regexp.MustCompile(`^refs/(?:convert/[\w.-]+|pr/[0-9]+)(?:/|$)`)
+
+var errName = errors.New("want hf://datasets/ORG/NAME[@REVISION]/PATH, or models, spaces, or buckets without revision")
+
+// parse reads a name by the grammar of Hugging Face's own tools: hf://[TYPE/]ORG/NAME[@REVISION]/PATH. The revision is
+// percent-encoded where it has a slash, but for refs/pr/N and refs/convert/NAME; the path is as it is.
+func parse(name string) (place, error) {
+	body, ok := strings.CutPrefix(name, "hf://")
+	if !ok {
+		return place{}, errName
+	}
+	p := place{kind: "models"}
+	switch first, rest, _ := strings.Cut(body, "/"); first {
+	case "models", "datasets", "spaces", "buckets":
+		p.kind, body = first, rest
+	case "model", "dataset", "space", "bucket":
+		return place{}, fmt.Errorf("write hf://%ss/, not hf://%s/", first, first)
+	case "kernels":
+		return place{}, fmt.Errorf("kernels have no shards: %w", errName)
+	}
+	org, rest, _ := strings.Cut(body, "/")
+	repo, path, slash := strings.Cut(rest, "/")
+	if p.kind != "buckets" {
+		p.revision = mainRevision
+		if before, after, at := strings.Cut(rest, "@"); at && !strings.Contains(before, "/") {
+			repo, p.revision, path, slash = before, after, "", false
+			if ref := specialRef.FindString(after); ref != "" {
+				p.revision, path, slash = strings.TrimSuffix(ref, "/"), after[len(ref):], strings.HasSuffix(ref, "/")
+			} else if i := strings.IndexByte(after, '/'); i >= 0 {
+				p.revision, path, slash = after[:i], after[i+1:], true
+			}
+			var err error
+			if p.revision, err = url.PathUnescape(p.revision); err != nil || p.revision == "" {
+				return place{}, fmt.Errorf("a revision that is empty or badly escaped: %w", errName)
+			}
+		}
+	}
+	p.id, p.path = org+"/"+repo, path
+	if !slash || !segment(org) || !segment(repo) {
+		return place{}, errName
+	}
+	p.root = name[:len(name)-len(path)]
+	return p, nil
+}
+
+// segment reports whether s may stand between two slashes of a URL and mean itself.
+func segment(s string) bool {
+	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/@?#%\x00")
+}
+
+// file reports whether the path may be that of a file.
+func (p place) file() bool {
+	for s := range strings.SplitSeq(p.path, "/") {
+		if s == "" || s == "." || s == ".." {
+			return false
+		}
+	}
+	return !strings.ContainsRune(p.path, 0)
+}
+
+// site returns the path of the repository or bucket on the Hub's site.
+func (p place) site() string {
+	if p.kind == "models" {
+		return p.id
+	}
+	return p.kind + "/" + p.id
+}
+
+// escape makes a text one segment of a URL's path.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// escapePath escapes each segment of a path.
+func escapePath(path string) string { return strings.ReplaceAll(escape(path), "%2F", "/") }
