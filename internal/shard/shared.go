@@ -1,11 +1,9 @@
 package shard
 
 import (
-	"runtime/debug"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/codec"
 )
 
@@ -41,12 +39,7 @@ func NewShared(size int64) *Shared {
 	if size > 0 {
 		s.limit = size
 	} else {
-		blocks = mostBlocks
-		var machine unix.Sysinfo_t
-		if unix.Sysinfo(&machine) == nil {
-			blocks = min(blocks, int64(machine.Totalram)*int64(machine.Unit)/8)
-		}
-		blocks = min(blocks, debug.SetMemoryLimit(-1)/4)
+		blocks = cgroup.Share(mostBlocks)
 	}
 	s.blocks = codec.NewCache(max(blocks, leastBlocks))
 	return s

@@ -1,0 +1,5 @@
+//go:build race
+
+package ahead
+
+const raceDetector = true
