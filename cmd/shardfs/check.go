@@ -41,7 +41,7 @@ shard is damaged or cut short. With --fix it is that of writing OUT.`,
   shardfs check --fix train-0000.tgz -o mended.tar`,
 		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names, err := source.Expand(args)
+			names, err := source.Expand(cmd.Context(), g.stores, args)
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ shard is damaged or cut short. With --fix it is that of writing OUT.`,
 			if err := mend.checkFix(); err != nil {
 				return err
 			}
-			err = check(cmd.Context(), u, names, mayBeCut, decode)
+			err = check(cmd.Context(), u, g.stores, names, mayBeCut, decode)
 			if mend.fix.fix && (err == nil || errors.Is(err, errCheckErrors) || errors.Is(err, errCheckWarnings)) {
 				return mend.run(cmd.Context(), g, args)
 			}
@@ -67,7 +67,7 @@ shard is damaged or cut short. With --fix it is that of writing OUT.`,
 }
 
 // check checks shards as one dataset. If one cannot be read, it still checks the others.
-func check(ctx context.Context, u *ui.UI, names []string, mayBeCut, decode bool) error {
+func check(ctx context.Context, u *ui.UI, st store.Store, names []string, mayBeCut, decode bool) error {
 	r := &findings{ui: u}
 	checker := lint.New(r.add)
 	if decode {
@@ -77,7 +77,7 @@ func check(ctx context.Context, u *ui.UI, names []string, mayBeCut, decode bool)
 	defer scans.Done()
 	var failed []error
 	for _, name := range names {
-		o := shard.Options{Store: stores(), Progress: scans.Begin(), AllowTruncated: mayBeCut}
+		o := shard.Options{Store: st, Progress: scans.Begin(), AllowTruncated: mayBeCut}
 		err := checkShard(ctx, r, checker, name, o)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -55,7 +55,7 @@ func (r *reads) check(f *claim.Files) error {
 func (o *packFlags) names(
 	ctx context.Context, args []string, out *output.Options, split output.Split,
 ) ([]source.Name, error) {
-	names, err := o.from.names(args, o.output.allowPipe)
+	names, err := o.from.names(ctx, args, o.output.allowPipe)
 	if err != nil {
 		return nil, err
 	}

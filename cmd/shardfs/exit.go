@@ -32,6 +32,7 @@ const (
 	exitUsage      = 64 // a mistake in the command line
 	exitDamaged    = 65 // a damaged or truncated shard
 	exitNoShard    = 66 // no such shard
+	exitUnreach    = 69 // a store does not answer
 	exitIO         = 74 // read or write error, disk full
 	exitTemporary  = 75 // try again
 	exitPermission = 77
@@ -50,6 +51,7 @@ func exitStatus(err error) int {
 	var signal interrupted
 	var child *exec.ExitError
 	var program *exec.Error
+	var readOnly *store.ReadOnlyError
 	var missing *pack.MissingKeysError
 	is := func(targets ...error) bool {
 		for _, target := range targets {
@@ -68,7 +70,7 @@ func exitStatus(err error) int {
 		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
 	case is(job.ErrSampleFailed): // whatever the failure was
 		return exitFailed
-	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program),
+	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program), errors.As(err, &readOnly),
 		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
 			fusefs.ErrOption, mounts.ErrNotMounted,
 			scratch.ErrOtherShard, scratch.ErrNotScratch, scratch.ErrNoTemp, shard.ErrNotIndex,
@@ -91,6 +93,8 @@ func exitStatus(err error) int {
 	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit,
 		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
 		return exitDamaged
+	case is(store.ErrUnreachable):
+		return exitUnreach
 	case is(errNoSample, source.ErrNoSamples, source.ErrNoFiles, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard
 	case is(fs.ErrPermission):
@@ -125,7 +129,7 @@ func hintOf(err error) string {
 		return "--on-duplicate-key rename makes KEY~2, KEY~3 of them, and --rekey makes new keys"
 	case errors.As(err, new(*exec.Error)):
 		return "is it there, installed and executable?"
-	case errors.As(err, &hinted):
+	case errors.As(err, &hinted) && hinted.Hint() != "":
 		return hinted.Hint()
 	case errors.Is(err, source.ErrNoSamples), errors.Is(err, source.ErrNoFiles):
 		return "nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
@@ -136,6 +140,8 @@ func hintOf(err error) string {
 		return "--key-column NAME: the column with keys or names of files"
 	case errors.Is(err, pack.ErrRepeated):
 		return "--on-duplicate-extension first, last or rename"
+	case errors.Is(err, store.ErrUnreachable):
+		return "try again later; or is the name of the server wrong, or no way to it?"
 	case errors.Is(err, pack.ErrEmpty):
 		return "--allow-empty means it"
 	case errors.Is(err, index.ErrStale):

@@ -19,6 +19,7 @@ type globals struct {
 	cacheDir  string // directory of cached index files; "" means defaultCacheDir
 	cacheSize size   // see shard.NewShared
 	shared    *shard.Shared
+	stores    *stores
 	private   bool // this process has its own mount namespace
 }
 

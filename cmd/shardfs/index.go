@@ -48,7 +48,7 @@ indexes beside the shard; --import verifies the index of another tool.`,
   shardfs index --index none train-0000.tgz       # read all of it again`,
 		Args: arguments(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names, err := source.Expand(args)
+			names, err := source.Expand(cmd.Context(), g.stores, args)
 			if err != nil {
 				return err
 			}
@@ -62,7 +62,7 @@ indexes beside the shard; --import verifies the index of another tool.`,
 			if err != nil {
 				return err
 			}
-			beside := output.Options{Store: stores(), Sidecar: o.sidecar, Exports: exports, UI: u}
+			beside := output.Options{Store: g.stores, Sidecar: o.sidecar, Exports: exports, UI: u}
 			if err := o.checkFiles(cmd.Context(), args, names, &beside); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/server"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -26,12 +27,14 @@ func run(args []string) int {
 		return exitPermission
 	}
 	limitMemory()
+	g.stores = newStores(g.UI)
+	defer g.stores.sayStats(g.UI)
 	ctx, stop := withSignals(context.Background(), ownSignals(g.private))
 	defer stop()
 	defer g.Close()
 	var err error
 	if isMarked(server.Variable) {
-		err = serve(ctx, g.UI)
+		err = serve(ctx, g.UI, g.stores)
 	} else {
 		root := newRoot(g)
 		root.SetArgs(args)
@@ -70,13 +73,13 @@ func isMarked(variable string) bool {
 }
 
 // serve serves the mount for which another shardfs process has started this one.
-func serve(ctx context.Context, u *ui.UI) error {
+func serve(ctx context.Context, u *ui.UI, st store.Store) error {
 	link, err := server.Accept()
 	if err != nil {
 		return err
 	}
 	link.Configure(u)
-	return server.Serve(ctx, u, stores(), link.Options, link)
+	return server.Serve(ctx, u, st, link.Options, link)
 }
 
 // newRoot returns the root of the command line, with all verbs.

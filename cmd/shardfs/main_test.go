@@ -59,6 +59,7 @@ func TestStories(t *testing.T) {
 			"fits":         fits,
 			"gate":         makeGate,
 			"helpexamples": runHelp,
+			"http":         serveHTTP,
 			"inputs":       makeInputs,
 			"jsonlines":    jsonLines,
 			"mkshard":      makeShard,

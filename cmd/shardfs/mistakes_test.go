@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"compress/zlib"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,12 +70,15 @@ var mistakes = []mistake{
 		"the shell expands * and ?: without quotes it names 21 files"},
 	{"run -c true 'train-*.tgz'", exitNoShard, "train-*.tgz: no such file or directory",
 		"no file is named so; a list of shards can also be name-{0000..0147}.tar or @FILE"},
-	{"ls s3://bucket/in.tar", exitUsage,
-		"s3://bucket/in.tar: unknown kind of URL: s3:// (known are paths and file://)",
+	{"ls ftp://host/in.tar", exitUsage, "ftp://host/in.tar: unknown kind of URL: ftp:// (known are KNOWN)",
 		"copy it to a file first, or pipe it into shardfs run, pack or check -"},
-	{"run -c true https://host/in.tar", exitUsage,
-		"https://host/in.tar: unknown kind of URL: https:// (known are paths and file://)",
-		"copy it to a file first, or pipe it into shardfs run, pack or check -"},
+	{"mount 'htps://host/{0..9}.tar' mnt", exitUsage,
+		"htps://host/0.tar: unknown kind of URL: htps:// (known are KNOWN)", "did you mean https://?"},
+	{"run -c true in.tar -o http://host/out.tar", exitUsage, "http://host/out.tar: http:// cannot be written yet",
+		"-o - | curl -fsST - URL"},
+	{"ls http://host/train-*.tar", exitUsage,
+		"http://host/train-*.tar: servers of http:// do not list what they have",
+		"name the shards: name-{0000..0147}.tar, or @FILE with one a line"},
 	{"index dir", exitNoShard, "dir: not a regular file",
 		"ls, run and pack read mounts; a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
 	{"pack dir -o o.tar", exitNoShard, "dir: neither a mount of shardfs nor a folder with files of samples",
@@ -171,6 +176,10 @@ func TestMistakes(t *testing.T) {
 	}
 	shardtest.Check(t, os.Mkdir("dir", 0o700))
 	shardtest.Check(t, os.WriteFile("c.csv", []byte("file,text\na.txt,hello\n"), 0o600))
+	known := "paths, file://"
+	for _, scheme := range slices.Sorted(maps.Keys(services())) {
+		known += ", " + scheme + "://"
+	}
 	for _, m := range mistakes {
 		var args []string
 		for i, part := range strings.Split(m.line, "'") {
@@ -185,7 +194,7 @@ func TestMistakes(t *testing.T) {
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
 		cmd.Run()
-		want := "shardfs: error: " + strings.ReplaceAll(m.err, "DIR", dir)
+		want := "shardfs: error: " + strings.NewReplacer("DIR", dir, "KNOWN", known).Replace(m.err)
 		first, rest, _ := strings.Cut(said.String(), "\n")
 		hint := ""
 		if m.hint != "" {

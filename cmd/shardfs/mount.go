@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -42,7 +43,7 @@ directory each, are opened when they are used, and are read-only.`,
 		Args: arguments(2, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			last := len(args) - 1
-			return f.run(cmd.Context(), g.UI, args[:last], args[last])
+			return f.run(cmd.Context(), g, args[:last], args[last])
 		},
 	}
 	flags := cmd.Flags()
@@ -55,11 +56,12 @@ directory each, are opened when they are used, and are read-only.`,
 	return cmd
 }
 
-func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoint string) error {
+func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpoint string) error {
+	u := g.UI
 	if f.overlay != "auto" && f.overlay != "kernel" && f.overlay != "fuse" {
 		return ui.Usagef("--overlay %s: auto, kernel or fuse", f.overlay)
 	}
-	names, err := source.Expand(args)
+	names, err := source.Expand(ctx, g.stores, args)
 	if err != nil {
 		return err
 	}
@@ -74,14 +76,14 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 		Changes: server.Changes(f.overlay), Scratch: f.scratch,
 	}
 	o.SetShardOptions(f.from.options())
-	if err := server.Prepare(ctx, u, stores(), &o); err != nil {
+	if err := server.Prepare(ctx, u, g.stores, &o); err != nil {
 		return err
 	}
 	_, err = source.ResolveAll(names)
 	switch {
 	case err != nil:
 	case f.foreground:
-		err = server.Serve(ctx, u, stores(), o, nil)
+		err = server.Serve(ctx, u, g.stores, o, nil)
 	default:
 		err = server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
 	}
@@ -91,7 +93,11 @@ func (f *mountFlags) run(ctx context.Context, u *ui.UI, args []string, mountpoin
 	return err
 }
 
-// serverCommand returns the command that starts a server. Args are the arguments that ps shows.
+// serverCommand returns the command that starts a server. Args are the arguments that ps shows, without credentials.
 func serverCommand(u *ui.UI, args ...string) server.Command {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		args[i] = store.Redact(arg)
+	}
 	return server.Command{Args: args, Env: os.Environ(), Stderr: os.Stderr, UI: u}
 }

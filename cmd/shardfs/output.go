@@ -77,10 +77,11 @@ func (o *outputFlags) given(name string) bool { return o.flags != nil && o.flags
 func (o *outputFlags) isFile() bool { return (&output.Options{Name: o.name}).IsFile() }
 
 // options checks the flags and converts them.
-func (o *outputFlags) options(u *ui.UI) (output.Options, error) {
+func (o *outputFlags) options(g *globals) (output.Options, error) {
+	u := g.UI
 	out := output.Options{
 		Name: o.name, Level: o.level, Sidecar: o.writeIndex, Stdout: os.Stdout, Stderr: u.CommandErr(), UI: u,
-		Store: stores(),
+		Store: g.stores,
 	}
 	switch o.ifExists {
 	case "overwrite":

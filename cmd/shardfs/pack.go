@@ -145,7 +145,7 @@ func (o *packFlags) samples(
 
 // run packs the sources named by the arguments.
 func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
-	out, err := o.output.options(g.UI)
+	out, err := o.output.options(g)
 	if err != nil {
 		return err
 	}

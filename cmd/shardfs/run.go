@@ -172,7 +172,7 @@ func isKey[V any](values map[string]V, value string) bool {
 }
 
 // names resolves the arguments, or standard input if there are none.
-func (o *runFlags) names(args []string) ([]source.Name, error) {
+func (o *runFlags) names(ctx context.Context, args []string) ([]source.Name, error) {
 	if len(args) == 0 {
 		if ui.IsTerminal(os.Stdin) {
 			err := ui.Usagef("no shard: name one, or give one on standard input")
@@ -180,7 +180,7 @@ func (o *runFlags) names(args []string) ([]source.Name, error) {
 		}
 		args = []string{source.Stdin}
 	}
-	return o.from.names(args, o.output.allowPipe)
+	return o.from.names(ctx, args, o.output.allowPipe)
 }
 
 // choose completes the options by the choice of samples. It is called once only, because the keys may be in a FIFO.
@@ -198,7 +198,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := o.names(args)
+	names, err := o.names(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -299,11 +299,11 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", equal: "rename",
 			allowPipe: o.output.allowPipe,
 		}
-		if j.Failed, err = failed.options(g.UI); err != nil {
+		if j.Failed, err = failed.options(g); err != nil {
 			return j, err
 		}
 	}
-	if j.Output, err = o.output.options(g.UI); err != nil {
+	if j.Output, err = o.output.options(g); err != nil {
 		return j, err
 	}
 	if err := (output.Split{}).Check(&j.Output); err != nil {

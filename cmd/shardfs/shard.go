@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func (f *shardFlags) options() shard.Options {
 		g.shared = shard.NewShared(int64(g.cacheSize))
 	}
 	o := shard.Options{
-		Store: stores(), AllowTruncated: f.truncated, Detail: g.Detail,
+		Store: g.stores, AllowTruncated: f.truncated, Detail: g.Detail,
 		Shared: g.shared,
 	}
 	switch f.index {
@@ -112,8 +113,8 @@ func notTyped(names []string) error {
 }
 
 // names expands and resolves the arguments of a verb that reads shards, mounts, directories and streams.
-func (f *shardFlags) names(args []string, allowPipe bool) ([]source.Name, error) {
-	names, err := source.Expand(args)
+func (f *shardFlags) names(ctx context.Context, args []string, allowPipe bool) ([]source.Name, error) {
+	names, err := source.Expand(ctx, f.globals.stores, args)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ are files.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: completeMountpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			changes, err := mounts.Open(cmd.Context(), stores(), args[0])
+			changes, err := mounts.Open(cmd.Context(), g.stores, args[0])
 			if errors.Is(err, mounts.ErrMany) {
 				return nil // it is read-only
 			}

@@ -1,13 +1,61 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"sync"
+
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
+	"github.com/shardfs/shardfs/internal/store/hf"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/web"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// stores returns the stores of shards, by the schemes of their names.
-func stores() store.Store {
-	return store.ByScheme(map[string]store.Store{
-		store.FileScheme: file.Store{},
+// stores are the stores of shards, by the schemes of their names. Those of remote shards are made when the first of
+// their names is used, and share an engine.
+type stores struct {
+	*store.Schemes
+	engine func() *remote.Engine
+	made   *remote.Engine // by engine; nil before
+}
+
+// newStores returns the stores of a process.
+func newStores(u *ui.UI) *stores {
+	s := &stores{Schemes: store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}})}
+	s.engine = sync.OnceValue(func() *remote.Engine {
+		s.made = remote.NewEngine(remote.Options{
+			Detail: func(text string) { u.Detail("%s", text) },
+			Warn:   func(text string) { u.WarnOnce("%s", text) },
+		})
+		return s.made
 	})
+	for scheme, service := range services() {
+		s.Add(scheme, func() store.Store { return remote.New(s.engine(), service(s.engine())) })
+	}
+	return s
+}
+
+// services returns what makes the services of remote shards, by scheme.
+func services() map[string]func(e *remote.Engine) remote.Service {
+	onWeb := func(*remote.Engine) remote.Service { return web.Service{Getenv: os.Getenv} }
+	return map[string]func(e *remote.Engine) remote.Service{
+		"hf":    func(e *remote.Engine) remote.Service { return hf.New(hf.Options{Getenv: os.Getenv, Do: e.Do}) },
+		"http":  onWeb,
+		"https": onWeb,
+	}
+}
+
+// sayStats says, with --verbose, what reading remote shards has cost.
+func (s *stores) sayStats(u *ui.UI) {
+	if s.made != nil {
+		u.Detail("%s", statsText(s.made.Stats()))
+	}
+}
+
+// statsText returns what an engine has done, as a sentence.
+func statsText(n remote.Stats) string {
+	return fmt.Sprintf("remote: requests %d, %s, retries %d, hedges %d",
+		n.Requests, ui.Size(n.Bytes), n.Retries, n.Hedges)
 }

@@ -21,6 +21,9 @@ func (o *Options) Claim(ctx context.Context, f *claim.Files, flag string) error 
 	case o.Name == Stdout:
 		f.WriteFile(flag+" -: standard output", o.Stdout)
 	case o.IsFile():
+		if err := store.MayCreate(o.store(), o.Name); err != nil {
+			return fmt.Errorf("%s: %w", store.Redact(o.Name), err)
+		}
 		f.Write(flag+" "+store.Redact(o.Name), o.Name)
 		return o.ClaimIndexes(ctx, f, o.Name)
 	}
@@ -30,6 +33,11 @@ func (o *Options) Claim(ctx context.Context, f *claim.Files, flag string) error 
 // ClaimIndexes claims the indexes that are written beside a shard. It returns an error if one would replace a file that
 // is not an index of its kind.
 func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string) error {
+	if o.Sidecar || len(o.Exports) > 0 {
+		if err := store.MayCreate(o.store(), name); err != nil {
+			return fmt.Errorf("%s: an index beside it: %w", store.Redact(name), err)
+		}
+	}
 	if o.Sidecar {
 		f.Write("the sidecar "+store.Redact(name+shard.SidecarSuffix), name+shard.SidecarSuffix)
 	}

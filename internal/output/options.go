@@ -103,7 +103,7 @@ func (o *Options) Format() (codec.Format, error) {
 	suffixes := Suffixes()
 	last := len(suffixes) - 1
 	return codec.Plain, ui.Usagef("%s: the name of an output ends in %s or %s",
-		o.Name, strings.Join(suffixes[:last], ", "), suffixes[last])
+		store.Redact(o.Name), strings.Join(suffixes[:last], ", "), suffixes[last])
 }
 
 // Suffixes returns the suffixes that names of output files may have.

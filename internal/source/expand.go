@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -16,9 +18,29 @@ import (
 const maxShards = 1 << 18
 
 // Expand expands the arguments of a command line to names. @FILE expands to the lines of a file, and braces to each of
-// their alternatives, {train,val}, or to each number of a range, {0000..0147}. An argument that is the name of an
-// existing file is not expanded.
-func Expand(args []string) ([]string, error) {
+// their alternatives, {train,val}, or to each number of a range, {0000..0147}. Then *, ? and [...] in a URL expand to the
+// objects that st has. An argument that is the name of an existing file is not expanded.
+func Expand(ctx context.Context, st store.Store, args []string) ([]string, error) {
+	var names []string
+	braced, err := expandLists(args)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range braced {
+		more, err := expandGlob(ctx, st, name)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, more...)
+	}
+	if len(names) > maxShards {
+		return nil, ui.Usagef("%d shards: at most %d", len(names), maxShards)
+	}
+	return names, nil
+}
+
+// expandLists expands lists and braces.
+func expandLists(args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
 		file, listed := listFile(arg)
@@ -39,9 +61,6 @@ func Expand(args []string) ([]string, error) {
 			return nil, err
 		}
 		names = append(names, more...)
-	}
-	if len(names) > maxShards {
-		return nil, ui.Usagef("%d shards: at most %d", len(names), maxShards)
 	}
 	return names, nil
 }

@@ -31,7 +31,7 @@ func TestResolve(t *testing.T) {
 		{name: url, kind: Dir, path: dir, shown: url},
 		{name: "-", kind: Stream, shown: "-"},
 		{name: "pipe:curl -u me:secret https://host/a.tar", kind: Stream, shown: "pipe:curl"},
-		{name: "s3://key:secret@bucket/a.tar?token=1", kind: Shard, shown: "s3://bucket/a.tar"},
+		{name: "https://key:secret@bucket/a.tar?token=1", kind: Shard, shown: "https://bucket/a.tar"},
 		{name: "missing.tar", shown: "missing.tar", err: fs.ErrNotExist},
 	} {
 		n, err := Resolve(tt.name)

@@ -25,7 +25,7 @@ func Split(ctx context.Context, args []string, dash int, o Options) (names, keys
 	if len(args) == 0 {
 		return nil, nil, ui.Usagef("no shard before --")
 	}
-	if names, err = Expand(args[:1]); err != nil {
+	if names, err = Expand(ctx, o.Shard.Store, args[:1]); err != nil {
 		return nil, nil, err
 	}
 	first := firstShard{name: names[0], ctx: ctx, o: o}
@@ -40,7 +40,7 @@ func Split(ctx context.Context, args []string, dash int, o Options) (names, keys
 		if isKey {
 			return names, append(args[1+i:len(args):len(args)], keys...), nil
 		}
-		more, err := Expand([]string{arg})
+		more, err := Expand(ctx, o.Shard.Store, []string{arg})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -7,15 +7,25 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Schemes is a [Store] that passes each name to the store for its scheme.
 type Schemes struct {
-	stores map[string]Store
+	stores map[string]func() Store
 }
 
 // ByScheme combines stores by the schemes of their names. The store for FileScheme also gets paths.
-func ByScheme(stores map[string]Store) *Schemes { return &Schemes{maps.Clone(stores)} }
+func ByScheme(stores map[string]Store) *Schemes {
+	s := &Schemes{make(map[string]func() Store)}
+	for scheme, st := range stores {
+		s.Add(scheme, func() Store { return st })
+	}
+	return s
+}
+
+// Add adds a store, which is made when the first name of its scheme is used. It must not be called after that.
+func (s *Schemes) Add(scheme string, make func() Store) { s.stores[scheme] = sync.OnceValue(make) }
 
 // SchemeError is the ErrScheme of a name for whose scheme there is no store.
 type SchemeError struct {
@@ -82,7 +92,7 @@ func (s *Schemes) of(name string) (Store, error) {
 		known = slices.DeleteFunc(known, func(scheme string) bool { return scheme == FileScheme })
 		return nil, &SchemeError{scheme, known}
 	}
-	return st, nil
+	return st(), nil
 }
 
 // Open implements [Store].
@@ -112,24 +122,43 @@ func (s *Schemes) Stat(ctx context.Context, name string) (Info, error) {
 	return st.Stat(ctx, name)
 }
 
-// storeFor returns the store in st of a name; nil if there is none.
-func storeFor(st Store, name string) Store {
-	if s, ok := st.(*Schemes); ok {
-		scheme, _ := Split(name)
-		return s.stores[scheme]
+// storeFor returns the store in st of a name. [Schemes] may be embedded in st.
+func storeFor(st Store, name string) (Store, error) {
+	if s, ok := st.(interface {
+		of(name string) (Store, error)
+	}); ok {
+		return s.of(name)
 	}
-	return st
+	return st, nil
+}
+
+// Known returns a [SchemeError] if there is no store in st for a name.
+func Known(st Store, name string) error {
+	_, err := storeFor(st, name)
+	return err
+}
+
+// MayCreate returns an error if st does not create objects of that name's scheme: a [SchemeError] or [ReadOnlyError].
+func MayCreate(st Store, name string) error {
+	s, err := storeFor(st, name)
+	if _, ok := s.(ReadOnly); ok && err == nil {
+		scheme, _ := Split(name)
+		err = &ReadOnlyError{scheme}
+	}
+	return err
 }
 
 // ResumerFor returns what opens the parts of unfinished writers of a name in st. It is false where the store of that
 // name has no [Resumable] writers.
 func ResumerFor(st Store, name string) (Resumer, bool) {
-	r, ok := storeFor(st, name).(Resumer)
+	s, _ := storeFor(st, name)
+	r, ok := s.(Resumer)
 	return r, ok
 }
 
 // ListerFor returns what lists the objects of the store in st of a name. It is false where that store cannot.
 func ListerFor(st Store, name string) (Lister, bool) {
-	l, ok := storeFor(st, name).(Lister)
+	s, _ := storeFor(st, name)
+	l, ok := s.(Lister)
 	return l, ok
 }

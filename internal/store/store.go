@@ -6,7 +6,7 @@
 // line where the stores are combined.
 //
 // Abilities that not every store has are optional interfaces: [Advisor], [Dated], [Exact], [Lister], [RangeCopier],
-// [Resumable], [Resumer]. Only the store knows what a version consists of.
+// [ReadOnly], [Resumable], [Resumer]. Only the store knows what a version consists of.
 package store
 
 import (

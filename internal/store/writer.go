@@ -41,6 +41,11 @@ type Writer interface {
 	Abort() error
 }
 
+// ReadOnly is a [Store] that cannot create objects. MayCreate finds it among several.
+type ReadOnly interface {
+	ReadOnly()
+}
+
 // RangeCopier is a [Writer] that can append bytes of another object without reading them.
 type RangeCopier interface {
 	// CopyRange appends n bytes of src at off. It reads them if there is no other way.

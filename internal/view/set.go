@@ -111,12 +111,12 @@ func Many(ctx context.Context, st store.Store, names []string,
 	began := time.Now()
 	tried := make(map[string]int) // last number appended to each base name
 	for i, name := range names {
-		info := store.Info{ModTime: began}
+		info, err := store.Info{ModTime: began}, store.Known(st, name)
 		if !store.IsRemote(name) {
-			var err error
-			if info, err = st.Stat(ctx, name); err != nil {
-				return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
-			}
+			info, err = st.Stat(ctx, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 		}
 		base := dirName(name)
 		dir := base

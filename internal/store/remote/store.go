@@ -85,6 +85,9 @@ func (s *Store) Create(ctx context.Context, name string, _ store.Options) (store
 	return nil, &store.ReadOnlyError{Scheme: scheme}
 }
 
+// ReadOnly implements [store.ReadOnly].
+func (s *Store) ReadOnly() {}
+
 // List yields the objects whose names begin with prefix, sorted by the bytes of their names. The error is
 // errors.ErrUnsupported if the service cannot list.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
