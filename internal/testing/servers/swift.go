@@ -140,7 +140,7 @@ func (s *SwiftServer) Do(t testing.TB, method, container, object string, header 
 	if err != nil {
 		t.Fatal(err)
 	}
-	u = u.JoinPath(container)
+	u.Path += "/" + container
 	if u.RawQuery = query; object != "" {
 		u.Path += "/" + object
 	}

@@ -1,0 +1,167 @@
+// Package swift is the store of OpenStack Swift. Names are swift://CONTAINER/OBJECT; the account is that of the user whom
+// the environment describes by OS_* or ST_*, as for OpenStack's own tools. Only logging in is done by another library.
+package swift
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
+)
+
+// Service finds objects in Swift. It is safe for concurrent use.
+type Service struct{ login *login }
+
+var _ remote.Lister = (*Service)(nil)
+
+// New returns the service of the account that getenv describes. It does not log in.
+func New(getenv func(string) string) *Service { return &Service{newLogin(getenv)} }
+
+var errName = errors.New("want swift://CONTAINER/OBJECT")
+
+// split returns the container and the object of a name. A prefix to list may have no object.
+func split(name string) (container, object string, err error) {
+	rest, ok := strings.CutPrefix(name, "swift://")
+	container, object, _ = strings.Cut(rest, "/")
+	if !ok || container == "" || container == "." || container == ".." || strings.ContainsRune(rest, 0) {
+		return "", "", errName
+	}
+	return container, object, nil
+}
+
+// Locate implements [remote.Service]. It logs in if that has not been done.
+func (s *Service) Locate(ctx context.Context, name string) (*remote.Place, error) {
+	container, object, err := split(name)
+	if err != nil {
+		return nil, err
+	}
+	if object == "" {
+		return nil, errName
+	}
+	return s.place(ctx, container, object)
+}
+
+// place returns where an object is, or a container if object is "".
+func (s *Service) place(ctx context.Context, container, object string) (*remote.Place, error) {
+	session, err := s.login.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(session.url)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("the storage URL is none: %w", fs.ErrInvalid)
+	}
+	u = u.JoinPath() // without this, a URL without a path would have no slash
+	u.RawPath = strings.TrimRight(u.EscapedPath(), "/") + "/" + escape(container)
+	if object != "" {
+		u.RawPath += "/" + escape(object)
+	}
+	u.Path, _ = url.PathUnescape(u.RawPath) // what is escaped here can be read again
+	return &remote.Place{URL: u, Sign: s.login.sign, Renew: s.login.renew, Pin: pin, Fault: fault}, nil
+}
+
+// escape escapes all that is not a slash and would not mean itself in the path of a URL.
+func escape(s string) string {
+	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(s))
+}
+
+// pin returns the version of an answer. The ETag is the MD5 of an object; of a large object, it is that of the ETags of its
+// segments, and has quotes.
+func pin(h http.Header) remote.Pin {
+	etag := h.Get("Etag")
+	p := remote.Pin{Version: store.Version(etag), Strong: etag != ""}
+	// Asked for by If-Match, an object that consists of all those with a prefix is answered with the type text/html
+	// (findings/swift-dlo-if-match.sh), as by a proxy with a page of its own.
+	if etag != "" && h.Get("X-Object-Manifest") == "" {
+		p.Header = http.Header{"If-Match": {etag}}
+	}
+	p.ModTime, _ = http.ParseTime(h.Get("Last-Modified"))
+	return p
+}
+
+// fault explains the errors that only Swift has.
+func fault(status int, _ http.Header, _ []byte) remote.Fault {
+	switch status {
+	case http.StatusConflict:
+		// Segments are objects that can be overwritten. The manifest, and so the ETag, is what it was.
+		return remote.Fault{Code: "a segment of a large object is not what its manifest says", Err: store.ErrChanged}
+	case 498:
+		return remote.Fault{Code: "rate limit", Retry: true}
+	}
+	return remote.Fault{}
+}
+
+// pageSize is the most entries that Swift lists at a time.
+const pageSize = 10_000
+
+// List implements [remote.Lister].
+func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		container, object, err := split(prefix)
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		for marker := ""; ; {
+			page, err := s.page(ctx, container, object, marker, do)
+			if err != nil {
+				yield(store.Entry{}, err)
+				return
+			}
+			for _, e := range page {
+				if e.Name <= marker {
+					yield(store.Entry{}, fmt.Errorf("the listing is not in order: %w", store.ErrUnreachable))
+					return
+				}
+				if marker = e.Name; !yield(e.as(container), nil) {
+					return
+				}
+			}
+			// Proxies and older servers send pages that are not full although there are more.
+			if len(page) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// entry is an object in a listing.
+type entry struct {
+	Name         string
+	Bytes        int64  // 0 of an object that consists of all objects with a prefix
+	LastModified string `json:"last_modified"`
+}
+
+// page returns the objects of a container with a prefix that come after a marker.
+func (s *Service) page(ctx context.Context, container, prefix, marker string, do remote.Do) ([]entry, error) {
+	p, err := s.place(ctx, container, "")
+	if err != nil {
+		return nil, err
+	}
+	p.URL.RawQuery = url.Values{"format": {"json"}, "limit": {fmt.Sprint(pageSize)}, "prefix": {prefix},
+		"marker": {marker}}.Encode()
+	_, body, err := do(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var page []entry
+	if err := json.Unmarshal(body, &page); err != nil {
+		return nil, fmt.Errorf("the listing cannot be read: %w", store.ErrUnreachable)
+	}
+	return page, nil
+}
+
+// as returns what the store lists. The digest in a listing is not always the ETag, so that there is no version.
+func (e entry) as(container string) store.Entry {
+	modified, _ := time.Parse("2006-01-02T15:04:05", e.LastModified)
+	return store.Entry{Name: "swift://" + container + "/" + e.Name, Info: store.Info{Size: e.Bytes, ModTime: modified}}
+}

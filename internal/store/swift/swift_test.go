@@ -1,0 +1,227 @@
+package swift
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/servers"
+)
+
+func open(t *testing.T, s *servers.SwiftServer) *remote.Store {
+	e := remote.NewEngine(remote.Options{Budget: 3 * time.Second, FirstPause: 10 * time.Millisecond,
+		MostPause: 50 * time.Millisecond, Pace: time.Millisecond})
+	t.Cleanup(e.Close)
+	return remote.New(e, New(environment(s.Env()...)))
+}
+
+func noise(n int, seed byte) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{seed}).Read(b)
+	return b
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read returns an object's bytes from off.
+func read(t *testing.T, o store.Object, off int64) ([]byte, error) {
+	t.Helper()
+	return io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), off, o.Size()+1))
+}
+
+const size = 3 << 20
+
+// All against one server, because it takes seconds to start.
+func TestSwift(t *testing.T) {
+	s := servers.Swift(t)
+	n := 0
+	t.Run("store", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Harness {
+			n++
+			container := fmt.Sprint("store-", n)
+			s.Container(t, container)
+			prefix := "swift://" + container + "/d/"
+			put := func(t *testing.T, name string, data []byte) {
+				s.Put(t, container, "d/"+strings.TrimPrefix(name, prefix), data)
+			}
+			return storetest.Harness{Store: open(t, s), Prefix: prefix, Put: put}
+		})
+	})
+	for name, test := range map[string]func(t *testing.T, s *servers.SwiftServer){
+		"names": testNames, "list": testList, "tokens": testForgotten, "static large objects": testStatic,
+		"dynamic large objects": testDynamic, "overwritten": testOverwritten,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, s) })
+	}
+}
+
+// Names with odd characters are those of other clients, and missing ones are told.
+func testNames(t *testing.T, s *servers.SwiftServer) {
+	const container = "names é+%20"
+	s.Container(t, container)
+	for _, object := range []string{"a.tar", "d é/a+b%20c;d#e&f=g.tar", "a//b", "d/../e", " ", "*[1]"} {
+		data := noise(1000, byte(len(object)))
+		s.Put(t, container, object, data)
+		o, err := open(t, s).Open(t.Context(), "swift://"+container+"/"+object)
+		if err != nil {
+			t.Errorf("%s: %v", object, err)
+			continue
+		}
+		if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: %d bytes, %v", object, len(got), err)
+		}
+	}
+	for name, want := range map[string]error{"swift://" + container + "/none": fs.ErrNotExist,
+		"swift://none/a": fs.ErrNotExist, "swift://" + container: errName, "swift://" + container + "/": errName,
+		"swift:///a": errName, "swift://../a": errName, "swift://c/a\x00": errName} {
+		if _, err := open(t, s).Open(t.Context(), name); !errors.Is(err, want) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func testList(t *testing.T, s *servers.SwiftServer) {
+	s.Container(t, "list")
+	var all []string
+	for i := range 25 {
+		all = append(all, fmt.Sprintf("train/%02d é.tar", i), fmt.Sprintf("val-%02d.tar", i))
+	}
+	for i, object := range all {
+		s.Put(t, "list", object, noise(i, 1))
+	}
+	slices.Sort(all)
+	for _, prefix := range []string{"", "train/", "val-1", "none", "val-03.tar"} {
+		var got, want []string
+		for _, object := range all {
+			if strings.HasPrefix(object, prefix) {
+				want = append(want, "swift://list/"+object)
+			}
+		}
+		for e, err := range open(t, s).List(t.Context(), "swift://list/"+prefix) {
+			check(t, err)
+			got = append(got, e.Name)
+			if info, err := open(t, s).Stat(t.Context(), e.Name); err != nil || info.Size != e.Size ||
+				e.ModTime.IsZero() {
+				t.Errorf("%+v, Stat %+v, %v", e, info, err)
+			}
+			if len(got) == 3 && prefix == "" {
+				want = want[:3]
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", prefix, got, want)
+		}
+	}
+	for _, err := range open(t, s).List(t.Context(), "swift://none/") {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a container that is not there: %v", err)
+		}
+	}
+}
+
+// A token that has expired during a walk is replaced.
+func testForgotten(t *testing.T, s *servers.SwiftServer) {
+	s.Container(t, "tokens")
+	data := noise(size, 1)
+	s.Put(t, "tokens", "a.tar", data)
+	o, err := open(t, s).Open(t.Context(), "swift://tokens/a.tar")
+	check(t, err)
+	for off := int64(1 << 20); off < size; off += 1 << 19 {
+		s.Forget(t)
+		p := make([]byte, 1000)
+		if n, err := o.ReadAt(t.Context(), p, off); err != nil || !bytes.Equal(p[:n], data[off:off+1000]) {
+			t.Errorf("%d bytes at %d, %v", n, off, err)
+		}
+	}
+}
+
+// segments puts the segments of a large object and returns its content.
+func segments(t *testing.T, s *servers.SwiftServer, container string) []byte {
+	s.Container(t, container)
+	data := noise(size, 1)
+	for i := range 3 {
+		s.Put(t, container, fmt.Sprint("segments/", i), data[i<<20:(i+1)<<20])
+	}
+	return data
+}
+
+// A static large object is read whole and by ranges. When a segment is overwritten, the ETag stays as it was, and yet no
+// byte of another version is read.
+func testStatic(t *testing.T, s *servers.SwiftServer) {
+	data := segments(t, s, "static")
+	var manifest []map[string]any
+	for i := range 3 {
+		manifest = append(manifest, map[string]any{"path": fmt.Sprint("/static/segments/", i),
+			"etag": fmt.Sprintf("%x", md5.Sum(data[i<<20:(i+1)<<20])), "size_bytes": 1 << 20})
+	}
+	body, err := json.Marshal(manifest)
+	check(t, err)
+	s.Do(t, http.MethodPut, "static", "a.tar?multipart-manifest=put", nil, body)
+	o, err := open(t, s).Open(t.Context(), "swift://static/a.tar")
+	check(t, err)
+	if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	s.Put(t, "static", "segments/2", noise(1<<20, 2))
+	for _, off := range []int64{1 << 20, 2<<20 + 1} {
+		got, err := read(t, o, off)
+		if !bytes.HasPrefix(data[off:], got) || len(got) >= len(data[off:]) || !errors.Is(err, store.ErrChanged) {
+			t.Errorf("from %d, after a segment was overwritten: %d bytes, %v", off, len(got), err)
+		}
+	}
+}
+
+// A dynamic large object has another version when a segment was overwritten.
+func testDynamic(t *testing.T, s *servers.SwiftServer) {
+	data := segments(t, s, "dynamic")
+	s.Do(t, http.MethodPut, "dynamic", "a.tar", http.Header{"X-Object-Manifest": {"dynamic/segments/"}}, nil)
+	o, err := open(t, s).Open(t.Context(), "swift://dynamic/a.tar")
+	check(t, err)
+	if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	s.Put(t, "dynamic", "segments/2", noise(1<<20, 2))
+	if got, err := read(t, o, 2<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
+		t.Errorf("after a segment was overwritten: %d bytes, %v", len(got), err)
+	}
+}
+
+// A plain object that is overwritten or deleted has changed.
+func testOverwritten(t *testing.T, s *servers.SwiftServer) {
+	s.Container(t, "over")
+	for _, change := range []func(){
+		func() { s.Put(t, "over", "a.tar", noise(size, 2)) },
+		func() { s.Do(t, http.MethodDelete, "over", "a.tar", nil, nil) },
+	} {
+		data := noise(size, 1)
+		s.Put(t, "over", "a.tar", data)
+		o, err := open(t, s).Open(t.Context(), "swift://over/a.tar")
+		check(t, err)
+		if got, err := read(t, o, 2<<20); err != nil || !bytes.Equal(got, data[2<<20:]) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		change()
+		if got, err := read(t, o, 1<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
+			t.Errorf("afterwards: %d bytes, %v", len(got), err)
+		}
+	}
+}
