@@ -52,7 +52,7 @@ func (s *sim) check(t *testing.T, start time.Time, read int64, share float64, re
 	got := float64(read) / took.Seconds() / s.line
 	t.Logf("%.3f of the line, %d requests, %.3f bytes, at most %d and %d MiB at a time",
 		got, n, float64(bytes)/float64(read), s.most, s.mostHeld>>20)
-	if got < share && !raceDetector || n > requests || bytes > read*102/100 {
+	if got < share && !small() || n > requests || bytes > read*102/100 {
 		t.Errorf("%.3f of the line, %d requests, %.3f bytes; want %.3f, %d, 1.02",
 			got, n, float64(bytes)/float64(read), share, requests)
 	}
@@ -250,7 +250,7 @@ func TestBackOff(t *testing.T) {
 		}
 		before := most()
 		for range 3 {
-			o.BackOff()
+			o.c.BackOff("")
 		}
 		walk(256<<20, 300<<20)
 		most()

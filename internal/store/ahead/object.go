@@ -174,11 +174,13 @@ func (o *Object) Put(b []byte, off int64) {
 	o.c.unread.Add(p, p)
 }
 
-// BackOff tells that the store asks for fewer requests.
-func (o *Object) BackOff() {
-	o.c.mu.Lock()
-	defer o.c.mu.Unlock()
-	o.pace.backOff(time.Now())
+// BackOff tells that a store, as Info names it, asks for fewer requests.
+func (c *Cache) BackOff(store string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.paces[store]; p != nil {
+		p.backOff(time.Now())
+	}
 }
 
 // Close cancels all fetches, waits for their ends and frees the memory of the object. Reads in progress fail.

@@ -209,7 +209,7 @@ func TestSkips(t *testing.T) {
 		rate := float64(read) / time.Since(start).Seconds()
 		n, bytes := s.requests()
 		t.Logf("%.0f MB/s, %d requests, %.3f bytes", rate/1e6, n, float64(bytes)/float64(read))
-		if !raceDetector && rate < 0.9*0.8*s.line || n > 140 || bytes > s.size {
+		if !small() && rate < 0.9*0.8*s.line || n > 140 || bytes > s.size {
 			t.Errorf("%.0f MB/s, %d requests, %d bytes", rate/1e6, n, bytes)
 		}
 	})
@@ -237,7 +237,7 @@ func TestSeveralReaders(t *testing.T) {
 			rate := float64(s.size) / time.Since(start).Seconds() / s.line
 			t.Logf("%.3f of the line, %d requests, %.3f bytes", rate, n, float64(bytes)/float64(s.size))
 			// No reader tells where it will stop.
-			if !raceDetector && (rate < 0.93 || n > 140+16*int(readers) || bytes > s.size*11/10) {
+			if !small() && (rate < 0.93 || n > 140+16*int(readers) || bytes > s.size*11/10) {
 				t.Error("that is too much")
 			}
 		})

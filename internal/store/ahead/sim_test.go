@@ -11,9 +11,12 @@ import (
 	"time"
 )
 
-// sized returns a size that takes a test of some seconds, which shows less if the race detector is on.
+// small reports whether objects in tests are smaller, and rates not compared.
+func small() bool { return raceDetector || testing.Short() }
+
+// sized returns a size in bytes for a test that is not small.
 func sized(n int64) int64 {
-	if raceDetector {
+	if small() {
 		return n / 8
 	}
 	return n

@@ -204,8 +204,8 @@ func TestRequests(t *testing.T) {
 		t.Errorf("requests %q, want %q", got, want)
 	}
 	h.Expire()
-	read(2<<20 + 100)
-	read(2<<20 + 200)
+	read(5 << 19)
+	read(3 << 19)
 	if got, want := h.Requests(), []string{blob, resolve, blob, blob}; !slices.Equal(got, want) {
 		t.Errorf("requests after the URL has expired %q, want %q", got, want)
 	}

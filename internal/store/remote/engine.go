@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/store/ahead"
 )
 
 // Options configures NewEngine. The zero value suits real networks.
@@ -28,6 +30,9 @@ type Options struct {
 
 	// Connections is the most requests at a time to one host; 0 means 64.
 	Connections int
+
+	// Cache keeps bytes of objects, and fetches them ahead; nil means one of the default size.
+	Cache *ahead.Cache
 
 	// Detail is called with what is waited for, Warn with what cannot be promised. Nil means not. They may be called by
 	// several goroutines. The texts contain hosts, but no other part of a name.
@@ -75,6 +80,9 @@ func NewEngine(o Options) *Engine {
 	}
 	if o.Connections <= 0 {
 		o.Connections = 64
+	}
+	if o.Cache == nil {
+		o.Cache = ahead.NewCache(ahead.Options{})
 	}
 	if o.Detail == nil {
 		o.Detail = func(string) {}
@@ -127,14 +135,18 @@ func (e *Engine) Stats() Stats {
 // Close closes the connections that are not in use.
 func (e *Engine) Close() { e.transport.CloseIdleConnections() }
 
+// hostKey tells hosts apart.
+func hostKey(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
 // host returns what is known of the host of a URL.
 func (e *Engine) host(u *url.URL) *host {
-	key := u.Scheme + "://" + u.Host
+	key := hostKey(u)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h := e.hosts[key]
 	if h == nil {
 		h = newHost(u.Hostname(), e.o.Connections)
+		h.slower = func() { e.o.Cache.BackOff(key) }
 		e.hosts[key] = h
 	}
 	return h

@@ -14,6 +14,7 @@ type host struct {
 	name     string
 	answered atomic.Bool // whether it ever has
 	warned   sync.Once   // about versions
+	slower   func()      // called when there are too many requests; or nil
 
 	mu      sync.Mutex // guards all below
 	most    float64
@@ -99,6 +100,9 @@ func (h *host) overloaded(sent time.Time) {
 	if sent.After(h.halved) {
 		h.limit = max(1, h.limit/2)
 		h.halved = time.Now()
+		if h.slower != nil {
+			h.slower()
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/ahead"
 )
 
 // Object is one version of an object of a service. It is safe for concurrent use.
@@ -19,12 +20,13 @@ import (
 type Object struct {
 	t       *target
 	v       *version
-	head    []byte // its first bytes
+	bytes   *ahead.Object
 	changed atomic.Pointer[changedError]
 }
 
 var (
 	_ store.Object    = (*Object)(nil)
+	_ store.Advisor   = (*Object)(nil)
 	_ store.Dated     = (*Object)(nil)
 	_ store.Confirmer = (*Object)(nil)
 )
@@ -42,35 +44,27 @@ func (o *Object) ModTime() time.Time { return o.v.pin.ModTime }
 func (o *Object) Exact() bool { return o.v.pin.Strong }
 
 // Close implements [store.Object].
-func (o *Object) Close() error { return nil }
+func (o *Object) Close() error { return o.bytes.Close() }
 
 // ReadAt implements [store.Object].
 func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	if off < 0 {
-		return 0, fmt.Errorf("read at %d: negative offset", off)
-	}
 	if err := o.changed.Load(); err != nil {
 		return 0, err
 	}
-	n := copy(p, o.head[min(off, int64(len(o.head))):])
-	rest := p[n:min(int64(len(p)), max(int64(n), o.v.size-off))]
-	if len(rest) > 0 {
-		whole := n
-		err := o.Fetch(ctx, rest, off+int64(n), func(got int) { n = whole + got })
-		if err != nil {
-			return n, err
-		}
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return o.bytes.ReadAt(ctx, p, off)
 }
 
-// Fetch reads len(p) bytes at off, which must be in the object, and fills p in order. It calls got, if that is not nil,
+// WillRead implements [store.Advisor].
+func (o *Object) WillRead(off, n int64) {
+	if o.changed.Load() == nil {
+		o.bytes.WillRead(off, n)
+	}
+}
+
+// Fetch implements [ahead.Source]: it reads len(p) bytes at off, which must be in the object, and fills p in order. It calls got, if that is not nil,
 // with how many bytes of p are there and verified so far.
 func (o *Object) Fetch(ctx context.Context, p []byte, off int64, got func(n int)) error {
 	if err := o.changed.Load(); err != nil {

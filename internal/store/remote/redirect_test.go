@@ -133,7 +133,7 @@ func TestMoved(t *testing.T) {
 	o, err := New(e, service).Open(t.Context(), s.URL+"/400/x")
 	check(t, err)
 	contains(t, o, data) // the second request to the region is refused
-	if a, b := len(s.Requests("/400/x")), len(s.Requests("/404@1/x")); a != 2 || b < 3 {
+	if a, b := len(s.Requests("/400/x")), len(s.Requests("/404@1/x")); a < 2 || b < 3 {
 		t.Errorf("%d requests, %d to the region", a, b)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/ahead"
 )
 
 // Store is the store of a service. It only reads. It is safe for concurrent use.
@@ -35,10 +36,9 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 				"an overwritten shard is noticed only by its size or time")
 		})
 	}
-	o := &Object{t: t, v: v, head: head[:n]}
-	if n < len(head)/2 {
-		o.head = append([]byte(nil), head[:n]...)
-	}
+	o := &Object{t: t, v: v}
+	o.bytes = s.e.o.Cache.Open(o, ahead.Info{Size: v.size, Store: hostKey(t.home.URL)})
+	o.bytes.Put(head[:n], 0)
 	return o, nil
 }
 
