@@ -45,7 +45,7 @@ shard is damaged or cut short. With --fix it is that of writing OUT.`,
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(source.CheckOnce(names), notTyped(names)); err != nil {
+			if err := errors.Join(source.CheckOnce(names), notTyped(names), mend.from.checkRead(names)); err != nil {
 				return err
 			}
 			if err := mend.checkFix(); err != nil {

@@ -51,6 +51,26 @@ func (r *reads) check(f *claim.Files) error {
 	return f.Check()
 }
 
+// written returns the files that every command may write.
+func written() *claim.Files {
+	f := new(claim.Files)
+	f.Standard(os.Stdout, os.Stderr)
+	return f
+}
+
+// checkRead returns an error if a command that only reads shards would write to one of them.
+func (f *shardFlags) checkRead(names []string) error {
+	resolved, err := source.ResolveAll(names)
+	if err != nil {
+		return nil // opening it will fail with more to say
+	}
+	files := written()
+	if files.Writes() {
+		source.Claim(files, resolved, f.source())
+	}
+	return files.Check()
+}
+
 // names resolves the arguments of pack, and checks its files.
 func (o *packFlags) names(
 	ctx context.Context, args []string, out *output.Options, split output.Split,
@@ -59,11 +79,11 @@ func (o *packFlags) names(
 	if err != nil {
 		return nil, err
 	}
-	var f claim.Files
+	f := written()
 	if split.Given() {
-		err = split.Claim(ctx, out, &f, "-o")
+		err = split.Claim(ctx, out, f, "-o")
 	} else {
-		err = out.Claim(ctx, &f, "-o")
+		err = out.Claim(ctx, f, "-o")
 	}
 	if err != nil {
 		return nil, err
@@ -75,16 +95,16 @@ func (o *packFlags) names(
 	r := reads{args: args, names: append(with, names...), from: o.from.source()}
 	r.from.Folder = new(folder.Options)
 	r.named = map[string]string{"the file of --keys": o.keys, "the table of --captions": o.captions}
-	return names, r.check(&f)
+	return names, r.check(f)
 }
 
 // checkFiles checks the files of run.
 func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source.Name, j *job.Options) error {
-	var f claim.Files
-	if err := j.Output.Claim(ctx, &f, "-o"); err != nil {
+	f := written()
+	if err := j.Output.Claim(ctx, f, "-o"); err != nil {
 		return err
 	}
-	if err := j.Failed.Claim(ctx, &f, "--failed"); err != nil {
+	if err := j.Failed.Claim(ctx, f, "--failed"); err != nil {
 		return err
 	}
 	if o.report != "" {
@@ -99,14 +119,14 @@ func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source
 			r.named["the command's argument "+word] = word
 		}
 	}
-	return r.check(&f)
+	return r.check(f)
 }
 
 // checkFiles checks the files of index.
 func (o *indexOptions) checkFiles(ctx context.Context, args, shards []string, beside *output.Options) error {
-	var f claim.Files
+	f := written()
 	for _, name := range shards {
-		if err := beside.ClaimIndexes(ctx, &f, name); err != nil {
+		if err := beside.ClaimIndexes(ctx, f, name); err != nil {
 			return err
 		}
 	}
@@ -120,5 +140,5 @@ func (o *indexOptions) checkFiles(ctx context.Context, args, shards []string, be
 	r := reads{args: args, names: names, from: o.from.source(), indexes: o.sidecar}
 	r.from.Shard.NoIndex = r.from.Shard.NoIndex || o.sidecar
 	r.named = map[string]string{"the index of --import": o.imported}
-	return r.check(&f)
+	return r.check(f)
 }

@@ -92,7 +92,7 @@ func (f *shardFlags) split(cmd *cobra.Command, args []string) (names, keys []str
 	if err != nil {
 		return nil, nil, err
 	}
-	return names, keys, f.checkFor(names)
+	return names, keys, errors.Join(f.checkFor(names), f.checkRead(names))
 }
 
 // checkFor returns an error if one index file is to be that of several shards.

@@ -19,9 +19,10 @@ import (
 
 // Files are the files of a command. The zero value has none.
 type Files struct {
-	read    map[identity]use
-	dirs    []directory
-	written []written
+	read     map[identity]use
+	dirs     []directory
+	written  []written
+	standard []written // files that are open already
 }
 
 // identity tells a file from all others.
@@ -39,6 +40,7 @@ type directory struct {
 	what  string
 	depth int  // files must be that far below to be read
 	any   bool // also files that do not exist yet
+	whole bool // with all of its file system
 }
 
 // written is a file that is written.
@@ -46,6 +48,8 @@ type written struct {
 	id   identity
 	what string
 	path string // of a local file, where links lead to; else ""
+
+	message bool // it gets the messages of errors
 }
 
 const hint = "write to another name, and then mv it"
@@ -84,14 +88,20 @@ func (f *Files) add(id identity, u use) {
 }
 
 // ReadBelow claims the files that exist in a directory, depth or more levels below it; 1 means all.
-func (f *Files) ReadBelow(what, dir string, depth int) { f.below(what, dir, depth, false) }
+func (f *Files) ReadBelow(what, dir string, depth int) { f.below(directory{what: what, depth: depth}, dir) }
 
 // Own claims a directory for itself: nothing may be written in it, whether it exists or not.
-func (f *Files) Own(what, dir string) { f.below(what, dir, 1, true) }
+func (f *Files) Own(what, dir string) { f.below(directory{what: what, depth: 1, any: true}, dir) }
 
-func (f *Files) below(what, dir string, depth int, any bool) {
+// OwnMount claims a whole mount for itself, also where a part of it is seen at another place.
+func (f *Files) OwnMount(what, dir string) {
+	f.below(directory{what: what, depth: 1, any: true, whole: true}, dir)
+}
+
+func (f *Files) below(d directory, dir string) {
 	if id, ok := existing(dir); ok {
-		f.dirs = append(f.dirs, directory{id, what, depth, any})
+		d.id = id
+		f.dirs = append(f.dirs, d)
 	}
 }
 
@@ -118,15 +128,26 @@ func (f *Files) WriteFile(what string, file *os.File) {
 	}
 }
 
+// Standard claims standard output and standard error, of those that are regular files. Each may also be claimed as
+// another file that is written.
+func (f *Files) Standard(out, err *os.File) {
+	if id, ok := opened(err); ok { // first: after it there is no message
+		f.standard = append(f.standard, written{id: id, what: "standard error", message: true})
+	}
+	if id, ok := opened(out); ok {
+		f.standard = append(f.standard, written{id: id, what: "standard output"})
+	}
+}
+
 // Writes reports whether any file is written.
-func (f *Files) Writes() bool { return len(f.written) > 0 }
+func (f *Files) Writes() bool { return len(f.written)+len(f.standard) > 0 }
 
 // Check returns a usage error that names both uses of a file that is written and also read, or written twice.
 func (f *Files) Check() error {
 	first := make(map[identity]string)
 	for _, w := range f.written {
-		if u, ok := f.read[w.id]; ok {
-			return ui.WithHint(ui.Usagef("%s: it is the same file as %s", w.what, u.what), u.hint)
+		if err := f.checkRead(w); err != nil {
+			return err
 		}
 		if what, ok := first[w.id]; ok {
 			return ui.WithHint(ui.Usagef("%s: it is the same file as %s", w.what, what), "give each a name of its own")
@@ -138,6 +159,21 @@ func (f *Files) Check() error {
 		if what, ok := f.holder(w); ok {
 			return ui.WithHint(ui.Usagef("%s: it is in %s", w.what, what), "write to another directory")
 		}
+	}
+	for _, w := range f.standard {
+		if err := f.checkRead(w); err != nil && w.message {
+			return ui.Reported(err) // nowhere: a message would be written to the file
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRead returns a usage error if a file that is written is also read.
+func (f *Files) checkRead(w written) error {
+	if u, ok := f.read[w.id]; ok {
+		return ui.WithHint(ui.Usagef("%s: it is the same file as %s", w.what, u.what), u.hint)
 	}
 	return nil
 }
@@ -158,7 +194,7 @@ func (f *Files) holder(w written) (what string, ok bool) {
 	for depth := 1; ; depth++ {
 		id, _ := existing(dir)
 		for _, d := range f.dirs {
-			if d.id == id && depth >= d.depth && (exists || d.any) {
+			if (d.id == id || d.whole && d.id.device == id.device) && depth >= d.depth && (exists || d.any) {
 				return d.what, true
 			}
 		}

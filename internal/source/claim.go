@@ -33,7 +33,7 @@ func claimShard(f *claim.Files, n Name, o shard.Options) {
 // claimDir claims the files in a directory. Those at the top of one that has sample directories belong to no sample.
 func claimDir(f *claim.Files, n Name, o Options) {
 	if _, mounted, err := mounts.At(n.Path); mounted && err == nil {
-		f.Own("the mount "+n.String(), n.Path)
+		f.OwnMount("the mount "+n.String(), n.Path)
 		return
 	}
 	depth := 2
