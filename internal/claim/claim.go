@@ -88,7 +88,9 @@ func (f *Files) add(id identity, u use) {
 }
 
 // ReadBelow claims the files that exist in a directory, depth or more levels below it; 1 means all.
-func (f *Files) ReadBelow(what, dir string, depth int) { f.below(directory{what: what, depth: depth}, dir) }
+func (f *Files) ReadBelow(what, dir string, depth int) {
+	f.below(directory{what: what, depth: depth}, dir)
+}
 
 // Own claims a directory for itself: nothing may be written in it, whether it exists or not.
 func (f *Files) Own(what, dir string) { f.below(directory{what: what, depth: 1, any: true}, dir) }

@@ -22,7 +22,7 @@ const maxShards = 1 << 18
 // objects that st has. An argument that is the name of an existing file is not expanded.
 func Expand(ctx context.Context, st store.Store, args []string) ([]string, error) {
 	var names []string
-	braced, err := expandLists(args)
+	braced, err := expandLists(ctx, args)
 	if err != nil {
 		return nil, err
 	}
@@ -34,13 +34,15 @@ func Expand(ctx context.Context, st store.Store, args []string) ([]string, error
 		names = append(names, more...)
 	}
 	if len(names) > maxShards {
-		return nil, ui.Usagef("%d shards: at most %d", len(names), maxShards)
+		return nil, errTooMany(len(names))
 	}
 	return names, nil
 }
 
-// expandLists expands lists and braces.
-func expandLists(args []string) ([]string, error) {
+func errTooMany(n int) error { return ui.Usagef("%d shards: at most %d", n, maxShards) }
+
+// expandLists expands lists and braces. A list that is not read to its end, as from a FIFO, ends with ctx.
+func expandLists(ctx context.Context, args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
 		file, listed := listFile(arg)
@@ -56,7 +58,7 @@ func expandLists(args []string) ([]string, error) {
 			names = append(names, more...)
 			continue
 		}
-		more, err := readNames(file)
+		more, err := pipe.Await(ctx, func() ([]string, error) { return readNames(file) })
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +96,9 @@ func readNames(file string) (names []string, err error) {
 				return nil, &ui.UsageError{Err: fmt.Errorf("%s: %w", file, err)}
 			}
 		}
-		names = append(names, more...)
+		if names = append(names, more...); len(names) > maxShards {
+			return nil, fmt.Errorf("@%s: %w", file, errTooMany(len(names))) // there may be no end
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
