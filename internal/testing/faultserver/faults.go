@@ -62,6 +62,14 @@ func bodies() map[string]fault {
 			x.flush()
 			x.w.Write(append(bytes.Clone(x.bytes()), "more"...))
 		},
+		"torn": func(x *exchange) { // it is overwritten in place while it is sent
+			x.headers()
+			x.send(x.half())
+			x.flush()
+			other := make([]byte, len(x.o.Data))
+			x.s.Put(x.name, other)
+			x.w.Write(other[:len(x.bytes())-len(x.half())])
+		},
 		"flip": func(x *exchange) { // other bytes than the object has
 			x.headers()
 			b := bytes.Clone(x.bytes())
