@@ -1,14 +1,73 @@
 package servers
 
-import "testing"
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// GCS is a server of Google Cloud Storage.
+type GCS struct{ *Server }
 
 // FakeGCS starts fake-gcs-server, which keeps objects of Google Cloud Storage in memory.
-func FakeGCS(t testing.TB) *Server {
+func FakeGCS(t testing.TB) *GCS {
 	t.Helper()
-	return command{program: "fake-gcs-server", dir: dirs(t), args: func(port string) []string {
+	return &GCS{command{program: "fake-gcs-server", dir: dirs(t), args: func(port string) []string {
 		return []string{"-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory",
 			"-public-host", "127.0.0.1:" + port}
-	}}.start(t)
+	}}.start(t)}
+}
+
+// Env returns the environment by which tools and shardfs find the server.
+func (s *GCS) Env() []string { return []string{"STORAGE_EMULATOR_HOST=" + s.URL} }
+
+// Bucket makes a bucket.
+func (s *GCS) Bucket(t testing.TB, name string) {
+	t.Helper()
+	change(t, http.MethodPost, s.URL+"/storage/v1/b?project=test", nil, fmt.Appendf(nil, `{"name":%q}`, name))
+}
+
+// Put makes or replaces an object.
+func (s *GCS) Put(t testing.TB, bucket, object string, data []byte) {
+	t.Helper()
+	s.upload(t, bucket, url.Values{"name": {object}}, data)
+}
+
+// PutGzip makes or replaces an object that is stored as the gzip of data, and is unpacked for those who do not accept
+// gzip. It returns what is stored.
+func (s *GCS) PutGzip(t testing.TB, bucket, object string, data []byte) (stored []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.upload(t, bucket, url.Values{"name": {object}, "contentEncoding": {"gzip"}}, b.Bytes())
+	return b.Bytes()
+}
+
+// Remove removes an object.
+func (s *GCS) Remove(t testing.TB, bucket, object string) {
+	t.Helper()
+	change(t, http.MethodDelete, s.URL+"/storage/v1/b/"+bucket+"/o/"+url.PathEscape(object), nil, nil)
+}
+
+func (s *GCS) upload(t testing.TB, bucket string, query url.Values, data []byte) {
+	t.Helper()
+	query.Set("uploadType", "media")
+	change(t, http.MethodPost, s.URL+"/upload/storage/v1/b/"+bucket+"/o?"+query.Encode(), nil, data)
 }
 
 // The account of Azurite, and its public key.
@@ -17,11 +76,84 @@ const (
 	AzureKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// Azurite starts the blob service of Azurite, which keeps blobs in memory. Those of the account are below URL/AzureAccount.
-func Azurite(t testing.TB) *Server {
+// Azure is a server of Azure Blob Storage.
+type Azure struct{ *Server }
+
+// Azurite starts the blob service of Azurite, which keeps blobs in memory.
+func Azurite(t testing.TB) *Azure {
 	t.Helper()
-	return command{program: "azurite-blob", dir: dirs(t), args: func(port string) []string {
+	return &Azure{command{program: "azurite-blob", dir: dirs(t), args: func(port string) []string {
 		return []string{"--silent", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry",
 			"--blobHost", "127.0.0.1", "--blobPort", port}
-	}}.start(t)
+	}}.start(t)}
+}
+
+// Endpoint returns the URL below which the containers of the account are.
+func (s *Azure) Endpoint() string { return s.URL + "/" + AzureAccount }
+
+// Env returns the environment by which tools and shardfs find the server.
+func (s *Azure) Env() []string {
+	return []string{"AZURE_STORAGE_CONNECTION_STRING=AccountName=" + AzureAccount + ";AccountKey=" + AzureKey +
+		";BlobEndpoint=" + s.Endpoint()}
+}
+
+// Container makes a container, the blobs of which anyone may read if it is public.
+func (s *Azure) Container(t testing.TB, name string, public bool) {
+	t.Helper()
+	header := http.Header{}
+	if public {
+		header.Set("X-Ms-Blob-Public-Access", "blob")
+	}
+	change(t, http.MethodPut, s.Endpoint()+"/"+name+"?restype=container&"+s.ownSignature(), header, nil)
+}
+
+// Put makes or replaces a blob.
+func (s *Azure) Put(t testing.TB, container, blob string, data []byte) {
+	t.Helper()
+	path := strings.ReplaceAll(url.PathEscape(blob), "%2F", "/")
+	header := http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}
+	change(t, http.MethodPut, s.Endpoint()+"/"+container+"/"+path+"?"+s.ownSignature(), header, data)
+}
+
+// Remove removes a blob.
+func (s *Azure) Remove(t testing.TB, container, blob string) {
+	t.Helper()
+	path := strings.ReplaceAll(url.PathEscape(blob), "%2F", "/")
+	change(t, http.MethodDelete, s.Endpoint()+"/"+container+"/"+path+"?"+s.ownSignature(), nil, nil)
+}
+
+func (s *Azure) ownSignature() string { return s.Signature("rwdlac", time.Now().Add(time.Hour)) }
+
+// Signature returns a shared access signature of the account, with some permissions until it expires.
+func (s *Azure) Signature(permissions string, expires time.Time) string {
+	const version = "2021-12-02"
+	end := expires.UTC().Format("2006-01-02T15:04:05Z")
+	key, err := base64.StdEncoding.DecodeString(AzureKey)
+	if err != nil {
+		return ""
+	}
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s\n%s\nb\nsco\n\n%s\n\nhttps,http\n%s\n\n", AzureAccount, permissions, end, version)
+	return url.Values{"sv": {version}, "ss": {"b"}, "srt": {"sco"}, "sp": {permissions}, "se": {end}, "spr": {"https,http"},
+		"sig": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}.Encode()
+}
+
+// change sends a request that changes something. An answer that is no success ends the test.
+func change(t testing.TB, method, u string, header http.Header, body []byte) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, u, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s: %s, %v", method, r.URL.Path, answer.Status, text, err)
+	}
 }

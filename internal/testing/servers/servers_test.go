@@ -52,8 +52,8 @@ func TestServers(t *testing.T) {
 			putAndGet(t, s.S3())
 			return s.Server
 		}},
-		{"fake-gcs-server", FakeGCS},
-		{"azurite", Azurite},
+		{"fake-gcs-server", func(t testing.TB) *Server { return FakeGCS(t).Server }},
+		{"azurite", func(t testing.TB) *Server { return Azurite(t).Server }},
 	} {
 		t.Run(tt.name, func(t *testing.T) { stops(t, tt.start) })
 	}

@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+const (
+	overwrites = 1000
+	readers    = 8
+	// versionSize is the size in bytes of each version. It is more than stores read when they open an object.
+	versionSize = 1<<20 + 1<<17
+	block       = 4096
+)
+
+// Overwrite replaces an object 1000 times (100 times in short tests) while it is read by 8 readers, each of which opens it,
+// reads ranges until it is told that the object has changed, and opens it again. All bytes of an opened object must be
+// those of one version, and no read may fail otherwise. All versions have the same size. It calls open once.
+func Overwrite(t *testing.T, open func(t *testing.T) Harness) {
+	h := open(t)
+	n := overwrites
+	if testing.Short() {
+		n /= 10
+	}
+	h.put(t, "a", numbered(0))
+	var done atomic.Bool
+	var reads, changes atomic.Int64
+	var all sync.WaitGroup
+	for i := range readers {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 1))
+			for !done.Load() && !t.Failed() {
+				h.readVersion(t, r, &done, &reads, &changes)
+			}
+		})
+	}
+	for i := range n {
+		if t.Failed() {
+			break
+		}
+		h.put(t, "a", numbered(i+1))
+	}
+	done.Store(true)
+	all.Wait()
+	if got := h.content(t, "a"); !t.Failed() && numberOf(got, 0) != int64(n) {
+		t.Errorf("at the end the object has version %d of %d", numberOf(got, 0), n)
+	}
+	if reads.Load() == 0 || changes.Load() == 0 {
+		t.Errorf("%d reads and %d changes show nothing", reads.Load(), changes.Load())
+	}
+	t.Logf("%d overwrites: %d reads by %d readers, %d times told of a change", n, reads.Load(), readers, changes.Load())
+}
+
+// readVersion opens the object and reads ranges of it until it has changed.
+func (h *Harness) readVersion(t *testing.T, r *rand.Rand, done *atomic.Bool, reads, changes *atomic.Int64) {
+	o, err := h.Store.Open(t.Context(), h.Prefix+"a")
+	if err != nil {
+		t.Errorf("Open: %v", err)
+		return
+	}
+	defer o.Close()
+	version := int64(-1)
+	p := make([]byte, 50*block)
+	for !done.Load() {
+		p := p[:(1+r.IntN(len(p)/block))*block]
+		off := r.IntN((versionSize-len(p))/block+1) * block
+		n, err := o.ReadAt(t.Context(), p, int64(off))
+		if errors.Is(err, store.ErrChanged) {
+			changes.Add(1)
+			return
+		}
+		if err != nil && err != io.EOF || n < len(p) {
+			t.Errorf("%d bytes at %d: %d, %v", len(p), off, n, err)
+			return
+		}
+		got := numberOf(p, off)
+		if version < 0 {
+			version = got
+		}
+		if got < 0 || got != version {
+			t.Errorf("%d bytes at %d are of version %d (-1: of several), those before of %d", len(p), off, got, version)
+			return
+		}
+		reads.Add(1)
+	}
+}
+
+// numbered returns the content of a version: in each block its number and that of the version, again and again.
+func numbered(version int) []byte {
+	b := make([]byte, 0, versionSize)
+	for i := range versionSize / block {
+		word := binary.BigEndian.AppendUint32(nil, uint32(version))
+		word = binary.BigEndian.AppendUint32(word, uint32(i))
+		b = append(b, bytes.Repeat(word, block/len(word))...)
+	}
+	return b
+}
+
+// numberOf returns the number of the version that has the blocks p at off, or -1 if there is none.
+func numberOf(p []byte, off int) int64 {
+	version := binary.BigEndian.Uint32(p)
+	for i := 0; i < len(p); i += block {
+		b := p[i:][:block]
+		if binary.BigEndian.Uint32(b) != version || binary.BigEndian.Uint32(b[4:]) != uint32((off+i)/block) ||
+			!bytes.Equal(b[8:], b[:block-8]) {
+			return -1
+		}
+	}
+	return int64(version)
+}
