@@ -102,9 +102,12 @@ func credentialError(ctx context.Context, host string, p *Place, err error) erro
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	kind := err
-	if !errors.Is(err, store.ErrUnreachable) && !errors.Is(err, fs.ErrPermission) {
-		kind = errors.Join(fs.ErrPermission, err)
+	f := &failure{host: host, text: "credentials: " + err.Error(), kind: err, again: never, place: p}
+	switch {
+	case errors.Is(err, store.ErrUnreachable):
+		f.again, f.local = often, true
+	case !errors.Is(err, fs.ErrPermission):
+		f.kind = errors.Join(fs.ErrPermission, err)
 	}
-	return &failure{host: host, text: "credentials: " + err.Error(), kind: kind, again: never, place: p}
+	return f
 }

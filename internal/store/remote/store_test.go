@@ -2,9 +2,12 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -68,7 +71,7 @@ func TestRequests(t *testing.T) {
 // Objects of all sizes are opened with one request, and Stat and Confirm get one byte.
 func TestSizes(t *testing.T) {
 	for _, size := range []int{0, 1, 2, headSize - 1, headSize, headSize + 1} {
-		for _, fault := range []string{"plain", "no416range", "chunked"} {
+		for _, fault := range []string{"plain", "no416range", "empty206", "chunked"} {
 			if size == 0 && fault == "chunked" {
 				continue // which tells no size
 			}
@@ -128,6 +131,34 @@ func TestKnownSize(t *testing.T) {
 		o, err := st.Open(t.Context(), s.URL+"/plain/x")
 		if !errors.Is(err, want) {
 			t.Errorf("%d bytes: %v", size, err)
+		}
+		if err == nil {
+			contains(t, o, data)
+		}
+	}
+}
+
+// Credentials that cannot be had for a while are asked for again. Those that are wrong are not.
+func TestCredentials(t *testing.T) {
+	wrong := errors.New("wrong")
+	for _, tt := range []struct {
+		err   error
+		kind  error
+		tries int
+	}{{fmt.Errorf("%w: busy", store.ErrUnreachable), nil, 3}, {wrong, fs.ErrPermission, 1}} {
+		s, e, data := setUp(t, 1000, quick())
+		tries := 0
+		service := plainService{place: func(p *Place) {
+			p.Sign = func(context.Context, *http.Request) error {
+				if tries++; tries < 3 {
+					return tt.err
+				}
+				return nil
+			}
+		}}
+		o, err := New(e, service).Open(t.Context(), s.URL+"/plain/x")
+		if !errors.Is(err, tt.kind) || tries != tt.tries {
+			t.Errorf("%v: after %d tries %v", tt.err, tries, err)
 		}
 		if err == nil {
 			contains(t, o, data)

@@ -88,6 +88,9 @@ func verify(a *answer, off, n int64, want *version) (part, error) {
 func verifyRange(a *answer, off, n int64, want *version) (part, error) {
 	text := a.Header.Get("Content-Range")
 	first, last, total, ok := parseRange(text)
+	if !ok && want == nil && off == 0 && a.ContentLength == 0 { // Azurite answers bytes 0--1/0
+		return part{}, errPlain
+	}
 	if !ok || len(a.Header.Values("Content-Range")) != 1 {
 		return part{}, wrong(a, "an answer with a part of the object, but with the range %q", plain(text))
 	}

@@ -156,6 +156,14 @@ func kinds() map[string]fault {
 			}
 			x.send(x.bytes())
 		},
+		"empty206": func(x *exchange) { // like Azurite
+			x.headers()
+			if len(x.o.Data) == 0 && x.r.Header.Get("Range") != "" {
+				x.w.Header().Set("Content-Range", "bytes 0--1/0")
+				x.status = http.StatusPartialContent
+			}
+			x.send(x.bytes())
+		},
 		"416": func(x *exchange) {
 			x.status, x.begin, x.end = http.StatusRequestedRangeNotSatisfiable, 0, 0
 			x.headers()
