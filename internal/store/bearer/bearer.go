@@ -16,7 +16,6 @@ import (
 const (
 	early   = time.Minute     // how long before its end a token is fetched anew, or half of its life if that is less
 	again   = 5 * time.Second // how long after a failure, while the old token is still good
-	slow    = 2 * time.Second // after which the user is told what is waited for
 	atMost  = time.Minute     // for fetching a token
 	unknown = time.Hour       // how long a token is kept that does not tell its end
 )
@@ -32,13 +31,12 @@ type Token struct {
 
 // Cache holds the token of a store. It is safe for concurrent use.
 type Cache struct {
-	fetch   func(ctx context.Context) (Token, error)
-	waiting func()
+	fetch func(ctx context.Context) (Token, error)
 
 	mu      sync.Mutex
-	token   Token // expired if there is none
-	next    time.Time
-	pending *pending // nil if no token is being fetched
+	token   Token     // the zero Token if none was fetched
+	next    time.Time // when to fetch the next one
+	pending *pending  // nil if no token is being fetched
 }
 
 // pending is a token that is being fetched.
@@ -48,13 +46,8 @@ type pending struct {
 	err   error
 }
 
-// New returns a cache for tokens that fetch gets. It calls waiting if that takes long; nil means that nobody is told.
-func New(fetch func(ctx context.Context) (Token, error), waiting func()) *Cache {
-	if waiting == nil {
-		waiting = func() {}
-	}
-	return &Cache{fetch: fetch, waiting: waiting}
-}
+// New returns a cache for tokens that fetch gets.
+func New(fetch func(ctx context.Context) (Token, error)) *Cache { return &Cache{fetch: fetch} }
 
 // Sign adds the token to a request, if there is one.
 func (c *Cache) Sign(ctx context.Context, r *http.Request) error {
@@ -78,6 +71,13 @@ func (c *Cache) Renew(_ context.Context, refused *http.Request) bool {
 		c.token, c.next = Token{}, time.Time{}
 	}
 	return shown != ""
+}
+
+// IsAnonymous reports whether requests are not signed, because the last token that was fetched was none.
+func (c *Cache) IsAnonymous() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.token.Expires.IsZero() && c.token.Value == ""
 }
 
 // header returns the value of the header Authorization.
@@ -118,8 +118,6 @@ func (c *Cache) get(ctx context.Context) (Token, error) {
 func (c *Cache) renew(ctx context.Context, p *pending) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
-	timer := time.AfterFunc(slow, c.waiting)
-	defer timer.Stop()
 	p.token, p.err = c.fetch(ctx)
 
 	c.mu.Lock()

@@ -46,7 +46,7 @@ func New(o Options) *Service {
 	s := &Service{do: o.Do, getenv: o.Getenv, commits: commits{of: map[string]*commit{}}}
 	s.token = bearer.New(func(context.Context) (bearer.Token, error) {
 		return bearer.Token{Value: findToken(o.Getenv)}, nil
-	}, nil)
+	})
 	endpoint := strings.TrimRight(o.Getenv("HF_ENDPOINT"), "/")
 	if endpoint == "" {
 		endpoint = "https://huggingface.co"

@@ -134,8 +134,8 @@ func (s *Azure) Signature(permissions string, expires time.Time) string {
 	}
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s\n%s\nb\nsco\n\n%s\n\nhttps,http\n%s\n\n", AzureAccount, permissions, end, version)
-	return url.Values{"sv": {version}, "ss": {"b"}, "srt": {"sco"}, "sp": {permissions}, "se": {end}, "spr": {"https,http"},
-		"sig": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}.Encode()
+	return url.Values{"sv": {version}, "ss": {"b"}, "srt": {"sco"}, "sp": {permissions}, "se": {end},
+		"spr": {"https,http"}, "sig": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}.Encode()
 }
 
 // change sends a request that changes something. An answer that is no success ends the test.
