@@ -73,7 +73,7 @@ func exitStatus(err error) int {
 	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program), errors.As(err, &readOnly),
 		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrExists, store.ErrNoDir, exec.ErrNotFound,
 			fusefs.ErrOption, mounts.ErrNotMounted,
-			scratch.ErrOtherShard, scratch.ErrNotScratch, scratch.ErrNoTemp, shard.ErrNotIndex,
+			scratch.ErrOtherShard, scratch.ErrNotScratch, scratch.ErrNoTemp, scratch.ErrSecret, shard.ErrNotIndex,
 			pack.ErrSort, pack.ErrRepeated, folder.ErrNoClass, folder.ErrSampleDir,
 			table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
 		return exitUsage
@@ -113,6 +113,8 @@ func hintOf(err error) string {
 	switch hint := ui.HintOf(err); {
 	case hint != "":
 		return hint
+	case errors.Is(err, scratch.ErrSecret):
+		return "mount it again with --scratch and its whole name, then pack the mount"
 	case errors.Is(err, mounts.ErrDead):
 		return "its changes are kept: pack and status read them, umount clears the mountpoint"
 	case errors.Is(err, scratch.ErrReplaced):

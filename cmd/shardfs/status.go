@@ -18,12 +18,15 @@ func newStatus(g *globals) *cobra.Command {
 		Short: "Show what has changed in a mount",
 		Long: `Status lists the changes since the shard was mounted, one per line: A added, M
 modified, D deleted, R renamed. A path that ends in a slash is a sample, others
-are files.`,
+are files. Of a mount of remote shards, it says what reading them has cost.`,
 		Example: `  shardfs status mnt
   shardfs status --json mnt | jq -r .path`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: completeMountpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if stats := mounts.Stats(args[0]); stats != "" {
+				u.Note("%s: %s", args[0], stats)
+			}
 			changes, err := mounts.Open(cmd.Context(), g.stores, args[0])
 			if errors.Is(err, mounts.ErrMany) {
 				return nil // it is read-only

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
@@ -18,18 +19,19 @@ import (
 type stores struct {
 	*store.Schemes
 	engine func() *remote.Engine
-	made   *remote.Engine // by engine; nil before
+	made   atomic.Pointer[remote.Engine] // by engine; nil before
 }
 
 // newStores returns the stores of a process.
 func newStores(u *ui.UI) *stores {
 	s := &stores{Schemes: store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}})}
 	s.engine = sync.OnceValue(func() *remote.Engine {
-		s.made = remote.NewEngine(remote.Options{
+		e := remote.NewEngine(remote.Options{
 			Detail: func(text string) { u.Detail("%s", text) },
 			Warn:   func(text string) { u.WarnOnce("%s", text) },
 		})
-		return s.made
+		s.made.Store(e)
+		return e
 	})
 	for scheme, service := range services() {
 		s.Add(scheme, func() store.Store { return remote.New(s.engine(), service(s.engine())) })
@@ -49,13 +51,17 @@ func services() map[string]func(e *remote.Engine) remote.Service {
 
 // sayStats says, with --verbose, what reading remote shards has cost.
 func (s *stores) sayStats(u *ui.UI) {
-	if s.made != nil {
-		u.Detail("%s", statsText(s.made.Stats()))
+	if s.made.Load() != nil {
+		u.Detail("%s", s.Stats())
 	}
 }
 
-// statsText returns what an engine has done, as a sentence.
-func statsText(n remote.Stats) string {
+// Stats returns what reading remote shards has cost, for the user.
+func (s *stores) Stats() string {
+	var n remote.Stats
+	if e := s.made.Load(); e != nil {
+		n = e.Stats()
+	}
 	return fmt.Sprintf("remote: requests %d, %s, retries %d, hedges %d",
 		n.Requests, ui.Size(n.Bytes), n.Retries, n.Hedges)
 }

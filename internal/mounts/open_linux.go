@@ -58,6 +58,23 @@ func openChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Chan
 	return &Changes{Overlay: o, Scratch: s}, nil
 }
 
+// Stats returns what the server of a mount says that reading its remote shards has cost; "" if they are local.
+func Stats(place string) string {
+	m, mounted, err := At(place)
+	if err != nil || !mounted {
+		return ""
+	}
+	s, err := scratchOf(m)
+	if err != nil {
+		return ""
+	}
+	a, err := s.Ask()
+	if err != nil {
+		return ""
+	}
+	return a.Stats
+}
+
 // Close closes the changes and the shard.
 func (c *Changes) Close() error { return errors.Join(c.Overlay.Close(), c.Shard.Close()) }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/shard"
@@ -27,7 +28,8 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	if changed && !s.manifest.origin.Same(sh.Origin) {
 		return fmt.Errorf("%s: %w: %s, or the shard was changed since", s.Dir, ErrOtherShard, s.manifest.name)
 	}
-	s.manifest.shard, s.manifest.name, s.manifest.origin = sh.Path(), sh.Name, sh.Origin
+	s.manifest.shard, s.manifest.name, s.manifest.origin = store.Redact(sh.Path()), sh.Name, sh.Origin
+	s.manifest.secret = s.manifest.shard != sh.Path()
 	s.manifest.mountpoint, s.manifest.device, s.manifest.kernel = mountpoint, "", false
 	for _, dir := range []string{s.Upper(), s.Work()} {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -37,8 +39,13 @@ func (s *Scratch) Bind(sh *shard.Shard, mountpoint string) error {
 	return s.writeManifest()
 }
 
-// BindMany records where many shards are mounted, and which, by their absolute names. It sets the kind to Many.
+// BindMany records where many shards are mounted, and which, by their absolute names without credentials. It sets the
+// kind to Many.
 func (s *Scratch) BindMany(mountpoint string, shards []string) error {
+	shards = slices.Clone(shards)
+	for i, name := range shards {
+		shards[i] = store.Redact(name)
+	}
 	if err := os.WriteFile(s.path(shardsFile), []byte(strings.Join(shards, "\x00")), 0o600); err != nil {
 		return err
 	}
@@ -108,11 +115,22 @@ func (s *Scratch) UseIndex(o shard.Options) (shard.Options, error) {
 	return o, err
 }
 
+// ErrSecret means that a shard cannot be opened because its name had credentials, and no server of its mount knows them.
+var ErrSecret = errors.New("the name of the shard had credentials, which are not kept")
+
 // OpenShard opens the shard to which the changes belong, in a store; nil means local files. It returns an error if the
 // shard was changed since Bind.
 func (s *Scratch) OpenShard(ctx context.Context, st store.Store) (*shard.Shard, error) {
 	m := &s.manifest
-	sh, err := shard.Open(ctx, m.shard, shard.Options{
+	name := m.shard
+	if m.secret {
+		told, err := s.Ask()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", m.name, ErrSecret, err)
+		}
+		name = string(told.Shard)
+	}
+	sh, err := shard.Open(ctx, name, shard.Options{
 		Store: st, IndexFile: m.index, CacheDir: m.cache, NoIndex: m.index == "" && m.cache == "",
 		AllowTruncated: m.truncated,
 	})

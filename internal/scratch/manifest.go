@@ -27,7 +27,8 @@ const (
 
 // manifest describes a scratch directory.
 type manifest struct {
-	shard       string       // absolute path of the shard; "" before Bind
+	shard       string       // absolute path of the shard, or its URL without credentials; "" before Bind
+	secret      bool         // the URL has credentials or a query, which are not kept
 	name        string       // name of the shard, as the user gave it
 	origin      index.Origin // of the shard
 	index       string       // path of the index file; "" if none
@@ -65,6 +66,8 @@ type manifestJSON struct {
 	Device     string       `json:"device,omitempty"`
 	Made       string       `json:"made,omitempty"`
 
+	Secret bool `json:"secret,omitempty"`
+
 	Hex map[string]string `json:"hex,omitempty"`
 }
 
@@ -81,7 +84,7 @@ func (m manifest) MarshalJSON() ([]byte, error) {
 		Version: manifestVersion, Shard: m.shard, Name: m.name, Origin: m.origin, Index: m.index, Cache: m.cache,
 		Truncated: m.truncated, Mountpoint: m.mountpoint, Temporary: m.kind != Kept, Packed: m.packed,
 		Many: m.kind == Many, Marks: m.xattrPrefix, Kernel: m.kernel, Device: m.device, Made: m.made,
-		Hex: make(map[string]string),
+		Secret: m.secret, Hex: make(map[string]string),
 	}
 	for name, path := range j.paths() {
 		if !utf8.ValidString(*path) {
@@ -115,7 +118,7 @@ func (m *manifest) UnmarshalJSON(b []byte) error {
 	*m = manifest{
 		shard: j.Shard, name: j.Name, origin: j.Origin, index: j.Index, cache: j.Cache, truncated: j.Truncated,
 		mountpoint: j.Mountpoint, packed: j.Packed, xattrPrefix: j.Marks, kernel: j.Kernel,
-		device: j.Device, made: j.Made,
+		device: j.Device, made: j.Made, secret: j.Secret,
 	}
 	switch {
 	case j.Many:

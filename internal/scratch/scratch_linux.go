@@ -44,6 +44,7 @@ type Scratch struct {
 	named    bool     // lock names this process, because it cannot be locked
 	weak     string   // see Weak
 	manifest manifest
+	socket   io.Closer // see Listen; nil if there is none
 }
 
 // TempPattern matches the base names of temporary scratch directories.
@@ -176,8 +177,14 @@ func (s *Scratch) Lower() string { return s.path(lowerDir) }
 // LogFile returns the name of the log file of a server in the background.
 func (s *Scratch) LogFile() string { return s.path(logFile) }
 
-// Close unlocks the scratch directory, but does not remove it.
-func (s *Scratch) Close() error { return s.release() }
+// Close unlocks the scratch directory and ends what Listen began, but does not remove the directory.
+func (s *Scratch) Close() error {
+	if s.socket != nil {
+		s.socket.Close()
+		os.Remove(s.path(socketFile))
+	}
+	return s.release()
+}
 
 // Remove removes the scratch directory and unlocks it.
 func (s *Scratch) Remove() error {

@@ -240,6 +240,7 @@ func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlive
 	if err := s.enter(); err != nil {
 		return false, errors.Join(err, m.Unmount())
 	}
+	s.answer()
 	if outlived = servedByKernel(m) && s.link.isBackground(); outlived {
 		if err := s.scratch.SetServedByKernel(); err != nil {
 			return false, errors.Join(err, m.Unmount())
@@ -293,6 +294,29 @@ func (s *server) enter() error {
 		err = s.scratch.SetDevice(m.Device)
 	}
 	return errors.Join(err, os.Chdir(s.scratch.Dir))
+}
+
+// answer answers other processes, if a shard is remote. Most do without, so an error, as on a file system without
+// sockets, is only a detail.
+func (s *server) answer() {
+	if !slices.ContainsFunc(s.Names, store.IsRemote) {
+		return
+	}
+	var a scratch.Answer
+	if len(s.Names) == 1 {
+		a.Shard = []byte(s.Names[0])
+	}
+	err := s.scratch.Listen(func() scratch.Answer {
+		if counter, ok := s.store.(interface{ Stats() string }); ok {
+			a := a
+			a.Stats = counter.Stats()
+			return a
+		}
+		return a
+	})
+	if err != nil {
+		s.ui.Detail("%s: status and pack may not be answered: %v", s.Mountpoint, err)
+	}
 }
 
 // grace is how long a mount that has ended is still served: in a run, to processes that its commands have left.

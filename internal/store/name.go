@@ -93,7 +93,10 @@ func withoutUser(rest string) string {
 	if i := strings.LastIndexByte(rest[:end], '@'); i >= 0 {
 		return rest[i+1:]
 	}
-	colon := strings.LastIndexByte(rest[:end], ':')
+	colon := strings.IndexByte(rest[:end], ':')
+	if strings.HasPrefix(rest, "[") {
+		colon = strings.LastIndexByte(rest[:end], ':')
+	}
 	if colon < 0 || strings.HasSuffix(rest[:end], "]") || strings.Trim(rest[colon+1:end], "0123456789") == "" {
 		return rest
 	}

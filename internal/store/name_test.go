@@ -48,6 +48,7 @@ func TestRedact(t *testing.T) {
 		{"https://user:sec/ret@host/a.tar", "https://host/a.tar"},
 		{"https://user:sec?ret@host/a.tar", "https://host/a.tar"},
 		{"https://user:sec#ret@host:80/a.tar", "https://host:80/a.tar"},
+		{"https://user:secret:1/a.tar", "https://user/a.tar"},
 		{"https://user:secret/a.tar", "https://user/a.tar"}, // the @ is missing
 		{"https://[::1]:8080/a@b.tar", "https://[::1]:8080/a@b.tar"},
 		{"https://[::1]/a.tar", "https://[::1]/a.tar"},

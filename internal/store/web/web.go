@@ -52,12 +52,8 @@ func (s Service) Locate(_ context.Context, name string) (*remote.Place, error) {
 // parse returns the URL that is asked for, with the user information. The error does not contain the name.
 func parse(name string) (*url.URL, error) {
 	u, err := url.Parse(name)
-	if err != nil {
-		var e *url.Error
-		if errors.As(err, &e) {
-			err = e.Err // without the URL
-		}
-		return nil, fmt.Errorf("not a URL: %w", err)
+	if err != nil { // its text may have a part of the password
+		return nil, errors.New("not a URL: a port that is no number, or characters that must be escaped")
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
