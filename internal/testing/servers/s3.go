@@ -99,7 +99,7 @@ func (s *S3) do(t testing.TB, method, bucket, key string, body []byte) []byte {
 	if key == "" {
 		u.Path = "/" + bucket
 	}
-	u.RawPath = strings.ReplaceAll(strings.ReplaceAll(url.PathEscape(u.Path), "%2F", "/"), "+", "%2B")
+	u.RawPath = strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(u.Path))
 	r, err := http.NewRequestWithContext(t.Context(), method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,81 @@
+package s3
+
+import (
+	"encoding/xml"
+	"io/fs"
+	"net/http"
+
+	"github.com/shardfs/shardfs/internal/store/remote"
+)
+
+// answered is the error in the body of an answer.
+type answered struct {
+	XMLName xml.Name `xml:"Error"`
+	Code    string
+	Region  string
+}
+
+func readError(body []byte) (e answered) {
+	if xml.Unmarshal(body, &e) != nil {
+		return answered{}
+	}
+	return e
+}
+
+// meanings are what codes mean, where the status does not say so, or not all.
+var meanings = map[string]remote.Fault{
+	"NoSuchBucket": {Err: fs.ErrNotExist,
+		Hint: "there is no such bucket; AWS_ENDPOINT_URL_S3 says where it is, if not at Amazon"},
+	"AllAccessDisabled":     {Err: fs.ErrPermission},
+	"AccountProblem":        {Err: fs.ErrPermission},
+	"ExpiredToken":          {Err: fs.ErrPermission, Hint: "the credentials have expired"},
+	"ExpiredTokenException": {Err: fs.ErrPermission, Hint: "the credentials have expired"},
+	"TokenRefreshRequired":  {Err: fs.ErrPermission, Hint: "the credentials have expired"},
+	"RequestExpired": {Err: fs.ErrPermission,
+		Hint: "the credentials have expired, or the clock of this machine is wrong"},
+	"InvalidToken":         {Err: fs.ErrPermission, Hint: "AWS_SESSION_TOKEN is not that of the access key"},
+	"RequestTimeTooSkewed": {Err: fs.ErrPermission, Hint: "the clock of this machine is wrong"},
+	"InvalidObjectState": {Err: fs.ErrPermission,
+		Hint: "the object is archived; aws s3api restore-object makes it readable after some hours"},
+	"SlowDown":             {Retry: true},
+	"RequestLimitExceeded": {Retry: true},
+	"Throttling":           {Retry: true},
+	"InternalError":        {Retry: true},
+	"RequestTimeout":       {Retry: true},
+	"ServiceUnavailable":   {Retry: true},
+}
+
+// fault explains an answer by the code in its body.
+func fault(status int, header http.Header, body []byte) remote.Fault {
+	code := readError(body).Code
+	f := meanings[code]
+	f.Code = code
+	return f
+}
+
+// movedTo returns the region of a bucket from the refusal of a request for another one, or "".
+func movedTo(status int, header http.Header, body []byte) string {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest, http.StatusForbidden:
+	default:
+		return ""
+	}
+	region := header.Get("X-Amz-Bucket-Region")
+	if region == "" {
+		region = readError(body).Region
+	}
+	if !isRegion(region) {
+		return ""
+	}
+	return region
+}
+
+// isRegion reports whether a text can be the name of a region. It becomes a part of a host name.
+func isRegion(text string) bool {
+	for _, c := range []byte(text) {
+		if !isAlphanumeric(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(text) >= 1 && len(text) <= 63
+}
