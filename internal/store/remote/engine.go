@@ -34,7 +34,7 @@ type Options struct {
 	// Cache keeps bytes of objects, and fetches them ahead; nil means one of the default size.
 	Cache *ahead.Cache
 
-	// Detail is called with what is waited for, Warn with what cannot be promised. Nil means not. They may be called by
+	// Detail is called with what is waited for, Warn with what cannot be promised, and waits of many seconds. Nil means not. They may be called by
 	// several goroutines. The texts contain hosts, but no other part of a name.
 	Detail, Warn func(text string)
 

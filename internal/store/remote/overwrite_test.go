@@ -39,7 +39,7 @@ func TestOverwrites(t *testing.T) {
 		overwrites  int
 	}{
 		{"atomic", "plain", numbered, nil, nil, 1000},
-		{"the condition is ignored", "ignorematch", numbered, nil, nil, 1000},
+		{"the condition is ignored", "ignorematch", numbered, nil, nil, 300},
 		{"only the time tells", "plain", func(int) string { return "" },
 			func(n int) time.Time { return time.Unix(int64(1e9+n), 0) }, nil, 300},
 		{"only the size tells", "plain", func(int) string { return `"same"` }, nil,

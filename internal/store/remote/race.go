@@ -107,6 +107,7 @@ func (r *race) tick(ctx context.Context) error {
 		r.drop()
 	}
 	r.limit *= 2
+	r.e.transport.CloseIdleConnections() // they may be as dead as this one
 	r.e.hedges.Add(1)
 	r.seen = read
 	r.second = r.f.start(ctx, next)

@@ -12,6 +12,9 @@ import (
 // enough is how many bytes of a try count as progress: after it, tries are counted anew.
 const enough = 64 << 10
 
+// patience is after how long without progress the user is told without asking.
+const patience = 5 * time.Second
+
 // retrier decides about further tries for one range or page.
 type retrier struct {
 	e       *Engine
@@ -22,6 +25,7 @@ type retrier struct {
 	tries   int       // since then
 	wrong   int       // wrong answers among them
 	renewed bool      // the credentials, since then
+	told    bool      // the user, of a long wait
 }
 
 // retry calls try until it succeeds or further tries are of no use. Try returns how many bytes it has got.
@@ -87,7 +91,10 @@ func (r *retrier) wait(ctx context.Context, err error, progress int) error {
 	if time.Since(r.since)+pause > r.budget {
 		return r.final(f)
 	}
-	if pause >= time.Second {
+	if !r.told && time.Since(r.since)+pause > patience {
+		r.told = true
+		r.e.o.Warn(fmt.Sprintf("%v; trying again for up to %v", f, r.budget))
+	} else if pause >= time.Second {
 		r.e.o.Detail(fmt.Sprintf("%v; next try in %v", f, pause.Round(time.Second)))
 	}
 	timer := time.NewTimer(pause)

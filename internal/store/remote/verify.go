@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"mime"
 	"net/http"
@@ -23,8 +24,23 @@ type version struct {
 	sum      *uint32 // CRC-32C of the whole object, if an answer has told it
 }
 
-// tag returns the version as others see it. The empty one is unknown.
+// tag returns the version as others see it: printable, and short. The empty one is unknown.
 func (v *version) tag() store.Version {
+	tag := string(v.told())
+	if len(tag) > 256 {
+		sum := sha256.Sum256([]byte(tag))
+		tag = fmt.Sprintf("sha256:%x", sum)
+	}
+	for _, r := range tag {
+		if r < ' ' || r > '~' {
+			return store.Version(strconv.QuoteToASCII(tag))
+		}
+	}
+	return store.Version(tag)
+}
+
+// told returns what the server tells of the version.
+func (v *version) told() store.Version {
 	switch {
 	case v.pin.Strong:
 		return v.pin.Version
