@@ -15,6 +15,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/server"
+	"github.com/shardfs/shardfs/internal/testing/hub"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
@@ -65,6 +66,7 @@ func TestStories(t *testing.T) {
 			"mkshard":      makeShard,
 			"opened":       opened,
 			"pid":          pid,
+			"push":         push,
 			"same":         same,
 			"send":         send,
 			"status":       status,
@@ -79,6 +81,7 @@ func setUp(env *testscript.Env) error {
 	env.Values[limitKey{}] = limit
 	env.Values[gateKey{}] = new(gate)
 	env.Values[watchKey{}] = new(int)
+	env.Values[hubKey{}] = new(*hub.Hub)
 	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/internal/store/hf"
 	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/swift"
 	"github.com/shardfs/shardfs/internal/store/web"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -46,6 +47,7 @@ func services() map[string]func(e *remote.Engine) remote.Service {
 		"hf":    func(e *remote.Engine) remote.Service { return hf.New(hf.Options{Getenv: os.Getenv, Do: e.Do}) },
 		"http":  onWeb,
 		"https": onWeb,
+		"swift": func(*remote.Engine) remote.Service { return swift.New(os.Getenv) },
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 // Errors about the name of an object, besides those of package fs.
 var (
 	ErrScheme     = errors.New("unknown kind of URL")
+	ErrName       = errors.New("malformed") // a name, or a setting of the environment that its store needs
 	ErrNotRegular = errors.New("not a regular file")
 	ErrExists     = errors.New("output exists")
 	ErrNoDir      = errors.New("no such directory")

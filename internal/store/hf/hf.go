@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -56,7 +55,7 @@ func New(o Options) *Service {
 	case isTrue(o.Getenv("HF_HUB_OFFLINE")):
 		s.err = fmt.Errorf("HF_HUB_OFFLINE is set: %w", store.ErrUnreachable)
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		s.err = fmt.Errorf("HF_ENDPOINT is not the URL of a Hub: %w", fs.ErrInvalid)
+		s.err = fmt.Errorf("HF_ENDPOINT is %w: want the URL of a Hub", store.ErrName)
 	}
 	s.endpoint = u
 	return s

@@ -299,7 +299,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for pair, want := range map[[2]string]error{
 		{"HF_HUB_OFFLINE", "1"}:           store.ErrUnreachable,
-		{"HF_ENDPOINT", "huggingface.co"}: fs.ErrInvalid,
+		{"HF_ENDPOINT", "huggingface.co"}: store.ErrName,
 	} {
 		_, err := process(t, h, pair[0], pair[1]).Open(t.Context(), "hf://datasets/o/open/a.tar")
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), pair[0]) {

@@ -1,11 +1,12 @@
 package hf
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // place is what a name stands for: a file or directory in one revision of a repository, or in a bucket.
@@ -22,7 +23,8 @@ const mainRevision = "main"
 // specialRef matches the revisions whose slash is part of them without being escaped.
 var specialRef = regexp.MustCompile(`^refs/(?:convert/[\w.-]+|pr/[0-9]+)(?:/|$)`)
 
-var errName = errors.New("want hf://datasets/ORG/NAME[@REVISION]/PATH, or models, spaces, or buckets without revision")
+var errName = fmt.Errorf("%w: want hf://datasets/ORG/NAME[@REVISION]/PATH, models, spaces, or buckets without revision",
+	store.ErrName)
 
 // parse reads a name by the grammar of Hugging Face's own tools: hf://[TYPE/]ORG/NAME[@REVISION]/PATH. The revision is
 // percent-encoded where it has a slash, but for refs/pr/N and refs/convert/NAME; the path is as it is.
@@ -36,9 +38,9 @@ func parse(name string) (place, error) {
 	case "models", "datasets", "spaces", "buckets":
 		p.kind, body = first, rest
 	case "model", "dataset", "space", "bucket":
-		return place{}, fmt.Errorf("write hf://%ss/, not hf://%s/", first, first)
+		return place{}, fmt.Errorf("%w: write hf://%ss/, not hf://%s/", store.ErrName, first, first)
 	case "kernels":
-		return place{}, fmt.Errorf("kernels have no shards: %w", errName)
+		return place{}, errName
 	}
 	org, rest, _ := strings.Cut(body, "/")
 	repo, path, slash := strings.Cut(rest, "/")
@@ -53,7 +55,7 @@ func parse(name string) (place, error) {
 			}
 			var err error
 			if p.revision, err = url.PathUnescape(p.revision); err != nil || p.revision == "" {
-				return place{}, fmt.Errorf("a revision that is empty or badly escaped: %w", errName)
+				return place{}, fmt.Errorf("%w: the revision is empty or badly escaped", store.ErrName)
 			}
 		}
 	}

@@ -211,7 +211,7 @@ func setVersion(c *ncw.Connection, wanted, without string) error {
 			c.AuthUrl = strings.TrimRight(c.AuthUrl, "/") + "/v3"
 		}
 	default:
-		return fmt.Errorf("there is no version %q of the identity service: %w", wanted, fs.ErrInvalid)
+		return fmt.Errorf("OS_IDENTITY_API_VERSION or ST_AUTH_VERSION is %w: want 1, 2 or 3", store.ErrName)
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestLoginFails(t *testing.T) {
 		{"OS_CLOUD=c", fs.ErrPermission, "clouds.yaml is not read"},
 		{"OS_AUTH_URL=URL/v3 OS_USERNAME=u OS_PASSWORD=wrong", fs.ErrPermission, ""},
 		{"ST_AUTH=URL/auth/v1.0 ST_USER=a:u ST_KEY=wrong", fs.ErrPermission, ""},
-		{"OS_AUTH_URL=URL OS_IDENTITY_API_VERSION=4", fs.ErrInvalid, ""},
+		{"OS_AUTH_URL=URL OS_IDENTITY_API_VERSION=4", store.ErrName, ""},
 		{"OS_AUTH_URL=http://127.0.0.1:1/secret/v3 OS_USERNAME=u OS_PASSWORD=p", store.ErrUnreachable, ""},
 		{"OS_AUTH_URL=URL/secret/v3 OS_USERNAME=u OS_PASSWORD=p", fs.ErrPermission, ""},
 	} {

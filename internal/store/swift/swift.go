@@ -5,9 +5,7 @@ package swift
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"net/http"
 	"net/url"
@@ -26,7 +24,7 @@ var _ remote.Lister = (*Service)(nil)
 // New returns the service of the account that getenv describes. It does not log in.
 func New(getenv func(string) string) *Service { return &Service{newLogin(getenv)} }
 
-var errName = errors.New("want swift://CONTAINER/OBJECT")
+var errName = fmt.Errorf("%w: want swift://CONTAINER/OBJECT", store.ErrName)
 
 // split returns the container and the object of a name. A prefix to list may have no object.
 func split(name string) (container, object string, err error) {
@@ -58,7 +56,7 @@ func (s *Service) place(ctx context.Context, container, object string) (*remote.
 	}
 	u, err := url.Parse(session.url)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("the storage URL is none: %w", fs.ErrInvalid)
+		return nil, fmt.Errorf("the storage URL of the account is %w", store.ErrName)
 	}
 	u = u.JoinPath() // without this, a URL without a path would have no slash
 	u.RawPath = strings.TrimRight(u.EscapedPath(), "/") + "/" + escape(container)

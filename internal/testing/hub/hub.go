@@ -22,7 +22,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -31,7 +30,7 @@ type Hub struct {
 	URL string // of the Hub, for HF_ENDPOINT
 	CDN string // of the other host
 
-	t        testing.TB
+	t        T
 	mu       sync.Mutex
 	pageSize int
 	repos    map[string]*repo  // by kind and name: "datasets/ORG/NAME"
@@ -53,8 +52,15 @@ type tree map[string][]byte
 // largeSize is the size from which a file is in large file storage.
 const largeSize = 1000
 
-// New starts a Hub that ends with the test. The test fails if the second server is ever sent a token.
-func New(t testing.TB) *Hub {
+// T is the part of a [testing.TB] that a Hub needs.
+type T interface {
+	Cleanup(f func())
+	Errorf(format string, args ...any)
+}
+
+// New starts a Hub that ends with the test. If the second server is ever sent a token, the test fails, and so does the
+// request.
+func New(t T) *Hub {
 	h := &Hub{t: t, pageSize: 3, repos: map[string]*repo{}, blobs: map[string][]byte{}, key: []byte("0")}
 	front, cdn := httptest.NewServer(http.HandlerFunc(h.serve)), httptest.NewServer(http.HandlerFunc(h.serveBlob))
 	h.URL, h.CDN = front.URL, cdn.URL
@@ -303,6 +309,8 @@ func (h *Hub) serveBlob(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 	if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
 		h.t.Errorf("the other host was sent credentials: %s %s", r.Method, r.URL.Path)
+		http.Error(w, "credentials that are not for this host", http.StatusBadRequest)
+		return
 	}
 	if !ok || !valid {
 		w.Header().Set("Content-Type", "application/xml")
