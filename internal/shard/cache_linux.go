@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -48,41 +46,23 @@ type indexCache struct {
 //
 // The error is errUnsafeCache if dir is a symbolic link, is not a directory, or if other users can write to it.
 func openCache(dir string, shared *Shared) (*indexCache, error) {
-	dir = filepath.Clean(dir) // with a trailing slash the kernel would follow a symbolic link
-	mkdirErr := os.MkdirAll(dir, 0o700)
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	switch {
-	case err == unix.ENOTDIR || err == unix.ELOOP:
-		return nil, fmt.Errorf("%w: %s is not a directory", errUnsafeCache, dir)
-	case err != nil && mkdirErr != nil:
-		return nil, fmt.Errorf("index cache: %w", mkdirErr)
-	case err != nil:
-		return nil, fmt.Errorf("index cache: %s: %w", dir, err)
+	f, err := atomicfile.OpenOwnDir(dir)
+	if errors.Is(err, atomicfile.ErrForeign) {
+		return nil, fmt.Errorf("%w: %w", errUnsafeCache, err)
 	}
-	c := &indexCache{os.NewFile(uintptr(fd), dir), shared}
-	if err := checkPrivate(fd, unix.S_IFDIR); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s %w", errUnsafeCache, dir, err), c.Close())
+	if err != nil {
+		return nil, fmt.Errorf("index cache: %w", err)
 	}
-	return c, nil
+	return &indexCache{f, shared}, nil
 }
 
-// checkPrivate checks that a descriptor is a file of the given type that no other user can write to.
-func checkPrivate(fd int, kind uint32) error { return checkWriters(fd, kind, os.Geteuid()) }
-
-// checkWriters checks that a descriptor is a file of the given type that only these users can write to.
-func checkWriters(fd int, kind uint32, users ...int) error {
+// checkWriters checks that a descriptor is a regular file that only these users can write to.
+func checkWriters(fd int, users ...int) error {
 	var stat unix.Stat_t
-	switch err := unix.Fstat(fd, &stat); {
-	case err != nil:
+	if err := unix.Fstat(fd, &stat); err != nil {
 		return err
-	case stat.Mode&unix.S_IFMT != kind:
-		return errors.New("is not a regular file")
-	case !slices.Contains(users, int(stat.Uid)):
-		return fmt.Errorf("belongs to user %d", stat.Uid)
-	case stat.Mode&0o022 != 0:
-		return fmt.Errorf("can be written to by others (mode %04o)", stat.Mode&0o7777)
 	}
-	return nil
+	return atomicfile.CheckWriters(&stat, unix.S_IFREG, users...)
 }
 
 // Close closes the cache. All entries must be committed or aborted, and all locks released.
@@ -124,7 +104,7 @@ func (c *indexCache) Open(shard string) (*os.File, error) {
 		return nil, fmt.Errorf("index cache: %s: %w", name, err)
 	}
 	f := os.NewFile(uintptr(fd), filepath.Join(c.dir.Name(), name))
-	if err := checkPrivate(fd, unix.S_IFREG); err != nil {
+	if err := checkWriters(fd, os.Geteuid()); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s %w", errUnsafeCache, name, err), f.Close())
 	}
 	// Only the order of removal depends on this, so an error, as in a read-only cache, does not matter.
@@ -262,34 +242,5 @@ func (c *indexCache) sweep() {
 // removed entry open or mapped can still read it. What was used when is kept in the directory, which all processes
 // share; a cache of package lru would know of the uses of one process only.
 func (c *indexCache) evict(keep string) {
-	type entry struct {
-		name string
-		size int64
-		used int64 // nanoseconds since 1970
-	}
-	var entries []entry
-	var total int64
-	for name, err := range atomicfile.Names(c.dir) {
-		var stat unix.Stat_t
-		if err != nil || !isEntry(name) || unix.Fstatat(c.fd(), name, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil ||
-			stat.Mode&unix.S_IFMT != unix.S_IFREG {
-			continue
-		}
-		total += stat.Size
-		if name != keep {
-			entries = append(entries, entry{name, stat.Size, stat.Mtim.Nano()})
-		}
-	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.used, b.used), strings.Compare(a.name, b.name))
-	})
-	for _, e := range entries {
-		if total <= c.shared.limit {
-			break
-		}
-		if err := unix.Unlinkat(c.fd(), e.name, 0); err == nil || err == unix.ENOENT {
-			total -= e.size
-		}
-	}
-	c.shared.holds(c.dir.Name(), total)
+	c.shared.holds(c.dir.Name(), atomicfile.Evict(c.dir, isEntry, keep, c.shared.limit))
 }

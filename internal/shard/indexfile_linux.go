@@ -108,7 +108,7 @@ func openIndex(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkWriters(int(f.Fd()), unix.S_IFREG, os.Geteuid(), 0); err != nil {
+	if err := checkWriters(int(f.Fd()), os.Geteuid(), 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s %w", index.ErrStale, name, err), f.Close())
 	}
 	return f, nil

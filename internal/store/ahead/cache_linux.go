@@ -53,12 +53,16 @@ type Options struct {
 	// Memory is how many bytes all parts may take; 0 means 256 MiB, but at most an eighth of the machine's memory, and a
 	// quarter of the limit of the Go runtime's.
 	Memory int64
+
+	// Disk, if not nil, keeps bytes of objects, too.
+	Disk *Disk
 }
 
 // Cache is what the objects of a process share: the memory of their parts, and what is known of their stores. It is safe
 // for concurrent use.
 type Cache struct {
 	budget int64
+	disk   *Disk // or nil
 
 	mu     sync.Mutex // guards all below, and the fields of objects, parts and flows
 	used   int64      // cost of all buffers, including spare ones
@@ -71,7 +75,7 @@ type Cache struct {
 
 // NewCache returns an empty cache.
 func NewCache(o Options) *Cache {
-	c := &Cache{budget: o.Memory, paces: make(map[string]*pace), flows: make(map[*flow]struct{})}
+	c := &Cache{budget: o.Memory, disk: o.Disk, paces: make(map[string]*pace), flows: make(map[*flow]struct{})}
 	if c.budget == 0 {
 		c.budget = cgroup.Share(mostMemory)
 	}

@@ -170,7 +170,9 @@ func (o *Object) extend(f *flow, now time.Time) {
 			return
 		}
 		f.next = end
-		f.size = min(2*f.size, largest)
+		if f.sure {
+			f.size = min(2*f.size, largest)
+		}
 	}
 }
 
@@ -180,7 +182,7 @@ func (o *Object) nextPart(f *flow, size int64) (end int64, ok bool) {
 	if !f.sure || o.pace.hops(f.gap) {
 		return min(f.until, f.next+mostPart), asked && f.flying < mostWidth
 	}
-	if !asked && (f.next >= f.pos+max(firstPart, f.run, 4*f.gap) || !o.pace.more(f)) || f.flying >= mostWidth {
+	if !asked && (f.next >= f.pos+max(firstPart/2, f.run, 4*f.gap) || !o.pace.more(f)) || f.flying >= mostWidth {
 		return 0, false
 	}
 	end = f.next + size

@@ -117,7 +117,7 @@ func TestSamplesInOrder(t *testing.T) {
 				}
 				close(samples)
 				running.Wait()
-				s.check(t, start, s.size, 0.9, 40+2*workers)
+				s.check(t, start, s.size, 0.85, 40+2*workers)
 			})
 		}
 	}
@@ -156,10 +156,8 @@ func TestRandomSamples(t *testing.T) {
 				v := &view{o: o, each: each}
 				r := rand.New(rand.NewPCG(1, 2))
 				const reads = 50
-				for i, n := range r.Perm(int(count))[:reads] {
-					if i == 0 && n == 0 {
-						n = 7 // the first sample of a shard is the beginning of a walk
-					}
+				for i, n := range r.Perm(int(count) / 2)[:reads] {
+					n = 2*n + 1 // none is next to another, and the first of a shard is the beginning of a walk
 					start := time.Now()
 					v.reading(int64(n))
 					readSample(t, o, int64(n), each, 1)
@@ -171,7 +169,7 @@ func TestRandomSamples(t *testing.T) {
 				requests, bytes := s.requests()
 				t.Logf("%d requests, %.2f bytes", requests, float64(bytes)/float64(reads*each))
 				// In a small shard some happen to be near each other, and look like a walk.
-				if count > 100 && (requests > reads*11/10 || bytes > reads*each*11/10+2*firstPart) {
+				if count > 100 && (requests > reads*11/10 || bytes > reads*each*11/10+firstPart) {
 					t.Errorf("%d requests, %d bytes", requests, bytes)
 				}
 			})

@@ -17,6 +17,10 @@ type Info struct {
 
 	// Store names what limits the rate of requests, such as a host: objects with the same Store share what is known of it.
 	Store string
+
+	// Key names the version of the object, whose bytes a disk may keep for longer than this process lives: nothing else may
+	// ever have the same key. "" means that nothing is kept there.
+	Key string
 }
 
 // Object is one version of a remote object, open for reading. It is safe for concurrent use.
@@ -24,6 +28,7 @@ type Object struct {
 	c       *Cache
 	src     Source
 	size    int64
+	digest  string // of its key; "" if no disk keeps its bytes
 	pace    *pace
 	ctx     context.Context // of all fetches; Close cancels it
 	cancel  context.CancelCauseFunc
@@ -39,6 +44,9 @@ type Object struct {
 // Open returns an object with the bytes of src. The caller must close it.
 func (c *Cache) Open(src Source, info Info) *Object {
 	o := &Object{c: c, src: src, size: info.Size}
+	if c.disk != nil && info.Key != "" {
+		o.digest = digestOf(info.Key, info.Size)
+	}
 	o.ctx, o.cancel = context.WithCancelCause(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -237,7 +237,7 @@ func TestSeveralReaders(t *testing.T) {
 			rate := float64(s.size) / time.Since(start).Seconds() / s.line
 			t.Logf("%.3f of the line, %d requests, %.3f bytes", rate, n, float64(bytes)/float64(s.size))
 			// No reader tells where it will stop.
-			if !small() && (rate < 0.93 || n > 140+16*int(readers) || bytes > s.size*11/10) {
+			if !small() && (rate < 0.93 || n > 140+16*int(readers) || bytes > s.size*115/100) {
 				t.Error("that is too much")
 			}
 		})

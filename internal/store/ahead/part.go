@@ -3,7 +3,6 @@ package ahead
 import (
 	"context"
 	"sort"
-	"time"
 )
 
 // part is a range of an object whose bytes are in memory, or on their way. Parts of an object do not overlap. Its
@@ -56,57 +55,6 @@ func (o *Object) missing(off, end int64) int64 {
 		p.leave()
 	}
 	return end
-}
-
-// fetch starts to fetch [off, end), which must be in no part. It reports false if there is no memory for it.
-func (o *Object) fetch(f *flow, off, end int64) bool {
-	memory := o.c.buffer(int(end - off))
-	if memory == nil {
-		return false
-	}
-	p := &part{o: o, off: off, data: memory, memory: memory, flow: f, pins: 1}
-	o.insert(p)
-	if f != nil {
-		f.flying++
-	}
-	o.pace.start(f, time.Now())
-	o.running.Go(func() { o.fill(p) })
-	return true
-}
-
-// fill gets the bytes of a part.
-func (o *Object) fill(p *part) {
-	began := time.Now()
-	var first time.Time
-	err := o.src.Fetch(o.ctx, p.data, p.off, func(n int) {
-		o.c.mu.Lock()
-		defer o.c.mu.Unlock()
-		if first.IsZero() && n > 0 {
-			first = time.Now()
-			o.pace.answered(first.Sub(began))
-		}
-		o.pace.received(n - p.got)
-		p.advance(n)
-	})
-	o.c.mu.Lock()
-	defer o.c.mu.Unlock()
-	if err == nil {
-		o.pace.received(len(p.data) - p.got)
-		p.advance(len(p.data))
-	} else if context.Cause(o.ctx) != nil {
-		err = context.Cause(o.ctx)
-	}
-	now := time.Now()
-	o.pace.finish(now, len(p.data), now.Sub(first), err == nil)
-	p.finish(err)
-	if f := p.flow; f != nil {
-		f.flying--
-		if err != nil {
-			f.doubt() // the next read of these bytes tries again
-		}
-		o.extend(f, now)
-	}
-	p.unpin()
 }
 
 // advance records that the first n bytes are there.

@@ -43,6 +43,17 @@ func (o *Object) ModTime() time.Time { return o.v.pin.ModTime }
 // Exact reports whether objects of this name that have the same Version have the same bytes.
 func (o *Object) Exact() bool { return o.v.pin.Strong }
 
+// key names the bytes of the object, if the server tells versions apart for certain. The query counts, because a server may
+// have objects that differ in it alone.
+func (o *Object) key() string {
+	if !o.Exact() || o.Version() == "" {
+		return ""
+	}
+	u := *o.t.home.URL
+	u.User = nil
+	return u.String() + "\x00" + string(o.Version())
+}
+
 // Close implements [store.Object].
 func (o *Object) Close() error { return o.bytes.Close() }
 

@@ -37,7 +37,7 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 		})
 	}
 	o := &Object{t: t, v: v}
-	o.bytes = s.e.o.Cache.Open(o, ahead.Info{Size: v.size, Store: hostKey(t.home.URL)})
+	o.bytes = s.e.o.Cache.Open(o, ahead.Info{Size: v.size, Store: hostKey(t.home.URL), Key: o.key()})
 	o.bytes.Put(head[:n], 0)
 	return o, nil
 }
