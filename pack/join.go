@@ -15,6 +15,9 @@ import (
 // ErrExtensionConflict means that two samples to be joined have a common extension.
 var ErrExtensionConflict = errors.New("clash of extensions")
 
+// ErrNoMatch means that a shard to be joined has samples, but none for any of the samples of the others.
+var ErrNoMatch = errors.New("none of its keys is that of a sample")
+
 // Join is a shard whose members are added to samples with the same keys of other sources. It is not safe for concurrent
 // use.
 type Join struct {
@@ -35,7 +38,8 @@ func (o *Join) Unused() (n int) {
 }
 
 // Apply adds to samples the members that the shard has for their keys, as new members after their own. If the shard has
-// a key more than once, its first sample counts. If both samples have an extension, the error is ErrExtensionConflict.
+// a key more than once, its first sample counts. If both samples have an extension, the error is ErrExtensionConflict, and
+// at the end ErrNoMatch if there were samples on both sides, but nothing was added to any.
 func (o *Join) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		o.used = make([]bool, o.Index.Samples())
@@ -46,6 +50,9 @@ func (o *Join) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] 
 			if !yield(s, err) || err != nil {
 				return
 			}
+		}
+		if o.Alone > 0 && len(o.used) > 0 && o.Unused() == len(o.used) {
+			yield(Sample{}, o.named(fmt.Errorf("%w: its first is %.100q", ErrNoMatch, o.Index.Key(0))))
 		}
 	}
 }

@@ -38,16 +38,21 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// Joined with an empty shard, samples do not change by a byte.
+// Joined with an empty shard, samples do not change by a byte. One that has other keys only is an error.
 func TestJoinNothing(t *testing.T) {
 	plain := append(makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "a.y", "b.x", "e/"), "after the end"...)
 	s := newShard(t, plain)
-	for _, other := range []shard{newShard(t, makeTar(t, tar.FormatUSTAR)),
-		newShard(t, makeTar(t, tar.FormatUSTAR, "A.z", "c.z"))} {
+	for names, want := range map[string]error{"": nil, "A.z c.z": ErrNoMatch} {
+		other := newShard(t, makeTar(t, tar.FormatUSTAR, strings.Fields(names)...))
 		o := &Join{Base: other.base}
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{})
-		if err := errors.Join(Pack(context.Background(), w, o.Apply(Shard(s.base))), w.Close()); err != nil {
+		if err := Pack(context.Background(), w, o.Apply(Shard(s.base))); !errors.Is(err, want) {
+			t.Fatalf("with %q: %v, want %v", names, err, want)
+		} else if want != nil {
+			continue
+		}
+		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(out.Bytes(), plain) || o.Alone != 2 || o.Unused() != other.base.Index.Samples() {

@@ -231,7 +231,10 @@ func key(b Base, f Dir, own string) (string, error) {
 		return own, nil
 	}
 	key := strings.TrimSuffix(content, "\n")
-	if key == "" || len(key) > index.MaxKey || strings.ContainsAny(key, "\x00\n") {
+	if len(key) > index.MaxKey {
+		return "", fmt.Errorf("%w: %s has over %d bytes", ErrKey, index.KeyFile, index.MaxKey)
+	}
+	if key == "" || strings.ContainsAny(key, "\x00\n") {
 		return "", fmt.Errorf("%w: %s contains %.100q", ErrKey, index.KeyFile, key)
 	}
 	if key != own && leaves(key) {

@@ -51,6 +51,11 @@ func (w *Writer) reshape(s *Sample) error {
 	}
 	if w.o.Rekey != nil && !s.Empty() {
 		if key := w.o.Rekey(s.Key, w.o.first+w.sum.Samples); key != s.Key {
+			if leaves(key) && !leaves(s.Key) {
+				err := fmt.Errorf("sample %s: %w: --rekey makes %.100q of it, which leaves the directory where a tar is unpacked",
+					s.Path, ErrKey, key)
+				return s.Base.named(err)
+			}
 			s.members, s.whole = s.Members(), false
 			s.Key, s.own = key, false
 		}

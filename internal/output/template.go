@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,8 @@ func ParseRekey(format string) (func(key string, number int) string, error) {
 		return nil, nil
 	case len(t.widths) == 0 && !strings.Contains(format, keyPlace):
 		return nil, ui.Usagef("--rekey %s: all samples would get one key: use %%d, %%09d or %s", format, keyPlace)
+	case strings.HasPrefix(format, "/") || slices.Contains(strings.Split(format, "/"), ".."):
+		return nil, ui.Usagef("--rekey %s: the tar would be unpacked outside of its directory", format)
 	}
 	return func(key string, number int) string {
 		return t.with(number, func(text string) string { return strings.ReplaceAll(text, keyPlace, key) })
