@@ -34,8 +34,11 @@ func (r *run) runSamples(ctx context.Context) error {
 	r.stdout = r.UI.Through(pipe.NewWriter(ctx, r.Stdout), r.Stdout)
 	var inputErr error
 	for result, err := range runner.Run(ctx, o, r.jobs(ctx, &inputErr)) {
-		if err == nil {
+		switch {
+		case err == nil:
 			err = r.handleResult(ctx, result)
+		case errors.Is(err, runner.ErrWorker):
+			err = failure{fmt.Errorf("%s: %w", r.space.Name, err)} // its results cannot be trusted
 		}
 		if err != nil {
 			cancel()

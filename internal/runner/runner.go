@@ -145,10 +145,11 @@ const windowPerSlot = 2
 // Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job has a
 // result, too.
 //
-// An error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound) or ctx is done (its
-// context.Cause). A sequence that ends without an error has yielded a result for every job. When ctx is done or the
-// loop ends early, running commands get SIGTERM and, after Options.grace, SIGKILL; their jobs have no result. Run waits
-// for them before it yields the error or returns.
+// An error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound), ctx is done (its
+// context.Cause), or, after all results, a worker has ended with ErrWorker. A sequence that ends without an error has yielded a result for every job. When ctx is done or the
+// loop ends early, running commands get SIGTERM and, after Options.grace, SIGKILL; their jobs have no result. A worker
+// that has no job gets the end of its input, and SIGTERM only after Options.grace. Run waits for them before it yields the
+// error or returns.
 //
 // One goroutine pulls the jobs, as far ahead as the window allows. Run waits for a pull to return: a sequence that can
 // block should end when ctx is done, and a loop that ends early should cancel ctx first.
@@ -175,6 +176,7 @@ type run struct {
 	timedOut error    // errTimeout with its duration
 	children children
 	disk     *diskGate
+	ended    firstError // of a worker after its last job
 }
 
 // newRun looks up the command and opens the files that all jobs share.
@@ -248,7 +250,7 @@ func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result)
 				s.do(running, t)
 			}
 			if s.worker != nil {
-				s.stopWorker(running)
+				s.endWorker(context.WithoutCancel(ctx)) // it has nothing to do, and time to end
 			}
 		})
 	}
@@ -276,8 +278,11 @@ func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result)
 			return t.cut
 		}
 	}
-	group.Wait() // before running is cancelled, which would interrupt workers that are ending
-	return context.Cause(ctx)
+	group.Wait() // for workers that are ending
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return r.ended.get()
 }
 
 // slot runs one job after the other.

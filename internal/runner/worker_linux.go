@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -111,6 +112,37 @@ func (s *slot) startWorker() error {
 	}
 	s.worker = &worker{command: c, in: out}
 	return nil
+}
+
+// ErrWorker is wrapped by the error of a worker that answered "ok" to its last job, and then failed.
+var ErrWorker = errors.New("a worker failed after its last sample")
+
+// endWorker ends a worker that has no job, and keeps its failure for the end of the run.
+func (s *slot) endWorker(ctx context.Context) {
+	good := string(s.worker.answer) == "ok\n"
+	if err := exitError(s.stopWorker(ctx)); err != nil && good {
+		s.ended.set(fmt.Errorf("%w: %w", ErrWorker, err))
+	}
+}
+
+// firstError keeps the first of the errors that several goroutines set.
+type firstError struct {
+	mu  sync.Mutex // guards err
+	err error
+}
+
+func (e *firstError) set(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+func (e *firstError) get() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
 }
 
 // stopWorker ends the slot's worker: it closes the worker's input, sends SIGTERM after Options.grace or when ctx is

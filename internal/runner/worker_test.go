@@ -122,6 +122,53 @@ func TestWorkerEnds(t *testing.T) {
 	}
 }
 
+// A worker that has nothing to do when the loop is left gets the end of its input, and time.
+func TestWorkerIdle(t *testing.T) {
+	dir := t.TempDir()
+	o := shell(`trap 'echo >` + dir + `/term' TERM; while read -r d; do case $d in */a) echo ok;; *) echo fail;; esac; done;` +
+		`sleep 0.2; echo >` + dir + `/end-$$`)
+	o.Worker, o.Jobs = true, 2
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for res, err := range Run(ctx, o, in(t.TempDir(), 2)) {
+		if err != nil || res.number == 1 {
+			cancel()
+			break
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) == 0 || !strings.HasPrefix(names[0].Name(), "end-") {
+		t.Errorf("the workers left %v, %v", names, err)
+	}
+	if _, err := os.Stat(dir + "/term"); err == nil {
+		t.Error("a worker without a job got SIGTERM")
+	}
+}
+
+// The exit status of a worker counts after its last job, unless it has failed that.
+func TestWorkerFailsAtEnd(t *testing.T) {
+	for script, want := range map[string]error{
+		`while read -r d; do echo ok; done; exit 3`:              ErrWorker,
+		`while read -r d; do echo ok; done; kill -9 $$`:          ErrWorker,
+		`while read -r d; do echo ok; done`:                      nil,
+		`while read -r d; do echo fail; done; exit 3`:            nil,
+		`read -r a; echo ok; read -r b; echo ok; read c; exit 3`: ErrWorker,
+	} {
+		o := shell(script)
+		o.Worker, o.Jobs = true, 1
+		results := 0
+		var got error
+		for _, err := range Run(t.Context(), o, in(t.TempDir(), 2)) {
+			if got = err; err == nil {
+				results++
+			}
+		}
+		if !errors.Is(got, want) || results != 2 {
+			t.Errorf("%s: %d results, %v, want %v", script, results, got, want)
+		}
+	}
+}
+
 // A loop that is left early ends its workers.
 func TestWorkerInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
