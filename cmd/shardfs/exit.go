@@ -71,8 +71,8 @@ func exitStatus(err error) int {
 	case is(job.ErrSampleFailed): // whatever the failure was
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program), errors.As(err, &readOnly),
-		is(pack.ErrEmpty, pack.ErrSameKey, store.ErrScheme, store.ErrName, store.ErrExists, store.ErrNoDir,
-			exec.ErrNotFound, fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch,
+		is(pack.ErrEmpty, pack.ErrSameKey, pack.ErrNoMatch, store.ErrScheme, store.ErrName, store.ErrExists,
+			store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch,
 			scratch.ErrNoTemp, scratch.ErrSecret, shard.ErrNotIndex, pack.ErrSort, pack.ErrRepeated,
 			folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
 		return exitUsage
@@ -143,10 +143,14 @@ func hintOf(err error) string {
 		return "--on-duplicate-extension first, last or rename"
 	case errors.Is(err, store.ErrUnreachable):
 		return "try again later; or is the name of the server wrong, or no way to it?"
+	case errors.Is(err, pack.ErrNoMatch):
+		return "keys are compared byte by byte: shardfs ls shows them; without --with nothing is added"
 	case errors.Is(err, pack.ErrEmpty):
 		return "--allow-empty means it"
 	case errors.Is(err, index.ErrStale):
 		return "--index none ignores index files"
+	case errors.Is(err, index.ErrDamaged), errors.Is(err, codec.ErrDamaged):
+		return "shardfs check tells more; get the shard again, from where it was copied or made"
 	case errors.Is(err, store.ErrChanged):
 		return "run the command again when nothing writes to the shard"
 	case errors.Is(err, pack.ErrExtensionConflict):

@@ -109,6 +109,9 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 	if err := o.listShard(ctx, u, sh, keys); err != nil {
 		return err
 	}
+	if sh.Index.Samples() == 0 {
+		u.Note("%s: no samples: %s outside of samples", sh.Name, ui.Count(sh.Index.Rows(), "member"))
+	}
 	for _, key := range keys {
 		if !slices.Contains(o.found, key) {
 			o.hints[key] = cmp.Or(nearName(sh.Index, key), o.hints[key])

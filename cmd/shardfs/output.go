@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -281,8 +282,11 @@ func (c *choice) choice(ctx context.Context) (pack.Choice, error) {
 	}, err
 }
 
-// isExtension reports whether a member can have an extension.
+// maxExtension is the greatest length of the extension of a file sample.EXT.
+const maxExtension = unix.NAME_MAX - len("sample.")
+
+// isExtension reports whether a file in a sample's directory can have an extension.
 func isExtension(ext string) bool {
 	key, got, ok := index.MemberKey("key." + ext)
-	return ok && key == "key" && got == ext
+	return ok && key == "key" && got == ext && len(ext) <= maxExtension
 }

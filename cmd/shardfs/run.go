@@ -135,7 +135,7 @@ func (o *runFlags) rules() []rule {
 		{o.addLog != "" && o.output.name == "", "--add-log is for runs with -o"},
 		{o.addLog != "" && (o.batch > 0 || o.worker), "--add-log: --batch and --worker have no log for each sample"},
 		{strings.HasPrefix(o.addLog, "."), fmt.Sprintf("--add-log %q: an extension has no leading dot", o.addLog)},
-		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %q: not an extension", o.addLog)},
+		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %.40q: not an extension", o.addLog)},
 		{o.failed == output.Stdout, "--failed " + o.failed + ": must be a file"},
 		{o.resume && o.scratch == "", "--resume is for runs with --scratch"},
 		{o.resume && !o.output.isFile(), "--resume is for runs with -o and a file"},

@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
@@ -82,15 +85,28 @@ func Resolve(name string) (Name, error) {
 	case err == nil && info.IsDir(), err != nil && isMountpoint(path):
 		n.Kind, n.Path = Dir, path
 	case err == nil:
-		n.file = info
+		n.file, err = info, notTerminal(name, info)
 	default:
 		err = fmt.Errorf("%s: %w", n, errors.Unwrap(err)) // without the path, which is in the name
 		if strings.ContainsAny(path, "*?[") {
-			return n, ui.WithHint(err, globHint(path))
+			err = ui.WithHint(err, globHint(path))
 		}
-		return n, err
 	}
-	return n, nil
+	return n, err
+}
+
+// notTerminal returns a usage error for a file that is a terminal.
+func notTerminal(name string, info fs.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return nil
+	}
+	// The major numbers of consoles, of /dev/tty and its like, and of pseudo-terminals.
+	if major := unix.Major(st.Rdev); major != 4 && major != 5 && (major < 136 || major > 143) {
+		return nil
+	}
+	err := ui.Usagef("%s: a terminal, and a tar is not for typing", name)
+	return ui.WithHint(err, "name a file, or pipe a shard to this command")
 }
 
 // globHint returns the hint for a name that looks like a pattern of the shell.

@@ -27,6 +27,9 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		o.Progress = func(read, size int64) { p.Set(ui.Work{Bytes: read, Size: size}) }
 		defer p.Done()
 	}
+	if _, err := Resolve(name); errors.As(err, new(*ui.UsageError)) {
+		return nil, err
+	}
 	sh, err := shard.Open(ctx, name, o)
 	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
