@@ -52,9 +52,8 @@ func (w *Writer) reshape(s *Sample) error {
 	if w.o.Rekey != nil && !s.Empty() {
 		if key := w.o.Rekey(s.Key, w.o.first+w.sum.Samples); key != s.Key {
 			if leaves(key) && !leaves(s.Key) {
-				err := fmt.Errorf("sample %s: %w: --rekey makes %.100q of it, which leaves the directory where a tar is unpacked",
-					s.Path, ErrKey, key)
-				return s.Base.named(err)
+				const why = "sample %s: %w: --rekey makes %.100q of it, which leaves the tar's directory"
+				return s.Base.named(fmt.Errorf(why, s.Path, ErrKey, key))
 			}
 			s.members, s.whole = s.Members(), false
 			s.Key, s.own = key, false

@@ -72,9 +72,10 @@ func exitStatus(err error) int {
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program), errors.As(err, &readOnly),
 		is(pack.ErrEmpty, pack.ErrSameKey, pack.ErrNoMatch, store.ErrScheme, store.ErrName, store.ErrExists,
-			store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard, scratch.ErrNotScratch,
-			scratch.ErrNoTemp, scratch.ErrSecret, shard.ErrNotIndex, pack.ErrSort, pack.ErrRepeated,
-			folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn, table.ErrTwice, table.ErrNoKey):
+			store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard,
+			scratch.ErrNotScratch, scratch.ErrNoTemp, scratch.ErrSecret, shard.ErrNotIndex, pack.ErrSort,
+			pack.ErrRepeated, folder.ErrNoClass, folder.ErrSampleDir, table.ErrFormat, table.ErrColumn,
+			table.ErrTwice, table.ErrNoKey):
 		return exitUsage
 	case errors.As(err, &child) && child.Exited():
 		return child.ExitCode() // of a child that runs this program and has reported its error

@@ -26,7 +26,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -146,10 +145,10 @@ const windowPerSlot = 2
 // result, too.
 //
 // An error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound), ctx is done (its
-// context.Cause), or, after all results, a worker has ended with ErrWorker. A sequence that ends without an error has yielded a result for every job. When ctx is done or the
-// loop ends early, running commands get SIGTERM and, after Options.grace, SIGKILL; their jobs have no result. A worker
-// that has no job gets the end of its input, and SIGTERM only after Options.grace. Run waits for them before it yields the
-// error or returns.
+// context.Cause), or, after all results, a worker has ended with ErrWorker. A sequence that ends without an error has
+// yielded a result for every job. When ctx is done or the loop ends early, running commands get SIGTERM and, after
+// Options.grace, SIGKILL; their jobs have no result. A worker that has no job gets the end of its input, and SIGTERM only
+// after Options.grace. Run waits for all of them before it yields the error or returns.
 //
 // One goroutine pulls the jobs, as far ahead as the window allows. Run waits for a pull to return: a sequence that can
 // block should end when ctx is done, and a loop that ends early should cancel ctx first.
@@ -377,29 +376,4 @@ func (s *slot) execute(ctx context.Context, place Place, res *Result) error {
 	}
 	s.keep(c, res.Output.append, res)
 	return c.wait(ctx, s.grace, s.buf)
-}
-
-// environ returns env with PWD and the variables in more. Each name occurs only once, because it would depend on the
-// command which of two values it uses.
-func environ(env []string, dir string, more []string) []string {
-	all := make([]string, 0, len(env)+1+len(more))
-	all = append(append(all, "PWD="+dir), more...)
-	own := all
-	for _, v := range env {
-		if !defines(own, v) {
-			all = append(all, v)
-		}
-	}
-	return all
-}
-
-// defines reports whether env has a variable with the same name as v.
-func defines(env []string, v string) bool {
-	name, _, _ := strings.Cut(v, "=")
-	for _, e := range env {
-		if n, _, _ := strings.Cut(e, "="); n == name {
-			return true
-		}
-	}
-	return false
 }

@@ -125,8 +125,8 @@ func TestWorkerEnds(t *testing.T) {
 // A worker that has nothing to do when the loop is left gets the end of its input, and time.
 func TestWorkerIdle(t *testing.T) {
 	dir := t.TempDir()
-	o := shell(`trap 'echo >` + dir + `/term' TERM; while read -r d; do case $d in */a) echo ok;; *) echo fail;; esac; done;` +
-		`sleep 0.2; echo >` + dir + `/end-$$`)
+	o := shell(`trap 'echo >` + dir + `/term' TERM; ` +
+		`while read -r d; do case $d in */a) echo ok;; *) echo fail;; esac; done; sleep 0.2; echo >` + dir + `/end-$$`)
 	o.Worker, o.Jobs = true, 2
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
