@@ -8,6 +8,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
+	"github.com/shardfs/shardfs/internal/store/gs"
 	"github.com/shardfs/shardfs/internal/store/hf"
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/swift"
@@ -44,6 +45,7 @@ func newStores(u *ui.UI) *stores {
 func services() map[string]func(e *remote.Engine) remote.Service {
 	onWeb := func(*remote.Engine) remote.Service { return web.Service{Getenv: os.Getenv} }
 	return map[string]func(e *remote.Engine) remote.Service{
+		"gs":    func(*remote.Engine) remote.Service { return &gs.Service{Getenv: os.Getenv} },
 		"hf":    func(e *remote.Engine) remote.Service { return hf.New(hf.Options{Getenv: os.Getenv, Do: e.Do}) },
 		"http":  onWeb,
 		"https": onWeb,

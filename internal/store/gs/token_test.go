@@ -1,0 +1,221 @@
+package gs_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// cloud is a double of Google's server of tokens and of a bucket, in which the first token is good for some requests only.
+type cloud struct {
+	*httptest.Server
+	data []byte
+
+	mu      sync.Mutex
+	busy    int // how many requests for tokens are answered by 503
+	refuse  bool
+	tokens  int
+	left    int // for how many more requests the last token is good
+	refused int
+	payers  map[string]int
+}
+
+// goodFor is how many requests the first token is good for. The next one does not end in a test.
+const goodFor = 20
+
+func newCloud(t *testing.T, data []byte) *cloud {
+	c := &cloud{data: data, payers: map[string]int{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /token", c.token)
+	mux.HandleFunc("GET /storage/v1/b/bucket/o/a", c.object)
+	c.Server = httptest.NewServer(mux)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case r.FormValue("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" || c.refuse:
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":"invalid_grant","error_description":"secret"}`)
+	case c.busy > 0:
+		c.busy--
+		w.WriteHeader(http.StatusServiceUnavailable)
+	default:
+		c.tokens++
+		c.left = goodFor
+		if c.tokens > 1 {
+			c.left = 1000
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"token%d","token_type":"Bearer","expires_in":3600}`, c.tokens)
+	}
+}
+
+func (c *cloud) object(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	good := c.left > 0 && r.Header.Get("Authorization") == fmt.Sprint("Bearer token", c.tokens)
+	if good {
+		c.left--
+		c.payers[r.Header.Get("X-Goog-User-Project")]++
+	} else {
+		c.refused++
+	}
+	c.mu.Unlock()
+	if !good {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"error":{"code":401,"message":"Invalid Credentials","errors":[{"reason":"authError"}]}}`)
+		return
+	}
+	w.Header().Set("X-Goog-Generation", "1")
+	w.Header().Set("X-Goog-Stored-Content-Encoding", "identity")
+	http.ServeContent(w, r, "a", time.Unix(1_700_000_000, 0), bytes.NewReader(c.data))
+}
+
+// credentials writes a file of credentials whose tokens are from the double, for the library to find.
+func (c *cloud) credentials(t *testing.T) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]string{"type": "service_account",
+		"client_email": "test@example.iam.gserviceaccount.com",
+		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "token_uri": c.URL +
+			"/token",
+		"quota_project_id": "payer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
+}
+
+func (c *cloud) env() []string { return []string{"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=" + c.URL} }
+
+// A token that expires while an object is read is fetched anew, once for all readers, although the server of tokens is busy for a while.
+func TestTokensExpire(t *testing.T) {
+	c := newCloud(t, noise(17<<20, 1))
+	c.credentials(t)
+	o, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	c.mu.Lock()
+	c.busy = 2
+	c.mu.Unlock()
+	var readers sync.WaitGroup
+	for i := range 4 {
+		readers.Go(func() {
+			p := make([]byte, 10_000)
+			for j := range 10 { // backwards, so that nothing is read ahead
+				off := (41 - i*10 - j) * 400_000
+				if n, err := o.ReadAt(t.Context(), p, int64(off)); err != nil || !bytes.Equal(p,
+					c.data[off:off+len(p)]) {
+					t.Errorf("%d bytes at %d, or other ones: %v", n, off, err)
+				}
+			}
+		})
+	}
+	readers.Wait()
+	if c.tokens != 2 || c.refused == 0 || c.payers["payer"] == 0 || len(c.payers) != 1 {
+		t.Errorf("%d tokens, %d refusals, paid by %v", c.tokens, c.refused, c.payers)
+	}
+}
+
+// What is wrong with credentials is said without what is secret in them.
+func TestBadCredentials(t *testing.T) {
+	c := newCloud(t, noise(1000, 1))
+	c.credentials(t)
+	c.refuse = true
+	_, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a")
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "invalid_grant") ||
+		strings.Contains(err.Error(), "secret") {
+		t.Errorf("a refused account: %v", err)
+	}
+	for _, text := range []string{"secret", `{"type":"service_account","private_key":"secret"}`,
+		`{"type":"other","x":"secret"}`} {
+		file := filepath.Join(t.TempDir(), "credentials.json")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
+		_, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a")
+		if !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/none")
+	if _, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a"); !errors.Is(err, fs.ErrPermission) ||
+		!strings.Contains(err.Error(), "GOOGLE_APPLICATION_CREDENTIALS") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// Without credentials, requests are anonymous.
+func TestAnonymous(t *testing.T) {
+	c := newCloud(t, noise(1000, 1))
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	t.Setenv("HOME", t.TempDir())
+	for _, more := range []string{"", "CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true", "GS_NO_SIGN_REQUEST=YES",
+		"GOOGLE_SKIP_SIGNATURE=1"} {
+		begin := time.Now()
+		_, err := open(t, append(c.env(), more)).Open(t.Context(), "gs://bucket/a")
+		var hinted interface{ Hint() string }
+		if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(),
+			"anonymous") {
+			t.Errorf("%s: %v", more, err)
+		}
+		t.Logf("%q: %v", more, time.Since(begin))
+	}
+	// A token of the user's own.
+	file := filepath.Join(t.TempDir(), "token")
+	c.tokens, c.left = 7, 9
+	if err := os.WriteFile(file, []byte("token7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := open(t, append(c.env(), "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE="+file)).Open(t.Context(), "gs://bucket/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Close()
+}
+
+// A request whose context ends does not wait for a token.
+func TestTokenWait(t *testing.T) {
+	c := newCloud(t, noise(1000, 1))
+	c.credentials(t)
+	c.mu.Lock() // the server of tokens waits
+	defer c.mu.Unlock()
+	end := errors.New("end")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, end)
+	defer cancel()
+	if _, err := open(t, c.env()).Open(ctx, "gs://bucket/a"); !errors.Is(err, end) {
+		t.Errorf("%v", err)
+	}
+}
