@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/az"
 	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/internal/store/gs"
 	"github.com/shardfs/shardfs/internal/store/hf"
@@ -45,6 +46,7 @@ func newStores(u *ui.UI) *stores {
 func services() map[string]func(e *remote.Engine) remote.Service {
 	onWeb := func(*remote.Engine) remote.Service { return web.Service{Getenv: os.Getenv} }
 	return map[string]func(e *remote.Engine) remote.Service{
+		"az":    func(*remote.Engine) remote.Service { return &az.Service{Getenv: os.Getenv} },
 		"gs":    func(*remote.Engine) remote.Service { return &gs.Service{Getenv: os.Getenv} },
 		"hf":    func(e *remote.Engine) remote.Service { return hf.New(hf.Options{Getenv: os.Getenv, Do: e.Do}) },
 		"http":  onWeb,

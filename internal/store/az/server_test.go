@@ -1,0 +1,209 @@
+package az_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/az"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/servers"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
+)
+
+// open returns the store of a server.
+func open(t *testing.T, env []string) *remote.Store {
+	t.Helper()
+	getenv := func(name string) string {
+		for _, v := range env {
+			if value, ok := strings.CutPrefix(v, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+	e := remote.NewEngine(remote.Options{})
+	t.Cleanup(e.Close)
+	return remote.New(e, &az.Service{Getenv: getenv})
+}
+
+// noise returns bytes of which no part equals another.
+func noise(n int, seed byte) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{seed}).Read(b)
+	return b
+}
+
+// Azurite takes seconds to start.
+func TestAzurite(t *testing.T) {
+	s := servers.Azurite(t)
+	for name, test := range map[string]func(t *testing.T, s *servers.Azure){
+		"store": testStore, "missing": testMissing, "names": testNames, "anonymous": testAnonymous,
+		"signature": testSignature,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, s) })
+	}
+}
+
+func testStore(t *testing.T, s *servers.Azure) {
+	st := open(t, s.Env())
+	place := func(t *testing.T) storetest.Harness {
+		bucket := "c" + strings.ToLower(strings.Map(func(r rune) rune {
+			if r < '0' || r > 'z' || r == '_' {
+				return -1
+			}
+			return r
+		}, strings.ReplaceAll(t.Name(), "/", "-")))
+		s.Container(t, bucket, false)
+		return storetest.Harness{Store: st, Prefix: "az://" + bucket + "/d/",
+			Put: func(t *testing.T, name string, data []byte) {
+				s.Put(t, bucket, strings.TrimPrefix(name, "az://"+bucket+"/"), data)
+			}}
+	}
+	storetest.Run(t, place)
+	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
+}
+
+// content reads a whole object.
+func content(t *testing.T, o store.Object) []byte {
+	t.Helper()
+	b, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A blob that is gone or replaced is a change, not one that is missing.
+func testMissing(t *testing.T, s *servers.Azure) {
+	st := open(t, s.Env())
+	s.Container(t, "missing", false)
+	s.Put(t, "missing", "a", noise(3<<20, 1))
+	s.Put(t, "missing", "b", noise(3<<20, 1))
+	for name, change := range map[string]func(){
+		"a": func() { s.Put(t, "missing", "a", noise(3<<20, 2)) },
+		"b": func() { s.Remove(t, "missing", "b") },
+	} {
+		o, err := st.Open(t.Context(), "az://missing/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.Close()
+		change()
+		p := make([]byte, 100)
+		if n, err := o.ReadAt(t.Context(), p, 2<<20); !errors.Is(err, store.ErrChanged) || errors.Is(err,
+			fs.ErrNotExist) {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
+		}
+	}
+	for _, name := range []string{"az://missing/none", "az://no-such-bucket/a"} {
+		if _, err := st.Open(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Names are literal: listed as they were written, and found again.
+func testNames(t *testing.T, s *servers.Azure) {
+	st := open(t, s.Env())
+	s.Container(t, "names", false)
+	names := []string{"d/%2f", "d/+&=", "d/a b.tar", "d/a#b", "d/a//b", "d/é🙂"} // sorted
+	for i, name := range names {
+		s.Put(t, "names", name, noise(1000+i, byte(i)))
+	}
+	s.Put(t, "names", "other", noise(1, 1))
+	i := 0
+	for e, err := range st.List(t.Context(), "az://names/d/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i >= len(names) || e.Name != "az://names/"+names[i] || e.Size != int64(1000+i) {
+			t.Errorf("%d: %q with %d bytes, want one of %q", i, e.Name, e.Size, names)
+			break
+		}
+		o, err := st.Open(t.Context(), e.Name)
+		if err != nil {
+			t.Fatalf("%q: %v", e.Name, err)
+		}
+		if got := content(t, o); !bytes.Equal(got, noise(1000+i, byte(i))) || o.Version() != e.Version {
+			t.Errorf("%q: other bytes, or version %q, listed as %q", e.Name, o.Version(), e.Version)
+		}
+		o.Close()
+		i++
+	}
+	if i != len(names) {
+		t.Errorf("%d objects are listed of %d", i, len(names))
+	}
+	for _, err := range st.List(t.Context(), "az://no-such-bucket/d/") {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a listing of no bucket: %v", err)
+		}
+	}
+}
+
+// Blobs of public containers are read without credentials, and others are not.
+func testAnonymous(t *testing.T, s *servers.Azure) {
+	s.Container(t, "public", true)
+	s.Container(t, "private", false)
+	for _, container := range []string{"public", "private"} {
+		s.Put(t, container, "a", noise(1000, 1))
+	}
+	t.Setenv("PATH", t.TempDir()) // there is neither az nor azd
+	for _, more := range []string{"", "AZURE_NO_SIGN_REQUEST=YES", "AZURE_SKIP_SIGNATURE=true",
+		"AZURE_STORAGE_ANON=True"} {
+		begin := time.Now()
+		st := open(t, []string{"AZURE_STORAGE_BLOB_ENDPOINT=" + s.Endpoint(), more})
+		o, err := st.Open(t.Context(), "az://public/a")
+		if err != nil {
+			t.Fatalf("%s: %v", more, err)
+		}
+		if got := content(t, o); !bytes.Equal(got, noise(1000, 1)) {
+			t.Errorf("%s: other bytes", more)
+		}
+		o.Close()
+		_, err = st.Open(t.Context(), "az://private/a")
+		t.Logf("%q: %v: %v", more, time.Since(begin), err)
+		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a private container: %v", more, err)
+		}
+	}
+}
+
+// A shared access signature that ends while a blob is read ends the reading, with a word about it.
+func testSignature(t *testing.T, s *servers.Azure) {
+	s.Container(t, "signature", false)
+	data := noise(3<<20, 1)
+	s.Put(t, "signature", "a", data)
+	end := time.Now().Add(3 * time.Second)
+	signature := s.Signature("rl", end)
+	st := open(t, []string{"AZURE_STORAGE_BLOB_ENDPOINT=" + s.Endpoint()})
+	o, err := st.Open(t.Context(), "az://signature/a?"+signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	p := make([]byte, 1000)
+	if _, err := o.ReadAt(t.Context(), p, 3<<20-1000); err != nil || !bytes.Equal(p, data[3<<20-1000:]) {
+		t.Errorf("before the end: other bytes, or %v", err)
+	}
+	testtime.Eventually(t, "the end of the signature", func() bool { return time.Since(end) > time.Second })
+	n, err := o.ReadAt(t.Context(), p, 2<<20)
+	var hinted interface{ Hint() string }
+	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &hinted) ||
+		!strings.Contains(hinted.Hint(), "signature is good until") ||
+		strings.Contains(err.Error()+hinted.Hint(), "sig=") {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	for e, err := range st.List(t.Context(), "az://signature/?"+s.Signature("rl", time.Now().Add(time.Hour))) {
+		if err != nil || !strings.HasPrefix(e.Name, "az://signature/a?") {
+			t.Errorf("%q, %v", e.Name, err)
+		}
+	}
+}
