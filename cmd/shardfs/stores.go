@@ -12,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/gs"
 	"github.com/shardfs/shardfs/internal/store/hf"
 	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/s3"
 	"github.com/shardfs/shardfs/internal/store/swift"
 	"github.com/shardfs/shardfs/internal/store/web"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -51,6 +52,7 @@ func services() map[string]func(e *remote.Engine) remote.Service {
 		"hf":    func(e *remote.Engine) remote.Service { return hf.New(hf.Options{Getenv: os.Getenv, Do: e.Do}) },
 		"http":  onWeb,
 		"https": onWeb,
+		"s3":    func(*remote.Engine) remote.Service { return &s3.Service{Getenv: os.Getenv} },
 		"swift": func(*remote.Engine) remote.Service { return swift.New(os.Getenv) },
 	}
 }

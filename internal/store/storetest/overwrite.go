@@ -19,11 +19,13 @@ const (
 	// versionSize is the size in bytes of each version. It is more than stores read when they open an object.
 	versionSize = 1<<20 + 1<<17
 	block       = 4096
+	mostReads   = 32 // of an object until it is opened again: a store may keep what was read
 )
 
 // Overwrite replaces an object 1000 times (100 times in short tests) while it is read by 8 readers, each of which opens it,
-// reads ranges until it is told that the object has changed, and opens it again. All bytes of an opened object must be
-// those of one version, and no read may fail otherwise. All versions have the same size. It calls open once.
+// reads some ranges, or until it is told that the object has changed, and opens it again. All bytes of an opened object must
+// be those of one version, unless the server Mixes, and no read may fail otherwise. All versions have the same size. It calls
+// open once.
 func Overwrite(t *testing.T, open func(t *testing.T) Harness) {
 	h := open(t)
 	n := overwrites
@@ -32,13 +34,13 @@ func Overwrite(t *testing.T, open func(t *testing.T) Harness) {
 	}
 	h.put(t, "a", numbered(0))
 	var done atomic.Bool
-	var reads, changes atomic.Int64
+	var reads, changes, mixed atomic.Int64
 	var all sync.WaitGroup
 	for i := range readers {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 1))
 			for !done.Load() && !t.Failed() {
-				h.readVersion(t, r, &done, &reads, &changes)
+				h.readVersion(t, r, &reads, &changes, &mixed)
 			}
 		})
 	}
@@ -56,20 +58,22 @@ func Overwrite(t *testing.T, open func(t *testing.T) Harness) {
 	if reads.Load() == 0 || changes.Load() == 0 {
 		t.Errorf("%d reads and %d changes show nothing", reads.Load(), changes.Load())
 	}
-	t.Logf("%d overwrites: %d reads by %d readers, %d times told of a change", n, reads.Load(), readers, changes.Load())
+	t.Logf("%d overwrites: %d reads by %d readers, %d times told of a change, %d times by the witness only",
+		n, reads.Load(), readers, changes.Load(), mixed.Load())
 }
 
-// readVersion opens the object and reads ranges of it until it has changed.
-func (h *Harness) readVersion(t *testing.T, r *rand.Rand, done *atomic.Bool, reads, changes *atomic.Int64) {
+// readVersion opens the object and reads ranges of it, at most until it has changed.
+func (h *Harness) readVersion(t *testing.T, r *rand.Rand, reads, changes, mixed *atomic.Int64) {
 	o, err := h.Store.Open(t.Context(), h.Prefix+"a")
 	if err != nil {
 		t.Errorf("Open: %v", err)
 		return
 	}
 	defer o.Close()
+	witness := store.WitnessOf(h.Store, h.Prefix+"a", o)
 	version := int64(-1)
 	p := make([]byte, 50*block)
-	for !done.Load() {
+	for range 1 + r.IntN(mostReads) {
 		p := p[:(1+r.IntN(len(p)/block))*block]
 		off := r.IntN((versionSize-len(p))/block+1) * block
 		n, err := o.ReadAt(t.Context(), p, int64(off))
@@ -84,6 +88,10 @@ func (h *Harness) readVersion(t *testing.T, r *rand.Rand, done *atomic.Bool, rea
 		got := numberOf(p, off)
 		if version < 0 {
 			version = got
+		}
+		if h.Mixes && got != version && errors.Is(witness.Confirm(t.Context()), store.ErrChanged) {
+			mixed.Add(1)
+			return
 		}
 		if got < 0 || got != version {
 			t.Errorf("%d bytes at %d are of version %d (-1: of several), those before of %d", len(p), off, got, version)

@@ -36,6 +36,9 @@ type Harness struct {
 	// versions. Nil means that the store itself writes.
 	Put func(t *testing.T, name string, data []byte)
 
+	// Mixes says that the server sometimes sends bytes of a newer version than it says. A Witness tells of the change.
+	Mixes bool
+
 	// List returns all names in the place, including those of unfinished objects. Nil skips the tests for leftovers.
 	List func() []string
 
