@@ -76,7 +76,7 @@ func TestFaultsOfReads(t *testing.T) {
 		{"503@1-2", nil, "", 3, 0}, {"504@1-2", nil, "", 3, 0}, {"408@1-2", nil, "", 3, 0},
 		{"503@1-", store.ErrUnreachable, "503 Service Unavailable (", 40, 500 * time.Millisecond},
 		{"500@1-", store.ErrUnreachable, "500 Internal Server Error (", 40, 500 * time.Millisecond},
-		{"retryafter@1-", store.ErrUnreachable, "429 Too Many Requests", 1, 0},
+		{"retryafter@1-", store.ErrUnreachable, "429 Too Many Requests, which asks to wait for 1h0m0s", 1, 0},
 		{"501@1-", store.ErrUnreachable, "501 Not Implemented", 1, 0},
 		{"400@1-", store.ErrUnreachable, "400 Bad Request", 1, 0},
 		{"401@1-", fs.ErrPermission, "401 Unauthorized", 1, 0},
@@ -110,6 +110,8 @@ func TestFaultsOfSilence(t *testing.T) {
 	for _, tt := range []faultCase{
 		{"stall@1", nil, "", 2, 0},
 		{"hang@1", nil, "", 2, 0},
+		{"trickle@1", nil, "", 2, 0},
+		{"trickle@1-", store.ErrUnreachable, "no data for 500ms", 40, 0},
 		{"stall@1-", store.ErrUnreachable, "no data for 500ms", 40, 0},
 		{"hang@1-", store.ErrUnreachable, "no data for 500ms", 40, 0},
 	} {

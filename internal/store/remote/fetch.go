@@ -13,6 +13,9 @@ import (
 // spill is how many bytes a second connection reads before it takes over from a silent first one.
 const spill = 64 << 10
 
+// trickle is how many bytes a server has to send not to be silent.
+const trickle = 1 << 10
+
 // fetch is a range of an object that is being read.
 type fetch struct {
 	t     *target
@@ -39,7 +42,8 @@ type flow struct {
 	span   span
 	cancel context.CancelFunc
 	clock  clock
-	bytes  atomic.Int64 // of the body, for others to see that it goes on
+	bytes  atomic.Int64 // of the body
+	steps  atomic.Int64 // how often the server was not silent, for others to see that it goes on
 
 	first   chan struct{} // closed when the first bytes are there
 	lead    chan struct{} // closed when it may write to p
@@ -176,13 +180,14 @@ type body struct {
 	w    *flow
 	skip int64
 	left int64
+	some int // bytes since the last step
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	for b.skip > 0 {
 		n, err := b.r.Read(make([]byte, min(b.skip, spill)))
 		b.skip -= int64(n)
-		b.w.clock.progress()
+		b.came(n)
 		if err != nil && b.skip > 0 {
 			return 0, err
 		}
@@ -192,12 +197,19 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
-	if n > 0 {
-		b.w.clock.progress()
-		b.w.bytes.Add(int64(n))
-		b.w.f.t.e.bytes.Add(int64(n))
-	}
+	b.w.bytes.Add(int64(n))
+	b.w.f.t.e.bytes.Add(int64(n))
+	b.came(n)
 	return n, err
+}
+
+// came notes that n more bytes have come. Single bytes now and then are silence.
+func (b *body) came(n int) {
+	if b.some += n; b.some >= trickle || b.left == 0 {
+		b.some = 0
+		b.w.clock.progress()
+		b.w.steps.Add(1)
+	}
 }
 
 // cut returns what an error of reading a body of n bytes means.

@@ -16,7 +16,7 @@ type race struct {
 	span   span
 	lead   *flow
 	second *flow // may be nil
-	seen   int64 // bytes of lead when second was started
+	seen   int64 // steps of lead when second was started
 
 	stall time.Duration // the silence after which a second one is started
 	limit time.Duration // the same of the next one
@@ -46,7 +46,7 @@ func (f *fetch) try(ctx context.Context) error {
 			}
 			r.promote()
 		case <-first:
-			if r.lead.bytes.Load() != r.seen {
+			if r.lead.steps.Load() != r.seen {
 				r.drop() // the first connection goes on
 				continue
 			}
@@ -87,7 +87,7 @@ func (r *race) drop() {
 
 // tick looks at how long the server has been silent.
 func (r *race) tick(ctx context.Context) error {
-	if r.lead.bytes.Load() != r.seen {
+	if r.lead.steps.Load() != r.seen {
 		if r.limit = r.stall; r.second != nil {
 			r.drop()
 		}
@@ -97,9 +97,8 @@ func (r *race) tick(ctx context.Context) error {
 		return &failure{host: r.host.name, text: "no data for " + r.e.o.Silence.String(), kind: store.ErrUnreachable,
 			local: true}
 	}
-	read := r.lead.bytes.Load()
 	next := r.span
-	next.off = r.lead.span.off + read
+	next.off = r.lead.span.off + r.lead.bytes.Load()
 	if silence < r.limit || next.off >= next.end || !r.host.idle() {
 		return nil
 	}
@@ -109,7 +108,7 @@ func (r *race) tick(ctx context.Context) error {
 	r.limit *= 2
 	r.e.transport.CloseIdleConnections() // they may be as dead as this one
 	r.e.hedges.Add(1)
-	r.seen = read
+	r.seen = r.lead.steps.Load()
 	r.second = r.f.start(ctx, next)
 	return nil
 }

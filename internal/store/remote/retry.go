@@ -89,6 +89,9 @@ func (r *retrier) wait(ctx context.Context, err error, progress int) error {
 	}
 	pause = max(pause, f.after, time.Until(r.began.Add(r.e.o.Pace)))
 	if time.Since(r.since)+pause > r.budget {
+		if f.after > r.budget {
+			f.text += ", which asks to wait for " + f.after.String()
+		}
 		return r.final(f)
 	}
 	if !r.told && time.Since(r.since)+pause > patience {

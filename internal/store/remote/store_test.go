@@ -59,6 +59,9 @@ func TestRequests(t *testing.T) {
 		if got := all[i].Header.Get("If-Match"); (got != "") != (i > 0) {
 			t.Errorf("request %d has If-Match %q", i, got)
 		}
+		if all[i].Remote != all[0].Remote {
+			t.Errorf("request %d opens a connection", i)
+		}
 		if got := all[i].Header.Get("Accept-Encoding"); got != "identity" {
 			t.Errorf("request %d has Accept-Encoding %q", i, got)
 		}

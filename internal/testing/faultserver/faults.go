@@ -39,6 +39,7 @@ func bodies() map[string]fault {
 		"garbage":  (*exchange).garbage,
 		"stall":    func(x *exchange) { x.headers(); x.send(x.half()); x.flush(); x.hang() },
 		"hang":     func(x *exchange) { x.hang() },
+		"trickle":  (*exchange).trickle,
 		"late":     func(x *exchange) { x.pause(300 * time.Millisecond); x.plain() },
 		"shortlen": (*exchange).shortLength,
 		"shortchunk": func(x *exchange) { // a clean end of half the bytes
@@ -85,6 +86,19 @@ func (x *exchange) garbage() {
 	c, _, _ := http.NewResponseController(x.w).Hijack()
 	c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n"))
 	c.Close()
+}
+
+// trickle sends a byte now and then.
+func (x *exchange) trickle() {
+	x.headers()
+	x.send(nil)
+	for _, b := range x.bytes() {
+		x.w.Write([]byte{b})
+		x.flush()
+		if x.pause(20 * time.Millisecond); x.r.Context().Err() != nil {
+			return
+		}
+	}
 }
 
 func (x *exchange) shortLength() {
