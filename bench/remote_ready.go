@@ -29,7 +29,7 @@ func (b *bench) remoteListing(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := execute(ctx, "", b.shardfs, "index", "--sidecar", "--force", name); err != nil {
+	if _, _, err := execute(ctx, "", b.shardfs, "index", "--sidecar", name); err != nil {
 		return nil, err
 	}
 	return b.remoteReady(ctx, s, listing("find"))
