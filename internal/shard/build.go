@@ -100,7 +100,7 @@ func (s *Shard) grow(keep keeper) (found, error) {
 	go func() {
 		defer close(s.built)
 		s.whole, s.buildErr = b.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) {
-			return s.growing.Build(r, s.o.AllowTruncated)
+			return s.growing.Build(s.paced(r), s.o.AllowTruncated)
 		})
 		keep(s.whole)
 	}()

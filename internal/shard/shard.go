@@ -91,6 +91,7 @@ type Shard struct {
 	spool   *spool          // nil if the shard can be decompressed from the middle
 	mapped  mapping
 	growing *index.Growing  // nil if the index was whole when Open returned
+	pace    pace            // of its scan
 	opened  context.Context // the context of Open, for Bytes
 	ctx     context.Context // of background work and of the spool; Close cancels it
 	cancel  context.CancelCauseFunc
@@ -197,6 +198,8 @@ func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error
 		found(s.Index)
 		return s.Index.Err()
 	}
+	s.pace.waiting.Add(1)
+	defer s.pace.waiting.Add(-1)
 	ok := false
 	err := s.growing.Wait(ctx, func(x *index.Index) bool {
 		ok = found(x)
@@ -243,7 +246,11 @@ func (s *Shard) Built() (*index.File, error) {
 
 // ReadAt reads plain bytes of the shard, like [io.ReaderAt]. If ctx ends while it waits, the error is its cause.
 func (s *Shard) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	return s.plain.ReadAt(ctx, p, off)
+	n, err := s.plain.ReadAt(ctx, p, off)
+	if s.growing != nil {
+		s.pace.reading(off + int64(n))
+	}
+	return n, err
 }
 
 // DropPages releases the memory of a mapped index. Later lookups read its file again.

@@ -1,0 +1,88 @@
+package shard
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// How far a scan goes on before the reader of a remote shard, which will need the bytes that the scan has passed while
+// they are still in memory.
+const (
+	scanAhead = 32 << 20              // plain bytes
+	readPause = time.Second           // after which a reader is taken to have stopped
+	scanPause = 10 * time.Millisecond // between two looks at the reader
+)
+
+// pace tells the scan of a growing shard what the readers do. Its zero value is ready to use.
+type pace struct {
+	waiting atomic.Int64 // calls of Wait, for more of the index
+	read    atomic.Int64 // where the last read ended
+	when    atomic.Int64 // its time, in Unix nanoseconds; 0 if there was none
+}
+
+// reading records a read that ends at end.
+func (p *pace) reading(end int64) {
+	p.read.Store(end)
+	p.when.Store(time.Now().UnixNano())
+}
+
+// holds reports whether a scan that is at an offset should wait: its reader is far behind, goes on, and nobody waits for
+// more of the index.
+func (p *pace) holds(at int64) bool {
+	return at-p.read.Load() > scanAhead && p.waiting.Load() == 0 &&
+		time.Since(time.Unix(0, p.when.Load())) < readPause
+}
+
+// pacedReader is the plain bytes for a scan.
+type pacedReader struct {
+	io.Reader
+	ctx context.Context
+	p   *pace
+	at  int64
+}
+
+// Read implements io.Reader.
+func (r *pacedReader) Read(b []byte) (int, error) {
+	for r.p.holds(r.at) {
+		select {
+		case <-r.ctx.Done():
+			return 0, context.Cause(r.ctx)
+		case <-time.After(scanPause):
+		}
+	}
+	n, err := r.Reader.Read(b)
+	r.at += int64(n)
+	return n, err
+}
+
+// pacedSeeker is a pacedReader that can skip bytes.
+type pacedSeeker struct {
+	*pacedReader
+	s io.Seeker
+}
+
+// Seek implements io.Seeker.
+func (r pacedSeeker) Seek(off int64, whence int) (int64, error) {
+	at, err := r.s.Seek(off, whence)
+	if err == nil {
+		r.at = at
+	}
+	return at, err
+}
+
+// paced returns the plain bytes for the scan of a growing shard. Those of a remote shard are read with regard to its
+// readers.
+func (s *Shard) paced(r io.Reader) io.Reader {
+	if !store.IsRemote(s.path) {
+		return r
+	}
+	p := &pacedReader{Reader: r, ctx: s.ctx, p: &s.pace}
+	if seeker, ok := r.(io.Seeker); ok {
+		return pacedSeeker{p, seeker}
+	}
+	return p
+}
