@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/ais"
 	"github.com/shardfs/shardfs/internal/store/az"
 	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/internal/store/gs"
@@ -47,6 +48,7 @@ func newStores(u *ui.UI) *stores {
 func services() map[string]func(e *remote.Engine) remote.Service {
 	onWeb := func(*remote.Engine) remote.Service { return web.Service{Getenv: os.Getenv} }
 	return map[string]func(e *remote.Engine) remote.Service{
+		"ais":   func(*remote.Engine) remote.Service { return ais.New(os.Getenv) },
 		"az":    func(*remote.Engine) remote.Service { return &az.Service{Getenv: os.Getenv} },
 		"gs":    func(*remote.Engine) remote.Service { return &gs.Service{Getenv: os.Getenv} },
 		"hf":    func(e *remote.Engine) remote.Service { return hf.New(hf.Options{Getenv: os.Getenv, Do: e.Do}) },

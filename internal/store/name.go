@@ -90,7 +90,7 @@ func withoutUser(rest string) string {
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		end = i
 	}
-	if i := strings.LastIndexByte(rest[:end], '@'); i >= 0 {
+	if i := strings.LastIndexByte(rest[:end], '@'); i > 0 { // ais://@CLUSTER/ names no user
 		return rest[i+1:]
 	}
 	colon := strings.IndexByte(rest[:end], ':')

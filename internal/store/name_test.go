@@ -57,6 +57,7 @@ func TestRedact(t *testing.T) {
 		{"gs://bucket/a?b", "gs://bucket/a?b"},
 		{"az://account/container/a.tar?sv=1&sig=secret", "az://account/container/a.tar"},
 		{"hf://datasets/org/name@main/a.tar", "hf://datasets/org/name@main/a.tar"},
+		{"ais://@cluster#space/bucket/a@b.tar", "ais://@cluster#space/bucket/a@b.tar"},
 		{"unknown://token@x/a?secret", "unknown://x/a"},
 		{"pipe:curl https://user:secret@host/a?b", "pipe:curl https://host/a"},
 	} {

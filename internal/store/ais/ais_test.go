@@ -1,0 +1,274 @@
+package ais
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/aistore"
+)
+
+// open returns the store of a cluster. Lines are like NAME=VALUE.
+func open(t *testing.T, c *aistore.Cluster, lines ...string) *remote.Store {
+	e := remote.NewEngine(remote.Options{Budget: 3 * time.Second, FirstPause: 10 * time.Millisecond,
+		MostPause: 50 * time.Millisecond, Pace: time.Millisecond})
+	t.Cleanup(e.Close)
+	return remote.New(e, New(environment(append(lines, "AIS_ENDPOINT="+c.URL+"/")...)))
+}
+
+func environment(lines ...string) func(string) string {
+	return func(name string) string {
+		for _, line := range lines {
+			if value, ok := strings.CutPrefix(line, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+}
+
+func noise(n int, seed byte) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{seed}).Read(b)
+	return b
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read returns an object's bytes from off.
+func read(t *testing.T, o store.Object, off int64) ([]byte, error) {
+	t.Helper()
+	return io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), off, o.Size()+1))
+}
+
+const size = 3 << 20
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Harness {
+		c := aistore.New(t)
+		c.Bucket("", "b")
+		prefix := "ais://b/d/"
+		put := func(t *testing.T, name string, data []byte) {
+			c.Put("", "b", "d/"+strings.TrimPrefix(name, prefix), data)
+		}
+		return storetest.Harness{Store: open(t, c), Prefix: prefix, Put: put}
+	})
+}
+
+func TestNames(t *testing.T) {
+	c := aistore.New(t)
+	for _, namespace := range []string{"", "#ns", "@cluster", "@cluster#ns"} {
+		c.Bucket(namespace, "b")
+		root := "ais://"
+		if namespace != "" {
+			root += namespace + "/"
+		}
+		for _, object := range []string{"a.tar", "d é/a+b%20c;d#e&f=g.tar", "a//b", " "} {
+			data := noise(1000, byte(len(namespace)))
+			c.Put(namespace, "b", object, data)
+			o, err := open(t, c).Open(t.Context(), root+"b/"+object)
+			if err != nil {
+				t.Errorf("%sb/%s: %v", root, object, err)
+				continue
+			}
+			if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%sb/%s: %d bytes, %v", root, object, len(got), err)
+			}
+		}
+	}
+	for name, want := range map[string]error{"ais://b/none": fs.ErrNotExist, "ais://none/a": fs.ErrNotExist,
+		"ais://b": errName, "ais://b/": errName, "ais:///a": errName, "ais://@x": errName, "ais://../a": errName,
+		"ais://b/d/../e": errName,
+		"ais://b?x/a":    errName, "ais://b/a\x00": errName} {
+		if _, err := open(t, c).Open(t.Context(), name); !errors.Is(err, want) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for endpoint, want := range map[string]string{"": "AIS_ENDPOINT is not set", "ftp://h": "AIS_ENDPOINT is malformed",
+		"http://": "AIS_ENDPOINT is malformed"} {
+		_, err := New(environment("AIS_ENDPOINT="+endpoint)).Locate(t.Context(), "ais://b/a")
+		if !errors.Is(err, store.ErrName) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("endpoint %q: %v", endpoint, err)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	c := aistore.New(t)
+	c.Bucket("", "b")
+	c.Bucket("@c", "b")
+	var all []string
+	for i := range 10 {
+		all = append(all, fmt.Sprintf("train/%02d é.tar", i), fmt.Sprintf("val-%02d.tar", i))
+	}
+	for i, object := range all {
+		c.Put("", "b", object, noise(i, 1))
+		c.Put("@c", "b", object, noise(i, 1))
+	}
+	slices.Sort(all)
+	for _, root := range []string{"ais://b/", "ais://@c/b/"} {
+		for _, prefix := range []string{"", "train/", "val-0", "none", "val-03.tar"} {
+			var got, want []string
+			for _, object := range all {
+				if strings.HasPrefix(object, prefix) {
+					want = append(want, root+object)
+				}
+			}
+			for e, err := range open(t, c).List(t.Context(), root+prefix) {
+				check(t, err)
+				got = append(got, e.Name)
+				if info, err := open(t, c).Stat(t.Context(), e.Name); err != nil || info.Size != e.Size {
+					t.Errorf("%+v, Stat %+v, %v", e, info, err)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s%s: %q, want %q", root, prefix, got, want)
+			}
+		}
+	}
+	for _, err := range open(t, c).List(t.Context(), "ais://none/") {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a bucket that is not there: %v", err)
+		}
+	}
+}
+
+// The proxy is asked once for an object, until the target does not have it any more.
+func TestRequests(t *testing.T) {
+	c := aistore.New(t)
+	c.Bucket("", "b")
+	data := noise(size, 1)
+	c.Put("", "b", "a.tar", data)
+	o, err := open(t, c).Open(t.Context(), "ais://b/a.tar")
+	check(t, err)
+	const proxy, target = "proxy /v1/objects/b/a.tar", "target /v1/objects/b/a.tar"
+	get := func(off int64) {
+		t.Helper()
+		p := make([]byte, 10)
+		if n, err := o.ReadAt(t.Context(), p, off); err != nil || !bytes.Equal(p[:n], data[off:off+10]) {
+			t.Errorf("%d bytes at %d, %v", n, off, err)
+		}
+	}
+	get(size - 10)
+	if got, want := c.Requests(), []string{proxy, target, target}; !slices.Equal(got, want) {
+		t.Errorf("requests %q, want %q", got, want)
+	}
+	c.Rebalance()
+	get(2 << 20)
+	get(1 << 20)
+	if got, want := c.Requests(), []string{target, proxy, target, target}; !slices.Equal(got, want) {
+		t.Errorf("requests after the object has moved %q, want %q", got, want)
+	}
+}
+
+// Without conditions, each answer tells whether the object has changed; and where there is no checksum, that the number of
+// a version began anew is noticed by the size only.
+func TestOverwritten(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		for name, change := range map[string]func(c *aistore.Cluster){
+			"overwritten": func(c *aistore.Cluster) { c.Put("", "b", "a.tar", noise(size, 2)) },
+			"deleted":     func(c *aistore.Cluster) { c.Put("", "b", "a.tar", nil) },
+			"made anew": func(c *aistore.Cluster) {
+				c.Put("", "b", "a.tar", nil)
+				c.Put("", "b", "a.tar", noise(size+1, 2))
+			},
+		} {
+			c := aistore.New(t)
+			if bare {
+				c.Bare()
+			}
+			c.Bucket("", "b")
+			c.Put("", "b", "a.tar", noise(size, 1))
+			o, err := open(t, c).Open(t.Context(), "ais://b/a.tar")
+			check(t, err)
+			change(c)
+			if got, err := read(t, o, 1<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
+				t.Errorf("%s, without checksums %v: %d bytes, %v", name, bare, len(got), err)
+			}
+		}
+	}
+}
+
+// The token is found where AIStore's tools find it, replaced when it is refused, and no target gets it.
+func TestToken(t *testing.T) {
+	c := aistore.New(t)
+	c.Bucket("", "b")
+	c.Put("", "b", "a.tar", noise(size, 1))
+	c.Guard("good")
+	home := t.TempDir()
+	cli := filepath.Join(home, ".config/ais/cli/auth.token")
+	check(t, os.MkdirAll(filepath.Dir(cli), 0o700))
+	check(t, os.WriteFile(cli, []byte(`{"token": "good"}`), 0o600))
+	other := filepath.Join(home, "other")
+	check(t, os.WriteFile(other, []byte(`{"token": "bad"}`), 0o600))
+	for _, tt := range []struct {
+		env  string
+		want error
+	}{
+		{"", fs.ErrPermission},
+		{"HOME=" + home, nil},
+		{"AIS_AUTHN_TOKEN=good", nil},
+		{"AIS_AUTHN_TOKEN=bad HOME=" + home, fs.ErrPermission},
+		{"AIS_AUTHN_TOKEN_FILE=" + cli, nil},
+		{"HOME=" + home + " AIS_AUTHN_TOKEN_FILE=" + other, fs.ErrPermission},
+		{"HOME=" + home + " AIS_AUTHN_TOKEN_FILE=" + home + "/none", fs.ErrNotExist},
+	} {
+		_, err := open(t, c, strings.Fields(tt.env)...).Open(t.Context(), "ais://b/a.tar")
+		if !errors.Is(err, tt.want) || err != nil && strings.Contains(err.Error(), "bad") {
+			t.Errorf("%s: %v", tt.env, err)
+		}
+		var hinted interface{ Hint() string }
+		if tt.want == fs.ErrPermission &&
+			(!errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "AIS_AUTHN_TOKEN")) {
+			t.Errorf("%s: %v has no hint", tt.env, err)
+		}
+	}
+	s := open(t, c, "AIS_AUTHN_TOKEN_FILE="+other)
+	if _, err := s.Open(t.Context(), "ais://b/a.tar"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a bad token: %v", err)
+	}
+	check(t, os.WriteFile(other, []byte(`{"token": "good"}`), 0o600))
+	if _, err := s.Open(t.Context(), "ais://b/a.tar"); err != nil {
+		t.Errorf("a token that was replaced: %v", err)
+	}
+}
+
+func TestPin(t *testing.T) {
+	for _, tt := range []struct {
+		header, want string
+		strong       bool
+	}{
+		{"Etag: \"e\"", `"e"`, true},
+		{"Ais-Version: 3", "version=3", false},
+		{"Ais-Version: 3, Ais-Checksum-Type: xxhash2, Ais-Checksum-Value: 9f", "version=3 xxhash2=9f", true},
+		{"", "", false},
+	} {
+		h := http.Header{}
+		for pair := range strings.SplitSeq(tt.header, ", ") {
+			if name, value, ok := strings.Cut(pair, ": "); ok {
+				h.Set(name, value)
+			}
+		}
+		if p := pin(h); string(p.Version) != tt.want || p.Strong != tt.strong || p.Header != nil {
+			t.Errorf("%s: %+v", tt.header, p)
+		}
+	}
+}
