@@ -174,7 +174,7 @@ func (c *Cache) share(now time.Time) (ahead, largest int64) {
 			n++
 		}
 	}
-	ahead = max(c.budget*3/4/max(n, 1), leastPart)
+	ahead = max(c.budget/2/max(n, 1), leastPart)
 	largest = int64(1) << (bits.Len64(uint64(ahead/2)) - 1)
 	return ahead, min(max(largest, leastPart), mostPart)
 }

@@ -1,6 +1,7 @@
 package ahead
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -37,8 +38,8 @@ type flow struct {
 	used   time.Time
 }
 
-// follow records a read or announcement of [off, end) and fetches what it makes likely.
-func (o *Object) follow(off, end int64, read bool) {
+// follow records a read or announcement of [off, end) and fetches what it makes likely. It returns the flow.
+func (o *Object) follow(off, end int64, read bool) *flow {
 	now := time.Now()
 	f := o.flowOf(off, read)
 	if f == nil {
@@ -61,6 +62,33 @@ func (o *Object) follow(off, end int64, read bool) {
 	o.extend(f, now)
 	if !read {
 		o.need(off, end) // the flow may have skipped them
+	}
+	return f
+}
+
+// How long a scan waits for a reader after each of its reads, and how often it looks for it.
+const (
+	follows = 100 * time.Millisecond
+	looks   = 5 * time.Millisecond
+)
+
+// yield makes a flow that skips most bytes wait while it is far ahead of another one, which reads what it has fetched: else
+// that would be evicted before it is read. The caller holds the lock, which yield releases meanwhile.
+func (o *Object) yield(ctx context.Context, f *flow) {
+	for f.gap > nearby && ctx.Err() == nil && !o.closed {
+		now := time.Now()
+		ahead, _ := o.c.share(now)
+		if !slices.ContainsFunc(o.flows, func(g *flow) bool {
+			return g.sure && g.pos < f.pos-ahead && now.Sub(g.used) < follows && o.partAt(g.pos) != nil
+		}) {
+			return
+		}
+		o.c.mu.Unlock()
+		select {
+		case <-time.After(looks):
+		case <-ctx.Done():
+		}
+		o.c.mu.Lock()
 	}
 }
 
@@ -173,6 +201,14 @@ func (o *Object) extend(f *flow, now time.Time) {
 		if f.sure {
 			f.size = min(2*f.size, largest)
 		}
+	}
+}
+
+// rewind lets a flow fetch again from off on, if its furthest read, which is of [off, end), has found bytes evicted.
+func (o *Object) rewind(f *flow, off, end int64) {
+	if f.sure && off < f.next && end >= f.pos {
+		f.next = off
+		o.extend(f, time.Now())
 	}
 }
 

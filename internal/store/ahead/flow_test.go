@@ -229,6 +229,39 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// A scan does not go so far ahead of a reader of what it has found that its bytes are evicted before they are read.
+func TestScanAndReader(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		const each = 101 << 10
+		s := far(each * 3000)
+		o := openSim(t, s, 64<<20)
+		found := make(chan int64, s.size/each)
+		start := time.Now()
+		var running sync.WaitGroup
+		running.Go(func() {
+			defer close(found)
+			for n := range s.size / each {
+				mustRead(t, o, n*each, 4<<10)
+				found <- n
+			}
+		})
+		running.Go(func() {
+			v := &view{o: o, each: each}
+			for n := range found {
+				v.reading(n)
+				time.Sleep(3 * time.Millisecond)
+				readSample(t, o, n, each, 1)
+			}
+		})
+		running.Wait()
+		n, bytes := s.requests()
+		t.Logf("%v, %d requests, %.3f bytes", time.Since(start), n, float64(bytes)/float64(s.size))
+		if n > 60 || bytes > s.size*102/100 {
+			t.Errorf("%d requests, %.3f bytes", n, float64(bytes)/float64(s.size))
+		}
+	})
+}
+
 // A store that asks for fewer requests gets fewer.
 func TestBackOff(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {

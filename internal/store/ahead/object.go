@@ -73,9 +73,10 @@ func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (n int, err er
 	}
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
-	o.follow(off, off+int64(len(p)), true)
+	f := o.follow(off, off+int64(len(p)), true)
+	o.yield(ctx, f)
 	for n < len(p) {
-		m, err := o.some(ctx, p[n:], off+int64(n))
+		m, err := o.some(ctx, f, p[n:], off+int64(n))
 		n += m
 		if err != nil {
 			return n, err
@@ -85,7 +86,7 @@ func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (n int, err er
 }
 
 // some reads at least one byte, up to the end of the part with the byte at off. The caller holds the lock.
-func (o *Object) some(ctx context.Context, b []byte, off int64) (int, error) {
+func (o *Object) some(ctx context.Context, f *flow, b []byte, off int64) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
@@ -94,6 +95,7 @@ func (o *Object) some(ctx context.Context, b []byte, off int64) (int, error) {
 	}
 	p := o.partAt(off)
 	if p == nil {
+		o.rewind(f, off, off+int64(len(b)))
 		o.need(off, off+int64(len(b)))
 		if p = o.partAt(off); p == nil {
 			return o.direct(ctx, b, off)
