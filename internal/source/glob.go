@@ -43,7 +43,7 @@ func expandGlob(ctx context.Context, st store.Store, name string) ([]string, err
 	}
 	var names []string
 	near, count := "", 0
-	for entry, err := range lister.List(ctx, object[:begin+meta]) {
+	for entry, err := range lister.List(ctx, object[:begin+meta]+query) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			err := ui.Usagef("%s: servers of %s:// do not list what they have", shown, scheme)
 			return nil, ui.WithHint(err, "name the shards: name-{0000..0147}.tar, or @FILE with one a line")

@@ -17,6 +17,7 @@ import (
 type listed struct {
 	store.Store
 	names []string // sorted, without what a user adds to them
+	query string   // without which nothing is listed
 	err   error    // at the end
 }
 
@@ -24,7 +25,8 @@ type listed struct {
 func (l listed) List(_ context.Context, prefix string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		for _, name := range l.names {
-			if strings.HasPrefix(name, store.Redact(prefix)) && !yield(store.Entry{Name: name}, nil) {
+			found := strings.HasSuffix(prefix, l.query) && strings.HasPrefix(name, store.Redact(prefix))
+			if found && !yield(store.Entry{Name: name}, nil) {
 				return
 			}
 		}
@@ -40,7 +42,7 @@ func TestExpandGlob(t *testing.T) {
 		"s3://b/d/a.tar", "s3://b/d/e/a.tar", "s3://b/é.tar", "s3://b/t-1.tar", "s3://b/t-1.tar.sfidx",
 		"s3://b/t-2.tar", "s3://b/t-2.tgz",
 	}}
-	blobs := listed{names: []string{"az://acc/c/a.tar", "az://acc/c/b.tar"}}
+	blobs := listed{names: []string{"az://acc/c/a.tar", "az://acc/c/b.tar"}, query: "?sig=secret"}
 	web := listed{err: errors.ErrUnsupported}
 	stores := store.ByScheme(map[string]store.Store{"s3": bucket, "az": blobs, "http": web, "gs": web.Store})
 	for _, tt := range []struct {

@@ -44,14 +44,18 @@ func Absolute(name string) string {
 // literal are the schemes whose names have no query: a question mark is part of the object's key.
 const literal = " file s3 gs swift ais hf "
 
-// CutQuery splits a name into the part that names the object and the rest, which begins with its ? or #: the query and
-// the fragment of a URL of http, https or az. Of other names the rest is empty.
+// CutQuery splits a name into the part that names the object and the rest: the query and the fragment of a URL of http or
+// https, which begin with ? or #, or the query of one of az. Of other names the rest is empty.
 func CutQuery(name string) (object, query string) {
 	scheme, rest := Split(name)
 	if strings.Contains(literal, " "+scheme+" ") {
 		return name, ""
 	}
-	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+	ends := "?#"
+	if scheme == "az" {
+		ends = "?"
+	}
+	if i := strings.IndexAny(rest, ends); i >= 0 {
 		i += len(name) - len(rest)
 		return name[:i], name[i:]
 	}

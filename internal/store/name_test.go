@@ -55,7 +55,7 @@ func TestRedact(t *testing.T) {
 		{"https://host:8080/a.tar#secret", "https://host:8080/a.tar"},
 		{"s3://key:secret@bucket/d/a?b#c.tar", "s3://bucket/d/a?b#c.tar"}, // keys are literal
 		{"gs://bucket/a?b", "gs://bucket/a?b"},
-		{"az://account/container/a.tar?sv=1&sig=secret", "az://account/container/a.tar"},
+		{"az://container/a#b.tar?sv=1&sig=secret", "az://container/a#b.tar"},
 		{"hf://datasets/org/name@main/a.tar", "hf://datasets/org/name@main/a.tar"},
 		{"ais://@cluster#space/bucket/a@b.tar", "ais://@cluster#space/bucket/a@b.tar"},
 		{"unknown://token@x/a?secret", "unknown://x/a"},

@@ -17,7 +17,7 @@ func Switch(name, value string) (bool, error) {
 	}
 	b, err := strconv.ParseBool(strings.ToLower(value))
 	if err != nil {
-		return false, fmt.Errorf("%s is %q, and must be yes or no", name, value)
+		return false, fmt.Errorf("%s is %w: want yes or no", name, ErrName)
 	}
 	return b, nil
 }

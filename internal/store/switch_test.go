@@ -1,6 +1,9 @@
 package store
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestSwitch(t *testing.T) {
 	for value, want := range map[string]bool{
@@ -12,7 +15,7 @@ func TestSwitch(t *testing.T) {
 		}
 	}
 	_, err := Switch("X_ANONYMOUS", "maybe")
-	if err == nil || err.Error() != `X_ANONYMOUS is "maybe", and must be yes or no` {
+	if !errors.Is(err, ErrName) || err.Error() != "X_ANONYMOUS is malformed: want yes or no" {
 		t.Errorf("maybe: %v", err)
 	}
 }

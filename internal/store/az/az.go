@@ -9,7 +9,7 @@ package az
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,6 +25,9 @@ const Scheme = "az"
 
 // apiVersion is the version of the API. It is the oldest one in which listings can have names that XML cannot.
 const apiVersion = "2021-12-02"
+
+var errName = fmt.Errorf("%w: want az://CONTAINER/BLOB or az://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB, "+
+	"and of a container a-z, 0-9 and -", store.ErrName)
 
 // Service finds blobs of Azure. The zero value is usable; it reads the configuration when it is first used. It must not be
 // copied after that.
@@ -65,7 +68,8 @@ func split(name string) (blobName, error) {
 	var n blobName
 	rest, n.signature, ok = strings.Cut(rest, "?")
 	if ok && !isSignature(n.signature) {
-		return blobName{}, errors.New("after a ? comes a shared access signature, and this is none")
+		return blobName{}, fmt.Errorf("%w: after a ? comes a shared access signature, and this is none",
+			store.ErrName)
 	}
 	n.container, n.blob, _ = strings.Cut(rest, "/")
 	if strings.ContainsAny(n.container, ".@") {
@@ -76,14 +80,13 @@ func split(name string) (blobName, error) {
 			}
 		}
 		if n.account == "" {
-			return blobName{}, errors.New("the name is neither az://CONTAINER/BLOB nor " +
-				"az://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB")
+			return blobName{}, errName
 		}
 		n.container, n.blob, _ = strings.Cut(rest, "/")
 	}
 	if !isContainer(n.container) {
 		return blobName{},
-			errors.New("the name has no valid container: az://CONTAINER/BLOB has one of a-z, 0-9 and -")
+			errName
 	}
 	return n, nil
 }
@@ -106,7 +109,7 @@ func (s *Service) Locate(_ context.Context, name string) (*remote.Place, error) 
 		return nil, err
 	}
 	if n.blob == "" {
-		return nil, errors.New("the name has a container and no blob")
+		return nil, errName
 	}
 	a, err := s.account(n)
 	if err != nil {

@@ -73,7 +73,8 @@ func TestLocate(t *testing.T) {
 	} {
 		p, err := with(tt.env).Locate(t.Context(), tt.name)
 		if tt.want == "" {
-			if err == nil || strings.Contains(err.Error(), "secret!") {
+			if !(errors.Is(err, store.ErrName) || errors.Is(err, store.ErrScheme)) || strings.Contains(err.Error(),
+				"secret!") {
 				t.Errorf("%v %q: %v", tt.env, tt.name, err)
 			}
 			continue

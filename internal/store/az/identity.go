@@ -70,7 +70,7 @@ func (id *identity) sources(ctx context.Context, o azcore.ClientOptions) (found 
 	if only := id.getenv("AZURE_TOKEN_CREDENTIALS"); only != "" {
 		all = slices.DeleteFunc(all, func(s source) bool { return s.name != only && s.kind != only })
 		if len(all) == 0 {
-			return nil, errors.New("AZURE_TOKEN_CREDENTIALS names none that shardfs knows")
+			return nil, errors.New("AZURE_TOKEN_CREDENTIALS names none that is known")
 		}
 	}
 	for _, s := range all {

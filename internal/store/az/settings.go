@@ -2,7 +2,6 @@ package az
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -63,6 +62,7 @@ func (s *Service) account(n blobName) (account, error) {
 type noAccountError struct{}
 
 func (*noAccountError) Error() string { return "the storage account is not known" }
+func (*noAccountError) Unwrap() error { return store.ErrName }
 
 // Hint returns how to name the account.
 func (*noAccountError) Hint() string {
@@ -102,7 +102,7 @@ func load(getenv func(string) string) (*settings, error) {
 	if _, text := first("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
 		var err error
 		if v, err = parseConnection(text); err != nil {
-			return nil, fmt.Errorf("AZURE_STORAGE_CONNECTION_STRING: %w", err)
+			return nil, fmt.Errorf("AZURE_STORAGE_CONNECTION_STRING is %w: want NAME=VALUE;NAME=VALUE", err)
 		}
 	} else {
 		_, v["accountname"] = first("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME")
@@ -134,7 +134,7 @@ func parseConnection(text string) (values, error) {
 		}
 		name, value, ok := strings.Cut(part, "=")
 		if !ok {
-			return nil, errors.New("it is no list of NAME=VALUE with ; between them")
+			return nil, store.ErrName
 		}
 		v[strings.ToLower(name)] = value
 	}
@@ -148,17 +148,17 @@ func parseConnection(text string) (values, error) {
 func (v values) account() (account, error) {
 	a := account{name: v["accountname"]}
 	if a.name != "" && (!isHost(a.name) || strings.Contains(a.name, ".")) {
-		return a, errors.New("the name of the storage account has other characters than a-z and 0-9")
+		return a, fmt.Errorf("the storage account is %w: want a-z and 0-9", store.ErrName)
 	}
 	if text := v["accountkey"]; text != "" {
 		key, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			return a, errors.New("the key of the storage account is not base64")
+			return a, fmt.Errorf("the key of the storage account is %w: want base64", store.ErrName)
 		}
 		a.key = key
 	} else if text := strings.TrimPrefix(v["sharedaccesssignature"], "?"); text != "" {
 		if !isSignature(text) {
-			return a, errors.New("the shared access signature is none: it has no sig=")
+			return a, fmt.Errorf("the shared access signature is %w: want one with sig=", store.ErrName)
 		}
 		a.signature = text
 	}
@@ -178,7 +178,8 @@ func (v values) account() (account, error) {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
-		return a, errors.New("the endpoint of blobs is no URL such as https://ACCOUNT.blob.core.windows.net")
+		return a, fmt.Errorf("the endpoint of blobs is %w: want a URL such as https://ACCOUNT.blob.core.windows.net",
+			store.ErrName)
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}
 	if i := strings.LastIndexByte(a.endpoint.Path, '/'); a.name == "" && i >= 0 { // http://127.0.0.1:10000/ACCOUNT

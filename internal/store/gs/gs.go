@@ -8,7 +8,6 @@ package gs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,6 +21,8 @@ import (
 
 // Scheme is the scheme of names.
 const Scheme = "gs"
+
+var errName = fmt.Errorf("%w: want gs://BUCKET/OBJECT, and of a bucket a-z, 0-9, ., - and _", store.ErrName)
 
 // Service finds objects of Google Cloud Storage. The zero value is usable; it reads the configuration when it is first
 // used. It must not be copied after that.
@@ -52,7 +53,7 @@ func (s *Service) Locate(_ context.Context, name string) (*remote.Place, error) 
 		return nil, err
 	}
 	if object == "" {
-		return nil, errors.New("the name has a bucket and no object")
+		return nil, errName
 	}
 	set, err := s.settings()
 	if err != nil {
@@ -74,7 +75,7 @@ func split(name string) (bucket, object string, err error) {
 	}
 	bucket, object, _ = strings.Cut(rest, "/")
 	if bucket == "" || strings.Trim(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-		return "", "", errors.New("the name has no valid bucket: gs://BUCKET/OBJECT has one of a-z, 0-9, ., - and _")
+		return "", "", errName
 	}
 	return bucket, object, nil
 }
@@ -104,7 +105,7 @@ func load(getenv func(string) string) (*settings, error) {
 		}
 		var err error
 		if set.base, err = endpoint(getenv(name)); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s is %w: want HOST:PORT or a URL such as https://HOST", name, err)
 		}
 	}
 	// The words of gcloud, of GDAL and of obstore.
@@ -128,7 +129,7 @@ func endpoint(text string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
-		return nil, errors.New("it is neither HOST:PORT nor a URL such as https://HOST")
+		return nil, store.ErrName
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host,
 		Path: strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/storage/v1")}, nil

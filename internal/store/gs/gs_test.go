@@ -47,7 +47,8 @@ func TestLocate(t *testing.T) {
 		p, err := with(tt.env).Locate(t.Context(), tt.name)
 		switch {
 		case tt.want == "":
-			if err == nil || strings.Contains(err.Error(), ":p@") {
+			if !(errors.Is(err, store.ErrName) || errors.Is(err, store.ErrScheme)) || strings.Contains(err.Error(),
+				":p@") {
 				t.Errorf("%q: %v", tt.name, err)
 			}
 		case err != nil || p.URL.String() != tt.want || p.URL.Query().Get("alt") != "media":
