@@ -111,6 +111,8 @@ func TestFaultsOfSilence(t *testing.T) {
 		{"stall@1", nil, "", 2, 0},
 		{"hang@1", nil, "", 2, 0},
 		{"trickle@1", nil, "", 2, 0},
+		{"stallcut@1+late@2", nil, "", 3, 0}, // the first connection is cut while the second one is not answered yet
+		{"stall@1+500@2", nil, "", 4, 0},     // the second one fails
 		{"trickle@1-", store.ErrUnreachable, "no data for 500ms", 40, 0},
 		{"stall@1-", store.ErrUnreachable, "no data for 500ms", 40, 0},
 		{"hang@1-", store.ErrUnreachable, "no data for 500ms", 40, 0},
@@ -275,6 +277,20 @@ func TestSilenceOfOpen(t *testing.T) {
 		_, err := New(e, plainService{}).Open(ctx, s.URL+"/"+fault+"/x")
 		if took := time.Since(start); err != cause || took > 5*time.Second {
 			t.Errorf("%s: %v after %v", fault, err, took)
+		}
+	}
+}
+
+// Of a server without ranges, a part of a small object is the end of the whole.
+func TestWholeAnswers(t *testing.T) {
+	for _, fault := range []string{"ignorerange", "ignorerange@1", "trunc@1+ignorerange"} {
+		s, e, data := setUp(t, 300_000, quick())
+		o, err := New(e, plainService{}).Open(t.Context(), s.URL+"/"+fault+"/x")
+		check(t, err)
+		p := make([]byte, 100_000)
+		check(t, o.(*Object).Fetch(t.Context(), p, 150_000, nil))
+		if !bytes.Equal(p, data[150_000:250_000]) {
+			t.Errorf("%s: wrong bytes", fault)
 		}
 	}
 }

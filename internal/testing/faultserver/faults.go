@@ -32,12 +32,19 @@ func (x *exchange) plain() {
 // bodies are faults of the connection and of the body.
 func bodies() map[string]fault {
 	return map[string]fault{
-		"trunc":    func(x *exchange) { x.headers(); x.send(x.half()); x.cut(false) },
-		"drip":     func(x *exchange) { x.headers(); x.send(x.bytes()[:1]); x.cut(false) }, // a byte a request
-		"reset":    func(x *exchange) { x.headers(); x.send(x.half()); x.cut(true) },
-		"close":    func(x *exchange) { c, _, _ := http.NewResponseController(x.w).Hijack(); c.Close() },
-		"garbage":  (*exchange).garbage,
-		"stall":    func(x *exchange) { x.headers(); x.send(x.half()); x.flush(); x.hang() },
+		"trunc":   func(x *exchange) { x.headers(); x.send(x.half()); x.cut(false) },
+		"drip":    func(x *exchange) { x.headers(); x.send(x.bytes()[:1]); x.cut(false) }, // a byte a request
+		"reset":   func(x *exchange) { x.headers(); x.send(x.half()); x.cut(true) },
+		"close":   func(x *exchange) { c, _, _ := http.NewResponseController(x.w).Hijack(); c.Close() },
+		"garbage": (*exchange).garbage,
+		"stall":   func(x *exchange) { x.headers(); x.send(x.half()); x.flush(); x.hang() },
+		"stallcut": func(x *exchange) { // silent for a while, then cut
+			x.headers()
+			x.send(x.half())
+			x.flush()
+			x.pause(300 * time.Millisecond)
+			x.cut(false)
+		},
 		"hang":     func(x *exchange) { x.hang() },
 		"trickle":  (*exchange).trickle,
 		"late":     func(x *exchange) { x.pause(300 * time.Millisecond); x.plain() },

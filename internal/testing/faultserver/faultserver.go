@@ -6,7 +6,7 @@
 //	url := s.URL + "/stall@1-/a.tar" // all requests for this path but the first one stall
 //
 // After a fault may follow, with an @, the requests for that path that have it: N for one, N-M, or N- for all from N on,
-// counted from 0. Without, all have it. The faults are in the table of faults.go, and "plain" has none.
+// counted from 0. Without, all have it. Several faults are joined by +, and the first of them that fits counts. The faults are in the table of faults.go, and "plain" has none.
 //
 // Only tests import this package.
 package faultserver
@@ -145,10 +145,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	o, exists := s.objects[name]
 	s.mu.Unlock()
-	fault, when, limited := strings.Cut(fault, "@")
-	if limited && !isIn(number, when) {
-		fault = "plain"
-	}
+	fault = choose(fault, number)
 	if !exists {
 		http.Error(w, "no such object", http.StatusNotFound)
 		return
@@ -161,6 +158,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f(x)
+}
+
+// choose returns the first of several faults that a request has.
+func choose(faults string, number int) string {
+	for fault := range strings.SplitSeq(faults, "+") {
+		if name, when, limited := strings.Cut(fault, "@"); !limited || isIn(number, when) {
+			return name
+		}
+	}
+	return "plain"
 }
 
 // isIn reports whether a number is in N, N-M or N-.
