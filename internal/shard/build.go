@@ -99,6 +99,8 @@ func (s *Shard) grow(keep keeper) (found, error) {
 	first.Index = s.growing.Index()
 	go func() {
 		defer close(s.built)
+		s.o.Shared.scans.Add(1)
+		defer s.o.Shared.scans.Add(-1)
 		s.whole, s.buildErr = b.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) {
 			return s.growing.Build(s.paced(r), s.o.AllowTruncated)
 		})

@@ -10,9 +10,13 @@ import (
 )
 
 // How far a scan goes on before the reader of a remote shard, which will need the bytes that the scan has passed while
-// they are still in memory.
+// they are still in memory: plain bytes of all scans together, and at least of each.
 const (
-	scanAhead = 32 << 20              // plain bytes
+	scanAhead  = 32 << 20
+	leastAhead = 1 << 20
+)
+
+const (
 	readPause = time.Second           // after which a reader is taken to have stopped
 	scanPause = 10 * time.Millisecond // between two looks at the reader
 )
@@ -30,27 +34,26 @@ func (p *pace) reading(end int64) {
 	p.when.Store(time.Now().UnixNano())
 }
 
-// holds reports whether a scan that is at an offset should wait: its reader is far behind, goes on, and nobody waits for
-// more of the index.
-func (p *pace) holds(at int64) bool {
-	return at-p.read.Load() > scanAhead && p.waiting.Load() == 0 &&
+// holds reports whether a scan that is at an offset, one of several, should wait: its reader is far behind, goes on, and
+// nobody waits for more of the index.
+func (p *pace) holds(at, scans int64) bool {
+	return at-p.read.Load() > max(scanAhead/max(scans, 1), leastAhead) && p.waiting.Load() == 0 &&
 		time.Since(time.Unix(0, p.when.Load())) < readPause
 }
 
 // pacedReader is the plain bytes for a scan.
 type pacedReader struct {
 	io.Reader
-	ctx context.Context
-	p   *pace
-	at  int64
+	s  *Shard
+	at int64
 }
 
 // Read implements io.Reader.
 func (r *pacedReader) Read(b []byte) (int, error) {
-	for r.p.holds(r.at) {
+	for r.s.pace.holds(r.at, r.s.o.Shared.scans.Load()) {
 		select {
-		case <-r.ctx.Done():
-			return 0, context.Cause(r.ctx)
+		case <-r.s.ctx.Done():
+			return 0, context.Cause(r.s.ctx)
 		case <-time.After(scanPause):
 		}
 	}
@@ -80,7 +83,7 @@ func (s *Shard) paced(r io.Reader) io.Reader {
 	if !store.IsRemote(s.path) {
 		return r
 	}
-	p := &pacedReader{Reader: r, ctx: s.ctx, p: &s.pace}
+	p := &pacedReader{Reader: r, s: s}
 	if seeker, ok := r.(io.Seeker); ok {
 		return pacedSeeker{p, seeker}
 	}

@@ -92,3 +92,17 @@ func TestClosePaced(t *testing.T) {
 		sh.Close()
 	})
 }
+
+// Several scans share how far they go on.
+func TestHolds(t *testing.T) {
+	var p pace
+	if p.holds(scanAhead+1, 1) {
+		t.Error("a scan waits that has no reader")
+	}
+	p.reading(100)
+	for scans, most := range map[int64]int64{0: scanAhead, 1: scanAhead, 4: scanAhead / 4, 1000: leastAhead} {
+		if p.holds(100+most, scans) || !p.holds(100+most+1, scans) {
+			t.Errorf("%d scans: not up to %d", scans, most)
+		}
+	}
+}

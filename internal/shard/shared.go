@@ -2,6 +2,7 @@ package shard
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -23,6 +24,7 @@ type Shared struct {
 	size   int64 // as NewShared was told
 	limit  int64 // bytes of all index files in a cache
 	blocks *codec.Cache
+	scans  atomic.Int64 // of growing shards that are in progress
 
 	mu    sync.Mutex
 	swept map[string]bool  // by directory of a cache: what killed processes have left there was removed
