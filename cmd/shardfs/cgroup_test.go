@@ -71,7 +71,8 @@ func TestMemoryOfGroup(t *testing.T) {
 		script := fmt.Sprintf("echo $$ >%s/cgroup.procs; exec shardfs %s", group, args)
 		cmd := exec.Command("sh", "-c", script)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "TMPDIR="+dir, "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
+		cmd.Env = append(os.Environ(), "TMPDIR="+dir, "XDG_CACHE_HOME="+dir,
+			statusVariable+"="+filepath.Join(dir, "status"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", args, err, strings.TrimSpace(string(out)))
 		}

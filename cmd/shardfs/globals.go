@@ -20,7 +20,8 @@ type globals struct {
 	cacheSize size   // see shard.NewShared
 	shared    *shard.Shared
 	stores    *stores
-	private   bool // this process has its own mount namespace
+	private   bool            // this process has its own mount namespace
+	hurry     <-chan struct{} // closed by a second signal
 }
 
 func (g *globals) add(flags *pflag.FlagSet) {

@@ -29,7 +29,8 @@ func run(args []string) int {
 	limitMemory()
 	g.stores = newStores(g.UI)
 	defer g.stores.sayStats(g.UI)
-	ctx, stop := withSignals(context.Background(), ownSignals(g.private))
+	ctx, hurry, stop := withSignals(context.Background(), ownSignals(g.private), g.private)
+	g.hurry = hurry
 	defer stop()
 	defer g.Close()
 	var err error

@@ -212,7 +212,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 			return err
 		}
 		if slices.ContainsFunc(names, j.Workspace.Mounts) {
-			if err := inNamespace(ctx); err != server.ErrNoNamespace {
+			if err := inNamespace(ctx, g.hurry); err != server.ErrNoNamespace {
 				return err
 			}
 			g.Detail("%v: only file permissions protect the mount", server.ErrNoNamespace)
@@ -280,6 +280,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 		Env: os.Environ(), Batch: o.batch, Worker: o.worker,
 		Timeout: o.timeout, Retries: o.retries, OnError: policies[o.onError],
 		Stdout: os.Stdout, Stderr: g.CommandErr(), Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
+		Hurry: g.hurry,
 		Workspace: workspace.Options{
 			Mode: modes[o.workspace], TempDir: o.scratch, Source: o.from.source(),
 			Server: serverCommand(&ui.UI{Quiet: true, LogFormat: g.LogFormat}),
@@ -343,9 +344,10 @@ func digest(keys *pack.Keys) string {
 }
 
 // inNamespace runs this command line again in its own mount namespace.
-func inNamespace(ctx context.Context) error {
+func inNamespace(ctx context.Context, hurry <-chan struct{}) error {
 	n := server.Namespace{
 		Args: os.Args[1:], Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Signal: signalOf,
+		Hurry: hurry,
 	}
 	return n.Run(ctx)
 }

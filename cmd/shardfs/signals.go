@@ -23,13 +23,22 @@ func (e interrupted) Error() string {
 	return "interrupted by " + unix.SignalName(e.signal)
 }
 
-// withSignals returns a context that the first signal ends; the second signal ends the process at once. Stop cancels
-// the context and stops watching for signals.
-func withSignals(parent context.Context, signals <-chan os.Signal) (ctx context.Context, stop func()) {
+// Limits for a second signal. The timeout command sends its signal to the process and to its group: two that come at
+// about the same time count as one, unless another process has counted them already.
+const (
+	sameSignal = 200 * time.Millisecond
+	lastGrace  = 2 * time.Second
+)
+
+// withSignals returns a context that the first signal ends, and a channel that the second one closes: then nothing waits
+// for commands any more. The third, or some time after the second, ends the process at once. Passed means that another
+// process passes the signals on. Stop cancels the context and stops watching for signals.
+func withSignals(parent context.Context, signals <-chan os.Signal, passed bool) (
+	ctx context.Context, hurry <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	// A write to a pipe without a reader must fail, not kill this process, which has files to remove.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	done := make(chan struct{})
+	done, hurried := make(chan struct{}), make(chan struct{})
 	go func() {
 		select {
 		case first := <-signals:
@@ -38,19 +47,29 @@ func withSignals(parent context.Context, signals <-chan os.Signal) (ctx context.
 			return
 		}
 		begun := time.Now()
-		for {
+		var last <-chan time.Time
+		for n := 2; ; {
 			select {
-			case second := <-signals:
-				// The timeout command sends its signal to the process and to its group: these two count as one.
-				if time.Since(begun) > 200*time.Millisecond {
-					os.Exit(128 + int(second.(syscall.Signal)))
+			case s := <-signals:
+				if n == 2 && !passed && time.Since(begun) < sameSignal {
+					continue
 				}
+				if n == 2 {
+					close(hurried)
+					last = time.After(lastGrace)
+				} else {
+					os.Exit(128 + int(s.(syscall.Signal)))
+				}
+				n++
+			case <-last:
+				sig, _ := signalOf(context.Cause(ctx))
+				os.Exit(128 + int(sig))
 			case <-done:
 				return
 			}
 		}
 	}()
-	return ctx, func() {
+	return ctx, hurried, func() {
 		close(done)
 		cancel(nil)
 	}

@@ -64,7 +64,11 @@ func (m *terminal) resize(t *testing.T, columns uint16) {
 
 // start starts shardfs with the terminal as its standard output and error, and as its controlling terminal.
 func (m *terminal) start(t *testing.T, dir string, args ...string) *exec.Cmd {
-	cmd := exec.Command("shardfs", args...)
+	return m.startProgram(t, dir, "shardfs", args...)
+}
+
+func (m *terminal) startProgram(t *testing.T, dir, program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, m.command, m.command
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
 	cmd.Env = append(os.Environ(), "TERM=xterm", "CI=", "XDG_CACHE_HOME="+dir,

@@ -51,10 +51,11 @@ type Options struct {
 	MaxFailed Limit       // the zero value sets no limit
 	Choice    pack.Choice // which samples to process, counted over all sources
 
-	Output output.Options // where samples are packed; without a name, nothing is packed
-	Failed output.Options // where failed samples are packed as they were; without a name, they are not
-	Report string         // file that gets a line of JSON for each sample; "" means none
-	AddLog string         // extension of a new member with the output of the command; "" means none
+	Output output.Options  // where samples are packed; without a name, nothing is packed
+	Failed output.Options  // where failed samples are packed as they were; without a name, they are not
+	Report string          // file that gets a line of JSON for each sample; "" means none
+	Hurry  <-chan struct{} // when it is closed, commands are killed without a grace; nil means never
+	AddLog string          // extension of a new member with the output of the command; "" means none
 
 	Workspace   workspace.Options
 	Checkpoints string   // directory for the checkpoints of a resumable run; "" means not resumable

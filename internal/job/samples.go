@@ -23,6 +23,7 @@ func (r *run) runSamples(ctx context.Context) error {
 	o := runner.Options{
 		Argv: r.Argv, Env: slices.Concat(r.Env, []string{"SHARD=" + r.space.Name}), Jobs: r.Jobs, Retries: r.Retries,
 		Timeout: r.Timeout, Stderr: r.Stderr, Spill: r.space.Dir, Log: r.AddLog != "", Worker: r.Worker,
+		Hurry: r.Hurry,
 		Spare: func(pid int) bool { return pid == r.space.Pid || r.out.Owns(pid) || r.failures.Owns(pid) },
 	}
 	if r.report != nil {

@@ -62,16 +62,17 @@ type Place struct {
 
 // Options configures Run. Only Argv must be set.
 type Options struct {
-	Argv    []string      // the command; Argv[0] is looked up once, as exec.LookPath does
-	Env     []string      // the environment; PWD is always the job's directory; nil means no other variables
-	Jobs    int           // parallel commands; 0 means GOMAXPROCS
-	Retries int           // how many times a failed command is run again
-	Timeout time.Duration // time until the process group gets SIGTERM; 0 means none
-	grace   time.Duration // time from SIGTERM to SIGKILL; 0 means 5 s
-	Stderr  *os.File      // standard error of the commands; nil means /dev/null
-	Spill   string        // directory for unnamed files with output beyond 1 MiB per job; "" means os.TempDir()
-	Tail    int           // size of Result.Tail in bytes; 0 means none
-	Log     bool          // record Result.Log
+	Argv    []string        // the command; Argv[0] is looked up once, as exec.LookPath does
+	Env     []string        // the environment; PWD is always the job's directory; nil means no other variables
+	Jobs    int             // parallel commands; 0 means GOMAXPROCS
+	Retries int             // how many times a failed command is run again
+	Timeout time.Duration   // time until the process group gets SIGTERM; 0 means none
+	grace   time.Duration   // time from SIGTERM to SIGKILL; 0 means 5 s
+	Stderr  *os.File        // standard error of the commands; nil means /dev/null
+	Spill   string          // directory for unnamed files with output beyond 1 MiB per job; "" means os.TempDir()
+	Hurry   <-chan struct{} // when it is closed, nothing gets a grace; nil means never
+	Tail    int             // size of Result.Tail in bytes; 0 means none
+	Log     bool            // record Result.Log
 
 	// Terminal, if not nil, makes standard output of the commands a new terminal of the same size, so that they format
 	// their output for it. The output is captured as with a pipe.

@@ -17,6 +17,7 @@ type command struct {
 	pidfd    int       // of the leader; -1 before Linux 5.4 and where a sandbox forbids it
 	streams  []*stream // standard output first
 	children *children
+	hurry    <-chan struct{} // of the Options
 }
 
 // stream is standard output or error of a command.
@@ -42,7 +43,7 @@ func (r *run) start(place Place, argv, env []string, stdin *os.File) (*command, 
 		return nil, fmt.Errorf("standard output: %w", err)
 	}
 	defer unix.Close(out)
-	c := &command{pidfd: -1, streams: []*stream{stdout}, children: &r.children}
+	c := &command{pidfd: -1, streams: []*stream{stdout}, children: &r.children, hurry: r.Hurry}
 	stderr := int(r.Stderr.Fd())
 	if r.Log || r.Tail > 0 {
 		s, end, err := openStream(nil)
@@ -136,9 +137,11 @@ func (c *command) killOnDone(ctx context.Context, grace time.Duration) (release 
 		unix.Kill(-c.pid, unix.SIGCONT) // a stopped process sees no signal
 		select {
 		case <-released:
+			return
+		case <-c.hurry:
 		case <-time.After(grace):
-			unix.Kill(-c.pid, unix.SIGKILL)
 		}
+		unix.Kill(-c.pid, unix.SIGKILL)
 	})
 	return func() error {
 		close(released)

@@ -156,6 +156,13 @@ func (s *slot) stopWorker(ctx context.Context) unix.WaitStatus {
 	w.in.Close()
 	ctx, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
+	go func() {
+		select {
+		case <-s.Hurry:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	release := w.killOnDone(ctx, s.grace)
 	w.capture(s.buf, never)
 	w.waitid(0)

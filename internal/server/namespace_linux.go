@@ -40,6 +40,7 @@ type Namespace struct {
 
 	// Signal returns the signal that ended a context, given the context's cause; ok is false if it was no signal.
 	Signal func(cause error) (s syscall.Signal, ok bool)
+	Hurry  <-chan struct{} // closed by a second signal, which is passed on too; nil: never
 }
 
 // Run runs the program in the namespace and returns its exit error. ErrNoNamespace means that it did not run.
@@ -79,6 +80,11 @@ func (n *Namespace) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			if s, ok := n.Signal(context.Cause(ctx)); ok {
 				signalOut.Write([]byte{byte(s)})
+				select {
+				case <-n.Hurry:
+					signalOut.Write([]byte{byte(s)})
+				case <-ended:
+				}
 			}
 		case <-ended:
 		}
