@@ -71,6 +71,7 @@ func TestStories(t *testing.T) {
 			"send":         send,
 			"status":       status,
 			"tamper":       tamper,
+			"upload":       upload,
 			"watch":        watch,
 		},
 	})
@@ -82,6 +83,7 @@ func setUp(env *testscript.Env) error {
 	env.Values[gateKey{}] = new(gate)
 	env.Values[watchKey{}] = new(int)
 	env.Values[hubKey{}] = new(*hub.Hub)
+	env.Values[cloudKey{}] = &cloud{t: env.T().(testing.TB)}
 	env.Setenv(statusVariable, filepath.Join(env.WorkDir, ".status"))
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shardfs/shardfs/internal/testing/servers"
+)
+
+// cloudKey is the key of a story's server of objects.
+type cloudKey struct{}
+
+// cloud is a server of objects.
+type cloud struct {
+	t   testing.TB
+	put func(t testing.TB, place, name string, data []byte) // nil before it is started
+}
+
+// upload puts the files of a directory into the bucket or container "bucket" of fake-gcs-server or Azurite, which it
+// starts at first, setting the variables by which shardfs finds it. The story is skipped where there is no such server:
+//
+//	upload gs DIR
+//	exec shardfs ls gs://bucket/in.tar
+func upload(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: upload gs|az DIR")
+	}
+	c := ts.Value(cloudKey{}).(*cloud)
+	if c.put == nil {
+		var env []string
+		switch args[0] {
+		case "gs":
+			s := servers.FakeGCS(c.t)
+			s.Bucket(c.t, "bucket")
+			env, c.put = s.Env(), s.Put
+		case "az":
+			s := servers.Azurite(c.t)
+			s.Container(c.t, "bucket", false)
+			env, c.put = s.Env(), s.Put
+		}
+		for _, v := range env {
+			name, value, _ := strings.Cut(v, "=")
+			ts.Setenv(name, value)
+		}
+	}
+	files, err := os.ReadDir(ts.MkAbs(args[1]))
+	ts.Check(err)
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(ts.MkAbs(args[1]), f.Name()))
+		ts.Check(err)
+		c.put(c.t, "bucket", "d/"+f.Name(), data)
+	}
+}
