@@ -62,7 +62,7 @@ func read(t *testing.T, o store.Object, off int64) ([]byte, error) {
 const size = 3 << 20
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Harness {
+	place := func(t *testing.T) storetest.Harness {
 		c := aistore.New(t)
 		c.Bucket("", "b")
 		prefix := "ais://b/d/"
@@ -70,7 +70,9 @@ func TestStore(t *testing.T) {
 			c.Put("", "b", "d/"+strings.TrimPrefix(name, prefix), data)
 		}
 		return storetest.Harness{Store: open(t, c), Prefix: prefix, Put: put}
-	})
+	}
+	storetest.Run(t, place)
+	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
 }
 
 func TestNames(t *testing.T) {

@@ -1,6 +1,7 @@
 package hf
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -56,6 +57,9 @@ func (s *Service) moved(p place, u *url.URL, digest string, status int, h http.H
 		URL:  to,
 		Size: max(0, size),
 		Pin:  func(h http.Header) remote.Pin { return pin(h, digest) },
+
+		// The URL may have expired on the way. Another try asks the Hub for a new one.
+		Renew: func(context.Context, *http.Request) bool { return true },
 	}
 }
 

@@ -70,17 +70,21 @@ func TestStore(t *testing.T) {
 				}}
 		})
 	})
-	t.Run("bucket", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) storetest.Harness {
-			h := hub.New(t)
-			h.Put("buckets/o/n", "other", nil)
-			prefix := "hf://buckets/o/n/d/"
-			return storetest.Harness{Store: process(t, h), Prefix: prefix,
-				Put: func(t *testing.T, name string, data []byte) {
-					h.Put("buckets/o/n", "d/"+strings.TrimPrefix(name, prefix), data)
-				}}
-		})
-	})
+	bucket := func(t *testing.T) storetest.Harness {
+		h := hub.New(t)
+		h.Put("buckets/o/n", "other", nil)
+		prefix := "hf://buckets/o/n/d/"
+		puts := 0
+		return storetest.Harness{Store: process(t, h), Prefix: prefix,
+			Put: func(t *testing.T, name string, data []byte) {
+				h.Put("buckets/o/n", "d/"+strings.TrimPrefix(name, prefix), data)
+				if puts++; puts%8 == 0 {
+					h.Age()
+				}
+			}}
+	}
+	t.Run("bucket", func(t *testing.T) { storetest.Run(t, bucket) })
+	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, bucket) })
 }
 
 func noise(n int, seed byte) []byte {

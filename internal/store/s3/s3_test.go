@@ -333,7 +333,7 @@ var odd = []string{"a b+c.tar", "a%20b.tar", "a?b#c&d=e.tar", "d/e.tar", "d.tar"
 // Objects of odd keys are found, and listed, sorted, by each server.
 func TestServers(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) *servers.S3{"versitygw": servers.Versitygw,
-		"rclone": servers.Rclone, "minio": servers.MinIO} {
+		"rclone": servers.Rclone, "minio": servers.MinIO, "swift": swift} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)
 			environment(t, server.Env()...)

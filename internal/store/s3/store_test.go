@@ -11,10 +11,13 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
+// swift starts OpenStack Swift, which serves S3, too.
+func swift(t testing.TB) *servers.S3 { return servers.Swift(t).S3() }
+
 // Objects of S3 servers are read as the contract of stores has it, also while they are replaced.
 func TestStore(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) *servers.S3{"versitygw": servers.Versitygw,
-		"rclone": servers.Rclone, "minio": servers.MinIO} {
+		"rclone": servers.Rclone, "minio": servers.MinIO, "swift": swift} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)
 			environment(t, server.Env()...)
@@ -26,7 +29,7 @@ func TestStore(t *testing.T) {
 				bucket := fmt.Sprintf("bucket%d", buckets.Add(1))
 				server.Bucket(t, bucket)
 				prefix := "s3://" + bucket + "/"
-				return storetest.Harness{Store: st, Prefix: prefix + "d /", Mixes: name != "minio",
+				return storetest.Harness{Store: st, Prefix: prefix + "d /", Mixes: name != "minio" && name != "swift",
 					Put: func(t *testing.T, name string, data []byte) {
 						server.Put(t, bucket, strings.TrimPrefix(name, prefix), data)
 					}}

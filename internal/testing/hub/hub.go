@@ -35,7 +35,7 @@ type Hub struct {
 	pageSize int
 	repos    map[string]*repo  // by kind and name: "datasets/ORG/NAME"
 	blobs    map[string][]byte // by digest
-	key      []byte            // signs URLs
+	key      uint64            // signs URLs; the one before it is good, too
 	limited  int
 	seen     []string
 }
@@ -61,7 +61,7 @@ type T interface {
 // New starts a Hub that ends with the test. If the second server is ever sent a token, the test fails, and so does the
 // request.
 func New(t T) *Hub {
-	h := &Hub{t: t, pageSize: 3, repos: map[string]*repo{}, blobs: map[string][]byte{}, key: []byte("0")}
+	h := &Hub{t: t, pageSize: 3, repos: map[string]*repo{}, blobs: map[string][]byte{}}
 	front, cdn := httptest.NewServer(http.HandlerFunc(h.serve)), httptest.NewServer(http.HandlerFunc(h.serveBlob))
 	h.URL, h.CDN = front.URL, cdn.URL
 	t.Cleanup(front.Close)
@@ -115,9 +115,15 @@ func (h *Hub) Guard(name, token string, gated bool) {
 
 // Expire makes all URLs that were signed before worthless.
 func (h *Hub) Expire() {
+	h.Age()
+	h.Age()
+}
+
+// Age makes all URLs worthless that were signed before the last time it was called.
+func (h *Hub) Age() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.key = append(h.key, '+')
+	h.key++
 }
 
 // Limit makes the Hub answer the next n requests that too many were sent, and to come back in a second.
@@ -276,7 +282,7 @@ func (h *Hub) resolve(w http.ResponseWriter, r *http.Request, name []string, rp 
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return
 	}
-	w.Header().Set("Location", h.CDN+"/"+d+"?signature="+h.sign(d))
+	w.Header().Set("Location", h.CDN+"/"+d+"?signature="+sign(h.key, d))
 	w.WriteHeader(http.StatusFound)
 }
 
@@ -293,8 +299,8 @@ func (h *Hub) serveSmall(w http.ResponseWriter, r *http.Request, files tree, pat
 }
 
 // sign returns the signature of the URL of a large file.
-func (h *Hub) sign(digest string) string {
-	m := hmac.New(sha256.New, h.key)
+func sign(key uint64, digest string) string {
+	m := hmac.New(sha256.New, fmt.Append(nil, key))
 	m.Write([]byte(digest))
 	return hex.EncodeToString(m.Sum(nil))
 }
@@ -305,7 +311,8 @@ func (h *Hub) serveBlob(w http.ResponseWriter, r *http.Request) {
 	h.seen = append(h.seen, "cdn "+r.Method+" "+r.URL.Path)
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	data, ok := h.blobs[name]
-	valid := hmac.Equal([]byte(h.sign(name)), []byte(r.URL.Query().Get("signature")))
+	signature := r.URL.Query().Get("signature")
+	valid := signature == sign(h.key, name) || signature == sign(h.key-1, name)
 	h.mu.Unlock()
 	if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
 		h.t.Errorf("the other host was sent credentials: %s %s", r.Method, r.URL.Path)
