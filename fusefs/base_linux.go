@@ -88,7 +88,7 @@ func (b *base) Open(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status { 
 // OpenDir is not needed either. After the first ENOSYS the kernel caches listings, so OpenDir returns it only when the
 // index is complete.
 func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status {
-	if only := b.set.Only(); only != nil && only.Growing() {
+	if b.set.Grows() {
 		return fuse.OK
 	}
 	return fuse.ENOSYS

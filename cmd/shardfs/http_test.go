@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,7 +16,8 @@ import (
 
 // serveHTTP serves a directory of the story by HTTP until the story ends, and sets HTTP to its URL. With a user and a
 // password only they, or the token of that name in the query, are let in. Each request is a line in the file .requests:
-// method, path, range, status:
+// method, path, range, status. Of a file whose name begins with slow, nothing between the first million bytes and the
+// last 100 kB is sent:
 //
 //	http DIR [USER PASSWORD]
 //	exec shardfs ls $HTTP/in.tar
@@ -56,6 +58,11 @@ func serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	info, statErr := os.Stat(name)
 	if err != nil || statErr != nil {
 		http.NotFound(w, r)
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Range"), "bytes="), "-")
+	if at, _ := strconv.Atoi(first); strings.HasPrefix(filepath.Base(name), "slow") && at >= 1e6 && at < len(content)-1e5 {
+		<-r.Context().Done()
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")

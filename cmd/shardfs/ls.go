@@ -101,11 +101,17 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 		defer src.Close()
 		return o.listDirs(u, src, keys)
 	}
-	sh, err := source.OpenShard(ctx, u, given, o.from.options())
+	opened := o.from.options()
+	found := len(keys) == 0 && !o.all && !o.sha256 // only what the scan finds is listed
+	opened.Growing = found && store.IsRemote(given)
+	sh, err := source.OpenShard(ctx, u, given, opened)
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
+	if found {
+		return o.listFound(ctx, u, sh)
+	}
 	if err := o.listShard(ctx, u, sh, keys); err != nil {
 		return err
 	}
@@ -118,6 +124,20 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 		}
 	}
 	return nil
+}
+
+// listFound lists a shard as it is indexed: that of a remote one may take long.
+func (o *lsOptions) listFound(ctx context.Context, u *ui.UI, sh *shard.Shard) error {
+	return source.EachSample(ctx, u, sh, func(x *index.Index, n int) func() error {
+		s := x.Sample(n)
+		l := newListedSample(s.Key, n)
+		for row := s.Start; row < s.End && (o.long || u.JSON); row++ {
+			if m := x.Member(row); m.InSample {
+				l.Members = append(l.Members, newListedMember(s.Key+"."+m.Ext, m))
+			}
+		}
+		return func() error { return o.print(u, l, false) }
+	})
 }
 
 // listShard lists a shard, in one pass over its bytes.

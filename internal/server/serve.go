@@ -84,6 +84,9 @@ func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link)
 	return err
 }
 
+// patience is how long a mount waits for an index that is being built; see [shard.Options].
+const patience = 200 * time.Millisecond
+
 // serveOne serves a shard with the changes in the scratch directory. It reports whether the mount outlives this
 // process.
 func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
@@ -96,7 +99,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	mounted := s.mountOptions()
-	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, 200*time.Millisecond, s.scratch.Dir
+	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, patience, s.scratch.Dir
 	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
 	if s.Private { // the process that started this one has opened the shard, and was warned
 		open = func() (*shard.Shard, error) { return shard.Open(ctx, s.Names[0], opened) }
@@ -177,7 +180,7 @@ func (s *server) mountShown(ctx context.Context, set *view.Set, o fusefs.Options
 // names that are not indexed yet, and the whole listing of the root before its first entry is seen.
 func suitsOverlayfs(set *view.Set) bool {
 	only := set.Only()
-	return only == nil || !only.Growing() && only.Dirs() <= maxListed
+	return !set.Grows() && (only == nil || only.Dirs() <= maxListed)
 }
 
 // maxListed is the number of directories of a shard whose root overlayfs lists in some milliseconds.
@@ -189,14 +192,19 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	for _, name := range s.Names {
 		absolute[name] = store.Absolute(name) // before enter changes the working directory
 	}
+	var indexing sync.WaitGroup
 	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions()
 		opened.SpoolDir = s.scratch.Dir
+		opened.Growing, opened.Patience = store.IsRemote(name), patience
 		sh, err := shard.Open(ctx, absolute[name], opened)
 		if err != nil {
 			return nil, err
 		}
 		sh.Name = store.Redact(name)
+		if sh.Growing() {
+			indexing.Go(func() { source.WarnWhenIndexed(s.ui, sh) })
+		}
 		return sh, nil
 	})
 	if err != nil {
@@ -205,6 +213,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	defer func() {
 		if !s.stray {
 			set.Close()
+			indexing.Wait()
 		}
 	}()
 	if err := s.scratch.BindMany(s.Mountpoint, slices.Collect(maps.Values(absolute))); err != nil {

@@ -31,11 +31,8 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		return nil, err
 	}
 	sh, err := shard.Open(ctx, name, o)
-	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
-	}
 	if err != nil {
-		return nil, notDir(name, err)
+		return nil, notDir(name, cutHint(err))
 	}
 	if !sh.Growing() {
 		f, err := sh.Built()
@@ -45,6 +42,50 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		warn(u, sh.Name, f)
 	}
 	return sh, nil
+}
+
+// cutHint adds a hint to the error for a shard that is cut.
+func cutHint(err error) error {
+	if errors.Is(err, index.ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ui.WithHint(err, "--allow-truncated serves the whole samples before the cut")
+	}
+	return err
+}
+
+// EachSample calls f with each sample of a shard, as soon as it is whole while the shard is being indexed. f gets the
+// index and the sample's number; it must not read the shard. What it returns is called when f may take its time, such as
+// to print; its error ends EachSample. At the end EachSample gives the warnings of OpenShard.
+func EachSample(ctx context.Context, u *ui.UI, sh *shard.Shard, f func(x *index.Index, n int) func() error) error {
+	const most = 1000 // samples while the index does not grow
+	growing := sh.Growing()
+	for next := 0; ; {
+		var later []func() error
+		err := sh.Wait(ctx, func(x *index.Index) bool {
+			end := x.Samples()
+			if sh.Growing() {
+				end-- // the last one may get more members
+			}
+			for ; next < end && len(later) < most; next++ {
+				later = append(later, f(x, next))
+			}
+			return len(later) > 0
+		})
+		for _, f := range later {
+			if err := f(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", sh.Name, cutHint(err))
+		case len(later) > 0:
+		case growing:
+			WarnWhenIndexed(u, sh)
+			return nil
+		default:
+			return nil
+		}
+	}
 }
 
 // notDir adds a hint to the error for a directory, or anything else that is no file.

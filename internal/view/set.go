@@ -30,9 +30,10 @@ import (
 type Set struct {
 	only *View // nil for many
 
-	open  func(ctx context.Context, name string) (*shard.Shard, error)
-	all   []*part
-	named map[string]int // positions in all by name
+	open   func(ctx context.Context, name string) (*shard.Shard, error)
+	all    []*part
+	remote bool           // one of them is
+	named  map[string]int // positions in all by name
 
 	ctx     context.Context // for opening shards; Close cancels it
 	cancel  context.CancelFunc
@@ -111,6 +112,7 @@ func Many(ctx context.Context, st store.Store, names []string,
 	began := time.Now()
 	tried := make(map[string]int) // last number appended to each base name
 	for i, name := range names {
+		s.remote = s.remote || store.IsRemote(name)
 		info, err := store.Info{ModTime: began}, store.Known(st, name)
 		if !store.IsRemote(name) {
 			info, err = st.Stat(ctx, name)
@@ -150,6 +152,14 @@ func dirName(shard string) string {
 
 // maxName is how many bytes of a shard's name its directory has at most, so that there is room for a number.
 const maxName = 240
+
+// Grows reports whether a shard is, or may be when it is opened, still being indexed while it is shown.
+func (s *Set) Grows() bool {
+	if s.only != nil {
+		return s.only.Growing()
+	}
+	return s.remote
+}
 
 // Only returns the view of a set's only shard; nil if there are many.
 func (s *Set) Only() *View { return s.only }
