@@ -29,7 +29,7 @@ func (g *globals) add(flags *pflag.FlagSet) {
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "also print what is done and why")
 	flags.BoolVar(&g.JSON, "json", false, "print results as JSON, one object per line")
 	flags.StringVar(&g.cacheDir, "cache-dir", "", "cache index files in `DIR` (default ~/.cache/shardfs)")
-	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of index files, and of decompressed blocks in memory")
+	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of index files; in memory, of remote and decoded bytes")
 	flags.StringVar(&g.LogFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	flags.StringVar(&g.Progress, "progress", "auto", "show progress `WHEN`: auto, always, never, or as json")
 }
@@ -42,6 +42,9 @@ func (g *globals) check() error {
 	progress := []string{ui.ProgressAuto, ui.ProgressAlways, ui.ProgressNever, ui.ProgressJSON}
 	if !slices.Contains(progress, g.Progress) {
 		return ui.Usagef("--progress %s: %s", g.Progress, oneOf(progress))
+	}
+	if g.stores != nil { // not so where only help is wanted
+		g.stores.memory = int64(g.cacheSize)
 	}
 	g.Dumb = os.Getenv("TERM") == "" || os.Getenv("TERM") == "dumb" || os.Getenv("CI") != ""
 	g.Out = g.Through(os.Stdout, os.Stdout)

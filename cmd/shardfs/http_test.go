@@ -61,7 +61,8 @@ func serveFile(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Range"), "bytes="), "-")
-	if at, _ := strconv.Atoi(first); strings.HasPrefix(filepath.Base(name), "slow") && at >= 1e6 && at < len(content)-1e5 {
+	at, _ := strconv.Atoi(first)
+	if strings.HasPrefix(filepath.Base(name), "slow") && at >= 1e6 && at < len(content)-1e5 {
 		<-r.Context().Done()
 		return
 	}

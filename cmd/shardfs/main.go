@@ -12,7 +12,6 @@ import (
 
 	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/server"
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -74,12 +73,13 @@ func isMarked(variable string) bool {
 }
 
 // serve serves the mount for which another shardfs process has started this one.
-func serve(ctx context.Context, u *ui.UI, st store.Store) error {
+func serve(ctx context.Context, u *ui.UI, st *stores) error {
 	link, err := server.Accept()
 	if err != nil {
 		return err
 	}
 	link.Configure(u)
+	st.memory = link.Options.CacheSize
 	return server.Serve(ctx, u, st, link.Options, link)
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/ahead"
 	"github.com/shardfs/shardfs/internal/store/ais"
 	"github.com/shardfs/shardfs/internal/store/az"
 	"github.com/shardfs/shardfs/internal/store/file"
@@ -24,6 +25,7 @@ import (
 type stores struct {
 	*store.Schemes
 	engine func() *remote.Engine
+	memory int64                         // of bytes that are read ahead; 0 means the default of package ahead
 	made   atomic.Pointer[remote.Engine] // by engine; nil before
 }
 
@@ -32,6 +34,7 @@ func newStores(u *ui.UI) *stores {
 	s := &stores{Schemes: store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}})}
 	s.engine = sync.OnceValue(func() *remote.Engine {
 		e := remote.NewEngine(remote.Options{
+			Cache:  ahead.NewCache(ahead.Options{Memory: s.memory}),
 			Detail: func(text string) { u.Detail("%s", text) },
 			Warn:   func(text string) { u.WarnOnce("%s", text) },
 		})
