@@ -91,7 +91,7 @@ func newRoot(g *globals) *cobra.Command {
 		Short: "Mount, process and repack tar shards of training data",
 		Long: `shardfs shows the samples of a tar shard as directories, without extracting it:
 mount it and look, run a command in every sample, pack the result into a new
-shard. SHARD is a path, or a URL: https://, s3://, gs://, az://, swift://, hf://.`,
+shard. SHARD is a path, or a URL: https, s3, gs, az, swift, ais, hf.`,
 		Example: `  shardfs mount train-0000.tgz mnt && ls mnt
   shardfs run -j 8 -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   shardfs pack mnt -o out.tar && shardfs umount mnt`,
