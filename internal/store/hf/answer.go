@@ -64,7 +64,7 @@ func (s *Service) moved(p place, u *url.URL, digest string, status int, h http.H
 }
 
 // rateLimit matches the header of the number of requests that are left, and the seconds until there are more.
-var rateLimit = regexp.MustCompile(`;\s*r\s*=\s*0\s*;\s*t\s*=\s*([0-9]{1,5})`)
+const rateLimit = `;\s*r\s*=\s*0\s*;\s*t\s*=\s*([0-9]{1,5})`
 
 // Errors that a listing has to tell from a directory that is not there.
 var (
@@ -100,7 +100,7 @@ func (p place) fault(token bool, status int, h http.Header) remote.Fault {
 		f.Err = fs.ErrPermission
 		f.Hint = "the token does not allow to read " + p.site()
 	case status == http.StatusTooManyRequests:
-		if m := rateLimit.FindStringSubmatch(h.Get("RateLimit")); m != nil {
+		if m := regexp.MustCompile(rateLimit).FindStringSubmatch(h.Get("RateLimit")); m != nil {
 			seconds, _ := strconv.Atoi(m[1])
 			f.After = time.Duration(seconds) * time.Second
 		}

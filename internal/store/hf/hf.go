@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -38,7 +37,10 @@ type Service struct {
 	commits  commits
 }
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)
+// isCommit reports whether a revision is the name of a commit.
+func isCommit(revision string) bool {
+	return len(revision) == 40 && strings.Trim(revision, "0123456789abcdef") == ""
+}
 
 // New returns the service of the Hub that HF_ENDPOINT names.
 func New(o Options) *Service {
@@ -116,7 +118,7 @@ type commit struct {
 
 // commit returns the commit of the revision of p, or "" in a bucket.
 func (s *Service) commit(ctx context.Context, p place) (string, error) {
-	if s.err != nil || p.kind == "buckets" || commitID.MatchString(p.revision) {
+	if s.err != nil || p.kind == "buckets" || isCommit(p.revision) {
 		return p.revision, s.err
 	}
 	c := s.commits.get(p.site() + "@" + p.revision)
@@ -136,7 +138,7 @@ func (s *Service) commit(ctx context.Context, p place) (string, error) {
 		return "", err
 	}
 	var answer struct{ SHA string }
-	if err := json.Unmarshal(body, &answer); err != nil || !commitID.MatchString(answer.SHA) {
+	if err := json.Unmarshal(body, &answer); err != nil || !isCommit(answer.SHA) {
 		return "", fmt.Errorf("the Hub does not say which commit a revision is: %w", store.ErrUnreachable)
 	}
 	c.id = answer.SHA

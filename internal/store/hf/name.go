@@ -3,7 +3,6 @@ package hf
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -19,9 +18,6 @@ type place struct {
 }
 
 const mainRevision = "main"
-
-// specialRef matches the revisions whose slash is part of them without being escaped.
-var specialRef = regexp.MustCompile(`^refs/(?:convert/[\w.-]+|pr/[0-9]+)(?:/|$)`)
 
 var errName = fmt.Errorf("%w: want hf://datasets/ORG/NAME[@REVISION]/PATH, models, spaces, or buckets without revision",
 	store.ErrName)
@@ -48,8 +44,8 @@ func parse(name string) (place, error) {
 		p.revision = mainRevision
 		if before, after, at := strings.Cut(rest, "@"); at && !strings.Contains(before, "/") {
 			repo, p.revision, path, slash = before, after, "", false
-			if ref := specialRef.FindString(after); ref != "" {
-				p.revision, path, slash = strings.TrimSuffix(ref, "/"), after[len(ref):], strings.HasSuffix(ref, "/")
+			if ref := specialRef(after); ref != "" {
+				p.revision, path, slash = ref, strings.TrimPrefix(after[len(ref):], "/"), len(ref) < len(after)
 			} else if i := strings.IndexByte(after, '/'); i >= 0 {
 				p.revision, path, slash = after[:i], after[i+1:], true
 			}
@@ -65,6 +61,22 @@ func parse(name string) (place, error) {
 	}
 	p.root = name[:len(name)-len(path)]
 	return p, nil
+}
+
+// specialRef returns the revision that s begins with, if it is one whose slashes need no escape: refs/pr/N or
+// refs/convert/NAME.
+func specialRef(s string) string {
+	parts := strings.SplitN(s, "/", 4)
+	if len(parts) < 3 || parts[0] != "refs" || parts[2] == "" {
+		return ""
+	}
+	const digits = "0123456789"
+	const word = digits + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-"
+	if parts[1] == "pr" && strings.Trim(parts[2], digits) == "" ||
+		parts[1] == "convert" && strings.Trim(parts[2], word) == "" {
+		return strings.Join(parts[:3], "/")
+	}
+	return ""
 }
 
 // segment reports whether s may stand between two slashes of a URL and mean itself.

@@ -147,7 +147,7 @@ func explain(err error) (again bool, explained error) {
 }
 
 // versionOf finds the version of the identity service at the end of its URL.
-var versionOf = regexp.MustCompile(`/v([123])(?:\.[0-9]+)?/*(?:auth/*)?$`)
+const versionOf = `/v([123])(?:\.[0-9]+)?/*(?:auth/*)?$`
 
 // connection returns a connection for the user whom the environment describes. The library could read the environment,
 // too, but knows fewer of the names than OpenStack's own tools.
@@ -195,7 +195,7 @@ func endpointType(s string) ncw.EndpointType { return ncw.EndpointType(strings.T
 // setVersion sets the version of the identity service: that at the end of its URL, else as wanted.
 func setVersion(c *ncw.Connection, wanted, without string) error {
 	c.UserAgent = "shardfs"
-	if m := versionOf.FindStringSubmatch(c.AuthUrl); m != nil {
+	if m := regexp.MustCompile(versionOf).FindStringSubmatch(c.AuthUrl); m != nil {
 		wanted = m[1]
 	} else if wanted == "" {
 		wanted = without
