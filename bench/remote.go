@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/web"
 )
 
 // remoteWalk compares reading all samples of a remote shard in order, by one reader, with what the line carries, and
@@ -31,8 +34,31 @@ func (b *bench) remoteWalk(ctx context.Context) (*plan, error) {
 		n.counting(b.walkIndexed(n, s, timed("shard=indexed/by=shardfs", w)), s.size(),
 			quantity("shard=indexed/requests", "requests/GB"), quantity("shard=indexed/bytes", "bytes/byte")),
 	}
+	p.trials = append(p.trials, n.engine(timed("by=engine", w), s))
 	p.trials = append(p.trials, b.otherClients(n, s, w)...)
 	return p, nil
+}
+
+// engine returns a trial that reads a shard's bytes in order from its store, 128 KiB at a time, without a mount.
+func (n *network) engine(f *figure, s drawn) *trial {
+	command := n.shown("# internal/store/remote: read 128 KiB at a time of " + n.url(s.name))
+	return measured(f, command, func(ctx context.Context) (float64, error) {
+		e := remote.NewEngine(remote.Options{})
+		defer e.Close()
+		start := time.Now()
+		o, err := remote.New(e, web.Service{}).Open(ctx, n.url(s.name))
+		if err != nil {
+			return 0, err
+		}
+		defer o.Close()
+		buf := make([]byte, 128<<10)
+		for off := int64(0); off < s.size(); off += int64(len(buf)) {
+			if _, err := o.ReadAt(ctx, buf, off); err != nil && err != io.EOF {
+				return 0, err
+			}
+		}
+		return time.Since(start).Seconds(), nil
+	})
 }
 
 // remoteLoopback is remoteWalk without delay and limits, where only the work of programs takes time.

@@ -69,11 +69,12 @@ func (b *bench) remoteMemory(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.end())
 	}
+	w := work{float64(s.size()) / 1e6, "MB"}
 	url := n.url(fmt.Sprintf("photos-in-%d/photos-{0000..%04d}.tar", shards, shards-1))
 	t := &trial{
 		command: n.shown(quote(b.mounting(url, "-r"))) + "\n# read all samples of all shards, a reader each",
 		program: true,
-		figures: []*figure{timed("time", work{float64(s.size()) / 1e6, "MB"}), quantity("server/peak", "B")},
+		figures: []*figure{timed("time", w), quantity("server/peak", "B")},
 		prepare: b.forget,
 		run: func(ctx context.Context) (values []float64, err error) {
 			m, err := b.mount(ctx, url, "-r")
@@ -89,7 +90,7 @@ func (b *bench) remoteMemory(ctx context.Context) (*plan, error) {
 			return []float64{took, weight.peak}, err
 		},
 	}
-	p.trials = []*trial{t}
+	p.trials = []*trial{n.counting(t, s.size(), quantity("requests", "requests/GB"), quantity("bytes", "bytes/byte"))}
 	return p, nil
 }
 
@@ -123,14 +124,17 @@ func readShards(ctx context.Context, root string, shards int, want int64) (secon
 // remoteCompressed compares reading all samples of a compressed remote shard in order, of which nothing is known, with
 // the slower one of the same from a local file and the line.
 func (b *bench) remoteCompressed(ctx context.Context) (*plan, error) {
-	s := pictures()
 	p := new(plan)
 	n, err := b.slowNetwork(ctx, p)
 	if err != nil {
 		return nil, errors.Join(err, p.end())
 	}
 	for _, program := range [][]string{{"gzip", "-6"}, {"zstd", "-q"}} {
-		suffix := map[string]string{"gzip": ".gz", "zstd": ".zst"}[program[0]]
+		suffix, s := ".gz", pictures()
+		if program[0] == "zstd" { // which would find that the pictures repeat
+			suffix, s = ".zst", photos(2_500)
+			s.name = "photos-2500.tar"
+		}
 		if _, err := exec.LookPath(program[0]); err != nil {
 			note("without %s: %v", suffix, err)
 			continue
