@@ -32,9 +32,8 @@ type Source interface {
 
 // Sizes in bytes.
 const (
-	mostMemory  = 256 << 20 // of all parts
+	mostMemory  = 224 << 20 // of all parts; the process needs some for itself
 	leastMemory = 4 << 20
-	mostRead    = 32 << 20 // of parts that have been read, of which the kernel has pages
 	firstPart   = 1 << 20
 	mostPart    = 8 << 20
 	leastPart   = 256 << 10
@@ -50,7 +49,7 @@ const mostSpare = 2
 
 // Options configures NewCache.
 type Options struct {
-	// Memory is how many bytes all parts may take; 0 means 256 MiB, but at most an eighth of the machine's memory, and a
+	// Memory is how many bytes all parts may take; 0 means 224 MiB, but at most an eighth of the machine's memory, and a
 	// quarter of the limit of the Go runtime's.
 	Memory int64
 
@@ -67,7 +66,7 @@ type Cache struct {
 	mu     sync.Mutex // guards all below, and the fields of objects, parts and flows
 	used   int64      // cost of all buffers, including spare ones
 	unread *lru.Cache[*part, *part]
-	read   *lru.Cache[*part, *part] // those that were read almost wholly
+	read   *lru.Cache[*part, *part] // read almost wholly, and evicted first: the kernel has them
 	spare  [][]byte                 // of mostPart bytes
 	paces  map[string]*pace         // by Info.Store
 	flows  map[*flow]struct{}       // those that fetch ahead
@@ -82,7 +81,7 @@ func NewCache(o Options) *Cache {
 	c.budget = max(c.budget, leastMemory)
 	evicted := func(_ *part, p *part) { p.leave() }
 	c.unread = lru.New(c.budget, (*part).cost, evicted)
-	c.read = lru.New(min(c.budget/4, mostRead), (*part).cost, evicted)
+	c.read = lru.New(c.budget, (*part).cost, evicted)
 	return c
 }
 

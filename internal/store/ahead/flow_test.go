@@ -197,11 +197,12 @@ func TestScan(t *testing.T) {
 			s := far(tt.each * tt.count)
 			s.latency = tt.latency
 			o := openSim(t, s, 256<<20)
-			first := make([]byte, 1<<20) // as it comes with the opening
-			if err := s.Fetch(t.Context(), first, 0, func(int) {}); err != nil {
+			first := o.c.Buffer(1 << 20) // as it comes with the opening
+			if err := s.Fetch(t.Context(), first.Bytes, 0, func(int) {}); err != nil {
 				t.Fatal(err)
 			}
-			o.Put(first, 0)
+			o.Begin(first, 1<<20)
+			first.Free()
 			start := time.Now()
 			for n := range tt.count {
 				mustRead(t, o, n*tt.each, 4<<10)

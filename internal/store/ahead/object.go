@@ -168,18 +168,51 @@ func (o *Object) WillRead(off, n int64) {
 	}
 }
 
-// Put adds bytes that the caller has got otherwise, as far as there is memory.
-func (o *Object) Put(b []byte, off int64) {
+// Buffer is memory for bytes that are fetched before their object is known. It is within the budget if there is room.
+type Buffer struct {
+	Bytes  []byte
+	c      *Cache
+	budget bool // Bytes are of the budget
+}
+
+// Buffer returns a buffer of n bytes, which the caller must free.
+func (c *Cache) Buffer(n int) *Buffer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.buffer(n); b != nil {
+		return &Buffer{b, c, true}
+	}
+	return &Buffer{Bytes: make([]byte, n)}
+}
+
+// Free gives the memory back, unless an object has it.
+func (b *Buffer) Free() {
+	if b.budget {
+		b.c.mu.Lock()
+		defer b.c.mu.Unlock()
+		b.c.recycle(b.Bytes)
+	}
+	b.Bytes, b.budget = nil, false
+}
+
+// Begin adds the first n bytes of a buffer as the first ones of a new object. If they are most of it, the object takes the
+// memory, too.
+func (o *Object) Begin(b *Buffer, n int) {
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
-	if len(b) == 0 || o.closed || o.missing(off, off+int64(len(b))) < off+int64(len(b)) || o.partAt(off) != nil {
+	memory := b.Bytes
+	switch {
+	case n == 0 || len(o.parts) > 0 || o.closed:
 		return
+	case b.budget && n > len(memory)/2:
+		b.budget = false
+	default:
+		if memory = o.c.buffer(n); memory == nil {
+			return
+		}
+		copy(memory, b.Bytes)
 	}
-	memory := o.c.buffer(len(b))
-	if memory == nil {
-		return
-	}
-	p := &part{o: o, off: off, data: memory, memory: memory, got: copy(memory, b), done: true}
+	p := &part{o: o, data: memory[:n], memory: memory, got: n, done: true}
 	o.insert(p)
 	o.c.unread.Add(p, p)
 }

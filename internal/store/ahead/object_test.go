@@ -280,3 +280,29 @@ func TestBudget(t *testing.T) {
 		})
 	}
 }
+
+// The beginning of an object comes with its opening, in memory of the budget where there is room.
+func TestBegin(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		c := NewCache(Options{Memory: 4 << 20})
+		s := far(1 << 20)
+		for i, tt := range []struct{ buffer, n, requests int }{
+			{1 << 20, 1 << 20, 0}, {1 << 20, 1000, 0}, {1 << 20, 0, 1}, {64 << 10, 64 << 10, 0}, {8 << 20, 1 << 20, 0},
+		} {
+			b := c.Buffer(tt.buffer)
+			fillPattern(b.Bytes[:tt.n], 0)
+			o := c.Open(s, Info{Size: s.size})
+			o.Begin(b, tt.n)
+			b.Free()
+			before, _ := s.requests()
+			mustRead(t, o, 0, max(tt.n, 1))
+			if n, _ := s.requests(); n-before != tt.requests {
+				t.Errorf("%d: %d requests", i, n-before)
+			}
+			o.Close()
+			if c.used != 0 {
+				t.Fatalf("%d: %d bytes are used in the end", i, c.used)
+			}
+		}
+	})
+}

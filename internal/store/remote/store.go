@@ -25,8 +25,9 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := make([]byte, headSize)
-	v, n, err := t.first(ctx, head)
+	head := s.e.o.Cache.Buffer(headSize)
+	defer head.Free()
+	v, n, err := t.first(ctx, head.Bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 	}
 	o := &Object{t: t, v: v}
 	o.bytes = s.e.o.Cache.Open(o, ahead.Info{Size: v.size, Store: hostKey(t.home.URL), Key: o.key()})
-	o.bytes.Put(head[:n], 0)
+	o.bytes.Begin(head, n)
 	return o, nil
 }
 
