@@ -14,6 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -25,11 +26,13 @@ type mounted struct {
 	server     *server.Process
 	mountpoint string
 	root       *os.Root // root of a mount by overlayfs; nil for FUSE
+	scratch    *scratch.Scratch
+	ui         *ui.UI
 }
 
 // openMounted mounts the shard of c. After an error it leaves c as it is.
 func openMounted(ctx context.Context, n source.Name, o Options, c *copied) (*mounted, error) {
-	m := &mounted{copied: c, mountpoint: filepath.Join(c.dir.Dir, "mnt")}
+	m := &mounted{copied: c, mountpoint: filepath.Join(c.dir.Dir, "mnt"), ui: o.Source.UI}
 	if err := os.Mkdir(m.mountpoint, 0o700); err != nil {
 		return nil, err
 	}
@@ -54,6 +57,7 @@ func (m *mounted) open(dir string) error {
 	if err != nil {
 		return err
 	}
+	m.scratch = s
 	if m.changes, err = overlay.New(s, m.src.Shard); err != nil {
 		return err
 	}
@@ -89,6 +93,9 @@ func (m *mounted) stop() error {
 	died := ended != nil && !errors.Is(ended, server.ErrRefused)
 	if m.root != nil {
 		m.root.Close()
+	}
+	if told, err := m.scratch.Ask(); err == nil && told.Stats != "" {
+		m.ui.Detail("its mount: %s", told.Stats)
 	}
 	err := m.server.Stop()
 	if died {
