@@ -103,6 +103,10 @@ func credentialError(ctx context.Context, host string, p *Place, err error) erro
 		return context.Cause(ctx)
 	}
 	f := &failure{host: host, text: "credentials: " + err.Error(), kind: err, again: never, place: p}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		f.hint = h.Hint()
+	}
 	switch {
 	case errors.Is(err, store.ErrUnreachable):
 		f.again, f.local = often, true

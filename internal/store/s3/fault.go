@@ -35,6 +35,7 @@ var meanings = map[string]remote.Fault{
 		Hint: "the credentials have expired, or the clock of this machine is wrong"},
 	"SignatureDoesNotMatch": {Err: fs.ErrPermission, Hint: "the secret key is not that of the access key"},
 	"InvalidAccessKeyId":    {Err: fs.ErrPermission, Hint: "the access key is unknown there"},
+	"XAdminUserNotFound":    {Err: fs.ErrPermission, Hint: "the access key is unknown there"}, // 404 of versitygw
 	"InvalidToken":          {Err: fs.ErrPermission, Hint: "AWS_SESSION_TOKEN is not that of the access key"},
 	"RequestTimeTooSkewed":  {Err: fs.ErrPermission, Hint: "the clock of this machine is wrong"},
 	"InvalidObjectState": {Err: fs.ErrPermission,
@@ -52,6 +53,15 @@ func fault(status int, header http.Header, body []byte) remote.Fault {
 	code := readError(body).Code
 	f := meanings[code]
 	f.Code = code
+	return f
+}
+
+// unsigned explains an answer to a request without credentials.
+func unsigned(status int, header http.Header, body []byte) remote.Fault {
+	f := fault(status, header, body)
+	if f.Hint == "" && status == http.StatusForbidden {
+		f.Hint = "credentials are not used, because AWS_NO_SIGN_REQUEST is set"
+	}
 	return f
 }
 

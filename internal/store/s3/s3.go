@@ -114,7 +114,9 @@ func (s *Service) place(set *settings, bucket, key, region string) *remote.Place
 	if set.payer != "" {
 		p.Header.Set("X-Amz-Request-Payer", set.payer)
 	}
-	if set.credentials != nil {
+	if set.credentials == nil {
+		p.Fault = unsigned
+	} else {
 		p.Sign = func(ctx context.Context, r *http.Request) error { return s.sign(ctx, r, region) }
 		p.Renew = s.renew
 	}
