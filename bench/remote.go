@@ -131,7 +131,7 @@ func readListed(ctx context.Context, root string) (total int64, err error) {
 	defer dir.Close()
 	buf := make([]byte, bufferSize)
 	for {
-		samples, err := dir.ReadDir(64)
+		samples, err := dir.ReadDir(1) // it would wait for so many
 		for _, sample := range samples {
 			if ctx.Err() != nil {
 				return 0, ctx.Err()

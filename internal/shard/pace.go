@@ -12,7 +12,7 @@ import (
 // How far a scan goes on before the reader of a remote shard, which will need the bytes that the scan has passed while
 // they are still in memory: plain bytes of all scans together, and at least of each.
 const (
-	scanAhead  = 32 << 20
+	scanAhead  = 16 << 20
 	leastAhead = 1 << 20
 )
 
