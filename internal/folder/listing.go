@@ -3,6 +3,7 @@ package folder
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// listing is what a directory has. It takes 16 bytes and its name for each file.
+// listing is what a directory has. It takes 24 bytes and its name for each file.
 type listing struct {
 	files  []entry     // by key, then by extension
 	dirs   []string    // by name
@@ -24,7 +25,20 @@ type listing struct {
 }
 
 // entry is a file in a listing.
-type entry struct{ from, to int } // of its name in names
+type entry struct {
+	from, to int    // of its name in names
+	head     uint64 // its first bytes, which sort as the key and then the extension do
+}
+
+// headOf returns the head of an entry. The dot that ends the key is 0 in it: it sorts before all bytes of longer keys.
+func headOf(name string) uint64 {
+	var head [8]byte
+	copy(head[:], name)
+	if dot := bytes.IndexByte(head[:], '.'); dot >= 0 {
+		head[dot] = 0
+	}
+	return binary.BigEndian.Uint64(head[:])
+}
 
 // batch is how many entries of a directory are read at a time.
 const batch = 1024
@@ -80,7 +94,7 @@ func (f *Folder) add(l *listing, dir string, e fs.DirEntry) error {
 	}
 	from := len(l.names)
 	l.names = append(l.names, name...)
-	l.files = append(l.files, entry{from, len(l.names)})
+	l.files = append(l.files, entry{from, len(l.names), headOf(name)})
 	return nil
 }
 
@@ -115,6 +129,9 @@ func (l *listing) bytes(e entry) []byte { return l.names[e.from:e.to] }
 
 // compare orders files by key and, if they have the same key, by extension.
 func (l *listing) compare(a, b entry) int {
+	if a.head != b.head {
+		return cmp.Compare(a.head, b.head)
+	}
 	dot := []byte{'.'}
 	keyA, extA, _ := bytes.Cut(l.bytes(a), dot)
 	keyB, extB, _ := bytes.Cut(l.bytes(b), dot)
