@@ -76,6 +76,7 @@ func (b *bench) remoteLoopback(ctx context.Context) (*plan, error) {
 	p.trials = []*trial{
 		n.bare(timed("by=bare/connections=16", w), s, 16),
 		n.bare(timed("by=bare/connections=1", w), s, 1),
+		n.engine(timed("by=engine", w), s),
 		b.walkNew(n, s, s.name, timed("shard=new/by=shardfs", w)),
 		b.walkIndexed(n, s, timed("shard=indexed/by=shardfs", w)),
 		b.mounted(s, "-r").visit(step{timed("shard=local/by=shardfs", w), walking(s.bodies())}),
