@@ -140,7 +140,7 @@ func (c command) try(t testing.TB, path string) (*Server, error) {
 	return s, nil
 }
 
-// wait returns nil when the server answers a request, whatever it answers, and an error if it ends before. A server that does
+// wait returns nil when the server answers a request, but not that it is unavailable, and an error if it ends before. A server that does
 // not speak HTTP only has to take a connection.
 func (s *Server) wait(t testing.TB, ended chan error, raw bool) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -176,10 +176,14 @@ func (s *Server) ask(client *http.Client, raw bool) error {
 		return err
 	}
 	answer, err := client.Get(s.URL + "/")
-	if err == nil {
-		answer.Body.Close()
+	if err != nil {
+		return err
 	}
-	return err
+	answer.Body.Close()
+	if answer.StatusCode == http.StatusServiceUnavailable { // MinIO, until it has looked at its disks
+		return errors.New(answer.Status)
+	}
+	return nil
 }
 
 // freePort returns a port of loopback that no socket uses.
