@@ -41,6 +41,7 @@ func (b *bench) remoteWalk(ctx context.Context) (*plan, error) {
 
 // engine returns a trial that reads a shard's bytes in order from its store, 128 KiB at a time, without a mount.
 func (n *network) engine(f *figure, s drawn) *trial {
+	size := s.size()
 	command := n.shown("# internal/store/remote: read 128 KiB at a time of " + n.url(s.name))
 	return measured(f, command, func(ctx context.Context) (float64, error) {
 		e := remote.NewEngine(remote.Options{})
@@ -52,7 +53,7 @@ func (n *network) engine(f *figure, s drawn) *trial {
 		}
 		defer o.Close()
 		buf := make([]byte, 128<<10)
-		for off := int64(0); off < s.size(); off += int64(len(buf)) {
+		for off := int64(0); off < size; off += int64(len(buf)) {
 			if _, err := o.ReadAt(ctx, buf, off); err != nil && err != io.EOF {
 				return 0, err
 			}
