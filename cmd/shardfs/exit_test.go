@@ -14,6 +14,7 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -29,9 +30,9 @@ func TestExitStatusDocumented(t *testing.T) {
 	}
 	var all []string
 	for _, err := range []error{
-		nil, job.ErrSampleFailed, job.ErrPartial, ui.Usagef("x"), index.ErrDamaged, fs.ErrNotExist, unix.EIO,
-		scratch.ErrInUse, fs.ErrPermission, interrupted{syscall.SIGHUP}, interrupted{syscall.SIGINT}, unix.EPIPE,
-		interrupted{syscall.SIGTERM},
+		nil, job.ErrSampleFailed, job.ErrPartial, ui.Usagef("x"), index.ErrDamaged, fs.ErrNotExist,
+		store.ErrUnreachable, unix.EIO, scratch.ErrInUse, fs.ErrPermission, interrupted{syscall.SIGHUP},
+		interrupted{syscall.SIGINT}, unix.EPIPE, interrupted{syscall.SIGTERM},
 	} {
 		all = append(all, fmt.Sprint(exitStatus(err)))
 	}
