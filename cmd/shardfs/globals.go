@@ -16,8 +16,8 @@ import (
 // globals are the flags that all verbs share, and the state of this process.
 type globals struct {
 	*ui.UI
-	cacheDir  string // directory of cached index files; "" means defaultCacheDir
-	cacheSize size   // see shard.NewShared
+	cacheDir  string // directory of cached index files and of bytes of remote shards; "" means defaultCacheDir
+	cacheSize size   // see shard.NewShared; remote shards are kept on disk only if it is given
 	shared    *shard.Shared
 	stores    *stores
 	private   bool            // this process has its own mount namespace
@@ -28,8 +28,8 @@ func (g *globals) add(flags *pflag.FlagSet) {
 	flags.BoolVarP(&g.Quiet, "quiet", "q", false, "print no notes and no progress, only warnings and errors")
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "also print what is done and why")
 	flags.BoolVar(&g.JSON, "json", false, "print results as JSON, one object per line")
-	flags.StringVar(&g.cacheDir, "cache-dir", "", "cache index files in `DIR` (default ~/.cache/shardfs)")
-	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of index files; in memory, of remote and decoded bytes")
+	flags.StringVar(&g.cacheDir, "cache-dir", "", "cache in `DIR` (default ~/.cache/shardfs)")
+	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of index files, S of remote shards, S decoded")
 	flags.StringVar(&g.LogFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	flags.StringVar(&g.Progress, "progress", "auto", "show progress `WHEN`: auto, always, never, or as json")
 }
@@ -44,7 +44,7 @@ func (g *globals) check() error {
 		return ui.Usagef("--progress %s: %s", g.Progress, oneOf(progress))
 	}
 	if g.stores != nil { // not so where only help is wanted
-		g.stores.memory = int64(g.cacheSize)
+		g.stores.keep = kept{g.keepIn(), int64(g.cacheSize)}
 	}
 	g.Dumb = os.Getenv("TERM") == "" || os.Getenv("TERM") == "dumb" || os.Getenv("CI") != ""
 	g.Out = g.Through(os.Stdout, os.Stdout)

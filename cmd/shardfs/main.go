@@ -79,7 +79,7 @@ func serve(ctx context.Context, u *ui.UI, st *stores) error {
 		return err
 	}
 	link.Configure(u)
-	st.memory = link.Options.CacheSize
+	st.keep = kept{link.KeepIn(), link.Options.CacheSize}
 	return server.Serve(ctx, u, st, link.Options, link)
 }
 

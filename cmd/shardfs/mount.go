@@ -85,7 +85,7 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 	case f.foreground:
 		err = server.Serve(ctx, u, g.stores, o, nil)
 	default:
-		err = server.Start(ctx, serverCommand(u, os.Args[1:]...), o)
+		err = server.Start(ctx, g.server(u, os.Args[1:]...), o)
 	}
 	if err != nil {
 		o.Unprepare()
@@ -93,11 +93,11 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 	return err
 }
 
-// serverCommand returns the command that starts a server. Args are the arguments that ps shows, without credentials.
-func serverCommand(u *ui.UI, args ...string) server.Command {
+// server returns the command that starts a server. Args are the arguments that ps shows, without credentials.
+func (g *globals) server(u *ui.UI, args ...string) server.Command {
 	args = slices.Clone(args)
 	for i, arg := range args {
 		args[i] = store.Redact(arg)
 	}
-	return server.Command{Args: args, Env: os.Environ(), Stderr: os.Stderr, UI: u}
+	return server.Command{Args: args, Env: os.Environ(), Stderr: os.Stderr, KeepIn: g.stores.keep.dir, UI: u}
 }

@@ -283,7 +283,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 		Hurry: g.hurry,
 		Workspace: workspace.Options{
 			Mode: modes[o.workspace], TempDir: o.scratch, Source: o.from.source(),
-			Server: serverCommand(&ui.UI{Quiet: true, LogFormat: g.LogFormat}),
+			Server: g.server(&ui.UI{Quiet: true, LogFormat: g.LogFormat}),
 		},
 	}
 	if err := o.setCommand(&j); err != nil {

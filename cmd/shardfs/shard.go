@@ -41,15 +41,38 @@ func (f *shardFlags) options() shard.Options {
 	}
 	switch f.index {
 	case "":
-		if o.CacheDir = f.globals.cacheDir; o.CacheDir == "" {
-			o.CacheDir = f.globals.defaultCacheDir()
-		}
+		o.CacheDir = g.cache()
 	case "none":
 		o.NoIndex = true
 	default:
 		o.IndexFile = f.index
 	}
 	return o
+}
+
+// cache returns the cache directory; "" if there is none.
+func (g *globals) cache() string {
+	if g.cacheDir != "" {
+		return g.cacheDir
+	}
+	return g.defaultCacheDir()
+}
+
+// keepIn returns the absolute path of the cache directory if bytes of remote shards are kept there, else "".
+func (g *globals) keepIn() string {
+	if g.cacheSize == 0 {
+		return ""
+	}
+	dir := g.cache()
+	if dir == "" {
+		return ""
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		g.Detail("no bytes of remote shards are kept: %v", err)
+		return ""
+	}
+	return dir
 }
 
 // defaultCacheDir returns the directory of index files; "" if the user has no cache directory. Root gets none below the

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
+	"github.com/shardfs/shardfs/internal/atomicfile"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/ahead"
 	"github.com/shardfs/shardfs/internal/store/ais"
@@ -25,8 +27,31 @@ import (
 type stores struct {
 	*store.Schemes
 	engine func() *remote.Engine
-	memory int64                         // of bytes that are read ahead; 0 means the default of package ahead
+	keep   kept                          // set before a name is used
 	made   atomic.Pointer[remote.Engine] // by engine; nil before
+}
+
+// kept is what of remote shards is kept on disk.
+type kept struct {
+	dir   string // the cache directory, absolute; "" means that nothing is kept
+	bytes int64  // at most
+}
+
+// open opens the directory; nil if nothing can be kept there.
+func (k kept) open(u *ui.UI) *ahead.Disk {
+	if k.dir == "" || k.bytes == 0 {
+		return nil
+	}
+	above, err := atomicfile.OpenOwnDir(k.dir)
+	if err == nil {
+		defer above.Close()
+		var disk *ahead.Disk
+		if disk, err = ahead.OpenDisk(filepath.Join(k.dir, "blocks"), k.bytes); err == nil {
+			return disk
+		}
+	}
+	u.Detail("no bytes of remote shards are kept: %v", err)
+	return nil
 }
 
 // newStores returns the stores of a process.
@@ -34,7 +59,7 @@ func newStores(u *ui.UI) *stores {
 	s := &stores{Schemes: store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}})}
 	s.engine = sync.OnceValue(func() *remote.Engine {
 		e := remote.NewEngine(remote.Options{
-			Cache:  ahead.NewCache(ahead.Options{Memory: s.memory}),
+			Cache:  ahead.NewCache(ahead.Options{Disk: s.keep.open(u)}),
 			Detail: func(text string) { u.Detail("%s", text) },
 			Warn:   func(text string) { u.WarnOnce("%s", text) },
 		})

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/anytext"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -31,6 +32,7 @@ type Command struct {
 	Args   []string // the arguments that ps shows after the program's name; the process takes its options from the link
 	Env    []string // its environment
 	Stderr *os.File // for messages until the mount is ready; later ones go to the log in the scratch directory
+	KeepIn string   // the cache directory for bytes of remote shards, absolute; "" means that they are not kept
 	UI     *ui.UI   // its level and format apply to the server's messages
 }
 
@@ -95,6 +97,7 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	ready := make(chan bool, 1)
 	go func() {
 		r := newRequest(o)
+		r.KeepIn = anytext.Text(c.KeepIn)
 		r.Quiet, r.Verbose, r.LogFormat = c.UI.Quiet, c.UI.Verbose, c.UI.LogFormat
 		err := r.write(link)
 		if err == nil {
@@ -220,6 +223,9 @@ func echo(conn *os.File, refused *atomic.Bool) {
 func (l *Link) Configure(u *ui.UI) {
 	u.Quiet, u.Verbose, u.LogFormat = l.request.Quiet, l.request.Verbose, l.request.LogFormat
 }
+
+// KeepIn returns that of the command that has started the process.
+func (l *Link) KeepIn() string { return string(l.request.KeepIn) }
 
 // isBackground reports whether the server outlives the process that started it.
 func (l *Link) isBackground() bool { return l != nil && !l.Options.Private }

@@ -24,6 +24,7 @@ type request struct {
 	AllowTruncated bool
 	Private        bool
 
+	KeepIn    anytext.Text
 	Quiet     bool
 	Verbose   bool
 	LogFormat string

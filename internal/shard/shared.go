@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -31,7 +32,8 @@ type Shared struct {
 	room  map[string]int64 // by directory: bytes that can be added before the limit may be reached
 }
 
-// NewShared returns what shards share, with caches of size bytes: of index files, and of decompressed blocks. Zero bytes
+// NewShared returns what shards share, with caches of size bytes: of index files, and of decompressed blocks, but of
+// these at most a quarter of the memory of the machine, or half the limit of the Go runtime's if that is less. Zero bytes
 // mean 1 GiB of index files; and of blocks an eighth of the memory of the machine, or a quarter of the limit of the Go
 // runtime's if that is less, but at most 512 MiB.
 func NewShared(size int64) *Shared {
@@ -40,6 +42,7 @@ func NewShared(size int64) *Shared {
 	blocks := size
 	if size > 0 {
 		s.limit = size
+		blocks = min(blocks, 2*cgroup.Share(math.MaxInt64))
 	} else {
 		blocks = cgroup.Share(mostBlocks)
 	}
