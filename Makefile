@@ -36,7 +36,8 @@ test: test-tools
 	$(GO) test -v $(RACE) -timeout 90m ./... || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
-# Servers that take long to build or to start. SHARDFS_SERVERS says where they are, CONTRIBUTING.md how to install them.
+# The slow servers, which take long to build or to start, and 1000 overwrites of an object under its readers instead of 150.
+# SHARDFS_SERVERS says where they are, CONTRIBUTING.md how to install them.
 test-stores:
 	@{ status=0; \
 	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m ./internal/testing/servers ./internal/store/... || status=1; \

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/faultserver"
 )
 
@@ -26,9 +27,9 @@ func versionOf(number, size int) []byte {
 	return b
 }
 
-// Eight readers get no byte of another version than the one that they have opened, while the object is overwritten 1000
-// times: not from servers that keep to the condition of a request, nor from those that ignore it, nor from those whose ETag
-// says nothing, if the size changes.
+// Eight readers get no byte of another version than the one that they have opened, while the object is
+// overwritten: not from servers that keep to the condition of a request, nor from those that ignore it, nor from those whose
+// ETag says nothing, if the size changes.
 func TestOverwrites(t *testing.T) {
 	numbered := func(n int) string { return fmt.Sprintf(`"%d"`, n) }
 	for _, tt := range []struct {
@@ -36,14 +37,13 @@ func TestOverwrites(t *testing.T) {
 		etag        func(n int) string
 		modified    func(n int) time.Time
 		size        func(n int) int
-		overwrites  int
 	}{
-		{"atomic", "plain", numbered, nil, nil, 1000},
-		{"the condition is ignored", "ignorematch", numbered, nil, nil, 300},
+		{"atomic", "plain", numbered, nil, nil},
+		{"the condition is ignored", "ignorematch", numbered, nil, nil},
 		{"only the time tells", "plain", func(int) string { return "" },
-			func(n int) time.Time { return time.Unix(int64(1e9+n), 0) }, nil, 300},
+			func(n int) time.Time { return time.Unix(int64(1e9+n), 0) }, nil},
 		{"only the size tells", "plain", func(int) string { return `"same"` }, nil,
-			func(n int) int { return 50_000 + 8*n }, 300},
+			func(n int) int { return 50_000 + 8*n }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := faultserver.New(t)
@@ -70,10 +70,7 @@ func TestOverwrites(t *testing.T) {
 			for i := range 8 {
 				all.Go(func() { r.run(uint64(i)) })
 			}
-			overwrites := tt.overwrites
-			if testing.Short() {
-				overwrites = 100
-			}
+			overwrites := storetest.Overwrites()
 			for n := 2; n < overwrites+2; n++ {
 				for range 3 {
 					<-r.read

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,24 +15,29 @@ import (
 )
 
 const (
-	overwrites = 1000
-	readers    = 8
+	readers = 8
+
 	// versionSize is the size in bytes of each version. It is more than stores read when they open an object.
 	versionSize = 1<<20 + 1<<17
 	block       = 4096
 	mostReads   = 32 // of an object until it is opened again: a store may keep what was read
 )
 
-// Overwrite replaces an object 1000 times (100 times in short tests) while it is read by 8 readers, each of which opens it,
-// reads some ranges, or until it is told that the object has changed, and opens it again. All bytes of an opened object must
-// be those of one version, unless the server Mixes, and no read may fail otherwise. All versions have the same size. It calls
-// open once.
+// Overwrites returns how often a test replaces an object that is being read: 150 times, or 1000 times by make test-stores,
+// which sets SHARDFS_SLOW_SERVERS.
+func Overwrites() int {
+	if os.Getenv("SHARDFS_SLOW_SERVERS") != "" {
+		return 1000
+	}
+	return 150
+}
+
+// Overwrite replaces an object as often as [Overwrites] says while 8 readers open it, read ranges of it until they are told
+// that it has changed, or have read some, and open it again. All bytes of an opened object must be those of one version,
+// unless the server Mixes, and no read may fail otherwise. All versions have the same size. It calls open once.
 func Overwrite(t *testing.T, open func(t *testing.T) Harness) {
 	h := open(t)
-	n := overwrites
-	if testing.Short() {
-		n /= 10
-	}
+	n := Overwrites()
 	h.put(t, "a", numbered(0))
 	var done atomic.Bool
 	var reads, changes, mixed atomic.Int64
