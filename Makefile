@@ -36,11 +36,12 @@ test: test-tools
 	$(GO) test -v $(RACE) -timeout 90m ./... || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
-# The slow servers, which take long to build or to start, and 1000 overwrites of an object under its readers instead of 150.
-# SHARDFS_SERVERS says where they are, CONTRIBUTING.md how to install them.
+# The slow servers, which take long to build or to start, and 1000 overwrites of an object under its readers instead of 150,
+# and mounts of all stores. SHARDFS_SERVERS says where they are, CONTRIBUTING.md how to install them.
 test-stores:
 	@{ status=0; \
 	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m ./internal/testing/servers ./internal/store/... || status=1; \
+	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m -run '^(TestStores|TestMountedStores)$$' ./fusefs ./cmd/shardfs || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture.

@@ -24,6 +24,7 @@ import (
 	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 	"github.com/shardfs/shardfs/internal/view"
@@ -71,7 +72,11 @@ func serveMain(args []string) error {
 		return err
 	}
 	defer scratch.Close()
-	sh, err := shard.Open(context.Background(), args[0], shard.Options{})
+	o := shard.Options{}
+	if store.IsRemote(args[0]) {
+		o.Store = stores()
+	}
+	sh, err := shard.Open(context.Background(), args[0], o)
 	if err != nil {
 		return err
 	}
@@ -211,7 +216,8 @@ func mountShard(t testing.TB, name, kind string) *mounted {
 	t.Helper()
 	needFUSE(t)
 	dir := t.TempDir()
-	m := &mounted{t: t, shard: name, scratch: filepath.Join(dir, "scratch"), dir: filepath.Join(dir, "mnt"), kind: kind}
+	m := &mounted{t: t, shard: inStore(t, name), kind: kind,
+		scratch: filepath.Join(dir, "scratch"), dir: filepath.Join(dir, "mnt")}
 	check(t, os.Mkdir(m.dir, 0o755))
 	t.Cleanup(func() {
 		if m.cmd != nil {

@@ -34,7 +34,7 @@ func testView(t *testing.T, kind string) {
 			})
 			m := mountShard(t, shard, kind)
 			for _, tt := range []struct{ path, want string }{
-				{"z/sample.jpg", "z picture"}, {"z/sample.cls", "26"}, {"z/__key__", "z"}, {"z/__source__", shard},
+				{"z/sample.jpg", "z picture"}, {"z/sample.cls", "26"}, {"z/__key__", "z"}, {"z/__source__", m.shard},
 				{"a/sample.seg.png", "mask"}, {"a/sample~2.seg.png", "second mask"},
 				{"a/sample.__key__", "a member, not the key"}, {"a/__key__", "a"},
 				{"a/b/sample.txt", "nested in a sample"}, {"a/b/__key__", "a/b"},

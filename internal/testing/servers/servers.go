@@ -37,10 +37,13 @@ type Server struct {
 // tries is how often a server is started, because another process may take its port before it does.
 const tries = 5
 
+// Slow reports whether tests with servers may take long.
+func Slow() bool { return os.Getenv("SHARDFS_SLOW_SERVERS") != "" }
+
 // slow skips a test with a server that is not for every run of the tests.
 func slow(t testing.TB, program string) {
 	t.Helper()
-	if os.Getenv("SHARDFS_SLOW_SERVERS") == "" {
+	if !Slow() {
 		skip.Without(t, "%s, which make test-stores starts", program)
 	}
 }
