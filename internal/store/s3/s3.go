@@ -7,7 +7,7 @@ package s3
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -43,7 +43,7 @@ func (s *Service) Locate(ctx context.Context, name string) (*remote.Place, error
 		return nil, err
 	}
 	if key == "" {
-		return nil, errors.New("the name has a bucket and no key")
+		return nil, fmt.Errorf("%w: a bucket without a key: want s3://BUCKET/KEY", store.ErrName)
 	}
 	set, err := s.settings(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func split(name string) (bucket, key string, err error) {
 	}
 	bucket, key, _ = strings.Cut(rest, "/")
 	if !isBucket(bucket) {
-		return "", "", errors.New("the name has no valid bucket: s3://BUCKET/KEY has one of letters, digits and . - _")
+		return "", "", fmt.Errorf("%w: want s3://BUCKET/KEY, and of a bucket letters, digits and . - _", store.ErrName)
 	}
 	return bucket, key, nil
 }

@@ -78,25 +78,28 @@ func TestLocate(t *testing.T) {
 
 func TestLocateRefuses(t *testing.T) {
 	for _, tt := range []struct{ variable, name, want string }{
-		{"", "s3://bucket", "the name has a bucket and no key"},
-		{"", "s3://bucket/", "the name has a bucket and no key"},
-		{"", "s3://", "the name has no valid bucket"},
-		{"", "s3:///key", "the name has no valid bucket"},
-		{"", "s3://../key", "the name has no valid bucket"},
-		{"", "s3://evil.com?/key", "the name has no valid bucket"},
-		{"", "s3://user:secret@bucket/key", "the name has no valid bucket"},
+		{"", "s3://bucket", "malformed: a bucket without a key"},
+		{"", "s3://bucket/", "malformed: a bucket without a key"},
+		{"", "s3://", "malformed: want s3://BUCKET/KEY"},
+		{"", "s3:///key", "malformed: want s3://BUCKET/KEY"},
+		{"", "s3://../key", "malformed: want s3://BUCKET/KEY"},
+		{"", "s3://evil.com?/key", "malformed: want s3://BUCKET/KEY"},
+		{"", "s3://user:secret@bucket/key", "malformed: want s3://BUCKET/KEY"},
 		{"", "gs://bucket/key", "unknown kind of URL"},
 		{"AWS_REGION=a.evil.com/", "s3://bucket/key", "AWS_REGION"},
 		{"AWS_ENDPOINT_URL=secret", "s3://bucket/key", "the endpoint of S3"},
 		{"AWS_ENDPOINT_URL_S3=https://user:secret@h", "s3://bucket/key", "the endpoint of S3"},
 		{"AWS_NO_SIGN_REQUEST=maybe", "s3://bucket/key", "AWS_NO_SIGN_REQUEST"},
-		{"AWS_PROFILE=none", "s3://bucket/key", "the configuration of AWS"},
+		{"AWS_PROFILE=none", "s3://bucket/key", `no profile "none"`},
 	} {
 		t.Run(tt.variable+tt.name, func(t *testing.T) {
 			environment(t, tt.variable)
 			_, err := (&Service{Getenv: os.Getenv}).Locate(t.Context(), tt.name)
 			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v, want %s", err, tt.want)
+			}
+			if !errors.Is(err, store.ErrName) && !errors.Is(err, store.ErrScheme) {
+				t.Errorf("%v is no mistake of the user", err)
 			}
 		})
 	}

@@ -47,7 +47,11 @@ func load(ctx context.Context, getenv func(string) string) (*settings, error) {
 		getenv = func(string) string { return "" }
 	}
 	c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
-	if err != nil {
+	var profile config.SharedConfigProfileNotExistError
+	switch {
+	case errors.As(err, &profile):
+		return nil, &noProfileError{profile.Profile}
+	case err != nil:
 		return nil, fmt.Errorf("the configuration of AWS: %w", err)
 	}
 	set := &settings{region: c.Region, payer: getenv("AWS_REQUEST_PAYER"), credentials: c.Credentials}
@@ -66,10 +70,24 @@ func load(ctx context.Context, getenv func(string) string) (*settings, error) {
 		set.region = "us-east-1" // where Amazon tells the region of any bucket; others mostly take it
 	}
 	if !isRegion(set.region) {
-		return nil, fmt.Errorf("AWS_REGION, or that of the profile: %q is none", set.region)
+		return nil, fmt.Errorf("AWS_REGION, or region of the profile, is %w: %q", store.ErrName, set.region)
 	}
 	set.endpoint, err = endpoint(ctx, c)
 	return set, err
+}
+
+// noProfileError is the error of a profile that is named and is in no file.
+type noProfileError struct{ profile string }
+
+func (e *noProfileError) Error() string {
+	return fmt.Sprintf("no profile %q in the files of ~/.aws", e.profile)
+}
+
+func (*noProfileError) Unwrap() error { return store.ErrName }
+
+// Hint returns what names the profile.
+func (*noProfileError) Hint() string {
+	return "AWS_PROFILE names it; aws configure list-profiles shows those there are"
 }
 
 // endpoint returns the endpoint that the environment or a profile names, or nil.
@@ -95,8 +113,8 @@ func endpoint(ctx context.Context, c aws.Config) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
-		return nil, errors.New("the endpoint of S3 (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or endpoint_url of " +
-			"the profile) is no URL such as https://HOST")
+		return nil, fmt.Errorf("the endpoint of S3 (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or endpoint_url of "+
+			"the profile) is %w: want a URL such as https://HOST", store.ErrName)
 	}
 	return u, nil
 }
