@@ -125,7 +125,7 @@ func hasUnpacked(s *scratch.Scratch) (bool, error) {
 
 // Sweep removes the temporary scratch directories that killed processes have left in a directory, except those with
 // changes of a mount. Alone means that no other process makes scratch directories there. Report, if not nil, is called
-// for each that cannot be removed.
+// for each that cannot be removed; not for directories of other programs, which only have such a name.
 func Sweep(in string, alone bool, report func(error)) {
 	dirs, err := fs.Glob(os.DirFS(in), scratch.TempPattern)
 	if err != nil {
@@ -134,7 +134,7 @@ func Sweep(in string, alone bool, report func(error)) {
 	for _, dir := range dirs {
 		dir = filepath.Join(in, dir)
 		err := scratch.Sweep(dir, alone, detachUnheld)
-		if err != nil && !errors.Is(err, scratch.ErrInUse) && report != nil {
+		if err != nil && !errors.Is(err, scratch.ErrInUse) && !errors.Is(err, fs.ErrNotExist) && report != nil {
 			report(fmt.Errorf("%s: %w", dir, err))
 		}
 	}
