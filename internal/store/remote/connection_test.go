@@ -110,6 +110,7 @@ func TestCertificate(t *testing.T) {
 	defer e.Close()
 	_, err := New(e, plainService{}).Open(t.Context(), s.URL+"/plain/x?key="+secret)
 	wantError(t, err, store.ErrUnreachable, "certificate")
+	wantHint(t, err, "SSL_CERT_FILE")
 	if f.dials.Load() != 1 {
 		t.Errorf("%d connections", f.dials.Load())
 	}
@@ -120,6 +121,7 @@ func TestNotTLS(t *testing.T) {
 	s, e, _ := setUp(t, 1, quick())
 	_, err := New(e, plainService{}).Open(t.Context(), "https"+s.URL[len("http"):]+"/plain/x")
 	wantError(t, err, store.ErrUnreachable, "")
+	wantHint(t, err, "is it http?")
 	if n := e.Stats().Requests; n != 1 {
 		t.Errorf("%d requests", n)
 	}

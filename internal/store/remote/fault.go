@@ -71,7 +71,12 @@ func (t *target) connectionError(ctx context.Context, h *host, p *Place, err err
 	var cert *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
-	if errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &record) || errors.Is(err, errLinkLocal) {
+	switch {
+	case errors.As(err, &record):
+		f.again, f.hint = never, "the server does not speak https there; is it http?"
+	case errors.As(err, &unknown):
+		f.again, f.hint = never, "SSL_CERT_FILE names a file with the certificate of an authority of one's own"
+	case errors.As(err, &cert), errors.Is(err, errLinkLocal):
 		f.again = never
 	}
 	return f

@@ -299,9 +299,14 @@ func TestWholeAnswers(t *testing.T) {
 func TestHintWithoutRanges(t *testing.T) {
 	s, e, _ := setUp(t, 3_000_000, quick())
 	_, err := New(e, plainService{}).Open(t.Context(), s.URL+"/ignorerange/x")
+	wantHint(t, err, "| shardfs run -")
+}
+
+func wantHint(t *testing.T, err error, want string) {
+	t.Helper()
 	var hinted interface{ Hint() string }
-	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "| shardfs run -") {
-		t.Errorf("%v", err)
+	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), want) {
+		t.Errorf("%v has no hint %s", err, want)
 	}
 }
 
