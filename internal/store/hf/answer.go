@@ -96,6 +96,9 @@ func (p place) fault(token bool, status int, h http.Header) remote.Fault {
 		if !token {
 			f.Hint = p.site() + " does not exist, or is private and needs a token (HF_TOKEN, or hf auth login)"
 		}
+		if p.kind == "models" {
+			f.Hint += "; a data set is hf://datasets/" + p.id
+		}
 	case status == http.StatusForbidden:
 		f.Err = fs.ErrPermission
 		f.Hint = "the token does not allow to read " + p.site()

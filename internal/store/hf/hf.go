@@ -55,13 +55,22 @@ func New(o Options) *Service {
 	u, err := url.Parse(endpoint)
 	switch {
 	case isTrue(o.Getenv("HF_HUB_OFFLINE")):
-		s.err = fmt.Errorf("HF_HUB_OFFLINE is set: %w", store.ErrUnreachable)
+		s.err = offlineError{}
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		s.err = fmt.Errorf("HF_ENDPOINT is %w: want the URL of a Hub", store.ErrName)
 	}
 	s.endpoint = u
 	return s
 }
+
+// offlineError is the error of every name where nothing may be asked.
+type offlineError struct{}
+
+func (offlineError) Error() string { return "HF_HUB_OFFLINE is set: the Hub is not asked" }
+func (offlineError) Unwrap() error { return store.ErrUnreachable }
+
+// Hint returns how to ask the Hub.
+func (offlineError) Hint() string { return "HF_HUB_OFFLINE=0 reads from the Hub" }
 
 // Locate implements [remote.Service]. It asks the Hub for the commit of a revision that it has not asked for before.
 func (s *Service) Locate(ctx context.Context, name string) (*remote.Place, error) {

@@ -284,6 +284,7 @@ func TestRefusals(t *testing.T) {
 		{"hf://datasets/o/gated/a.tar", "good", fs.ErrPermission, "ask for access to datasets/o/gated"},
 		{"hf://datasets/o/none/a.tar", "", fs.ErrNotExist, "datasets/o/none does not exist, or is private and needs"},
 		{"hf://datasets/o/none/a.tar", "good", fs.ErrNotExist, "datasets/o/none does not exist, or is private and the"},
+		{"hf://o/open/a.tar", "", fs.ErrNotExist, "a data set is hf://datasets/o/open"},
 		{"hf://datasets/o/open@none/a.tar", "", fs.ErrNotExist, "no revision none"},
 		{"hf://datasets/o/open/none.tar", "", fs.ErrNotExist, ""},
 		{"hf://datasets/o/open/", "", errName, ""},
