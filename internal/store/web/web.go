@@ -39,14 +39,28 @@ func (s Service) Locate(_ context.Context, name string) (*remote.Place, error) {
 			return nil, err
 		}
 	}
-	p := &remote.Place{URL: u, Pin: remote.ETagPin}
-	if login.user != "" || login.known {
+	sent := login.user != "" || login.known
+	p := &remote.Place{URL: u, Pin: remote.ETagPin, Fault: func(status int, _ http.Header, _ []byte) remote.Fault {
+		return fault(status, sent)
+	}}
+	if sent {
 		p.Sign = func(_ context.Context, r *http.Request) error {
 			r.SetBasicAuth(login.user, login.password)
 			return nil
 		}
 	}
 	return p, nil
+}
+
+// fault explains an answer to a request with or without credentials.
+func fault(status int, sent bool) (f remote.Fault) {
+	switch {
+	case status == http.StatusUnauthorized && sent:
+		f.Hint = "the user or password, of the URL or of ~/.netrc, is not accepted"
+	case status == http.StatusUnauthorized:
+		f.Hint = "it wants a user and password: https://USER:PASSWORD@HOST/PATH, or a line for the host in ~/.netrc"
+	}
+	return f
 }
 
 // parse returns the URL that is asked for, with the user information. The error does not contain the name.

@@ -200,6 +200,15 @@ func TestNginx(t *testing.T) {
 	if status, _ := ask(Service{}, server.URL+"/private/a%20b.tar"); status != http.StatusUnauthorized {
 		t.Errorf("without credentials: %d", status)
 	}
+	for user, hint := range map[string]string{"": "wants a user and password", "a:b@": "is not accepted"} {
+		p, err := Service{}.Locate(t.Context(), "http://"+user+address+"/private/a.tar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := p.Fault(http.StatusUnauthorized, nil, nil); !strings.Contains(f.Hint, hint) {
+			t.Errorf("%q: hint %q", user, f.Hint)
+		}
+	}
 	for _, tt := range []struct {
 		Service
 		name string
