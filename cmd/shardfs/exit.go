@@ -143,7 +143,7 @@ func hintOf(err error) string {
 	case errors.Is(err, pack.ErrRepeated):
 		return "--on-duplicate-extension first, last or rename"
 	case errors.Is(err, store.ErrUnreachable):
-		return "try again later; or is the name of the server wrong, or no way to it?"
+		return "check the name of the server and the network, or try again later"
 	case errors.Is(err, pack.ErrNoMatch):
 		return "keys are compared byte by byte: shardfs ls shows them; without --with nothing is added"
 	case errors.Is(err, pack.ErrEmpty):

@@ -35,7 +35,8 @@ func (o *Options) Claim(ctx context.Context, f *claim.Files, flag string) error 
 func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string) error {
 	if o.Sidecar || len(o.Exports) > 0 {
 		if err := store.MayCreate(o.store(), name); err != nil {
-			return fmt.Errorf("%s: an index beside it: %w", store.Redact(name), err)
+			err = fmt.Errorf("%s: an index beside it: %w", store.Redact(name), err)
+			return ui.WithHint(err, "make it beside a local copy of the shard, and upload it")
 		}
 	}
 	if o.Sidecar {

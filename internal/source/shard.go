@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
@@ -88,8 +90,12 @@ func EachSample(ctx context.Context, u *ui.UI, sh *shard.Shard, f func(x *index.
 	}
 }
 
-// notDir adds a hint to the error for a directory, or anything else that is no file.
+// notDir adds a hint to the error for a directory, a name like one in a store, or anything else that is no file.
 func notDir(name string, err error) error {
+	if store.IsRemote(name) && strings.HasSuffix(store.Redact(name), "/") && errors.Is(err, fs.ErrNotExist) {
+		return ui.WithHint(err, "it ends in a slash: shards are named one by one, or by a pattern such as "+
+			store.Redact(name)+"*.tar")
+	}
 	if path, pathErr := store.Path(name); pathErr == nil && errors.Is(err, store.ErrNotRegular) {
 		hint := "a pipe or device is read as standard input: shardfs run - ... <FILE (or pack -, check -)"
 		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
