@@ -116,10 +116,13 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 		}
 		return nil, errors.Join(errors.New("the server ended before the mount was ready"), err)
 	case <-ctx.Done():
-		cmd.Process.Signal(unix.SIGTERM)
-		cmd.Wait()
+		cmd.Process.Signal(unix.SIGINT) // the server says so, as if it were alone
+		cause := context.Cause(ctx)
+		if childError(cmd.Wait()) != nil && cmd.ProcessState.Exited() {
+			cause = ui.Reported(cause)
+		}
 		<-ready // the read ends, because the process has closed its end of the socket
-		return nil, errors.Join(context.Cause(ctx), link.Close())
+		return nil, errors.Join(cause, link.Close())
 	}
 }
 
