@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ func (x *Index) Open(row int, plain io.ReaderAt) (*io.SectionReader, error) {
 
 // Check compares the entry in a row of an index from a file with its headers in the plain shard, the first time it is
 // called for that row. The error wraps ErrStale if they differ, or is a read error of plain. For an index that was
-// built, Check does nothing.
+// built, Check does nothing; for one that is provisional, see [Builder.Provisional].
 func (x *Index) Check(row int, plain io.ReaderAt) error {
 	f := x.pages
 	if f == nil {
@@ -41,10 +42,13 @@ func (x *Index) Check(row int, plain io.ReaderAt) error {
 	if err != nil {
 		return err
 	}
+	if ok && x.IsProvisional() && row == x.Rows()-1 {
+		err = x.CheckEnd(plain)
+	}
 	if !ok {
 		f.fail(fmt.Errorf("%w: it does not match member %d of the shard", ErrStale, row))
 	}
-	if err := x.Err(); err != nil {
+	if err := cmp.Or(x.Err(), err); err != nil {
 		return err
 	}
 	f.used[word].Or(bit)
@@ -61,7 +65,7 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	defer x.pages.buffers.Put(buf)
 	in := io.NewSectionReader(plain, m.Header, m.End-m.Header)
 	s := Scanner{in: input{r: in, seeker: in, length: m.End - m.Header, store: *buf, chunk: minChunk}}
-	e, err := s.Next()
+	e, keyed, err := x.described(&s, m.End-m.Header)
 	switch {
 	case err == io.EOF, errors.Is(err, ErrNotTar), errors.Is(err, ErrDamaged), errors.Is(err, ErrTruncated):
 		return false, nil
@@ -69,7 +73,6 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 		// The Scanner counts members from this one on, so its number is wrong.
 		return false, fmt.Errorf("headers of member %d: %w", row, errors.Unwrap(err))
 	}
-	_, _, keyed := MemberKey(string(e.Name))
 	name := []byte(x.OutsideName(row))
 	var extents []Extent
 	if i, ok := x.c.sparseRow.find(uint64(row)); ok {
@@ -78,7 +81,10 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	if m.InSample {
 		name = fmt.Appendf(name, "%s.%s", x.Key(x.SampleOfRow(row)), m.Ext)
 	}
-	return m.InSample == (keyed && e.Regular) && bytes.Equal(name, e.Name) &&
-		e.Data == m.Data-m.Header && e.Size == m.Size && e.End == m.End-m.Header &&
-		e.ModTime.Equal(m.ModTime) && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
+	same := m.InSample == keyed && bytes.Equal(name, e.Name) &&
+		e.Data == m.Data-m.Header && e.Size == m.Size && e.End == m.End-m.Header
+	if x.IsProvisional() {
+		return same && e.Regular && e.Sparse == nil, nil
+	}
+	return same && e.ModTime.Equal(m.ModTime) && e.Mode == m.Mode && slices.Equal(e.Sparse, extents), nil
 }

@@ -27,6 +27,8 @@ type pages struct {
 	used     []atomic.Uint64  // a bit for each entry that agrees with its headers; see Index.Check
 	buffers  sync.Pool        // for reading headers
 	fault    atomic.Pointer[error]
+
+	provisional bool // there is no file: see Builder.Provisional
 }
 
 // newPages returns the pages in b with their checksums. They call rebuild at most once, when a page is found to be

@@ -23,14 +23,16 @@ const (
 // that row.
 var formats = [...]*row{
 	{
-		format: WDS2IDX,
-		file:   fileWDS2IDX,
-		export: func(w io.Writer, s Shard) (string, error) { return exportWDS2IDX(w, s.Index) },
-		begins: beginsWDS2IDX,
-		owns:   ownsWDS2IDX,
-		read:   (*Imported).readWDS2IDX,
-		check:  (*Imported).checkMembers,
-		omits:  func(_ *Imported, x *index.Index, e entry) bool { return hidden(x.Key(e.sample)) },
+		format:  WDS2IDX,
+		file:    fileWDS2IDX,
+		names:   true,
+		escapes: true,
+		export:  func(w io.Writer, s Shard) (string, error) { return exportWDS2IDX(w, s.Index) },
+		begins:  beginsWDS2IDX,
+		owns:    ownsWDS2IDX,
+		read:    (*Imported).readWDS2IDX,
+		check:   (*Imported).checkMembers,
+		omits:   func(_ *Imported, x *index.Index, e entry) bool { return hidden(x.Key(e.sample)) },
 	},
 	{
 		format: Energon,
@@ -43,6 +45,7 @@ var formats = [...]*row{
 	},
 	{
 		format: HuggingFace,
+		names:  true,
 		file:   func(base string) string { return withoutSuffix(base) + ".json" },
 		export: exportHuggingFace,
 		begins: beginsHuggingFace,
@@ -57,6 +60,9 @@ var formats = [...]*row{
 type row struct {
 	format Format
 	file   func(base string) string // name of the index of a shard, by the shard's base name, which is not empty
+
+	names   bool // it may have the names of members
+	escapes bool // names may be escaped, as GNU tar lists them
 
 	// export writes the index of a shard, as Export does.
 	export func(w io.Writer, s Shard) (warning string, err error)

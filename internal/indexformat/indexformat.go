@@ -1,9 +1,9 @@
 // Package indexformat reads and writes the index formats of other tools, so that a shard is indexed only once for all
 // of them.
 //
-// [Export] writes the index of a shard in a [Format]. [Import] reads an index that another tool has made, only to
-// verify it: [Imported.Check] compares it with an index built from the shard, and [Imported.Verify] compares its
-// digests with the bytes of the shard. Everything that differs between formats is in one table, in formats.go.
+// [Export] writes the index of a shard in a [Format]. [Import] reads an index that another tool has made, to verify it:
+// [Imported.Check] compares it with an index built from the shard, and [Imported.Verify] compares its digests with the
+// bytes of the shard; or to use it until the shard is scanned: [Imported.Provisional]. Everything that differs between formats is in one table, in formats.go.
 package indexformat
 
 import (

@@ -104,7 +104,8 @@ func found(f Format, s Shard) string {
 	return b.String()
 }
 
-// The export of any tar that can be indexed is either refused with a reason, or right.
+// The export of any tar that can be indexed is either refused with a reason, or right, also when it is used without a
+// scan.
 func TestCorpus(t *testing.T) {
 	exported, refused := 0, 0
 	for _, a := range corpus.Archives(t) {
@@ -138,6 +139,7 @@ func TestCorpus(t *testing.T) {
 			if err := h.Check(x); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+			checkProvisional(t, h, s)
 			if _, err := h.Verify(s.Plain); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
