@@ -15,7 +15,7 @@ import (
 
 func newCat(g *globals) *cobra.Command {
 	u := g.UI
-	var from shardFlags
+	from := shardFlags{provisional: true}
 	cmd := &cobra.Command{
 		Use:   "cat [flags] SHARD... KEY[.EXT]...",
 		Short: "Write members' bytes to standard output",

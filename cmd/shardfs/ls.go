@@ -57,6 +57,7 @@ take them; on a terminal it escapes what that would obey.
 			if !u.JSON && (o.all || o.sha256) {
 				return ui.Usagef("--all and --sha256 are for --json")
 			}
+			o.from.provisional = !u.JSON && !o.long // these show times and permissions, which others do not index
 			names, keys, err := o.from.split(cmd, args)
 			if err != nil {
 				return err

@@ -22,6 +22,8 @@ type shardFlags struct {
 	globals   *globals
 	index     string
 	truncated bool
+
+	provisional bool // see shard.Options; not a flag
 }
 
 func (f *shardFlags) add(flags *pflag.FlagSet, g *globals) {
@@ -37,7 +39,7 @@ func (f *shardFlags) options() shard.Options {
 	}
 	o := shard.Options{
 		Store: g.stores, AllowTruncated: f.truncated, Detail: g.Detail,
-		Shared: g.shared,
+		Shared: g.shared, Provisional: f.provisional,
 	}
 	switch f.index {
 	case "":

@@ -100,6 +100,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	}
 	mounted := s.mountOptions()
 	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, patience, s.scratch.Dir
+	opened.Provisional = opened.Growing && !s.Private
 	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
 	if s.Private { // the process that started this one has opened the shard, and was warned
 		open = func() (*shard.Shard, error) { return shard.Open(ctx, s.Names[0], opened) }
@@ -197,6 +198,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		opened := s.shardOptions()
 		opened.SpoolDir = s.scratch.Dir
 		opened.Growing, opened.Patience = store.IsRemote(name), patience
+		opened.Provisional = !s.Private
 		sh, err := shard.Open(ctx, absolute[name], opened)
 		if err != nil {
 			return nil, err

@@ -69,7 +69,7 @@ func (s *Shard) places() (places []place, keep keeper) {
 		places = append(places, s.adopt)
 	}
 	keep = func(*index.File) error { return nil }
-	beside := []place{s.loadSidecar, s.loadEmbedded}
+	beside := []place{s.loadSidecar, s.loadEmbedded, s.loadForeign}
 	switch {
 	case s.o.NoIndex:
 		return places, keep

@@ -306,7 +306,7 @@ func CanKeep(dir string) bool {
 
 // Forget removes an index that has turned out to be false: the shard's entry in the cache, or the index file that the
 // user named. If the false index is beside or in the shard, Forget instead writes a new index to the cache, which takes
-// precedence.
+// precedence; if it is of another tool, the shard will be scanned when it is opened next.
 func (s *Shard) Forget() {
 	if s.o.IndexFile != "" {
 		os.Remove(s.o.IndexFile)
@@ -320,7 +320,9 @@ func (s *Shard) Forget() {
 		return
 	}
 	defer c.Close()
-	if !s.moved {
+	if s.Foreign != "" {
+		s.distrust(c)
+	} else if !s.moved {
 		c.Remove(s.path)
 	} else if f, err := s.build(s.ctx); err == nil {
 		s.keep(c, f)
@@ -370,6 +372,9 @@ func saveTo(ctx context.Context, st store.Store, f *index.File, name string) err
 }
 
 func write(f *index.File, w io.Writer) error {
+	if f.Index.IsProvisional() {
+		return fmt.Errorf("%w: of another tool", index.ErrStale)
+	}
 	buffered := bufio.NewWriterSize(w, 1<<18)
 	if err := f.Write(buffered); err != nil {
 		return err

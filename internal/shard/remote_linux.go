@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/shardfs/shardfs/internal/store"
 )
@@ -24,19 +25,34 @@ func (f *fetch) end() {
 	}
 }
 
-// fetchSidecar begins to fetch the sidecar of a remote shard, so that it comes at the same time as the first bytes of
-// the shard. Where there is an index in the cache, it is most likely not needed.
-func (s *Shard) fetchSidecar(ctx context.Context) {
+// begin begins to fetch an index file.
+func begin(ctx context.Context, read func(ctx context.Context) ([]byte, error)) *fetch {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fetch{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		f.b, f.err = read(ctx)
+	}()
+	return f
+}
+
+// fetchBeside begins to fetch the index files beside a remote shard, so that they come at the same time as the first
+// bytes of the shard. Where there is an index in the cache, they are most likely not needed. The caller calls endFetches.
+func (s *Shard) fetchBeside(ctx context.Context) {
 	if !store.IsRemote(s.path) || s.o.NoIndex || s.o.IndexFile != "" || s.o.Known != nil || s.isCached() {
 		return
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	f := &fetch{cancel: cancel, done: make(chan struct{})}
-	s.beside = f
-	go func() {
-		defer close(f.done)
-		f.b, f.err = s.readIndex(ctx, s.sidecar())
-	}()
+	s.beside = begin(ctx, func(ctx context.Context) ([]byte, error) { return s.readIndex(ctx, s.sidecar()) })
+	s.fetchForeign(ctx)
+}
+
+// endFetches ends the fetches that are not needed any more.
+func (s *Shard) endFetches() {
+	s.beside.end()
+	for _, f := range s.foreign {
+		f.end()
+	}
+	s.beside, s.foreign = nil, nil
 }
 
 // isCached reports whether the cache has an index for the name of the shard, of whatever version.
@@ -71,12 +87,20 @@ func (s *Shard) fetched(ctx context.Context, name string) ([]byte, error) {
 
 // readIndex reads an index file from the store of the shard.
 func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
+	return s.readBeside(ctx, name, func(r io.ReaderAt, size int64) ([]byte, error) {
+		return readWhole(r, size, maxInMemory)
+	})
+}
+
+// readBeside reads an object of the shard's store by a function, which gets its bytes and its size.
+func (s *Shard) readBeside(ctx context.Context, name string, read func(r io.ReaderAt, size int64) ([]byte, error)) (
+	[]byte, error) {
 	o, err := s.o.Store.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer o.Close()
-	b, err := readWhole(store.At(ctx, o), o.Size(), maxInMemory)
+	b, err := read(store.At(ctx, o), o.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 	}

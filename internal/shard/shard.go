@@ -40,6 +40,11 @@ type Options struct {
 	// decompressed as a whole to be indexed.
 	AtHand bool
 
+	// Provisional lets Open take the index of a remote shard from one of another tool beside it, so that nothing is
+	// scanned: a provisional index, see [index.Builder.Provisional]. It is for callers that need to see the samples, and
+	// not all members and what is known of them. CacheDir is then where a false one is remembered.
+	Provisional bool
+
 	AllowTruncated bool // open a cut or damaged shard with the whole samples before that place
 
 	// Store is the store of the shard; nil means local files.
@@ -78,11 +83,13 @@ type Shard struct {
 	trailing int64  // bytes after the compressed data
 	Cut      string // why only the samples before some place are indexed; "" for a whole shard
 	Indexed  bool   // the index was built, not taken from a file
+	Foreign  string // digest of the file of another tool that the provisional index is from; "" for an index of ours
 
 	o       Options
 	path    string                 // see Path
 	probe   atomic.Pointer[string] // of a remote shard, once it was read
 	beside  *fetch                 // of the sidecar; nil if it is not being fetched
+	foreign []foreign              // while Open runs
 	object  store.Object
 	plain   store.ReaderAt
 	file    *index.File     // source of the fields above, set once by Open
@@ -126,8 +133,8 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 
 func (s *Shard) open(ctx context.Context) error {
 	var err error
-	s.fetchSidecar(ctx)
-	defer s.beside.end()
+	s.fetchBeside(ctx)
+	defer s.endFetches()
 	if s.object, err = s.o.Store.Open(ctx, s.path); err != nil {
 		return err
 	}

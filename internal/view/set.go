@@ -51,6 +51,7 @@ type part struct {
 	shard string
 	made  time.Time // modification time of the shard
 	was   *index.Origin
+	index string // the shard's Foreign, then; another index has other rows, which are in numbers that the kernel knows
 
 	opening chan struct{} // closed when view or err is set; nil while the part is not being opened
 	view    *View
@@ -323,7 +324,7 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 // load opens a part. After an error, the part is not opened again for a while.
 func (s *Set) load(p *part, opening chan struct{}) {
 	sh, err := s.open(s.ctx, p.shard)
-	if err == nil && p.was != nil && !p.was.Same(sh.Origin) {
+	if err == nil && p.was != nil && (!p.was.Same(sh.Origin) || p.index != sh.Foreign) {
 		err = errors.Join(fmt.Errorf("%s: %w", sh.Name, store.ErrChanged), sh.Close())
 	}
 	s.mu.Lock()
@@ -340,7 +341,7 @@ func (s *Set) load(p *part, opening chan struct{}) {
 		return
 	}
 	origin := sh.Origin
-	p.was, p.view = &origin, New(sh)
+	p.was, p.index, p.view = &origin, sh.Foreign, New(sh)
 	p.view.nearEnd = func() { s.openNext(p) }
 	s.live++
 	s.rest(p)

@@ -274,6 +274,43 @@ func TestManyRemote(t *testing.T) {
 	}
 }
 
+// A shard that is opened again by another index has other numbers for its files than the kernel knows.
+func TestManyOtherIndex(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{filepath.Join(dir, "a.tar"), filepath.Join(dir, "b.tar")}
+	for _, name := range names {
+		write(t, name, 3, 80, "x")
+	}
+	foreign := "one"
+	set, err := Many(t.Context(), nil, names, func(ctx context.Context, name string) (*shard.Shard, error) {
+		sh, err := shard.Open(ctx, name, shard.Options{})
+		if err == nil {
+			sh.Foreign = foreign
+		}
+		return sh, err
+	})
+	check(t, err)
+	defer func() { check(t, set.Close()) }()
+	set.limit(1)
+	a, _ := set.Part("a")
+	b, _ := set.Part("b")
+	for _, tt := range []struct {
+		foreign string
+		want    error
+	}{{"one", nil}, {"one", nil}, {"", store.ErrChanged}} {
+		foreign = tt.foreign
+		e, err := set.Use(t.Context(), a.Ino)
+		if !errors.Is(err, tt.want) {
+			t.Fatalf("%q: %v, want %v", tt.foreign, err, tt.want)
+		}
+		e.Release()
+		foreign = "one"
+		e, err = set.Use(t.Context(), b.Ino) // closes the other one
+		check(t, err)
+		e.Release()
+	}
+}
+
 func TestDirName(t *testing.T) {
 	for _, tt := range []struct{ shard, want string }{
 		{"train-0000.tar", "train-0000"},
