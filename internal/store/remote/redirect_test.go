@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/testing/faultserver"
@@ -98,6 +100,7 @@ func TestLinkLocal(t *testing.T) {
 	check(t, err)
 	for address, bad := range map[string]bool{
 		"169.254.169.254:80": true, "[fe80::1%eth0]:80": true, "[::ffff:169.254.1.1]:80": true,
+		"[fd00:ec2::254]:80": true, "[fd20:ce:0::254]:80": true, "100.100.100.200:80": true, "[fd00:ec2::1]:80": false,
 		"127.0.0.1:80": false, "10.1.2.3:443": false, "[2001:db8::1]:443": false,
 	} {
 		if got := control(ctx, "tcp", address, nil) != nil; got != bad {
@@ -105,6 +108,11 @@ func TestLinkLocal(t *testing.T) {
 		}
 		if err := control(t.Context(), "tcp", address, nil); err != nil {
 			t.Errorf("%s, without a redirect: %v", address, err)
+		}
+	}
+	for _, host := range []string{"169.254.169.254", "[fd00:ec2::254]", "１６９.254.169.254", "169。254.169.254"} {
+		if _, err := forRedirect(t.Context(), &url.URL{Scheme: "http", Host: host}); err == nil {
+			t.Errorf("a redirect to %s is followed", host)
 		}
 	}
 	for host, bad := range map[string]bool{"metadata.example": true, "proxy.example": false} {
@@ -203,4 +211,31 @@ func mustParse(t *testing.T, text string) *url.URL {
 	u, err := url.Parse(text)
 	check(t, err)
 	return u
+}
+
+// A host to which a redirect has led and which has never answered is tried for as short as one that the user has named. An
+// answer that is none of an object is told from no answer.
+func TestRedirectToNobody(t *testing.T) {
+	opt := quick()
+	opt.Budget = time.Hour
+	s, e, _ := setUp(t, 10, opt)
+	nobody := httptest.NewServer(nil)
+	nobody.Close()
+	s.Moved = nobody.URL
+	_, err := New(e, plainService{}).Open(t.Context(), s.URL+"/elsewhere/x")
+	wantError(t, err, store.ErrUnreachable, "connection refused")
+	if errors.Is(err, store.ErrOtherAnswer) {
+		t.Errorf("no answer is another answer: %v", err)
+	}
+	for _, name := range []string{"400", "html", "loop"} {
+		_, err := New(e, plainService{}).Open(t.Context(), s.URL+"/"+name+"/x")
+		if !errors.Is(err, store.ErrOtherAnswer) || !errors.Is(err, store.ErrUnreachable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"404", "403"} {
+		if _, err := New(e, plainService{}).Open(t.Context(), s.URL+"/"+name+"/x"); errors.Is(err, store.ErrOtherAnswer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -62,7 +62,11 @@ func (r *retrier) wait(ctx context.Context, err error, progress int) error {
 		return err
 	}
 	r.budget = r.e.o.Budget
-	if f.local && !r.host.answered.Load() {
+	host := r.host
+	if f.place != nil { // a redirect may have led to another one
+		host = r.e.host(f.place.URL)
+	}
+	if f.local && !host.answered.Load() {
 		r.budget = min(r.budget, r.e.o.FirstBudget)
 	}
 	pause := min(r.e.o.FirstPause<<min(r.tries-1, 16), r.e.o.MostPause)
