@@ -96,6 +96,9 @@ func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
 func (s *Shard) readBeside(ctx context.Context, name string, read func(r io.ReaderAt, size int64) ([]byte, error)) (
 	[]byte, error) {
 	o, err := s.o.Store.Open(ctx, name)
+	if errors.Is(err, store.ErrOtherAnswer) {
+		return nil, fmt.Errorf("%s: %v", store.Redact(name), err) // it has none
+	}
 	if err != nil {
 		return nil, err
 	}

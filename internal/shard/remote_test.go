@@ -137,6 +137,7 @@ func TestOpenRemoteErrors(t *testing.T) {
 	}{
 		{fs.ErrNotExist, nil}, {fs.ErrPermission, nil}, {errors.New("odd"), nil},
 		{store.ErrUnreachable, store.ErrUnreachable},
+		{errors.Join(store.ErrUnreachable, store.ErrOtherAnswer), nil}, // such as a page for what is not there
 	} {
 		f := &far{Store: memory.New(), exact: true, fails: map[string]error{beside: tt.err}}
 		f.Put(name, plain)
