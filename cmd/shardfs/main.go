@@ -110,7 +110,12 @@ shard. SHARD is a path, or a URL: https, s3, gs, az, swift, ais, hf.`,
 			}
 			return ui.Usagef("no verb: try shardfs help")
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return g.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkPaths(cmd.Flags()); err != nil {
+				return err
+			}
+			return g.check()
+		},
 	}
 	cobra.AddTemplateFunc("names", flagNames)
 	root.SetOut(untilClosed{os.Stdout})

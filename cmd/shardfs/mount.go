@@ -58,6 +58,9 @@ directory each, are opened when they are used, and are read-only.`,
 
 func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpoint string) error {
 	u := g.UI
+	if err := checkMountpoints(mountpoint); err != nil {
+		return err
+	}
 	if f.overlay != "auto" && f.overlay != "kernel" && f.overlay != "fuse" {
 		return ui.Usagef("--overlay %s: auto, kernel or fuse", f.overlay)
 	}

@@ -24,6 +24,9 @@ are files. Of a mount of remote shards, it says what reading them has cost.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: completeMountpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkMountpoints(args...); err != nil {
+				return err
+			}
 			if stats := mounts.Stats(args[0]); stats != "" {
 				u.Note("%s: %s", args[0], stats)
 			}

@@ -23,6 +23,9 @@ the mount: if they were not packed, umount refuses.`,
 		Args:              arguments(1, many),
 		ValidArgsFunction: completeMountpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkMountpoints(args...); err != nil {
+				return err
+			}
 			var errs []error
 			for _, mountpoint := range args {
 				err := mounts.End(cmd.Context(), mountpoint, discard)

@@ -78,6 +78,10 @@ func listFile(arg string) (file string, ok bool) {
 
 // readNames returns the names in a file, one per line. It skips empty lines and lines that begin with #.
 func readNames(file string) (names []string, err error) {
+	if store.IsRemote(file) {
+		err := ui.Usagef("@%s: a list of shards is a local file", store.Redact(file))
+		return nil, ui.WithHint(err, "curl -fsS URL >LIST, then @LIST")
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		err = fmt.Errorf("@%s: %w", file, errors.Unwrap(err))
@@ -118,14 +122,14 @@ func expandBraces(name string) ([]string, error) {
 	}
 	alternatives, err := alternatives(inner)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 	}
 	tails, err := expandBraces(after)
 	if err != nil {
 		return nil, err
 	}
 	if len(alternatives)*len(tails) > maxShards {
-		return nil, fmt.Errorf("%s: more than %d shards", name, maxShards)
+		return nil, fmt.Errorf("%s: more than %d shards", store.Redact(name), maxShards)
 	}
 	var names []string
 	for _, a := range alternatives {

@@ -87,7 +87,15 @@ func Resolve(name string) (Name, error) {
 	case err == nil:
 		n.file, err = info, notTerminal(name, info)
 	default:
-		err = fmt.Errorf("%s: %w", n, errors.Unwrap(err)) // without the path, which is in the name
+		err = errors.Unwrap(err) // without the path, which is in the name
+		if url, ok := store.Misspelled(path); ok {
+			_, rest := store.Split(url)
+			url = store.Redact(url)
+			_, shown := store.Split(url)
+			err = ui.Usagef("%s%s: %w", strings.TrimSuffix(path, rest), shown, err)
+			return n, ui.WithHint(err, "did you mean "+url+"?")
+		}
+		err = fmt.Errorf("%s: %w", n, err)
 		if strings.ContainsAny(path, "*?[") {
 			err = ui.WithHint(err, globHint(path))
 		}

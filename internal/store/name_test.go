@@ -100,3 +100,35 @@ func TestBeside(t *testing.T) {
 		}
 	}
 }
+
+func TestRedactText(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"", ""},
+		{"no URL: ?x", "no URL: ?x"},
+		{"get \"http://u:secret@h/a?secret\": refused", "get \"http://h/a\": refused"},
+		{"http://u:secret@h/a.tar?secret: no, s3://b/k?x.", "http://h/a.tar: no, s3://b/k?x."},
+		{"--x=https://secret@h/a", "--x=https://h/a"},
+		{"known are paths, file://, az:// (or http://)", "known are paths, file://, az:// (or http://)"},
+		{"did you mean http://? Or http://h/a?", "did you mean http://? Or http://h/a?"},
+		{"want s3://BUCKET/KEY", "want s3://BUCKET/KEY"},
+		{"d/x://u:p@h?q and ://?x", "d/x://u:p@h?q and ://?x"}, // paths
+		{"http://h/?secret://secret", "http://h/"},
+	} {
+		if got := RedactText(tt.text); got != tt.want {
+			t.Errorf("RedactText(%q) = %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestMisspelled(t *testing.T) {
+	for path, want := range map[string]string{
+		"s3:/b/k": "s3://b/k", "s3//b/k": "s3://b/k", "s3:b/k": "s3://b/k", "S3:/b/k": "s3://b/k",
+		"http:h/x": "http://h/x", "https//h/x": "https://h/x", "https:///h/x": "https://h/x", "az:/c/b": "az://c/b",
+		"": "", "a.tar": "", "s3/b/k": "", "http": "", "file:/a": "", "c:/a": "",
+		"//h/a": "", ":a": "", "./s3:/b": "", "x3:/b": "",
+	} {
+		if got, ok := Misspelled(path); got != want || ok != (want != "") {
+			t.Errorf("Misspelled(%q) = %q, %v, want %q", path, got, ok, want)
+		}
+	}
+}

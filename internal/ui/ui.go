@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // UI writes results to Out and messages to Err. Its fields are set before its first use; its methods may then be called
@@ -97,8 +99,10 @@ func (u *UI) Detail(format string, args ...any) {
 	}
 }
 
-// Say writes a message of one line. Level is its prefix: "error", "hint", "warning", or "" for information.
+// Say writes a message of one line. Level is its prefix: "error", "hint", "warning", or "" for information. URLs in it lose
+// their credentials and queries, whoever has made the text.
 func (u *UI) Say(level, text string) {
+	text = store.RedactText(text)
 	u.mu.Lock()
 	c := u.commands
 	u.mu.Unlock()

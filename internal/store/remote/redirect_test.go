@@ -234,7 +234,8 @@ func TestRedirectToNobody(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"404", "403"} {
-		if _, err := New(e, plainService{}).Open(t.Context(), s.URL+"/"+name+"/x"); errors.Is(err, store.ErrOtherAnswer) {
+		_, err := New(e, plainService{}).Open(t.Context(), s.URL+"/"+name+"/x")
+		if errors.Is(err, store.ErrOtherAnswer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

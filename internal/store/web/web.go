@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -67,17 +68,25 @@ func fault(status int, sent bool) (f remote.Fault) {
 func parse(name string) (*url.URL, error) {
 	u, err := url.Parse(name)
 	if err != nil { // its text may have a part of the password
-		return nil, errors.New("not a URL: a port that is no number, or characters that must be escaped")
+		return nil, fmt.Errorf("%w: a port that is no number, or characters that must be escaped", store.ErrName)
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, &store.SchemeError{Scheme: u.Scheme}
 	case u.Hostname() == "":
-		return nil, errors.New("the URL names no host")
+		return nil, fmt.Errorf("%w: the URL names no host", store.ErrName)
+	case !isPort(u.Port()):
+		return nil, fmt.Errorf("%w: ports are numbers from 1 to 65535", store.ErrName)
 	case u.Fragment != "" || strings.HasSuffix(name, "#"):
-		return nil, errors.New("# begins a part of a URL that no server gets: write %23")
+		return nil, fmt.Errorf("%w: # begins a part of a URL that no server gets: write %%23", store.ErrName)
 	}
 	return u, nil
+}
+
+// isPort reports whether a port can be connected to; "" is the usual one.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // List implements [remote.Lister]: it says that web servers have no listings.

@@ -54,14 +54,16 @@ func TestLocate(t *testing.T) {
 // What is wrong with a name is told without the name.
 func TestLocateRefuses(t *testing.T) {
 	for name, want := range map[string]string{
-		"http://user:secret@/a.tar":      "the URL names no host",
-		"http:///a.tar":                  "the URL names no host",
-		"http://user:secret@h:port/a":    "not a URL",
-		"http://user:sec%ret@h/a":        "not a URL",
-		"http://h/secret%zz":             "not a URL",
-		"http://h/a#secret":              "# begins a part of a URL that no server gets",
-		"http://h/a#":                    "# begins a part of a URL that no server gets",
-		"http://user:secret@h/\x00a.tar": "not a URL",
+		"http://user:secret@/a.tar":      "malformed: the URL names no host",
+		"http:///a.tar":                  "malformed: the URL names no host",
+		"http://user:secret@h:port/a":    "malformed: a port",
+		"http://user:secret@h:99999/a":   "malformed: ports are numbers",
+		"http://h:0/a":                   "malformed: ports are numbers",
+		"http://user:sec%ret@h/a":        "malformed: a port",
+		"http://h/secret%zz":             "malformed: a port",
+		"http://h/a#secret":              "malformed: # begins a part of a URL that no server gets",
+		"http://h/a#":                    "malformed: # begins a part of a URL that no server gets",
+		"http://user:secret@h/\x00a.tar": "malformed: a port",
 		"ftp://h/secret":                 "unknown kind of URL: ftp://",
 	} {
 		_, err := Service{}.Locate(t.Context(), name)
