@@ -105,6 +105,11 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 	opened := o.from.options()
 	found := len(keys) == 0 && !o.all && !o.sha256 // only what the scan finds is listed
 	opened.Growing = found && store.IsRemote(given)
+	if opened.Growing {
+		var shown *ui.Progress
+		shown, opened.Progress = source.ShowIndexing(u, given)
+		defer shown.Done()
+	}
 	sh, err := source.OpenShard(ctx, u, given, opened)
 	if err != nil {
 		return err

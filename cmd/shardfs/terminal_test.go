@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,5 +175,68 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("%q\n%s", text, strings.Join(got, "\n"))
+	}
+}
+
+// While a remote shard is indexed, a terminal shows how many bytes of it are read, how fast, and how long the rest takes.
+func TestRemoteProgressOnTerminal(t *testing.T) {
+	content := bytes.Repeat([]byte("shardfs!"), 1<<16) // of a member
+	var members []string
+	dir := t.TempDir()
+	for i := range 10 {
+		name := fmt.Sprintf("%d.bin", i)
+		shardtest.Check(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+		members = append(members, name)
+	}
+	shard := filepath.Join(dir, "shard.tar")
+	out, err := exec.Command("tar", append([]string{"-C", dir, "-cf", shard}, members...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, verb := range [][]string{
+		{"index", ""}, {"ls", ""}, {"cat", "", "0.bin"}, {"check", ""}, {"run", "-c", "true", ""}, {"mount", "", "mnt"},
+	} {
+		t.Run(verb[0], func(t *testing.T) {
+			t.Parallel()
+			more := make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !strings.HasSuffix(r.URL.Path, "shard.tar") {
+					http.NotFound(w, r)
+					return
+				}
+				if !strings.HasPrefix(r.Header.Get("Range"), "bytes=0-") {
+					select {
+					case <-more:
+					case <-r.Context().Done():
+						return
+					}
+				}
+				serveFile(w, r, shard)
+			}))
+			t.Cleanup(server.Close)
+			release := sync.OnceFunc(func() { close(more) })
+			t.Cleanup(release)
+			args := slices.Clone(verb)
+			args[slices.Index(args, "")] = server.URL + "/shard.tar"
+			m, dir := newTerminal(t, 200), t.TempDir()
+			cmd := m.start(t, dir, args...)
+			m.shows(t, "B of 5.3 MB, ")
+			m.shows(t, "B a second, ")
+			m.shows(t, "s left")
+			release()
+			text := m.wait(cmd)
+			if !cmd.ProcessState.Success() {
+				t.Errorf("%v: %q", cmd.ProcessState, text)
+			}
+			if strings.Contains(strings.Join(screen(text), "\n"), " left") {
+				t.Errorf("progress is left on the screen: %q", screen(text))
+			}
+			if verb[0] == "mount" {
+				out, err := exec.Command("shardfs", "umount", filepath.Join(dir, "mnt")).CombinedOutput()
+				if err != nil {
+					t.Errorf("%v: %s", err, out)
+				}
+			}
+		})
 	}
 }

@@ -19,14 +19,15 @@ import (
 // ErrOnce means that standard input cannot be opened as a shard, because it can be read only once.
 var ErrOnce = ui.Usagef("-: standard input can only be run over, packed and checked")
 
-// OpenShard opens a shard. It shows the progress of indexing on a terminal, and warns of a truncated shard and of
+// OpenShard opens a shard. It shows the progress of indexing on a terminal, unless the caller does, and warns of a truncated shard and of
 // trailing bytes. If o.AllowTruncated would avoid the error, the error has a hint.
 func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
 	if name == Stdin {
 		return nil, ErrOnce
 	}
-	if p := u.StartProgress("indexing " + store.Redact(name)); p != nil {
-		o.Progress = func(read, size int64) { p.Set(ui.Work{Bytes: read, Size: size}) }
+	if o.Progress == nil {
+		var p *ui.Progress
+		p, o.Progress = ShowIndexing(u, name)
 		defer p.Done()
 	}
 	if _, err := Resolve(name); errors.As(err, new(*ui.UsageError)) {
@@ -44,6 +45,16 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 		warn(u, sh.Name, f)
 	}
 	return sh, nil
+}
+
+// ShowIndexing begins to show the progress of indexing a shard, and returns the function that opening it calls; nil if no
+// progress is shown.
+func ShowIndexing(u *ui.UI, name string) (*ui.Progress, func(read, size int64)) {
+	p := u.StartProgress("indexing " + store.Redact(name))
+	if p == nil {
+		return nil, nil
+	}
+	return p, func(read, size int64) { p.Set(ui.Work{Bytes: read, Size: size}) }
 }
 
 // cutHint adds a hint to the error for a shard that is cut.

@@ -3,13 +3,15 @@ package source
 import (
 	"io"
 	"iter"
+	"slices"
 
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // Total estimates how many samples names have that are opened one after the other: those of the opened ones are known,
-// the others have as many in proportion to their size.
+// the others have as many in proportion to their size, or each as many if sizes are not known, as those of remote shards.
 type Total struct {
 	names   []Name
 	opened  map[int]int // samples of each name that was opened
@@ -24,14 +26,19 @@ func (t *Total) Opened(number, samples int) {
 	t.opened[number] = samples
 	t.samples = 0
 	var found, known, all int64
+	sizes := !slices.ContainsFunc(t.names, func(n Name) bool { return store.IsRemote(n.Text) })
 	for i, name := range t.names {
 		n, opened := t.opened[i]
-		if opened && n == 0 || !opened && name.size() == 0 {
+		size := int64(1)
+		if sizes {
+			size = name.size()
+		}
+		if opened && n == 0 || !opened && size == 0 || !opened && name.Kind != Shard {
 			return
 		}
-		all += name.size()
+		all += size
 		if opened {
-			found, known = found+int64(n), known+name.size()
+			found, known = found+int64(n), known+size
 		}
 	}
 	if t.samples = found; known > 0 {
@@ -110,12 +117,13 @@ func (l *List) Shown(samples iter.Seq2[pack.Sample, error], c pack.Choice) iter.
 // Scans shows how far shards are read that are scanned one after the other.
 type Scans struct {
 	shown     *ui.Progress // nil if no progress is shown
+	only      bool         // there is one shard
 	read, all int64        // bytes of the shards before the current one, and of all; 0 if not known
 }
 
 // ShowScans begins to show the scans of shards; what is the verb.
 func ShowScans(u *ui.UI, what string, names []string) *Scans {
-	s := &Scans{shown: u.StartProgress(what)}
+	s := &Scans{shown: u.StartProgress(what), only: len(names) == 1}
 	for _, name := range names {
 		n, err := Resolve(name)
 		if s.all += n.size(); err != nil || n.size() == 0 {
@@ -132,9 +140,13 @@ func (s *Scans) Begin() func(read, size int64) {
 		return nil
 	}
 	before := s.read
-	return func(read, _ int64) {
+	return func(read, size int64) {
 		s.read = before + read
-		s.shown.Set(ui.Work{Bytes: s.read, Size: s.all})
+		now := ui.Work{Bytes: s.read, Size: s.all}
+		if s.only {
+			now.Size = size
+		}
+		s.shown.Set(now)
 	}
 }
 

@@ -3,13 +3,14 @@ package source
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/pack"
 )
 
-// A total is known when all shards are opened; before, it is in proportion to their sizes.
+// A total is known when all shards are opened; before, it is in proportion to their sizes, or to their number.
 func TestTotal(t *testing.T) {
 	dir := t.TempDir()
 	var names []Name
@@ -20,6 +21,12 @@ func TestTotal(t *testing.T) {
 		n, err := Resolve(name)
 		shardtest.Check(t, err)
 		names = append(names, n)
+	}
+	var remote []Name
+	for _, name := range []string{"s3://b/a", "s3://b/b", "s3://b/c"} {
+		n, err := Resolve(name)
+		shardtest.Check(t, err)
+		remote = append(remote, n)
 	}
 	keys := pack.NewKeys("keys", []string{"a", "b"})
 	for _, tt := range []struct {
@@ -39,6 +46,11 @@ func TestTotal(t *testing.T) {
 		{names, []int{10}, pack.Choice{Count: 5}, 5, true},
 		{names, []int{0}, pack.Choice{}, 0, true},                                        // it does not know
 		{[]Name{names[0], {Kind: Stream, Text: "-"}}, []int{10}, pack.Choice{}, 0, true}, // of unknown size
+		{remote, []int{10}, pack.Choice{}, 30, true},
+		{remote, []int{10, 50}, pack.Choice{}, 90, true},
+		{remote, []int{10, 50, 7}, pack.Choice{}, 67, false},
+		{append(slices.Clone(remote), names[0]), []int{10}, pack.Choice{}, 40, true},
+		{append(slices.Clone(remote), Name{Kind: Stream, Text: "-"}), []int{10}, pack.Choice{}, 0, true},
 	} {
 		total := NewTotal(tt.names)
 		for i, n := range tt.opened {
