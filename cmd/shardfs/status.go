@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +23,8 @@ func newStatus(g *globals) *cobra.Command {
 		Short: "Show what has changed in a mount",
 		Long: `Status lists the changes since the shard was mounted, one per line: A added, M
 modified, D deleted, R renamed. A path that ends in a slash is a sample, others
-are files. Of a mount of remote shards, it says what reading them has cost.`,
+are files. It says what has gone wrong in the mount, and of remote shards what
+reading them has cost.`,
 		Example: `  shardfs status mnt
   shardfs status --json mnt | jq -r .path`,
 		Args:              arguments(1, 1),
@@ -27,9 +33,11 @@ are files. Of a mount of remote shards, it says what reading them has cost.`,
 			if err := checkMountpoints(args...); err != nil {
 				return err
 			}
-			if stats := mounts.Stats(args[0]); stats != "" {
-				u.Note("%s: %s", args[0], stats)
+			server := mounts.ServerOf(args[0])
+			if server.Stats != "" {
+				u.Note("%s: %s", args[0], server.Stats)
 			}
+			sayErrors(u, args[0], server.Log)
 			changes, err := mounts.Open(cmd.Context(), g.stores, args[0])
 			if errors.Is(err, mounts.ErrMany) {
 				return nil // it is read-only
@@ -52,6 +60,34 @@ are files. Of a mount of remote shards, it says what reading them has cost.`,
 			return nil
 		},
 	}
+}
+
+// sayErrors warns of the errors that a server has written to its log: programs that use the mount see only EIO.
+func sayErrors(u *ui.UI, place, log string) {
+	f, err := os.Open(log)
+	if err != nil {
+		return // the server has not begun one
+	}
+	defer f.Close()
+	if last, n := lastError(f); n > 0 {
+		u.Warn("%s: %s, the last: %s (all are in %s)", place, ui.Count(n, "error"), last, log)
+	}
+}
+
+// lastError returns the last error in a log of messages, and how many there are.
+func lastError(log io.Reader) (last string, n int) {
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		text, found := strings.CutPrefix(lines.Text(), "shardfs: error: ")
+		var said struct{ Level, Message string }
+		if !found && json.Unmarshal(lines.Bytes(), &said) == nil && said.Level == "error" {
+			text, found = said.Message, true
+		}
+		if found {
+			last, n = text, n+1
+		}
+	}
+	return last, n
 }
 
 func printChange(u *ui.UI, c overlay.Difference) error {

@@ -58,21 +58,29 @@ func openChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Chan
 	return &Changes{Overlay: o, Scratch: s}, nil
 }
 
-// Stats returns what the server of a mount says that reading its remote shards has cost; "" if they are local.
-func Stats(place string) string {
+// Server is what is known of the server of a mount.
+type Server struct {
+	Stats string // what it says that reading its remote shards has cost; "" if they are local
+	Log   string // the name of its log, if that began with the mount; else ""
+}
+
+// ServerOf returns what is known of the server of a mount.
+func ServerOf(place string) (known Server) {
 	m, mounted, err := At(place)
 	if err != nil || !mounted {
-		return ""
+		return known
 	}
 	s, err := scratchOf(m)
 	if err != nil {
-		return ""
+		return known
 	}
-	a, err := s.Ask()
-	if err != nil {
-		return ""
+	if a, err := s.Ask(); err == nil {
+		known.Stats = a.Stats
 	}
-	return a.Stats
+	if s.Kind() != scratch.Kept {
+		known.Log = s.LogFile()
+	}
+	return known
 }
 
 // Close closes the changes and the shard.
