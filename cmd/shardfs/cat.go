@@ -20,8 +20,8 @@ func newCat(g *globals) *cobra.Command {
 		Use:   "cat [flags] SHARD... KEY[.EXT]...",
 		Short: "Write members' bytes to standard output",
 		Long: `Cat writes the bytes of members to standard output, one after the other: KEY.EXT
-is one member, KEY all members of a sample, '*.json' all that match. Of several shards, it looks for them
-in one after the other.
+is one member, KEY all members of a sample, '*.json' all that match. Of several
+shards, it looks for them in one after the other.
 
 ` + shardsAndKeys,
 		Example: `  shardfs cat train.tgz n03788365_17158.jpg | display -

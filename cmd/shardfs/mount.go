@@ -33,8 +33,9 @@ and sample.EXTENSION for each member, readable and writable. The shard itself is
 never changed: changes go to a scratch directory, where pack finds them. Mount
 returns when the mount is ready, and a process in the background serves it.
 
-Several shards (names, name-{0000..0147}.tar, @FILE with one per line) get a
-directory each, are opened when they are used, and are read-only.`,
+Several shards (names, name-{0000..0147}.tar, @FILE with one per line, patterns
+of a store such as 's3://bucket/*.tar') get a directory each, are opened when
+they are used, and are read-only.`,
 		Example: `  shardfs mount train-0000.tgz mnt              # explore it, change it
   shardfs mount -r train-0000.tgz mnt           # look only
   shardfs mount --scratch work train.tar mnt    # changes outlive umount and reboot
