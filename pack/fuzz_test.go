@@ -77,7 +77,7 @@ func FuzzReshape(f *testing.F) {
 		for name, samples := range map[string]iter.Seq2[Sample, error]{
 			"sorted":   sortSamples(Shard(s.base), ""),
 			"shuffled": shuffleSamples(Shard(s.base), size, seed),
-			"joined":   (&Join{Base: other.base}).Apply(Shard(s.base)),
+			"joined":   (&Join{Shards: []Base{other.base}}).Apply(Shard(s.base)),
 		} {
 			got := keys(t, samples)
 			slices.Sort(got)

@@ -13,7 +13,7 @@ import (
 func TestJoin(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatPAX, "d/", "a.x", "README", "d/b.x", "d/b.y", "c.x", "a.y"))
 	other := newShard(t, makeTar(t, tar.FormatUSTAR, "c.z", "d/b.t.u", "e/", "d/b.z", "n.x", "c.t", "old.x"))
-	o := &Join{Base: other.base}
+	o := &Join{Shards: []Base{other.base}}
 	samples := o.Apply(All(s.base,
 		s.dirs(changes{"c": {remove("sample.x"), write("sample.y", "new")}}, added("n", "sample.y=1"))))
 	var out bytes.Buffer
@@ -44,7 +44,7 @@ func TestJoinNothing(t *testing.T) {
 	s := newShard(t, plain)
 	for names, want := range map[string]error{"": nil, "A.z c.z": ErrNoMatch} {
 		other := newShard(t, makeTar(t, tar.FormatUSTAR, strings.Fields(names)...))
-		o := &Join{Base: other.base}
+		o := &Join{Shards: []Base{other.base}}
 		var out bytes.Buffer
 		w := NewWriter(&out, Options{})
 		if err := Pack(context.Background(), w, o.Apply(Shard(s.base))); !errors.Is(err, want) {
@@ -66,8 +66,9 @@ func TestJoinNothing(t *testing.T) {
 func TestJoinClash(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "b.y"))
 	for _, names := range [][]string{{"b.z", "b.y"}, {"a.x"}, {"a.z", "a.z"}} {
-		o := &Join{Base: newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base}
-		o.Name = "labels.tar"
+		labels := newShard(t, makeTar(t, tar.FormatUSTAR, names...)).base
+		labels.Name = "labels.tar"
+		o := &Join{Shards: []Base{labels}}
 		var err error
 		for _, e := range o.Apply(Shard(s.base)) {
 			err = errors.Join(err, e)
@@ -84,8 +85,28 @@ func TestJoinClash(t *testing.T) {
 func TestJoinThenSort(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x"))
 	labels := classes(t, "a=3", "b=1", "c=2")
-	joined := (&Join{Base: labels.base}).Apply(Shard(s.base))
+	joined := (&Join{Shards: []Base{labels.base}}).Apply(Shard(s.base))
 	if got := keys(t, sortSamples(joined, "cls")); !slices.Equal(got, []string{"b", "c", "a"}) {
 		t.Errorf("%s", got)
+	}
+}
+
+// Of several shards each sample gets the members of the first that has its key; a shard may have none of the keys.
+func TestJoinShards(t *testing.T) {
+	s := newShard(t, makeTar(t, tar.FormatUSTAR, "a.x", "b.x", "c.x", "d.x"))
+	o := new(Join)
+	for _, names := range []string{"", "n.z", "c.z", "b.z b.t c.z"} {
+		o.Shards = append(o.Shards, newShard(t, makeTar(t, tar.FormatUSTAR, strings.Fields(names)...)).base)
+	}
+	var out bytes.Buffer
+	w := NewWriter(&out, Options{})
+	if err := errors.Join(Pack(t.Context(), w, o.Apply(Shard(s.base))), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := listing(t, out.Bytes()), "a.x b.x b.z b.t c.x c.z d.x"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if o.Alone != 2 || o.Unused() != 2 {
+		t.Errorf("%d had nothing, %d were left out, want 2 and 2", o.Alone, o.Unused())
 	}
 }

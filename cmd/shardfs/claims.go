@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/shardfs/shardfs/internal/claim"
 	"github.com/shardfs/shardfs/internal/folder"
@@ -88,9 +89,17 @@ func (o *packFlags) names(
 	if err != nil {
 		return nil, err
 	}
-	with, err := source.ResolveAll(o.with)
-	if err != nil {
-		return nil, fmt.Errorf("--with: %w", err)
+	args, with := slices.Clone(args), []source.Name(nil)
+	for _, arg := range o.with {
+		list, err := source.Expand(ctx, o.from.globals.stores, []string{arg})
+		if err != nil {
+			return nil, fmt.Errorf("--with: %w", err)
+		}
+		resolved, err := source.ResolveAll(list)
+		if err != nil {
+			return nil, fmt.Errorf("--with: %w", err)
+		}
+		o.joined, with, args = append(o.joined, list), append(with, resolved...), append(args, arg)
 	}
 	r := reads{args: args, names: append(with, names...), from: o.from.source()}
 	r.from.Folder = new(folder.Options)

@@ -19,6 +19,7 @@ import (
 type packFlags struct {
 	choice
 	with      []string
+	joined    [][]string // the shards of each with
 	classDirs bool
 	captions  string
 	keyColumn string
@@ -62,7 +63,7 @@ func (o *packFlags) add(flags *pflag.FlagSet, g *globals) {
 	o.output.add(flags)
 	o.output.addIndex(flags)
 	o.choice.add(flags)
-	flags.StringArrayVar(&o.with, "with", nil, "add the members of shard `OTHER` with the same keys")
+	flags.StringArrayVar(&o.with, "with", nil, "add the members of shards `OTHER` with the same keys")
 	flags.BoolVar(&o.classDirs, "class-dirs", false, "add the name of a file's directory as .cls")
 	flags.StringVar(&o.captions, "captions", "", "add the columns of a csv, tsv or jsonl `FILE`")
 	flags.StringVar(&o.keyColumn, "key-column", "key", "column `NAME` with keys or files")
@@ -90,7 +91,7 @@ func (o *packFlags) join(ctx context.Context) (*source.Join, error) {
 	if from.index != "none" {
 		from.index = "" // it is for the packed shard
 	}
-	join, err := source.OpenJoin(ctx, o.with, from.source())
+	join, err := source.OpenJoin(ctx, o.joined, from.source())
 	if err != nil {
 		return nil, fmt.Errorf("--with: %w", err)
 	}

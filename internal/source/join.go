@@ -11,7 +11,7 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// Join is a list of shards, and perhaps a table, whose members are added to the samples of other sources.
+// Join is lists of shards, and perhaps a table, whose members are added to the samples of other sources.
 type Join struct {
 	joined []joined
 	table  *table.Table // nil: none
@@ -19,31 +19,47 @@ type Join struct {
 	ui     *ui.UI
 }
 
+// joined is what an argument stands for.
 type joined struct {
-	pack *pack.Join
-	*Source
+	name    string // for messages
+	pack    *pack.Join
+	sources []*Source
 }
 
-// OpenJoin opens the shards of a Join.
-func OpenJoin(ctx context.Context, names []string, o Options) (j *Join, err error) {
+// OpenJoin opens the shards of a Join. Each list acts as one shard: one that has none of the keys may be among others.
+func OpenJoin(ctx context.Context, lists [][]string, o Options) (j *Join, err error) {
 	j = &Join{ui: o.UI}
-	for _, text := range names {
-		n, err := Resolve(text)
-		if err == nil {
-			n.Kind = Shard // keys can be looked up only in a shard; opening anything else fails
+	for _, list := range lists {
+		j.joined = append(j.joined, joined{name: ui.Count(len(list), "shard"), pack: new(pack.Join)})
+		all := &j.joined[len(j.joined)-1]
+		for _, text := range list {
+			if err := j.open(ctx, all, text, o); err != nil {
+				j.Close()
+				return nil, err
+			}
 		}
-		var s *Source
-		if err == nil {
-			s, err = Open(ctx, n, o)
+		if len(list) == 1 {
+			all.name = all.sources[0].Name
 		}
-		if err != nil {
-			j.Close()
-			return nil, err
-		}
-		j.joined = append(j.joined, joined{&pack.Join{Base: s.namedBase()}, s})
-		j.files = append(j.files, n.file)
 	}
 	return j, nil
+}
+
+// open opens a shard of a list.
+func (j *Join) open(ctx context.Context, all *joined, text string, o Options) error {
+	n, err := Resolve(text)
+	if err != nil {
+		return err
+	}
+	n.Kind = Shard // keys can be looked up only in a shard; opening anything else fails
+	s, err := Open(ctx, n, o)
+	if err != nil {
+		return err
+	}
+	all.sources = append(all.sources, s)
+	all.pack.Shards = append(all.pack.Shards, s.namedBase())
+	j.files = append(j.files, n.file)
+	return nil
 }
 
 // AddTable opens a table, whose members come after those of the shards; see [table.Open].
@@ -69,8 +85,10 @@ func (j *Join) Apply(samples iter.Seq2[pack.Sample, error]) iter.Seq2[pack.Sampl
 func (j *Join) Report() error {
 	var cuts []error
 	for _, o := range j.joined {
-		j.report(o.Name, o.pack.Alone, o.pack.Unused(), "sample")
-		cuts = append(cuts, o.CutError())
+		j.report(o.name, o.pack.Alone, o.pack.Unused(), "sample")
+		for _, s := range o.sources {
+			cuts = append(cuts, s.CutError())
+		}
 	}
 	if t := j.table; t != nil {
 		j.report(t.Name, t.Alone, t.Unused(), "row")
@@ -81,8 +99,10 @@ func (j *Join) Report() error {
 // Confirm returns an error if one of the shards has changed since it was opened.
 func (j *Join) Confirm(ctx context.Context) error {
 	for _, o := range j.joined {
-		if err := o.Witness().Confirm(ctx); err != nil {
-			return err
+		for _, s := range o.sources {
+			if err := s.Witness().Confirm(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -104,7 +124,9 @@ func (j *Join) Files() []fs.FileInfo { return j.files }
 // Close closes the shards.
 func (j *Join) Close() {
 	for _, o := range j.joined {
-		o.Source.Close()
+		for _, s := range o.sources {
+			s.Close()
+		}
 	}
 	if j.table != nil {
 		j.table.Close()
