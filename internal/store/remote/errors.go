@@ -100,14 +100,15 @@ func plain(text string) string {
 	return text
 }
 
-// retryAfter returns how long a server wants us to wait.
+// retryAfter returns how long a server wants us to wait, at most a day: sums of such times do not overflow.
 func retryAfter(header http.Header, now time.Time) time.Duration {
+	const most = 24 * time.Hour
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+		return min(time.Duration(seconds)*time.Second, most)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(0, at.Sub(now))
+		return min(max(0, at.Sub(now)), most)
 	}
 	return 0
 }

@@ -77,6 +77,7 @@ func TestFaultsOfReads(t *testing.T) {
 		{"503@1-", store.ErrUnreachable, "503 Service Unavailable (", 40, 500 * time.Millisecond},
 		{"500@1-", store.ErrUnreachable, "500 Internal Server Error (", 40, 500 * time.Millisecond},
 		{"retryafter@1-", store.ErrUnreachable, "429 Too Many Requests, which asks to wait for 1h0m0s", 1, 0},
+		{"retrynever@1-", store.ErrUnreachable, "503 Service Unavailable, which asks to wait for 24h0m0s", 1, 0},
 		{"501@1-", store.ErrUnreachable, "501 Not Implemented", 1, 0},
 		{"400@1-", store.ErrUnreachable, "400 Bad Request", 1, 0},
 		{"401@1-", fs.ErrPermission, "401 Unauthorized", 1, 0},

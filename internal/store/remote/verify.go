@@ -2,6 +2,7 @@ package remote
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -62,7 +63,7 @@ type part struct {
 
 // errPlain is the failure of a range at the beginning of an object that is probably empty, so that the object has to be
 // asked for without a range.
-var errPlain = fmt.Errorf("a range of an object that may be empty")
+var errPlain = errors.New("a range of an object that may be empty")
 
 // verify compares an answer with the request for n bytes at off of a version, which is nil if not known yet.
 func verify(a *answer, off, n int64, want *version) (part, error) {

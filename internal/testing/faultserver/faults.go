@@ -242,6 +242,10 @@ func errors() map[string]fault {
 			x.w.Header().Set("Retry-After", "3600")
 			http.Error(x.w, "later", http.StatusTooManyRequests)
 		},
+		"retrynever": func(x *exchange) {
+			x.w.Header().Set("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")
+			http.Error(x.w, "never", http.StatusServiceUnavailable)
+		},
 	}
 	for _, status := range []int{400, 401, 403, 404, 408, 410, 429, 500, 501, 502, 503, 504} {
 		all[strconv.Itoa(status)] = func(x *exchange) { http.Error(x.w, "Code"+strconv.Itoa(status), status) }
