@@ -89,7 +89,7 @@ func (s *Service) url(p place, parts ...string) (*url.URL, error) {
 	}
 	u.RawPath = strings.TrimRight(u.EscapedPath(), "/")
 	for _, part := range parts {
-		u.RawPath += "/" + strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(part))
+		u.RawPath += "/" + remote.EscapePath(part)
 	}
 	u.Path, _ = url.PathUnescape(u.RawPath) // what is escaped here can be read again
 	query := url.Values{"provider": {"ais"}}
@@ -152,45 +152,31 @@ func fault(status int, _ http.Header, body []byte) remote.Fault {
 
 // List implements [remote.Lister].
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
+	listing := "" // its identity, which its first page tells
+	return remote.Pages(prefix, func(token string) ([]store.Entry, string, error) {
 		p, err := parse(prefix)
 		if err != nil {
-			yield(store.Entry{}, err)
-			return
+			return nil, "", err
 		}
-		last := ""
-		for m := (message{Props: "name,size", Prefix: p.object}); ; {
-			page, err := s.page(ctx, p, m, do)
-			if err != nil {
-				yield(store.Entry{}, err)
-				return
-			}
-			for _, e := range page.Entries {
-				if e.Flags&(statusBits|isDirectory) != 0 || !strings.HasPrefix(e.Name, p.object) {
-					continue
-				}
-				if e.Name <= last {
-					yield(store.Entry{}, fmt.Errorf("the listing is not in order: %w", store.ErrUnreachable))
-					return
-				}
-				last = e.Name
-				if !yield(store.Entry{Name: p.root + e.Name, Info: store.Info{Size: e.Size}}, nil) {
-					return
-				}
-			}
-			if page.ContinuationToken == "" {
-				return
-			}
-			if page.ContinuationToken == m.ContinuationToken {
-				yield(store.Entry{}, fmt.Errorf("the listing does not end: %w", store.ErrUnreachable))
-				return
-			}
-			m.UUID, m.ContinuationToken = page.UUID, page.ContinuationToken
+		if token == "" {
+			listing = ""
 		}
-	}
+		page, err := s.page(ctx, p, message{listing, "name,size", p.object, token}, do)
+		if err != nil {
+			return nil, "", err
+		}
+		listing = page.UUID
+		var found []store.Entry
+		for _, e := range page.Entries {
+			if e.Flags&(statusBits|isDirectory) == 0 {
+				found = append(found, store.Entry{Name: p.root + e.Name, Info: store.Info{Size: e.Size}})
+			}
+		}
+		return found, page.ContinuationToken, nil
+	})
 }
 
-// message says what to list. The identity of a listing is told by its first page.
+// message says what to list.
 type message struct {
 	UUID              string `json:"uuid"`
 	Props             string `json:"props"`

@@ -85,8 +85,7 @@ func split(name string) (blobName, error) {
 		n.container, n.blob, _ = strings.Cut(rest, "/")
 	}
 	if !isContainer(n.container) {
-		return blobName{},
-			errName
+		return blobName{}, errName
 	}
 	return n, nil
 }
@@ -147,20 +146,8 @@ func (s *Service) place(a account, path string, query url.Values) *remote.Place 
 	return p
 }
 
-// escape returns a path in which every byte but letters, digits, -._~$ and / is written as %XX.
-func escape(path string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for _, c := range []byte(path) {
-		if '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("-._~$/",
-			c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
-}
+// escape returns a path as signatures of Azure want it, which has $ literally.
+func escape(path string) string { return strings.ReplaceAll(remote.EscapePath(path), "%24", "$") }
 
 // pin returns what an answer says of the version: the ETag, of which Azure gives each write another one. Blobs are answered
 // as they are stored, whatever encoding they were stored with.

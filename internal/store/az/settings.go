@@ -81,13 +81,13 @@ func (s *Service) load() {
 
 // load reads the settings from the environment. A connection string beats the other variables, as in Azure's tools.
 func load(getenv func(string) string) (*settings, error) {
-	first := func(names ...string) (name, value string) {
+	first := func(names ...string) string {
 		for _, name := range names {
 			if value := getenv(name); value != "" {
-				return name, value
+				return value
 			}
 		}
-		return "", ""
+		return ""
 	}
 	set := &settings{}
 	// The words of GDAL, of obstore and of adlfs.
@@ -99,16 +99,16 @@ func load(getenv func(string) string) (*settings, error) {
 		set.anonymous = set.anonymous || on
 	}
 	v := values{}
-	if _, text := first("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
+	if text := getenv("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
 		var err error
 		if v, err = parseConnection(text); err != nil {
 			return nil, fmt.Errorf("AZURE_STORAGE_CONNECTION_STRING is %w: want NAME=VALUE;NAME=VALUE", err)
 		}
 	} else {
-		_, v["accountname"] = first("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME")
-		_, v["accountkey"] = first("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY")
-		_, v["sharedaccesssignature"] = first("AZURE_STORAGE_SAS_TOKEN")
-		_, v["blobendpoint"] = first("AZURE_STORAGE_BLOB_ENDPOINT", "AZURE_STORAGE_SERVICE_ENDPOINT",
+		v["accountname"] = first("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME")
+		v["accountkey"] = first("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY")
+		v["sharedaccesssignature"] = getenv("AZURE_STORAGE_SAS_TOKEN")
+		v["blobendpoint"] = first("AZURE_STORAGE_BLOB_ENDPOINT", "AZURE_STORAGE_SERVICE_ENDPOINT",
 			"AZURE_STORAGE_ENDPOINT")
 		if strings.EqualFold(getenv("AZURE_STORAGE_AUTH_MODE"), "login") {
 			v["accountkey"], v["sharedaccesssignature"] = "", ""

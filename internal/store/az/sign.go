@@ -32,8 +32,7 @@ func toSign(r *http.Request, account string) (string, error) {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n")
 	for _, name := range []string{"Content-Encoding", "Content-Language", "Content-Length", "Content-MD5",
-		"Content-Type",
-		"Date", "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"} {
+		"Content-Type", "Date", "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"} {
 		b.WriteString(r.Header.Get(name) + "\n")
 	}
 	lines := map[string]string{}

@@ -9,7 +9,6 @@ package hf
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -32,10 +31,11 @@ type Service struct {
 	do       remote.Do
 	endpoint *url.URL
 	err      error // of all names, because of the settings
-	getenv   func(string) string
 	token    *bearer.Cache
 	commits  commits
 }
+
+var _ remote.Lister = (*Service)(nil)
 
 // isCommit reports whether a revision is the name of a commit.
 func isCommit(revision string) bool {
@@ -44,17 +44,21 @@ func isCommit(revision string) bool {
 
 // New returns the service of the Hub that HF_ENDPOINT names.
 func New(o Options) *Service {
-	s := &Service{do: o.Do, getenv: o.Getenv, commits: commits{of: map[string]*commit{}}}
+	s := &Service{do: o.Do, commits: commits{of: map[string]*commit{}}}
 	s.token = bearer.New(func(context.Context) (bearer.Token, error) {
-		return bearer.Token{Value: findToken(o.Getenv)}, nil
+		token, err := findToken(o.Getenv)
+		return bearer.Token{Value: token}, err
 	})
 	endpoint := strings.TrimRight(o.Getenv("HF_ENDPOINT"), "/")
 	if endpoint == "" {
 		endpoint = "https://huggingface.co"
 	}
 	u, err := url.Parse(endpoint)
+	offline, offlineErr := store.Switch("HF_HUB_OFFLINE", o.Getenv("HF_HUB_OFFLINE"))
 	switch {
-	case isTrue(o.Getenv("HF_HUB_OFFLINE")):
+	case offlineErr != nil:
+		s.err = offlineErr
+	case offline:
 		s.err = offlineError{}
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		s.err = fmt.Errorf("HF_ENDPOINT is %w: want the URL of a Hub", store.ErrName)
@@ -89,7 +93,7 @@ func (s *Service) Locate(ctx context.Context, name string) (*remote.Place, error
 	if at != "" {
 		path += at + "/"
 	}
-	return s.place(p, s.url(path+escapePath(p.path)), ""), nil
+	return s.place(p, s.url(path+remote.EscapePath(p.path)), ""), nil
 }
 
 // url returns a URL of the Hub from its escaped path.
@@ -108,7 +112,7 @@ func (s *Service) place(p place, u *url.URL, digest string) *remote.Place {
 		Renew: s.token.Renew,
 		Pin:   func(h http.Header) remote.Pin { return pin(h, digest) },
 		Fault: func(status int, h http.Header, _ []byte) remote.Fault {
-			return p.fault(findToken(s.getenv) != "", status, h)
+			return p.fault(!s.token.IsAnonymous(), status, h)
 		},
 		Moved: func(status int, h http.Header, _ []byte) *remote.Place { return s.moved(p, u, digest, status, h) },
 	}
@@ -162,7 +166,3 @@ func (c *commits) get(key string) *commit {
 	}
 	return c.of[key]
 }
-
-var _ remote.Lister = (*Service)(nil)
-
-var errPages = errors.New("the Hub's listing does not end")

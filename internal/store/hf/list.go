@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -32,23 +31,18 @@ type entry struct {
 // maxPages ends a listing that goes on forever. A page has up to 1000 entries.
 const maxPages = 100_000
 
+var errPages = fmt.Errorf("the Hub's listing does not end: %w", store.ErrUnreachable)
+
 // List implements [remote.Lister]. It lists the directory that the prefix is in, and of those below it only the ones
 // whose names begin with the prefix.
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
+	return remote.Pages(prefix, func(string) ([]store.Entry, string, error) {
 		found, err := s.list(ctx, prefix, do)
-		for _, e := range found {
-			if !yield(e, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(store.Entry{}, err)
-		}
-	}
+		return found, "", err
+	})
 }
 
-// list returns the files whose names begin with prefix, sorted, because the Hub does not sort.
+// list returns the files whose names begin with prefix.
 func (s *Service) list(ctx context.Context, prefix string, do remote.Do) ([]store.Entry, error) {
 	p, err := parse(prefix)
 	if err != nil {
@@ -76,11 +70,7 @@ func (s *Service) list(ctx context.Context, prefix string, do remote.Do) ([]stor
 			}
 		})
 	}
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(found, func(a, b store.Entry) int { return strings.Compare(a.Name, b.Name) })
-	return found, nil
+	return found, err
 }
 
 // tree calls each for everything in a directory, which ends in a slash or is "". It is empty if it does not exist.

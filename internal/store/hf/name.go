@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
 // place is what a name stands for: a file or directory in one revision of a repository, or in a bucket.
@@ -103,7 +104,4 @@ func (p place) site() string {
 }
 
 // escape makes a text one segment of a URL's path.
-func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
-// escapePath escapes each segment of a path.
-func escapePath(path string) string { return strings.ReplaceAll(escape(path), "%2F", "/") }
+func escape(s string) string { return strings.ReplaceAll(remote.EscapePath(s), "/", "%2F") }

@@ -5,24 +5,27 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // findToken finds the user's token as Hugging Face's tools do: in the environment, else in the file that hf auth login
 // writes. It returns "" if there is none.
-func findToken(getenv func(string) string) string {
-	if isTrue(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
-		return ""
+func findToken(getenv func(string) string) (string, error) {
+	const none = "HF_HUB_DISABLE_IMPLICIT_TOKEN"
+	if disabled, err := store.Switch(none, getenv(none)); disabled || err != nil {
+		return "", err
 	}
 	for _, name := range []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"} {
 		if token := strings.TrimSpace(getenv(name)); token != "" {
-			return token
+			return token, nil
 		}
 	}
 	b, err := os.ReadFile(tokenPath(getenv))
 	if err != nil {
-		return ""
+		return "", nil
 	}
-	return string(bytes.TrimSpace(b))
+	return string(bytes.TrimSpace(b)), nil
 }
 
 // tokenPath returns where hf auth login writes the token.
@@ -45,13 +48,4 @@ func tokenPath(getenv func(string) string) string {
 		home = filepath.Join(cache, "huggingface")
 	}
 	return filepath.Join(expand(home), "token")
-}
-
-// isTrue reads a switch in the environment as Hugging Face's tools do.
-func isTrue(value string) bool {
-	switch strings.ToUpper(value) {
-	case "1", "ON", "YES", "TRUE":
-		return true
-	}
-	return false
 }

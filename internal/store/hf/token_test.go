@@ -40,8 +40,8 @@ func TestTokens(t *testing.T) {
 			}
 			return tt.env[name]
 		}
-		if got := findToken(getenv); got != tt.want {
-			t.Errorf("%v: token %q, want %q", tt.env, got, tt.want)
+		if got, err := findToken(getenv); got != tt.want || err != nil {
+			t.Errorf("%v: token %q, %v, want %q", tt.env, got, err, tt.want)
 		}
 	}
 }

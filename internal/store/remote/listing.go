@@ -2,7 +2,6 @@ package remote
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -11,8 +10,10 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// maxListed is the most objects of one listing. They are kept to be sorted.
-const maxListed = 4_000_000
+const (
+	maxListed = 4_000_000 // objects of one listing, which are kept to be sorted
+	maxPages  = 100_000   // of one listing: those of a server that goes on for ever may be empty
+)
 
 // Pages yields the objects of a listing that comes in pages, for [Lister]. Page returns the objects of one page, and the
 // marker that asks for the next page, or "". The marker of the first one is "". The names must begin with prefix. They are
@@ -35,7 +36,8 @@ func Pages(prefix string, page func(marker string) ([]store.Entry, string, error
 // pages returns the objects of all pages, sorted.
 func pages(prefix string, page func(marker string) ([]store.Entry, string, error)) ([]store.Entry, error) {
 	var all []store.Entry
-	for marker := ""; ; {
+	marker := ""
+	for range maxPages {
 		some, next, err := page(marker)
 		if err != nil {
 			return nil, err
@@ -48,7 +50,7 @@ func pages(prefix string, page func(marker string) ([]store.Entry, string, error
 		all = append(all, some...)
 		switch {
 		case len(all) > maxListed:
-			return nil, fmt.Errorf("more than %d objects begin with that: %w", maxListed, errors.ErrUnsupported)
+			return nil, fmt.Errorf("more than %d objects begin with that", maxListed)
 		case next == "":
 			slices.SortFunc(all, func(a, b store.Entry) int { return cmp.Compare(a.Name, b.Name) })
 			return slices.CompactFunc(all, func(a, b store.Entry) bool { return a.Name == b.Name }), nil
@@ -57,4 +59,5 @@ func pages(prefix string, page func(marker string) ([]store.Entry, string, error
 		}
 		marker = next
 	}
+	return nil, fmt.Errorf("%w: the listing does not end", store.ErrUnreachable)
 }

@@ -56,6 +56,15 @@ func TestPages(t *testing.T) {
 		}
 	}
 	n := 0
+	for _, err := range Pages("", func(string) ([]store.Entry, string, error) {
+		n++
+		return nil, strconv.Itoa(n), nil
+	}) {
+		if !errors.Is(err, store.ErrUnreachable) || n != maxPages {
+			t.Errorf("after %d empty pages: %v", n, err)
+		}
+	}
+	n = 0
 	for e, err := range Pages("", func(string) ([]store.Entry, string, error) {
 		n++
 		return []store.Entry{{Name: fmt.Sprint(n)}, {Name: "z"}}, "", nil

@@ -144,12 +144,6 @@ func (set *settings) url(bucket, key, region string) *url.URL {
 	if set.endpoint != nil {
 		path = strings.TrimSuffix(set.endpoint.Path, "/") + path
 	}
-	u.Path, u.RawPath = path, escape(path)
+	u.Path, u.RawPath = path, remote.EscapePath(path) // as signatures of S3 want it
 	return u
-}
-
-// escape returns a path as signatures of S3 want it: every byte but letters, digits, -._~ and / as %XX. Nothing is
-// cleaned: // and .. are parts of keys.
-func escape(path string) string {
-	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(path))
 }

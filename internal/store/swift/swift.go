@@ -59,30 +59,23 @@ func (s *Service) place(ctx context.Context, container, object string) (*remote.
 		return nil, fmt.Errorf("the storage URL of the account is %w", store.ErrName)
 	}
 	u = u.JoinPath() // without this, a URL without a path would have no slash
-	u.RawPath = strings.TrimRight(u.EscapedPath(), "/") + "/" + escape(container)
+	u.RawPath = strings.TrimRight(u.EscapedPath(), "/") + "/" + remote.EscapePath(container)
 	if object != "" {
-		u.RawPath += "/" + escape(object)
+		u.RawPath += "/" + remote.EscapePath(object)
 	}
 	u.Path, _ = url.PathUnescape(u.RawPath) // what is escaped here can be read again
 	return &remote.Place{URL: u, Sign: s.login.sign, Renew: s.login.renew, Pin: pin, Fault: fault}, nil
 }
 
-// escape escapes all that is not a slash and would not mean itself in the path of a URL.
-func escape(s string) string {
-	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(s))
-}
-
 // pin returns the version of an answer. The ETag is the MD5 of an object; of a large object, it is that of the ETags of its
 // segments, and has quotes.
 func pin(h http.Header) remote.Pin {
-	etag := h.Get("Etag")
-	p := remote.Pin{Version: store.Version(etag), Strong: etag != ""}
-	// Asked for by If-Match, an object that consists of all those with a prefix is answered with the type text/html
-	// (findings/swift-dlo-if-match.sh), as by a proxy with a page of its own.
-	if etag != "" && h.Get("X-Object-Manifest") == "" {
-		p.Header = http.Header{"If-Match": {etag}}
+	p := remote.ETagPin(h)
+	if h.Get("X-Object-Manifest") != "" {
+		// Asked for by If-Match, an object that consists of all those with a prefix is answered with the type text/html
+		// (findings/swift-dlo-if-match.sh), as by a proxy with a page of its own.
+		p.Header = nil
 	}
-	p.ModTime, _ = http.ParseTime(h.Get("Last-Modified"))
 	return p
 }
 
@@ -103,33 +96,18 @@ const pageSize = 10_000
 
 // List implements [remote.Lister].
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
+	return remote.Pages(prefix, func(marker string) (found []store.Entry, next string, err error) {
 		container, object, err := split(prefix)
 		if err != nil {
-			yield(store.Entry{}, err)
-			return
+			return nil, "", err
 		}
-		for marker := ""; ; {
-			page, err := s.page(ctx, container, object, marker, do)
-			if err != nil {
-				yield(store.Entry{}, err)
-				return
-			}
-			for _, e := range page {
-				if e.Name <= marker {
-					yield(store.Entry{}, fmt.Errorf("the listing is not in order: %w", store.ErrUnreachable))
-					return
-				}
-				if marker = e.Name; !yield(e.as(container), nil) {
-					return
-				}
-			}
-			// Proxies and older servers send pages that are not full although there are more.
-			if len(page) == 0 {
-				return
-			}
+		page, err := s.page(ctx, container, object, marker, do)
+		// Proxies and older servers send pages that are not full although there are more. The last one is empty.
+		for _, e := range page {
+			found, next = append(found, e.as(container)), e.Name
 		}
-	}
+		return found, next, err
+	})
 }
 
 // entry is an object in a listing.

@@ -5,9 +5,7 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -87,12 +85,4 @@ func parse(name string) (*url.URL, error) {
 func isPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0
-}
-
-// List implements [remote.Lister]: it says that web servers have no listings.
-func (Service) List(context.Context, string, remote.Do) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		yield(store.Entry{}, fmt.Errorf("%w: a web server does not list its files: name them with braces, such as "+
-			"{0000..0147}, or in a @FILE", errors.ErrUnsupported))
-	}
 }

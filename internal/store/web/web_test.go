@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -70,18 +69,6 @@ func TestLocateRefuses(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v, want %q", name, err, want)
 		}
-	}
-}
-
-func TestList(t *testing.T) {
-	n := 0
-	for _, err := range (Service{}).List(t.Context(), "http://h/a", nil) {
-		if n++; !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("List: %v", err)
-		}
-	}
-	if n != 1 {
-		t.Errorf("List yields %d times", n)
 	}
 }
 
