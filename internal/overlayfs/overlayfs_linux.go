@@ -25,9 +25,9 @@ type Options struct {
 	Upper string // the upper directory
 	Work  string // the work directory: empty, and on the file system of the upper one
 
-	// Layers are two directories in Lower: one to show, and an empty one, because overlayfs wants two. Listings and, if both
-	// are of one file system, the numbers of files and of the device are those of the first. Of the root the kernel reads
-	// the whole listing before it gives out the first entry.
+	// Layers are two directories in Lower: one to show, and an empty one, because overlayfs wants two. Listings and, if
+	// both are of one file system, the numbers of files and of the device are those of the first. Of the root the
+	// kernel reads the whole listing before it gives out the first entry.
 	Layers [2]string
 
 	Source     string  // the source in /proc/self/mountinfo; "" means "overlay"

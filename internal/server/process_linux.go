@@ -142,9 +142,9 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // ErrRefused means that the mount has failed to read the shard for a command, which may have gone on with what it had.
 var ErrRefused = errors.New("the shard could not be read for a command")
 
-// Err returns an error if the process has ended, or ErrRefused. It sends a byte over the link: if the process echoes it, no request to
-// the mount has failed so far. Waiting for the exit status would be too late: the users of the mount notice the end of
-// the process first. Err is not safe for concurrent use.
+// Err returns an error if the process has ended, or ErrRefused. It sends a byte over the link: if the process echoes
+// it, no request to the mount has failed so far. Waiting for the exit status would be too late: the users of the mount
+// notice the end of the process first. Err is not safe for concurrent use.
 func (p *Process) Err() error {
 	b := []byte{0}
 	if _, err := p.link.Write(b); err == nil {

@@ -121,8 +121,8 @@ func isPrivate(name string) bool {
 }
 
 // load loads an index file if it was made from these bytes, or from others that they may be a copy of, and, unless the
-// shard may be cut, from all of them. A private file is mapped. Any other file is read into memory, because a process that truncated a mapped file would kill
-// this process.
+// shard may be cut, from all of them. A private file is mapped. Any other file is read into memory, because a process
+// that truncated a mapped file would kill this process.
 func (s *Shard) load(ctx context.Context, f *os.File, private, copied bool) (found, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // maxCompleted is how many names a shell gets to complete one.
 const maxCompleted = 1000
 
-// CompleteKey returns the keys of a local shard that begin with a prefix or, if members is set and that is a key or begins a
-// member's name, members. It tells of no error: there is nothing then to complete with.
+// CompleteKey returns the keys of a local shard that begin with a prefix or, if members is set and that is a key or
+// begins a member's name, members. It tells of no error: there is nothing then to complete with.
 func CompleteKey(ctx context.Context, name, prefix string, members bool, o shard.Options) (found []string) {
 	n, err := Resolve(name)
 	if err != nil || n.Kind != Shard || store.IsRemote(name) {

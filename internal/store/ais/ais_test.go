@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,37 +24,7 @@ func open(t *testing.T, c *aistore.Cluster, lines ...string) *remote.Store {
 	e := remote.NewEngine(remote.Options{Budget: 3 * time.Second, FirstPause: 10 * time.Millisecond,
 		MostPause: 50 * time.Millisecond, Pace: time.Millisecond})
 	t.Cleanup(e.Close)
-	return remote.New(e, New(environment(append(lines, "AIS_ENDPOINT="+c.URL+"/")...)))
-}
-
-func environment(lines ...string) func(string) string {
-	return func(name string) string {
-		for _, line := range lines {
-			if value, ok := strings.CutPrefix(line, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
-}
-
-func noise(n int, seed byte) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{seed}).Read(b)
-	return b
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// read returns an object's bytes from off.
-func read(t *testing.T, o store.Object, off int64) ([]byte, error) {
-	t.Helper()
-	return io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), off, o.Size()+1))
+	return remote.New(e, New(storetest.Getenv(append(lines, "AIS_ENDPOINT="+c.URL+"/")...)))
 }
 
 const size = 3 << 20
@@ -84,14 +52,14 @@ func TestNames(t *testing.T) {
 			root += namespace + "/"
 		}
 		for _, object := range []string{"a.tar", "d é/a+b%20c;d#e&f=g.tar", "a//b", " "} {
-			data := noise(1000, byte(len(namespace)))
+			data := storetest.Noise(1000, byte(len(namespace)))
 			c.Put(namespace, "b", object, data)
 			o, err := open(t, c).Open(t.Context(), root+"b/"+object)
 			if err != nil {
 				t.Errorf("%sb/%s: %v", root, object, err)
 				continue
 			}
-			if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+			if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%sb/%s: %d bytes, %v", root, object, len(got), err)
 			}
 		}
@@ -106,7 +74,7 @@ func TestNames(t *testing.T) {
 	}
 	for endpoint, want := range map[string]string{"": "AIS_ENDPOINT is not set", "ftp://h": "AIS_ENDPOINT is malformed",
 		"http://": "AIS_ENDPOINT is malformed"} {
-		_, err := New(environment("AIS_ENDPOINT="+endpoint)).Locate(t.Context(), "ais://b/a")
+		_, err := New(storetest.Getenv("AIS_ENDPOINT="+endpoint)).Locate(t.Context(), "ais://b/a")
 		if !errors.Is(err, store.ErrName) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("endpoint %q: %v", endpoint, err)
 		}
@@ -122,8 +90,8 @@ func TestList(t *testing.T) {
 		all = append(all, fmt.Sprintf("train/%02d é.tar", i), fmt.Sprintf("val-%02d.tar", i))
 	}
 	for i, object := range all {
-		c.Put("", "b", object, noise(i, 1))
-		c.Put("@c", "b", object, noise(i, 1))
+		c.Put("", "b", object, storetest.Noise(i, 1))
+		c.Put("@c", "b", object, storetest.Noise(i, 1))
 	}
 	slices.Sort(all)
 	for _, root := range []string{"ais://b/", "ais://@c/b/"} {
@@ -135,7 +103,7 @@ func TestList(t *testing.T) {
 				}
 			}
 			for e, err := range open(t, c).List(t.Context(), root+prefix) {
-				check(t, err)
+				storetest.Check(t, err)
 				got = append(got, e.Name)
 				if info, err := open(t, c).Stat(t.Context(), e.Name); err != nil || info.Size != e.Size {
 					t.Errorf("%+v, Stat %+v, %v", e, info, err)
@@ -157,10 +125,10 @@ func TestList(t *testing.T) {
 func TestRequests(t *testing.T) {
 	c := aistore.New(t)
 	c.Bucket("", "b")
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	c.Put("", "b", "a.tar", data)
 	o, err := open(t, c).Open(t.Context(), "ais://b/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	const proxy, target = "proxy /v1/objects/b/a.tar", "target /v1/objects/b/a.tar"
 	get := func(off int64) {
 		t.Helper()
@@ -186,11 +154,11 @@ func TestRequests(t *testing.T) {
 func TestOverwritten(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		for name, change := range map[string]func(c *aistore.Cluster){
-			"overwritten": func(c *aistore.Cluster) { c.Put("", "b", "a.tar", noise(size, 2)) },
+			"overwritten": func(c *aistore.Cluster) { c.Put("", "b", "a.tar", storetest.Noise(size, 2)) },
 			"deleted":     func(c *aistore.Cluster) { c.Put("", "b", "a.tar", nil) },
 			"made anew": func(c *aistore.Cluster) {
 				c.Put("", "b", "a.tar", nil)
-				c.Put("", "b", "a.tar", noise(size+1, 2))
+				c.Put("", "b", "a.tar", storetest.Noise(size+1, 2))
 			},
 		} {
 			c := aistore.New(t)
@@ -198,11 +166,11 @@ func TestOverwritten(t *testing.T) {
 				c.Bare()
 			}
 			c.Bucket("", "b")
-			c.Put("", "b", "a.tar", noise(size, 1))
+			c.Put("", "b", "a.tar", storetest.Noise(size, 1))
 			o, err := open(t, c).Open(t.Context(), "ais://b/a.tar")
-			check(t, err)
+			storetest.Check(t, err)
 			change(c)
-			if got, err := read(t, o, 1<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
+			if got, err := storetest.Read(t, o, 1<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
 				t.Errorf("%s, without checksums %v: %d bytes, %v", name, bare, len(got), err)
 			}
 		}
@@ -213,14 +181,14 @@ func TestOverwritten(t *testing.T) {
 func TestToken(t *testing.T) {
 	c := aistore.New(t)
 	c.Bucket("", "b")
-	c.Put("", "b", "a.tar", noise(size, 1))
+	c.Put("", "b", "a.tar", storetest.Noise(size, 1))
 	c.Guard("good")
 	home := t.TempDir()
 	cli := filepath.Join(home, ".config/ais/cli/auth.token")
-	check(t, os.MkdirAll(filepath.Dir(cli), 0o700))
-	check(t, os.WriteFile(cli, []byte(`{"token": "good"}`), 0o600))
+	storetest.Check(t, os.MkdirAll(filepath.Dir(cli), 0o700))
+	storetest.Check(t, os.WriteFile(cli, []byte(`{"token": "good"}`), 0o600))
 	other := filepath.Join(home, "other")
-	check(t, os.WriteFile(other, []byte(`{"token": "bad"}`), 0o600))
+	storetest.Check(t, os.WriteFile(other, []byte(`{"token": "bad"}`), 0o600))
 	for _, tt := range []struct {
 		env  string
 		want error
@@ -247,7 +215,7 @@ func TestToken(t *testing.T) {
 	if _, err := s.Open(t.Context(), "ais://b/a.tar"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("a bad token: %v", err)
 	}
-	check(t, os.WriteFile(other, []byte(`{"token": "good"}`), 0o600))
+	storetest.Check(t, os.WriteFile(other, []byte(`{"token": "good"}`), 0o600))
 	if _, err := s.Open(t.Context(), "ais://b/a.tar"); err != nil {
 		t.Errorf("a token that was replaced: %v", err)
 	}

@@ -18,9 +18,9 @@ import (
 // scope is what tokens are for.
 const scope = "https://storage.azure.com/.default"
 
-// identity gets tokens by the credentials of Azure's DefaultAzureCredential, in its order: a client's secret or certificate,
-// a workload's identity, a managed identity, those of az and of azd. It is without the password of a user, which Azure
-// has deprecated and whose library would be 0.7 MB more, and without PowerShell.
+// identity gets tokens by the credentials of Azure's DefaultAzureCredential, in its order: a client's secret or
+// certificate, a workload's identity, a managed identity, those of az and of azd. It is without the password of a user,
+// which Azure has deprecated and whose library would be 0.7 MB more, and without PowerShell.
 type identity struct {
 	getenv func(name string) string
 }
@@ -134,7 +134,8 @@ func (id *identity) managed(ctx context.Context, client azcore.ClientOptions) (a
 }
 
 // isOnAzure reports whether the metadata service of a machine of Azure answers. It refuses a request without the header
-// Metadata by 400. Those of other clouds, at the same address, answer otherwise; Azure's library would ask them for minutes.
+// Metadata by 400. Those of other clouds, at the same address, answer otherwise; Azure's library would ask them for
+// minutes.
 func isOnAzure(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

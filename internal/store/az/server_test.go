@@ -3,9 +3,7 @@ package az_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -21,24 +19,9 @@ import (
 // open returns the store of a server.
 func open(t *testing.T, env []string) *remote.Store {
 	t.Helper()
-	getenv := func(name string) string {
-		for _, v := range env {
-			if value, ok := strings.CutPrefix(v, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
 	e := remote.NewEngine(remote.Options{})
 	t.Cleanup(e.Close)
-	return remote.New(e, &az.Service{Getenv: getenv})
-}
-
-// noise returns bytes of which no part equals another.
-func noise(n int, seed byte) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{seed}).Read(b)
-	return b
+	return remote.New(e, &az.Service{Getenv: storetest.Getenv(env...)})
 }
 
 // Azurite takes seconds to start.
@@ -55,12 +38,7 @@ func TestAzurite(t *testing.T) {
 func testStore(t *testing.T, s *servers.Azure) {
 	st := open(t, s.Env())
 	place := func(t *testing.T) storetest.Harness {
-		bucket := "c" + strings.ToLower(strings.Map(func(r rune) rune {
-			if r < '0' || r > 'z' || r == '_' {
-				return -1
-			}
-			return r
-		}, strings.ReplaceAll(t.Name(), "/", "-")))
+		bucket := storetest.BucketName(t)
 		s.Container(t, bucket, false)
 		return storetest.Harness{Store: st, Prefix: "az://" + bucket + "/d/",
 			Put: func(t *testing.T, name string, data []byte) {
@@ -71,24 +49,14 @@ func testStore(t *testing.T, s *servers.Azure) {
 	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
 }
 
-// content reads a whole object.
-func content(t *testing.T, o store.Object) []byte {
-	t.Helper()
-	b, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // A blob that is gone or replaced is a change, not one that is missing.
 func testMissing(t *testing.T, s *servers.Azure) {
 	st := open(t, s.Env())
 	s.Container(t, "missing", false)
-	s.Put(t, "missing", "a", noise(3<<20, 1))
-	s.Put(t, "missing", "b", noise(3<<20, 1))
+	s.Put(t, "missing", "a", storetest.Noise(3<<20, 1))
+	s.Put(t, "missing", "b", storetest.Noise(3<<20, 1))
 	for name, change := range map[string]func(){
-		"a": func() { s.Put(t, "missing", "a", noise(3<<20, 2)) },
+		"a": func() { s.Put(t, "missing", "a", storetest.Noise(3<<20, 2)) },
 		"b": func() { s.Remove(t, "missing", "b") },
 	} {
 		o, err := st.Open(t.Context(), "az://missing/"+name)
@@ -116,9 +84,9 @@ func testNames(t *testing.T, s *servers.Azure) {
 	s.Container(t, "names", false)
 	names := []string{"d/%2f", "d/+&=", "d/a b.tar", "d/a#b", "d/a//b", "d/é🙂"} // sorted
 	for i, name := range names {
-		s.Put(t, "names", name, noise(1000+i, byte(i)))
+		s.Put(t, "names", name, storetest.Noise(1000+i, byte(i)))
 	}
-	s.Put(t, "names", "other", noise(1, 1))
+	s.Put(t, "names", "other", storetest.Noise(1, 1))
 	i := 0
 	for e, err := range st.List(t.Context(), "az://names/d/") {
 		if err != nil {
@@ -132,7 +100,8 @@ func testNames(t *testing.T, s *servers.Azure) {
 		if err != nil {
 			t.Fatalf("%q: %v", e.Name, err)
 		}
-		if got := content(t, o); !bytes.Equal(got, noise(1000+i, byte(i))) || o.Version() != e.Version {
+		want := storetest.Noise(1000+i, byte(i))
+		if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, want) || o.Version() != e.Version {
 			t.Errorf("%q: other bytes, or version %q, listed as %q", e.Name, o.Version(), e.Version)
 		}
 		o.Close()
@@ -153,7 +122,7 @@ func testAnonymous(t *testing.T, s *servers.Azure) {
 	s.Container(t, "public", true)
 	s.Container(t, "private", false)
 	for _, container := range []string{"public", "private"} {
-		s.Put(t, container, "a", noise(1000, 1))
+		s.Put(t, container, "a", storetest.Noise(1000, 1))
 	}
 	t.Setenv("PATH", t.TempDir()) // there is neither az nor azd
 	for _, more := range []string{"", "AZURE_NO_SIGN_REQUEST=YES", "AZURE_SKIP_SIGNATURE=true",
@@ -164,7 +133,7 @@ func testAnonymous(t *testing.T, s *servers.Azure) {
 		if err != nil {
 			t.Fatalf("%s: %v", more, err)
 		}
-		if got := content(t, o); !bytes.Equal(got, noise(1000, 1)) {
+		if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, storetest.Noise(1000, 1)) {
 			t.Errorf("%s: other bytes", more)
 		}
 		o.Close()
@@ -179,7 +148,7 @@ func testAnonymous(t *testing.T, s *servers.Azure) {
 // A shared access signature that ends while a blob is read ends the reading, with a word about it.
 func testSignature(t *testing.T, s *servers.Azure) {
 	s.Container(t, "signature", false)
-	data := noise(3<<20, 1)
+	data := storetest.Noise(3<<20, 1)
 	s.Put(t, "signature", "a", data)
 	end := time.Now().Add(3 * time.Second)
 	signature := s.Signature("rl", end)

@@ -13,9 +13,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/store/storetest"
 )
 
-// cloud is a double of the token service of a machine and of a container, in which the first token is good for some requests only.
+// cloud is a double of the token service of a machine and of a container, in which the first token is good for some
+// requests only.
 type cloud struct {
 	*httptest.Server
 	data []byte
@@ -90,7 +93,7 @@ func (c *cloud) blob(w http.ResponseWriter, r *http.Request) {
 
 // A token that expires while a blob is read is fetched anew, once for all readers.
 func TestTokensExpire(t *testing.T) {
-	c := newCloud(t, noise(17<<20, 1))
+	c := newCloud(t, storetest.Noise(17<<20, 1))
 	o, err := open(t, c.managed(t)).Open(t.Context(), "az://c/a")
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +120,7 @@ func TestTokensExpire(t *testing.T) {
 
 // What is wrong with credentials is said without what is secret in them.
 func TestBadCredentials(t *testing.T) {
-	c := newCloud(t, noise(1000, 1))
+	c := newCloud(t, storetest.Noise(1000, 1))
 	c.refuse = true
 	_, err := open(t, c.managed(t)).Open(t.Context(), "az://c/a")
 	if !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "secret") {

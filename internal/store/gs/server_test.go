@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -20,36 +19,16 @@ import (
 // open returns the store of a server.
 func open(t *testing.T, env []string) *remote.Store {
 	t.Helper()
-	getenv := func(name string) string {
-		for _, v := range env {
-			if value, ok := strings.CutPrefix(v, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
 	e := remote.NewEngine(remote.Options{})
 	t.Cleanup(e.Close)
-	return remote.New(e, &gs.Service{Getenv: getenv})
-}
-
-// noise returns bytes of which no part equals another.
-func noise(n int, seed byte) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{seed}).Read(b)
-	return b
+	return remote.New(e, &gs.Service{Getenv: storetest.Getenv(env...)})
 }
 
 func TestStore(t *testing.T) {
 	s := servers.FakeGCS(t)
 	st := open(t, s.Env())
 	place := func(t *testing.T) storetest.Harness {
-		bucket := "b" + strings.ToLower(strings.Map(func(r rune) rune {
-			if r < '0' || r > 'z' || r == '_' {
-				return -1
-			}
-			return r
-		}, strings.ReplaceAll(t.Name(), "/", "-")))
+		bucket := storetest.BucketName(t)
 		s.Bucket(t, bucket)
 		return storetest.Harness{Store: st, Prefix: "gs://" + bucket + "/d/",
 			Put: func(t *testing.T, name string, data []byte) {
@@ -60,22 +39,12 @@ func TestStore(t *testing.T) {
 	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
 }
 
-// content reads a whole object.
-func content(t *testing.T, o store.Object) []byte {
-	t.Helper()
-	b, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // An object that is stored as gzip is read as it is stored, in ranges, too.
 func TestGzip(t *testing.T) {
 	s := servers.FakeGCS(t)
 	st := open(t, s.Env())
 	s.Bucket(t, "bucket")
-	data := bytes.Repeat(noise(100_000, 1), 30)
+	data := bytes.Repeat(storetest.Noise(100_000, 1), 30)
 	for _, data := range [][]byte{data[:1000], data} {
 		stored := s.PutGzip(t, "bucket", "a.tar", data)
 		o, err := st.Open(t.Context(), "gs://bucket/a.tar")
@@ -83,7 +52,7 @@ func TestGzip(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer o.Close()
-		if got := content(t, o); !bytes.Equal(got, stored) {
+		if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, stored) {
 			t.Errorf("%d bytes, want the %d that are stored", len(got), len(stored))
 		}
 		p := make([]byte, 100)
@@ -106,10 +75,10 @@ func TestMissing(t *testing.T) {
 	s := servers.FakeGCS(t)
 	st := open(t, s.Env())
 	s.Bucket(t, "bucket")
-	s.Put(t, "bucket", "a", noise(3<<20, 1))
-	s.Put(t, "bucket", "b", noise(3<<20, 1))
+	s.Put(t, "bucket", "a", storetest.Noise(3<<20, 1))
+	s.Put(t, "bucket", "b", storetest.Noise(3<<20, 1))
 	for name, change := range map[string]func(){
-		"a": func() { s.Put(t, "bucket", "a", noise(3<<20, 2)) },
+		"a": func() { s.Put(t, "bucket", "a", storetest.Noise(3<<20, 2)) },
 		"b": func() { s.Remove(t, "bucket", "b") },
 	} {
 		o, err := st.Open(t.Context(), "gs://bucket/"+name)
@@ -138,9 +107,9 @@ func TestNames(t *testing.T) {
 	s.Bucket(t, "bucket")
 	names := []string{"d/ ", "d/%2f", "d/+&=", "d/?a#b", "d/a b.tar", "d/a/../b", "d/é🙂"} // sorted
 	for i, name := range names {
-		s.Put(t, "bucket", name, noise(1000+i, byte(i)))
+		s.Put(t, "bucket", name, storetest.Noise(1000+i, byte(i)))
 	}
-	s.Put(t, "bucket", "other", noise(1, 1))
+	s.Put(t, "bucket", "other", storetest.Noise(1, 1))
 	i := 0
 	for e, err := range st.List(t.Context(), "gs://bucket/d/") {
 		if err != nil {
@@ -154,7 +123,8 @@ func TestNames(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", e.Name, err)
 		}
-		if got := content(t, o); !bytes.Equal(got, noise(1000+i, byte(i))) || o.Version() != e.Version {
+		want := storetest.Noise(1000+i, byte(i))
+		if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, want) || o.Version() != e.Version {
 			t.Errorf("%q: other bytes, or version %q, listed as %q", e.Name, o.Version(), e.Version)
 		}
 		o.Close()

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/store/storetest"
 )
 
 // cloud is a double of Google's server of tokens and of a bucket, in which the first token is good for some requests only.
@@ -117,9 +119,10 @@ func (c *cloud) credentials(t *testing.T) {
 
 func (c *cloud) env() []string { return []string{"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=" + c.URL} }
 
-// A token that expires while an object is read is fetched anew, once for all readers, although the server of tokens is busy for a while.
+// A token that expires while an object is read is fetched anew, once for all readers, although the server of tokens is
+// busy for a while.
 func TestTokensExpire(t *testing.T) {
-	c := newCloud(t, noise(17<<20, 1))
+	c := newCloud(t, storetest.Noise(17<<20, 1))
 	c.credentials(t)
 	o, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a")
 	if err != nil {
@@ -150,7 +153,7 @@ func TestTokensExpire(t *testing.T) {
 
 // What is wrong with credentials is said without what is secret in them.
 func TestBadCredentials(t *testing.T) {
-	c := newCloud(t, noise(1000, 1))
+	c := newCloud(t, storetest.Noise(1000, 1))
 	c.credentials(t)
 	c.refuse = true
 	_, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a")
@@ -179,7 +182,7 @@ func TestBadCredentials(t *testing.T) {
 
 // Without credentials, requests are anonymous.
 func TestAnonymous(t *testing.T) {
-	c := newCloud(t, noise(1000, 1))
+	c := newCloud(t, storetest.Noise(1000, 1))
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
 	t.Setenv("HOME", t.TempDir())
 	for _, more := range []string{"", "CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true", "GS_NO_SIGN_REQUEST=YES",
@@ -208,7 +211,7 @@ func TestAnonymous(t *testing.T) {
 
 // A request whose context ends does not wait for a token.
 func TestTokenWait(t *testing.T) {
-	c := newCloud(t, noise(1000, 1))
+	c := newCloud(t, storetest.Noise(1000, 1))
 	c.credentials(t)
 	c.mu.Lock() // the server of tokens waits
 	defer c.mu.Unlock()

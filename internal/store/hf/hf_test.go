@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,24 +86,11 @@ func TestStore(t *testing.T) {
 	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, bucket) })
 }
 
-func noise(n int, seed byte) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{seed}).Read(b)
-	return b
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // reads fails the test if an object has other bytes.
 func reads(t *testing.T, o store.Object, want []byte) {
 	t.Helper()
 	got, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()+1))
-	check(t, err)
+	storetest.Check(t, err)
 	if !bytes.Equal(got, want) {
 		t.Errorf("%d bytes, not the %d that were pushed", len(got), len(want))
 	}
@@ -116,23 +102,23 @@ const size = 3 << 20
 // later. The next process sees it.
 func TestPush(t *testing.T) {
 	h := hub.New(t)
-	a, b, c := noise(size, 1), noise(size, 2), noise(size, 3)
+	a, b, c := storetest.Noise(size, 1), storetest.Noise(size, 2), storetest.Noise(size, 3)
 	h.Push("datasets/o/n", "main", map[string][]byte{"a.tar": a, "b.tar": b, "gone.tar": c})
 	p := process(t, h)
 	o, err := p.Open(t.Context(), "hf://datasets/o/n/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	h.Push("datasets/o/n", "main", map[string][]byte{"a.tar": b, "b.tar": c})
 	h.Expire()
 	reads(t, o, a)
-	check(t, o.Unchanged(t.Context()))
-	check(t, store.WitnessOf(p, "hf://datasets/o/n/a.tar", o).Confirm(t.Context()))
+	storetest.Check(t, o.Unchanged(t.Context()))
+	storetest.Check(t, store.WitnessOf(p, "hf://datasets/o/n/a.tar", o).Confirm(t.Context()))
 	for name, want := range map[string][]byte{"b.tar": b, "gone.tar": c} {
 		o, err := p.Open(t.Context(), "hf://datasets/o/n/"+name)
-		check(t, err)
+		storetest.Check(t, err)
 		reads(t, o, want)
 	}
 	next, err := process(t, h).Open(t.Context(), "hf://datasets/o/n/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	reads(t, next, b)
 	if next.Version() == o.Version() {
 		t.Error("two contents have one version")
@@ -145,16 +131,16 @@ func TestPush(t *testing.T) {
 // The version is that of the content: a push of another file leaves the index of this one good.
 func TestVersion(t *testing.T) {
 	h := hub.New(t)
-	for _, data := range [][]byte{noise(size, 1), noise(10, 1)} {
+	for _, data := range [][]byte{storetest.Noise(size, 1), storetest.Noise(10, 1)} {
 		var versions []store.Version
 		for _, other := range []string{"1", "2"} {
 			h.Push("datasets/o/n", "main", map[string][]byte{"a.tar": data, "b": []byte(other)})
 			p := process(t, h)
 			o, err := p.Open(t.Context(), "hf://datasets/o/n/a.tar")
-			check(t, err)
+			storetest.Check(t, err)
 			versions = append(versions, o.Version())
 			for e, err := range p.List(t.Context(), "hf://datasets/o/n/a") {
-				check(t, err)
+				storetest.Check(t, err)
 				if e.Version != o.Version() || e.Size != o.Size() {
 					t.Errorf("the listing has %+v, the object version %s", e, o.Version())
 				}
@@ -170,7 +156,7 @@ func TestVersion(t *testing.T) {
 // each large file, until the URL has expired.
 func TestRequests(t *testing.T) {
 	h := hub.New(t)
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	commit := h.Push("datasets/o/n", "main", map[string][]byte{"a.tar": data, "s.tar": data[:100]})
 	p := process(t, h)
 	var all sync.WaitGroup
@@ -192,7 +178,7 @@ func TestRequests(t *testing.T) {
 		t.Errorf("asked %d times for the commit", asked)
 	}
 	o, err := p.Open(t.Context(), "hf://datasets/o/n/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	blob := "cdn GET /" + string(o.Version())
 	resolve := "hub GET /datasets/o/n/resolve/" + commit + "/a.tar"
 	p1 := make([]byte, 10)
@@ -214,7 +200,7 @@ func TestRequests(t *testing.T) {
 		t.Errorf("requests after the URL has expired %q, want %q", got, want)
 	}
 	_, err = p.Open(t.Context(), "hf://datasets/o/n/s.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	if got, want := h.Requests(), []string{"hub GET /datasets/o/n/resolve/" + commit + "/s.tar",
 		"hub GET /api/resolve-cache/datasets/o/n/" + commit + "/s.tar"}; !slices.Equal(got, want) {
 		t.Errorf("requests for a small file %q, want %q", got, want)
@@ -224,7 +210,7 @@ func TestRequests(t *testing.T) {
 // All kinds of repositories and revisions are found, and names with odd characters.
 func TestNames(t *testing.T) {
 	h := hub.New(t)
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	const odd = "d é/a+b%20c?d#e&f=g.tar"
 	commit := ""
 	for _, repo := range []string{"datasets/o/n", "models/o/n", "spaces/o/n"} {
@@ -244,18 +230,18 @@ func TestNames(t *testing.T) {
 	}
 	h.Put("buckets/o/n", odd, data)
 	o, err := process(t, h).Open(t.Context(), "hf://buckets/o/n/"+odd)
-	check(t, err)
+	storetest.Check(t, err)
 	reads(t, o, data)
 }
 
 // An object of a bucket that is overwritten has changed, also for reads with a URL from before.
 func TestBucketChanges(t *testing.T) {
 	h := hub.New(t)
-	h.Put("buckets/o/n", "a.tar", noise(size, 1))
+	h.Put("buckets/o/n", "a.tar", storetest.Noise(size, 1))
 	p := process(t, h)
 	o, err := p.Open(t.Context(), "hf://buckets/o/n/a.tar")
-	check(t, err)
-	h.Put("buckets/o/n", "a.tar", noise(size, 2))
+	storetest.Check(t, err)
+	h.Put("buckets/o/n", "a.tar", storetest.Noise(size, 2))
 	if err := store.WitnessOf(p, "hf://buckets/o/n/a.tar", o).Confirm(t.Context()); !errors.Is(err, store.ErrChanged) {
 		t.Errorf("Confirm: %v", err)
 	}
@@ -267,10 +253,10 @@ func TestBucketChanges(t *testing.T) {
 // Each way to be refused has its error, and a hint where there is a way out.
 func TestRefusals(t *testing.T) {
 	h := hub.New(t)
-	h.Push("datasets/o/open", "main", map[string][]byte{"a.tar": noise(size, 1)})
-	h.Push("datasets/o/private", "main", map[string][]byte{"a.tar": noise(size, 1)})
+	h.Push("datasets/o/open", "main", map[string][]byte{"a.tar": storetest.Noise(size, 1)})
+	h.Push("datasets/o/private", "main", map[string][]byte{"a.tar": storetest.Noise(size, 1)})
 	h.Guard("datasets/o/private", "good", false)
-	h.Push("datasets/o/gated", "main", map[string][]byte{"a.tar": noise(size, 1)})
+	h.Push("datasets/o/gated", "main", map[string][]byte{"a.tar": storetest.Noise(size, 1)})
 	h.Guard("datasets/o/gated", "good", true)
 	for _, tt := range []struct {
 		name, token string
@@ -316,31 +302,31 @@ func TestRefusals(t *testing.T) {
 // A token that is replaced while it is in use is found.
 func TestTokenReplaced(t *testing.T) {
 	h := hub.New(t)
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	h.Push("datasets/o/n", "main", map[string][]byte{"a.tar": data})
 	h.Guard("datasets/o/n", "good", false)
 	path := filepath.Join(t.TempDir(), "token")
-	check(t, os.WriteFile(path, []byte("bad"), 0o600))
+	storetest.Check(t, os.WriteFile(path, []byte("bad"), 0o600))
 	p := process(t, h, "HF_TOKEN_PATH", path)
 	if _, err := p.Open(t.Context(), "hf://datasets/o/n/a.tar"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("a bad token: %v", err)
 	}
-	check(t, os.WriteFile(path, []byte("good"), 0o600))
+	storetest.Check(t, os.WriteFile(path, []byte("good"), 0o600))
 	o, err := p.Open(t.Context(), "hf://datasets/o/n/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	reads(t, o, data)
 }
 
 // When the Hub has had enough, requests wait as long as it says.
 func TestRateLimit(t *testing.T) {
 	h := hub.New(t)
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	h.Push("datasets/o/n", "main", map[string][]byte{"a.tar": data})
 	p := process(t, h)
 	h.Limit(1)
 	begin := time.Now()
 	o, err := p.Open(t.Context(), "hf://datasets/o/n/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	if took := time.Since(begin); took < time.Second {
 		t.Errorf("asked again after %v, not a second", took)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/hub"
 )
 
@@ -17,8 +18,8 @@ func TestList(t *testing.T) {
 	h := hub.New(t)
 	files := map[string][]byte{"README.md": nil, "train-x": nil, "train/sub/deep.tar": nil, "val/a.tar": nil, "z": nil}
 	for i := range 10 {
-		files[fmt.Sprintf("train-%04d.tar", i)] = noise(2000, byte(i))
-		files[fmt.Sprintf("train/%d é.tar", i)] = noise(i, byte(i))
+		files[fmt.Sprintf("train-%04d.tar", i)] = storetest.Noise(2000, byte(i))
+		files[fmt.Sprintf("train/%d é.tar", i)] = storetest.Noise(i, byte(i))
 	}
 	h.Push("datasets/o/n", "main", nil)
 	h.Push("datasets/o/n", "v1", files)
@@ -39,7 +40,7 @@ func TestList(t *testing.T) {
 			slices.Sort(want)
 			var got []string
 			for e, err := range p.List(t.Context(), root+prefix) {
-				check(t, err)
+				storetest.Check(t, err)
 				got = append(got, e.Name)
 				if data := files[strings.TrimPrefix(e.Name, root)]; int64(len(data)) != e.Size || e.Version == "" {
 					t.Errorf("%s: %d bytes, version %q", e.Name, e.Size, e.Version)
@@ -55,7 +56,7 @@ func TestList(t *testing.T) {
 	}
 	h.Requests()
 	for _, err := range process(t, h).List(t.Context(), "hf://datasets/o/n@v1/train-") {
-		check(t, err)
+		storetest.Check(t, err)
 	}
 	for _, r := range h.Requests() {
 		if strings.Contains(r, "/train") || strings.Contains(r, "/val") {
@@ -83,7 +84,7 @@ func TestListRefusals(t *testing.T) {
 
 func TestNextPage(t *testing.T) {
 	u, err := url.Parse("https://hub/api/tree?recursive=true")
-	check(t, err)
+	storetest.Check(t, err)
 	for link, want := range map[string]string{
 		"": "",
 		`<https://elsewhere/x?cursor=a%3D&recursive=true>; rel="next"`:         "cursor=a%3D&recursive=true",

@@ -34,12 +34,11 @@ type Options struct {
 	// Cache keeps bytes of objects, and fetches them ahead; nil means one of the default size.
 	Cache *ahead.Cache
 
-	// Detail is called with what is waited for, Warn with what cannot be promised, and waits of many seconds. Nil means not. They may be called by
-	// several goroutines. The texts contain hosts, but no other part of a name.
+	// Detail is called with what is waited for, and Warn with what cannot be promised and with waits of many seconds, by
+	// several goroutines at a time. The texts have hosts, but no other part of a name. Nil drops them.
 	Detail, Warn func(text string)
 
-	// Dial opens connections, and TLS configures them; nil means with the system's
-	// resolver and certificates.
+	// Dial opens connections, and TLS configures them; nil means with the system's resolver and certificates.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	TLS  *tls.Config
 }

@@ -75,8 +75,7 @@ func (o *Object) WillRead(off, n int64) {
 	}
 }
 
-// Fetch implements [ahead.Source]: it reads len(p) bytes at off, which must be in the object, and fills p in order. It calls got, if that is not nil,
-// with how many bytes of p are there and verified so far.
+// Fetch implements [ahead.Source]. All len(p) bytes at off must be in the object. Got may be nil.
 func (o *Object) Fetch(ctx context.Context, p []byte, off int64, got func(n int)) error {
 	if err := o.changed.Load(); err != nil {
 		return err

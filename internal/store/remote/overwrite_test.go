@@ -27,9 +27,9 @@ func versionOf(number, size int) []byte {
 	return b
 }
 
-// Eight readers get no byte of another version than the one that they have opened, while the object is
-// overwritten: not from servers that keep to the condition of a request, nor from those that ignore it, nor from those whose
-// ETag says nothing, if the size changes.
+// Eight readers get no byte of another version than the one that they have opened, while the object is overwritten: not
+// from servers that keep to the condition of a request, nor from those that ignore it, nor from those whose ETag says
+// nothing, if the size changes.
 func TestOverwrites(t *testing.T) {
 	numbered := func(n int) string { return fmt.Sprintf(`"%d"`, n) }
 	for _, tt := range []struct {

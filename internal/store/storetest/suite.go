@@ -81,25 +81,11 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
-// noise returns bytes of which no part equals another.
-func noise(n int) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{1}).Read(b)
-	return b
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // create starts writing an object.
 func (h *Harness) create(t *testing.T, name string, o store.Options) store.Writer {
 	t.Helper()
 	w, err := h.Store.Create(t.Context(), h.Prefix+name, o)
-	check(t, err)
+	Check(t, err)
 	return w
 }
 
@@ -112,16 +98,16 @@ func (h *Harness) put(t *testing.T, name string, data []byte) {
 	}
 	w := h.create(t, name, store.Options{Replace: true})
 	_, err := w.Write(data)
-	check(t, err)
-	check(t, w.Commit(t.Context()))
+	Check(t, err)
+	Check(t, w.Commit(t.Context()))
 }
 
 // open opens an object and closes it when the test ends.
 func (h *Harness) open(t *testing.T, name string) store.Object {
 	t.Helper()
 	o, err := h.Store.Open(t.Context(), h.Prefix+name)
-	check(t, err)
-	t.Cleanup(func() { check(t, o.Close()) })
+	Check(t, err)
+	t.Cleanup(func() { Check(t, o.Close()) })
 	return o
 }
 
@@ -130,7 +116,7 @@ func (h *Harness) content(t *testing.T, name string) []byte {
 	t.Helper()
 	o := h.open(t, name)
 	b, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()+1))
-	check(t, err)
+	Check(t, err)
 	return b
 }
 
@@ -152,11 +138,11 @@ func (h *Harness) holds(t *testing.T, names ...string) {
 
 func testRead(t *testing.T, h *Harness) {
 	for _, size := range []int{0, 1, 4096, 300_000} {
-		data := noise(size)
+		data := Noise(size, 1)
 		h.put(t, "a", data)
 		o := h.open(t, "a")
 		info, err := h.Store.Stat(t.Context(), h.Prefix+"a")
-		check(t, err)
+		Check(t, err)
 		if o.Size() != int64(size) || info.Size != int64(size) || o.Version() != info.Version || o.Version() == "" {
 			t.Errorf("%d bytes: size %d, version %q, Stat: %+v", size, o.Size(), o.Version(), info)
 		}
@@ -186,7 +172,7 @@ func testRead(t *testing.T, h *Harness) {
 }
 
 func testConcurrent(t *testing.T, h *Harness) {
-	data := noise(1 << 20)
+	data := Noise(1<<20, 1)
 	h.put(t, "a", data)
 	o := h.open(t, "a")
 	var readers sync.WaitGroup
@@ -218,7 +204,7 @@ func testMissing(t *testing.T, h *Harness) {
 }
 
 func testEnded(t *testing.T, h *Harness) {
-	h.put(t, "a", noise(1000))
+	h.put(t, "a", Noise(1000, 1))
 	o := h.open(t, "a")
 	ended, cancel := context.WithCancelCause(t.Context())
 	cancel(errEnd)
@@ -246,7 +232,7 @@ func testBlocked(t *testing.T, h *Harness) {
 	if h.Block == nil {
 		return // no read waits, so testEnded is enough
 	}
-	h.put(t, "a", noise(1000))
+	h.put(t, "a", Noise(1000, 1))
 	o := h.open(t, "a")
 	waiting := h.Block()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -263,16 +249,16 @@ func testBlocked(t *testing.T, h *Harness) {
 }
 
 func testChanges(t *testing.T, h *Harness) {
-	h.put(t, "a", noise(1000))
+	h.put(t, "a", Noise(1000, 1))
 	old := h.open(t, "a")
-	check(t, old.Unchanged(t.Context()))
+	Check(t, old.Unchanged(t.Context()))
 	witness := store.WitnessOf(h.Store, h.Prefix+"a", old)
-	check(t, witness.Confirm(t.Context()))
+	Check(t, witness.Confirm(t.Context()))
 	again := h.open(t, "a")
 	if again.Version() != old.Version() {
 		t.Errorf("one object has the versions %q and %q", old.Version(), again.Version())
 	}
-	h.put(t, "a", noise(2000)[1000:]) // of the same size
+	h.put(t, "a", Noise(2000, 1)[1000:]) // of the same size
 	now := h.open(t, "a")
 	if now.Version() == old.Version() {
 		t.Errorf("the changed object has the version %q, too", old.Version())
@@ -280,7 +266,7 @@ func testChanges(t *testing.T, h *Harness) {
 	// Either reads still return the old bytes, or Unchanged returns ErrChanged.
 	p := make([]byte, 1000)
 	_, err := old.ReadAt(t.Context(), p, 0)
-	if changed := old.Unchanged(t.Context()); changed == nil && (err != nil || !bytes.Equal(p, noise(1000))) {
+	if changed := old.Unchanged(t.Context()); changed == nil && (err != nil || !bytes.Equal(p, Noise(1000, 1))) {
 		t.Errorf("Unchanged returns nil, but the bytes differ; %v", err)
 	} else if changed != nil && !errors.Is(changed, store.ErrChanged) {
 		t.Errorf("a changed object: %v", changed)

@@ -15,19 +15,8 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/storetest"
 )
-
-// environment returns a Getenv for lines like NAME=VALUE.
-func environment(lines ...string) func(string) string {
-	return func(name string) string {
-		for _, line := range lines {
-			if value, ok := strings.CutPrefix(line, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
-}
 
 // identity is a service that gives out tokens by version 1, 2 and 3 of the protocol. It keeps what it was asked last.
 type identity struct {
@@ -108,9 +97,9 @@ func TestLogin(t *testing.T) {
 		{"OS_STORAGE_URL=URL/v1/open", "/v1/open", ""},
 	} {
 		s.asked.Store(new(string))
-		l := newLogin(environment(strings.Fields(strings.ReplaceAll(tt.env, "URL/", s.URL+"/"))...))
+		l := newLogin(storetest.Getenv(strings.Fields(strings.ReplaceAll(tt.env, "URL/", s.URL+"/"))...))
 		if !strings.Contains(tt.env, "URL/") {
-			l = newLogin(environment(strings.Fields(strings.Replace(tt.env, "=URL", "="+s.URL, 1))...))
+			l = newLogin(storetest.Getenv(strings.Fields(strings.Replace(tt.env, "=URL", "="+s.URL, 1))...))
 		}
 		got, err := l.session(t.Context())
 		if err != nil {
@@ -138,7 +127,7 @@ func TestLoginFails(t *testing.T) {
 		{"OS_AUTH_URL=http://127.0.0.1:1/secret/v3 OS_USERNAME=u OS_PASSWORD=p", store.ErrUnreachable, ""},
 		{"OS_AUTH_URL=URL/secret/v3 OS_USERNAME=u OS_PASSWORD=p", fs.ErrPermission, ""},
 	} {
-		l := newLogin(environment(strings.Fields(strings.ReplaceAll(tt.env, "URL/", s.URL+"/"))...))
+		l := newLogin(storetest.Getenv(strings.Fields(strings.ReplaceAll(tt.env, "URL/", s.URL+"/"))...))
 		l.pause = time.Millisecond
 		_, err := l.session(t.Context())
 		hint := ""
@@ -156,7 +145,7 @@ func TestLoginFails(t *testing.T) {
 // A token is shared, fetched again before it expires and after it was refused, and by one caller at a time.
 func TestTokens(t *testing.T) {
 	s := newIdentity(t)
-	l := newLogin(environment("OS_AUTH_URL="+s.URL+"/v3", "OS_USERNAME=u", "OS_PASSWORD=p"))
+	l := newLogin(storetest.Getenv("OS_AUTH_URL="+s.URL+"/v3", "OS_USERNAME=u", "OS_PASSWORD=p"))
 	l.pause = time.Millisecond
 	sign := func() *http.Request {
 		r := httptest.NewRequest("GET", "/", nil)
@@ -200,7 +189,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("an ended context: %v", err)
 	}
 
-	static := newLogin(environment("OS_STORAGE_URL="+s.URL, "OS_AUTH_TOKEN=t"))
+	static := newLogin(storetest.Getenv("OS_STORAGE_URL="+s.URL, "OS_AUTH_TOKEN=t"))
 	if err := static.sign(t.Context(), refused); err != nil || refused.Header.Get(header) != "t" {
 		t.Errorf("a given token: %q, %v", refused.Header.Get(header), err)
 	}

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,26 +23,7 @@ func open(t *testing.T, s *servers.SwiftServer) *remote.Store {
 	e := remote.NewEngine(remote.Options{Budget: 3 * time.Second, FirstPause: 10 * time.Millisecond,
 		MostPause: 50 * time.Millisecond, Pace: time.Millisecond})
 	t.Cleanup(e.Close)
-	return remote.New(e, New(environment(s.Env()...)))
-}
-
-func noise(n int, seed byte) []byte {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{seed}).Read(b)
-	return b
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// read returns an object's bytes from off.
-func read(t *testing.T, o store.Object, off int64) ([]byte, error) {
-	t.Helper()
-	return io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), off, o.Size()+1))
+	return remote.New(e, New(storetest.Getenv(s.Env()...)))
 }
 
 const size = 3 << 20
@@ -78,14 +57,14 @@ func testNames(t *testing.T, s *servers.SwiftServer) {
 	const container = "names é+%20"
 	s.Container(t, container)
 	for _, object := range []string{"a.tar", "d é/a+b%20c;d#e&f=g.tar", "a//b", "d/../e", " ", "*[1]"} {
-		data := noise(1000, byte(len(object)))
+		data := storetest.Noise(1000, byte(len(object)))
 		s.Put(t, container, object, data)
 		o, err := open(t, s).Open(t.Context(), "swift://"+container+"/"+object)
 		if err != nil {
 			t.Errorf("%s: %v", object, err)
 			continue
 		}
-		if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+		if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%s: %d bytes, %v", object, len(got), err)
 		}
 	}
@@ -105,7 +84,7 @@ func testList(t *testing.T, s *servers.SwiftServer) {
 		all = append(all, fmt.Sprintf("train/%02d é.tar", i), fmt.Sprintf("val-%02d.tar", i))
 	}
 	for i, object := range all {
-		s.Put(t, "list", object, noise(i, 1))
+		s.Put(t, "list", object, storetest.Noise(i, 1))
 	}
 	slices.Sort(all)
 	for _, prefix := range []string{"", "train/", "val-1", "none", "val-03.tar"} {
@@ -116,7 +95,7 @@ func testList(t *testing.T, s *servers.SwiftServer) {
 			}
 		}
 		for e, err := range open(t, s).List(t.Context(), "swift://list/"+prefix) {
-			check(t, err)
+			storetest.Check(t, err)
 			got = append(got, e.Name)
 			if info, err := open(t, s).Stat(t.Context(), e.Name); err != nil || info.Size != e.Size ||
 				e.ModTime.IsZero() {
@@ -141,10 +120,10 @@ func testList(t *testing.T, s *servers.SwiftServer) {
 // A token that has expired during a walk is replaced.
 func testForgotten(t *testing.T, s *servers.SwiftServer) {
 	s.Container(t, "tokens")
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	s.Put(t, "tokens", "a.tar", data)
 	o, err := open(t, s).Open(t.Context(), "swift://tokens/a.tar")
-	check(t, err)
+	storetest.Check(t, err)
 	for off := int64(1 << 20); off < size; off += 1 << 19 {
 		s.Forget(t)
 		p := make([]byte, 1000)
@@ -157,7 +136,7 @@ func testForgotten(t *testing.T, s *servers.SwiftServer) {
 // segments puts the segments of a large object and returns its content.
 func segments(t *testing.T, s *servers.SwiftServer, container string) []byte {
 	s.Container(t, container)
-	data := noise(size, 1)
+	data := storetest.Noise(size, 1)
 	for i := range 3 {
 		s.Put(t, container, fmt.Sprint("segments/", i), data[i<<20:(i+1)<<20])
 	}
@@ -168,12 +147,12 @@ func segments(t *testing.T, s *servers.SwiftServer, container string) []byte {
 func holds(t *testing.T, s *servers.SwiftServer, name string, data []byte) store.Object {
 	t.Helper()
 	o, err := open(t, s).Open(t.Context(), name)
-	check(t, err)
-	if got, err := read(t, o, 0); err != nil || !bytes.Equal(got, data) {
+	storetest.Check(t, err)
+	if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	o, err = open(t, s).Open(t.Context(), name)
-	check(t, err)
+	storetest.Check(t, err)
 	return o
 }
 
@@ -187,15 +166,15 @@ func testStatic(t *testing.T, s *servers.SwiftServer) {
 			"etag": fmt.Sprintf("%x", md5.Sum(data[i<<20:(i+1)<<20])), "size_bytes": 1 << 20})
 	}
 	body, err := json.Marshal(manifest)
-	check(t, err)
+	storetest.Check(t, err)
 	s.Do(t, http.MethodPut, "static", "a.tar?multipart-manifest=put", nil, body)
 	o := holds(t, s, "swift://static/a.tar", data)
-	s.Put(t, "static", "segments/2", noise(1<<20, 2))
+	s.Put(t, "static", "segments/2", storetest.Noise(1<<20, 2))
 	for off, want := range map[int64]error{
 		2<<20 - 1000: store.ErrUnreachable, // the server ends the body early, or answers 500
 		2<<20 + 1:    store.ErrChanged,
 	} {
-		got, err := read(t, o, off)
+		got, err := storetest.Read(t, o, off)
 		if !bytes.HasPrefix(data[off:], got) || len(got) >= len(data[off:]) ||
 			!errors.Is(err, want) && !errors.Is(err, store.ErrChanged) {
 			t.Errorf("from %d, after a segment was overwritten: %d bytes, %v", off, len(got), err)
@@ -208,8 +187,8 @@ func testDynamic(t *testing.T, s *servers.SwiftServer) {
 	data := segments(t, s, "dynamic")
 	s.Do(t, http.MethodPut, "dynamic", "a.tar", http.Header{"X-Object-Manifest": {"dynamic/segments/"}}, nil)
 	o := holds(t, s, "swift://dynamic/a.tar", data)
-	s.Put(t, "dynamic", "segments/2", noise(1<<20, 2))
-	if got, err := read(t, o, 2<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
+	s.Put(t, "dynamic", "segments/2", storetest.Noise(1<<20, 2))
+	if got, err := storetest.Read(t, o, 2<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
 		t.Errorf("after a segment was overwritten: %d bytes, %v", len(got), err)
 	}
 }
@@ -218,18 +197,18 @@ func testDynamic(t *testing.T, s *servers.SwiftServer) {
 func testOverwritten(t *testing.T, s *servers.SwiftServer) {
 	s.Container(t, "over")
 	for _, change := range []func(){
-		func() { s.Put(t, "over", "a.tar", noise(size, 2)) },
+		func() { s.Put(t, "over", "a.tar", storetest.Noise(size, 2)) },
 		func() { s.Do(t, http.MethodDelete, "over", "a.tar", nil, nil) },
 	} {
-		data := noise(size, 1)
+		data := storetest.Noise(size, 1)
 		s.Put(t, "over", "a.tar", data)
 		o, err := open(t, s).Open(t.Context(), "swift://over/a.tar")
-		check(t, err)
-		if got, err := read(t, o, 2<<20); err != nil || !bytes.Equal(got, data[2<<20:]) {
+		storetest.Check(t, err)
+		if got, err := storetest.Read(t, o, 2<<20); err != nil || !bytes.Equal(got, data[2<<20:]) {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
 		change()
-		if got, err := read(t, o, 1<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
+		if got, err := storetest.Read(t, o, 1<<20); len(got) > 0 || !errors.Is(err, store.ErrChanged) {
 			t.Errorf("afterwards: %d bytes, %v", len(got), err)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package aistore is a double of an NVIDIA AIStore cluster for tests: a proxy and two targets. It follows what the
 // documentation and the sources of AIStore say of its native API: reads that the proxy redirects to a target (301), the
-// headers of objects, listings in pages that are asked for by a GET with a body, errors in JSON. It is not AIStore, and knows
-// nothing that is not in there.
+// headers of objects, listings in pages that are asked for by a GET with a body, errors in JSON. It is not AIStore, and
+// knows nothing that is not in there.
 //
 // Only tests import this package.
 package aistore

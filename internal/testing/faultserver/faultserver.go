@@ -6,7 +6,8 @@
 //	url := s.URL + "/stall@1-/a.tar" // all requests for this path but the first one stall
 //
 // After a fault may follow, with an @, the requests for that path that have it: N for one, N-M, or N- for all from N on,
-// counted from 0. Without, all have it. Several faults are joined by +, and the first of them that fits counts. The faults are in the table of faults.go, and "plain" has none.
+// counted from 0. Without, all have it. Several faults are joined by +, and the first of them that fits counts. The faults
+// are in the table of faults.go, and "plain" has none.
 //
 // Only tests import this package.
 package faultserver

@@ -143,8 +143,8 @@ func (c command) try(t testing.TB, path string) (*Server, error) {
 	return s, nil
 }
 
-// wait returns nil when the server answers a request, but not that it is unavailable, and an error if it ends before. A server that does
-// not speak HTTP only has to take a connection.
+// wait returns nil when the server answers a request, but not that it is unavailable, and an error if it ends before. A
+// server that does not speak HTTP only has to take a connection.
 func (s *Server) wait(t testing.TB, ended chan error, raw bool) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	limit := time.Minute
