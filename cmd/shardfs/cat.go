@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -30,6 +32,9 @@ shards, it looks for them in one after the other.
   shardfs cat train.tgz '*.json' | jq -r .label`,
 		Args: arguments(2, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := pipe.WhileRead(cmd.Context(), os.Stdout)
+			defer stop()
+			cmd.SetContext(ctx)
 			names, keys, err := from.split(cmd, args)
 			if err != nil {
 				return err

@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
@@ -58,6 +60,9 @@ take them; on a terminal it escapes what that would obey.
 				return ui.Usagef("--all and --sha256 are for --json")
 			}
 			o.from.provisional = !u.JSON && !o.long // these show times and permissions, which others do not index
+			ctx, stop := pipe.WhileRead(cmd.Context(), os.Stdout)
+			defer stop()
+			cmd.SetContext(ctx)
 			names, keys, err := o.from.split(cmd, args)
 			if err != nil {
 				return err

@@ -92,3 +92,27 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("write: %d, %v", n, err)
 	}
 }
+
+// When the reader of a pipe has gone, so is the wish for what is written to it. A pipe that has its reader ends nothing.
+func TestWhileRead(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	ctx, stop := WhileRead(t.Context(), w)
+	stop()
+	if err := context.Cause(ctx); err != context.Canceled {
+		t.Errorf("stopped: %v", err)
+	}
+	ctx, stop = WhileRead(t.Context(), w)
+	defer stop()
+	if _, err := w.WriteString("text"); err != nil || ctx.Err() != nil {
+		t.Errorf("while it is read: %v, %v", err, context.Cause(ctx))
+	}
+	r.Close()
+	<-ctx.Done()
+	if err := context.Cause(ctx); err != unix.EPIPE {
+		t.Errorf("after its reader was closed: %v", err)
+	}
+}

@@ -91,6 +91,34 @@ func (w writer) Write(p []byte) (int, error) {
 	return Await(w.ctx, func() (int, error) { return w.file.Write(p) })
 }
 
+// WhileRead returns a context that ends when ctx does, and, if file is a pipe, when its reader has closed it: the cause is
+// EPIPE then, as if something had been written. The caller must call stop.
+func WhileRead(ctx context.Context, file *os.File) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	none := func() { cancel(nil) }
+	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return ctx, none
+	}
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return ctx, none
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// Nothing can be read from this end of a pipe, so it becomes ready only by an error.
+		if ready, err := poll(-1, int32(file.Fd()), int32(event)); err == nil && ready[0] {
+			cancel(unix.EPIPE)
+		}
+	}()
+	return ctx, func() {
+		unix.Write(event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		<-ended
+		unix.Close(event)
+		cancel(nil)
+	}
+}
+
 // Await returns the result of f, which may take as long as another process likes, such as opening a FIFO. Once ctx is
 // done, Await returns its cause. F then continues in the background, so the process should end soon.
 func Await[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
