@@ -43,7 +43,7 @@ func (x *Index) Check(row int, plain io.ReaderAt) error {
 		return err
 	}
 	if ok && x.IsProvisional() && row == x.Rows()-1 {
-		err = x.CheckEnd(plain)
+		err = x.checkRest(plain)
 	}
 	if !ok {
 		f.fail(fmt.Errorf("%w: it does not match member %d of the shard", ErrStale, row))
@@ -67,7 +67,7 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	s := Scanner{in: input{r: in, seeker: in, length: m.End - m.Header, store: *buf, chunk: minChunk}}
 	e, keyed, err := x.described(&s, m.End-m.Header)
 	switch {
-	case err == io.EOF, errors.Is(err, ErrNotTar), errors.Is(err, ErrDamaged), errors.Is(err, ErrTruncated):
+	case err == io.EOF, contradicts(err):
 		return false, nil
 	case err != nil:
 		// The Scanner counts members from this one on, so its number is wrong.

@@ -28,7 +28,8 @@ type pages struct {
 	buffers  sync.Pool        // for reading headers
 	fault    atomic.Pointer[error]
 
-	provisional bool // there is no file: see Builder.Provisional
+	provisional bool  // there is no file: see Builder.Provisional
+	size        int64 // of the shard then
 }
 
 // newPages returns the pages in b with their checksums. They call rebuild at most once, when a page is found to be

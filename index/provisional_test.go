@@ -11,13 +11,13 @@ import (
 )
 
 // regularFiles returns the regular files of a tar as another tool would describe them.
-func regularFiles(t *testing.T, plain []byte) (entries []Entry, end int64) {
+func regularFiles(t *testing.T, plain []byte) (entries []Entry) {
 	t.Helper()
 	s := NewScanner(bytes.NewReader(plain))
 	for last := int64(0); ; {
 		e, err := s.Next()
 		if err == io.EOF {
-			return entries, s.End()
+			return entries
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +32,7 @@ func regularFiles(t *testing.T, plain []byte) (entries []Entry, end int64) {
 	}
 }
 
-func provisional(t *testing.T, entries []Entry, end int64) *Index {
+func provisional(t *testing.T, entries []Entry, size int) *Index {
 	t.Helper()
 	var b Builder
 	for i := range entries {
@@ -45,7 +45,7 @@ func provisional(t *testing.T, entries []Entry, end int64) *Index {
 			t.Fatal(err)
 		}
 	}
-	return b.Provisional(end)
+	return b.Provisional(entries[len(entries)-1].End, int64(size))
 }
 
 // An index that another tool has made shows the same samples and bytes as one that was built, whatever times and entries
@@ -53,10 +53,11 @@ func provisional(t *testing.T, entries []Entry, end int64) *Index {
 func TestProvisional(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("d/", 100) + "a.x"
-	plain := makeTar(t, "*", "dir/", "a.x", "README", "a.y", long, "b.x->", "b.x", "b.x", "dir.d/", "./c.y")
-	entries, end := regularFiles(t, plain)
+	plain := makeTar(t, "*", "dir/", "a.x", "README", "a.y", long, "b.x->", "b.x", "b.x", "dir.d/", "./c.y",
+		"e/", "e.x->")
+	entries := regularFiles(t, plain)
 	want := build(t, plain)
-	x := provisional(t, entries, end)
+	x := provisional(t, entries, len(plain))
 	shown := func(x *Index) (lines []string) {
 		for _, line := range outline(x) {
 			line, _, _ = strings.Cut(line, " +")
@@ -105,7 +106,7 @@ func TestProvisional(t *testing.T) {
 		},
 	} {
 		changed := change(slices.Clone(entries))
-		x := provisional(t, changed, changed[len(changed)-1].End)
+		x := provisional(t, changed, len(plain))
 		var err error
 		for row := range x.Rows() {
 			err = errors.Join(err, x.Check(row, bytes.NewReader(plain)))
@@ -114,7 +115,31 @@ func TestProvisional(t *testing.T) {
 			t.Errorf("%s: %v, %v", story, err, x.Err())
 		}
 	}
-	if err := provisional(t, entries, end).Check(0, iotestReaderAt{}); !errors.Is(err, io.ErrNoProgress) {
-		t.Errorf("a shard that cannot be read: %v", err)
+	for _, row := range []int{0, x.Rows() - 1} {
+		cut := plain[:entries[row].Data] // the last member is there, and what follows is not
+		if row == 0 {
+			cut = nil
+		}
+		in := io.NewSectionReader(failing{bytes.NewReader(cut), int64(len(cut))}, 0, int64(len(plain)))
+		if err := provisional(t, entries, len(plain)).Check(row, in); !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("row %d of a shard that cannot be read: %v", row, err)
+		}
 	}
+}
+
+// failing cannot be read from an offset on.
+type failing struct {
+	io.ReaderAt
+	from int64
+}
+
+func (f failing) ReadAt(p []byte, off int64) (int, error) {
+	if off >= f.from {
+		return 0, io.ErrNoProgress
+	}
+	n, err := f.ReaderAt.ReadAt(p[:min(int64(len(p)), f.from-off)], off)
+	if err == nil && n < len(p) {
+		err = io.ErrNoProgress
+	}
+	return n, err
 }

@@ -71,7 +71,7 @@ func (im *Imported) Provisional(at time.Time) (*index.Index, error) {
 	if rest := im.size - end; rest < leastAfter || rest >= mostAfter {
 		return nil, fmt.Errorf("%s: %w", im.format, differs("its members end %d bytes before the shard", rest))
 	}
-	x := b.Provisional(end)
+	x := b.Provisional(end, im.size)
 	if x.Samples() == 0 {
 		return nil, fmt.Errorf("%s: %w: it has no samples", im.format, ErrUnsuited)
 	}

@@ -198,7 +198,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		opened := s.shardOptions()
 		opened.SpoolDir = s.scratch.Dir
 		opened.Growing, opened.Patience = store.IsRemote(name), patience
-		opened.Provisional = !s.Private
+		opened.Provisional = s.mountOptions().ReadOnly && !s.Private
 		sh, err := shard.Open(ctx, absolute[name], opened)
 		if err != nil {
 			return nil, err
