@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shardfs/shardfs/internal/testing/servers"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 )
 
@@ -187,27 +188,84 @@ func TestMistakes(t *testing.T) {
 		known += ", " + scheme + "://"
 	}
 	for _, m := range mistakes {
-		var args []string
-		for i, part := range strings.Split(m.line, "'") {
-			if i%2 == 1 {
-				args = append(args, part)
-			} else {
-				args = append(args, strings.Fields(part)...)
-			}
+		m.try(t, dir, strings.NewReplacer("DIR", dir, "KNOWN", known))
+	}
+}
+
+// try runs the line in a directory, with more environment, and compares what shardfs says.
+func (m *mistake) try(t *testing.T, dir string, words *strings.Replacer, env ...string) {
+	t.Helper()
+	var args []string
+	for i, part := range strings.Split(m.line, "'") {
+		if i%2 == 1 {
+			args = append(args, part)
+		} else {
+			args = append(args, strings.Fields(part)...)
 		}
-		cmd := exec.Command("shardfs", args...)
-		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
-		var said bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &said, &said
-		cmd.Run()
-		want := "shardfs: error: " + strings.NewReplacer("DIR", dir, "KNOWN", known).Replace(m.err)
-		first, rest, _ := strings.Cut(said.String(), "\n")
-		hint := ""
-		if m.hint != "" {
-			hint = "shardfs: hint: " + m.hint + "\n"
-		}
-		if status := cmd.ProcessState.ExitCode(); status != m.status || first != want || rest != hint {
-			t.Errorf("shardfs %s: exit status %d\n%v\nwant %d\n%s\n%s", m.line, status, &said, m.status, want, hint)
-		}
+	}
+	cmd := exec.Command("shardfs", args...)
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
+	cmd.Dir, cmd.Env = dir, append(cmd.Env, env...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.Run()
+	want := "shardfs: error: " + words.Replace(m.err)
+	first, rest, _ := strings.Cut(said.String(), "\n")
+	hint := ""
+	if m.hint != "" {
+		hint = "shardfs: hint: " + m.hint + "\n"
+	}
+	if status := cmd.ProcessState.ExitCode(); status != m.status || first != want || rest != hint {
+		t.Errorf("shardfs %s: exit status %d\n%v\nwant %d\n%s\n%s", m.line, status, &said, m.status, want, hint)
+	}
+}
+
+// So are mistakes with the names and credentials of stores.
+func TestMistakesWithStores(t *testing.T) {
+	s := servers.Versitygw(t)
+	dir := t.TempDir()
+	data, err := os.ReadFile(shardtest.Write(t, "a.txt", "b.txt"))
+	shardtest.Check(t, err)
+	shardtest.Check(t, os.WriteFile(filepath.Join(dir, "in.tar"), data, 0o600))
+	s.Bucket(t, "bucket")
+	s.Put(t, "bucket", "in.tar", data)
+	nobody := []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=true", "HOME=" + dir}
+	noBucket := "there is no such bucket; AWS_ENDPOINT_URL_S3 says where it is, if not at Amazon"
+	const beside = "make it beside a local copy of the shard, and upload it"
+	for _, tt := range []struct {
+		mistake
+		env []string
+	}{
+		{mistake{"ls s3://nobucket/in.tar", exitNoShard,
+			"s3://nobucket/in.tar: 127.0.0.1: 404 Not Found (NoSuchBucket)", noBucket}, nil},
+		{mistake{"ls 's3://nobucket/*.tar'", exitNoShard,
+			"s3://nobucket/*.tar: 127.0.0.1: 404 Not Found (NoSuchBucket)", noBucket}, nil},
+		{mistake{"ls s3://bucket/none.tar", exitNoShard,
+			"s3://bucket/none.tar: 127.0.0.1: 404 Not Found (NoSuchKey)", ""}, nil},
+		{mistake{"mount s3://bucket/none.tar mnt", exitNoShard,
+			"s3://bucket/none.tar: 127.0.0.1: 404 Not Found (NoSuchKey)", ""}, nil},
+		{mistake{"run -c true 's3://bucket/x-*.tar'", exitNoShard, "s3://bucket/x-*.tar: nothing matches",
+			"no name begins with s3://bucket/x-"}, nil},
+		{mistake{"run -c true s3://bucket/x-*.tar", exitNoShard, "s3://bucket/x-*.tar: nothing matches",
+			"no name begins with s3://bucket/x-"}, nil}, // an unquoted pattern that no shell has expanded
+		{mistake{"pack in.tar --with 's3://bucket/x-*.tar' -o o.tar", exitNoShard,
+			"--with: s3://bucket/x-*.tar: nothing matches", "no name begins with s3://bucket/x-"}, nil},
+		{mistake{"ls s3://bucket/in.tar nobody", exitNoShard, "s3://bucket/in.tar: nobody: no such sample", ""}, nil},
+		{mistake{"ls s3://bucket/in.tar", exitPermission,
+			"s3://bucket/in.tar: 127.0.0.1: 403 Forbidden (SignatureDoesNotMatch)",
+			"the secret key is not that of the access key"}, []string{"AWS_SECRET_ACCESS_KEY=wrong"}},
+		{mistake{"ls s3://bucket/in.tar", exitPermission, "s3://bucket/in.tar: 127.0.0.1: credentials: none in the " +
+			"environment, in the files of ~/.aws, or from a service of this machine",
+			"AWS_NO_SIGN_REQUEST=YES reads public data without credentials"}, nobody},
+		{mistake{"ls s3://bucket/in.tar", exitPermission, "s3://bucket/in.tar: 127.0.0.1: 403 Forbidden (AccessDenied)",
+			"credentials are not used, because AWS_NO_SIGN_REQUEST is set"}, []string{"AWS_NO_SIGN_REQUEST=YES"}},
+		{mistake{"index --sidecar s3://bucket/in.tar", exitUsage,
+			"s3://bucket/in.tar: an index beside it: s3:// cannot be written yet", beside}, nil},
+		{mistake{"index --export wds2idx s3://bucket/in.tar", exitUsage,
+			"s3://bucket/in.tar: an index beside it: s3:// cannot be written yet", beside}, nil},
+		{mistake{"pack in.tar -o s3://bucket/o.tar", exitUsage, "s3://bucket/o.tar: s3:// cannot be written yet",
+			"-o - | aws s3 cp - URL"}, nil},
+	} {
+		tt.try(t, dir, strings.NewReplacer(), append(s.Env(), tt.env...)...)
 	}
 }
