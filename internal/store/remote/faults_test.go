@@ -216,6 +216,7 @@ func TestFaultsOfOpen(t *testing.T) {
 		{faultCase{"nolength", errors.ErrUnsupported, "does not support ranges", 1, 0}, 3_000_000},
 		{faultCase{"nolength", errors.ErrUnsupported, "does not support ranges", 1, 0}, 1000},
 		{faultCase{"startotal", errors.ErrUnsupported, "does not tell the size", 1, 0}, 1000},
+		{faultCase{"hugetotal", store.ErrUnreachable, "the range", 2, 0}, 3_000_000},
 		{faultCase{"wrongend", store.ErrUnreachable, "the server answers bytes 0-", 2, 0}, 3_000_000},
 		{faultCase{"wrongend@0", nil, "", 2, 0}, 3_000_000},
 		{faultCase{"malformed", store.ErrUnreachable, "the range", 2, 0}, 1000},

@@ -205,6 +205,9 @@ func differs(was, now *version) error {
 	return &changedError{"overwritten while in use (" + text + ")"}
 }
 
+// sizeBits is how many bits the size of an object has at most: with an EiB or more, sums of offsets would overflow.
+const sizeBits = 60
+
 // parseRange parses a Content-Range with a range. An unknown total is -1.
 func parseRange(text string) (first, last, total int64, ok bool) {
 	span, all, found := strings.Cut(strings.TrimPrefix(text, "bytes "), "/")
@@ -213,7 +216,7 @@ func parseRange(text string) (first, last, total int64, ok bool) {
 		return 0, 0, 0, false
 	}
 	number := func(s string) int64 {
-		n, err := strconv.ParseUint(s, 10, 63)
+		n, err := strconv.ParseUint(s, 10, sizeBits)
 		if err != nil {
 			ok = false
 		}

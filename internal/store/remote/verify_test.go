@@ -26,6 +26,8 @@ func TestParseRange(t *testing.T) {
 		{"bytes=0-1/2", 0, 0, 0, false},
 		{"items 0-1/2", 0, 0, 0, false},
 		{"bytes 0-1/2, 2-3/4", 0, 0, 0, false},
+		{"bytes 0-1/1152921504606846975", 0, 1, 1<<60 - 1, true},
+		{"bytes 0-1/1152921504606846976", 0, 0, 0, false},
 		{"bytes 0-1/9223372036854775808", 0, 0, 0, false},
 		{"bytes  0-1/2", 0, 0, 0, false},
 		{"", 0, 0, 0, false},

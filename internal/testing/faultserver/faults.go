@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -152,6 +153,9 @@ func ranges() map[string]fault {
 		},
 		"wrongtotal": other(func(x *exchange) string {
 			return fmt.Sprintf("bytes %d-%d/%d", x.begin, x.end-1, len(x.o.Data)+1)
+		}),
+		"hugetotal": other(func(x *exchange) string {
+			return fmt.Sprintf("bytes %d-%d/%d", x.begin, x.end-1, int64(math.MaxInt64))
 		}),
 		"startotal": other(func(x *exchange) string { return fmt.Sprintf("bytes %d-%d/*", x.begin, x.end-1) }),
 		"malformed": other(func(x *exchange) string { return fmt.Sprintf("bytes %d-%d", x.end, x.begin) }),
