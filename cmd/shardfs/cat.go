@@ -67,9 +67,9 @@ func catShard(ctx context.Context, u *ui.UI, shard string, from *shardFlags, nam
 	}
 	defer sh.Close()
 	for _, name := range names {
-		rows := rowsOf(sh.Index, name)
+		rows := source.Rows(sh.Index, name)
 		if rows == nil {
-			hints[name] = cmp.Or(nearName(sh.Index, name), hints[name])
+			hints[name] = cmp.Or(source.Near(sh.Index, name), hints[name])
 			continue
 		}
 		*found = append(*found, name)

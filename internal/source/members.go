@@ -1,4 +1,4 @@
-package main
+package source
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// pattern returns a matcher for a name with *, ? or [...], which stand for any characters, also slashes; nil if it has
+// memberPattern returns a matcher for a name with *, ? or [...], which stand for any characters, also slashes; nil if it has
 // none of them.
-func pattern(name string) *regexp.Regexp {
+func memberPattern(name string) *regexp.Regexp {
 	if !strings.ContainsAny(name, "*?[") {
 		return nil
 	}
@@ -27,9 +27,9 @@ func pattern(name string) *regexp.Regexp {
 	return m
 }
 
-// rowsOf returns the rows of the members that a name stands for: a member, all of a sample, or those that a pattern
+// Rows returns the rows of the members that a name stands for: a member, all of a sample, or those that a pattern
 // matches, in the order of the tar.
-func rowsOf(x *index.Index, name string) (rows []int) {
+func Rows(x *index.Index, name string) (rows []int) {
 	add := func(number int, want func(row int) bool) {
 		s := x.Sample(number)
 		for row := s.Start; row < s.End; row++ {
@@ -46,7 +46,7 @@ func rowsOf(x *index.Index, name string) (rows []int) {
 	if number, ok := x.FindKey(name); ok && rows == nil {
 		add(number, func(int) bool { return true })
 	}
-	if m := pattern(name); m != nil && rows == nil {
+	if m := memberPattern(name); m != nil && rows == nil {
 		for number := range x.Samples() {
 			key := x.Key(number)
 			whole := m.MatchString(key)
@@ -56,8 +56,8 @@ func rowsOf(x *index.Index, name string) (rows []int) {
 	return rows
 }
 
-// nearName says what in a shard is near a name that it does not have; "" if nothing is.
-func nearName(x *index.Index, name string) string {
+// Near says what in a shard is near a name that it does not have; "" if nothing is.
+func Near(x *index.Index, name string) string {
 	key, ext, isMember := index.SplitName(name)
 	if dir, file, ok := strings.Cut(name, "/"+"sample."); ok {
 		if _, found := x.FindKey(dir); found {
