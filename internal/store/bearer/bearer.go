@@ -20,8 +20,8 @@ const (
 	unknown = time.Hour       // how long a token is kept that does not tell its end
 )
 
-// ErrPlain means that a token would have to be sent to another machine without encryption.
-var ErrPlain = errors.New("a token is sent by https only")
+// errPlain means that a token would have to be sent to another machine without encryption.
+var errPlain = errors.New("a token is sent by https only")
 
 // Token is what a request shows to a store.
 type Token struct {
@@ -56,7 +56,7 @@ func (c *Cache) Sign(ctx context.Context, r *http.Request) error {
 		return err
 	}
 	if !safe(r.URL) {
-		return fmt.Errorf("%s: %w", r.URL.Host, ErrPlain)
+		return fmt.Errorf("%s: %w", r.URL.Host, errPlain)
 	}
 	r.Header.Set("Authorization", token.header())
 	return nil

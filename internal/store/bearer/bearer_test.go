@@ -138,7 +138,7 @@ func TestPlain(t *testing.T) {
 		err error
 	}{
 		{"https://store.example/a", nil}, {"http://127.0.0.1:99/a", nil}, {"http://[::1]/a", nil},
-		{"http://localhost/a", nil}, {"http://store.example/a", ErrPlain}, {"http://10.0.0.1/a", ErrPlain},
+		{"http://localhost/a", nil}, {"http://store.example/a", errPlain}, {"http://10.0.0.1/a", errPlain},
 	} {
 		r, err := http.NewRequest("GET", tt.url, nil)
 		if err != nil {

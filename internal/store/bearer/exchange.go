@@ -19,6 +19,7 @@ import (
 const (
 	perTry   = 30 * time.Second // for a request
 	maxFault = 64 << 10         // bytes of the body of an error that are looked at
+	maxToken = 1 << 20          // bytes of the body of any other answer that a library gets
 )
 
 // Exchange is the client by which a library fetches a token. It remembers how the last request went, because the errors of
@@ -50,9 +51,13 @@ func (e *Exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// meaning returns what an answer means, and keeps its body readable.
+// meaning returns what an answer means, and keeps the beginning of its body readable.
 func meaning(answer *http.Response) (outcome, err error) {
 	if answer.StatusCode < 400 {
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(answer.Body, maxToken), answer.Body}
 		return nil, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxFault))

@@ -18,6 +18,34 @@ type roundTrip func(r *http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// A server that never ends its answer does not fill the memory.
+func TestLongAnswer(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusForbidden} {
+		closed := false
+		e := NewExchange(roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: endless{&closed}}, nil
+		}))
+		answer, err := e.Client().Get("https://login.example/token")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if len(body) > 1<<20 || err != nil || answer.Body.Close() != nil || !closed {
+			t.Errorf("%d: %d bytes, %v, closed: %t", status, len(body), err, closed)
+		}
+	}
+}
+
+// endless is a body without an end.
+type endless struct{ closed *bool }
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func (e endless) Close() error {
+	*e.closed = true
+	return nil
+}
+
 // What an error means is told by the last answer, whatever the library makes of it. Nothing else of the answer is shown.
 func TestExplain(t *testing.T) {
 	library := errors.New("cannot fetch token")
