@@ -83,8 +83,8 @@ func (s *Service) url(p place, parts ...string) (*url.URL, error) {
 	if !strings.Contains(endpoint, "://") {
 		endpoint = "http://" + endpoint
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, ok := remote.ParseEndpoint(endpoint)
+	if !ok {
 		return nil, fmt.Errorf("AIS_ENDPOINT is %w: want the URL of a proxy", store.ErrName)
 	}
 	u.RawPath = strings.TrimRight(u.EscapedPath(), "/")

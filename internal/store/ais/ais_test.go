@@ -73,7 +73,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for endpoint, want := range map[string]string{"": "AIS_ENDPOINT is not set", "ftp://h": "AIS_ENDPOINT is malformed",
-		"http://": "AIS_ENDPOINT is malformed"} {
+		"http://": "AIS_ENDPOINT is malformed", "u:p@h": "AIS_ENDPOINT is malformed"} {
 		_, err := New(storetest.Getenv("AIS_ENDPOINT="+endpoint)).Locate(t.Context(), "ais://b/a")
 		if !errors.Is(err, store.ErrName) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("endpoint %q: %v", endpoint, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/bearer"
+	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
 // settings are what the user has configured.
@@ -176,8 +177,8 @@ func (v values) account() (account, error) {
 	if endpoint == "" {
 		return a, nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
+	u, ok := remote.ParseEndpoint(endpoint)
+	if !ok {
 		return a, fmt.Errorf("the endpoint of blobs is %w: want a URL such as https://ACCOUNT.blob.core.windows.net",
 			store.ErrName)
 	}

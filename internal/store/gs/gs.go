@@ -127,8 +127,8 @@ func endpoint(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
+	u, ok := remote.ParseEndpoint(text)
+	if !ok {
 		return nil, store.ErrName
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host,

@@ -53,14 +53,14 @@ func New(o Options) *Service {
 	if endpoint == "" {
 		endpoint = "https://huggingface.co"
 	}
-	u, err := url.Parse(endpoint)
+	u, ok := remote.ParseEndpoint(endpoint)
 	offline, offlineErr := store.Switch("HF_HUB_OFFLINE", o.Getenv("HF_HUB_OFFLINE"))
 	switch {
 	case offlineErr != nil:
 		s.err = offlineErr
 	case offline:
 		s.err = offlineError{}
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	case !ok:
 		s.err = fmt.Errorf("HF_ENDPOINT is %w: want the URL of a Hub", store.ErrName)
 	}
 	s.endpoint = u

@@ -290,7 +290,8 @@ func TestRefusals(t *testing.T) {
 	}
 	for pair, want := range map[[2]string]error{
 		{"HF_HUB_OFFLINE", "1"}:           store.ErrUnreachable,
-		{"HF_ENDPOINT", "huggingface.co"}: store.ErrName,
+		{"HF_ENDPOINT", "huggingface.co"}: store.ErrName, {"HF_ENDPOINT", "https://u:p@h"}: store.ErrName,
+		{"HF_HUB_OFFLINE", "perhaps"}: store.ErrName,
 	} {
 		_, err := process(t, h, pair[0], pair[1]).Open(t.Context(), "hf://datasets/o/open/a.tar")
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), pair[0]) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
 // settings are what the user has configured.
@@ -111,8 +112,8 @@ func endpoint(ctx context.Context, c aws.Config) (*url.URL, error) {
 	if text == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
+	u, ok := remote.ParseEndpoint(text)
+	if !ok {
 		return nil, fmt.Errorf("the endpoint of S3 (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or endpoint_url of "+
 			"the profile) is %w: want a URL such as https://HOST", store.ErrName)
 	}

@@ -54,8 +54,8 @@ func (s *Service) place(ctx context.Context, container, object string) (*remote.
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(session.url)
-	if err != nil || u.Host == "" {
+	u, ok := remote.ParseEndpoint(session.url)
+	if !ok {
 		return nil, fmt.Errorf("the storage URL of the account is %w", store.ErrName)
 	}
 	u = u.JoinPath() // without this, a URL without a path would have no slash
