@@ -44,7 +44,7 @@ func TestHasExtra(t *testing.T) {
 	}{
 		{"\x1f\x8b\x08\x00", false},
 		{"\x1f\x8b\x08\x08", false}, // a name
-		{bgzfMagic, true},
+		{"\x1f\x8b\x08\x04", true},  // BGZF
 		{"\x1f\x8b\x08", false},
 		{"abc\x04", false},
 	} {

@@ -30,8 +30,7 @@
 // zstd: one frame for each MiB. Skippable frames follow, with the CRC-32 of each frame and the extra bytes, and last
 // the seek table of zstd's seekable format; see zstdTable.
 //
-//   - The notes "SFZSTIDX" have no version: another layout would need another name. Files of other tools, which have
-//     only the seek table, can be read too.
+//   - The notes "SFZSTIDX" have no version: another layout would need another name.
 //
 // A Map made by a pass is stored in index files, by package index: the numbers of the formats, State and Window of a
 // checkpoint, and the size of pieces are part of that format and do not change.

@@ -39,7 +39,8 @@ var formats = [...]*row{
 		decoders: maxDecoders,
 		windows:  true,
 		dense:    true,
-		readMap:  readGzipMap,
+		own:      beginsOwnGzip,
+		readMap:  readSeekTable,
 		writer:   newGzipWriter,
 		maxLevel: 9,
 	},
@@ -50,6 +51,7 @@ var formats = [...]*row{
 		outputs:  []string{".tar.zst", ".tzst"},
 		decoder:  func(history int64, offer func(Checkpoint)) decoder { return newZstdDecoder(history, offer) },
 		decoders: maxLargeDecoders,
+		own:      beginsOwnZstd,
 		readMap:  readZstdMap,
 		writer:   newZstdWriter,
 		maxLevel: 19,
@@ -68,7 +70,6 @@ var formats = [...]*row{
 		inputs:   []string{".xz", ".txz"},
 		decoder:  func(history int64, offer func(Checkpoint)) decoder { return newXZDecoder(history, offer) },
 		decoders: maxLargeDecoders,
-		readMap:  readXZMap,
 	},
 	LZ4: {
 		name:     "lz4",
@@ -93,7 +94,9 @@ type row struct {
 	windows  bool // checkpoints may need a Window
 	dense    bool // see Format.Dense
 
-	// readMap implements ReadMap. Nil means that a pass is always needed.
+	// own reports whether the encoder may have written a shard with these first bytes, 18 or fewer, and readMap
+	// implements ReadMap then. Nil means that there is no encoder.
+	own     func(head []byte) bool
 	readMap func(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool)
 
 	// writer implements Format.NewWriter for levels from 1 to maxLevel. Nil means that there is no encoder.

@@ -87,7 +87,7 @@ func FuzzZstdMap(f *testing.F) {
 	f.Add(frames)
 	f.Add(packZstd(f, text(300, 1), 1, 1, []byte("some note")))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, _, ok := readZstdMap(bytes.NewReader(data), int64(len(data)))
+		m, _, ok := ReadMap(Zstd, bytes.NewReader(data), int64(len(data)))
 		if !ok {
 			return
 		}

@@ -34,16 +34,49 @@ type Map struct {
 	Points Points
 }
 
-// ReadMap reads the map that a shard of size compressed bytes contains, without decoding the shard: the seek table of
-// gzipWriter, the block sizes of BGZF, the seek table or the frame sizes of zstd, the index of xz. extra is the bytes
-// that Encoder.SetExtra has stored; nil if there are none. If ok is false, a pass is needed.
+// ReadMap reads the map that an Encoder has written into a shard of size compressed bytes. extra is the bytes that
+// Encoder.SetExtra has stored; nil if there are none. If ok is false, a pass is needed. Of a shard whose first bytes show
+// that no Encoder has written it, nothing else is read.
 //
 // The map is not verified: if it is wrong, reads with it return ErrDamaged.
 func ReadMap(f Format, r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
-	if read := f.row().readMap; read != nil {
-		return read(r, size)
+	row := f.row()
+	if row.readMap == nil {
+		return Map{}, nil, false
 	}
-	return Map{}, nil, false
+	head := make([]byte, max(0, min(size, ownHead)))
+	if readAt(r, head, 0) != nil || !row.own(head) {
+		return Map{}, nil, false
+	}
+	from := max(0, size-mapEnd)
+	end := make([]byte, size-from)
+	if readAt(r, end, from) != nil {
+		return Map{}, nil, false
+	}
+	return row.readMap(endReader{r, from, end}, size)
+}
+
+const (
+	ownHead = 18       // first bytes by which the shards of an Encoder are recognized
+	mapEnd  = 64 << 10 // read at once, because each read of a remote shard is a request: often all of the map
+)
+
+// endReader is a reader whose bytes from an offset on are in memory.
+type endReader struct {
+	io.ReaderAt
+	from int64
+	end  []byte
+}
+
+func (r endReader) ReadAt(p []byte, off int64) (int, error) {
+	if off < r.from || off-r.from > int64(len(r.end)) {
+		return r.ReaderAt.ReadAt(p, off)
+	}
+	n := copy(p, r.end[off-r.from:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // pointList implements Points that do not grow.

@@ -9,18 +9,13 @@ import (
 	"io"
 )
 
-// readGzipMap implements ReadMap for Gzip.
-func readGzipMap(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
-	if m, extra, ok = readSeekTable(r, size); ok {
-		return m, extra, true
-	}
-	m, ok = readBGZF(r, size)
-	return m, nil, ok
-}
-
 var errSeekTable = errors.New("no seek table")
 
-// readSeekTable makes the map of a shard of gzipWriter from its seek table. extra is nil unless all of it can be read.
+// beginsOwnGzip implements row.own for Gzip.
+func beginsOwnGzip(head []byte) bool { return bytes.HasPrefix(head, []byte(gzipHeader)) }
+
+// readSeekTable implements row.readMap for Gzip: it makes the map of a shard of gzipWriter from its seek table. extra is
+// nil unless all of it can be read.
 //
 // The table must describe the whole file. A file that was cut, appended to or concatenated from several is detected by
 // the distance in its last bytes, the lengths in the table and the trailer of the data member. It is still valid gzip,
@@ -47,15 +42,12 @@ func readSeekTable(r io.ReaderAt, size int64) (m Map, extra []byte, ok bool) {
 	if extra, err = members.extra(); err != nil {
 		extra = nil
 	}
-	return points.mapOf(false), extra, true
+	return points.newMap(), extra, true
 }
 
-// isDataMember reports whether a shard begins with a gzip member of gzipWriter with these compressed and plain sizes.
+// isDataMember reports whether a gzip member of gzipWriter with these compressed and plain sizes ends there.
 func isDataMember(r io.ReaderAt, size, plain int64) bool {
-	head, end := make([]byte, len(gzipHeader)), make([]byte, dataMemberEnd)
-	if readAt(r, head, 0) != nil || string(head) != gzipHeader {
-		return false
-	}
+	end := make([]byte, dataMemberEnd)
 	if readAt(r, end, size-int64(len(end))) != nil || !bytes.HasPrefix(end, []byte(deflateEnd)) {
 		return false
 	}

@@ -3,11 +3,8 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
-	"os/exec"
 	"slices"
 	"testing"
-
-	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // withExtra returns data as gzipWriter writes it, with extra.
@@ -117,40 +114,11 @@ func seekTableOffset(gz []byte) int {
 	return len(gz) - int(binary.LittleEndian.Uint32(gz[len(gz)-len(indexMemberEnd)-len(seekTableMagic)-4:]))
 }
 
-func TestReadBGZF(t *testing.T) {
-	if _, err := exec.LookPath("bgzip"); err != nil {
-		skip.Without(t, "bgzip")
-	}
-	for _, plain := range [][]byte{nil, []byte("x"), text(1<<20, 1), noise(300_000, 1), sampleTar(t, 500_000)} {
-		gz := pipe(t, plain, "bgzip", "-c")
-		m, extra, ok := readMap(gz)
-		if !ok || extra != nil || m.Plain != int64(len(plain)) {
-			t.Fatalf("%d bytes: %v, %d plain", len(plain), ok, m.Plain)
-		}
-		if len(plain) > 0 {
-			checkMap(t, m, gz, plain)
-			readRandom(t, openAt(t, bytes.NewReader(gz), len(gz), m), plain, 20, 1)
-		}
-		twice, _, ok := readMap(slices.Concat(gz, gz))
-		if !ok || twice.Plain != int64(2*len(plain)) {
-			t.Errorf("%d bytes twice: %v, %d plain", len(plain), ok, twice.Plain)
-		}
-		for _, bad := range [][]byte{
-			gz[:len(gz)-28], gz[:len(gz)-1], append(slices.Clone(gz), 0), gz[1:], slices.Concat(gz, []byte("x"), gz),
-		} {
-			if _, _, ok := readMap(bad); ok {
-				t.Errorf("%d bytes: a changed file has a map", len(plain))
-			}
-		}
-	}
-}
-
 // The map that ReadMap returns is in order and harmless to read by, whatever the file contains.
 func FuzzSeekTable(f *testing.F) {
 	words := text(20_000, 1)
 	f.Add(withExtra(f, words, []byte("extra")))
 	f.Add(withExtra(f, nil, nil))
-	f.Add([]byte(bgzfEnd + bgzfEnd))
 	f.Add(compress(f, words, 1))
 	f.Fuzz(func(t *testing.T, gz []byte) {
 		m, _, ok := readMap(gz)

@@ -3,12 +3,11 @@ package codec
 // segmentPoints implements Points of a shard whose segments do not refer to each other; each has one checkpoint and
 // one sum.
 type segmentPoints struct {
-	in     []int64
-	out    []int64
-	sums   []uint32
-	plain  int64 // plain bytes of all segments
-	piece  int64 // plain bytes of the longest segment
-	member bool  // each segment is a gzip member or a frame
+	in    []int64
+	out   []int64
+	sums  []uint32
+	plain int64 // plain bytes of all segments
+	piece int64 // plain bytes of the longest segment
 }
 
 // add appends a segment at a compressed offset.
@@ -20,9 +19,8 @@ func (p *segmentPoints) add(in, plain int64, sum uint32) {
 	p.piece = max(p.piece, plain)
 }
 
-// mapOf returns the map of the segments.
-func (p *segmentPoints) mapOf(member bool) Map {
-	p.member = member
+// newMap returns the map of the segments.
+func (p *segmentPoints) newMap() Map {
 	if len(p.in) == 0 {
 		return Map{Piece: passPiece, Points: pointList{{Member: true}}}
 	}
@@ -34,7 +32,7 @@ func (p *segmentPoints) Len() int { return len(p.in) }
 
 // At implements Points.
 func (p *segmentPoints) At(i int) Checkpoint {
-	return Checkpoint{Out: p.out[i], In: p.in[i], Member: p.member, Sums: p.sums[i : i+1 : i+1]}
+	return Checkpoint{Out: p.out[i], In: p.in[i], Sums: p.sums[i : i+1 : i+1]}
 }
 
 // Out implements Points.

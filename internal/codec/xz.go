@@ -214,7 +214,7 @@ func (d *xzDecoder) closeBlock(err error) error {
 
 // closeStream reads the index and the footer of a stream, and compares them with its blocks.
 func (d *xzDecoder) closeStream() error {
-	index, size, err := readXZIndex(&d.in, nil)
+	index, size, err := readXZIndex(&d.in)
 	if err != nil {
 		return locate(d.in.offset(), err)
 	}

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"hash/crc64"
 )
@@ -22,20 +21,14 @@ func (x *xzIndex) add(unpadded, plain uint64) {
 	x.sum = crc64.Update(x.sum, crc64.MakeTable(crc64.ECMA), b[:])
 }
 
-var errXZIndex = errors.New("the xz index is not needed any more")
-
-// readXZIndex reads an index and returns its size in bytes. each, if not nil, is called with each block; if it
-// returns false, reading ends with an error.
-func readXZIndex(in *input, each func(unpadded, plain uint64) bool) (x xzIndex, size int, err error) {
+// readXZIndex reads an index and returns its size in bytes.
+func readXZIndex(in *input) (x xzIndex, size int, err error) {
 	r := xzIndexReader{in: in}
 	r.byte() // the indicator of an index
 	count := r.uvarint()
 	for x.count < count && r.err == nil {
 		unpadded, plain := r.uvarint(), r.uvarint()
 		x.add(unpadded, plain)
-		if each != nil && r.err == nil && !each(unpadded, plain) {
-			return x, 0, errXZIndex
-		}
 	}
 	for r.size%4 != 0 && r.err == nil {
 		if r.byte() != 0 {

@@ -23,7 +23,7 @@ import (
 //	number of frames u32 | descriptor u8 | b1 ea 92 8f
 type zstdTable struct {
 	out, in []int64  // where each frame begins, and finally where the last one ends
-	sums    []uint32 // CRC32 of the plain bytes of each frame; nil if not known
+	sums    []uint32 // CRC32 of the plain bytes of each frame
 }
 
 const (
@@ -53,10 +53,8 @@ func (t *zstdTable) Out(i int) int64 { return t.out[i] }
 // At returns the checkpoint at the start of a frame.
 func (t *zstdTable) At(i int) Checkpoint {
 	c := Checkpoint{Out: t.out[i], In: t.in[i], Member: true}
-	if t.sums != nil {
-		c.Sums = t.sums[i:]
-		c.Sums = c.Sums[:min(1, t.out[i+1]-t.out[i])] // without plain bytes there is no sum
-	}
+	c.Sums = t.sums[i:]
+	c.Sums = c.Sums[:min(1, t.out[i+1]-t.out[i])] // without plain bytes there is no sum
 	return c
 }
 
@@ -78,11 +76,7 @@ func (t *zstdTable) addUnknown(plain, compressed int64) {
 
 // newMap returns t as a Map.
 func (t *zstdTable) newMap() Map {
-	m := Map{Plain: t.out[t.Len()], Points: t}
-	if t.sums != nil {
-		m.Piece = zstdFrameSize
-	}
-	return m
+	return Map{Plain: t.out[t.Len()], Piece: zstdFrameSize, Points: t}
 }
 
 // appendNote appends the notes to b.
@@ -130,7 +124,7 @@ var (
 )
 
 // readZstdTable reads the seek table at the end of a shard, and the notes before it. The lengths in it must fit the
-// shard; a table without notes is also compared with the header of each frame.
+// shard. A table without notes is not used: other tools write those.
 func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err error) {
 	var footer [zstdTableFooter]byte
 	if err := readAt(r, footer[:], size-int64(len(footer))); err != nil {
@@ -171,10 +165,10 @@ func readZstdTable(r io.ReaderAt, size int64) (t *zstdTable, extra []byte, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.setSums(note) {
-		return t, note[4*t.Len():], nil
+	if !t.setSums(note) {
+		return nil, nil, errNoZstdTable
 	}
-	return t, nil, t.compare(r)
+	return t, note[4*t.Len():], nil
 }
 
 // setSums sets the sums from the note, and reports whether they fit t.
@@ -192,26 +186,6 @@ func (t *zstdTable) setSums(note []byte) bool {
 	}
 	t.sums = sums
 	return true
-}
-
-// compare returns an error unless the header of each frame states the plain length in the table.
-func (t *zstdTable) compare(r io.ReaderAt) error {
-	for i := range t.Len() {
-		var buf [zstdHeaderSize]byte
-		head := buf[:min(zstdHeaderSize, t.in[i+1]-t.in[i])]
-		if err := readAt(r, head, t.in[i]); err != nil {
-			return err
-		}
-		h, err := parseZstdHeader(head)
-		switch plain := t.out[i+1] - t.out[i]; {
-		case err != nil:
-			return err
-		case h.Skippable && plain == 0 && t.in[i+1]-t.in[i] == zstdSkippable+int64(h.SkippableSize):
-		case !h.HasFCS || int64(h.FrameContentSize) != plain:
-			return errZstdTable
-		}
-	}
-	return nil
 }
 
 // readZstdNotes returns the contents of the notes between two offsets, or nil if they are incomplete. Other skippable
