@@ -24,18 +24,20 @@ const (
 // any checkpoints: those of one zstd frame, one xz block, or linked lz4 blocks.
 //
 // The stream is read once, and only as far as reads have needed it. It is read in the background, so that an
-// interrupted read ends at once and does not affect other reads. The file holds pieces of 256 KiB, each compressed by
-// zstd at its fastest level, or not at all if that does not make it smaller. A Spool is safe for concurrent use.
+// interrupted read ends at once and does not affect other reads. Or else the spool is filled by somebody who reads the
+// stream anyway, see Tee, and reads wait for that. The file holds pieces of 256 KiB, each compressed by zstd at its fastest
+// level, or not at all if that does not make it smaller. A Spool is safe for concurrent use.
 type Spool struct {
 	file spoolFile
 	zip  *zstd.Encoder // used by the goroutine that reads the stream
 	raw  []byte        // likewise
+	part []byte        // likewise, the beginning of the next piece, if the spool is filled
 
 	unzip *zstd.Decoder
 
 	mu      sync.Mutex // guards all below
 	moved   sync.Cond  // signalled when reading is reset
-	plain   io.Reader  // not guarded while reading is set
+	plain   io.Reader  // not guarded while reading is set; nil if the spool is filled
 	reading bool       // one goroutine reads plain
 	pieces  []spooled
 	end     int64 // offset in the file after the last piece
@@ -68,7 +70,7 @@ type decoded struct {
 }
 
 // NewSpool returns a Spool of plain that writes to file, which must be empty. Until Close has returned the caller must
-// not use them; then it must close them.
+// not use them; then it must close them. If plain is nil the caller fills the spool, see Tee.
 func NewSpool(plain io.Reader, file spoolFile) (*Spool, error) {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(spoolPiece), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
@@ -113,7 +115,7 @@ func (s *Spool) piece(ctx context.Context, at int64) ([]byte, error) {
 		})()
 	}
 	for s.size <= at && s.err == nil && !s.closed && ctx.Err() == nil {
-		if !s.reading {
+		if !s.reading && s.plain != nil {
 			s.reading = true
 			s.running.Go(s.read)
 		}
@@ -150,10 +152,6 @@ func (s *Spool) piece(ctx context.Context, at int64) ([]byte, error) {
 
 // read reads a piece from the stream and writes it to the file. It is called with reading set, and resets it.
 func (s *Spool) read() {
-	s.mu.Lock()
-	at := s.end
-	s.mu.Unlock()
-
 	data := make([]byte, spoolPiece)
 	n, err := 0, error(nil)
 	for n < len(data) && err == nil { // io.ReadFull would return io.ErrUnexpectedEOF for the end of the stream too
@@ -161,7 +159,14 @@ func (s *Spool) read() {
 		more, err = s.plain.Read(data[n:])
 		n += more
 	}
-	data = data[:n]
+	s.add(data[:n], err)
+}
+
+// add writes a piece to the file, and resets reading. Err, if not nil, is why no more pieces follow.
+func (s *Spool) add(data []byte, err error) {
+	s.mu.Lock()
+	at := s.end
+	s.mu.Unlock()
 	p, failed := s.write(data, at)
 
 	s.mu.Lock()
@@ -173,7 +178,7 @@ func (s *Spool) read() {
 		return
 	}
 	s.err = err
-	if n == 0 {
+	if len(data) == 0 {
 		return
 	}
 	d := &decoded{ready: make(chan struct{}), data: data}
@@ -181,7 +186,57 @@ func (s *Spool) read() {
 	s.cache.Add(len(s.pieces), d)
 	s.pieces = append(s.pieces, p)
 	s.end += int64(p.size)
-	s.size += int64(n)
+	s.size += int64(len(data))
+}
+
+// Tee returns a reader of the stream r that fills the spool with what it reads. A spool that cannot be written, as on a full
+// disk, does not disturb it. If r is not read to its end, End must be called. Close must not be called while it is read.
+func (s *Spool) Tee(r io.Reader) io.Reader { return &spoolTee{s, r} }
+
+type spoolTee struct {
+	s *Spool
+	r io.Reader
+}
+
+// Read implements io.Reader.
+func (t *spoolTee) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.s.fill(p[:n])
+	if err != nil {
+		t.s.End(err)
+	}
+	return n, err
+}
+
+// fill appends plain bytes of the stream.
+func (s *Spool) fill(p []byte) {
+	for len(p) > 0 && !s.ended() {
+		if s.part == nil {
+			s.part = make([]byte, 0, spoolPiece)
+		}
+		n := min(len(p), spoolPiece-len(s.part))
+		s.part = append(s.part, p[:n]...)
+		p = p[n:]
+		if len(s.part) == spoolPiece {
+			s.add(s.part, nil)
+			s.part = nil // the cache has it
+		}
+	}
+}
+
+// ended reports whether no more pieces follow.
+func (s *Spool) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil || s.closed
+}
+
+// End tells a spool that is filled why no more bytes follow; the first call counts. Reads of later bytes return err.
+func (s *Spool) End(err error) {
+	if !s.ended() {
+		s.add(s.part, err)
+		s.part = nil
+	}
 }
 
 // write writes a piece to the file at off.

@@ -151,6 +151,77 @@ func TestSpoolDiskFull(t *testing.T) {
 	same(t, got[:spoolPiece], plain[:spoolPiece])
 }
 
+// A spool that is filled by a pass has what that has read, and its readers wait for it.
+func TestSpoolTee(t *testing.T) {
+	plain := spoolPlain()
+	broken := errors.New("broken wire")
+	for _, tt := range []struct {
+		name   string
+		stream io.Reader
+		want   error
+	}{
+		{"whole", bytes.NewReader(plain), io.EOF},
+		{"cut", io.MultiReader(bytes.NewReader(plain), iotest.ErrReader(broken)), broken},
+		{"given up", io.MultiReader(bytes.NewReader(plain), iotest.ErrReader(errors.New("not read"))), errClosed},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := newSpool(t, nil)
+			var readers sync.WaitGroup
+			for i := range 3 {
+				readers.Go(func() {
+					off := i * len(plain) / 3
+					buf := make([]byte, len(plain))
+					n, err := s.ReadAt(t.Context(), buf, int64(off))
+					if !bytes.Equal(buf[:n], plain[off:]) || i > 0 && err != tt.want || i == 0 && err != nil {
+						t.Errorf("%s: %d bytes at %d, %v", tt.name, n, off, err)
+					}
+				})
+			}
+			synctest.Wait()
+			r := s.Tee(iotest.HalfReader(tt.stream))
+			got := make([]byte, len(plain))
+			if _, err := io.ReadFull(r, got); err != nil {
+				t.Fatal(err)
+			}
+			same(t, got, plain)
+			if tt.want == errClosed {
+				s.End(errClosed)
+			} else if n, err := io.Copy(io.Discard, r); n != 0 || (err == nil) != (tt.want == io.EOF) {
+				t.Errorf("%s: %d more bytes, %v", tt.name, n, err)
+			}
+			s.End(errors.New("another error"))
+			readers.Wait()
+			if n, err := s.ReadAt(t.Context(), got, 5); n != len(plain)-5 || err != tt.want {
+				t.Errorf("%s: %d bytes, %v", tt.name, n, err)
+			}
+		})
+	}
+}
+
+// A full disk does not disturb the pass that fills the spool.
+func TestSpoolTeeFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		skip.Without(t, "/dev/full")
+	}
+	defer full.Close()
+	plain := noise(10*spoolPiece, 1)
+	s, _ := newSpool(t, nil)
+	r := s.Tee(bytes.NewReader(plain))
+	got := make([]byte, len(plain))
+	if _, err := io.ReadFull(r, got[:2*spoolPiece]); err != nil {
+		t.Fatal(err)
+	}
+	s.file = full
+	if _, err := io.ReadFull(r, got[2*spoolPiece:]); err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, plain)
+	if n, err := s.ReadAt(t.Context(), got, 0); n != 2*spoolPiece || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
 // Bytes that were changed in the file are never returned.
 func TestSpoolDamagedFile(t *testing.T) {
 	for _, plain := range [][]byte{noise(20*spoolPiece, 1), text(20*spoolPiece, 1)} {

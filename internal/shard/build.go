@@ -56,7 +56,7 @@ func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error
 	}
 	if d := b.scan.coded; d != nil {
 		if err == nil {
-			_, err = io.Copy(io.Discard, d) // reading to the end verifies the checksum
+			_, err = io.Copy(io.Discard, b.scan.Plain) // reading to the end verifies the checksum
 		}
 		err = errors.Join(err, d.Close())
 		f.Map, f.Trailing = d.Map(), d.Trailing()
@@ -97,12 +97,20 @@ func (s *Shard) grow(keep keeper) (found, error) {
 	s.growing, s.built = index.NewGrowing(o), make(chan struct{})
 	first := b.file
 	first.Index = s.growing.Index()
+	if b.scan.coded != nil && mustSpool(&first) {
+		s.spool = &spool{s: s}
+		s.spool.filledBy(b.scan)
+	}
 	go func() {
 		defer close(s.built)
 		s.o.Shared.scans.Add(1)
 		defer s.o.Shared.scans.Add(-1)
 		s.whole, s.buildErr = b.run(s.o.AllowTruncated, func(r io.Reader) (*index.Index, error) {
-			return s.growing.Build(s.paced(r), s.o.AllowTruncated)
+			x, err := s.growing.Build(s.paced(r), s.o.AllowTruncated)
+			if err != nil {
+				s.spool.end(err)
+			}
+			return x, err
 		})
 		keep(s.whole)
 	}()

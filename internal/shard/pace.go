@@ -78,9 +78,9 @@ func (r pacedSeeker) Seek(off int64, whence int) (int64, error) {
 }
 
 // paced returns the plain bytes for the scan of a growing shard. Those of a remote shard are read with regard to its
-// readers.
+// readers, unless it fills a spool, where they find all that it has passed.
 func (s *Shard) paced(r io.Reader) io.Reader {
-	if !store.IsRemote(s.path) {
+	if !store.IsRemote(s.path) || s.spool != nil {
 		return r
 	}
 	p := &pacedReader{Reader: r, s: s}

@@ -163,9 +163,13 @@ func (s *Shard) openBytes() {
 	case mustSpool(s.file):
 		s.o.Detail("%s: %s that cannot be decompressed from the middle is decompressed into a temporary file",
 			s.Name, s.Format)
-		s.spool = &spool{s: s}
+		if s.spool == nil {
+			s.spool = &spool{s: s}
+		}
 		s.plain = s.spool
 	default:
+		s.spool.close() // the scan has found places
+		s.spool = nil
 		o := codec.ReaderAtOptions{Cache: s.o.Shared.blocks}
 		s.coded = codec.NewReaderAt(s.Format, s.object, s.object.Size(), s.file.Map, o)
 		s.plain = s.coded
@@ -327,9 +331,7 @@ func (s *Shard) Close() error {
 	if s.coded != nil {
 		err = s.coded.Close()
 	}
-	if s.spool != nil {
-		err = s.spool.close()
-	}
+	err = errors.Join(err, s.spool.close())
 	if s.object != nil {
 		err = errors.Join(err, s.object.Close())
 	}

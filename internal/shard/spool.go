@@ -11,8 +11,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// spool reads a shard that cannot be decompressed from the middle. Its file is created at the first read, so a listing
-// needs none.
+// spool reads a shard that cannot be decompressed from the middle. It is filled by the scan of a growing shard, so that each
+// byte is fetched and decoded once; else its file is created at the first read, so a listing needs none.
 type spool struct {
 	s    *Shard
 	once sync.Once
@@ -23,27 +23,48 @@ type spool struct {
 
 // ReadAt implements [store.ReaderAt].
 func (p *spool) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
-	p.once.Do(func() { p.err = p.open() })
+	p.once.Do(func() { p.err = p.open(nil) })
 	if p.err != nil {
 		return 0, p.err
 	}
 	return p.all.ReadAt(ctx, b, off)
 }
 
-func (p *spool) open() error {
+// open opens the file. A nil scan means that nobody fills it.
+func (p *spool) open(scan *Scan) error {
 	var err error
 	if p.file, err = atomicfile.Unnamed(p.s.o.SpoolDir); err != nil {
 		return err
 	}
-	stored := io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size())
-	plain, err := codec.NewReader(p.s.Format, stored, codec.Options{})
-	if err == nil {
-		p.all, err = codec.NewSpool(plain, p.file)
+	var plain io.Reader
+	if scan == nil {
+		stored := io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size())
+		if plain, err = codec.NewReader(p.s.Format, stored, codec.Options{}); err != nil {
+			return err
+		}
+	}
+	if p.all, err = codec.NewSpool(plain, p.file); err == nil && scan != nil {
+		scan.Plain = p.all.Tee(scan.Plain)
 	}
 	return err
 }
 
+// filledBy makes a scan of the shard fill the spool. If there can be no file, reads of the shard return the error.
+func (p *spool) filledBy(scan *Scan) {
+	p.once.Do(func() { p.err = p.open(scan) })
+}
+
+// end ends a spool that was filled by a scan, when that has ended with err.
+func (p *spool) end(err error) {
+	if p != nil && p.all != nil {
+		p.all.End(err)
+	}
+}
+
 func (p *spool) close() error {
+	if p == nil {
+		return nil
+	}
 	var err error
 	if p.all != nil {
 		err = p.all.Close()
