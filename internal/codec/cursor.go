@@ -103,6 +103,7 @@ func (z *ReaderAt) start(ctx context.Context, c *cursor, point Checkpoint) error
 			return err
 		}
 		c.in = sourceReader{ctx: ctx, src: z.src, off: point.In, size: z.size}
+		z.tell(c, point)
 		return c.decoder.start(&c.in, point)
 	}()
 	if err != nil {

@@ -11,6 +11,12 @@ type Source interface {
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 }
 
+// advisor is a [Source] that can prepare for reads.
+type advisor interface {
+	// WillRead announces that n bytes at off will be read soon. It does not wait for them.
+	WillRead(off, n int64)
+}
+
 // FromReaderAt returns a Source that reads from r. Reads of r must not block for long, because the context is checked
 // only before each read.
 func FromReaderAt(r io.ReaderAt) Source { return plainSource{r} }
@@ -30,13 +36,18 @@ type sourceReader struct {
 	src  Source
 	off  int64
 	size int64
+	told int64 // where the bytes end that were announced; no read goes across
 }
 
 func (r *sourceReader) Read(p []byte) (int, error) {
 	if r.off >= r.size {
 		return 0, io.EOF
 	}
-	n, err := r.src.ReadAt(r.ctx, p[:min(int64(len(p)), r.size-r.off)], r.off)
+	end := r.size
+	if r.off < r.told {
+		end = min(end, r.told)
+	}
+	n, err := r.src.ReadAt(r.ctx, p[:min(int64(len(p)), end-r.off)], r.off)
 	r.off += int64(n)
 	if err == io.EOF && n > 0 {
 		err = nil // the next call returns it again

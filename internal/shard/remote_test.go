@@ -24,6 +24,7 @@ type far struct {
 
 	mu    sync.Mutex
 	asked []string // names that were opened, and what was read after the first MiB
+	bytes int64    // read after that
 }
 
 const (
@@ -61,6 +62,9 @@ func (o *farObject) Exact() bool { return o.s.exact }
 func (o *farObject) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if end := min(off+int64(len(p)), o.Size()); end > farHead {
 		o.s.ask(fmt.Sprintf("%d at %d", len(p), off))
+		o.s.mu.Lock()
+		o.s.bytes += end - max(off, farHead)
+		o.s.mu.Unlock()
 	}
 	return o.Object.ReadAt(ctx, p, off)
 }

@@ -274,10 +274,11 @@ func (s *Shard) Rest() {
 	}
 }
 
-// WillRead announces that plain bytes will be read soon. It has no effect on a compressed shard, where nearby bytes are
-// decompressed together and cached.
+// WillRead announces that plain bytes will be read soon.
 func (s *Shard) WillRead(off, n int64) {
-	if advisor, ok := s.object.(store.Advisor); ok && s.isPlain() {
+	if s.coded != nil {
+		s.coded.WillRead(off, n)
+	} else if advisor, ok := s.object.(store.Advisor); ok && s.isPlain() {
 		advisor.WillRead(off, n)
 	}
 }
