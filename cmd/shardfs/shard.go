@@ -38,7 +38,7 @@ func (f *shardFlags) options() shard.Options {
 		g.shared = shard.NewShared(int64(g.cacheSize))
 	}
 	o := shard.Options{
-		Store: g.stores, AllowTruncated: f.truncated, Detail: g.Detail,
+		Store: g.stores, AllowTruncated: f.truncated, Detail: g.Detail, Warn: g.WarnOnce,
 		Shared: g.shared, Provisional: f.provisional,
 	}
 	switch f.index {

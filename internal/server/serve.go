@@ -234,7 +234,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 func (s *server) shardOptions() shard.Options {
 	return shard.Options{
 		Store: s.store, IndexFile: s.IndexFile, CacheDir: s.CacheDir, NoIndex: s.NoIndex,
-		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail, Shared: s.shared,
+		AllowTruncated: s.AllowTruncated, Detail: s.ui.Detail, Warn: s.ui.WarnOnce, Shared: s.shared,
 	}
 }
 

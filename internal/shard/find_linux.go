@@ -192,6 +192,8 @@ func (s *Shard) loadSidecar(ctx context.Context) (found, error) {
 	case err == nil:
 		s.o.Detail("%s: index from %s", s.Name, store.Redact(name))
 		return f, nil
+	case errors.Is(err, index.ErrStale):
+		s.o.Warn("%s: indexed anew: %v", s.Name, err)
 	case !errors.Is(err, fs.ErrNotExist):
 		s.o.Detail("%s: %v", s.Name, err)
 	}

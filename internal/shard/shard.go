@@ -67,6 +67,8 @@ type Options struct {
 	// Progress, if not nil, is called repeatedly while the index is built, with the bytes read so far and the size of
 	// the shard.
 	Progress func(read, size int64)
+	// Warn, if not nil, is called if the sidecar is of no use, so that the shard is read to be indexed; else Detail is.
+	Warn func(format string, args ...any)
 	// Detail, if not nil, is called with messages about where the index comes from, and why index files were not used.
 	Detail func(format string, args ...any)
 }
@@ -115,6 +117,9 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if o.Detail == nil {
 		s.o.Detail = func(string, ...any) {}
+	}
+	if o.Warn == nil {
+		s.o.Warn = s.o.Detail
 	}
 	if o.Store == nil {
 		s.o.Store = file.Store{}
