@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(ownArguments()))
 }
 
 // run executes a command line, or serves a mount if this process was started for that, and returns the exit status.

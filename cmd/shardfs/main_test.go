@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"shardfs": func() {
 			server := os.Getenv(server.Variable) != ""
-			status := run(os.Args[1:])
+			status := run(ownArguments())
 			if !server {
 				os.WriteFile(os.Getenv(statusVariable), fmt.Append(nil, status), 0o666)
 			}

@@ -40,7 +40,7 @@ func (s Service) Locate(_ context.Context, name string) (*remote.Place, error) {
 	}
 	sent := login.user != "" || login.known
 	p := &remote.Place{URL: u, Pin: remote.ETagPin, Fault: func(status int, _ http.Header, _ []byte) remote.Fault {
-		return fault(status, sent)
+		return fault(status, sent, u.RawQuery != "")
 	}}
 	if sent {
 		p.Sign = func(_ context.Context, r *http.Request) error {
@@ -51,9 +51,11 @@ func (s Service) Locate(_ context.Context, name string) (*remote.Place, error) {
 	return p, nil
 }
 
-// fault explains an answer to a request with or without credentials.
-func fault(status int, sent bool) (f remote.Fault) {
+// fault explains an answer to a request with or without credentials, or with a query.
+func fault(status int, sent, query bool) (f remote.Fault) {
 	switch {
+	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && query && !sent:
+		f.Hint = "if the URL is a signed one, it may have expired: make a new one"
 	case status == http.StatusUnauthorized && sent:
 		f.Hint = "the user or password, of the URL or of ~/.netrc, is not accepted"
 	case status == http.StatusUnauthorized:

@@ -189,13 +189,16 @@ func TestNginx(t *testing.T) {
 	if status, _ := ask(Service{}, server.URL+"/private/a%20b.tar"); status != http.StatusUnauthorized {
 		t.Errorf("without credentials: %d", status)
 	}
-	for user, hint := range map[string]string{"": "wants a user and password", "a:b@": "is not accepted"} {
-		p, err := Service{}.Locate(t.Context(), "http://"+user+address+"/private/a.tar")
+	for _, tt := range []struct{ user, query, hint string }{
+		{"", "", "wants a user and password"}, {"a:b@", "", "is not accepted"}, {"a:b@", "?c", "is not accepted"},
+		{"", "?X-Signature=c", "it may have expired"},
+	} {
+		p, err := Service{}.Locate(t.Context(), "http://"+tt.user+address+"/private/a.tar"+tt.query)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := p.Fault(http.StatusUnauthorized, nil, nil); !strings.Contains(f.Hint, hint) {
-			t.Errorf("%q: hint %q", user, f.Hint)
+		if f := p.Fault(http.StatusUnauthorized, nil, nil); !strings.Contains(f.Hint, tt.hint) {
+			t.Errorf("%s%s: hint %q", tt.user, tt.query, f.Hint)
 		}
 	}
 	for _, tt := range []struct {
