@@ -168,18 +168,22 @@ func readPage(name string, buf []byte, off int64) (int, error) {
 	return int(buf[0]) + int(buf[n-1]), nil
 }
 
-// walking returns readTree as a task. It is an error if the number of bytes is not want.
+// walking returns readTree as a task.
 func walking(want int64) task {
-	return task{"# list each directory and read its files sample.*, below",
-		func(ctx context.Context, root string) (float64, error) {
-			start := time.Now()
-			n, err := readTree(ctx, root)
-			seconds := time.Since(start).Seconds()
-			if err == nil && n != want {
-				err = fmt.Errorf("%s has %d bytes, want %d", root, n, want)
-			}
-			return seconds, err
-		}}
+	return reading("# list each directory and read its files sample.*, below", readTree, want)
+}
+
+// reading returns a function that reads a tree as a task. It is an error if the number of bytes is not want.
+func reading(command string, read func(ctx context.Context, root string) (int64, error), want int64) task {
+	return task{command, func(ctx context.Context, root string) (float64, error) {
+		start := time.Now()
+		n, err := read(ctx, root)
+		seconds := time.Since(start).Seconds()
+		if err == nil && n != want {
+			err = fmt.Errorf("%s has %d bytes, want %d", root, n, want)
+		}
+		return seconds, err
+	}}
 }
 
 // readTree reads the files sample.* of every directory below root, one after the other, and returns how many bytes they

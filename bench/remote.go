@@ -112,16 +112,7 @@ func (b *bench) indexURL(url string) error {
 
 // walkingAsListed is walking in the order of the listing, without waiting for its end.
 func walkingAsListed(want int64) task {
-	return task{"# read the files sample.* of each directory as soon as it is listed, below",
-		func(ctx context.Context, root string) (float64, error) {
-			start := time.Now()
-			n, err := readListed(ctx, root)
-			seconds := time.Since(start).Seconds()
-			if err == nil && n != want {
-				err = fmt.Errorf("%s has %d bytes, want %d", root, n, want)
-			}
-			return seconds, err
-		}}
+	return reading("# read the files sample.* of each directory as soon as it is listed, below", readListed, want)
 }
 
 // readListed reads the files of the samples below root while it lists them, and returns how many bytes they have.

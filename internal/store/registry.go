@@ -25,7 +25,7 @@ func ByScheme(stores map[string]Store) *Schemes {
 }
 
 // Add adds a store, which is made when the first name of its scheme is used. It must not be called after that.
-func (s *Schemes) Add(scheme string, make func() Store) { s.stores[scheme] = sync.OnceValue(make) }
+func (s *Schemes) Add(scheme string, build func() Store) { s.stores[scheme] = sync.OnceValue(build) }
 
 // SchemeError is the ErrScheme of a name for whose scheme there is no store.
 type SchemeError struct {

@@ -20,8 +20,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
-// Scheme is the scheme of names.
-const Scheme = "az"
+// scheme is the scheme of names.
+const scheme = "az"
 
 // apiVersion is the version of the API. It is the oldest one in which listings can have names that XML cannot.
 const apiVersion = "2021-12-02"
@@ -60,7 +60,7 @@ var suffixes = [...]string{".blob.core.windows.net", ".blob.core.chinacloudapi.c
 
 // split returns the parts of a name.
 func split(name string) (blobName, error) {
-	rest, ok := strings.CutPrefix(name, Scheme+"://")
+	rest, ok := strings.CutPrefix(name, scheme+"://")
 	if !ok {
 		scheme, _ := store.Split(name)
 		return blobName{}, &store.SchemeError{Scheme: scheme}

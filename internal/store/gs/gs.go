@@ -19,8 +19,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
-// Scheme is the scheme of names.
-const Scheme = "gs"
+// scheme is the scheme of names.
+const scheme = "gs"
 
 var errName = fmt.Errorf("%w: want gs://BUCKET/OBJECT, and of a bucket a-z, 0-9, ., - and _", store.ErrName)
 
@@ -68,7 +68,7 @@ func (s *Service) Locate(_ context.Context, name string) (*remote.Place, error) 
 
 // split returns the bucket and the object of a name, of which the latter may be empty.
 func split(name string) (bucket, object string, err error) {
-	rest, ok := strings.CutPrefix(name, Scheme+"://")
+	rest, ok := strings.CutPrefix(name, scheme+"://")
 	if !ok {
 		scheme, _ := store.Split(name)
 		return "", "", &store.SchemeError{Scheme: scheme}

@@ -60,7 +60,7 @@ func readPage(body []byte, bucket string) (objects []store.Entry, next string, e
 		if err != nil {
 			return nil, "", fmt.Errorf("%w: the listing has an object without a size", store.ErrUnreachable)
 		}
-		objects = append(objects, store.Entry{Name: Scheme + "://" + bucket + "/" + item.Name,
+		objects = append(objects, store.Entry{Name: scheme + "://" + bucket + "/" + item.Name,
 			Info: store.Info{Size: size, ModTime: item.Updated, Version: store.Version(item.Generation)}})
 	}
 	return objects, p.NextPageToken, nil

@@ -144,8 +144,7 @@ func (e *Engine) host(u *url.URL) *host {
 	defer e.mu.Unlock()
 	h := e.hosts[key]
 	if h == nil {
-		h = newHost(u.Hostname(), e.o.Connections)
-		h.slower = func() { e.o.Cache.BackOff(key) }
+		h = newHost(u.Hostname(), e.o.Connections, func() { e.o.Cache.BackOff(key) })
 		e.hosts[key] = h
 	}
 	return h

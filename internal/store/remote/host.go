@@ -14,7 +14,7 @@ type host struct {
 	name     string
 	answered atomic.Bool // whether it ever has
 	warned   sync.Once   // about versions
-	slower   func()      // called when there are too many requests; or nil
+	slower   func()      // called when there are too many requests
 
 	mu      sync.Mutex // guards all below
 	most    float64
@@ -26,8 +26,8 @@ type host struct {
 	seen    int
 }
 
-func newHost(name string, most int) *host {
-	return &host{name: name, most: float64(most), limit: float64(most)}
+func newHost(name string, most int, slower func()) *host {
+	return &host{name: name, slower: slower, most: float64(most), limit: float64(most)}
 }
 
 // acquire waits until another request may be sent.
@@ -100,9 +100,7 @@ func (h *host) overloaded(sent time.Time) {
 	if sent.After(h.halved) {
 		h.limit = max(1, h.limit/2)
 		h.halved = time.Now()
-		if h.slower != nil {
-			h.slower()
-		}
+		h.slower()
 	}
 }
 

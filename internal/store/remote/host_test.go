@@ -12,7 +12,7 @@ import (
 // The limit of requests to a host halves once for all that were refused at a time, and grows again.
 func TestHostLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost("h", 8)
+		h := newHost("h", 8, func() {})
 		for range 8 {
 			check(t, h.acquire(t.Context()))
 		}
@@ -48,7 +48,7 @@ func TestHostLimit(t *testing.T) {
 // Requests that wait are sent in turn, or end with their contexts.
 func TestHostQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost("h", 1)
+		h := newHost("h", 1, func() {})
 		check(t, h.acquire(t.Context()))
 		var mu sync.Mutex
 		var order []int
@@ -83,7 +83,7 @@ func TestHostQueue(t *testing.T) {
 
 // A second connection is tried later where the server is slow to answer, but one slow answer in a hundred changes nothing.
 func TestStall(t *testing.T) {
-	h := newHost("h", 1)
+	h := newHost("h", 1, func() {})
 	const least, most = 2 * time.Second, 15 * time.Second
 	for range 127 {
 		h.succeeded(100 * time.Millisecond)

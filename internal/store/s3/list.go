@@ -65,7 +65,7 @@ func readPage(body []byte, bucket string) (objects []store.Entry, next string, e
 					store.ErrUnreachable)
 			}
 		}
-		objects = append(objects, store.Entry{Name: Scheme + "://" + bucket + "/" + key, Info: store.Info{
+		objects = append(objects, store.Entry{Name: scheme + "://" + bucket + "/" + key, Info: store.Info{
 			Size: object.Size, ModTime: object.LastModified, Version: store.Version(object.ETag)}})
 	}
 	if !p.IsTruncated {

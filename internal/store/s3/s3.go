@@ -18,8 +18,8 @@ import (
 	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
-// Scheme is the scheme of names.
-const Scheme = "s3"
+// scheme is the scheme of names.
+const scheme = "s3"
 
 // Service finds objects of S3. The zero value is usable; it reads configuration and credentials when it is first used. It
 // must not be copied after that.
@@ -54,7 +54,7 @@ func (s *Service) Locate(ctx context.Context, name string) (*remote.Place, error
 
 // split returns the bucket and the key of a name. Neither has escapes.
 func split(name string) (bucket, key string, err error) {
-	rest, ok := strings.CutPrefix(name, Scheme+"://")
+	rest, ok := strings.CutPrefix(name, scheme+"://")
 	if !ok {
 		scheme, _ := store.Split(name)
 		return "", "", &store.SchemeError{Scheme: scheme}
