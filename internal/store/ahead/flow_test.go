@@ -32,7 +32,7 @@ func TestWalk(t *testing.T) {
 		{"very far", 150 * time.Millisecond, 10e6, 100e6, 512 << 20, 128 << 10, 0.6},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
-			s := &sim{size: sized(tt.size), latency: tt.latency, single: tt.single, line: tt.line}
+			s := &sim{size: sized(tt.size), latency: tt.latency, single: tt.single, line: tt.line, sparse: true}
 			o := openSim(t, s, 256<<20)
 			start := time.Now()
 			for off := int64(0); off < s.size; off += int64(tt.piece) {
@@ -99,6 +99,7 @@ func TestSamplesInOrder(t *testing.T) {
 		for _, readers := range []int{1, 4} {
 			bubble(t, fmt.Sprintf("%d workers, %d reads", workers, readers), func(t *testing.T) {
 				s := far(sized(each * count))
+				s.sparse = true
 				o := openSim(t, s, 256<<20)
 				v := &view{o: o, each: each}
 				start := time.Now()
@@ -195,6 +196,7 @@ func TestScan(t *testing.T) {
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			s := far(tt.each * tt.count)
+			s.sparse = true
 			s.latency = tt.latency
 			o := openSim(t, s, 256<<20)
 			first := o.c.Buffer(1 << 20) // as it comes with the opening
@@ -235,6 +237,7 @@ func TestScanAndReader(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		const each = 101 << 10
 		s := far(each * 3000)
+		s.sparse = true
 		o := openSim(t, s, 64<<20)
 		found := make(chan int64, s.size/each)
 		start := time.Now()
@@ -267,6 +270,7 @@ func TestScanAndReader(t *testing.T) {
 func TestBackOff(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		s := far(1 << 30)
+		s.sparse = true
 		o := openSim(t, s, 0)
 		walk := func(from, to int64) {
 			for off := from; off < to; off += 128 << 10 {

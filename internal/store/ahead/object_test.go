@@ -197,6 +197,7 @@ func TestAbandoned(t *testing.T) {
 func TestSkips(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		s := far(sized(1 << 30))
+		s.sparse = true
 		o := openSim(t, s, 0)
 		start := time.Now()
 		read := int64(0)
@@ -220,6 +221,7 @@ func TestSeveralReaders(t *testing.T) {
 	for _, readers := range []int64{2, 5, 16} {
 		bubble(t, "", func(t *testing.T) {
 			s := far(sized(1 << 30))
+			s.sparse = true
 			o := openSim(t, s, 256<<20)
 			start := time.Now()
 			var running sync.WaitGroup
@@ -250,6 +252,7 @@ func TestBudget(t *testing.T) {
 		bubble(t, "", func(t *testing.T) {
 			c := NewCache(Options{Memory: memory})
 			line := far(sized(64 << 20))
+			line.sparse = true
 			most := int64(0)
 			var running sync.WaitGroup
 			for i := range 64 {

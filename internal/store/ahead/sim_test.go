@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -29,11 +30,13 @@ type sim struct {
 	single  float64 // bytes/s of a request; 0 means no limit
 	line    float64 // bytes/s of all
 	chunk   int     // bytes that come at a time; 0 means 64 KiB
+	sparse  bool    // of 4 KiB only the first 8 bytes, their offset, are written and compared
 
 	// fault, if not nil, is called before the first byte of each request with its number, from 0 on. It says after how
 	// many bytes the request fails; a negative number means never.
 	fault func(n int, off, length int64) (after int64, err error)
 
+	buffers  sync.Pool // of *[]byte
 	mu       sync.Mutex
 	free     time.Time // when the line is free
 	ranges   [][2]int64
@@ -67,6 +70,46 @@ func samePattern(p []byte, off int64) bool {
 			return false
 		}
 		p, off = p[n:], off+int64(n)
+	}
+	return true
+}
+
+// stamp is the distance of the bytes of a sparse object that count.
+const stamp = 4 << 10
+
+// fill writes the bytes at off.
+func (s *sim) fill(p []byte, off int64) {
+	if !s.sparse {
+		fillPattern(p, off)
+		return
+	}
+	for at, want := range stamps(off, len(p)) {
+		p[at] = want
+	}
+}
+
+// stamps yields the places and values of the bytes of a sparse object that count, of n at off.
+func stamps(off int64, n int) iter.Seq2[int, byte] {
+	return func(yield func(int, byte) bool) {
+		for at := off / stamp * stamp; at < off+int64(n); at += stamp {
+			for i := range int64(8) {
+				if x := at + i - off; x >= 0 && x < int64(n) && !yield(int(x), byte(at>>(8*i))) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// same reports whether p are the bytes at off.
+func (s *sim) same(p []byte, off int64) bool {
+	if !s.sparse {
+		return samePattern(p, off)
+	}
+	for at, want := range stamps(off, len(p)) {
+		if p[at] != want {
+			return false
+		}
 	}
 	return true
 }
@@ -108,14 +151,14 @@ func (s *sim) Fetch(ctx context.Context, p []byte, off int64, got func(int)) err
 		m := min(chunk, len(p)-n)
 		if after >= 0 && int64(n+m) > after {
 			m = int(after) - n
-			fillPattern(p[n:n+m], off+int64(n))
+			s.fill(p[n:n+m], off+int64(n))
 			got(n + m)
 			return err
 		}
 		if !sleep(ctx, s.transfer(m)) {
 			return ctx.Err()
 		}
-		fillPattern(p[n:n+m], off+int64(n))
+		s.fill(p[n:n+m], off+int64(n))
 		n += m
 		s.mu.Lock()
 		s.bytes += int64(m)
@@ -182,11 +225,18 @@ func openSim(t testing.TB, s *sim, memory int64) *Object {
 
 func mustRead(t testing.TB, o *Object, off int64, n int) {
 	t.Helper()
-	p := make([]byte, n)
+	s := o.src.(*sim)
+	buf, _ := s.buffers.Get().(*[]byte)
+	if buf == nil || len(*buf) < n {
+		b := make([]byte, n)
+		buf = &b
+	}
+	defer s.buffers.Put(buf)
+	p := (*buf)[:n]
 	if m, err := o.ReadAt(context.Background(), p, off); m != n || err != nil {
 		t.Fatalf("%d bytes at %d: %d, %v", n, off, m, err)
 	}
-	if !samePattern(p, off) {
+	if !s.same(p, off) {
 		t.Fatalf("%d bytes at %d: wrong bytes", n, off)
 	}
 }
