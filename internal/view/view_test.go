@@ -326,6 +326,7 @@ func TestDirName(t *testing.T) {
 		{"s3://bucket/..", "shard"},
 		{"s3://bucket/x\x00y.tar", "shard"},
 		{"s3://bucket/" + strings.Repeat("é", 300) + ".tar", strings.Repeat("é", maxName/2)},
+		{"s3://bucket/" + strings.Repeat("\xff", 300) + ".tar", "shard"},
 		{"data", "data"},
 		{".tar", ".tar"},
 		{"..tar", "..tar"}, // not "."
