@@ -3,6 +3,7 @@ package index
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -215,8 +216,8 @@ func (c *column) cut(row int) {
 		tail = append(tail, c.get(i))
 	}
 	if whole < len(c.groups) {
-		c.rests = c.rests[:c.groups[whole].place>>8]
-		c.groups = c.groups[:whole]
+		c.rests = slices.Clip(c.rests[:c.groups[whole].place>>8]) // another index may still have what follows
+		c.groups = slices.Clip(c.groups[:whole])
 	}
 	c.tail, c.n = tail, row
 }

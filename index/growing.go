@@ -40,6 +40,25 @@ func NewGrowing(o BuildOptions) *Growing {
 // Index returns the index. Until Build has returned, it may be used only inside Wait.
 func (g *Growing) Index() *Index { return g.b.x }
 
+// Known returns the complete samples of a growing index, as an index of a tar that ends there, which does not change. It
+// must be called inside Wait. It has the rows and the numbers of the growing index, but its directories cannot be
+// looked up or listed. It shares memory with the growing index, and takes at most some 20 KB. Of a whole index it
+// returns the index itself.
+func (x *Index) Known() *Index {
+	if x.c.header.n > x.Rows() {
+		return x
+	}
+	k := &Index{c: x.c, closed: x.closed}
+	c := &k.c
+	c.sample, c.child, c.sibling, c.table = column{}, column{}, column{}, column{} // their values change
+	for _, column := range append(c.numbers(), c.far.numbers()...) {
+		column.tail = slices.Clone(column.tail) // is used again for the next group
+	}
+	c.cut(x.closed)
+	c.header.append(uint64(x.Offset(x.closed)))
+	return k
+}
+
 // Build is [Build] for an index that other goroutines read. If the tar is cut or damaged, Wait returns the error of
 // Build; if tolerant is set, it does so only if no member was read.
 func (g *Growing) Build(r io.Reader, tolerant bool) (*Index, error) {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,55 @@ func TestGrowing(t *testing.T) {
 		if err := g.Wait(t.Context(), func(x *Index) bool { return false }); err != nil {
 			t.Errorf("what is not there, at the end: %v", err)
 		}
+	}
+}
+
+// What is known of a growing index at some time does not change, whether the rest of the tar is whole or cut.
+func TestGrowingKnown(t *testing.T) {
+	var names []string
+	for i := range 700 {
+		names = append(names, fmt.Sprintf("d%d/%03d.x", i/90, i/3))
+		if i%50 == 0 {
+			names = append(names, fmt.Sprintf("NOTES %d", i))
+		}
+	}
+	plain := makeTar(t, names...)
+	whole := build(t, plain)
+	for _, end := range []int{len(plain), len(plain) * 2 / 3, int(whole.Offset(whole.Sample(200).Start + 1))} {
+		g := NewGrowing(BuildOptions{})
+		var all sync.WaitGroup
+		all.Go(func() { g.Build(io.MultiReader(bytes.NewReader(plain[:end])), true) })
+		for seen := 0; ; {
+			var known *Index
+			err := g.Wait(t.Context(), func(x *Index) bool {
+				if x.Samples() == seen {
+					return false
+				}
+				known = x.Known()
+				return true
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if known == nil {
+				break
+			}
+			seen = known.Samples()
+			if got := outline(known); !slices.Equal(got, outline(whole)[:seen]) {
+				t.Fatalf("cut at byte %d: of %d samples: %q", end, seen, got)
+			}
+			rows := known.Rows()
+			if known.End() != whole.Offset(rows) || rows < known.Sample(seen-1).End {
+				t.Fatalf("cut at byte %d: %d rows end at byte %d", end, rows, known.End())
+			}
+			for row := range rows {
+				got, want := known.Member(row), whole.Member(row)
+				if got != want || known.OutsideName(row) != whole.OutsideName(row) {
+					t.Fatalf("cut at byte %d: row %d is %+v, want %+v", end, row, got, want)
+				}
+			}
+		}
+		all.Wait()
 	}
 }
 

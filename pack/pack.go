@@ -31,6 +31,15 @@ type Base struct {
 	Plain io.ReaderAt // its plain bytes
 	Size  int64       // bytes of Plain, including those after the end marker; 0: do not copy the end
 	Input int         // number of the input in Options.Inputs
+
+	// Grows is, if not nil, the index that Index is a beginning of. Bases with the same one are the same shard, of which
+	// each knows more than the one before.
+	Grows *index.Index
+}
+
+// is reports whether two bases are the same shard.
+func (b Base) is(other Base) bool {
+	return b.Index == other.Index || b.Grows != nil && b.Grows == other.Grows
 }
 
 // named adds the shard's name to an error.

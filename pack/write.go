@@ -65,8 +65,8 @@ func (w *Writer) reshape(s *Sample) error {
 // enter makes b the shard of the next sample, after it has finished the previous shard. A stream is a sequence of small
 // shards.
 func (w *Writer) enter(b Base) error {
-	if w.base.Index == b.Index {
-		w.base = b // updates the size, which for a stream is known only at its end
+	if w.base.is(b) {
+		w.base = b // updates what is known only at the end: the size of a stream
 		return nil
 	}
 	if w.base.Index != nil {

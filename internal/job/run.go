@@ -83,6 +83,8 @@ func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error)
 	if r.several() {
 		r.Output.Pack.OwnEnd, r.Output.Pack.Inputs = true, source.Names(sources)
 	}
+	// A run that is continued knows what it needs of the shard.
+	r.Workspace.Whole = r.Output.Name != "" && o.Choice.All() && !o.Resume
 	r.Failed.Pack.Duplicates = pack.RenameDuplicates // a failed sample must not end the run
 	r.Output.Confirm, r.Failed.Confirm = r.confirm, r.confirm
 	if err := r.openCheckpoints(ctx); err != nil {

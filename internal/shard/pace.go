@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"io"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,12 @@ type pace struct {
 func (p *pace) reading(end int64) {
 	p.read.Store(end)
 	p.when.Store(time.Now().UnixNano())
+}
+
+// follow records that the reader is at off, and reads on when it has waited for more of the index, or calls follow.
+func (p *pace) follow(off int64) {
+	p.read.Store(off)
+	p.when.Store(math.MaxInt64)
 }
 
 // holds reports whether a scan that is at an offset, one of several, should wait: its reader is far behind, goes on, and

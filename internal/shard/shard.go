@@ -269,6 +269,10 @@ func (s *Shard) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// Follow tells the scan of a growing remote shard that all before a plain offset is in use, and no more before the next
+// Follow or Wait. So the scan does not go on so far that what it has fetched is evicted before it is used.
+func (s *Shard) Follow(off int64) { s.pace.follow(off) }
+
 // DropPages releases the memory of a mapped index. Later lookups read its file again.
 func (s *Shard) DropPages() { s.mapped.drop() }
 

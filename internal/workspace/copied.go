@@ -28,17 +28,21 @@ func (c *copied) tasks(of func(*copiedPlace) place) iter.Seq2[*Task, error] {
 	return func(yield func(*Task, error) bool) {
 		base := c.src.Base()
 		for n := range base.Index.Samples() {
-			s := base.Index.Sample(n)
-			t := &Task{
-				Number: n, Key: s.Key, Source: c.src.Name, Base: base,
-				Before: pack.Dir{Path: s.Path, Sample: &s, Untouched: true},
-			}
-			t.place = of(&copiedPlace{copies: c.copies, base: base, source: c.src.Name, sample: s})
-			if !yield(t, nil) {
+			if !yield(c.task(base, base.Index.Sample(n), of), nil) {
 				return
 			}
 		}
 	}
+}
+
+// task returns the Task for a sample.
+func (c *copied) task(base pack.Base, s index.Sample, of func(*copiedPlace) place) *Task {
+	t := &Task{
+		Number: s.Number, Key: s.Key, Source: c.src.Name, Base: base,
+		Before: pack.Dir{Path: s.Path, Sample: &s, Untouched: true},
+	}
+	t.place = of(&copiedPlace{copies: c.copies, base: base, source: c.src.Name, sample: s})
+	return t
 }
 
 // Finish implements kind.

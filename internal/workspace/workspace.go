@@ -1,8 +1,9 @@
 // Package workspace provides a directory for each sample of a source, for a command to run in.
 //
 // There are three kinds. Samples of a shard are in a private mount, served by another process, or, where nothing can be
-// mounted, are copied into real directories one by one. Samples of a stream are copied as they arrive. A directory of
-// sample directories is used in place, and changes there stay.
+// mounted, are copied into real directories one by one. Samples of a stream are copied as they arrive, and so are those
+// of a remote shard that is packed and has no index yet. A directory of sample directories is used in place, and changes
+// there stay.
 //
 // A [Workspace] yields a [Task] for each sample. The caller prepares its directory, runs a command in it, reads its
 // state, and frees it, so that a run needs disk space only for the samples that are being processed.
@@ -38,6 +39,7 @@ type Options struct {
 	TempDir string         // for temporary files; "" means os.TempDir, where Open first removes those of killed runs
 	Source  source.Options // how the source is opened
 	Server  server.Command // how the server of a private mount is started; its Args are set here
+	Whole   bool           // all samples are wanted, with all their bytes
 }
 
 // Mounts reports whether Open will try to mount the source of a name.
@@ -149,6 +151,11 @@ func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (
 	o.Source.Shard.SpoolDir = dir.Dir
 	if n.Kind == source.Stream {
 		return openStream(ctx, n, o, dir, copies)
+	}
+	if o.grows(n) {
+		if w, err := openGrowing(ctx, n, o, dir, copies); w != nil || err != nil {
+			return w, err
+		}
 	}
 	mount := o.Mounts(n)
 	if mount {
