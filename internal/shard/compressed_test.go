@@ -223,6 +223,24 @@ func TestRandomCompressed(t *testing.T) {
 	}
 }
 
+// A walk after the whole listing of a compressed shard finds its bytes in memory, if they fit.
+func TestListedThenRead(t *testing.T) {
+	plain := makeTar(t, 60, 100_000)
+	s := memory.New()
+	stored := compressedBy(t, plain, "gzip", "-1")
+	s.Put("https://host/a", stored)
+	synctest.Test(t, func(t *testing.T) {
+		sh, f := openKept(t, s, "https://host/a", Options{Growing: true})
+		if _, err := sh.Built(); err != nil {
+			t.Fatal(err)
+		}
+		readPieces(t, sh, plain, 0, int64(len(plain)))
+		if want := int64(len(stored) - farHead); f.bytes != want {
+			t.Errorf("%d bytes were fetched after the first, want %d: %q", f.bytes, want, f.asked)
+		}
+	})
+}
+
 // opened opens a shard, so that its index is in the cache.
 func opened(t *testing.T, s *memory.Store, o Options) {
 	t.Helper()
