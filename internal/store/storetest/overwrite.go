@@ -61,7 +61,7 @@ func Overwrite(t *testing.T, open func(t *testing.T) Harness) {
 	if got := h.content(t, "a"); !t.Failed() && numberOf(got, 0) != int64(n) {
 		t.Errorf("at the end the object has version %d of %d", numberOf(got, 0), n)
 	}
-	if reads.Load() == 0 || changes.Load() == 0 {
+	if reads.Load() == 0 || changes.Load() == 0 && !h.Keeps {
 		t.Errorf("%d reads and %d changes show nothing", reads.Load(), changes.Load())
 	}
 	t.Logf("%d overwrites: %d reads by %d readers, %d times told of a change, %d times by the witness only",

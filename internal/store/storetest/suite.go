@@ -39,6 +39,9 @@ type Harness struct {
 	// Mixes says that the server sometimes sends bytes of a newer version than it says. A Witness tells of the change.
 	Mixes bool
 
+	// Keeps says that the server keeps versions that were replaced, so that their readers may never notice.
+	Keeps bool
+
 	// List returns all names in the place, including those of unfinished objects. Nil skips the tests for leftovers.
 	List func() []string
 
