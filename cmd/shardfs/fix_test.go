@@ -37,7 +37,8 @@ func TestFix(t *testing.T) {
 
 func testFixed(t *testing.T, name string) {
 	codes := codesIn(t, name)
-	fix := newPack(&globals{UI: &ui.UI{Out: io.Discard, Err: io.Discard}})
+	u := &ui.UI{Out: io.Discard, Err: io.Discard}
+	fix := newPack(&globals{UI: u, stores: newStores(u)})
 	fix.SilenceErrors, fix.SilenceUsage = true, true
 	fix.SetArgs([]string{"--fix", "--on-duplicate-extension", "rename", "--index", "none", "-o", "fixed.tar", name})
 	if err := fix.ExecuteContext(t.Context()); err != nil {
