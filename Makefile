@@ -27,12 +27,13 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
 
 # Limits in tests are a share of the time that is left, so that a busy machine is slow and not red: a long timeout costs
-# nothing. TestLongMember reads over 4 GiB, for which the race detector takes too long. Each command runs even if the one before
+# nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little
+# memory, for which the race detector takes too long and too much. Each command runs even if the one before
 # has failed.
 test: test-tools
 	@echo "make test: about 9 minutes on 2 idle cores"
 	@{ status=0; \
-	$(GO) test -v -timeout 90m -run TestLongMember ./internal/codec || status=1; \
+	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
 	$(GO) test -v $(RACE) -timeout 90m ./... || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 

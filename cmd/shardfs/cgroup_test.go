@@ -46,6 +46,9 @@ func memoryGroup(t *testing.T, bytes int) string {
 
 // Runs over compressed shards finish in 96 MiB, with the files that the kernel caches.
 func TestMemoryOfGroup(t *testing.T) {
+	if raced() {
+		skip.Without(t, "a build without the race detector, which make test runs, too")
+	}
 	group := memoryGroup(t, 96<<20)
 	dir := t.TempDir()
 	var shard bytes.Buffer

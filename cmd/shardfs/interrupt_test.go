@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"os"
 	"os/exec"
@@ -99,8 +100,8 @@ func TestInterruptOnTerminal(t *testing.T) {
 			cmd := m.startProgram(t, dir, program, args...)
 			if tt.file != "" {
 				testtime.Eventually(t, tt.file, func() bool {
-					info, err := os.Stat(filepath.Join(dir, tt.file))
-					return err == nil && (tt.file != "strace.out" || info.Size() > 0)
+					text, err := os.ReadFile(filepath.Join(dir, tt.file))
+					return err == nil && (tt.file != "strace.out" || bytes.Contains(text, []byte("fsync(")))
 				})
 			}
 			if tt.shows != "" {

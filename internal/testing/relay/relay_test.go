@@ -58,7 +58,7 @@ func TestRate(t *testing.T) {
 			took := time.Since(start) - tt.options.RTT/2
 			r.Close()
 			got := float64(size) * float64(tt.connections) / took.Seconds()
-			if got < 0.98*tt.want || got > 1.02*tt.want {
+			if got < 0.97*tt.want || got > 1.02*tt.want { // the first round trips have not the whole line
 				t.Errorf("%+v, %d connections: %.4g bytes/s, want %.4g", tt.options, tt.connections, got, tt.want)
 			}
 			if got := r.Counts().Down; got != size*int64(tt.connections) {
