@@ -84,8 +84,14 @@ func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link)
 	return err
 }
 
-// patience is how long a mount waits for an index that is being built; see [shard.Options].
-const patience = 200 * time.Millisecond
+// patience returns how long a mount waits for an index that is being built; see [shard.Options]. Most local shards are
+// indexed in that time; of remote ones only those whose bytes come with the first answer.
+func patience(name string) time.Duration {
+	if store.IsRemote(name) {
+		return 20 * time.Millisecond
+	}
+	return 200 * time.Millisecond
+}
 
 // serveOne serves a shard with the changes in the scratch directory. It reports whether the mount outlives this
 // process.
@@ -99,7 +105,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	mounted := s.mountOptions()
-	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, patience, s.scratch.Dir
+	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, patience(s.Names[0]), s.scratch.Dir
 	opened.Provisional = opened.Growing && !s.Private
 	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
 	if s.Private { // the process that started this one has opened the shard, and was warned
@@ -197,7 +203,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions()
 		opened.SpoolDir = s.scratch.Dir
-		opened.Growing, opened.Patience = store.IsRemote(name), patience
+		opened.Growing, opened.Patience = store.IsRemote(name), patience(name)
 		opened.Provisional = s.mountOptions().ReadOnly && !s.Private
 		sh, err := shard.Open(ctx, absolute[name], opened)
 		if err != nil {
