@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +31,8 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "shardfs" {
 		// /proc/self describes the first thread, and a test may move its own thread into another mount namespace.
 		runtime.LockOSThread()
+		// Under nohup it is ignored, by shardfs too, which a story ends with it.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	testscript.Main(m, map[string]func(){
 		"shardfs": func() {
