@@ -31,7 +31,7 @@ type Chooser struct {
 	Taken int // number of samples taken
 
 	name   string
-	search search // for Keys
+	search *search // for Keys; nil: there are none to find
 }
 
 // NewChooser returns a Chooser that has seen no samples. Name is that of the sources, for errors.
@@ -41,6 +41,14 @@ func NewChooser(name string, c Choice) *Chooser {
 		chooser.search = c.Keys.search()
 	}
 	return chooser
+}
+
+// Next returns a Chooser for the samples of another output, which skips and counts anew. What it finds of Keys counts as
+// found here: which keys are missing is known when all are done, by this Chooser.
+func (c *Chooser) Next(name string) *Chooser {
+	next := &Chooser{Choice: c.Choice, name: name, search: c.search}
+	next.IgnoreMissing = true
+	return next
 }
 
 // Take reports whether to take the next sample, which has this key.
@@ -58,14 +66,14 @@ func (c *Chooser) Take(key string) bool {
 func (c *Chooser) full() bool { return c.None || c.Count > 0 && c.Taken >= c.Count }
 
 // Done reports whether further samples make no difference: Take will return false for all, and all keys were found.
-func (c *Chooser) Done() bool { return c.full() && c.search.left == 0 }
+func (c *Chooser) Done() bool { return c.full() && c.search.done() }
 
 // Right reports whether Err would return nil whatever samples follow.
-func (c *Chooser) Right() bool { return c.Taken > 0 && c.search.left == 0 }
+func (c *Chooser) Right() bool { return c.Taken > 0 && c.search.done() }
 
 // Missing returns an error that wraps *MissingKeysError if no sample so far has some of Keys, else nil.
 func (c *Chooser) Missing() error {
-	if c.search.left == 0 {
+	if c.search.done() {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", c.name, &MissingKeysError{c.search})

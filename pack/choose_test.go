@@ -51,6 +51,40 @@ func TestChoice(t *testing.T) {
 // some returns a list of keys.
 func some(list ...string) *Keys { return NewKeys("list", list) }
 
+// Samples of several outputs are counted for each, and keys are looked for in all.
+func TestChoiceOfSeveral(t *testing.T) {
+	all := NewChooser("all", Choice{Skip: 1, Keys: some("b", "c", "d"), Count: 1})
+	for _, tt := range []struct {
+		keys, want []string
+	}{
+		{[]string{"a", "b", "c"}, []string{"b"}},
+		{[]string{"b", "a"}, nil},
+		{[]string{"a", "b"}, []string{"b"}},
+	} {
+		c := all.Next("one")
+		var got []string
+		for _, key := range tt.keys {
+			if c.Take(key) {
+				got = append(got, key)
+			}
+		}
+		if !slices.Equal(got, tt.want) || c.Seen != len(tt.keys) {
+			t.Errorf("of %q: %q of %d, want %q", tt.keys, got, c.Seen, tt.want)
+		}
+		if err := c.Err(); (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, ErrEmpty) {
+			t.Errorf("of %q: %v", tt.keys, err)
+		}
+	}
+	const want = `all: list: 1 of 3 keys are in no sample: "d"`
+	if err := all.Missing(); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	all.Next("last").Take("d")
+	if err := all.Missing(); err != nil {
+		t.Errorf("%v after all were found", err)
+	}
+}
+
 // A choice that was a mistake is an error after the samples.
 func TestChoiceMistaken(t *testing.T) {
 	s := newShard(t, makeTar(t, tar.FormatGNU, "./a.x", "b c.x", "Été.x", "d/e.x"))

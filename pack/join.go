@@ -27,7 +27,7 @@ type Join struct {
 	used [][]bool // by shard and number of the sample in it: whether it was added; nil before Apply
 }
 
-// Unused returns how many samples of the shards were not used, after the sequence of Apply has ended.
+// Unused returns how many samples of the shards were not used, after the sequences of Apply have ended.
 func (o *Join) Unused() (n int) {
 	for _, shard := range o.used {
 		for _, used := range shard {
@@ -52,12 +52,11 @@ func (o *Join) samples() (n int, first *Base) {
 
 // Apply adds to samples the members that the shards have for their keys, as new members after their own. If they have a
 // key more than once, the first sample counts. If both samples have an extension, the error is ErrExtensionConflict, and
-// at the end ErrNoMatch if there were samples on both sides, but nothing was added to any.
+// at the end ErrNoMatch if there were samples on both sides, but nothing was added to any, also not in sequences before.
 func (o *Join) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
-		o.used = nil
-		for _, b := range o.Shards {
-			o.used = append(o.used, make([]bool, b.Index.Samples()))
+		for len(o.used) < len(o.Shards) { // else this is not the first sequence
+			o.used = append(o.used, make([]bool, o.Shards[len(o.used)].Index.Samples()))
 		}
 		for s, err := range samples {
 			if err == nil && !s.Empty() {

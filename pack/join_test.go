@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,24 @@ func TestJoinNothing(t *testing.T) {
 		}
 		if !bytes.Equal(out.Bytes(), plain) || o.Alone != 2 || o.Unused() != other.base.Index.Samples() {
 			t.Errorf("%d bytes, %d had nothing, %d were left out", out.Len(), o.Alone, o.Unused())
+		}
+	}
+}
+
+// Samples of several outputs use up one list of others.
+func TestJoinSeveral(t *testing.T) {
+	other := newShard(t, makeTar(t, tar.FormatUSTAR, "a.z", "b.z", "c.z"))
+	o := &Join{Shards: []Base{other.base}}
+	for _, tt := range []struct {
+		names         string
+		alone, unused int
+	}{{"a.x", 0, 2}, {"d.x", 1, 2}, {"b.x e.x", 2, 1}} {
+		s := newShard(t, makeTar(t, tar.FormatUSTAR, strings.Fields(tt.names)...))
+		if err := Pack(context.Background(), NewWriter(io.Discard, Options{}), o.Apply(Shard(s.base))); err != nil {
+			t.Fatalf("%s: %v", tt.names, err)
+		}
+		if o.Alone != tt.alone || o.Unused() != tt.unused {
+			t.Errorf("%s: %d had nothing, %d are left, want %d, %d", tt.names, o.Alone, o.Unused(), tt.alone, tt.unused)
 		}
 	}
 }

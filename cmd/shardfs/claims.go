@@ -72,39 +72,24 @@ func (f *shardFlags) checkRead(names []string) error {
 	return files.Check()
 }
 
-// names resolves the arguments of pack, and checks its files.
-func (o *packFlags) names(
-	ctx context.Context, args []string, out *output.Options, split output.Split,
-) ([]source.Name, error) {
-	names, err := o.from.names(ctx, args, o.output.allowPipe)
-	if err != nil {
-		return nil, err
-	}
-	f := written()
-	if split.Given() {
-		err = split.Claim(ctx, out, f, "-o")
-	} else {
-		err = out.Claim(ctx, f, "-o")
-	}
-	if err != nil {
-		return nil, err
-	}
+// checkFiles checks the files of pack, of which f has those that are written. It expands the arguments of --with.
+func (o *packFlags) checkFiles(ctx context.Context, args []string, names []source.Name, f *claim.Files) error {
 	args, with := slices.Clone(args), []source.Name(nil)
 	for _, arg := range o.with {
 		list, err := source.Expand(ctx, o.from.globals.stores, []string{arg})
 		if err != nil {
-			return nil, fmt.Errorf("--with: %w", err)
+			return fmt.Errorf("--with: %w", err)
 		}
 		resolved, err := source.ResolveAll(list)
 		if err != nil {
-			return nil, fmt.Errorf("--with: %w", err)
+			return fmt.Errorf("--with: %w", err)
 		}
 		o.joined, with, args = append(o.joined, list), append(with, resolved...), append(args, arg)
 	}
 	r := reads{args: args, names: append(with, names...), from: o.from.source()}
 	r.from.Folder = new(folder.Options)
 	r.named = map[string]string{"the file of --keys": o.keys, "the table of --captions": o.captions}
-	return names, r.check(f)
+	return r.check(f)
 }
 
 // checkFiles checks the files of run.

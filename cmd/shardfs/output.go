@@ -36,15 +36,17 @@ type outputFlags struct {
 	writeIndex bool
 	export     string
 
-	flags *pflag.FlagSet // they were added to; nil: none
+	flags   *pflag.FlagSet  // they were added to; nil: none
+	pattern *output.Pattern // set by options; nil: all shards go into one output
 }
 
 func (o *outputFlags) add(flags *pflag.FlagSet) {
 	o.flags = flags
 	suffixes := strings.Join(output.Suffixes(), ", ")
-	flags.StringVarP(&o.name, "output", "o", "", "write to `OUT`: "+suffixes+", -")
+	flags.StringVarP(&o.name, "output", "o", "", "write to `OUT`: "+suffixes+", -; {name}.tar: one a shard")
 	flags.IntVar(&o.level, "level", 1, "compression level `N`: "+outputLevels())
-	flags.StringVar(&o.ifExists, "if-exists", "overwrite", "`HOW` if OUT exists: overwrite, skip, fail")
+	flags.StringVar(&o.ifExists, "if-exists", "",
+		"`HOW` if OUT exists: overwrite, skip, fail; default overwrite, skip with {name}")
 	flags.StringVar(&o.others, "others", "keep", "`HOW` of members outside samples: keep, drop")
 	flags.BoolVar(&o.allowPipe, "allow-pipe", false, "allow pipe:COMMAND as shard and output")
 	flags.StringVar(&o.mtime, "mtime", "sample", "`TIME` of new members: sample, file, now, @SECONDS")
@@ -84,9 +86,17 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 		Name: o.name, Level: o.level, Sidecar: o.writeIndex, Stdout: os.Stdout, Stderr: u.CommandErr(), UI: u,
 		Store: g.stores,
 	}
+	var err error
+	if o.pattern, err = output.ParsePattern("-o", o.name); err != nil {
+		return out, err
+	}
 	switch o.ifExists {
+	case "":
+		if o.pattern != nil {
+			out.IfExists = output.Skip // so that a second command does what is missing
+		}
 	case "overwrite":
-		out.Purge = o.given("if-exists")
+		out.Purge = true
 	case "skip":
 		out.IfExists = output.Skip
 	case "fail":
@@ -99,16 +109,12 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 		return out, ui.Usagef("--others %s: keep or drop", o.others)
 	case o.name != "" && !out.IsFile() && (o.writeIndex || o.export != ""):
 		return out, ui.Usagef("-o %s: an index can be written only beside a file", pipe.Shown(o.name))
-	case strings.Contains(o.name, "{name}") || strings.Contains(o.name, "{index"):
-		const why = "no output for each shard yet: all go into one, without {name} and {index}"
-		return out, ui.Usagef("-o %s: %s", o.name, why)
 	case pipe.Is(o.name) && !o.allowPipe:
 		return out, errPipeAllowed(o.name)
 	case o.name == output.Stdout && ui.IsTerminal(os.Stdout):
 		err := ui.Usagef("-o -: standard output is a terminal, and a tar is not for reading")
 		return out, ui.WithHint(err, "name a file, or pipe it to a program")
 	}
-	var err error
 	if out.Exports, err = exportFormats(o.export); err != nil {
 		return out, err
 	}
@@ -124,6 +130,15 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 		return out, err
 	}
 	return out, o.checkLevel(format)
+}
+
+// single returns an error if there is an output for each shard, which only pack can write so far.
+func (o *outputFlags) single() error {
+	if o.pattern == nil {
+		return nil
+	}
+	const why = "no output for each shard yet: all go into one, without {name} and {index}"
+	return ui.Usagef("-o %s: %s", o.pattern, why)
 }
 
 // checkLevel returns an error if the output cannot be compressed at the level, or is not compressed at all.
@@ -205,13 +220,17 @@ func (f *splitFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.size, "split-size", "", "split into outputs of `S` bytes, as 500M or 1Gi")
 }
 
-// split checks the flags and converts them.
-func (f *splitFlags) split(o *output.Options) (s output.Split, err error) {
+// split checks the flags and converts them. If existing outputs are skipped only by default, as those of a pattern, they
+// are not: it is not known how many outputs there will be.
+func (f *splitFlags) split(o *output.Options, skip bool) (s output.Split, err error) {
 	s.Count = f.count
 	if f.size != "" {
 		if s.Bytes, err = output.ParseSize(f.size); err != nil {
 			return s, ui.Usagef("--split-size %s: %w", f.size, err)
 		}
+	}
+	if s.Given() && !skip && o.IfExists == output.Skip {
+		o.IfExists = output.Overwrite
 	}
 	return s, s.Check(o)
 }

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/pack"
@@ -38,8 +35,11 @@ func newPack(g *globals) *cobra.Command {
 		Long: `Pack writes the samples of mounts, sample directories, folders of files and
 shards, one after the other, to a shard: each in its own order, new samples at
 its end. Members without changes are copied byte for byte. A mount may stay in
-use. The output gets its name only when it is complete; - is standard output.`,
+use. The output gets its name only when it is complete; - is standard output.
+With {name} or {index} (or {index:04d}) in OUTPUT, each source is packed into its
+own output, to which all flags apply, and those that exist are skipped.`,
 		Example: `  shardfs pack mnt -o out.tar
+  shardfs pack 'train-{0000..0147}.tgz' --fields 'jpg cls' -o 'new-{name}.tar'
   shardfs pack 'train-{0000..0003}.tgz' --shuffle 10000 -o mixed.tgz --level 6
   shardfs pack train.tar --with labels.tar --split-size 1G -o part-%06d.tar
   shardfs pack photos --captions captions.csv --key-column file -o photos.tar
@@ -104,7 +104,7 @@ func (o *packFlags) join(ctx context.Context) (*source.Join, error) {
 	return join, nil
 }
 
-// foresee completes the options of the output, and returns the error with which the work would end because of the
+// foresee completes the options of an output, and returns the error with which the work on it would end because of the
 // choice of samples or their keys, as far as that is known.
 func (o *packFlags) foresee(ctx context.Context, names []source.Name, c pack.Choice, out *output.Options) error {
 	out.AllowEmpty = o.empty
@@ -123,42 +123,20 @@ func (o *packFlags) foresee(ctx context.Context, names []source.Name, c pack.Cho
 	return o.output.foresee(ctx, names, o.from.source(), c)
 }
 
-// samples returns the samples to pack: chosen, joined and ordered. It completes the options of the output.
-func (o *packFlags) samples(
-	ctx context.Context, in *source.List, join *source.Join, chooser *pack.Chooser, out *output.Options,
-) iter.Seq2[pack.Sample, error] {
-	samples := in.Samples(ctx)
-	in.Partial = o.output.fields != "" || !chooser.All()
-	if !chooser.All() {
-		samples = chooser.Apply(samples)
-	}
-	samples = join.Apply(samples)
-	if o.order.Given() {
-		in.Buffered, out.Pack.Reordered = true, true
-		samples = o.order.Apply(samples)
-	}
-	if in.HasFolders() {
-		samples = pack.ReadAhead(samples)
-	}
-	out.Pack.OwnEnd = !in.Single()
-	return in.Shown(samples, chooser.Choice)
-}
-
 // run packs the sources named by the arguments.
 func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
-	out, err := o.output.options(g)
-	if err != nil {
+	p := packing{packFlags: o, ui: g.UI}
+	var err error
+	if p.out, err = o.output.options(g); err != nil {
 		return err
 	}
-	split, err := o.split.split(&out)
-	if err != nil {
+	if p.split, err = o.split.split(&p.out, o.output.given("if-exists")); err != nil {
 		return err
 	}
-	fix, err := o.fix.options(&out.Pack, o.output.mtime)
-	if err != nil {
+	if p.mend, err = o.fix.options(&p.out.Pack, o.output.mtime); err != nil {
 		return err
 	}
-	names, err := o.names(ctx, args, &out, split)
+	names, err := p.resolve(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -166,34 +144,13 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.foresee(ctx, names, choice, &out); err != nil {
+	p.chooser = pack.NewChooser(source.NameOfAll(names), choice)
+	if err := p.leaveExisting(ctx, names); err != nil {
 		return err
 	}
-	join, err := o.join(ctx)
-	if err != nil {
+	if p.join, err = o.join(ctx); err != nil {
 		return err
 	}
-	defer join.Close()
-	from := o.from.source()
-	from.Folder, from.Fix = &folder.Options{ClassDirs: o.classDirs, Skip: join.Files()}, fix
-	in := source.NewList(names, from)
-	defer in.Close()
-	chooser := pack.NewChooser(source.NameOfAll(names), choice)
-	samples := o.samples(ctx, in, join, chooser, &out)
-	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), join.Confirm(ctx)) }
-	if split.Given() {
-		err = split.Write(ctx, out, samples)
-	} else {
-		err = output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
-	}
-	if err != nil {
-		return err
-	}
-	if err := chooser.Missing(); err != nil {
-		g.Note("%v", err)
-	}
-	if fix != nil {
-		reportFixed(g.UI, fix.Fixed)
-	}
-	return errors.Join(join.Report(), in.MarkPacked())
+	defer p.join.Close()
+	return p.run(ctx)
 }

@@ -307,7 +307,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	if j.Output, err = o.output.options(g); err != nil {
 		return j, err
 	}
-	if err := (output.Split{}).Check(&j.Output); err != nil {
+	if err := errors.Join(o.output.single(), (output.Split{}).Check(&j.Output)); err != nil {
 		return j, err
 	}
 	return j, firstBroken(o.choice.rules())

@@ -13,6 +13,8 @@ import (
 
 // Join is lists of shards, and perhaps a table, whose members are added to the samples of other sources.
 type Join struct {
+	Partial bool // not all samples were read, so it is not known what is without a partner
+
 	joined []joined
 	table  *table.Table // nil: none
 	files  []fs.FileInfo
@@ -113,7 +115,7 @@ func (j *Join) report(name string, alone, unused int, thing string) {
 	if alone > 0 {
 		j.ui.Warn("%s: no members for %s", name, ui.Count(alone, "sample"))
 	}
-	if unused > 0 {
+	if unused > 0 && !j.Partial {
 		j.ui.Warn("%s: %s without a partner, left out", name, ui.Count(unused, thing))
 	}
 }

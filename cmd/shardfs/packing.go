@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/shardfs/shardfs/internal/folder"
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
+)
+
+// packing is the work of pack: all sources into one output, or each into its own.
+type packing struct {
+	*packFlags
+	ui      *ui.UI
+	out     output.Options // without the name of an output
+	split   output.Split
+	mend    *pack.Fix // nil: shards are packed as they are
+	join    *source.Join
+	chooser *pack.Chooser // over all sources
+	legs    []leg         // to do
+	skipped int           // legs whose outputs exist
+}
+
+// leg is an output, or the outputs of a split, and the sources whose samples go into it.
+type leg struct {
+	output string
+	names  []source.Name
+}
+
+// resolve resolves the arguments of pack, finds the legs, and checks all files.
+func (p *packing) resolve(ctx context.Context, args []string) ([]source.Name, error) {
+	names, err := p.from.names(ctx, args, p.output.allowPipe)
+	if err != nil {
+		return nil, err
+	}
+	if p.legs, err = p.output.legs(names); err != nil {
+		return nil, err
+	}
+	f := written()
+	for _, l := range p.legs {
+		out := p.out
+		if out.Name = l.output; p.split.Given() {
+			err = errors.Join(p.split.Check(&out), p.split.Claim(ctx, &out, f, "-o"))
+		} else {
+			err = out.Claim(ctx, f, "-o")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return names, p.checkFiles(ctx, args, names, f)
+}
+
+// legs returns what is packed into which output.
+func (o *outputFlags) legs(names []source.Name) ([]leg, error) {
+	if o.pattern == nil {
+		return []leg{{o.name, names}}, nil
+	}
+	var shards []string
+	for _, n := range names {
+		shards = append(shards, n.Text)
+	}
+	outputs, err := o.pattern.Outputs(shards)
+	var legs []leg
+	for i, name := range outputs {
+		legs = append(legs, leg{name, names[i : i+1]})
+	}
+	return legs, err
+}
+
+// leaveExisting drops the legs whose outputs exist and are to be skipped, if there is one for each source. It returns
+// errors about keys that are missing, and about outputs that must not exist, as far as they are known before any work.
+func (p *packing) leaveExisting(ctx context.Context, names []source.Name) error {
+	if p.output.pattern == nil {
+		return nil // creating the output finds out
+	}
+	if c := p.chooser.Choice; c.Keys != nil && !p.fix.fix {
+		c.AllowEmpty = true
+		if err := source.Foresee(ctx, names, p.from.source(), c, false).Err(); err != nil {
+			return err
+		}
+	}
+	if p.split.Given() || p.out.IfExists == output.Overwrite {
+		return nil
+	}
+	var outputs []string
+	for _, l := range p.legs {
+		outputs = append(outputs, l.output)
+	}
+	found, err := output.Published(ctx, p.out.Store, outputs)
+	if err != nil {
+		return err
+	}
+	var left []leg
+	for i, l := range p.legs {
+		switch {
+		case found[i] == nil:
+			left = append(left, l)
+		case p.out.IfExists == output.Fail:
+			return fmt.Errorf("%s: %w", store.Redact(l.output), store.ErrExists)
+		default:
+			p.ui.Detail("%s: exists, skipped", store.Redact(l.output))
+		}
+	}
+	if p.skipped = len(p.legs) - len(left); p.skipped > 0 {
+		p.ui.Note("%d of %s exist, skipped", p.skipped, ui.Count(len(p.legs), "output"))
+	}
+	p.legs = left
+	return nil
+}
+
+// run packs the legs, one after the other, and reports on all.
+func (p *packing) run(ctx context.Context) error {
+	p.join.Partial = p.skipped > 0
+	var cuts []error
+	for _, l := range p.legs {
+		cut, err := p.pack(ctx, l)
+		if err != nil {
+			return err
+		}
+		cuts = append(cuts, cut)
+	}
+	if err := p.chooser.Missing(); err != nil && p.skipped == 0 { // else the others may have the keys
+		if p.output.pattern != nil && !p.chooser.IgnoreMissing {
+			return err
+		}
+		p.ui.Note("%v", err)
+	}
+	if p.mend != nil {
+		reportFixed(p.ui, p.mend.Fixed)
+	}
+	return errors.Join(append(cuts, p.join.Report())...)
+}
+
+// pack packs a leg. The error cut wraps source.ErrCut if the output is published, but lacks samples after a cut.
+func (p *packing) pack(ctx context.Context, l leg) (cut, err error) {
+	out, chooser := p.out, p.chooser
+	out.Name = l.output
+	if p.output.pattern != nil {
+		chooser = chooser.Next(source.NameOfAll(l.names))
+	}
+	if err := p.foresee(ctx, l.names, chooser.Choice, &out); err != nil {
+		return nil, err
+	}
+	from := p.from.source()
+	from.Folder, from.Fix = &folder.Options{ClassDirs: p.classDirs, Skip: p.join.Files()}, p.mend
+	in := source.NewList(l.names, from)
+	defer in.Close()
+	samples := p.samples(ctx, in, chooser, &out)
+	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), p.join.Confirm(ctx)) }
+	if p.split.Given() {
+		err = p.split.Write(ctx, out, samples)
+	} else {
+		err = output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in.MarkPacked(), nil
+}
+
+// samples returns the samples to pack: chosen, joined and ordered. It completes the options of the output.
+func (p *packing) samples(
+	ctx context.Context, in *source.List, chooser *pack.Chooser, out *output.Options,
+) iter.Seq2[pack.Sample, error] {
+	samples := in.Samples(ctx)
+	in.Partial = p.output.fields != "" || !chooser.All()
+	if !chooser.All() {
+		samples = chooser.Apply(samples)
+	}
+	samples = p.join.Apply(samples)
+	if p.order.Given() {
+		in.Buffered, out.Pack.Reordered = true, true
+		samples = p.order.Apply(samples)
+	}
+	if in.HasFolders() {
+		samples = pack.ReadAhead(samples)
+	}
+	out.Pack.OwnEnd = !in.Single()
+	return in.Shown(samples, chooser.Choice)
+}
