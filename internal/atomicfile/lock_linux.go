@@ -38,13 +38,18 @@ func Lock(fd, how int) (named bool, err error) {
 // It is no error if the file cannot be removed. A file that is not regular or belongs to another user stays, and so
 // does every file where there are no locks.
 func RemoveUnlocked(dir *os.File, name string) error {
-	return removeUnlocked(dir, name, uint32(os.Geteuid()), true)
+	_, err := removeUnlocked(dir, name, uint32(os.Geteuid()), true)
+	if err != ErrBusy {
+		return nil
+	}
+	return err
 }
 
-// removeUnlocked is RemoveUnlocked for files of a user; if remove is false, it only checks whether the file is locked.
-func removeUnlocked(dir *os.File, name string, user uint32, remove bool) error {
+// removeUnlocked is RemoveUnlocked for files of a user, and reports whether the file was removed. If remove is false, it
+// only checks whether the file is locked. The error is ErrBusy, or wraps ErrNoLocks.
+func removeUnlocked(dir *os.File, name string, user uint32, remove bool) (removed bool, err error) {
 	if !isRegular(dir, name) {
-		return nil // a FIFO or a device is not even opened
+		return false, nil // a FIFO or a device is not even opened
 	}
 	// NFS, where flock(2) is made of locks of bytes, locks a file exclusively only if it is open for writing.
 	const flags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
@@ -55,19 +60,19 @@ func removeUnlocked(dir *os.File, name string, user uint32, remove bool) error {
 		fd, err = unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|flags, 0)
 	}
 	if err != nil {
-		return nil
+		return false, nil
 	}
 	defer unix.Close(fd)
 	// If another file has the name by now, it stays: only the locked file is removed.
 	named, err := Lock(fd, how|unix.LOCK_NB)
 	if err == unix.EWOULDBLOCK {
-		return ErrBusy
+		return false, ErrBusy
 	}
 	var st unix.Stat_t
 	if named && remove && unix.Fstat(fd, &st) == nil && st.Uid == user && st.Mode&unix.S_IFMT == unix.S_IFREG {
-		unix.Unlinkat(int(dir.Fd()), name, 0)
+		return unix.Unlinkat(int(dir.Fd()), name, 0) == nil, nil
 	}
-	return nil
+	return false, err
 }
 
 // removeLeftovers removes temporary files for the same name that no process is writing, resumable ones only if parts is
@@ -80,7 +85,7 @@ func (f *File) removeLeftovers(parts bool) error {
 		if name == f.Name() {
 			continue
 		}
-		if err := removeUnlocked(f.dir, name, f.user, parts || !isPart(f.name, name)); err != nil {
+		if _, err := removeUnlocked(f.dir, name, f.user, parts || !isPart(f.name, name)); err == ErrBusy {
 			return err
 		}
 	}
