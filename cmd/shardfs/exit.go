@@ -27,7 +27,7 @@ import (
 // Exit statuses. Schedulers use them to decide whether to try again.
 const (
 	exitOK         = 0
-	exitFailed     = 1  // a sample failed, nothing published; check has found errors
+	exitFailed     = 1  // a sample failed, nothing published; check has found errors; outputs are missing
 	exitPartly     = 3  // published, but some samples failed; check has found warnings only
 	exitUsage      = 64 // a mistake in the command line
 	exitDamaged    = 65 // a damaged or truncated shard
@@ -81,7 +81,7 @@ func exitStatus(err error) int {
 		return child.ExitCode() // of a child that runs this program and has reported its error
 	case is(job.ErrPartial, source.ErrCut, errCheckWarnings):
 		return exitPartly
-	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, pack.ErrKey,
+	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, errMissing, pack.ErrKey,
 		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
 	case is(fusefs.ErrUnavailable):
@@ -91,7 +91,7 @@ func exitStatus(err error) int {
 	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat):
 		return exitUsage
 	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit,
-		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, io.ErrUnexpectedEOF):
+		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, job.ErrNotReport, io.ErrUnexpectedEOF):
 		return exitDamaged
 	case is(store.ErrUnreachable):
 		return exitUnreach

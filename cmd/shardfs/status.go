@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,49 +18,77 @@ import (
 )
 
 func newStatus(g *globals) *cobra.Command {
-	u := g.UI
-	return &cobra.Command{
-		Use:   "status [flags] MOUNTPOINT",
-		Short: "Show what has changed in a mount",
+	var o publishedFlags
+	cmd := &cobra.Command{
+		Use:   "status [flags] MOUNTPOINT | SHARD... -o OUT",
+		Short: "Show what has changed in a mount, or which outputs are there",
 		Long: `Status lists the changes since the shard was mounted, one per line: A added, M
 modified, D deleted, R renamed. A path that ends in a slash is a sample, others
 are files. It says what has gone wrong in the mount, and of remote shards what
-reading them has cost.`,
+reading them has cost.
+
+With -o it tells which outputs of a run or pack over many shards are published,
+and lists the others: missing, or failed if a --report has samples of the shard
+that failed; --json lists all. It looks at outputs only, so it does not matter
+where the run was, or is. The exit status is 1 unless all are there.
+
+With --missing it prints the indexes of those that are not there, as 3,17,40-44,
+with exit status 0. If all are there it prints nothing: do not submit that, as an
+empty sbatch --array= runs a job without an index.`,
 		Example: `  shardfs status mnt
-  shardfs status --json mnt | jq -r .path`,
-		Args:              arguments(1, 1),
-		ValidArgsFunction: completeMountpoints,
+  shardfs status --json mnt | jq -r .path
+  shardfs status 'train-{0000..0147}.tgz' -o 'new-{name}.tar'
+  missing=$(shardfs status 'train-{0000..0147}.tgz' -o 'new-{name}.tar' --missing)
+  test -z "$missing" || sbatch --array="$missing" job.sh`,
+		Args:              arguments(1, many),
+		ValidArgsFunction: completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkMountpoints(args...); err != nil {
+			switch err := o.check(g.JSON); {
+			case err != nil:
 				return err
+			case o.output != "":
+				return o.run(cmd.Context(), g, args)
+			case len(args) > 1:
+				return ui.WithHint(arguments(1, 1)(cmd, args), "-o OUT tells which outputs of many shards are there")
 			}
-			server := mounts.ServerOf(args[0])
-			if server.Stats != "" {
-				u.Note("%s: %s", args[0], server.Stats)
-			}
-			sayErrors(u, args[0], server.Log)
-			changes, err := mounts.Open(cmd.Context(), g.stores, args[0])
-			if errors.Is(err, mounts.ErrMany) {
-				return nil // it is read-only
-			}
-			if errors.Is(err, mounts.ErrNotMounted) {
-				err = ui.WithHint(err, "mount a shard there first: shardfs mount SHARD "+args[0])
-			}
-			if err != nil {
-				return err
-			}
-			defer changes.Close()
-			for c, err := range changes.Changes() {
-				if err != nil {
-					return err
-				}
-				if err := printChange(u, c); err != nil {
-					return err
-				}
-			}
-			return nil
+			return statusOfMount(cmd.Context(), g, args[0])
 		},
 	}
+	o.add(cmd.Flags())
+	return cmd
+}
+
+// statusOfMount prints what has changed in a mount.
+func statusOfMount(ctx context.Context, g *globals, mountpoint string) error {
+	u := g.UI
+	if err := checkMountpoints(mountpoint); err != nil {
+		return err
+	}
+	server := mounts.ServerOf(mountpoint)
+	if server.Stats != "" {
+		u.Note("%s: %s", mountpoint, server.Stats)
+	}
+	sayErrors(u, mountpoint, server.Log)
+	changes, err := mounts.Open(ctx, g.stores, mountpoint)
+	if errors.Is(err, mounts.ErrMany) {
+		return nil // it is read-only
+	}
+	if errors.Is(err, mounts.ErrNotMounted) {
+		err = ui.WithHint(err, "mount a shard there first: shardfs mount SHARD "+mountpoint)
+	}
+	if err != nil {
+		return err
+	}
+	defer changes.Close()
+	for c, err := range changes.Changes() {
+		if err != nil {
+			return err
+		}
+		if err := printChange(u, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sayErrors warns of the errors that a server has written to its log: programs that use the mount see only EIO.

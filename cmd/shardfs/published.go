@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/shardfs/shardfs/internal/job"
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
+)
+
+// errMissing means that outputs are not published.
+var errMissing = errors.New("outputs are missing")
+
+// publishedFlags are the flags of status over outputs.
+type publishedFlags struct {
+	output  string
+	reports []string
+	missing bool
+}
+
+func (o *publishedFlags) add(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.StringVarP(&o.output, "output", "o", "", "`OUT` of a run or pack: tell which outputs are there")
+	flags.BoolVar(&o.missing, "missing", false, "print only the indexes of those that are not, for array jobs")
+	flags.StringArrayVar(&o.reports, "report", nil, "count failed samples in a `REPORT` of run --report")
+}
+
+// check returns an error for a mistake in the flags.
+func (o *publishedFlags) check(json bool) error {
+	return firstBroken([]rule{
+		{o.output == "" && (o.missing || len(o.reports) > 0), "--missing and --report are for -o OUT"},
+		{o.missing && json, "--missing and --json exclude each other"},
+	})
+}
+
+// outputState is what status prints of an output.
+type outputState struct {
+	Index     *int    `json:"index,omitempty"` // absent if all shards go into one output
+	Shard     *string `json:"shard,omitempty"`
+	ShardHex  *string `json:"shard_hex,omitempty"`
+	Output    *string `json:"output,omitempty"`
+	OutputHex *string `json:"output_hex,omitempty"`
+	Status    string  `json:"status"` // published, missing, or failed: missing, and samples of its shard have failed
+	Bytes     int64   `json:"bytes,omitempty"`
+	Failed    int     `json:"failed,omitempty"` // samples, as reports tell
+
+	text string // the name of the output
+}
+
+// run prints which outputs are published.
+func (o *publishedFlags) run(ctx context.Context, g *globals, args []string) error {
+	states, err := o.states(ctx, g, args)
+	if err != nil {
+		return err
+	}
+	counts := make(map[string]int)
+	var missing []int
+	for i := range states {
+		s := &states[i]
+		if counts[s.Status]++; s.Status != "published" {
+			missing = append(missing, i)
+		}
+		if o.missing {
+			continue
+		}
+		if err := s.print(g.UI); err != nil {
+			return err
+		}
+	}
+	total := fmt.Sprintf("%s: %d published", ui.Count(len(states), "output"), counts["published"])
+	for _, status := range []string{"missing", "failed"} {
+		if counts[status] > 0 {
+			total += fmt.Sprintf(", %d %s", counts[status], status)
+		}
+	}
+	switch {
+	case o.missing && len(missing) > 0:
+		g.Note("%s", total)
+		_, err = fmt.Fprintln(g.Out, output.IndexList(missing))
+		return err
+	case o.missing:
+		return nil
+	case !g.JSON:
+		if _, err := fmt.Fprintln(g.Out, total); err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		return ui.Reported(errMissing)
+	}
+	return nil
+}
+
+// states returns the states of all outputs of the shards that the arguments name, without opening a shard.
+func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) ([]outputState, error) {
+	pattern, err := output.ParsePattern("-o", o.output)
+	switch out := (output.Options{Name: o.output}); {
+	case err != nil:
+		return nil, err
+	case !out.IsFile():
+		return nil, ui.Usagef("-o %s: a stream is not published", pipe.Shown(o.output))
+	case pattern == nil && o.missing:
+		return nil, ui.Usagef("--missing: one output has no indexes: -o has neither {name} nor {index}")
+	}
+	shards, err := source.Expand(ctx, g.stores, args)
+	if err != nil {
+		return nil, err
+	}
+	outputs := []string{o.output}
+	if pattern != nil {
+		if outputs, err = pattern.Outputs(shards); err != nil {
+			return nil, err
+		}
+	}
+	failures := make(job.Failures)
+	for _, report := range o.reports {
+		if err := failures.Read(ctx, g.stores, report); err != nil {
+			return nil, err
+		}
+	}
+	found, err := output.Published(ctx, g.stores, outputs)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]outputState, len(outputs))
+	for i, name := range outputs {
+		of := shards
+		if pattern != nil {
+			of = shards[i : i+1]
+		}
+		failed := 0
+		for _, shard := range of {
+			failed += failures[shownShard(shard)]
+		}
+		if len(shards) == 1 {
+			failed += failures[""]
+		}
+		states[i] = newOutputState(name, found[i], failed)
+		if pattern != nil {
+			shard := ui.NewJSONText(shownShard(of[0]))
+			states[i].Index, states[i].Shard, states[i].ShardHex = &i, shard.Text, shard.Hex
+		}
+		if found[i] != nil && found[i].Size == 0 {
+			g.Warn("%s: is empty, and so no shard: remove it", states[i].text)
+		}
+	}
+	return states, nil
+}
+
+// shownShard returns the name of a shard for messages, which it also has in reports.
+func shownShard(shard string) string { return source.Name{Text: shard}.String() }
+
+// newOutputState returns the state of an output that is there, or for which info is nil, and of whose samples some have
+// failed.
+func newOutputState(name string, info *store.Info, failed int) outputState {
+	s := outputState{Status: "published", Failed: failed, text: store.Redact(name)}
+	shown := ui.NewJSONText(s.text)
+	s.Output, s.OutputHex = shown.Text, shown.Hex
+	switch {
+	case info != nil:
+		s.Bytes = info.Size
+	case failed > 0:
+		s.Status = "failed"
+	default:
+		s.Status = "missing"
+	}
+	return s
+}
+
+// print prints the state as JSON or, if there is something to say, as a line of text.
+func (s *outputState) print(u *ui.UI) error {
+	if u.JSON {
+		return u.Print(s)
+	}
+	text := s.Status + " " + ui.Printable(s.text)
+	switch {
+	case s.Failed > 0:
+		text += ": " + ui.Count(s.Failed, "sample") + " failed"
+	case s.Status == "published":
+		return nil
+	}
+	_, err := fmt.Fprintln(u.Out, text)
+	return err
+}
