@@ -34,13 +34,14 @@ import (
 // errTimeout is wrapped by the error of a job whose command ran longer than Options.Timeout.
 var errTimeout = errors.New("timed out")
 
-// Job is one command in one directory.
+// Job is one command in one directory, or only a mark in the sequence of jobs.
 type Job struct {
 	// Prepare prepares the directory for an attempt, counted from 1, as if there had been no attempt before. It is
 	// called just before the command; its error becomes the job's, and the command is then not run. Jobs are prepared
 	// concurrently. If the disk is full, Prepare is called again when other jobs have freed space, if any can. The
 	// directory belongs to the job until the loop has handled its result; at most 2 times Options.Jobs of them are in
-	// use at once.
+	// use at once. Nil makes the job a mark: it has no command, and its result comes when those of all jobs before it
+	// were handled.
 	Prepare func(ctx context.Context, attempt int) (Place, error)
 
 	// Discard, if not nil, is called after the job's last attempt has failed, when its directory is no longer needed.
@@ -142,6 +143,9 @@ var errProtocol = errors.New("the worker did not answer with one line, ok or fai
 // is idle.
 const windowPerSlot = 2
 
+// maxMarks is how many marks of the sequence may wait for the loop; the sequence waits before it is pulled further.
+const maxMarks = 64
+
 // Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job has a
 // result, too.
 //
@@ -230,8 +234,8 @@ func (r *run) close() {
 // ended: nil if yield was called for every job or has returned false, else the cause of ctx.
 func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result) bool) error {
 	running, cancel := context.WithCancel(ctx)
-	// The loop holds one task and the goroutine that pulls another, so the channel holds the window less two.
-	order := make(chan *task, windowPerSlot*r.Jobs-2)
+	window := make(chan struct{}, windowPerSlot*r.Jobs) // has an element for each job that is pulled and not handled
+	order := make(chan *task, windowPerSlot*r.Jobs+maxMarks)
 	work := make(chan *task)
 	var group sync.WaitGroup
 	defer func() {
@@ -257,23 +261,17 @@ func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result)
 	group.Go(func() {
 		defer close(work)
 		defer close(order)
-		number := 0
-		for job := range jobs {
-			t := r.newTask(number, job)
-			work <- t
-			order <- t
-			number++
-			if running.Err() != nil {
-				return
-			}
-		}
+		r.pull(running, jobs, window, work, order)
 	})
 
 	for t := range order {
 		<-t.done
 		more := t.cut == nil && yield(t.result)
 		t.forget()
-		r.disk.settle()
+		if t.job.Prepare != nil {
+			r.disk.settle()
+			<-window
+		}
 		if !more {
 			return t.cut
 		}

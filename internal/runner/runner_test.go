@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -710,5 +711,85 @@ func TestKilledAtOnce(t *testing.T) {
 	status := (&command{pid: pid, children: new(children)}).reap()
 	if !status.Signaled() || status.Signal() != unix.SIGKILL {
 		t.Errorf("status %#x", int(status))
+	}
+}
+
+// A mark in the sequence has a result in its turn, needs no room in the window, and does not wait for the jobs before it
+// to be pulled past.
+func TestMarks(t *testing.T) {
+	for _, jobs := range []int{1, 3} {
+		noLeaks(t)
+		window := windowPerSlot * jobs
+		var pulled atomic.Int32
+		seq := func(yield func(Job) bool) {
+			n := 0
+			for job := range in(t.TempDir(), 40) {
+				for _, job := range []Job{{Tag: "before"}, job, {Tag: "after"}} {
+					if job.Prepare != nil {
+						pulled.Add(1)
+						job.Tag = n
+						n++
+					}
+					if !yield(job) {
+						return
+					}
+				}
+			}
+		}
+		o := shell("echo $N")
+		o.Jobs = jobs
+		var tags []string
+		for r, err := range Run(t.Context(), o, seq) {
+			if err != nil || r.Err != nil {
+				t.Fatal(err, r.Err)
+			}
+			tags = append(tags, fmt.Sprint(r.Tag))
+			number, command := r.Tag.(int)
+			if command != (r.Output.Len() > 0) || command != (r.Attempts > 0) {
+				t.Errorf("%v: %d bytes of output, %d attempts", r.Tag, r.Output.Len(), r.Attempts)
+			}
+			if !command {
+				continue
+			}
+			if number == 0 {
+				testtime.Eventually(t, "the window to fill", func() bool { return int(pulled.Load()) == window })
+			}
+			if n := int(pulled.Load()); n > number+window {
+				t.Errorf("jobs %d: at result %d, %d jobs are pulled, the window is %d", jobs, number, n, window)
+			}
+		}
+		var want []string
+		for n := range 40 {
+			want = append(want, "before", fmt.Sprint(n), "after")
+		}
+		if !slices.Equal(tags, want) {
+			t.Errorf("jobs %d: results %q, want %q", jobs, tags, want)
+		}
+	}
+}
+
+// A sequence of marks ends with the context, and a loop that ends early leaves the rest.
+func TestMarksEnd(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	endless := func(yield func(Job) bool) {
+		for yield(Job{}) {
+		}
+	}
+	n := 0
+	for _, err := range Run(ctx, shell("exit"), endless) {
+		if n++; n == 1000 {
+			cancel()
+		}
+		if err != nil && err != context.Canceled {
+			t.Error(err)
+		}
+	}
+	if n < 1000 {
+		t.Errorf("%d results", n)
+	}
+	for range Run(t.Context(), shell("exit"), endless) {
+		break
 	}
 }

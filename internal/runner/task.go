@@ -1,5 +1,10 @@
 package runner
 
+import (
+	"context"
+	"iter"
+)
+
 // task is a job between the sequence and the loop.
 type task struct {
 	job    Job
@@ -24,4 +29,29 @@ func (t *task) forget() {
 		t.result.Log.close()
 	}
 	t.result.Tail = nil
+}
+
+// pull hands the jobs to the slots and, in order, to the loop. It pulls one only if there is room for it in the window;
+// marks need none.
+func (r *run) pull(ctx context.Context, jobs iter.Seq[Job], window chan<- struct{}, work, order chan<- *task) {
+	number := 0
+	window <- struct{}{}
+	for job := range jobs {
+		t := r.newTask(number, job)
+		if job.Prepare == nil {
+			close(t.done)
+			order <- t
+		} else {
+			work <- t
+			order <- t
+			number++
+			select {
+			case window <- struct{}{}:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
 }
