@@ -103,9 +103,28 @@ func namespaceAttributes() *syscall.SysProcAttr {
 		Cloneflags:  unix.CLONE_NEWNS | unix.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}},
-		// In the namespace only: to mount, and for overlayfs to enter its work directory, whose mode is 0.
-		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE},
+		AmbientCaps: mountCaps(),
 	}
+}
+
+// mountCaps returns the capabilities, in the namespace only, to mount, and for overlayfs to enter its work directory, whose
+// mode is 0.
+func mountCaps() []uintptr { return []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE} }
+
+// serverCaps returns the capabilities that a private server of this process must be given: those that an ordinary user
+// has in their own namespace, and that only servers inherit.
+func serverCaps() []uintptr {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if os.Geteuid() == 0 || unix.Capget(&header, &data[0]) != nil {
+		return nil
+	}
+	for _, c := range mountCaps() {
+		if data[c/32].Permitted&(1<<(c%32)) == 0 {
+			return nil
+		}
+	}
+	return mountCaps()
 }
 
 // EnterNamespace prepares a process that was started in its own namespace. After an error the process must exit; the
@@ -116,6 +135,9 @@ func EnterNamespace() error {
 	}
 	// Mounts made outside must still appear here, but not the reverse.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return err
+	}
+	if err := dropPrivileges(); err != nil {
 		return err
 	}
 	usable := os.NewFile(usableFD, "usable")
@@ -146,9 +168,8 @@ func PassedSignals() <-chan os.Signal {
 	return signals
 }
 
-// DropPrivileges gives up the capabilities that an ordinary user has in their own namespace, which commands would
-// inherit.
-func DropPrivileges() error {
+// dropPrivileges keeps commands from inheriting the capabilities that an ordinary user has in their own namespace.
+func dropPrivileges() error {
 	if os.Geteuid() == 0 {
 		return nil
 	}

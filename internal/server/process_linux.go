@@ -89,6 +89,9 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	cmd.Stderr = c.Stderr
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if o.Private {
+		cmd.SysProcAttr.AmbientCaps = serverCaps()
+	}
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/scratch"
-	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -34,11 +33,6 @@ func openGrowing(
 	}
 	if !src.Shard.Growing() {
 		return nil, src.Close()
-	}
-	if o.Mounts(n) {
-		if err := server.DropPrivileges(); err != nil {
-			return nil, errors.Join(err, src.Close())
-		}
 	}
 	o.Source.UI.Detail("samples are copied to %s while %s is indexed", dir.Dir, src.Name)
 	return &Workspace{

@@ -199,12 +199,6 @@ func openShard(
 	c := &copied{dir, copies, src}
 	if mount {
 		m, err := openMounted(ctx, n, o, c)
-		if dropErr := server.DropPrivileges(); dropErr != nil {
-			if err == nil {
-				dropErr = errors.Join(dropErr, m.stop())
-			}
-			return nil, dropErr
-		}
 		if err == nil {
 			o.Source.UI.Detail("samples in a private mount at %s", m.mountpoint)
 			return &Workspace{Pid: m.server.Pid(), kind: m}, nil
