@@ -152,27 +152,29 @@ func fault(status int, _ http.Header, body []byte) remote.Fault {
 
 // List implements [remote.Lister].
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	listing := "" // its identity, which its first page tells
-	return remote.Pages(prefix, func(token string) ([]store.Entry, string, error) {
+	return remote.List(ctx, do, func() (*remote.Listing, error) {
 		p, err := parse(prefix)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		if token == "" {
-			listing = ""
-		}
-		page, err := s.page(ctx, p, message{listing, "name,size", p.object, token}, do)
-		if err != nil {
-			return nil, "", err
-		}
-		listing = page.UUID
-		var found []store.Entry
-		for _, e := range page.Entries {
-			if e.Flags&(statusBits|isDirectory) == 0 {
-				found = append(found, store.Entry{Name: p.root + e.Name, Info: store.Info{Size: e.Size}})
-			}
-		}
-		return found, page.ContinuationToken, nil
+		listing := "" // its identity, which its first page tells
+		return &remote.Listing{Root: p.root, Prefix: p.object,
+			Place: func(token string) (*remote.Place, error) {
+				return s.page(p, message{listing, "name,size", p.object, token})
+			},
+			Read: func(body []byte) (objects []store.Entry, next string, err error) {
+				var page page
+				if err := json.Unmarshal(body, &page); err != nil {
+					return nil, "", err
+				}
+				listing = page.UUID
+				for _, e := range page.Entries {
+					if e.Flags&(statusBits|isDirectory) == 0 {
+						objects = append(objects, store.Entry{Name: e.Name, Info: store.Info{Size: e.Size}})
+					}
+				}
+				return objects, page.ContinuationToken, nil
+			}}, nil
 	})
 }
 
@@ -201,26 +203,16 @@ type page struct {
 	}
 }
 
-// page asks for a page.
-func (s *Service) page(ctx context.Context, p place, m message, do remote.Do) (*page, error) {
+// page returns where a page is.
+func (s *Service) page(p place, m message) (*remote.Place, error) {
 	u, err := s.url(p, "v1", "buckets", p.bucket)
 	if err != nil {
 		return nil, err
 	}
 	at := s.place(u)
 	at.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}
-	if at.Body, err = json.Marshal(map[string]any{"action": "list", "value": m}); err != nil {
-		return nil, err
-	}
-	_, body, err := do(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	found := new(page)
-	if err := json.Unmarshal(body, found); err != nil {
-		return nil, fmt.Errorf("the listing cannot be read: %w", store.ErrUnreachable)
-	}
-	return found, nil
+	at.Body, err = json.Marshal(map[string]any{"action": "list", "value": m})
+	return at, err
 }
 
 // findToken finds the user's token as AIStore's tools do, or "" if there is none.

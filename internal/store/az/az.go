@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 
@@ -114,17 +113,16 @@ func (s *Service) Locate(_ context.Context, name string) (*remote.Place, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := s.place(a, "/"+n.container+"/"+n.blob, nil)
+	p := s.place(a, "/"+n.container+"/"+n.blob)
 	p.Pin = pin
 	return p, nil
 }
 
 // place returns where a path below an account is.
-func (s *Service) place(a account, path string, query url.Values) *remote.Place {
+func (s *Service) place(a account, path string) *remote.Place {
 	u := *a.endpoint
 	u.Path += path
 	u.RawPath = escape(u.Path)
-	u.RawQuery = query.Encode()
 	p := &remote.Place{URL: &u, Header: http.Header{"X-Ms-Version": {apiVersion}}}
 	p.Fault = func(status int, header http.Header, body []byte) remote.Fault {
 		return fault(a, status, header)

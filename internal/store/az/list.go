@@ -3,7 +3,7 @@ package az
 import (
 	"context"
 	"encoding/xml"
-	"fmt"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -33,39 +33,37 @@ type page struct {
 	NextMarker string
 }
 
-// List implements [remote.Lister].
+// List implements [remote.Lister]. A signature is a part of the prefix, and of all names.
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	object, query, _ := strings.Cut(prefix, "?")
-	if query != "" {
-		query = "?" + query
-	}
-	return remote.Pages(object, func(marker string) ([]store.Entry, string, error) {
+	return remote.List(ctx, do, func() (*remote.Listing, error) {
 		n, err := split(prefix)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		a, err := s.account(n)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		list := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {n.blob}}
-		if marker != "" {
-			list.Set("marker", marker)
+		begin, _, signed := strings.Cut(prefix, "?")
+		l := &remote.Listing{Root: strings.TrimSuffix(begin, n.blob), Prefix: n.blob, Read: readPage,
+			Place: func(marker string) (*remote.Place, error) {
+				p := s.place(a, "/"+n.container)
+				p.URL.RawQuery = remote.Query(map[string]string{"restype": "container", "comp": "list",
+					"prefix": n.blob, "marker": marker})
+				return p, nil
+			}}
+		if signed {
+			l.Tail = "?" + n.signature
 		}
-		_, body, err := do(ctx, s.place(a, "/"+n.container, list))
-		if err != nil {
-			return nil, "", err
-		}
-		return readPage(body, strings.TrimSuffix(object, n.blob), query)
+		return l, nil
 	})
 }
 
-// readPage returns the blobs of a page, and what asks for the next one, or "". Their names begin with that of the
-// container, and end with a query.
-func readPage(body []byte, container, query string) (blobs []store.Entry, next string, err error) {
+// readPage reads a page for [remote.Listing].
+func readPage(body []byte) (blobs []store.Entry, next string, err error) {
 	var p page
 	if err := xml.Unmarshal(body, &p); err != nil {
-		return nil, "", fmt.Errorf("%w: the listing is not valid XML", store.ErrUnreachable)
+		return nil, "", err
 	}
 	for _, b := range p.Blobs.Blob {
 		if b.Properties.ResourceType == "directory" { // of an account with directories
@@ -74,12 +72,11 @@ func readPage(body []byte, container, query string) (blobs []store.Entry, next s
 		name := b.Name.Text
 		if b.Name.Encoded {
 			if name, err = url.PathUnescape(name); err != nil {
-				return nil, "", fmt.Errorf("%w: the listing has a name that is not encoded as it says",
-					store.ErrUnreachable)
+				return nil, "", errors.New("a name that is not encoded as it says")
 			}
 		}
 		modified, _ := http.ParseTime(b.Properties.LastModified)
-		e := store.Entry{Name: container + name + query, Info: store.Info{Size: b.Properties.Size, ModTime: modified}}
+		e := store.Entry{Name: name, Info: store.Info{Size: b.Properties.Size, ModTime: modified}}
 		if tag := strings.Trim(b.Properties.ETag, `"`); tag != "" { // listings have it without quotation marks
 			e.Version = store.Version(`"` + tag + `"`)
 		}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/az"
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
@@ -28,8 +27,7 @@ func open(t *testing.T, env []string) *remote.Store {
 func TestAzurite(t *testing.T) {
 	s := servers.Azurite(t)
 	for name, test := range map[string]func(t *testing.T, s *servers.Azure){
-		"store": testStore, "missing": testMissing, "names": testNames, "anonymous": testAnonymous,
-		"signature": testSignature,
+		"store": testStore, "anonymous": testAnonymous, "signature": testSignature,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}
@@ -40,81 +38,16 @@ func testStore(t *testing.T, s *servers.Azure) {
 	place := func(t *testing.T) storetest.Harness {
 		bucket := storetest.BucketName(t)
 		s.Container(t, bucket, false)
-		return storetest.Harness{Store: st, Prefix: "az://" + bucket + "/d/",
+		root := "az://" + bucket + "/"
+		return storetest.Harness{Store: st, Prefix: root + "d/", Missing: "az://no-such-container/d/",
+			Names: []string{"a//b"},
 			Put: func(t *testing.T, name string, data []byte) {
-				s.Put(t, bucket, strings.TrimPrefix(name, "az://"+bucket+"/"), data)
-			}}
+				s.Put(t, bucket, strings.TrimPrefix(name, root), data)
+			},
+			Remove: func(t *testing.T, name string) { s.Remove(t, bucket, strings.TrimPrefix(name, root)) }}
 	}
 	storetest.Run(t, place)
 	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
-}
-
-// A blob that is gone or replaced is a change, not one that is missing.
-func testMissing(t *testing.T, s *servers.Azure) {
-	st := open(t, s.Env())
-	s.Container(t, "missing", false)
-	s.Put(t, "missing", "a", storetest.Noise(3<<20, 1))
-	s.Put(t, "missing", "b", storetest.Noise(3<<20, 1))
-	for name, change := range map[string]func(){
-		"a": func() { s.Put(t, "missing", "a", storetest.Noise(3<<20, 2)) },
-		"b": func() { s.Remove(t, "missing", "b") },
-	} {
-		o, err := st.Open(t.Context(), "az://missing/"+name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer o.Close()
-		change()
-		p := make([]byte, 100)
-		if n, err := o.ReadAt(t.Context(), p, 2<<20); !errors.Is(err, store.ErrChanged) || errors.Is(err,
-			fs.ErrNotExist) {
-			t.Errorf("%s: %d bytes, %v", name, n, err)
-		}
-	}
-	for _, name := range []string{"az://missing/none", "az://no-such-bucket/a"} {
-		if _, err := st.Open(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// Names are literal: listed as they were written, and found again.
-func testNames(t *testing.T, s *servers.Azure) {
-	st := open(t, s.Env())
-	s.Container(t, "names", false)
-	names := []string{"d/%2f", "d/+&=", "d/a b.tar", "d/a#b", "d/a//b", "d/é🙂"} // sorted
-	for i, name := range names {
-		s.Put(t, "names", name, storetest.Noise(1000+i, byte(i)))
-	}
-	s.Put(t, "names", "other", storetest.Noise(1, 1))
-	i := 0
-	for e, err := range st.List(t.Context(), "az://names/d/") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i >= len(names) || e.Name != "az://names/"+names[i] || e.Size != int64(1000+i) {
-			t.Errorf("%d: %q with %d bytes, want one of %q", i, e.Name, e.Size, names)
-			break
-		}
-		o, err := st.Open(t.Context(), e.Name)
-		if err != nil {
-			t.Fatalf("%q: %v", e.Name, err)
-		}
-		want := storetest.Noise(1000+i, byte(i))
-		if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, want) || o.Version() != e.Version {
-			t.Errorf("%q: other bytes, or version %q, listed as %q", e.Name, o.Version(), e.Version)
-		}
-		o.Close()
-		i++
-	}
-	if i != len(names) {
-		t.Errorf("%d objects are listed of %d", i, len(names))
-	}
-	for _, err := range st.List(t.Context(), "az://no-such-bucket/d/") {
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("a listing of no bucket: %v", err)
-		}
-	}
 }
 
 // Blobs of public containers are read without credentials, and others are not.

@@ -10,34 +10,25 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store/storetest"
 )
 
-// cloud is a double of the token service of a machine and of a container, in which the first token is good for some
-// requests only.
+// cloud is a double of the token service of a machine and of a container.
 type cloud struct {
 	*httptest.Server
-	data []byte
-
-	mu      sync.Mutex
-	refuse  bool
-	tokens  int
-	left    int // for how many more requests the last token is good
-	refused int
+	data   []byte
+	tokens storetest.Tokens
+	refuse bool // requests for tokens
 }
-
-// goodFor is how many requests the first token is good for. The next one does not end in a test.
-const goodFor = 20
 
 func newCloud(t *testing.T, data []byte) *cloud {
 	c := &cloud{data: data}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /token", c.token)
-	mux.HandleFunc("GET /acc/c/a", c.blob)
+	mux.HandleFunc("GET /acc/c/a", c.tokens.Guard(c.blob, refuse))
 	c.Server = httptest.NewServer(mux)
 	t.Cleanup(c.Close)
 	for _, name := range []string{"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "MSI_ENDPOINT",
@@ -55,67 +46,35 @@ func (c *cloud) managed(t *testing.T) []string {
 }
 
 func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.refuse || r.Header.Get("X-Identity-Header") != "x" ||
 		r.FormValue("resource") != "https://storage.azure.com" {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"error":"invalid_request","error_description":"secret"}`)
 		return
 	}
-	c.tokens++
-	c.left = goodFor
-	if c.tokens > 1 {
-		c.left = 1000
-	}
 	// Azure's library keeps tokens of machines for the whole process, unless they end within five minutes.
-	fmt.Fprintf(w, `{"access_token":"token%d","expires_on":"%d","resource":"x","token_type":"Bearer"}`, c.tokens,
+	fmt.Fprintf(w, `{"access_token":%q,"expires_on":"%d","resource":"x","token_type":"Bearer"}`, c.tokens.Next(),
 		time.Now().Add(4*time.Minute).Unix())
 }
 
 func (c *cloud) blob(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	good := c.left > 0 && r.Header.Get("Authorization") == fmt.Sprint("Bearer token", c.tokens)
-	if good {
-		c.left--
-	} else {
-		c.refused++
-	}
-	c.mu.Unlock()
-	if !good {
-		w.Header().Set("X-Ms-Error-Code", "NoAuthenticationInformation")
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
 	w.Header().Set("ETag", `"0x8D"`)
 	http.ServeContent(w, r, "a", time.Unix(1_700_000_000, 0), bytes.NewReader(c.data))
 }
 
+// refuse answers a request without a good token.
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("X-Ms-Error-Code", "NoAuthenticationInformation")
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
 // A token that expires while a blob is read is fetched anew, once for all readers.
 func TestTokensExpire(t *testing.T) {
-	c := newCloud(t, storetest.Noise(17<<20, 1))
+	c := newCloud(t, storetest.Noise(storetest.Guarded, 1))
 	o, err := open(t, c.managed(t)).Open(t.Context(), "az://c/a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	storetest.Check(t, err)
 	defer o.Close()
-	var readers sync.WaitGroup
-	for i := range 4 {
-		readers.Go(func() {
-			p := make([]byte, 10_000)
-			for j := range 10 { // backwards, so that nothing is read ahead
-				off := (41 - i*10 - j) * 400_000
-				if n, err := o.ReadAt(t.Context(), p, int64(off)); err != nil || !bytes.Equal(p,
-					c.data[off:off+len(p)]) {
-					t.Errorf("%d bytes at %d, or other ones: %v", n, off, err)
-				}
-			}
-		})
-	}
-	readers.Wait()
-	if c.tokens != 2 || c.refused == 0 {
-		t.Errorf("%d tokens, %d refusals", c.tokens, c.refused)
-	}
+	c.tokens.Renewed(t, o, c.data)
 }
 
 // What is wrong with credentials is said without what is secret in them.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,6 +21,9 @@ const (
 	unknown = time.Hour       // how long a token is kept that does not tell its end
 )
 
+// kind is what comes before a token in the header Authorization.
+const kind = "Bearer "
+
 // errPlain means that a token would have to be sent to another machine without encryption.
 var errPlain = errors.New("a token is sent by https only")
 
@@ -27,6 +31,7 @@ var errPlain = errors.New("a token is sent by https only")
 type Token struct {
 	Value   string    // "" if there is none, and requests are not signed
 	Expires time.Time // zero if unknown
+	Store   string    // the URL of the store, where a login tells that, too
 }
 
 // Cache holds the token of a store. It is safe for concurrent use.
@@ -51,26 +56,33 @@ func New(fetch func(ctx context.Context) (Token, error)) *Cache { return &Cache{
 
 // Sign adds the token to a request, if there is one.
 func (c *Cache) Sign(ctx context.Context, r *http.Request) error {
-	token, err := c.get(ctx)
+	token, err := c.Get(ctx)
 	if err != nil || token.Value == "" {
 		return err
 	}
 	if !safe(r.URL) {
 		return fmt.Errorf("%s: %w", r.URL.Host, errPlain)
 	}
-	r.Header.Set("Authorization", token.header())
+	r.Header.Set("Authorization", kind+token.Value)
 	return nil
 }
 
 // Renew drops the token if it is the one that was refused, and reports whether the request had one.
 func (c *Cache) Renew(_ context.Context, refused *http.Request) bool {
-	shown := refused.Header.Get("Authorization")
+	shown, ok := strings.CutPrefix(refused.Header.Get("Authorization"), kind)
+	if ok {
+		c.Drop(shown)
+	}
+	return ok
+}
+
+// Drop drops the token if it has this value.
+func (c *Cache) Drop(value string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if shown != "" && shown == c.token.header() {
+	if c.token.Value == value {
 		c.token, c.next = Token{}, time.Time{}
 	}
-	return shown != ""
 }
 
 // IsAnonymous reports whether requests are not signed, because the last token that was fetched was none.
@@ -79,9 +91,6 @@ func (c *Cache) IsAnonymous() bool {
 	defer c.mu.Unlock()
 	return !c.token.Expires.IsZero() && c.token.Value == ""
 }
-
-// header returns the value of the header Authorization.
-func (t Token) header() string { return "Bearer " + t.Value }
 
 // safe reports whether nobody can read a token on its way to u.
 func safe(u *url.URL) bool {
@@ -92,8 +101,8 @@ func safe(u *url.URL) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// get returns a token that has not expired. Fetching one goes on for others if ctx ends.
-func (c *Cache) get(ctx context.Context) (Token, error) {
+// Get returns a token that has not expired, for requests that show it in their own way. Fetching one goes on for others if ctx ends.
+func (c *Cache) Get(ctx context.Context) (Token, error) {
 	c.mu.Lock()
 	if time.Now().Before(c.next) {
 		defer c.mu.Unlock()

@@ -28,7 +28,7 @@ func (s *tokens) fetch(ctx context.Context) (Token, error) {
 		return Token{}, s.err
 	}
 	s.count++
-	return Token{fmt.Sprint("t", s.count), time.Now().Add(time.Hour)}, nil
+	return Token{Value: fmt.Sprint("t", s.count), Expires: time.Now().Add(time.Hour)}, nil
 }
 
 // sign returns a signed request, and what it shows.

@@ -3,9 +3,8 @@ package gs
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"iter"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -26,41 +25,37 @@ type page struct {
 
 // List implements [remote.Lister].
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	return remote.Pages(prefix, func(token string) ([]store.Entry, string, error) {
+	return remote.List(ctx, do, func() (*remote.Listing, error) {
 		bucket, objects, err := split(prefix)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		set, err := s.settings()
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		place := set.place("/storage/v1/b/", bucket, "/o")
-		query := url.Values{"prefix": {objects}, "fields": {"items(name,size,generation,updated),nextPageToken"}}
-		if token != "" {
-			query.Set("pageToken", token)
-		}
-		place.URL.RawQuery = query.Encode()
-		_, body, err := do(ctx, place)
-		if err != nil {
-			return nil, "", err
-		}
-		return readPage(body, bucket)
+		return &remote.Listing{Root: scheme + "://" + bucket + "/", Prefix: objects, Read: readPage,
+			Place: func(token string) (*remote.Place, error) {
+				p := set.place("/storage/v1/b/", bucket, "/o")
+				p.URL.RawQuery = remote.Query(map[string]string{"prefix": objects, "pageToken": token,
+					"fields": "items(name,size,generation,updated),nextPageToken"})
+				return p, nil
+			}}, nil
 	})
 }
 
-// readPage returns the objects of a page, and what asks for the next one, or "".
-func readPage(body []byte, bucket string) (objects []store.Entry, next string, err error) {
+// readPage reads a page for [remote.Listing].
+func readPage(body []byte) (objects []store.Entry, next string, err error) {
 	var p page
 	if err := json.Unmarshal(body, &p); err != nil {
-		return nil, "", fmt.Errorf("%w: the listing is not valid JSON", store.ErrUnreachable)
+		return nil, "", err
 	}
 	for _, item := range p.Items {
 		size, err := strconv.ParseInt(item.Size, 10, 64)
 		if err != nil {
-			return nil, "", fmt.Errorf("%w: the listing has an object without a size", store.ErrUnreachable)
+			return nil, "", errors.New("an object without a size")
 		}
-		objects = append(objects, store.Entry{Name: scheme + "://" + bucket + "/" + item.Name,
+		objects = append(objects, store.Entry{Name: item.Name,
 			Info: store.Info{Size: size, ModTime: item.Updated, Version: store.Version(item.Generation)}})
 	}
 	return objects, p.NextPageToken, nil

@@ -23,28 +23,23 @@ import (
 	"github.com/shardfs/shardfs/internal/store/storetest"
 )
 
-// cloud is a double of Google's server of tokens and of a bucket, in which the first token is good for some requests only.
+// cloud is a double of Google's server of tokens and of a bucket.
 type cloud struct {
 	*httptest.Server
-	data []byte
+	data   []byte
+	tokens storetest.Tokens
 
-	mu      sync.Mutex
-	busy    int // how many requests for tokens are answered by 503
-	refuse  bool
-	tokens  int
-	left    int // for how many more requests the last token is good
-	refused int
-	payers  map[string]int
+	mu     sync.Mutex // guards all below
+	busy   int        // how many requests for tokens are answered by 503
+	refuse bool
+	payers map[string]int
 }
-
-// goodFor is how many requests the first token is good for. The next one does not end in a test.
-const goodFor = 20
 
 func newCloud(t *testing.T, data []byte) *cloud {
 	c := &cloud{data: data, payers: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", c.token)
-	mux.HandleFunc("GET /storage/v1/b/bucket/o/a", c.object)
+	mux.HandleFunc("GET /storage/v1/b/bucket/o/a", c.tokens.Guard(c.object, refuse))
 	c.Server = httptest.NewServer(mux)
 	t.Cleanup(c.Close)
 	return c
@@ -61,34 +56,24 @@ func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
 		c.busy--
 		w.WriteHeader(http.StatusServiceUnavailable)
 	default:
-		c.tokens++
-		c.left = goodFor
-		if c.tokens > 1 {
-			c.left = 1000
-		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"access_token":"token%d","token_type":"Bearer","expires_in":3600}`, c.tokens)
+		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600}`, c.tokens.Next())
 	}
 }
 
 func (c *cloud) object(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
-	good := c.left > 0 && r.Header.Get("Authorization") == fmt.Sprint("Bearer token", c.tokens)
-	if good {
-		c.left--
-		c.payers[r.Header.Get("X-Goog-User-Project")]++
-	} else {
-		c.refused++
-	}
+	c.payers[r.Header.Get("X-Goog-User-Project")]++
 	c.mu.Unlock()
-	if !good {
-		w.WriteHeader(http.StatusUnauthorized)
-		fmt.Fprint(w, `{"error":{"code":401,"message":"Invalid Credentials","errors":[{"reason":"authError"}]}}`)
-		return
-	}
 	w.Header().Set("X-Goog-Generation", "1")
 	w.Header().Set("X-Goog-Stored-Content-Encoding", "identity")
 	http.ServeContent(w, r, "a", time.Unix(1_700_000_000, 0), bytes.NewReader(c.data))
+}
+
+// refuse answers a request without a good token.
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusUnauthorized)
+	fmt.Fprint(w, `{"error":{"code":401,"message":"Invalid Credentials","errors":[{"reason":"authError"}]}}`)
 }
 
 // credentials writes a file of credentials whose tokens are from the double, for the library to find.
@@ -122,32 +107,17 @@ func (c *cloud) env() []string { return []string{"CLOUDSDK_API_ENDPOINT_OVERRIDE
 // A token that expires while an object is read is fetched anew, once for all readers, although the server of tokens is
 // busy for a while.
 func TestTokensExpire(t *testing.T) {
-	c := newCloud(t, storetest.Noise(17<<20, 1))
+	c := newCloud(t, storetest.Noise(storetest.Guarded, 1))
 	c.credentials(t)
 	o, err := open(t, c.env()).Open(t.Context(), "gs://bucket/a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	storetest.Check(t, err)
 	defer o.Close()
 	c.mu.Lock()
 	c.busy = 2
 	c.mu.Unlock()
-	var readers sync.WaitGroup
-	for i := range 4 {
-		readers.Go(func() {
-			p := make([]byte, 10_000)
-			for j := range 10 { // backwards, so that nothing is read ahead
-				off := (41 - i*10 - j) * 400_000
-				if n, err := o.ReadAt(t.Context(), p, int64(off)); err != nil || !bytes.Equal(p,
-					c.data[off:off+len(p)]) {
-					t.Errorf("%d bytes at %d, or other ones: %v", n, off, err)
-				}
-			}
-		})
-	}
-	readers.Wait()
-	if c.tokens != 2 || c.refused == 0 || c.payers["payer"] == 0 || len(c.payers) != 1 {
-		t.Errorf("%d tokens, %d refusals, paid by %v", c.tokens, c.refused, c.payers)
+	c.tokens.Renewed(t, o, c.data)
+	if c.payers["payer"] == 0 || len(c.payers) != 1 {
+		t.Errorf("paid by %v", c.payers)
 	}
 }
 
@@ -198,8 +168,7 @@ func TestAnonymous(t *testing.T) {
 	}
 	// A token of the user's own.
 	file := filepath.Join(t.TempDir(), "token")
-	c.tokens, c.left = 7, 9
-	if err := os.WriteFile(file, []byte("token7\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(c.tokens.Next()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o, err := open(t, append(c.env(), "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE="+file)).Open(t.Context(), "gs://bucket/a")

@@ -3,7 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/xml"
-	"fmt"
+	"errors"
 	"iter"
 	"net/url"
 	"time"
@@ -28,51 +28,46 @@ type page struct {
 
 // List implements [remote.Lister].
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	return remote.Pages(prefix, func(token string) ([]store.Entry, string, error) {
+	return remote.List(ctx, do, func() (*remote.Listing, error) {
 		bucket, keys, err := split(prefix)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		set, err := s.settings(ctx)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		place := s.place(set, bucket, "", s.region(set, bucket))
-		query := url.Values{"list-type": {"2"}, "encoding-type": {"url"}, "prefix": {keys}}
-		if token != "" {
-			query.Set("continuation-token", token)
-		}
-		place.URL.RawQuery = query.Encode()
-		_, body, err := do(ctx, place)
-		if err != nil {
-			return nil, "", err
-		}
-		return readPage(body, bucket)
+		return &remote.Listing{Root: scheme + "://" + bucket + "/", Prefix: keys, Read: readPage,
+			Place: func(token string) (*remote.Place, error) {
+				p := s.place(set, bucket, "", s.region(set, bucket)) // which the page before may have told
+				p.URL.RawQuery = remote.Query(map[string]string{"list-type": "2", "encoding-type": "url",
+					"prefix": keys, "continuation-token": token})
+				return p, nil
+			}}, nil
 	})
 }
 
-// readPage returns the objects of a page, and what asks for the next one, or "".
-func readPage(body []byte, bucket string) (objects []store.Entry, next string, err error) {
+// readPage reads a page for [remote.Listing].
+func readPage(body []byte) (objects []store.Entry, next string, err error) {
 	var p page
 	if err := xml.Unmarshal(body, &p); err != nil {
-		return nil, "", fmt.Errorf("%w: the listing is not valid XML", store.ErrUnreachable)
+		return nil, "", err
 	}
 	for _, object := range p.Contents {
 		key := object.Key
 		if p.EncodingType == "url" { // some servers do not encode, and some write a space as +
 			if key, err = url.QueryUnescape(key); err != nil {
-				return nil, "", fmt.Errorf("%w: the listing has a key that is not encoded as it says",
-					store.ErrUnreachable)
+				return nil, "", errors.New("a key that is not encoded as it says")
 			}
 		}
-		objects = append(objects, store.Entry{Name: scheme + "://" + bucket + "/" + key, Info: store.Info{
+		objects = append(objects, store.Entry{Name: key, Info: store.Info{
 			Size: object.Size, ModTime: object.LastModified, Version: store.Version(object.ETag)}})
 	}
 	if !p.IsTruncated {
 		return objects, "", nil
 	}
 	if p.NextContinuationToken == "" {
-		return nil, "", fmt.Errorf("%w: the listing is cut", store.ErrUnreachable)
+		return nil, "", errors.New("it is cut")
 	}
 	return objects, p.NextContinuationToken, nil
 }

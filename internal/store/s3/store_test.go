@@ -34,8 +34,12 @@ func TestStore(t *testing.T) {
 				server.Bucket(t, bucket)
 				prefix := "s3://" + bucket + "/"
 				return storetest.Harness{Store: st, Prefix: prefix + "d /", Mixes: name == "versitygw",
+					Missing: "s3://no-such-bucket/d/", Names: []string{"a?b#c&d=e.tar"},
 					Put: func(t *testing.T, name string, data []byte) {
 						server.Put(t, bucket, strings.TrimPrefix(name, prefix), data)
+					},
+					Remove: func(t *testing.T, name string) {
+						server.Remove(t, bucket, strings.TrimPrefix(name, prefix))
 					}}
 			}
 			storetest.Run(t, open)

@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -35,6 +34,16 @@ type Harness struct {
 	// Put makes or replaces an object of a store that cannot write, by other means. Objects of one name get different
 	// versions. Nil means that the store itself writes.
 	Put func(t *testing.T, name string, data []byte)
+
+	// Remove deletes an object by other means. Nil means that nothing can.
+	Remove func(t *testing.T, name string)
+
+	// Missing is the prefix of names in a bucket that is not there; "" if the store has no buckets.
+	Missing string
+
+	// Names are names below Prefix that this store takes literally, besides those that all stores do. Nil skips the test
+	// of names, for stores that escape them or list nothing.
+	Names []string
 
 	// Mixes says that the server sometimes sends bytes of a newer version than it says. A Witness tells of the change.
 	Mixes bool
@@ -63,6 +72,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"read", false, testRead},
 		{"read at the same time", false, testConcurrent},
 		{"missing", false, testMissing},
+		{"names", false, testNames},
+		{"gone", false, testGone},
 		{"ended contexts", false, testEnded},
 		{"ended writes", true, testEndedWrites},
 		{"blocked reads", false, testBlocked},
@@ -192,18 +203,6 @@ func testConcurrent(t *testing.T, h *Harness) {
 		})
 	}
 	readers.Wait()
-}
-
-func testMissing(t *testing.T, h *Harness) {
-	if _, err := h.Store.Open(t.Context(), h.Prefix+"none"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Open: %v", err)
-	}
-	if _, err := h.Store.Stat(t.Context(), h.Prefix+"none"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Stat: %v", err)
-	}
-	if _, err := h.Store.Open(t.Context(), "no-such-scheme://none"); err == nil {
-		t.Error("an unknown scheme is opened")
-	}
 }
 
 func testEnded(t *testing.T, h *Harness) {

@@ -14,136 +14,111 @@ import (
 	ncw "github.com/ncw/swift/v2"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/bearer"
 )
-
-// session is what logging in gives: where the account is, and the token to show there.
-type session struct {
-	url, token string
-	expires    time.Time // zero if unknown
-}
 
 // header is the header in which requests show the token.
 const header = "X-Auth-Token"
 
-// early is how long before its end a token is replaced.
-const early = time.Minute
-
-// login logs in when that is needed. It is safe for concurrent use.
+// login logs in as the environment says. It is safe for concurrent use.
 type login struct {
 	getenv func(string) string
+	tokens *bearer.Cache // with the URL of the account
 	pause  time.Duration // before the second try
 
-	busy chan struct{} // holds a value while a caller uses the fields below
-	conn *ncw.Connection
-	now  *session // nil before the first login
+	conn *ncw.Connection // of the one call that fetches a token; nil before the first
 }
 
 func newLogin(getenv func(string) string) *login {
-	return &login{getenv: getenv, pause: 500 * time.Millisecond, busy: make(chan struct{}, 1)}
+	l := &login{getenv: getenv, pause: 500 * time.Millisecond}
+	l.tokens = bearer.New(l.fetch)
+	return l
 }
 
 // tries is how often a server that does not answer is asked for a token.
 const tries = 4
 
-// session returns a session that has not expired.
-func (l *login) session(ctx context.Context) (*session, error) {
-	select {
-	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if l.now != nil && (l.now.expires.IsZero() || time.Until(l.now.expires) > early) {
-		return l.now, nil
-	}
+// fetch logs in.
+func (l *login) fetch(ctx context.Context) (bearer.Token, error) {
 	for try, pause := 1, l.pause; ; try, pause = try+1, 2*pause {
-		now, again, err := l.authenticate(ctx)
-		if err == nil {
-			l.now = now
-			return now, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if !again || try == tries {
-			return nil, err
+		token, err := l.authenticate(ctx)
+		if err == nil || !errors.Is(err, store.ErrUnreachable) || try == tries {
+			return token, err
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return bearer.Token{}, context.Cause(ctx)
 		}
 	}
 }
 
 // sign implements the function of [remote.Place].
 func (l *login) sign(ctx context.Context, r *http.Request) error {
-	s, err := l.session(ctx)
-	if err == nil && s.token != "" {
-		r.Header.Set(header, s.token)
+	token, err := l.tokens.Get(ctx)
+	if err == nil && token.Value != "" {
+		r.Header.Set(header, token.Value)
 	}
 	return err
 }
 
-// renew implements the function of [remote.Place]. A token of the environment cannot be renewed.
-func (l *login) renew(ctx context.Context, refused *http.Request) bool {
-	select {
-	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
-	case <-ctx.Done():
+// renew implements the function of [remote.Place].
+func (l *login) renew(_ context.Context, refused *http.Request) bool {
+	if _, _, given := l.given(); given {
 		return false
 	}
-	if l.conn == nil {
-		return false
-	}
-	if l.now != nil && l.now.token == refused.Header.Get(header) {
-		l.now = nil
-	}
+	l.tokens.Drop(refused.Header.Get(header))
 	return true
 }
 
-// authenticate logs in once. Again says that another try may help.
-func (l *login) authenticate(ctx context.Context) (s *session, again bool, err error) {
-	storage := strings.TrimRight(l.getenv("OS_STORAGE_URL"), "/")
-	login := l.getenv("OS_AUTH_URL") != "" || l.getenv("ST_AUTH") != ""
-	if storage != "" && (l.getenv("OS_AUTH_TOKEN") != "" || !login) {
-		// Without a token, this is a container that anyone may read.
-		return &session{url: storage, token: l.getenv("OS_AUTH_TOKEN")}, false, nil
+// given returns the URL of the account as the environment has it, or "", and the token that is to be shown there, if no
+// login is wanted. Without a token, it is an account with containers that anyone may read.
+func (l *login) given() (account, token string, given bool) {
+	account = strings.TrimRight(l.getenv("OS_STORAGE_URL"), "/")
+	token = l.getenv("OS_AUTH_TOKEN")
+	mayLogin := l.getenv("OS_AUTH_URL") != "" || l.getenv("ST_AUTH") != ""
+	return account, token, account != "" && (token != "" || !mayLogin)
+}
+
+// authenticate logs in once.
+func (l *login) authenticate(ctx context.Context) (token bearer.Token, err error) {
+	account, value, given := l.given()
+	if given {
+		return bearer.Token{Value: value, Store: account}, nil
 	}
 	if l.conn == nil {
 		if l.conn, err = connection(l.getenv); err != nil {
-			return nil, false, err
+			return bearer.Token{}, err
 		}
 	}
 	if err := l.conn.Authenticate(ctx); err != nil {
 		l.conn.Auth = nil // it remembers which kind of secret was tried last
-		again, err = explain(err)
-		return nil, again, err
+		return bearer.Token{}, explain(err)
 	}
-	s = &session{url: strings.TrimRight(l.conn.StorageUrl, "/"), token: l.conn.AuthToken, expires: l.conn.Expires}
-	if storage != "" {
-		s.url = storage
+	token = bearer.Token{Value: l.conn.AuthToken, Expires: l.conn.Expires, Store: account}
+	if account == "" {
+		token.Store = strings.TrimRight(l.conn.StorageUrl, "/")
 	}
-	if s.url == "" || s.token == "" {
-		return nil, false, fmt.Errorf("the login names no object store or no token: %w", fs.ErrPermission)
+	if token.Store == "" || token.Value == "" {
+		return bearer.Token{}, fmt.Errorf("the login names no object store or no token: %w", fs.ErrPermission)
 	}
-	return s, false, nil
+	return token, nil
 }
 
-// explain returns an error of logging in without the URL, and whether another try may help.
-func explain(err error) (again bool, explained error) {
+// explain returns an error of logging in without the URL: store.ErrUnreachable if another try may help.
+func explain(err error) error {
 	var failed *url.Error
 	var status *ncw.Error
 	switch {
 	case errors.As(err, &failed):
-		return true, fmt.Errorf("login: %w: %w", store.ErrUnreachable, failed.Err)
+		return fmt.Errorf("login: %w: %w", store.ErrUnreachable, failed.Err)
 	case errors.As(err, &status) && (status.StatusCode == 429 || status.StatusCode == 408 || status.StatusCode >= 500):
-		return true, fmt.Errorf("login: %w: %s", store.ErrUnreachable, http.StatusText(status.StatusCode))
+		return fmt.Errorf("login: %w: %s", store.ErrUnreachable, http.StatusText(status.StatusCode))
 	case errors.As(err, &status) && status.StatusCode > 0:
 		// The library's text has what the server has written.
-		return false, fmt.Errorf("login: %w: %s", fs.ErrPermission, http.StatusText(status.StatusCode))
+		return fmt.Errorf("login: %w: %s", fs.ErrPermission, http.StatusText(status.StatusCode))
 	}
-	return false, fmt.Errorf("login: %w: %w", fs.ErrPermission, err)
+	return fmt.Errorf("login: %w: %w", fs.ErrPermission, err)
 }
 
 // versionOf finds the version of the identity service at the end of its URL.

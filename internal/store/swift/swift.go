@@ -50,11 +50,11 @@ func (s *Service) Locate(ctx context.Context, name string) (*remote.Place, error
 
 // place returns where an object is, or a container if object is "".
 func (s *Service) place(ctx context.Context, container, object string) (*remote.Place, error) {
-	session, err := s.login.session(ctx)
+	token, err := s.login.tokens.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	u, ok := remote.ParseEndpoint(session.url)
+	u, ok := remote.ParseEndpoint(token.Store)
 	if !ok {
 		return nil, fmt.Errorf("the storage URL of the account is %w", store.ErrName)
 	}
@@ -96,48 +96,39 @@ const pageSize = 10_000
 
 // List implements [remote.Lister].
 func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Seq2[store.Entry, error] {
-	return remote.Pages(prefix, func(marker string) (found []store.Entry, next string, err error) {
-		container, object, err := split(prefix)
+	return remote.List(ctx, do, func() (*remote.Listing, error) {
+		container, objects, err := split(prefix)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		page, err := s.page(ctx, container, object, marker, do)
-		// Proxies and older servers send pages that are not full although there are more. The last one is empty.
-		for _, e := range page {
-			found, next = append(found, e.as(container)), e.Name
-		}
-		return found, next, err
+		return &remote.Listing{Root: "swift://" + container + "/", Prefix: objects, Read: readPage,
+			Place: func(marker string) (*remote.Place, error) {
+				p, err := s.place(ctx, container, "")
+				if err == nil {
+					p.URL.RawQuery = remote.Query(map[string]string{"format": "json", "limit": fmt.Sprint(pageSize),
+						"prefix": objects, "marker": marker})
+				}
+				return p, err
+			}}, nil
 	})
 }
 
-// entry is an object in a listing.
-type entry struct {
-	Name         string
-	Bytes        int64  // 0 of an object that consists of all objects with a prefix
-	LastModified string `json:"last_modified"`
-}
-
-// page returns the objects of a container with a prefix that come after a marker.
-func (s *Service) page(ctx context.Context, container, prefix, marker string, do remote.Do) ([]entry, error) {
-	p, err := s.place(ctx, container, "")
-	if err != nil {
-		return nil, err
+// readPage reads a page for [remote.Listing]. The marker of the next page is the last name of this one, although it may
+// not be full: proxies and older servers send such pages, too, while there are more. The last page is empty. The digest
+// in a listing is not always the ETag, so that there is no version.
+func readPage(body []byte) (objects []store.Entry, next string, err error) {
+	var page []struct {
+		Name     string
+		Bytes    int64  // 0 of an object that consists of all objects with a prefix
+		Modified string `json:"last_modified"`
 	}
-	p.URL.RawQuery = url.Values{"format": {"json"}, "limit": {fmt.Sprint(pageSize)}, "prefix": {prefix},
-		"marker": {marker}}.Encode()
-	_, body, err := do(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	var page []entry
 	if err := json.Unmarshal(body, &page); err != nil {
-		return nil, fmt.Errorf("the listing cannot be read: %w", store.ErrUnreachable)
+		return nil, "", err
 	}
-	return page, nil
-}
-
-// as returns what the store lists. The digest in a listing is not always the ETag, so that there is no version.
-func (e entry) as(container string) store.Entry {
-	modified, _ := time.Parse("2006-01-02T15:04:05", e.LastModified)
-	return store.Entry{Name: "swift://" + container + "/" + e.Name, Info: store.Info{Size: e.Bytes, ModTime: modified}}
+	for _, o := range page {
+		modified, _ := time.Parse("2006-01-02T15:04:05", o.Modified)
+		objects = append(objects, store.Entry{Name: o.Name, Info: store.Info{Size: o.Bytes, ModTime: modified}})
+		next = o.Name
+	}
+	return objects, next, nil
 }

@@ -87,6 +87,9 @@ func (s *S3) Put(t testing.TB, bucket, key string, data []byte) {
 	s.do(t, "PUT", bucket, key, data)
 }
 
+// Remove removes an object of a bucket.
+func (s *S3) Remove(t testing.TB, bucket, key string) { s.do(t, "DELETE", bucket, key, nil) }
+
 // do sends a request about an object, or about a bucket if key is empty, and returns what is answered. An answer that is
 // no success ends the test.
 func (s *S3) do(t testing.TB, method, bucket, key string, body []byte) []byte {
