@@ -102,6 +102,7 @@ func TestDecode(t *testing.T) {
 
 // The first JSON documents of a dataset must fit into one table.
 func TestJSONDiffers(t *testing.T) {
+	long := strings.Repeat("a", 2*maxText)
 	for _, tt := range []struct {
 		documents []string
 		want      bool
@@ -111,6 +112,10 @@ func TestJSONDiffers(t *testing.T) {
 		{[]string{`{"a": [1, 2.5]}`, `{"a": []}`, `{"a": [0.5]}`}, false},
 		{[]string{`{"a": {"b": 1}}`, `{"a": {"b": "x"}}`}, true},
 		{[]string{`{"a": 1}`, `[1]`}, true},
+		{[]string{`{"é": 1}`, `{"ĩ": "x"}`}, false}, // their last bytes are the same
+		{[]string{`{"é": 1}`, `{"é": "x"}`}, true},
+		{[]string{`{"\u0041\n": 1}`, `{"\u0042\t": "x"}`}, false},
+		{[]string{`{"` + long + `1": 1}`, `{"` + long + `2": "x"}`}, false},
 		{[]string{`1`, `1`, `1`, `1`, `1`, `"after the first five"`}, false},
 	} {
 		var b bytes.Buffer

@@ -2,7 +2,6 @@ package lint
 
 import (
 	"bufio"
-
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -27,7 +26,7 @@ type jsonReader struct {
 	at     int64
 	depth  int
 	shapes int
-	text   []byte // the last string, up to some length
+	text   []byte // the last string as it is written, up to some length
 	mixed  bool   // there is a list of several types
 }
 
@@ -143,7 +142,7 @@ func (j *jsonReader) object() (*shape, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.fields != nil {
+		if s.fields != nil && len(name) < maxText {
 			s.fields[name] = v
 		}
 		if c = j.next(); c == ',' {
@@ -191,9 +190,8 @@ func (j *jsonReader) string() error {
 		case c < 0:
 			return j.errorf("a string without an end")
 		case len(char) > 0 || c >= utf8.RuneSelf:
-			char = append(char, byte(c))
-			if !utf8.FullRune(char) {
-				continue
+			if char = append(char, byte(c)); !utf8.FullRune(char) {
+				break
 			}
 			if r, n := utf8.DecodeRune(char); r == utf8.RuneError && n < 2 {
 				return j.errorf("not UTF-8")
@@ -204,23 +202,34 @@ func (j *jsonReader) string() error {
 		case c < ' ':
 			return j.errorf("a control character in a string")
 		case c == '\\':
+			j.keep(c)
 			if err := j.escape(); err != nil {
 				return err
 			}
+			continue
 		}
-		if len(j.text) < maxText {
-			j.text = append(j.text, byte(c))
-		}
+		j.keep(c)
 	}
 }
 
+// keep adds a byte to text.
+func (j *jsonReader) keep(c rune) {
+	if len(j.text) < maxText {
+		j.text = append(j.text, byte(c))
+	}
+}
+
+// escape reads the rest of an escape into text.
 func (j *jsonReader) escape() error {
-	switch c := j.byte(); c {
+	c := j.byte()
+	j.keep(c)
+	switch c {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return nil
 	case 'u':
 		for range 4 {
 			c := j.byte()
+			j.keep(c)
 			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
 				return j.errorf("a bad escape")
 			}
