@@ -110,7 +110,7 @@ func (s *Shard) Read(r io.Reader) error {
 	for s.c.err == nil {
 		e, err := scanner.Next()
 		if err == io.EOF {
-			return s.finish(scanner)
+			return s.finish()
 		}
 		if err != nil {
 			return err
@@ -121,12 +121,15 @@ func (s *Shard) Read(r io.Reader) error {
 }
 
 // finish checks the shard as a whole, and the bytes after its end marker.
-func (s *Shard) finish(scanner *index.Scanner) error {
+func (s *Shard) finish() error {
+	scanner := s.scanner
 	s.endSample()
 	s.reportEmpty()
 	s.headers.finish(s, scanner.End(), scanner.Headers())
 	s.dotted.finish(s)
-	s.slashed.finish(s, SlashKeys, s.samples)
+	if s.slashed.n > 0 {
+		s.report(SlashKeys, s.slashed.first, s.slashed.n, s.samples)
+	}
 	s.finishDotted()
 	s.extended.finish(s, scanner.End())
 	marker := scanner.End() + int64(len(scanner.Headers()))

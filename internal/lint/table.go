@@ -10,7 +10,7 @@ import (
 func Table() string {
 	var b strings.Builder
 	b.WriteString(tableHead)
-	b.WriteString("| name in JSON | reader | version | what was run |\n|---|---|---|---|\n")
+	b.WriteString("| name in JSON | reader | version | what was run, if not the whole |\n|---|---|---|---|\n")
 	for _, r := range readers {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Name, r.Title, r.Version, r.How)
 	}
@@ -42,7 +42,7 @@ func Codes() (all []Code) {
 // writeCode writes the section of a code.
 func writeCode(b *strings.Builder, code Code) {
 	fmt.Fprintf(b, "### %s\n\n%s: %s.\n%s.", code, strings.ToUpper(code.Severity().String()[:1])+
-		code.Severity().String()[1:], open(code.Meaning()), strings.ToUpper(code.Hint()[:1])+code.Hint()[1:])
+		code.Severity().String()[1:], unfilled(code.Meaning()), strings.ToUpper(code.Hint()[:1])+code.Hint()[1:])
 	if mend := code.Mend(); mend != NotMended {
 		fmt.Fprintf(b, " Can be mended: %s.", mend)
 	}
@@ -76,10 +76,10 @@ func namesOf(list []Claim, effect Effect) string {
 	return strings.Replace(text, all, "`python3.8` to `python3.13`", 1)
 }
 
-// open replaces the places of a format that are filled in each finding.
-func open(format string) string {
+// unfilled replaces the places of a format that are filled in each finding.
+func unfilled(format string) string {
 	if format == "%v" {
-		return "what and where, by member and byte"
+		return "the message says what and where, by member and byte"
 	}
 	for _, verb := range []string{"%.20q", "%v", "%d", "%s"} {
 		format = strings.ReplaceAll(format, verb, "…")
@@ -92,17 +92,19 @@ const tableHead = `# What readers make of odd shards
 Generated from the data of ` + "`shardfs check`" + ` by
 ` + "`go test ./internal/lint -run TestTable -update`" + `; do not edit.
 
-Each line below is what a reader answered when it read shards that are odd in one way
-(` + "`internal/testing/oddshards`" + `), in comparison with what shardfs finds in them. The answers are kept in
-` + "`internal/testing/readers`" + `, and ` + "`TestReaders`" + ` compares every line with them: none is false, and
-nothing that happened to a reader is missing. ` + "`make readers`" + ` asks the readers again.
+The readers below were run over shards that are odd in one way each (` + "`internal/testing/oddshards`" + `), and what
+they found was compared with what shardfs finds. Their answers are kept in ` + "`internal/testing/readers`" + `.
+` + "`TestReaders`" + ` compares this page with them: nothing on it is false, and nothing that happened to a reader is
+missing. ` + "`make readers`" + ` runs the readers again.
 
 ## Readers
 
 `
 
-const codesHead = `What is not listed was read as shardfs reads it. "Is read without an error" is about shards that
-shardfs refuses. "Can be mended" is without touching content: other names, the members in another order, a choice
-among members of one name, other headers, a member left out, the tar written again, another name of the shard.
+const codesHead = `A reader that is not listed reads the shard as shardfs does. "Is read without an error" is said of
+shards that shardfs refuses. "Can be mended" means without touching content, and by what: other ` + "`names`" + ` of
+members, another ` + "`order`" + ` of members, a ` + "`choice`" + ` among members of one name, other
+` + "`headers`" + `, a member left out (` + "`drop`" + `), the tar written again (` + "`container`" + `). All that is
+what ` + "`pack --fix`" + ` does. Another name of the shard (` + "`shard-name`" + `) is up to the user.
 
 `

@@ -46,12 +46,6 @@ func (c *counted) add(at subject) {
 	c.n++
 }
 
-func (c *counted) finish(s *Shard, code Code, fill ...any) {
-	if c.n > 0 {
-		s.report(code, c.first, append([]any{c.n}, fill...)...)
-	}
-}
-
 // extended counts the bytes that extended headers take.
 type extended struct {
 	entries int
