@@ -44,17 +44,22 @@ func reuse(dir string) error {
 // checkEntries returns an error if a file or directory with a name that this package uses is something else, or was
 // made by another user.
 func checkEntries(dir string, fd int) error {
-	for _, name := range []string{LockFile, manifestFile, indexFile, logFile, upperDir, workDir, lowerDir} {
+	for _, entry := range []struct {
+		name string
+		kind uint32
+	}{
+		{LockFile, unix.S_IFREG}, {manifestFile, unix.S_IFREG}, {indexFile, unix.S_IFREG}, {logFile, unix.S_IFREG},
+		{shardsFile, unix.S_IFREG}, {socketFile, unix.S_IFSOCK},
+		{upperDir, unix.S_IFDIR}, {workDir, unix.S_IFDIR}, {lowerDir, unix.S_IFDIR},
+	} {
 		var st unix.Stat_t
-		err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		err := unix.Fstatat(fd, entry.name, &st, unix.AT_SYMLINK_NOFOLLOW)
 		if err == unix.ENOENT {
 			continue
 		}
-		kind := st.Mode & unix.S_IFMT
-		isDir := name == upperDir || name == workDir || name == lowerDir
-		if err == nil && (int(st.Uid) != os.Geteuid() || isDir && kind != unix.S_IFDIR ||
-			!isDir && (kind != unix.S_IFREG || st.Nlink > 1)) {
-			err = fmt.Errorf("%w: another user may have made its %s", ErrNotScratch, name)
+		if err == nil && (int(st.Uid) != os.Geteuid() || st.Mode&unix.S_IFMT != entry.kind ||
+			entry.kind != unix.S_IFDIR && st.Nlink > 1) {
+			err = fmt.Errorf("%w: another user may have made its %s", ErrNotScratch, entry.name)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", dir, err)

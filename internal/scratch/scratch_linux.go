@@ -44,7 +44,7 @@ type Scratch struct {
 	named    bool     // lock names this process, because it cannot be locked
 	weak     string   // see Weak
 	manifest manifest
-	socket   io.Closer // see Listen; nil if there is none
+	hangUp   func() // ends what Listen has begun; nil if that was not called
 }
 
 // TempPattern matches the base names of temporary scratch directories.
@@ -179,9 +179,9 @@ func (s *Scratch) LogFile() string { return s.path(logFile) }
 
 // Close unlocks the scratch directory and ends what Listen began, but does not remove the directory.
 func (s *Scratch) Close() error {
-	if s.socket != nil {
-		s.socket.Close()
-		os.Remove(s.path(socketFile))
+	if s.hangUp != nil {
+		s.hangUp()
+		s.hangUp = nil
 	}
 	return s.release()
 }

@@ -116,6 +116,15 @@ func TestRefused(t *testing.T) {
 			shardtest.Check(t, os.WriteFile(dir+".precious", nil, 0o600))
 			shardtest.Check(t, os.Link(dir+".precious", filepath.Join(dir, logFile)))
 		}, ErrNotScratch, "its log"},
+		{"with a link as list of shards", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.WriteFile(dir+".precious", nil, 0o600))
+			shardtest.Check(t, os.Symlink(dir+".precious", filepath.Join(dir, shardsFile)))
+		}, ErrNotScratch, "its shards"},
+		{"with a file as socket", func(t *testing.T, dir string) {
+			shardtest.Check(t, create(t, dir).Close())
+			shardtest.Check(t, os.WriteFile(filepath.Join(dir, socketFile), nil, 0o600))
+		}, ErrNotScratch, "its socket"},
 		{"with a link as upper directory", func(t *testing.T, dir string) {
 			shardtest.Check(t, create(t, dir).Close())
 			shardtest.Check(t, os.Symlink(t.TempDir(), filepath.Join(dir, upperDir)))

@@ -15,12 +15,9 @@ import (
 // detach, to unmount what is mounted in it. Alone means that no other process can be creating scratch directories
 // beside it. It is no error if the directory must not be removed.
 func Sweep(dir string, alone bool, detach func(dir string) error) error {
-	if err := checkClosed(dir); err != nil {
-		return err
-	}
 	s, err := Open(dir)
 	unfinished := errors.Is(err, fs.ErrNotExist) && isUnfinished(dir, alone)
-	if err != nil && !unfinished || err == nil && s.Kind() == Kept {
+	if err != nil && !unfinished || err == nil && !s.Temporary() {
 		return err
 	}
 	switch err := s.hold(); {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,12 +43,12 @@ func (s *Scratch) Listen(answer func() Answer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, bareSocket(err))
 	}
-	l.SetUnlinkOnClose(false) // the name is that of a descriptor; the next Listen or Remove removes it
-	s.socket = l
+	l.SetUnlinkOnClose(false) // the name is that of a descriptor
 	if err := os.Chmod(name, 0o600); err != nil {
-		return err
+		return errors.Join(err, l.Close(), os.Remove(name))
 	}
-	go func() {
+	var answering sync.WaitGroup
+	answering.Go(func() {
 		for {
 			c, err := l.AcceptUnix()
 			if err != nil {
@@ -57,7 +58,12 @@ func (s *Scratch) Listen(answer func() Answer) error {
 			json.NewEncoder(c).Encode(answer())
 			c.Close()
 		}
-	}()
+	})
+	s.hangUp = func() {
+		l.Close()
+		answering.Wait()
+		os.Remove(name)
+	}
 	return nil
 }
 
