@@ -32,19 +32,16 @@ const (
 // error may be ignored, and an entry may disappear at any time. The caller must compare an entry with its shard. An
 // indexCache is safe for concurrent use, also by several processes.
 //
-// The directory has held the same files since the first release: an entry is DIGEST.sfidx, where DIGEST is the first 32
-// hexadecimal digits of the SHA-256 of the shard's absolute path or URL; DIGEST.sfidx.lock is the lock of a process
-// that builds it; temporary files are named by package atomicfile. The content of an entry has its own version, see
-// package index.
+// An entry is DIGEST.sfidx, where DIGEST is the first 32 hexadecimal digits of the SHA-256 of the shard's absolute path or
+// URL; DIGEST.sfidx.lock is the lock of a process that builds it; temporary files are named by package atomicfile. The
+// content of an entry has its own version, see package index.
 type indexCache struct {
 	dir    *os.File // the checked directory; names are relative to it, so replacing the directory has no effect
 	shared *Shared
 }
 
-// openCache opens the cache in a directory, which it creates if missing. The newest entry is kept even if it is larger
-// than the limit of all together.
-//
-// The error is errUnsafeCache if dir is a symbolic link, is not a directory, or if other users can write to it.
+// openCache opens the cache in a directory, which it creates if missing. The error is errUnsafeCache if dir is a symbolic
+// link, is not a directory, or if other users can write to it.
 func openCache(dir string, shared *Shared) (*indexCache, error) {
 	f, err := atomicfile.OpenOwnDir(dir)
 	if errors.Is(err, atomicfile.ErrForeign) {
@@ -152,8 +149,8 @@ func (c *indexCache) Create(shard string) (*cacheEntry, error) {
 	return nil, fmt.Errorf("index cache: %w", err)
 }
 
-// Commit completes the entry, which replaces an older one for that shard, and removes the least recently used entries
-// until the rest are within the limit.
+// Commit completes the entry, which replaces an older one for that shard, and removes the least recently used others
+// until all are within the limit. The entry stays even if it alone is larger.
 func (e *cacheEntry) Commit() error {
 	if err := e.File.Commit(); err != nil {
 		return fmt.Errorf("index cache: %w", err)

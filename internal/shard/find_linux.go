@@ -182,7 +182,7 @@ func (s *Shard) loadNamed(ctx context.Context) (found, error) {
 // whole before it is used.
 func (s *Shard) loadSidecar(ctx context.Context) (found, error) {
 	name := s.sidecar()
-	f, err := s.loadBeside(ctx, name)
+	f, err := s.loadBeside(ctx)
 	if err == nil {
 		if verifyErr := f.file.Verify(); verifyErr != nil {
 			err = fmt.Errorf("%s: %w", store.Redact(name), verifyErr)

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -80,7 +81,7 @@ func (s *Shard) provisional(ctx context.Context, f foreign) (*index.File, error)
 	if format, err := codec.DetectAt(plain); err != nil || format != codec.Plain {
 		return nil, errors.Join(err, fmt.Errorf("%w: the shard is compressed", index.ErrStale))
 	}
-	imported, err := indexformat.Import(strings.NewReader(string(f.b)), f.Format, s.object.Size())
+	imported, err := indexformat.Import(bytes.NewReader(f.b), f.Format, s.object.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -100,15 +101,13 @@ func (s *Shard) provisional(ctx context.Context, f foreign) (*index.File, error)
 
 // distrust keeps an entry in the cache that is no index, so that the shard is scanned when it is opened next, and
 // foreign indexes are not looked at.
-func (s *Shard) distrust(c *indexCache) {
+func (s *Shard) distrust(c *indexCache) error {
 	if s.isCached() {
-		return
+		return nil
 	}
 	e, err := c.Create(s.path)
-	if err == nil {
-		err = e.Commit()
-	}
 	if err != nil {
-		s.o.Detail("%s: its false index will be used again: %v", s.Name, err)
+		return err
 	}
+	return e.Commit()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -41,11 +42,11 @@ func (m mapping) drop() {
 	}
 }
 
-// loadBeside loads the index file beside the shard, from the same store. A local one must not be a symbolic link.
-func (s *Shard) loadBeside(ctx context.Context, name string) (found, error) {
+// loadBeside loads the sidecar, from the store of the shard. A local one must not be a symbolic link.
+func (s *Shard) loadBeside(ctx context.Context) (found, error) {
 	var l found
-	if store.IsRemote(name) {
-		b, err := s.fetched(ctx, name)
+	if name := s.sidecar(); store.IsRemote(name) {
+		b, err := s.fetched(ctx)
 		if err != nil {
 			return found{}, err
 		}
@@ -308,25 +309,34 @@ func CanKeep(dir string) bool {
 // user named. If the false index is beside or in the shard, Forget instead writes a new index to the cache, which takes
 // precedence; if it is of another tool, the shard will be scanned when it is opened next.
 func (s *Shard) Forget() {
-	if s.o.IndexFile != "" {
-		os.Remove(s.o.IndexFile)
-		return
+	if err := s.forget(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.o.Detail("%s: its false index will be used again: %v", s.Name, err)
 	}
-	if s.o.CacheDir == "" {
-		return
+}
+
+func (s *Shard) forget() error {
+	switch {
+	case s.o.IndexFile != "":
+		return os.Remove(s.o.IndexFile)
+	case s.o.CacheDir == "":
+		return nil
 	}
 	c, err := openCache(s.o.CacheDir, s.o.Shared)
 	if err != nil {
-		return
+		return err
 	}
 	defer c.Close()
-	if s.Foreign != "" {
-		s.distrust(c)
-	} else if !s.moved {
-		c.Remove(s.path)
-	} else if f, err := s.build(s.ctx); err == nil {
+	switch {
+	case s.Foreign != "":
+		return s.distrust(c)
+	case !s.moved:
+		return c.Remove(s.path)
+	}
+	f, err := s.build(s.ctx)
+	if err == nil {
 		s.keep(c, f)
 	}
+	return err
 }
 
 // keep writes an index to the cache. An error is only a detail, because the shard works without.

@@ -72,12 +72,12 @@ func (r *pacedReader) Read(b []byte) (int, error) {
 // pacedSeeker is a pacedReader that can skip bytes.
 type pacedSeeker struct {
 	*pacedReader
-	s io.Seeker
+	seeker io.Seeker
 }
 
 // Seek implements io.Seeker.
 func (r pacedSeeker) Seek(off int64, whence int) (int64, error) {
-	at, err := r.s.Seek(off, whence)
+	at, err := r.seeker.Seek(off, whence)
 	if err == nil {
 		r.at = at
 	}

@@ -42,7 +42,7 @@ func (s *Shard) fetchBeside(ctx context.Context) {
 	if !store.IsRemote(s.path) || s.o.NoIndex || s.o.IndexFile != "" || s.o.Known != nil || s.isCached() {
 		return
 	}
-	s.beside = begin(ctx, func(ctx context.Context) ([]byte, error) { return s.readIndex(ctx, s.sidecar()) })
+	s.beside = begin(ctx, s.readSidecar)
 	s.fetchForeign(ctx)
 }
 
@@ -75,19 +75,19 @@ func (s *Shard) isCached() bool {
 // sidecar returns the name of the shard's sidecar.
 func (s *Shard) sidecar() string { return store.Beside(s.path, SidecarSuffix) }
 
-// fetched returns an index file from the store of the shard: the sidecar, if that was being fetched.
-func (s *Shard) fetched(ctx context.Context, name string) ([]byte, error) {
+// fetched returns the sidecar of a remote shard, which may be being fetched.
+func (s *Shard) fetched(ctx context.Context) ([]byte, error) {
 	f := s.beside
-	if f == nil || name != s.sidecar() {
-		return s.readIndex(ctx, name)
+	if f == nil {
+		return s.readSidecar(ctx)
 	}
 	<-f.done
 	return f.b, f.err
 }
 
-// readIndex reads an index file from the store of the shard.
-func (s *Shard) readIndex(ctx context.Context, name string) ([]byte, error) {
-	return s.readBeside(ctx, name, func(r io.ReaderAt, size int64) ([]byte, error) {
+// readSidecar reads the sidecar of a remote shard.
+func (s *Shard) readSidecar(ctx context.Context) ([]byte, error) {
+	return s.readBeside(ctx, s.sidecar(), func(r io.ReaderAt, size int64) ([]byte, error) {
 		return readWhole(r, size, maxInMemory)
 	})
 }

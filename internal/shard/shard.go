@@ -5,7 +5,7 @@
 // and cached. A Shard is read-only and safe for concurrent use.
 //
 // An index file beside a shard, its sidecar, has the shard's name plus [SidecarSuffix]; package index defines its
-// format. This has not changed since the first release. The directory of the cache is described at indexCache.
+// format. The directory of the cache is described at indexCache.
 package shard
 
 import (

@@ -26,10 +26,10 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
-// makeTar returns a tar of n samples with two members each: a number, and this many bytes that compress to half.
 // local is the store that shards are in here.
 var local file.Store
 
+// makeTar returns a tar of n samples with two members each: a number, and this many bytes that compress to half.
 func makeTar(t testing.TB, n, size int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -184,11 +184,6 @@ func TestOpenTrailing(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	plain := makeTar(t, 10, 1000)
 	zipped := zip(t, plain)
-	flip := func(b []byte, at int) []byte {
-		b = bytes.Clone(b)
-		b[at] ^= 0x10
-		return b
-	}
 	for _, tt := range []struct {
 		story  string
 		stored []byte
@@ -204,12 +199,12 @@ func TestOpenErrors(t *testing.T) {
 		{"xz damaged", []byte("\xfd7zXZ\x00123456789"), codec.ErrDamaged, "compressed byte 0"},
 		{"lz4 with unknown flags", []byte("\x04\x22\x4d\x18123456789"), codec.ErrLimit, "compressed byte 0"},
 		{"cut", plain[:5000], index.ErrTruncated, "member "},
-		{"a header damaged", flip(plain, int(mustIndex(t, plain).Offset(4))), index.ErrDamaged, "member 4 at byte "},
+		{"a header damaged", flipped(plain, int(mustIndex(t, plain).Offset(4))), index.ErrDamaged, "member 4 at byte "},
 		{"gzip cut", zipped[:len(zipped)/2], index.ErrTruncated, "compressed byte "},
 		{"gzip cut in its trailer", zipped[:len(zipped)-3], index.ErrTruncated, "compressed byte "},
 		{"gzip cut in its header", zipped[:5], index.ErrTruncated, "compressed byte "},
 		{"gzip damaged", slices.Concat(zipped[:10], []byte{0x07}, zipped[11:]), codec.ErrDamaged, "compressed byte "},
-		{"gzip with another checksum", flip(zipped, len(zipped)-6), codec.ErrDamaged, "CRC32"},
+		{"gzip with another checksum", flipped(zipped, len(zipped)-6), codec.ErrDamaged, "CRC32"},
 		{"a tar cut in gzip that is whole", zip(t, plain[:5000]), index.ErrTruncated, "member "},
 	} {
 		name := save(t, tt.stored)
