@@ -80,7 +80,7 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 		Changes: server.Changes(f.overlay), Scratch: f.scratch,
 	}
 	o.SetShardOptions(f.from.options())
-	if err := server.Prepare(ctx, u, g.stores, &o); err != nil {
+	if err := server.Prepare(u, &o); err != nil {
 		return err
 	}
 	_, err = source.ResolveAll(names)

@@ -108,7 +108,7 @@ func TestOtherStore(t *testing.T) {
 	mountpoint := b.path("mnt")
 	shardtest.Check(t, os.Mkdir(mountpoint, 0o755))
 	served := server.Options{Names: names, Mountpoint: mountpoint}
-	shardtest.Check(t, server.Prepare(t.Context(), o.UI, o.Output.Store, &served))
+	shardtest.Check(t, server.Prepare(o.UI, &served))
 	if served.Names[0] != names[0] || filepath.Base(served.Mountpoint) != "mnt" {
 		t.Errorf("prepared: %+v", served)
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +19,7 @@ import (
 type base interface {
 	// Mount mounts at an empty directory and returns when the mount is ready for use. After an error nothing is
 	// mounted.
-	Mount(ctx context.Context, dir string) (liveMount, error)
+	Mount(dir string) (liveMount, error)
 }
 
 // liveMount is a mount made by a base. If it has a method ServedByKernel() bool that returns true, the mount needs no
@@ -49,7 +48,7 @@ type fuseBase struct {
 }
 
 // Mount implements base.
-func (b *fuseBase) Mount(_ context.Context, dir string) (liveMount, error) {
+func (b *fuseBase) Mount(dir string) (liveMount, error) {
 	s, err := fusefs.MountReadOnly(b.set, dir, b.options)
 	if err != nil {
 		return nil, err
@@ -76,9 +75,8 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 	if err != nil {
 		return nil, err
 	}
-	// Only overlayfs uses the base, and overlayfs decides which users have access.
 	lower := fusefs.Options{Source: o.Source, Log: o.Log}
-	lower.AllowOther = true
+	lower.AllowOther = true // only overlayfs uses the base, and decides which users have access
 	return &overlayfsBase{newBase(view.One(sh), lower), s.Dir, overlayfs.Options{
 		Lower: s.Lower(), Upper: s.Upper(), Work: s.Work(), Source: mounts.Source(s.Dir), Flags: flags,
 		AllowOther: o.AllowOther, UserXattr: userXattr, Volatile: private,
@@ -109,11 +107,11 @@ func newShownBase(s *scratch.Scratch, set *view.Set, o fusefs.Options) (base, er
 }
 
 // Mount implements base.
-func (b *overlayfsBase) Mount(ctx context.Context, dir string) (liveMount, error) {
+func (b *overlayfsBase) Mount(dir string) (liveMount, error) {
 	m := &overlayfsMount{scratch: b.scratch}
 	var err error
 	m.Stack, err = overlayfs.MountOver(func(dir string) (liveMount, error) {
-		lower, err := b.lower.Mount(ctx, dir)
+		lower, err := b.lower.Mount(dir)
 		m.byKernel = err == nil && servedByKernel(lower)
 		return lower, err
 	}, dir, b.options)
@@ -149,7 +147,7 @@ type changesBase struct {
 }
 
 // Mount implements base.
-func (b *changesBase) Mount(_ context.Context, dir string) (liveMount, error) {
+func (b *changesBase) Mount(dir string) (liveMount, error) {
 	over, err := overlay.New(b.scratch, b.shard)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -75,23 +76,31 @@ func (n *Namespace) Run(ctx context.Context) error {
 		return ErrNoNamespace
 	}
 	ended := make(chan struct{})
-	go func() {
-		select {
-		case <-ctx.Done():
-			if s, ok := n.Signal(context.Cause(ctx)); ok {
-				signalOut.Write([]byte{byte(s)})
-				select {
-				case <-n.Hurry:
-					signalOut.Write([]byte{byte(s)})
-				case <-ended:
-				}
-			}
-		case <-ended:
-		}
-	}()
+	var passing sync.WaitGroup
+	passing.Go(func() { n.pass(ctx, signalOut, ended) })
 	err = cmd.Wait()
 	close(ended)
+	passing.Wait()
 	return childError(err)
+}
+
+// pass writes the signal that ends ctx, and another one after it, as bytes to out, until ended is closed.
+func (n *Namespace) pass(ctx context.Context, out io.Writer, ended <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		return
+	}
+	s, ok := n.Signal(context.Cause(ctx))
+	if !ok {
+		return
+	}
+	out.Write([]byte{byte(s)})
+	select {
+	case <-n.Hurry:
+		out.Write([]byte{byte(s)})
+	case <-ended:
+	}
 }
 
 // namespaceAttributes returns the attributes that start a process in the namespaces that this user may create.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -32,7 +31,7 @@ func CanMount() bool {
 
 // Prepare checks the options for mistakes of the user, detaches a mount at the mountpoint whose server is gone, makes
 // the mountpoint if it is missing, and its name absolute. The caller calls Unprepare if nothing is mounted then.
-func Prepare(ctx context.Context, u *ui.UI, st store.Store, o *Options) error {
+func Prepare(u *ui.UI, o *Options) error {
 	given := o.Mountpoint
 	place, err := mounts.Absolute(given)
 	if err != nil {

@@ -134,9 +134,9 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	}
 	var m liveMount
 	if opened.Growing {
-		m, err = s.mountShown(ctx, view.One(sh), mounted)
+		m, err = s.mountShown(view.One(sh), mounted)
 	} else {
-		m, err = s.mountChanges(ctx, sh, mounted)
+		m, err = s.mountChanges(sh, mounted)
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
@@ -149,7 +149,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 }
 
 // mountChanges mounts a shard with its changes: by overlayfs, or by FUSE if overlayfs is not available or not wanted.
-func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Options) (liveMount, error) {
+func (s *server) mountChanges(sh *shard.Shard, o fusefs.Options) (liveMount, error) {
 	may := overlayfs.MayMount()
 	if s.Changes == Kernel && !may {
 		return nil, fmt.Errorf("overlayfs: %w", unix.EPERM)
@@ -158,29 +158,29 @@ func (s *server) mountChanges(ctx context.Context, sh *shard.Shard, o fusefs.Opt
 		b, err := newOverlayfsBase(s.scratch, sh, o, s.Private)
 		var m liveMount
 		if err == nil {
-			m, err = b.Mount(ctx, s.Mountpoint)
+			m, err = b.Mount(s.Mountpoint)
 		}
 		if err == nil || s.Changes == Kernel {
 			return m, err
 		}
 		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
 	}
-	return (&changesBase{s.scratch, sh, o}).Mount(ctx, s.Mountpoint)
+	return (&changesBase{s.scratch, sh, o}).Mount(s.Mountpoint)
 }
 
 // mountShown mounts shards without changes: by overlayfs over FUSE, or by FUSE alone.
-func (s *server) mountShown(ctx context.Context, set *view.Set, o fusefs.Options) (liveMount, error) {
+func (s *server) mountShown(set *view.Set, o fusefs.Options) (liveMount, error) {
 	if overlayfs.MayMount() && s.Changes != FUSE && suitsOverlayfs(set) {
 		b, err := newShownBase(s.scratch, set, o)
 		if err == nil {
 			var m liveMount
-			if m, err = b.Mount(ctx, s.Mountpoint); err == nil {
+			if m, err = b.Mount(s.Mountpoint); err == nil {
 				return m, nil
 			}
 		}
 		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
 	}
-	return newBase(set, o).Mount(ctx, s.Mountpoint)
+	return newBase(set, o).Mount(s.Mountpoint)
 }
 
 // suitsOverlayfs reports whether overlayfs shows shards without changes as well as FUSE does: it would keep answers about
@@ -229,7 +229,7 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 	}
 	mounted := s.mountOptions()
 	mounted.Log = func(err error) { s.ui.Say("error", err.Error()) }
-	m, err := s.mountShown(ctx, set, mounted)
+	m, err := s.mountShown(set, mounted)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
 	}
@@ -283,8 +283,8 @@ func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlive
 	}
 	used := !s.Private && mounts.Users(s.scratch.Device()) != ""
 	err = m.Unmount()
-	if s.scratch.Device() != "" { // it may have been moved, and have further places
-		err = mounts.Detach(s.scratch.Device())
+	if s.scratch.Device() != "" {
+		err = mounts.Detach(s.scratch.Device()) // wherever it was moved, and its further places
 	}
 	if err != nil {
 		return false, err // only the end of this process can end the mount now
@@ -351,7 +351,7 @@ func (s *server) leave() error {
 	if place, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.place.Fd())); err == nil {
 		mounts.Unmake(place, s.Made)
 	}
-	if s.scratch.Kind() == scratch.Kept {
+	if !s.scratch.Temporary() {
 		return nil
 	}
 	now, err := scratch.Open(s.scratch.Here()) // pack may have recorded since that it has packed the changes
