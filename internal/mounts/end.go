@@ -41,7 +41,7 @@ func End(ctx context.Context, place string, discard bool) error {
 	if err := flush(m); err != nil {
 		return err
 	}
-	if !discard && s.Kind() != scratch.Kept {
+	if !discard && s.Temporary() {
 		if unpacked, err := hasUnpacked(s); err != nil {
 			return err
 		} else if unpacked {
@@ -68,7 +68,7 @@ func End(ctx context.Context, place string, discard bool) error {
 	if err := awaitServer(ctx, s); err != nil {
 		return err
 	}
-	if s.Kind() != scratch.Kept {
+	if s.Temporary() {
 		return s.Remove()
 	}
 	return nil

@@ -77,7 +77,7 @@ func ServerOf(place string) (known Server) {
 	if a, err := s.Ask(); err == nil {
 		known.Stats = a.Stats
 	}
-	if s.Kind() != scratch.Kept {
+	if s.Temporary() {
 		known.Log = s.LogFile()
 	}
 	return known

@@ -102,7 +102,7 @@ func ClearOthers(s *scratch.Scratch) (places []string, err error) {
 // RemovePacked removes a scratch directory that no process holds, unless the user named it or it has changes that were
 // not packed. Kept reports whether it has such changes, or they could not be read.
 func RemovePacked(s *scratch.Scratch) (kept bool, err error) {
-	if s.Kind() == scratch.Kept {
+	if !s.Temporary() {
 		return false, nil
 	}
 	unpacked, err := hasUnpacked(s)
