@@ -27,6 +27,25 @@ func memberPattern(name string) *regexp.Regexp {
 	return m
 }
 
+// rowOf returns the row of a member, given its name.
+func rowOf(x *index.Index, name string) (row int, ok bool) {
+	key, ext, ok := index.SplitName(name)
+	if !ok {
+		return 0, false
+	}
+	number, ok := x.FindKey(key)
+	if !ok {
+		return 0, false
+	}
+	s := x.Sample(number)
+	for row := s.Start; row < s.End; row++ {
+		if x.InSample(row) && x.Member(row).Ext == ext {
+			return row, true
+		}
+	}
+	return 0, false
+}
+
 // Rows returns the rows of the members that a name stands for: a member, all of a sample, or those that a pattern
 // matches, in the order of the tar.
 func Rows(x *index.Index, name string) (rows []int) {
@@ -38,15 +57,12 @@ func Rows(x *index.Index, name string) (rows []int) {
 			}
 		}
 	}
-	if key, ext, ok := index.SplitName(name); ok {
-		if number, ok := x.FindKey(key); ok {
-			add(number, func(row int) bool { return len(rows) == 0 && x.Member(row).Ext == ext })
-		}
+	if row, ok := rowOf(x, name); ok {
+		return []int{row}
 	}
-	if number, ok := x.FindKey(name); ok && rows == nil {
+	if number, ok := x.FindKey(name); ok {
 		add(number, func(int) bool { return true })
-	}
-	if m := memberPattern(name); m != nil && rows == nil {
+	} else if m := memberPattern(name); m != nil {
 		for number := range x.Samples() {
 			key := x.Key(number)
 			whole := m.MatchString(key)

@@ -19,8 +19,8 @@ import (
 // ErrOnce means that standard input cannot be opened as a shard, because it can be read only once.
 var ErrOnce = ui.Usagef("-: standard input can only be run over, packed and checked")
 
-// OpenShard opens a shard. It shows the progress of indexing on a terminal, unless the caller does, and warns of a truncated shard and of
-// trailing bytes. If o.AllowTruncated would avoid the error, the error has a hint.
+// OpenShard opens a shard. It shows the progress of indexing, unless the caller does, and warns of a truncated shard, of
+// trailing bytes and of a second tar. If o.AllowTruncated would avoid the error, the error has a hint.
 func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*shard.Shard, error) {
 	if name == Stdin {
 		return nil, ErrOnce

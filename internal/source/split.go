@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -28,12 +27,12 @@ func Split(ctx context.Context, args []string, dash int, o Options) (names, keys
 	if names, err = Expand(ctx, o.Shard.Store, args[:1]); err != nil {
 		return nil, nil, err
 	}
-	first := firstShard{name: names[0], ctx: ctx, o: o}
+	first := firstShard{name: names[0], o: o}
 	defer first.close()
 	for i, arg := range args[1:] {
 		isKey := !namesShard(arg)
 		if !isKey {
-			if isKey, err = first.has(arg); err != nil {
+			if isKey, err = first.has(ctx, arg); err != nil {
 				return nil, nil, shardFirst(names[0], err)
 			}
 		}
@@ -77,13 +76,12 @@ func namesShard(arg string) bool {
 // firstShard answers whether an argument is a key of the first shard of a command line. It is opened when it is asked.
 type firstShard struct {
 	name string
-	ctx  context.Context // of the command line
 	o    Options
 	open *Source
 }
 
 // has reports whether the shard, or the mount, has a sample or a member of a name.
-func (f *firstShard) has(name string) (bool, error) {
+func (f *firstShard) has(ctx context.Context, name string) (bool, error) {
 	if f.open == nil {
 		n, err := Resolve(f.name)
 		if err != nil || n.Kind == Stream {
@@ -93,7 +91,7 @@ func (f *firstShard) has(name string) (bool, error) {
 			_, err := os.Lstat(filepath.Join(n.Path, name))
 			return err == nil, nil
 		}
-		if f.open, err = Open(f.ctx, n, f.o); err != nil {
+		if f.open, err = Open(ctx, n, f.o); err != nil {
 			return false, err
 		}
 	}
@@ -101,17 +99,8 @@ func (f *firstShard) has(name string) (bool, error) {
 	if _, ok := x.FindKey(name); ok {
 		return true, nil
 	}
-	key, ext, _ := index.SplitName(name)
-	number, ok := x.FindKey(key)
-	if !ok {
-		return false, nil
-	}
-	for row := x.Sample(number).Start; row < x.Sample(number).End; row++ {
-		if x.InSample(row) && x.Member(row).Ext == ext {
-			return true, nil
-		}
-	}
-	return false, nil
+	_, ok := rowOf(x, name)
+	return ok, nil
 }
 
 func (f *firstShard) close() {
