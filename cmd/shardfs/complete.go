@@ -8,7 +8,6 @@ import (
 
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/source"
-	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // flagValues are the values of flags that have only a few, for shells to complete.
@@ -19,9 +18,7 @@ func flagValues() map[string][]string {
 		"mtime": {"sample", "file", "now"}, "on-duplicate-key": {"error", "keep", "rename"},
 		"on-duplicate-extension": {"error", "first", "last", "rename"},
 		"on-error":               {"stop", "skip", "keep"}, "others": {"keep", "drop"},
-		"overlay":   {"auto", "kernel", "fuse"},
-		"progress":  {ui.ProgressAuto, ui.ProgressAlways, ui.ProgressNever, ui.ProgressJSON},
-		"workspace": {"auto", "fuse", "dir"},
+		"overlay": {"auto", "kernel", "fuse"}, "progress": progressValues(), "workspace": {"auto", "fuse", "dir"},
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 	exitUsage      = 64 // a mistake in the command line
 	exitDamaged    = 65 // a damaged or truncated shard
 	exitNoShard    = 66 // no such shard
-	exitUnreach    = 69 // a store does not answer
+	exitNoAnswer   = 69 // a store does not answer
 	exitIO         = 74 // read or write error, disk full
 	exitTemporary  = 75 // try again
 	exitPermission = 77
@@ -94,7 +94,7 @@ func exitStatus(err error) int {
 		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, job.ErrNotReport, io.ErrUnexpectedEOF):
 		return exitDamaged
 	case is(store.ErrUnreachable):
-		return exitUnreach
+		return exitNoAnswer
 	case is(errNoSample, source.ErrNoSamples, source.ErrNoFiles, fs.ErrNotExist, store.ErrNotRegular):
 		return exitNoShard
 	case is(fs.ErrPermission):

@@ -39,8 +39,7 @@ func (g *globals) check() error {
 	if g.LogFormat != "text" && g.LogFormat != "json" {
 		return ui.Usagef("--log-format: %q is neither text nor json", g.LogFormat)
 	}
-	progress := []string{ui.ProgressAuto, ui.ProgressAlways, ui.ProgressNever, ui.ProgressJSON}
-	if !slices.Contains(progress, g.Progress) {
+	if progress := progressValues(); !slices.Contains(progress, g.Progress) {
 		return ui.Usagef("--progress %s: %s", g.Progress, oneOf(progress))
 	}
 	if g.stores != nil { // not so where only help is wanted
@@ -49,6 +48,11 @@ func (g *globals) check() error {
 	g.Dumb = os.Getenv("TERM") == "" || os.Getenv("TERM") == "dumb" || os.Getenv("CI") != ""
 	g.Out = g.Through(os.Stdout, os.Stdout)
 	return nil
+}
+
+// progressValues are the values of --progress.
+func progressValues() []string {
+	return []string{ui.ProgressAuto, ui.ProgressAlways, ui.ProgressNever, ui.ProgressJSON}
 }
 
 // oneOf returns values as words: "a, b or c".

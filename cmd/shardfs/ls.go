@@ -175,10 +175,10 @@ func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, ke
 		var between []listedMember // outside samples, printed after the sample
 		for row := s.Start; row < s.End && (o.long || u.JSON || len(keys) > 0); row++ {
 			inSample := x.InSample(row)
-			if !inSample && !o.withOthers(u) {
+			if !inSample && !o.all {
 				continue
 			}
-			m, err := o.member(ctx, u, sh, s.Key, row)
+			m, err := o.member(ctx, sh, s.Key, row)
 			if err != nil {
 				return err
 			}
@@ -202,16 +202,13 @@ func (o *lsOptions) listShard(ctx context.Context, u *ui.UI, sh *shard.Shard, ke
 	return o.listOthers(ctx, u, sh, &row, x.Rows())
 }
 
-// withOthers reports whether members outside samples are listed.
-func (o *lsOptions) withOthers(u *ui.UI) bool { return o.all && u.JSON }
-
 // listOthers lists the members outside samples from a row on, before end, which then is the row.
 func (o *lsOptions) listOthers(ctx context.Context, u *ui.UI, sh *shard.Shard, row *int, end int) error {
 	for ; *row < end; *row++ {
-		if !o.withOthers(u) || sh.Index.InSample(*row) {
+		if !o.all || sh.Index.InSample(*row) {
 			continue
 		}
-		m, err := o.member(ctx, u, sh, "", *row)
+		m, err := o.member(ctx, sh, "", *row)
 		if err == nil {
 			m.ofShard = o.shard
 			err = u.Print(m)
@@ -224,8 +221,7 @@ func (o *lsOptions) listOthers(ctx context.Context, u *ui.UI, sh *shard.Shard, r
 }
 
 // member returns an entry of a shard. Key is that of its sample, if it is in one.
-func (o *lsOptions) member(ctx context.Context, u *ui.UI, sh *shard.Shard, key string, row int) (
-	l listedMember, err error) {
+func (o *lsOptions) member(ctx context.Context, sh *shard.Shard, key string, row int) (l listedMember, err error) {
 	m := sh.Index.Member(row)
 	name := sh.Index.OutsideName(row)
 	if m.InSample {
@@ -233,12 +229,12 @@ func (o *lsOptions) member(ctx context.Context, u *ui.UI, sh *shard.Shard, key s
 	}
 	l = newListedMember(name, m)
 	regular := m.InSample
-	if o.withOthers(u) {
+	if o.all {
 		if l.Type, regular, err = typeOf(m, sh.Reader(ctx)); err != nil {
 			return l, fmt.Errorf("%s: %s: %w", sh.Name, name, err)
 		}
 	}
-	if o.sha256 && u.JSON && regular {
+	if o.sha256 && regular {
 		sum := sha256.New()
 		if err := catRow(ctx, io.MultiWriter(sum, o.shown), sh, row); err != nil {
 			return l, fmt.Errorf("%s: %s: %w", sh.Name, name, err)
@@ -266,10 +262,12 @@ func (o *lsOptions) listDirs(u *ui.UI, src *source.Source, keys []string) error 
 			}
 			l := newListedSample(s.Key, n)
 			n++
-			if len(keys) > 0 && !slices.Contains(keys, s.Key) {
-				continue
+			if len(keys) > 0 {
+				if !slices.Contains(keys, s.Key) {
+					continue
+				}
+				o.found = append(o.found, s.Key)
 			}
-			o.found = append(o.found, s.Key)
 			for _, m := range s.Members() {
 				im := index.Member{
 					Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime,

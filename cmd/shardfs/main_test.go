@@ -18,6 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/testing/hub"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
@@ -206,6 +207,22 @@ func processes(work string) (all []process) {
 		all = append(all, p)
 	}
 	return all
+}
+
+// shardfsIn returns a command of shardfs that runs in a directory, and has its cache there.
+func shardfsIn(dir string, args ...string) *exec.Cmd {
+	cmd := exec.Command("shardfs", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
+	return cmd
+}
+
+// needFUSE skips a test where nothing can be mounted.
+func needFUSE(t *testing.T) {
+	t.Helper()
+	if !server.CanMount() {
+		skip.Without(t, "FUSE")
+	}
 }
 
 // condition evaluates the conditions of stories: [fuse], that FUSE works; [root]; and [user], that users other than

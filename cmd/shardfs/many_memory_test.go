@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
-	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
@@ -27,11 +26,7 @@ import (
 // 1 MiB a shard.
 func TestManyMemory(t *testing.T) {
 	const shards, most = 64, 256 + 64 // MiB
-	if fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		skip.Without(t, "/dev/fuse: %v", err)
-	} else {
-		unix.Close(fd)
-	}
+	needFUSE(t)
 	dir := t.TempDir()
 	mnt, file := filepath.Join(dir, "mnt"), filepath.Join(dir, "shard.tar")
 	shardtest.Check(t, os.WriteFile(filepath.Join(dir, "0.bin"), make([]byte, 6<<20), 0o600))
@@ -50,8 +45,7 @@ func TestManyMemory(t *testing.T) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}))
 	defer web.Close()
-	cmd := exec.Command("shardfs", "mount", "-f", fmt.Sprintf("%s/{00..%d}.tar", web.URL, shards-1), mnt)
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
+	cmd := shardfsIn(dir, "mount", "-f", fmt.Sprintf("%s/{00..%d}.tar", web.URL, shards-1), mnt)
 	shardtest.Check(t, cmd.Start())
 	defer cmd.Wait()
 	defer cmd.Process.Signal(unix.SIGTERM)

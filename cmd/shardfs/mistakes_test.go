@@ -5,7 +5,6 @@ import (
 	"compress/zlib"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -203,9 +202,8 @@ func (m *mistake) try(t *testing.T, dir string, words *strings.Replacer, env ...
 			args = append(args, strings.Fields(part)...)
 		}
 	}
-	cmd := exec.Command("shardfs", args...)
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
-	cmd.Dir, cmd.Env = dir, append(cmd.Env, env...)
+	cmd := shardfsIn(dir, args...)
+	cmd.Env = append(cmd.Env, env...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.Run()

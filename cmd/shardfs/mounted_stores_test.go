@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +17,6 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/oddshards"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
-	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
 // started is a store with a server of its own.
@@ -67,11 +65,7 @@ func starters() map[string]func(t *testing.T) started {
 
 // A mount of shards in any store shows what a mount of the same files shows, also of odd and of damaged ones.
 func TestMountedStores(t *testing.T) {
-	if fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		skip.Without(t, "/dev/fuse: %v", err)
-	} else {
-		unix.Close(fd)
-	}
+	needFUSE(t)
 	dir, local := t.TempDir(), t.TempDir()
 	shards := oddFiles(t)
 	for name, data := range shards {
@@ -148,10 +142,8 @@ func walkMounted(t *testing.T, dir string, s started, shards map[string][]byte) 
 	}
 	shardtest.Check(t, os.WriteFile(filepath.Join(dir, "list"), []byte(names.String()), 0o644))
 	command := func(args ...string) {
-		cmd := exec.Command("shardfs", args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), s.env...)
-		cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+dir, statusVariable+"="+filepath.Join(dir, "status"))
+		cmd := shardfsIn(dir, args...)
+		cmd.Env = append(cmd.Env, s.env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", args, err, out)
 		}
