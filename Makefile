@@ -7,6 +7,7 @@
 # make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
 # make bench-remote  the same of remote shards, through a slow network of its own; needs nginx
+# make tables     write the tables of figures in docs again, from the results that are kept
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -21,7 +22,7 @@ RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 RESULTS = $$(for f in bench/results/*.txt; do \
 	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
 
-.PHONY: build test test-stores torture test-tools check demo readers bench bench-remote install clean
+.PHONY: build test test-stores torture test-tools check demo readers bench bench-remote tables install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -69,14 +70,18 @@ readers:
 bench: build
 	mkdir -p bench/results
 	$(GO) run ./bench -shardfs bin/shardfs -o bench/results/$(shell date -u +%F)-$(shell git rev-parse --short HEAD).txt
-	$(GO) run ./bench -table docs/performance.md $(RESULTS)
-	$(GO) run ./bench -table docs/which-way-is-fastest.md $(RESULTS)
+	$(MAKE) tables
 
 # Peers are left out that are not there: rclone (go install github.com/rclone/rclone@v1.76.0), axel, aria2c.
 bench-remote: build
 	mkdir -p bench/results
 	$(GO) run ./bench -remote -shardfs bin/shardfs -o bench/results/$(shell date -u +%F)-$(shell git rev-parse --short HEAD)-remote.txt
+	$(MAKE) tables
+
+# The tables of figures in docs, from the results that are kept.
+tables:
 	$(GO) run ./bench -table docs/performance.md $(RESULTS)
+	$(GO) run ./bench -table docs/which-way-is-fastest.md $(RESULTS)
 
 install: build
 	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs

@@ -2,7 +2,7 @@
 //
 //	go run ./bench -shardfs bin/shardfs -o bench/results/DATE-COMMIT.txt
 //	go run ./bench -remote -shardfs bin/shardfs -o bench/results/DATE-COMMIT-remote.txt
-//	go run ./bench -table docs/performance.md bench/results/*.txt
+//	go run ./bench -table docs/performance.md RESULTS...               # from oldest to newest: see make tables
 //	go run ./bench -shardfs bin/shardfs -base OTHER/shardfs -only FS    # compare two builds
 //
 // The first two write lines in the Go benchmark format, one for each figure and round; benchstat reads them. The third

@@ -50,7 +50,7 @@ func (b *bench) remoteReady(ctx context.Context, s drawn, do task) (*plan, error
 	local.figures = []*figure{timed("by=local", work{})}
 	remote := b.untilDone(n.url(s.name), do, n)
 	remote.command = n.shown(remote.command)
-	remote.figures = []*figure{timed("by=shardfs", work{}), quantity("round-trips", "round trips"),
+	remote.figures = []*figure{timed("by=shardfs", work{}), quantity("round-trips", "round-trips"),
 		quantity("bytes", "B"), quantity("requests", "requests")}
 	run := remote.run
 	remote.run = func(ctx context.Context) ([]float64, error) {

@@ -198,22 +198,32 @@ func orDash(s string) string {
 
 // value formats a median for readers.
 func value(x float64, unit, speed string) string {
+	if unit == seconds {
+		text := fmt.Sprintf("%.3g s", x)
+		if x < 0.1 {
+			text = fmt.Sprintf("%.3g ms", x*1e3)
+		}
+		if speed != "" {
+			text += ", " + speed
+		}
+		return text
+	}
 	switch {
-	case unit == seconds && speed != "":
-		return fmt.Sprintf("%.3g s, %s", x, speed)
-	case unit == seconds && x < 0.1:
-		return fmt.Sprintf("%.3g ms", x*1e3)
-	case unit == seconds:
-		return fmt.Sprintf("%.3g s", x)
 	case unit == "B" && x >= 10<<20:
 		return fmt.Sprintf("%.0f MiB", x/(1<<20))
 	case unit == "B":
 		return fmt.Sprintf("%s kB", group(x/1e3))
 	case unit == "%":
 		return fmt.Sprintf("%.2f %%", x)
+	case unit == "bytes/byte":
+		return fmt.Sprintf("%.2f", x)
 	}
-	if x >= 1e4 {
+	unit = strings.ReplaceAll(unit, "-", " ")
+	switch {
+	case x >= 1e3:
 		return group(x) + " " + unit
+	case x == 1:
+		unit = strings.TrimSuffix(unit, "s")
 	}
 	return fmt.Sprintf("%.3g %s", x, unit)
 }
@@ -252,7 +262,7 @@ func group(x float64) string {
 
 // The tables are between these lines of a document. The first names the file with their rows.
 const (
-	tableBegin = "<!-- made by go run ./bench -table; edit bench/%s -->"
+	tableBegin = "<!-- made by make tables; edit bench/%s -->"
 	tableEnd   = "<!-- end of the table -->"
 )
 

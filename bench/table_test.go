@@ -84,6 +84,31 @@ func TestReportToTable(t *testing.T) {
 	}
 }
 
+// Values are shown with three digits, and with words that fit their number.
+func TestValue(t *testing.T) {
+	for _, tt := range []struct {
+		x    float64
+		unit string
+		want string
+	}{
+		{0.01234, seconds, "12.3 ms"},
+		{1, "requests", "1 request"},
+		{125.4, "requests/GB", "125 requests/GB"},
+		{3641, "requests/GB", "3 641 requests/GB"},
+		{1.0034, "bytes/byte", "1.00"},
+		{1.69, "round-trips", "1.69 round trips"},
+		{11.72, "B/member", "11.7 B/member"},
+		{1_786_000, "B", "1 786 kB"},
+	} {
+		if got := value(tt.x, tt.unit, ""); got != tt.want {
+			t.Errorf("value(%v, %q) = %q, want %q", tt.x, tt.unit, got, tt.want)
+		}
+	}
+	if got, want := value(0.0566, seconds, "35 360 files/s"), "56.6 ms, 35 360 files/s"; got != want {
+		t.Errorf("a time and a speed: %q, want %q", got, want)
+	}
+}
+
 // The table of a document shows, in each row, the newest results that have its figures.
 func TestUpdateTable(t *testing.T) {
 	dir := t.TempDir()
