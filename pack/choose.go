@@ -31,7 +31,7 @@ type Chooser struct {
 	Taken int // number of samples taken
 
 	name   string
-	search *search // for Keys; nil: there are none to find
+	search search // for Keys
 }
 
 // NewChooser returns a Chooser that has seen no samples. Name is that of the sources, for errors.
@@ -41,14 +41,6 @@ func NewChooser(name string, c Choice) *Chooser {
 		chooser.search = c.Keys.search()
 	}
 	return chooser
-}
-
-// Next returns a Chooser for the samples of another output, which skips and counts anew. What it finds of Keys counts as
-// found here: which keys are missing is known when all are done, by this Chooser.
-func (c *Chooser) Next(name string) *Chooser {
-	next := &Chooser{Choice: c.Choice, name: name, search: c.search}
-	next.IgnoreMissing = true
-	return next
 }
 
 // Take reports whether to take the next sample, which has this key.
@@ -66,14 +58,14 @@ func (c *Chooser) Take(key string) bool {
 func (c *Chooser) full() bool { return c.None || c.Count > 0 && c.Taken >= c.Count }
 
 // Done reports whether further samples make no difference: Take will return false for all, and all keys were found.
-func (c *Chooser) Done() bool { return c.full() && c.search.done() }
+func (c *Chooser) Done() bool { return c.full() && c.search.left == 0 }
 
 // Right reports whether Err would return nil whatever samples follow.
-func (c *Chooser) Right() bool { return c.Taken > 0 && c.search.done() }
+func (c *Chooser) Right() bool { return c.Taken > 0 && c.search.left == 0 }
 
 // Missing returns an error that wraps *MissingKeysError if no sample so far has some of Keys, else nil.
 func (c *Chooser) Missing() error {
-	if c.search.done() {
+	if c.search.left == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", c.name, &MissingKeysError{c.search})
@@ -113,6 +105,11 @@ func (c *Chooser) Apply(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, erro
 			}
 		}
 	}
+}
+
+// ApplyPart is Apply for samples that others follow: it does not end with the error of Err.
+func (c *Chooser) ApplyPart(samples iter.Seq2[Sample, error]) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) { c.apply(samples, yield) }
 }
 
 // apply yields what Apply yields, up to the end of the samples or until Done. It returns false after an error, and if

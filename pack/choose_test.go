@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -51,37 +52,26 @@ func TestChoice(t *testing.T) {
 // some returns a list of keys.
 func some(list ...string) *Keys { return NewKeys("list", list) }
 
-// Samples of several outputs are counted for each, and keys are looked for in all.
-func TestChoiceOfSeveral(t *testing.T) {
-	all := NewChooser("all", Choice{Skip: 1, Keys: some("b", "c", "d"), Count: 1})
-	for _, tt := range []struct {
-		keys, want []string
-	}{
-		{[]string{"a", "b", "c"}, []string{"b"}},
-		{[]string{"b", "a"}, nil},
-		{[]string{"a", "b"}, []string{"b"}},
-	} {
-		c := all.Next("one")
-		var got []string
-		for _, key := range tt.keys {
-			if c.Take(key) {
-				got = append(got, key)
+// Samples of several sequences are counted over all, and a mistake is known at the end.
+func TestChoiceOfParts(t *testing.T) {
+	c := NewChooser("all", Choice{Skip: 1, Keys: some("b", "c", "z"), Count: 2})
+	var got []string
+	for _, names := range []string{"a.x b.x", "d.x", "c.x e.x", "b.x"} {
+		s := newShard(t, makeTar(t, tar.FormatUSTAR, strings.Fields(names)...))
+		for s, err := range c.ApplyPart(Shard(s.base)) {
+			if err != nil {
+				t.Fatalf("%s: %v", names, err)
+			}
+			if !s.Empty() {
+				got = append(got, s.Key)
 			}
 		}
-		if !slices.Equal(got, tt.want) || c.Seen != len(tt.keys) {
-			t.Errorf("of %q: %q of %d, want %q", tt.keys, got, c.Seen, tt.want)
-		}
-		if err := c.Err(); (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, ErrEmpty) {
-			t.Errorf("of %q: %v", tt.keys, err)
-		}
 	}
-	const want = `all: list: 1 of 3 keys are in no sample: "d"`
-	if err := all.Missing(); err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
+	if !slices.Equal(got, []string{"b", "c"}) || c.Seen != 6 {
+		t.Errorf("%q of %d", got, c.Seen)
 	}
-	all.Next("last").Take("d")
-	if err := all.Missing(); err != nil {
-		t.Errorf("%v after all were found", err)
+	if err := c.Err(); err == nil || !strings.Contains(err.Error(), `all: list: 1 of 3 keys are in no sample: "z"`) {
+		t.Errorf("%v, want that z is missing", err)
 	}
 }
 

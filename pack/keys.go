@@ -44,12 +44,9 @@ type search struct {
 	left  int            // keys that are not found yet
 }
 
-func (k *Keys) search() *search {
-	return &search{k, make([]bool, len(k.list)), make(map[int]string), len(k.list)}
+func (k *Keys) search() search {
+	return search{k, make([]bool, len(k.list)), make(map[int]string), len(k.list)}
 }
-
-// done reports whether all keys were found. A nil search has none to find.
-func (s *search) done() bool { return s == nil || s.left == 0 }
 
 // wants reports whether a sample's key is in the list, and notes it.
 func (s *search) wants(key string) bool {
@@ -84,7 +81,7 @@ const byteOrderMark = "\ufeff"
 
 // MissingKeysError means that no sample has some of the keys in a list.
 type MissingKeysError struct {
-	*search
+	search
 }
 
 // shownKeys is how many missing keys are named.

@@ -113,8 +113,8 @@ func (o *packFlags) foresee(ctx context.Context, names []source.Name, c pack.Cho
 	}
 	if !c.All() {
 		out.Pack.DropOutside = true // such members belong to no chosen sample
-		if o.fix.fix {
-			return nil // keys become known while they are mended
+		if o.fix.fix || o.output.pattern != nil {
+			return nil // keys become known while they are mended, and those of each source do not matter
 		}
 		if err := source.Foresee(ctx, names, o.from.source(), c, false).Err(); err != nil {
 			return err
@@ -145,7 +145,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 		return err
 	}
 	p.chooser = pack.NewChooser(source.NameOfAll(names), choice)
-	if err := p.leaveExisting(ctx, names); err != nil {
+	if err := p.find(ctx, names); err != nil {
 		return err
 	}
 	if p.join, err = o.join(ctx); err != nil {

@@ -23,14 +23,14 @@ type packing struct {
 	mend    *pack.Fix // nil: shards are packed as they are
 	join    *source.Join
 	chooser *pack.Chooser // over all sources
-	legs    []leg         // to do
-	skipped int           // legs whose outputs exist
+	legs    []leg
 }
 
 // leg is an output, or the outputs of a split, and the sources whose samples go into it.
 type leg struct {
 	output string
 	names  []source.Name
+	exists bool // the output exists, and is to be skipped
 }
 
 // resolve resolves the arguments of pack, finds the legs, and checks all files.
@@ -60,7 +60,7 @@ func (p *packing) resolve(ctx context.Context, args []string) ([]source.Name, er
 // legs returns what is packed into which output.
 func (o *outputFlags) legs(names []source.Name) ([]leg, error) {
 	if o.pattern == nil {
-		return []leg{{o.name, names}}, nil
+		return []leg{{output: o.name, names: names}}, nil
 	}
 	var shards []string
 	for _, n := range names {
@@ -69,19 +69,18 @@ func (o *outputFlags) legs(names []source.Name) ([]leg, error) {
 	outputs, err := o.pattern.Outputs(shards)
 	var legs []leg
 	for i, name := range outputs {
-		legs = append(legs, leg{name, names[i : i+1]})
+		legs = append(legs, leg{output: name, names: names[i : i+1]})
 	}
 	return legs, err
 }
 
-// leaveExisting drops the legs whose outputs exist and are to be skipped, if there is one for each source. It returns
-// errors about keys that are missing, and about outputs that must not exist, as far as they are known before any work.
-func (p *packing) leaveExisting(ctx context.Context, names []source.Name) error {
+// find looks for the outputs, if there is one for each source and those that exist are not replaced. It returns errors
+// about keys that are missing, and about outputs that must not exist, as far as they are known before any work.
+func (p *packing) find(ctx context.Context, names []source.Name) error {
 	if p.output.pattern == nil {
 		return nil // creating the output finds out
 	}
-	if c := p.chooser.Choice; c.Keys != nil && !p.fix.fix {
-		c.AllowEmpty = true
+	if c := p.chooser.Choice; !c.All() && !p.fix.fix {
 		if err := source.Foresee(ctx, names, p.from.source(), c, false).Err(); err != nil {
 			return err
 		}
@@ -97,39 +96,48 @@ func (p *packing) leaveExisting(ctx context.Context, names []source.Name) error 
 	if err != nil {
 		return err
 	}
-	var left []leg
-	for i, l := range p.legs {
-		switch {
-		case found[i] == nil:
-			left = append(left, l)
-		case p.out.IfExists == output.Fail:
-			return fmt.Errorf("%s: %w", store.Redact(l.output), store.ErrExists)
-		default:
-			p.ui.Detail("%s: exists, skipped", store.Redact(l.output))
+	skipped := 0
+	for i, info := range found {
+		if info == nil {
+			continue
 		}
+		if p.out.IfExists == output.Fail {
+			return fmt.Errorf("%s: %w", store.Redact(outputs[i]), store.ErrExists)
+		}
+		p.ui.Detail("%s: exists, skipped", store.Redact(outputs[i]))
+		p.legs[i].exists = true
+		skipped++
 	}
-	if p.skipped = len(p.legs) - len(left); p.skipped > 0 {
-		p.ui.Note("%d of %s exist, skipped", p.skipped, ui.Count(len(p.legs), "output"))
+	if skipped > 0 {
+		p.ui.Note("%d of %s exist, skipped", skipped, ui.Count(len(outputs), "output"))
 	}
-	p.legs = left
 	return nil
 }
 
 // run packs the legs, one after the other, and reports on all.
 func (p *packing) run(ctx context.Context) error {
-	p.join.Partial = p.skipped > 0
 	var cuts []error
 	for _, l := range p.legs {
-		cut, err := p.pack(ctx, l)
+		var cut, err error
+		switch {
+		case l.exists:
+			p.join.Partial = true
+			err = p.pass(ctx, l)
+		case len(p.legs) > 1 && p.chooser.Done() && !p.empty:
+		default:
+			cut, err = p.pack(ctx, l)
+		}
 		if err != nil {
 			return err
 		}
 		cuts = append(cuts, cut)
 	}
-	if err := p.chooser.Missing(); err != nil && p.skipped == 0 { // else the others may have the keys
-		if p.output.pattern != nil && !p.chooser.IgnoreMissing {
+	if p.output.pattern != nil && !p.chooser.All() {
+		if err := p.chooser.Err(); err != nil {
 			return err
 		}
+	}
+	if err := p.chooser.Missing(); err != nil {
 		p.ui.Note("%v", err)
 	}
 	if p.mend != nil {
@@ -138,26 +146,43 @@ func (p *packing) run(ctx context.Context) error {
 	return errors.Join(append(cuts, p.join.Report())...)
 }
 
-// pack packs a leg. The error cut wraps source.ErrCut if the output is published, but lacks samples after a cut.
-func (p *packing) pack(ctx context.Context, l leg) (cut, err error) {
-	out, chooser := p.out, p.chooser
-	out.Name = l.output
-	if p.output.pattern != nil {
-		chooser = chooser.Next(source.NameOfAll(l.names))
+// pass counts the samples of a leg whose output exists, so that the choice is the same as if it did not.
+func (p *packing) pass(ctx context.Context, l leg) error {
+	if p.chooser.All() {
+		return nil
 	}
-	if err := p.foresee(ctx, l.names, chooser.Choice, &out); err != nil {
+	keys, done, err := source.Keys(ctx, l.names[0], p.from.source(), true)
+	if err != nil {
+		return err
+	}
+	for key := range keys {
+		p.chooser.Take(key)
+	}
+	return done()
+}
+
+// pack packs a leg. It writes no output if there is one for each source, and none of the samples of this one is chosen.
+// The error cut wraps source.ErrCut if the output is published, but lacks samples after a cut.
+func (p *packing) pack(ctx context.Context, l leg) (cut, err error) {
+	out := p.out
+	out.Name = l.output
+	if err := p.foresee(ctx, l.names, p.chooser.Choice, &out); err != nil {
 		return nil, err
 	}
 	from := p.from.source()
 	from.Folder, from.Fix = &folder.Options{ClassDirs: p.classDirs, Skip: p.join.Files()}, p.mend
 	in := source.NewList(l.names, from)
 	defer in.Close()
-	samples := p.samples(ctx, in, chooser, &out)
+	taken, samples := p.chooser.Taken, p.samples(ctx, in, &out)
 	out.Confirm = func(ctx context.Context) error { return errors.Join(in.Confirm(ctx), p.join.Confirm(ctx)) }
 	if p.split.Given() {
 		err = p.split.Write(ctx, out, samples)
 	} else {
 		err = output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, samples) })
+	}
+	if errors.Is(err, pack.ErrEmpty) && p.output.pattern != nil && !p.chooser.All() && p.chooser.Taken == taken {
+		p.ui.Detail("%s: no sample is chosen, so there is no output", l.names[0])
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
@@ -166,13 +191,15 @@ func (p *packing) pack(ctx context.Context, l leg) (cut, err error) {
 }
 
 // samples returns the samples to pack: chosen, joined and ordered. It completes the options of the output.
-func (p *packing) samples(
-	ctx context.Context, in *source.List, chooser *pack.Chooser, out *output.Options,
-) iter.Seq2[pack.Sample, error] {
+func (p *packing) samples(ctx context.Context, in *source.List, out *output.Options) iter.Seq2[pack.Sample, error] {
 	samples := in.Samples(ctx)
-	in.Partial = p.output.fields != "" || !chooser.All()
-	if !chooser.All() {
-		samples = chooser.Apply(samples)
+	in.Partial = p.output.fields != "" || !p.chooser.All()
+	switch {
+	case p.chooser.All():
+	case p.output.pattern != nil:
+		samples = p.chooser.ApplyPart(samples)
+	default:
+		samples = p.chooser.Apply(samples)
 	}
 	samples = p.join.Apply(samples)
 	if p.order.Given() {
@@ -183,5 +210,5 @@ func (p *packing) samples(
 		samples = pack.ReadAhead(samples)
 	}
 	out.Pack.OwnEnd = !in.Single()
-	return in.Shown(samples, chooser.Choice)
+	return in.Shown(samples, p.chooser.Choice)
 }

@@ -20,7 +20,7 @@ func Foresee(ctx context.Context, names []Name, o Options, choice pack.Choice, b
 		if chooser.Right() {
 			break
 		}
-		keys, done, err := keysOf(ctx, n, o, build)
+		keys, done, err := Keys(ctx, n, o, build)
 		if err != nil {
 			return nil // opened again, it gives the same error, if its turn comes
 		}
@@ -44,7 +44,7 @@ func SameKeys(ctx context.Context, names []Name, o Options, choice pack.Choice) 
 	var first error
 	clashes := 0
 	for input, n := range names {
-		keys, done, err := keysOf(ctx, n, o, false)
+		keys, done, err := Keys(ctx, n, o, false)
 		if err != nil && (choice.Skip > 0 || choice.Count > 0) {
 			break // which samples are chosen of those that follow is not known
 		}
@@ -76,8 +76,8 @@ func SameKeys(ctx context.Context, names []Name, o Options, choice pack.Choice) 
 // errUnforeseen means that the keys of a source are not known without reading it.
 var errUnforeseen = errors.New("not indexed")
 
-// keysOf returns the keys of a source. The caller must call done, which returns an error if they may be wrong.
-func keysOf(ctx context.Context, n Name, o Options, build bool) (keys iter.Seq[string], done func() error, err error) {
+// Keys returns the keys of a source. The caller must call done, which returns an error if they may be wrong.
+func Keys(ctx context.Context, n Name, o Options, build bool) (keys iter.Seq[string], done func() error, err error) {
 	switch n.Kind {
 	case Shard:
 		so := o.Shard
