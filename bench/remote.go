@@ -17,24 +17,38 @@ import (
 // remoteWalk compares reading all samples of a remote shard in order, by one reader, with what the line carries, and
 // with other clients.
 func (b *bench) remoteWalk(ctx context.Context) (*plan, error) {
+	return b.remoteReads(ctx, b.slowNetwork)
+}
+
+// remoteLoopback is remoteWalk without delay and limits, where only the work of programs takes time.
+func (b *bench) remoteLoopback(ctx context.Context) (*plan, error) {
+	return b.remoteReads(ctx, b.fastNetwork)
+}
+
+// remoteReads reads a shard over a network: all samples in order through a mount, and the bytes by clients without one.
+func (b *bench) remoteReads(
+	ctx context.Context, connect func(ctx context.Context, p *plan) (*network, error),
+) (*plan, error) {
 	s := photos(10_000)
 	if _, err := b.draw(ctx, s); err != nil {
 		return nil, err
 	}
 	p := new(plan)
-	n, err := b.slowNetwork(ctx, p)
+	n, err := connect(ctx, p)
 	if err != nil {
 		return nil, errors.Join(err, p.end())
 	}
 	w := work{float64(s.size()) / 1e6, "MB"}
 	p.trials = []*trial{
 		n.bare(timed("by=line", w), s, 16),
+		n.bare(timed("by=single", w), s, 1),
+		n.engine(timed("by=engine", w), s),
 		n.counting(b.walkNew(n, s, s.name, timed("shard=new/by=shardfs", w)), s.size(),
 			quantity("shard=new/requests", "requests/GB"), quantity("shard=new/bytes", "bytes/byte")),
 		n.counting(b.walkIndexed(n, s, timed("shard=indexed/by=shardfs", w)), s.size(),
 			quantity("shard=indexed/requests", "requests/GB"), quantity("shard=indexed/bytes", "bytes/byte")),
+		b.mounted(s, "-r").visit(step{timed("shard=local/by=shardfs", w), walking(s.bodies())}),
 	}
-	p.trials = append(p.trials, n.engine(timed("by=engine", w), s))
 	p.trials = append(p.trials, b.otherClients(n, s, w)...)
 	return p, nil
 }
@@ -60,29 +74,6 @@ func (n *network) engine(f *figure, s drawn) *trial {
 		}
 		return time.Since(start).Seconds(), nil
 	})
-}
-
-// remoteLoopback is remoteWalk without delay and limits, where only the work of programs takes time.
-func (b *bench) remoteLoopback(ctx context.Context) (*plan, error) {
-	s := photos(10_000)
-	if _, err := b.draw(ctx, s); err != nil {
-		return nil, err
-	}
-	p := new(plan)
-	n, err := b.fastNetwork(ctx, p)
-	if err != nil {
-		return nil, errors.Join(err, p.end())
-	}
-	w := work{float64(s.size()) / 1e6, "MB"}
-	p.trials = []*trial{
-		n.bare(timed("by=bare/connections=16", w), s, 16),
-		n.bare(timed("by=bare/connections=1", w), s, 1),
-		n.engine(timed("by=engine", w), s),
-		b.walkNew(n, s, s.name, timed("shard=new/by=shardfs", w)),
-		b.walkIndexed(n, s, timed("shard=indexed/by=shardfs", w)),
-		b.mounted(s, "-r").visit(step{timed("shard=local/by=shardfs", w), walking(s.bodies())}),
-	}
-	return p, nil
 }
 
 // walkNew returns a trial that reads all samples of a remote shard of which nothing is known, as the scan finds them.
