@@ -2,33 +2,48 @@ package pack
 
 import (
 	"bytes"
+	"cmp"
 	"io"
-	"os"
 
 	"github.com/shardfs/shardfs/index"
 )
 
-// CopyData writes content of a given size to an empty file. Data returns the first run of bytes that ends after an
-// offset, as index.Index.Data does; between these runs the file gets holes.
-func CopyData(f *os.File, content io.ReaderAt, size int64, data func(off int64) (index.Extent, bool)) error {
+// CopyData writes content of a given size to an empty file, through buf. Data returns the first run of bytes that ends after
+// an offset, as index.Index.Data does; between these runs the file gets holes.
+func CopyData(
+	f interface {
+		io.WriterAt
+		Truncate(size int64) error
+	},
+	content io.ReaderAt, size int64, data func(off int64) (index.Extent, bool), buf []byte,
+) error {
 	at := int64(0)
 	for run, ok := data(at); ok; run, ok = data(at) {
-		if _, err := f.Seek(run.Off, io.SeekStart); err != nil {
-			return err
+		at = run.Off
+		for end := run.Off + run.Len; at < end; {
+			p := buf[:min(int64(len(buf)), end-at)]
+			n, err := content.ReadAt(p, at)
+			if n < len(p) {
+				return cmp.Or(noEOF(err), io.ErrUnexpectedEOF)
+			}
+			if _, err := f.WriteAt(p, at); err != nil {
+				return err
+			}
+			at += int64(n)
 		}
-		n, err := io.Copy(f, io.NewSectionReader(content, run.Off, run.Len))
-		if err == nil && n < run.Len {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return err
-		}
-		at = run.Off + run.Len
 	}
 	if at < size {
 		return f.Truncate(size)
 	}
 	return nil
+}
+
+// noEOF returns an error that is not the end of the input.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // SameContent reports whether a file has the bytes of the member in a row. A file that cannot be read has not; an error

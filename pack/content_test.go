@@ -31,7 +31,7 @@ func TestCopyData(t *testing.T) {
 	}
 	defer f.Close()
 	content := io.NewSectionReader(everywhere('x'), 0, size)
-	if err := CopyData(f, content, size, data); err != nil {
+	if err := CopyData(f, content, size, data, make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := f.Stat(); err != nil || info.Size() != size {
@@ -46,7 +46,7 @@ func TestCopyData(t *testing.T) {
 		}
 	}
 	runs = []index.Extent{{Off: size - 1, Len: 2}}
-	if err := CopyData(f, content, size, data); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := CopyData(f, content, size, data, make([]byte, 1000)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a run beyond the end: %v", err)
 	}
 }

@@ -32,6 +32,9 @@ func (t *Tree) copyOut(ino view.Ino) (*copied, error) {
 	return t.copyFile(ino, true)
 }
 
+// copyBuffer is how many bytes of a file are copied at once.
+const copyBuffer = 256 << 10
+
 // copyFile copies a file of the shard; if content is false, only its attributes.
 func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 	a := t.view.Attr(ino)
@@ -47,7 +50,7 @@ func (t *Tree) copyFile(ino view.Ino, content bool) (*copied, error) {
 			return t.view.ReadAt(context.Background(), ino, p, off)
 		})
 		data := func(off int64) (index.Extent, bool) { return t.view.Data(ino, off) }
-		err = pack.CopyData(c.file, content, a.Size, data)
+		err = pack.CopyData(c.file, content, a.Size, data, make([]byte, min(a.Size, copyBuffer)))
 	}
 	var st unix.Stat_t
 	if err == nil {

@@ -52,7 +52,7 @@ func (c *copied) Finish(_ context.Context, w *pack.Writer) error { return w.Rest
 func (*copied) Err() error { return nil }
 
 // Close implements kind.
-func (c *copied) Close() error { return errors.Join(c.src.Close(), c.dir.Remove()) }
+func (c *copied) Close() error { return errors.Join(c.src.Close(), c.copies.Close(), c.dir.Remove()) }
 
 // copiedPlace is the directory of a copied sample.
 type copiedPlace struct {

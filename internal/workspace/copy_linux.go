@@ -2,15 +2,11 @@ package workspace
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,25 +15,29 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// extractor copies samples of shards into real directories. It is safe for concurrent use.
-type extractor struct {
-	dir string
-}
-
-// newExtractor returns an extractor in a new directory in dir, which stays empty once all samples are removed.
-func newExtractor(dir string) (*extractor, error) {
-	dir = filepath.Join(dir, "samples")
-	return &extractor{dir}, os.Mkdir(dir, 0o700)
-}
-
 // sampleDir is the directory of one extracted sample. It is not safe for concurrent use.
 type sampleDir struct {
 	dir    string // directory with the sample's files
 	root   string // directory that remove removes; dir is in it
 	base   pack.Base
 	sample index.Sample
-	files  map[string]identity // identities of the files as they were written
-	opened *os.Root            // root, once state was called, until remove
+	files  []written // as they were written
+
+	above  int      // descriptor of the directory in which root is
+	name   string   // of root there
+	fd     int      // descriptor of dir as it was made, wherever it is now; none: it was not
+	intact bool     // nothing has changed since; set by state
+	opened *os.Root // root, once state has needed it, until remove
+}
+
+// none is no descriptor.
+const none = -1
+
+// written is a file that was written.
+type written struct {
+	name string
+	row  int // of its member; pack.Changed for KeyFile and SourceFile
+	identity
 }
 
 // identity shows whether a file is still as it was written. Its modification time is set to the member's, so that a
@@ -46,112 +46,69 @@ type sampleDir struct {
 type identity struct {
 	inode        uint64
 	size         int64
-	mtime, ctime syscall.Timespec
-	row          int
+	mtime, ctime unix.Timespec
 }
 
-// extract copies one sample of a shard. Source is the content of __source__.
-func (e *extractor) extract(b pack.Base, source string, sample index.Sample) (*sampleDir, error) {
-	root := filepath.Join(e.dir, strconv.Itoa(sample.Number))
-	d := &sampleDir{dir: filepath.Join(root, filepath.FromSlash(sample.Path)), root: root, base: b, sample: sample}
-	if err := d.fill(source); err != nil {
-		return nil, errors.Join(err, d.remove())
-	}
-	return d, nil
+func identityOf(st *unix.Stat_t) identity {
+	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-func (d *sampleDir) fill(source string) error {
-	opened, err := d.make()
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	dir := int(opened.Fd())
-	d.files = make(map[string]identity, d.sample.End-d.sample.Start+2)
-	mtime := d.base.Index.ModTime(d.sample.Start)
-	write := func(name string, row int, mtime time.Time, fill func(f *os.File) error) error {
-		id, err := writeFile(dir, name, mtime, fill)
-		id.row = row
-		d.files[name] = id
-		return err
-	}
-	for name, text := range map[string]string{index.KeyFile: d.sample.Key, index.SourceFile: source} {
-		err := write(name, pack.Changed, mtime, func(f *os.File) error {
-			_, err := f.WriteString(text)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for row := d.sample.Start; row < d.sample.End; row++ {
-		if !d.base.Index.InSample(row) {
+// isIntact reports whether nothing in the directory has changed, and it is where it was made: mostly the case, and found
+// out with few system calls.
+func (d *sampleDir) isIntact() bool {
+	var st, made unix.Stat_t
+	place := d.name
+	for i := range len(d.sample.Path) + 1 {
+		if i < len(d.sample.Path) && d.sample.Path[i] != '/' {
 			continue
 		}
-		content, err := d.base.Index.Open(row, d.base.Plain)
-		if err != nil {
-			return err
-		}
-		err = write(d.base.Index.FileName(row), row, d.base.Index.ModTime(row), func(f *os.File) error {
-			data := func(off int64) (index.Extent, bool) { return d.base.Index.Data(row, off) }
-			return pack.CopyData(f, content, content.Size(), data)
-		})
-		if err != nil {
-			return err
+		place = d.name + "/" + d.sample.Path[:i]
+		if unix.Fstatat(d.above, place, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return false
 		}
 	}
-	return nil
+	if unix.Fstat(d.fd, &made) != nil || made.Ino != st.Ino || made.Dev != st.Dev {
+		return false
+	}
+	if n, err := d.count(len(d.files)); err != nil || n != len(d.files) {
+		return false
+	}
+	for _, f := range d.files {
+		if unix.Fstatat(d.fd, f.name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || identityOf(&st) != f.identity {
+			return false
+		}
+	}
+	return true
 }
 
-// make makes the directory and opens it. Its path may be longer than a system call accepts.
-func (d *sampleDir) make() (*os.File, error) {
-	if err := os.Mkdir(d.root, 0o755); err != nil {
-		return nil, err
+// count returns how many entries the directory has. It does not count far beyond most.
+func (d *sampleDir) count(most int) (n int, err error) {
+	if _, err := unix.Seek(d.fd, 0, unix.SEEK_SET); err != nil {
+		return 0, err
 	}
-	root, err := os.OpenRoot(d.root)
-	if err != nil {
-		return nil, err
+	buf := make([]byte, 4096)
+	for n <= most {
+		got, err := unix.Getdents(d.fd, buf)
+		if got <= 0 || err != nil {
+			return n, err
+		}
+		_, found, _ := unix.ParseDirent(buf[:got], -1, nil)
+		n += found
 	}
-	defer root.Close()
-	if err := root.MkdirAll(d.sample.Path, 0o755); err != nil {
-		return nil, err
-	}
-	return root.Open(d.sample.Path)
-}
-
-// writeFile makes a file in a directory, whose content fill writes.
-func writeFile(dir int, name string, mtime time.Time, fill func(f *os.File) error) (identity, error) {
-	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return identity{}, fmt.Errorf("%s: %w", name, err)
-	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	if err := fill(f); err != nil {
-		return identity{}, fmt.Errorf("%s: %w", name, err)
-	}
-	ts, err := unix.TimeToTimespec(mtime)
-	if err != nil {
-		return identity{}, err
-	}
-	if err := unix.UtimesNanoAt(fd, "", []unix.Timespec{ts, ts}, unix.AT_EMPTY_PATH); err != nil {
-		return identity{}, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return identity{}, err
-	}
-	return identityOf(info), f.Close()
-}
-
-func identityOf(info fs.FileInfo) identity {
-	st := info.Sys().(*syscall.Stat_t)
-	return identity{inode: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+	return n, nil
 }
 
 // state returns the sample's directory as it is now; false if it is gone. Its files can be opened until remove.
 func (d *sampleDir) state() (pack.Dir, bool, error) {
 	dir := pack.Dir{Path: d.sample.Path, Sample: &d.sample}
+	if d.intact = d.isIntact(); d.intact {
+		dir.Untouched = true
+		return dir, true, nil
+	}
+	was := make(map[string]written, len(d.files))
+	for _, f := range d.files {
+		was[f.name] = f
+	}
 	now, err := d.read()
 	if errors.Is(err, fs.ErrPermission) {
 		scratch.GrantAll(d.opened, ".")
@@ -164,12 +121,12 @@ func (d *sampleDir) state() (pack.Dir, bool, error) {
 		return dir, false, err
 	}
 	for _, file := range now.Files {
-		if was, ok := d.files[file.Name]; ok {
+		if was, ok := was[file.Name]; ok {
 			info, err := d.opened.Lstat(path.Join(d.sample.Path, file.Name))
 			if err != nil {
 				return dir, false, err
 			}
-			unchanged, err := d.isUnchanged(file, was, identityOf(info))
+			unchanged, err := d.isUnchanged(file, was, info)
 			if err != nil {
 				return dir, false, err
 			}
@@ -191,9 +148,10 @@ func (d *sampleDir) state() (pack.Dir, bool, error) {
 
 // isUnchanged reports whether a file is still as it was written: it was not touched, or it has the size, the time in
 // whole seconds and the bytes of its member, as a file has that was only opened for writing.
-func (d *sampleDir) isUnchanged(file pack.DirFile, was, is identity) (bool, error) {
-	is.row = was.row
-	if is == was {
+func (d *sampleDir) isUnchanged(file pack.DirFile, was written, info fs.FileInfo) (bool, error) {
+	st := info.Sys().(*syscall.Stat_t)
+	is := identity{st.Ino, st.Size, unix.Timespec(st.Mtim), unix.Timespec(st.Ctim)}
+	if is == was.identity {
 		return true, nil
 	}
 	if was.row == pack.Changed || !file.Mode.IsRegular() || is.size != was.size || is.mtime.Sec != was.mtime.Sec {
@@ -226,7 +184,29 @@ func (d *sampleDir) remove() error {
 	if d.opened != nil {
 		d.opened.Close()
 	}
+	gone := d.intact && d.removeIntact()
+	if d.fd != none {
+		unix.Close(d.fd)
+	}
+	if gone {
+		return nil
+	}
 	return scratch.RemoveAll(d.root)
+}
+
+// removeIntact removes a directory in which nothing has changed. It reports whether nothing is left.
+func (d *sampleDir) removeIntact() bool {
+	for _, f := range d.files {
+		if unix.Unlinkat(d.fd, f.name, 0) != nil {
+			return false
+		}
+	}
+	for p := d.sample.Path; p != "."; p = path.Dir(p) {
+		if unix.Unlinkat(d.above, d.name+"/"+p, unix.AT_REMOVEDIR) != nil {
+			return false
+		}
+	}
+	return unix.Unlinkat(d.above, d.name, unix.AT_REMOVEDIR) == nil
 }
 
 // isLocked reports whether a file in a directory, or in one below, is not readable for its owner.

@@ -85,7 +85,7 @@ func (s *streamed) Finish(_ context.Context, w *pack.Writer) error {
 func (*streamed) Err() error { return nil }
 
 // Close implements kind.
-func (s *streamed) Close() error { return errors.Join(s.src.Close(), s.dir.Remove()) }
+func (s *streamed) Close() error { return errors.Join(s.src.Close(), s.copies.Close(), s.dir.Remove()) }
 
 // streamedPlace is the directory of a sample of a stream. Free also frees the sample's bytes in the stream.
 type streamedPlace struct {
