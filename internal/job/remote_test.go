@@ -23,6 +23,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 	"github.com/shardfs/shardfs/internal/workspace"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // far is a shard on a server, the same in a file, and an engine with too little memory for it.
@@ -111,9 +112,56 @@ func TestRemoteFetchedOnce(t *testing.T) {
 		if s.Done != 500 || s.BytesIn == 0 {
 			t.Errorf("%s: summary: %+v", command, s)
 		}
-		if got, size := f.engine.Stats().Bytes, int64(len(f.content)); got < size || got > size+size/10 {
-			t.Errorf("%s: %d bytes were fetched of %d", command, got, size)
+		f.fetched(command, len(f.content), len(f.content)*11/10)
+	}
+}
+
+// fetched fails the test if the engine has fetched more than a number of bytes, or less than another one.
+func (f *far) fetched(story string, least, most int) {
+	f.Helper()
+	if got := int(f.engine.Stats().Bytes); got < least || got > most {
+		f.Errorf("%s: %d bytes were fetched of %d", story, got, len(f.content))
+	}
+}
+
+// So is each byte of one with an index at hand.
+func TestRemoteIndexedFetchedOnce(t *testing.T) {
+	f := newFar(t)
+	want := f.want("cat sample.cls >sample.copy")
+	o := f.run("cat sample.cls >sample.copy")
+	o.Workspace.Mode = workspace.Auto
+	o.Workspace.Source.Shard.CacheDir = f.path("cache")
+	sh, err := shard.Open(t.Context(), f.url, o.Workspace.Source.Shard)
+	shardtest.Check(t, err)
+	shardtest.Check(t, sh.Close())
+	before := int(f.engine.Stats().Bytes)
+	_, err = Run(t.Context(), f.names(f.url), o)
+	shardtest.Check(t, err)
+	f.output(o, want)
+	f.fetched("with an index", before+len(f.content), before+len(f.content)*11/10)
+}
+
+// Runs that only look, or that take some samples, do not wait for the index of a remote shard, and fetch nothing twice.
+func TestRemoteWithoutOutput(t *testing.T) {
+	for _, tt := range []struct {
+		choice      pack.Choice
+		least, most float64 // of the shard
+		done        int
+	}{
+		{pack.Choice{}, 1, 1.1, 500},
+		{pack.Choice{Count: 10}, 0, 0.6, 10},
+		{pack.Choice{Skip: 10, Count: 10}, 0, 0.6, 10},
+		{pack.Choice{Keys: pack.NewKeys("keys", []string{"d/0003"})}, 0, 1.1, 1}, // it may come again
+	} {
+		f := newFar(t)
+		o := f.run("test -s sample.jpg")
+		o.Workspace.Mode, o.Output.Name, o.Choice = workspace.Auto, "", tt.choice
+		s, err := Run(t.Context(), f.names(f.url), o)
+		if err != nil || s.Done != tt.done {
+			t.Errorf("%+v: %+v, %v", tt.choice, s, err)
 		}
+		size := float64(len(f.content))
+		f.fetched(fmt.Sprintf("%+v", tt.choice), int(tt.least*size), int(tt.most*size))
 	}
 }
 

@@ -83,8 +83,9 @@ func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error)
 	if r.several() {
 		r.Output.Pack.OwnEnd, r.Output.Pack.Inputs = true, source.Names(sources)
 	}
-	// A run that is continued knows what it needs of the shard.
-	r.Workspace.Whole = r.Output.Name != "" && o.Choice.All() && !o.Resume
+	r.Workspace.Packed = r.Output.Name != "" && r.Output.Pack.Selection == nil
+	r.Workspace.Some = o.Choice.Count > 0 || o.Choice.Keys != nil
+	r.Workspace.Indexed = o.Resume                   // it begins somewhere in the shard
 	r.Failed.Pack.Duplicates = pack.RenameDuplicates // a failed sample must not end the run
 	r.Output.Confirm, r.Failed.Confirm = r.confirm, r.confirm
 	if err := r.openCheckpoints(ctx); err != nil {
@@ -220,7 +221,7 @@ func (r *run) foresee(ctx context.Context) error {
 	switch {
 	case r.several():
 		chooser = source.Foresee(ctx, r.names, r.Workspace.Source, r.Choice, true)
-	case r.space.Shard != nil:
+	case r.space.Shard != nil && !r.space.Shard.Grew():
 		for key := range r.space.Shard.Index.Keys() {
 			if chooser.Take(key); chooser.Right() {
 				break

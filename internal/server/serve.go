@@ -142,7 +142,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
 	}
 	return s.attend(ctx, m, func() {
-		if sh.Growing() {
+		if sh.Grew() {
 			indexing.Go(func() { source.WarnWhenIndexed(s.ui, sh) })
 		}
 	})

@@ -47,6 +47,9 @@ func (s *Shard) findIndex(ctx context.Context) (found, error) {
 		}
 		return s.kept(ctx, f, keep)
 	}
+	if s.o.AtHand && store.IsRemote(s.path) {
+		return found{}, errors.Join(ErrNotAtHand, keep(nil))
+	}
 	if s.o.AtHand {
 		in := io.NewSectionReader(store.At(ctx, s.object), 0, s.object.Size())
 		if format, err := codec.DetectAt(in); err != nil || format != codec.Plain {

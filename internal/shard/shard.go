@@ -36,8 +36,8 @@ type Options struct {
 
 	Known *index.Index // the index, if the caller has just written the shard; else nil
 
-	// AtHand makes Open fail with ErrNotAtHand if the index is not at hand: the shard is compressed and would have to be
-	// decompressed as a whole to be indexed.
+	// AtHand makes Open fail with ErrNotAtHand if the index is not at hand, and would take long to build: the shard is
+	// remote, or would have to be decompressed as a whole.
 	AtHand bool
 
 	// Provisional lets Open take the index of a remote shard from one of another tool beside it, so that nothing is
@@ -236,6 +236,9 @@ func (s *Shard) Wait(ctx context.Context, found func(x *index.Index) bool) error
 	found(s.Index)
 	return nil
 }
+
+// Grew reports whether the index was not at hand, and Open has returned while it was being built.
+func (s *Shard) Grew() bool { return s.built != nil }
 
 // Growing reports whether the index is still being built.
 func (s *Shard) Growing() bool {

@@ -49,7 +49,7 @@ func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		o := l.o
 		for i, n := range l.names {
-			o.Input = i
+			o.Input, o.Once = i, !l.Buffered
 			s, err := Open(ctx, n, o)
 			if err != nil {
 				yield(pack.Sample{}, err)
@@ -75,9 +75,13 @@ func (l *List) yield(s *Source, yield func(pack.Sample, error) bool) bool {
 		return s.Close()
 	}
 	for sample, err := range s.Samples() {
-		if l.Buffered && err == nil {
+		switch {
+		case err != nil:
+		case l.Buffered:
 			users++
 			sample.Free = release
+		case s.isRemote():
+			sample.Free = copied
 		}
 		if !yield(sample, err) || err != nil {
 			return false
@@ -85,6 +89,10 @@ func (l *List) yield(s *Source, yield func(pack.Sample, error) bool) bool {
 	}
 	return l.Single() || yield(pack.Sample{Free: release}, nil)
 }
+
+// copied is the Free of samples whose bytes are copied at once, and not together with those of the next ones, because what
+// is fetched is not kept for long.
+func copied() error { return nil }
 
 // MarkPacked records in mounts that their changes have been packed. Its error wraps ErrCut for each source that is cut.
 func (l *List) MarkPacked() error {

@@ -37,7 +37,7 @@ func OpenShard(ctx context.Context, u *ui.UI, name string, o shard.Options) (*sh
 	if err != nil {
 		return nil, notDir(name, cutHint(err))
 	}
-	if !sh.Growing() {
+	if !sh.Grew() {
 		f, err := sh.Built()
 		if err != nil {
 			return nil, errors.Join(err, sh.Close())
@@ -70,7 +70,6 @@ func cutHint(err error) error {
 // to print; its error ends EachSample. At the end EachSample gives the warnings of OpenShard.
 func EachSample(ctx context.Context, u *ui.UI, sh *shard.Shard, f func(x *index.Index, n int) func() error) error {
 	const most = 1000 // samples while the index does not grow
-	growing := sh.Growing()
 	for next := 0; ; {
 		var later []func() error
 		err := sh.Wait(ctx, func(x *index.Index) bool {
@@ -92,7 +91,7 @@ func EachSample(ctx context.Context, u *ui.UI, sh *shard.Shard, f func(x *index.
 		case err != nil:
 			return fmt.Errorf("%s: %w", sh.Name, cutHint(err))
 		case len(later) > 0:
-		case growing:
+		case sh.Grew():
 			WarnWhenIndexed(u, sh)
 			return nil
 		default:

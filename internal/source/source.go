@@ -12,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -30,6 +31,9 @@ type Options struct {
 	Stderr *os.File      // standard error of the commands of pipes; nil means /dev/null
 	UI     *ui.UI        // for progress and warnings
 
+	// Once lets Open return before a remote shard is indexed, if it can be. Only its samples may then be used, once.
+	Once bool
+
 	Folder *folder.Options // for a Dir without sample directories; nil: it has no samples
 	Fix    *pack.Fix       // mends a Shard, which nothing else can be then; nil: its samples are as they are
 	Input  int             // number of the source among several; see pack.Base
@@ -45,6 +49,7 @@ type Source struct {
 	Folder  *folder.Folder  // the plain folder, if Options.Folder was set; else nil
 	Input   int             // number of the source among several
 
+	ctx     context.Context // of Open
 	ui      *ui.UI
 	stdin   Witness       // of standard input, if the stream is that and it is a file
 	command *pipe.Command // the command that writes the stream; else nil
@@ -56,7 +61,7 @@ type Source struct {
 
 // Open opens a name. Reads fail after ctx has ended.
 func Open(ctx context.Context, n Name, o Options) (*Source, error) {
-	s := &Source{Name: n.String(), Input: o.Input, ui: o.UI, fix: o.Fix, place: n.Path}
+	s := &Source{Name: n.String(), Input: o.Input, ctx: ctx, ui: o.UI, fix: o.Fix, place: n.Path}
 	if n.Kind != Shard && o.Fix != nil {
 		return nil, ui.Usagef("--fix: %s is not a shard in a file", n)
 	}
@@ -70,6 +75,7 @@ func Open(ctx context.Context, n Name, o Options) (*Source, error) {
 	case Stream:
 		err = s.openStream(ctx, n.Text, o)
 	default:
+		o.Shard.Growing = o.Shard.Growing || o.Once && o.Fix == nil && n.MayGrow(o.Shard)
 		if s.Shard, err = OpenShard(ctx, o.UI, n.Text, o.Shard); err == nil {
 			s.close = s.Shard
 		}
@@ -92,19 +98,25 @@ func (s *Source) Samples() iter.Seq2[pack.Sample, error] {
 	case s.Folder != nil:
 		return s.orNone(s.Folder.Samples(), ErrNoFiles)
 	}
+	if s.Shard.Grew() {
+		return s.found
+	}
 	if s.fix != nil {
 		return s.fix.Samples(s.namedBase())
 	}
 	return pack.Shard(s.namedBase())
 }
 
-// samples returns how many samples the source's shard has; 0 if there is none.
+// samples returns how many samples the source's shard has; 0 if there is none, or that is not known yet.
 func (s *Source) samples() int {
-	if s.Shard == nil {
+	if s.Shard == nil || s.Shard.Growing() {
 		return 0
 	}
 	return s.Shard.Index.Samples()
 }
+
+// isRemote reports whether the samples are from a remote shard.
+func (s *Source) isRemote() bool { return s.Shard != nil && store.IsRemote(s.Shard.Path()) }
 
 // Base returns the shard as a pack.Base; without an Index if the source has no shard.
 func (s *Source) Base() pack.Base {

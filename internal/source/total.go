@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -107,11 +108,20 @@ func (l *List) Shown(samples iter.Seq2[pack.Sample, error], c pack.Choice) iter.
 			now.Bytes += size
 			now.Total, now.About = l.total.Chosen(c)
 			if now.Total == 0 && len(l.names) == 1 {
-				now.Bytes, now.Size = l.names[0].Position(l.o, now.Bytes)
+				now.Bytes, now.Size = l.position(now.Bytes)
 			}
 			p.Set(now)
 		}
 	}
+}
+
+// position returns how many bytes of the only source were read, and how many it has; 0 if that is not known. Plain is how
+// many bytes its samples so far have.
+func (l *List) position(plain int64) (at, size int64) {
+	if s := l.sources[0]; s.Shard != nil && s.Shard.Format == codec.Plain {
+		return plain, s.Shard.Plain()
+	}
+	return l.names[0].Position(l.o, plain)
 }
 
 // Scans shows how far shards are read that are scanned one after the other.

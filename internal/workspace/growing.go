@@ -2,87 +2,94 @@ package workspace
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
-	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
-// grows reports whether the samples of a name may be copied while the shard is being indexed: then each byte of a remote
+// mayGrow reports whether the samples of a name may be copied while the shard is being indexed: then each byte of a remote
 // shard is fetched once, by one process, and the first commands run when the first samples have come.
-func (o *Options) grows(n source.Name) bool {
-	so := &o.Source.Shard
-	return o.Whole && o.Mode != Mount && n.Kind == source.Shard && store.IsRemote(n.Text) && so.IndexFile == "" &&
-		!so.AllowTruncated
+func (o *Options) mayGrow(n source.Name) bool {
+	return o.Mode != Mount && !o.Indexed && n.MayGrow(o.Source.Shard)
 }
 
-// openGrowing opens a workspace for a shard of which no index is at hand. It returns nil if there is one.
+// copies reports whether the samples of a shard whose index is at hand are copied where they could be mounted: those of a
+// remote one that are packed are fetched by this process in any case, and would be by the server of the mount, too.
+func (o *Options) copies(n source.Name) bool {
+	return o.Packed && o.Mode == Auto && store.IsRemote(n.Text)
+}
+
+// openGrowing opens a workspace for a shard of which no index is at hand. It returns nil if there is one, or if it is
+// better to have one first: copies have all bytes of a sample, of which a command may read few.
 func openGrowing(
 	ctx context.Context, n source.Name, o Options, dir *scratch.Scratch, copies *extractor,
 ) (*Workspace, error) {
-	o.Source.Shard.Growing = true
+	o.Source.Once = true
 	src, err := source.Open(ctx, n, o.Source)
 	if err != nil {
 		return nil, err
 	}
-	if !src.Shard.Growing() {
+	if !src.Shard.Grew() || !o.Packed && !o.Some && !isSmall(ctx, src.Shard) {
 		return nil, src.Close()
 	}
 	o.Source.UI.Detail("samples are copied to %s while %s is indexed", dir.Dir, src.Name)
 	return &Workspace{
-		Name: src.Name, Shard: src.Shard, Witness: src.Witness(),
-		kind: &growing{&copied{dir, copies, src}, ctx, o.Source.UI},
+		Name: src.Name, Shard: src.Shard, Witness: src.Witness(), kind: &growing{copied: &copied{dir, copies, src}},
 	}, nil
+}
+
+// smallSample is up to how many bytes a sample is that a scan fetches with its headers.
+const smallSample = 1 << 20
+
+// isSmall reports whether the first sample of a shard is small. If the shard has no other, it does not matter.
+func isSmall(ctx context.Context, sh *shard.Shard) bool {
+	small := false
+	err := sh.Wait(ctx, func(x *index.Index) bool {
+		if x.Samples() < 2 {
+			return false
+		}
+		first := x.Sample(0)
+		small = x.Offset(first.End)-x.Offset(first.Start) <= smallSample
+		return true
+	})
+	return small && err == nil
 }
 
 // growing copies the samples of a shard that is being indexed.
 type growing struct {
 	*copied
-	ctx context.Context // of Open
-	ui  *ui.UI
+	all bool // Tasks has yielded all samples
 }
-
-// errEnough ends the samples when the caller wants no more.
-var errEnough = errors.New("no more samples are wanted")
 
 // Tasks implements kind.
 func (g *growing) Tasks() iter.Seq2[*Task, error] {
 	return func(yield func(*Task, error) bool) {
-		sh := g.src.Shard
-		base := pack.Base{Plain: sh.Bytes(), Input: g.src.Input, Grows: sh.Index}
-		err := source.EachSample(g.ctx, g.ui, sh, func(x *index.Index, n int) func() error {
-			if base.Index == nil || base.Index.Samples() <= n {
-				base.Index = x.Known()
+		for f, err := range g.src.Found() {
+			if err != nil {
+				yield(nil, err)
+				return
 			}
-			base := base
-			return func() error {
-				s := base.Index.Sample(n)
-				sh.Follow(base.Index.Offset(s.End))
-				if !yield(g.task(base, s, func(t *copiedPlace) place { return t }), nil) {
-					return errEnough
-				}
-				return nil
+			if !yield(g.task(f.Base, f.Sample, func(t *copiedPlace) place { return t }), nil) {
+				return
 			}
-		})
-		if err != nil && err != errEnough {
-			yield(nil, err)
 		}
+		g.all = true
 	}
 }
 
-// Finish implements kind. All tasks have been yielded.
+// Finish implements kind. What comes after samples that nobody wants belongs to none that was packed.
 func (g *growing) Finish(_ context.Context, w *pack.Writer) error {
-	f, err := g.src.Shard.Built()
-	if err != nil {
-		return fmt.Errorf("%s: %w", g.src.Name, err)
+	if !g.all {
+		return nil
 	}
-	base := g.src.Base()
-	base.Size, base.Grows = f.Map.Plain, base.Index
+	base, err := g.src.FoundAll()
+	if err != nil {
+		return err
+	}
 	return w.Rest(base)
 }

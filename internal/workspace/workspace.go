@@ -2,7 +2,7 @@
 //
 // There are three kinds. Samples of a shard are in a private mount, served by another process, or, where nothing can be
 // mounted, are copied into real directories one by one. Samples of a stream are copied as they arrive, and so are those
-// of a remote shard that is packed and has no index yet. A directory of sample directories is used in place, and changes
+// of a remote shard that is packed, or has no index yet. A directory of sample directories is used in place, and changes
 // there stay.
 //
 // A [Workspace] yields a [Task] for each sample. The caller prepares its directory, runs a command in it, reads its
@@ -39,7 +39,9 @@ type Options struct {
 	TempDir string         // for temporary files; "" means os.TempDir, where Open first removes those of killed runs
 	Source  source.Options // how the source is opened
 	Server  server.Command // how the server of a private mount is started; its Args are set here
-	Whole   bool           // all samples are wanted, with all their bytes
+	Packed  bool           // the samples are packed with all their members
+	Some    bool           // not all samples are wanted
+	Indexed bool           // the Shard of the Workspace must have a whole index
 }
 
 // Mounts reports whether Open will try to mount the source of a name.
@@ -143,21 +145,26 @@ func Open(ctx context.Context, n source.Name, o Options) (*Workspace, error) {
 }
 
 // open opens a workspace with a scratch directory. After an error the caller removes that.
-func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (*Workspace, error) {
+func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (w *Workspace, err error) {
 	copies, err := newExtractor(dir.Dir)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			copies.Close()
+		}
+	}()
 	o.Source.Shard.SpoolDir = dir.Dir
 	if n.Kind == source.Stream {
 		return openStream(ctx, n, o, dir, copies)
 	}
-	if o.grows(n) {
+	if o.mayGrow(n) {
 		if w, err := openGrowing(ctx, n, o, dir, copies); w != nil || err != nil {
 			return w, err
 		}
 	}
-	mount := o.Mounts(n)
+	mount := o.Mounts(n) && !o.copies(n)
 	if mount {
 		if o.Source.Shard.NoIndex { // the server opens the shard too, and should not index it again
 			o.Source.Shard.NoIndex, o.Source.Shard.CacheDir = false, ""
@@ -170,8 +177,7 @@ func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (
 	if err != nil {
 		return nil, err
 	}
-	w, err := openShard(ctx, n, o, dir, copies, src, mount)
-	if err != nil {
+	if w, err = openShard(ctx, n, o, dir, copies, src, mount); err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
 	w.Name, w.Shard, w.Samples, w.Cut = src.Name, src.Shard, src.Shard.Index.Samples(), src.CutError()
