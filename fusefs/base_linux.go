@@ -86,12 +86,20 @@ func (b *base) stat(cancel <-chan struct{}, ino view.Ino) (a view.Attr, err erro
 func (b *base) Open(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status { return fuse.ENOSYS }
 
 // OpenDir is not needed either. After the first ENOSYS the kernel caches listings, so OpenDir returns it only when the
-// index is complete.
-func (b *base) OpenDir(<-chan struct{}, *fuse.OpenIn, *fuse.OpenOut) fuse.Status {
-	if b.set.Grows() {
+// index is complete. Before, it opens the shard, because programs take ENOENT of a listing for its end.
+func (b *base) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, _ *fuse.OpenOut) fuse.Status {
+	if !b.set.Grows() {
+		return fuse.ENOSYS
+	}
+	if b.set.IsTop(view.Ino(in.NodeId)) {
 		return fuse.OK
 	}
-	return fuse.ENOSYS
+	e, err := b.set.Use(interrupt{cancel}, view.Ino(in.NodeId))
+	if err != nil {
+		return b.status(err)
+	}
+	e.Release()
+	return fuse.OK
 }
 
 // Flush is not needed: there are no writes.
@@ -178,8 +186,10 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 		return fuse.OK
 	}
 	e, err := b.set.Use(interrupt{cancel}, dir)
-	if err != nil {
-		return b.status(err)
+	if status := b.status(err); status == fuse.ENOENT {
+		return fuse.EIO // see OpenDir
+	} else if err != nil {
+		return status
 	}
 	defer e.Release()
 	d, ok := e.Ino.Dir()

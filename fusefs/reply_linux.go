@@ -31,8 +31,8 @@ func newReplier(log func(error)) replier { return replier{fuse.NewDefaultRawFile
 func (replier) String() string { return "shardfs" }
 
 // status converts an error to the status of a reply. No other function does. The status is ESTALE for a shard that was
-// changed, EACCES for one that may not be read any more, and EIO for a damaged shard and for an error without an errno,
-// which is a bug; the log gets the cause.
+// changed, ENOENT for one that is not there, EACCES for one that may not be read any more, and EIO for a damaged shard and
+// for an error without an errno, which is a bug; the log gets the cause.
 func (r *replier) status(err error) fuse.Status {
 	var errno syscall.Errno
 	switch {
@@ -45,6 +45,8 @@ func (r *replier) status(err error) fuse.Status {
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		return fuse.Status(syscall.ESTALE)
+	case errors.Is(err, fs.ErrNotExist):
+		return fuse.ENOENT
 	case errors.Is(err, fs.ErrPermission):
 		return fuse.EACCES
 	}

@@ -66,6 +66,7 @@ func TestStories(t *testing.T) {
 			"gate":         makeGate,
 			"helpexamples": runHelp,
 			"http":         serveHTTP,
+			"proxy":        serveProxy,
 			"inputs":       makeInputs,
 			"jsonlines":    jsonLines,
 			"mkshard":      makeShard,

@@ -106,7 +106,7 @@ var mistakes = []mistake{
 	{"run -c true dir", exitNoShard, "DIR/dir: neither a mount of shardfs nor a directory of sample directories",
 		"nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
 			"a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
-	{"pack in.tar --keys a -o o.tar", exitUsage, "--keys: open a: no such file or directory",
+	{"pack in.tar --keys a -o o.tar", exitUsage, "--keys a: no such file or directory",
 		"a list of keys is a file, with one a line"},
 	{"pack in.tar --captions c.csv -o o.tar", exitUsage,
 		`--captions: c.csv: no such column: "key" is none of ["file" "text"]`,

@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -290,11 +291,11 @@ func (c *choice) rules() []rule {
 }
 
 // choice checks the flags and converts them.
-func (c *choice) choice(ctx context.Context) (pack.Choice, error) {
+func (c *choice) choice(ctx context.Context, st store.Store) (pack.Choice, error) {
 	if err := firstBroken(c.rules()); err != nil {
 		return pack.Choice{}, err
 	}
-	keys, err := source.ReadKeys(ctx, c.keys, c.null)
+	keys, err := source.ReadKeys(ctx, st, c.keys, c.null)
 	return pack.Choice{
 		Skip: c.skip, Keys: keys, Count: c.count.n, None: c.count.given && c.count.n == 0,
 		IgnoreMissing: c.missing == "ignore", AllowEmpty: c.empty,

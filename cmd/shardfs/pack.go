@@ -140,7 +140,7 @@ func (o *packFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	choice, err := o.choice.choice(ctx)
+	choice, err := o.choice.choice(ctx, g.stores)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,11 @@ import (
 )
 
 // checkPaths returns a usage error if the value of a flag that names a local file or directory is a URL, of which a
-// directory http: would be made.
+// directory http: would be made. A list of keys may be in a store.
 func checkPaths(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
-		if what, _ := pflag.UnquoteUsage(f); err == nil && (what == "FILE" || what == "DIR" || what == "PATH") {
+		what, _ := pflag.UnquoteUsage(f)
+		if err == nil && f.Name != "keys" && (what == "FILE" || what == "DIR" || what == "PATH") {
 			err = checkPath("--"+f.Name, f.Value.String(), "copy it to a local file first")
 		}
 	})

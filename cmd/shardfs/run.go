@@ -185,7 +185,7 @@ func (o *runFlags) names(ctx context.Context, args []string) ([]source.Name, err
 
 // choose completes the options by the choice of samples. It is called once only, because the keys may be in a FIFO.
 func (o *runFlags) choose(ctx context.Context, names []source.Name, j *job.Options) (err error) {
-	if j.Choice, err = o.choice.choice(ctx); err != nil {
+	if j.Choice, err = o.choice.choice(ctx, o.from.globals.stores); err != nil {
 		return err
 	}
 	j.Settings = o.settings(*j)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,24 +46,51 @@ func (s *Scratch) Listen(answer func() Answer) error {
 	if err := os.Chmod(name, 0o600); err != nil {
 		return errors.Join(err, l.Close(), os.Remove(name))
 	}
-	var answering sync.WaitGroup
-	answering.Go(func() {
-		for {
-			c, err := l.AcceptUnix()
-			if err != nil {
-				return // closed
-			}
-			c.SetDeadline(time.Now().Add(talkTime))
-			json.NewEncoder(c).Encode(answer())
-			c.Close()
-		}
-	})
+	a := &answerer{l: l, answer: answer, closing: make(chan struct{}), done: make(chan struct{})}
+	go a.run()
 	s.hangUp = func() {
-		l.Close()
-		answering.Wait()
+		a.close()
 		os.Remove(name)
 	}
 	return nil
+}
+
+// answerer answers at a socket until it is closed.
+type answerer struct {
+	l interface {
+		Accept() (net.Conn, error)
+		Close() error
+	}
+	answer        func() Answer
+	closing, done chan struct{} // closed when close is called, and when run returns
+}
+
+// acceptPause is how long no connection is accepted after an error, such as of a process that has too many files open.
+const acceptPause = 100 * time.Millisecond
+
+func (a *answerer) run() {
+	defer close(a.done)
+	for {
+		c, err := a.l.Accept()
+		if err == nil {
+			c.SetDeadline(time.Now().Add(talkTime))
+			json.NewEncoder(c).Encode(a.answer()) // an error is that of the other process
+			c.Close()
+			continue
+		}
+		select {
+		case <-time.After(acceptPause):
+		case <-a.closing:
+			return
+		}
+	}
+}
+
+// close waits for an answer in progress.
+func (a *answerer) close() {
+	close(a.closing)
+	a.l.Close()
+	<-a.done
 }
 
 // errSilent means that no process that holds a scratch directory answers.

@@ -197,8 +197,10 @@ func (s *Shard) loadSidecar(ctx context.Context) (found, error) {
 		return f, nil
 	case errors.Is(err, index.ErrStale):
 		s.o.Warn("%s: indexed anew: %v", s.Name, err)
+	case errors.Is(err, store.ErrChanged):
+		return found{}, err
 	case !errors.Is(err, fs.ErrNotExist):
 		s.o.Detail("%s: %v", s.Name, err)
 	}
-	return found{}, final(err)
+	return found{}, nil
 }

@@ -64,8 +64,11 @@ func (s *Shard) loadForeign(ctx context.Context) (found, error) {
 		if errors.Is(err, store.ErrChanged) || ctx.Err() != nil {
 			return found{}, err
 		}
+		if f.err == nil { // else the error has the name
+			err = fmt.Errorf("%s: %w", store.Redact(f.Name), err)
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			s.o.Detail("%s: %s: %v", s.Name, store.Redact(f.Name), err)
+			s.o.Detail("%s: %v", s.Name, err)
 		}
 	}
 	return found{}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 )
@@ -75,6 +76,9 @@ func (s *Shard) isCached() bool {
 // sidecar returns the name of the shard's sidecar.
 func (s *Shard) sidecar() string { return store.Beside(s.path, SidecarSuffix) }
 
+// besidePatience is how long a store is tried for an index file that can be done without.
+const besidePatience = 5 * time.Second
+
 // fetched returns the sidecar of a remote shard, which may be being fetched.
 func (s *Shard) fetched(ctx context.Context) ([]byte, error) {
 	f := s.beside
@@ -95,12 +99,10 @@ func (s *Shard) readSidecar(ctx context.Context) ([]byte, error) {
 // readBeside reads an object of the shard's store by a function, which gets its bytes and its size.
 func (s *Shard) readBeside(ctx context.Context, name string, read func(r io.ReaderAt, size int64) ([]byte, error)) (
 	[]byte, error) {
+	ctx = store.WithPatience(ctx, besidePatience)
 	o, err := s.o.Store.Open(ctx, name)
-	if errors.Is(err, store.ErrOtherAnswer) {
-		return nil, fmt.Errorf("%s: %v", store.Redact(name), err) // it has none
-	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", store.Redact(name), err)
 	}
 	defer o.Close()
 	b, err := read(store.At(ctx, o), o.Size())

@@ -22,9 +22,10 @@ type far struct {
 	exact bool             // versions prove bytes
 	fails map[string]error // of opening, by name
 
-	mu    sync.Mutex
-	asked []string // names that were opened, and what was read after the first MiB
-	bytes int64    // read after that
+	mu       sync.Mutex
+	patience map[string]time.Duration // by name, of those that were opened
+	asked    []string                 // names that were opened, and what was read after the first MiB
+	bytes    int64                    // read after that
 }
 
 const (
@@ -41,6 +42,12 @@ func (s *far) ask(what string) {
 
 // Open implements [store.Store].
 func (s *far) Open(ctx context.Context, name string) (store.Object, error) {
+	s.mu.Lock()
+	if s.patience == nil {
+		s.patience = make(map[string]time.Duration)
+	}
+	s.patience[name] = store.Patience(ctx, time.Hour)
+	s.mu.Unlock()
 	s.ask(name)
 	if err := s.fails[name]; err != nil {
 		return nil, err
@@ -130,8 +137,7 @@ func TestOpenRemote(t *testing.T) {
 	}
 }
 
-// A sidecar that is not there, or must not be read, is done without; a store that cannot be reached is an error, and
-// nothing else is tried.
+// A sidecar that cannot be read is done without, and one that was changed while it was read is an error.
 func TestOpenRemoteErrors(t *testing.T) {
 	plain := makeTar(t, 5, 1000)
 	const name, beside = "https://user:secret@host/a.tar?secret", "https://user:secret@host/a.tar.sfidx?secret"
@@ -140,8 +146,7 @@ func TestOpenRemoteErrors(t *testing.T) {
 		want error
 	}{
 		{fs.ErrNotExist, nil}, {fs.ErrPermission, nil}, {errors.New("odd"), nil},
-		{store.ErrUnreachable, store.ErrUnreachable},
-		{errors.Join(store.ErrUnreachable, store.ErrOtherAnswer), nil}, // such as a page for what is not there
+		{store.ErrUnreachable, nil}, {store.ErrChanged, store.ErrChanged},
 	} {
 		f := &far{Store: memory.New(), exact: true, fails: map[string]error{beside: tt.err}}
 		f.Put(name, plain)
@@ -153,6 +158,9 @@ func TestOpenRemoteErrors(t *testing.T) {
 		if err == nil {
 			checkAll(t, tt.err.Error(), sh, plain)
 			sh.Close()
+		}
+		if f.patience[name] != time.Hour || f.patience[beside] > 10*time.Second {
+			t.Errorf("a store is tried for %v", f.patience)
 		}
 		if text := said.String() + fmt.Sprint(err); strings.Contains(text, "secret") {
 			t.Errorf("%v: a secret is told: %s", tt.err, text)

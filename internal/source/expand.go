@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ const maxShards = 1 << 18
 // objects that st has. An argument that is the name of an existing file is not expanded.
 func Expand(ctx context.Context, st store.Store, args []string) ([]string, error) {
 	var names []string
-	braced, err := expandLists(ctx, args)
+	braced, err := expandLists(ctx, st, args)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func Expand(ctx context.Context, st store.Store, args []string) ([]string, error
 func errTooMany(n int) error { return ui.Usagef("%d shards: at most %d", n, maxShards) }
 
 // expandLists expands lists and braces. A list that is not read to its end, as from a FIFO, ends with ctx.
-func expandLists(ctx context.Context, args []string) ([]string, error) {
+func expandLists(ctx context.Context, st store.Store, args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
 		file, listed := listFile(arg)
@@ -58,7 +59,7 @@ func expandLists(ctx context.Context, args []string) ([]string, error) {
 			names = append(names, more...)
 			continue
 		}
-		more, err := pipe.Await(ctx, func() ([]string, error) { return readNames(file) })
+		more, err := pipe.Await(ctx, func() ([]string, error) { return readNames(ctx, st, file) })
 		if err != nil {
 			return nil, err
 		}
@@ -76,16 +77,16 @@ func listFile(arg string) (file string, ok bool) {
 	return file, ok
 }
 
-// readNames returns the names in a file, one per line. It skips empty lines and lines that begin with #.
-func readNames(file string) (names []string, err error) {
-	if store.IsRemote(file) {
-		err := ui.Usagef("@%s: a list of shards is a local file", store.Redact(file))
-		return nil, ui.WithHint(err, "curl -fsS URL >LIST, then @LIST")
-	}
-	f, err := os.Open(file)
+// readNames returns the names in a file, or in an object of a store, one per line. It skips empty lines and lines that begin
+// with #.
+func readNames(ctx context.Context, st store.Store, file string) (names []string, err error) {
+	shown := store.Redact(file)
+	f, err := openList(ctx, st, file)
 	if err != nil {
-		err = fmt.Errorf("@%s: %w", file, errors.Unwrap(err))
-		return nil, ui.WithHint(err, "@FILE is a file with one shard a line")
+		if err = fmt.Errorf("@%s: %w", shown, err); !store.IsRemote(file) {
+			err = ui.WithHint(err, "@FILE is a file with one shard a line")
+		}
+		return nil, err
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -94,23 +95,54 @@ func readNames(file string) (names []string, err error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		if store.IsRemote(file) && isStream(line) {
+			return nil, ui.Usagef("@%s: a list in a store names shards, and no commands: %s", shown, pipe.Shown(line))
+		}
 		more := []string{line}
 		if _, err := os.Lstat(line); err != nil {
 			if more, err = expandBraces(line); err != nil {
-				return nil, &ui.UsageError{Err: fmt.Errorf("%s: %w", file, err)}
+				return nil, &ui.UsageError{Err: fmt.Errorf("%s: %w", shown, err)}
 			}
 		}
 		if names = append(names, more...); len(names) > maxShards {
-			return nil, fmt.Errorf("@%s: %w", file, errTooMany(len(names))) // there may be no end
+			return nil, fmt.Errorf("@%s: %w", shown, errTooMany(len(names))) // there may be no end
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", shown, err)
 	}
 	if len(names) == 0 {
-		return nil, ui.Usagef("%s: names no shard", file)
+		return nil, ui.Usagef("%s: names no shard", shown)
 	}
 	return names, nil
+}
+
+// maxListSize is how many bytes a list in a store has at most.
+const maxListSize = 256 << 20
+
+// openList opens a list: a file, or an object of a store.
+func openList(ctx context.Context, st store.Store, name string) (io.ReadCloser, error) {
+	if !store.IsRemote(name) {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, errors.Unwrap(err) // without the path, which is in the name
+		}
+		return f, nil
+	}
+	o, err := st.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if o.Size() > maxListSize {
+		return nil, errors.Join(ui.Usagef("a list of %d bytes: at most %d", o.Size(), maxListSize), o.Close())
+	}
+	return &listObject{io.NewSectionReader(store.At(ctx, o), 0, o.Size()), o}, nil
+}
+
+// listObject is an object of a store that is read in order.
+type listObject struct {
+	io.Reader
+	io.Closer
 }
 
 // expandBraces expands the braces in a name. Those in a pipe's command are left to the shell.

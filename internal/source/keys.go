@@ -6,28 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/shardfs/shardfs/internal/pipe"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
-// ReadKeys reads a file of keys: one per line or, if null is set or the file has a NUL, each ended by a NUL. Empty ones
-// do not count. For the empty name it returns nil, which stands for all keys.
-func ReadKeys(ctx context.Context, name string, null bool) (*pack.Keys, error) {
+// ReadKeys reads a file, or an object of a store, with keys: one per line or, if null is set or the file has a NUL, each
+// ended by a NUL. Empty ones do not count. For the empty name it returns nil, which stands for all keys.
+func ReadKeys(ctx context.Context, st store.Store, name string, null bool) (*pack.Keys, error) {
 	if name == "" {
 		return nil, nil
 	}
-	b, err := pipe.Await(ctx, func() ([]byte, error) { return readLines(name) })
-	if err != nil {
-		return nil, ui.WithHint(ui.Usagef("--keys: %w", err), "a list of keys is a file, with one a line")
+	shown := store.Redact(name)
+	b, err := pipe.Await(ctx, func() ([]byte, error) { return readLines(ctx, st, name) })
+	switch {
+	case err != nil && store.IsRemote(name) && !errors.Is(err, errNotKeys):
+		return nil, fmt.Errorf("--keys %s: %w", shown, err)
+	case err != nil:
+		return nil, ui.WithHint(ui.Usagef("--keys %s: %w", shown, err), "a list of keys is a file, with one a line")
 	}
 	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
 		if bytes.HasPrefix(b, []byte(mark)) {
-			err := ui.Usagef("--keys %s: it is UTF-16, and keys are compared byte by byte", name)
+			err := ui.Usagef("--keys %s: it is UTF-16, and keys are compared byte by byte", shown)
 			return nil, ui.WithHint(err, "iconv -f UTF-16 -t UTF-8 makes it UTF-8")
 		}
 	}
@@ -41,7 +45,7 @@ func ReadKeys(ctx context.Context, name string, null bool) (*pack.Keys, error) {
 			list = append(list, key)
 		}
 	}
-	return pack.NewKeys("--keys "+name, list), nil
+	return pack.NewKeys("--keys "+shown, list), nil
 }
 
 // maxBlock is how many bytes of a list of keys must have both a key and the end of one. So a device that never ends is not
@@ -52,8 +56,8 @@ const (
 )
 
 // readLines returns the bytes of a list of keys.
-func readLines(name string) (list []byte, err error) {
-	f, err := os.Open(name)
+func readLines(ctx context.Context, st store.Store, name string) (list []byte, err error) {
+	f, err := openList(ctx, st, name)
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +73,12 @@ func readLines(name string) (list []byte, err error) {
 		case err != nil:
 			return nil, err
 		case !bytes.ContainsAny(block, "\n\x00"):
-			return nil, fmt.Errorf("%s: %w: a line has over %d bytes", name, errNotKeys, maxBlock)
+			return nil, fmt.Errorf("%w: a line has over %d bytes", errNotKeys, maxBlock)
 		case len(bytes.Trim(block, "\n\r\x00")) == 0:
-			return nil, fmt.Errorf("%s: %w: %d empty lines", name, errNotKeys, maxBlock)
+			return nil, fmt.Errorf("%w: %d empty lines", errNotKeys, maxBlock)
 		}
 	}
-	return nil, fmt.Errorf("%s: %w: over %d MiB", name, errNotKeys, maxBlocks*maxBlock>>20)
+	return nil, fmt.Errorf("%w: over %d MiB", errNotKeys, maxBlocks*maxBlock>>20)
 }
 
 // errNotKeys means that a file is no list of keys.

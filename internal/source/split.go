@@ -66,6 +66,9 @@ func namesShard(arg string) bool {
 		return true
 	}
 	if file, listed := strings.CutPrefix(arg, "@"); listed {
+		if store.IsRemote(file) {
+			return true
+		}
 		_, err := os.Stat(file)
 		return err == nil
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +19,21 @@ func Split(name string) (scheme, rest string) {
 	return scheme, rest
 }
 
-// Path returns the local path for a name: the name itself, or what follows file:// in it. The error is ErrScheme if the
-// name is not that of a local file.
+// errFileURL is the ErrName of a file:// URL of another machine, or with a path that is not absolute.
+var errFileURL = fmt.Errorf("%w: the URL of a file on this machine is file:///PATH", ErrName)
+
+// Path returns the local path for a name: the name itself, or what follows file:// or file://localhost in it. The error is
+// ErrScheme if the name is not that of a local file.
 func Path(name string) (string, error) {
 	scheme, rest := Split(name)
-	if scheme != FileScheme || rest != name && !strings.HasPrefix(rest, "/") {
+	switch {
+	case scheme != FileScheme:
 		return "", &SchemeError{Scheme: scheme}
+	case rest == name:
+		return name, nil
+	}
+	if rest = strings.TrimPrefix(rest, "localhost"); !strings.HasPrefix(rest, "/") {
+		return "", errFileURL
 	}
 	return rest, nil
 }
@@ -49,6 +59,10 @@ const literal = " file s3 gs swift ais hf "
 func CutQuery(name string) (object, query string) {
 	scheme, rest := Split(name)
 	if strings.Contains(literal, " "+scheme+" ") {
+		// A link of the Hub may have a token; a name of hf:// should not.
+		if object, query, _ := strings.Cut(name, "?"); scheme == "hf" && strings.Contains(query, "token=") {
+			return object, "?" + query
+		}
 		return name, ""
 	}
 	ends := "?#"

@@ -33,10 +33,6 @@ var ErrBusy = errors.New("another process is writing it")
 // nothing about the object.
 var ErrUnreachable = errors.New("the store cannot be reached")
 
-// ErrOtherAnswer is said, too, of an ErrUnreachable if the store does answer, but with something else than an object: a page,
-// an error of its own, a redirect to nowhere. That is how some servers answer for an object that they do not have.
-var ErrOtherAnswer = errors.New("the store has another answer")
-
 // ErrChanged means that an object is no longer the version that was opened.
 var ErrChanged = errors.New("it was changed since it was opened")
 

@@ -30,6 +30,9 @@ func parse(name string) (place, error) {
 	if !ok {
 		return place{}, errName
 	}
+	if store.Redact(name) != name {
+		return place{}, fmt.Errorf("%w: names of hf:// have no query; HF_TOKEN holds a token", store.ErrName)
+	}
 	p := place{kind: "models"}
 	switch first, rest, _ := strings.Cut(body, "/"); first {
 	case "models", "datasets", "spaces", "buckets":

@@ -42,11 +42,6 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.kind }
 
-// Is reports that a host has answered, and will not answer otherwise, as [store.ErrOtherAnswer].
-func (f *failure) Is(target error) bool {
-	return target == store.ErrOtherAnswer && errors.Is(f.kind, store.ErrUnreachable) && f.again != often && !f.local
-}
-
 // Hint returns what the user can do.
 func (f *failure) Hint() string { return f.hint }
 

@@ -24,11 +24,18 @@ func (t *target) fault(a *answer, body []byte, pin Pin) error {
 	switch a.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		f.kind = fs.ErrPermission
+	case http.StatusProxyAuthRequired:
+		f.kind, f.hint = fs.ErrPermission, "HTTPS_PROXY and HTTP_PROXY name the proxy: http://USER:PASSWORD@HOST:PORT"
 	case http.StatusNotFound, http.StatusGone:
 		f.kind = fs.ErrNotExist
 	case http.StatusPreconditionFailed, http.StatusNotModified:
 		if len(pin.Header)+len(pin.Query) > 0 {
 			f.kind = errPinned
+		}
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestURITooLong,
+		http.StatusRequestHeaderFieldsTooLarge:
+		if len(pin.Header)+len(pin.Query) == 0 { // else an earlier request for the same name was answered
+			f.kind, f.hint = store.ErrName, "the server has no answer for such a name, however often it is asked"
 		}
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		f.again = often
@@ -52,7 +59,9 @@ func (t *target) fault(a *answer, body []byte, pin Pin) error {
 	if a.StatusCode == http.StatusTooManyRequests || a.StatusCode == http.StatusServiceUnavailable {
 		a.host.overloaded(a.sent)
 	}
-	f.hint = said.Hint
+	if said.Err != nil || said.Hint != "" {
+		f.hint = said.Hint
+	}
 	f.text = fmt.Sprintf("%d %s", a.StatusCode, http.StatusText(a.StatusCode))
 	if said.Code != "" {
 		f.text += " (" + plain(said.Code) + ")"

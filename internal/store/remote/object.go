@@ -22,6 +22,8 @@ type Object struct {
 	v       *version
 	bytes   *ahead.Object
 	changed atomic.Pointer[changedError]
+
+	patience time.Duration // of Open; see store.WithPatience
 }
 
 var (
@@ -86,6 +88,7 @@ func (o *Object) Fetch(ctx context.Context, p []byte, off int64, got func(n int)
 	if len(p) == 0 {
 		return nil
 	}
+	ctx = store.WithPatience(ctx, o.patience)
 	f := &fetch{t: o.t, p: p, off: off, want: o.v, got: got}
 	try := func(ctx context.Context) (int, error) {
 		was := f.n

@@ -28,7 +28,7 @@ func (f *fetch) try(ctx context.Context) error {
 	e := f.t.e
 	h := e.host(f.t.where(Pin{}).place.URL)
 	s := span{f.off + int64(f.n), f.off + int64(len(f.p)), f.want, f.plain}
-	stall := h.stall(e.o.Stall, e.o.Silence/2)
+	stall := h.stall(e.o.Stall, store.Patience(ctx, e.o.Silence)/2)
 	r := &race{f: f, e: e, host: h, span: s, lead: f.start(ctx, s), stall: stall, limit: stall}
 	close(r.lead.lead)
 	defer r.end()
@@ -93,8 +93,8 @@ func (r *race) tick(ctx context.Context) error {
 		}
 	}
 	silence := r.lead.clock.silence()
-	if silence >= r.e.o.Silence {
-		return &failure{host: r.host.name, text: "no data for " + r.e.o.Silence.String(), kind: store.ErrUnreachable,
+	if most := store.Patience(ctx, r.e.o.Silence); silence >= most {
+		return &failure{host: r.host.name, text: "no data for " + most.String(), kind: store.ErrUnreachable,
 			local: true}
 	}
 	next := r.span

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // enough is how many bytes of a try count as progress: after it, tries are counted anew.
@@ -61,7 +63,7 @@ func (r *retrier) wait(ctx context.Context, err error, progress int) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	r.budget = r.e.o.Budget
+	r.budget = store.Patience(ctx, r.e.o.Budget)
 	host := r.host
 	if f.place != nil { // a redirect may have led to another one
 		host = r.e.host(f.place.URL)

@@ -37,7 +37,7 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 				"an overwritten shard is noticed only by its size or time")
 		})
 	}
-	o := &Object{t: t, v: v}
+	o := &Object{t: t, v: v, patience: store.Patience(ctx, s.e.o.Budget)}
 	o.bytes = s.e.o.Cache.Open(o, ahead.Info{Size: v.size, Store: hostKey(t.home.URL), Key: o.key()})
 	o.bytes.Begin(head, n)
 	return o, nil
