@@ -42,6 +42,21 @@ func JSON(v any) ([]byte, error) {
 // hidden reports whether a character is neither a visible one, a blank nor the newline that ends a line.
 func hidden(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }
 
+// message is what Say writes as JSON.
+type message struct {
+	Level   string  `json:"level"`
+	Message string  `json:"message"`
+	Hex     *string `json:"message_hex,omitempty"` // the bytes of a message that is not UTF-8, which Message escapes
+}
+
+func newMessage(level, text string) message {
+	exact := NewJSONText(text)
+	if exact.Hex != nil {
+		text = Printable(text)
+	}
+	return message{level, text, exact.Hex}
+}
+
 // JSONText is a string for JSON, which allows only UTF-8. Exactly one of the two fields is set.
 type JSONText struct {
 	Text *string // the text, if it is UTF-8

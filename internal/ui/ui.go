@@ -120,10 +120,7 @@ func (u *UI) Say(level, text string) {
 		if level == "" {
 			level = "info"
 		}
-		line, _ := JSON(struct {
-			Level   string `json:"level"`
-			Message string `json:"message"`
-		}{level, text})
+		line, _ := JSON(newMessage(level, text))
 		u.Err.Write(line)
 		return
 	}

@@ -46,6 +46,16 @@ func TestHint(t *testing.T) {
 	}
 }
 
+// A message about a name that is not UTF-8 keeps its bytes.
+func TestMessageOfAnyBytes(t *testing.T) {
+	var text strings.Builder
+	(&UI{Err: &text, LogFormat: "json"}).Warn("lat\xe9.tar")
+	want := `{"level":"warning","message":"lat\\xe9.tar","message_hex":"6c6174e92e746172"}` + "\n"
+	if text.String() != want {
+		t.Errorf("%q, want %q", text.String(), want)
+	}
+}
+
 func TestLevels(t *testing.T) {
 	for _, tt := range []struct {
 		u    *UI
