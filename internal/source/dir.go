@@ -93,8 +93,11 @@ func (s *Source) orNone(samples iter.Seq2[pack.Sample, error], errNone error) it
 		none := true
 		for sample, err := range samples {
 			none = none && sample.Empty()
-			if err != nil && s.Folder != nil {
-				err = fmt.Errorf("%s: %w", s.Name, err)
+			if s.Folder != nil {
+				sample.Base = s.namedBase()
+				if err != nil {
+					err = fmt.Errorf("%s: %w", s.Name, err)
+				}
 			}
 			if !yield(sample, err) || err != nil {
 				return
