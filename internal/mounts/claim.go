@@ -5,7 +5,9 @@ import (
 	"io/fs"
 
 	"github.com/shardfs/shardfs/internal/claim"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // Claim claims the files that mounts of this user need: their shards, index files and scratch directories. A shard
@@ -38,9 +40,23 @@ func Claim(f *claim.Files, indexes bool) error {
 				f.Mounted("the sidecar of the shard of the mount "+m.Mountpoint, name+shard.SidecarSuffix)
 			}
 		}
+		if held, ok := heldElsewhere(m, s, shards); ok {
+			f.Mounted("the shard of the mount "+m.Mountpoint, held)
+		}
 		if index != "" {
 			f.Mounted("the index file of the mount "+m.Mountpoint, index)
 		}
 	}
 	return nil
+}
+
+// heldElsewhere returns a path of the shard of a mount, see heldShard, if the name that it had leads to it no more.
+func heldElsewhere(m Mount, s *scratch.Scratch, shards []string) (name string, ok bool) {
+	if s.Kind() == scratch.Many || s.IsShard(shards[0]) {
+		return "", false
+	}
+	if _, err := store.Path(shards[0]); err != nil {
+		return "", false // in another store
+	}
+	return heldShard(m, s)
 }

@@ -72,6 +72,23 @@ func serverOf(device string) (p *process, ok bool) {
 	return nil, false
 }
 
+// heldShard returns a path, valid while the server of a mount runs, that leads to the local shard that the server has
+// open, whatever the shard is called now.
+func heldShard(m Mount, s *scratch.Scratch) (name string, ok bool) {
+	p, ok := serverOf(m.Device)
+	if !ok {
+		return "", false
+	}
+	defer p.close()
+	files, _ := os.ReadDir(p.dir + "/fd")
+	for _, file := range files {
+		if name = filepath.Join(p.dir, "fd", file.Name()); s.IsShard(name) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // sameFile reports whether two paths lead to one file.
 func sameFile(a, b string) bool {
 	one, err := os.Stat(a)

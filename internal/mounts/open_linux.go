@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +12,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 )
 
@@ -38,16 +40,7 @@ func Open(ctx context.Context, st store.Store, place string) (*Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := openChanges(ctx, st, s)
-	if err == nil {
-		c.Device = m.Device
-	}
-	return c, err
-}
-
-// openChanges opens the shard of a scratch directory, which is in st, and the changes over it.
-func openChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Changes, error) {
-	sh, err := s.OpenShard(ctx, st)
+	sh, err := openShard(ctx, st, s, m)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +48,19 @@ func openChanges(ctx context.Context, st store.Store, s *scratch.Scratch) (*Chan
 	if err != nil {
 		return nil, errors.Join(err, sh.Close())
 	}
-	return &Changes{Overlay: o, Scratch: s}, nil
+	return &Changes{Overlay: o, Scratch: s, Device: m.Device}, nil
+}
+
+// openShard opens the shard of a mount, which is in st. If it has another name now, or another file has its name, the
+// server of the mount still has it open.
+func openShard(ctx context.Context, st store.Store, s *scratch.Scratch, m Mount) (*shard.Shard, error) {
+	sh, err := s.OpenShard(ctx, st)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, scratch.ErrReplaced) {
+		if name, ok := heldShard(m, s); ok {
+			return s.OpenShardAs(ctx, name)
+		}
+	}
+	return sh, err
 }
 
 // Server is what is known of the server of a mount.

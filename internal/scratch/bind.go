@@ -130,10 +130,22 @@ func (s *Scratch) OpenShard(ctx context.Context, st store.Store) (*shard.Shard, 
 		}
 		name = string(told.Shard)
 	}
-	sh, err := shard.Open(ctx, name, shard.Options{
-		Store: st, IndexFile: m.index, CacheDir: m.cache, NoIndex: m.index == "" && m.cache == "",
-		AllowTruncated: m.truncated,
-	})
+	return s.openAs(ctx, name, shard.Options{Store: st, IndexFile: m.index, CacheDir: m.cache})
+}
+
+// IsShard reports whether a local file, under any name, is the shard to which the changes belong, as it was at Bind.
+func (s *Scratch) IsShard(name string) bool { return shard.IsFile(s.manifest.origin, name) }
+
+// OpenShardAs is OpenShard for a local file that IsShard is true for, and whose name is not the one that Bind was told.
+// No index is kept for such a name.
+func (s *Scratch) OpenShardAs(ctx context.Context, name string) (*shard.Shard, error) {
+	return s.openAs(ctx, name, shard.Options{IndexFile: s.manifest.index})
+}
+
+func (s *Scratch) openAs(ctx context.Context, name string, o shard.Options) (*shard.Shard, error) {
+	m := &s.manifest
+	o.NoIndex, o.AllowTruncated = o.IndexFile == "" && o.CacheDir == "", m.truncated
+	sh, err := shard.Open(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
 )
@@ -41,6 +42,12 @@ func ConfirmVersion(ctx context.Context, st store.Store, name, version string) e
 		return fmt.Errorf("%s: %w", store.Redact(name), err)
 	}
 	return nil
+}
+
+// IsFile reports whether a local file, under any name, is the version of a shard with an origin.
+func IsFile(origin index.Origin, name string) bool {
+	info, err := file.Store{}.Stat(context.Background(), name)
+	return err == nil && origin.Version == string(info.Version) && origin.Size == info.Size
 }
 
 func versionText(size int64, version string) string {
