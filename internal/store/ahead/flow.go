@@ -51,7 +51,7 @@ func (o *Object) follow(off, end int64, read bool) *flow {
 	}
 	f.used, o.last = now, f
 	if end > f.until {
-		f.extendTo(off, end)
+		f.extendTo(off, end, o.pace)
 		if f.sure {
 			o.c.flows[f] = struct{}{}
 		}
@@ -146,7 +146,7 @@ func (o *Object) addFlow(off int64) *flow {
 }
 
 // extendTo extends a flow by [off, end), where end is after all that was read or announced.
-func (f *flow) extendTo(off, end int64) {
+func (f *flow) extendTo(off, end int64, pace *pace) {
 	skip := off - f.until
 	first := f.until == f.start
 	switch {
@@ -168,7 +168,7 @@ func (f *flow) extendTo(off, end int64) {
 	f.run = min(f.run+min(skip, coalesce)+end-off, mostRun)
 	if off > f.next {
 		f.run /= 2 // what was fetched ahead did not help
-		if !f.sure || off-f.next > coalesce {
+		if !f.sure || off-f.next > coalesce || pace.hops(f.gap) {
 			f.next, f.size = off, firstPart
 		}
 	}
