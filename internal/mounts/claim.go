@@ -37,7 +37,8 @@ func Claim(f *claim.Files, indexes bool) error {
 		for _, name := range shards {
 			f.Mounted("the shard of the mount "+m.Mountpoint, name)
 			if !indexes {
-				f.Mounted("the sidecar of the shard of the mount "+m.Mountpoint, name+shard.SidecarSuffix)
+				sidecar := store.Beside(name, shard.SidecarSuffix)
+				f.Mounted("the sidecar of the shard of the mount "+m.Mountpoint, sidecar)
 			}
 		}
 		if held, ok := heldElsewhere(m, s, shards); ok {

@@ -40,10 +40,11 @@ func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string)
 		}
 	}
 	if o.Sidecar {
-		f.Write("the sidecar "+store.Redact(name+shard.SidecarSuffix), name+shard.SidecarSuffix)
+		at := store.Beside(name, shard.SidecarSuffix)
+		f.Write("the sidecar "+store.Redact(at), at)
 	}
 	for _, format := range o.Exports {
-		at := indexformat.Name(format, name)
+		at := indexName(format, name)
 		f.Write(fmt.Sprintf("the %s index %s", format, store.Redact(at)), at)
 	}
 	return o.checkIndexes(ctx, name)
@@ -52,7 +53,7 @@ func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string)
 // checkIndexes returns an error if an index beside a shard would replace a file that is not an index of its kind.
 func (o *Options) checkIndexes(ctx context.Context, name string) error {
 	if o.Sidecar {
-		err := o.mayReplace(ctx, name+shard.SidecarSuffix, func(in store.Object) bool {
+		err := o.mayReplace(ctx, store.Beside(name, shard.SidecarSuffix), func(in store.Object) bool {
 			return in.Size() == 0 || index.IsFile(store.At(ctx, in), in.Size())
 		})
 		if err != nil {
@@ -60,7 +61,7 @@ func (o *Options) checkIndexes(ctx context.Context, name string) error {
 		}
 	}
 	for _, format := range o.Exports {
-		at := indexformat.Name(format, name)
+		at := indexName(format, name)
 		if at == name {
 			continue // Claim finds out
 		}
@@ -76,6 +77,12 @@ func (o *Options) checkIndexes(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// indexName returns the name of the index of a shard for another tool.
+func indexName(f indexformat.Format, name string) string {
+	object, query := store.CutQuery(name)
+	return indexformat.Name(f, object) + query
 }
 
 // mayReplace returns an error if there is a file of that name which is not one of those that may be replaced.

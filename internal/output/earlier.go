@@ -3,8 +3,10 @@ package output
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,12 +16,11 @@ import (
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/claim"
 	"github.com/shardfs/shardfs/internal/codec"
-	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
-// part is a file that has the name of one of the outputs of a split.
+// part is a file or object that has the name of one of the outputs of a split.
 type part struct {
 	number int
 	name   string
@@ -31,15 +32,18 @@ type part struct {
 func (s Split) Claim(ctx context.Context, o *Options, f *claim.Files, flag string) error {
 	names := parseTemplate(o.Name)
 	for _, format := range o.Exports {
-		at := func(number int) string { return indexformat.Name(format, names.of(number)) }
+		at := func(number int) string { return indexName(format, names.of(number)) }
 		if at(0) == at(1) {
-			err := ui.Usagef("--export %s: all outputs would have the same index, %s", format, at(0))
+			err := ui.Usagef("--export %s: all outputs would have the same index, %s", format, store.Redact(at(0)))
 			return ui.WithHint(err, "put their number before the first dot of the name")
 		}
 	}
-	earlier := o.earlier()
+	earlier, err := o.earlier(ctx)
+	if err != nil {
+		return err
+	}
 	if o.IfExists == Fail && len(earlier) > 0 {
-		return fmt.Errorf("%s: %w", earlier[0].name, store.ErrExists)
+		return fmt.Errorf("%s: %w", store.Redact(earlier[0].name), store.ErrExists)
 	}
 	if len(earlier) == 0 || earlier[0].number > 0 {
 		earlier = append(earlier, part{0, names.of(0)})
@@ -59,11 +63,51 @@ func (t template) of(number int) string {
 	return t.with(number, func(text string) string { return text })
 }
 
-// earlier returns the local files that have names of a split's outputs, by number.
-func (o *Options) earlier() (found []part) {
-	path, err := store.Path(o.Name)
-	t := parseTemplate(path)
-	if err != nil || len(t.widths) != 1 {
+// earlier returns what has names of a split's outputs, by number.
+func (o *Options) earlier(ctx context.Context) (found []part, err error) {
+	if path, pathErr := store.Path(o.Name); pathErr == nil {
+		found = earlierFiles(parseTemplate(path))
+	} else {
+		found, err = o.earlierObjects(ctx)
+	}
+	slices.SortFunc(found, func(a, b part) int { return cmp.Compare(a.number, b.number) })
+	return found, err
+}
+
+// earlierObjects returns the objects that have names of a split's outputs. In a store without listings it finds none.
+func (o *Options) earlierObjects(ctx context.Context) (found []part, err error) {
+	object, query := store.CutQuery(o.Name)
+	t := parseTemplate(object)
+	lister, ok := store.ListerFor(o.store(), o.Name)
+	if !ok || len(t.widths) != 1 {
+		return nil, nil
+	}
+	before, after := store.Redact(t.texts[0]), t.texts[1]
+	for entry, err := range lister.List(ctx, t.texts[0]+query) {
+		switch {
+		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, fs.ErrNotExist):
+			return nil, nil // creating the first output says whether it is an error
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", store.Redact(o.Name), err)
+		}
+		if number, ok := t.number(store.Redact(entry.Name), before, after); ok {
+			found = append(found, part{number, t.of(number) + query})
+		}
+	}
+	return found, nil
+}
+
+// number returns the number between two texts, if a name is made of these and one as the template writes it.
+func (t template) number(name, before, after string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(name, before)
+	digits, ok2 := strings.CutSuffix(digits, after)
+	number, err := strconv.ParseUint(digits, 10, 31)
+	return int(number), ok && ok2 && err == nil && fmt.Sprintf("%0*d", t.widths[0], number) == digits
+}
+
+// earlierFiles returns the local files that have names of a split's outputs.
+func earlierFiles(t template) (found []part) {
+	if len(t.widths) != 1 {
 		return nil
 	}
 	// The number may be in the name of a directory.
@@ -74,45 +118,46 @@ func (o *Options) earlier() (found []part) {
 		return nil // Create will return the error, if it is one
 	}
 	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), before)
-		digits, ok2 := strings.CutSuffix(digits, after)
-		number, err := strconv.ParseUint(digits, 10, 31)
-		if !ok || !ok2 || err != nil || fmt.Sprintf("%0*d", t.widths[0], number) != digits {
+		number, ok := t.number(e.Name(), before, after)
+		if !ok {
 			continue
 		}
-		name := t.of(int(number))
+		name := t.of(number)
 		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-			found = append(found, part{int(number), name})
+			found = append(found, part{number, name})
 		}
 	}
-	slices.SortFunc(found, func(a, b part) int { return cmp.Compare(a.number, b.number) })
 	return found
 }
 
 // describe names files for messages.
 func describe(files []part) string {
 	if last := len(files) - 1; last > 3 {
-		return fmt.Sprintf("%s to %s (%d)", files[0].name, files[last].name, len(files))
+		return fmt.Sprintf("%s to %s (%d)", store.Redact(files[0].name), store.Redact(files[last].name), len(files))
 	}
 	var names []string
 	for _, p := range files {
-		names = append(names, p.name)
+		names = append(names, store.Redact(p.name))
 	}
 	return strings.Join(names, ", ")
 }
 
 // warnEarlier warns before the first output is written of those of an earlier run: it may have made more.
-func (p *parts) warnEarlier() {
-	if p.earlier = p.o.earlier(); len(p.earlier) == 0 || p.o.Purge {
-		return
+func (p *parts) warnEarlier(ctx context.Context) (err error) {
+	if p.earlier, err = p.o.earlier(ctx); err != nil || len(p.earlier) == 0 || p.o.Purge {
+		return err
 	}
 	p.o.UI.Warn("outputs of an earlier run: %s: those that are not replaced stay, and would be read with the new ones",
 		describe(p.earlier))
-	p.o.UI.Say("hint", "--if-exists overwrite removes those that are not replaced")
+	if !store.IsRemote(p.o.Name) {
+		p.o.UI.Say("hint", "--if-exists overwrite removes those that are not replaced")
+	}
+	return nil
 }
 
 // leaveEarlier removes the outputs of an earlier run that were not replaced, if that is wanted, and warns of those that
-// stay. Only shards whose numbers continue those of this run are removed: other files may only have similar names.
+// stay. Only shards in local files whose numbers continue those of this run are removed: others may only have similar
+// names.
 func (p *parts) leaveEarlier(ctx context.Context) error {
 	var left []part
 	next := p.number
@@ -120,7 +165,7 @@ func (p *parts) leaveEarlier(ctx context.Context) error {
 		if old.number < p.number {
 			continue
 		}
-		if p.o.Purge && old.number == next && p.o.isShard(ctx, old.name) {
+		if p.o.Purge && old.number == next && !store.IsRemote(old.name) && p.o.isShard(ctx, old.name) {
 			if err := os.Remove(old.name); err != nil {
 				return err
 			}

@@ -97,7 +97,11 @@ func (o *Options) weak(name string) func(why string) {
 // Format returns how the output is compressed, which the suffix of the name decides; for a pipe that is the end of its
 // command, such as the file it writes. Other streams are plain.
 func (o *Options) Format() (codec.Format, error) {
-	if f, ok := codec.FormatOf(o.Name); ok || !o.IsFile() {
+	name := o.Name
+	if o.IsFile() {
+		name, _ = store.CutQuery(name)
+	}
+	if f, ok := codec.FormatOf(name); ok || !o.IsFile() {
 		return f, nil
 	}
 	suffixes := Suffixes()

@@ -57,7 +57,7 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Output{Name: pipe.Shown(o.Name), o: o, begun: time.Now()}
+	out := &Output{Name: pipe.Shown(store.Redact(o.Name)), o: o, begun: time.Now()}
 	var sink io.Writer
 	switch {
 	case pipe.Is(o.Name):
@@ -110,7 +110,7 @@ func (out *Output) create(ctx context.Context) error {
 		return ErrSkip
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", out.o.Name, err)
+		return fmt.Errorf("%s: %w", out.Name, err)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (out *Output) create(ctx context.Context) error {
 func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error {
 	out, err := Create(ctx, o)
 	if errors.Is(err, ErrSkip) {
-		o.UI.Note("%s: exists, skipped", o.Name)
+		o.UI.Note("%s: exists, skipped", store.Redact(o.Name))
 		return nil
 	}
 	if err != nil {
@@ -183,7 +183,7 @@ func (out *Output) Commit(ctx context.Context) error {
 		return nil
 	}
 	o := shard.Options{Store: out.o.Store, Known: x, NoIndex: true, Detail: out.o.UI.Detail}
-	sh, err := shard.Open(ctx, out.Name, o)
+	sh, err := shard.Open(ctx, out.o.Name, o)
 	if err != nil {
 		return err
 	}

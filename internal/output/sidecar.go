@@ -29,12 +29,12 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 		return err
 	}
 	if o.Sidecar {
-		if err := sh.Save(ctx, sh.Path()+shard.SidecarSuffix); err != nil {
+		if err := sh.Save(ctx, store.Beside(sh.Path(), shard.SidecarSuffix)); err != nil {
 			return err
 		}
 	}
 	for _, f := range o.Exports {
-		if err := o.export(ctx, sh, f, indexformat.Name(f, sh.Path())); err != nil {
+		if err := o.export(ctx, sh, f, indexName(f, sh.Path())); err != nil {
 			return fmt.Errorf("%s: %w", sh.Name, err)
 		}
 	}
@@ -45,7 +45,7 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.Format, name string) error {
 	out, err := o.store().Create(ctx, name, store.Options{Replace: true, Weak: o.weak(name)})
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", store.Redact(name), err)
 	}
 	defer out.Abort()
 	buffered := bufio.NewWriterSize(out, 1<<18)
@@ -62,12 +62,12 @@ func (o *Options) export(ctx context.Context, sh *shard.Shard, f indexformat.For
 		return err
 	}
 	if err := out.Commit(ctx); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", store.Redact(name), err)
 	}
 	if warning != "" {
 		o.UI.Warn("%s: %s", sh.Name, warning)
 	}
-	o.UI.Detail("%s: written", name)
+	o.UI.Detail("%s: written", store.Redact(name))
 	return nil
 }
 

@@ -60,7 +60,9 @@ func (s Split) Write(ctx context.Context, o Options, samples iter.Seq2[pack.Samp
 	o.Pack.OwnEnd = true // a copied end could make an output too long
 	p := parts{o: o, names: parseTemplate(o.Name)}
 	defer p.abort()
-	p.warnEarlier()
+	if err := errors.Join(p.warnEarlier(ctx), context.Cause(ctx)); err != nil {
+		return err
+	}
 	if err := p.next(ctx); err != nil {
 		return err
 	}

@@ -376,7 +376,7 @@ func saveTo(ctx context.Context, st store.Store, f *index.File, name string) err
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("write index: %s: %w", name, err)
+		return fmt.Errorf("write index: %s: %w", store.Redact(name), err)
 	}
 	return nil
 }

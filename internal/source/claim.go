@@ -26,7 +26,7 @@ func Claim(f *claim.Files, names []Name, o Options) {
 func claimShard(f *claim.Files, n Name, o shard.Options) {
 	f.Read("the shard "+n.String(), n.Text)
 	if !o.NoIndex && o.IndexFile == "" {
-		f.Read("the sidecar of the shard "+n.String(), n.Text+shard.SidecarSuffix)
+		f.Read("the sidecar of the shard "+n.String(), store.Beside(n.Text, shard.SidecarSuffix))
 	}
 }
 
