@@ -24,6 +24,9 @@ const Type = "fuse.shardfs"
 // ErrUnavailable means that this process cannot mount: the kernel has no FUSE, or does not let it.
 var ErrUnavailable = errors.New("FUSE is not available")
 
+// ErrRefused means that the kernel or fusermount3 has refused a mount without options.
+var ErrRefused = errors.New("mount refused")
+
 // Options configures a mount. With the zero value only the user who mounts has access, and nothing is logged.
 type Options struct {
 	MountOptions

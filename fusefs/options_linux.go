@@ -84,15 +84,15 @@ func (o *MountOptions) flags() uintptr {
 	return flags
 }
 
-// refused returns the error for a mount that the kernel or fusermount3 has refused for a reason. If there are options,
-// the error blames them.
+// refused returns the error for a mount that the kernel or fusermount3 has refused for a reason: ErrRefused or, if there
+// are options, ErrOption.
 func (o *MountOptions) refused(reason error) error {
 	given := o.given
 	if o.AllowOther {
 		given = append([]string{"allow_other"}, given...)
 	}
 	if len(given) == 0 {
-		return fmt.Errorf("mount refused: %w", reason)
+		return fmt.Errorf("%w: %w", ErrRefused, reason)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrOption, strings.Join(given, ","), reason)
 }

@@ -77,6 +77,9 @@ func TestHelperRefuses(t *testing.T) {
 			t.Errorf("%q: %v, want %s", tt.script, err, tt.want)
 		}
 	}
+	if err := o.refused(errHelper); !errors.Is(err, ErrRefused) || err.Error() != "mount refused: fusermount3" {
+		t.Error(err)
+	}
 	o.MountOptions = ParseMountOptions([]string{"noatime", "allow_other"})
 	err := o.refused(errHelper)
 	if !errors.Is(err, ErrOption) || err.Error() != "mount options refused: allow_other,noatime: fusermount3" {

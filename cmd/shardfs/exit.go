@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -84,7 +87,7 @@ func exitStatus(err error) int {
 	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, errMissing, pack.ErrKey,
 		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
-	case is(fusefs.ErrUnavailable):
+	case is(fusefs.ErrUnavailable, fusefs.ErrRefused):
 		return exitPermission
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
@@ -95,7 +98,7 @@ func exitStatus(err error) int {
 		return exitDamaged
 	case is(store.ErrUnreachable):
 		return exitNoAnswer
-	case is(errNoSample, source.ErrNoSamples, source.ErrNoFiles, fs.ErrNotExist, store.ErrNotRegular):
+	case is(errNoSample, source.ErrNoSamples, source.ErrNoFiles, fs.ErrNotExist, unix.ENOTDIR, store.ErrNotRegular):
 		return exitNoShard
 	case is(fs.ErrPermission):
 		return exitPermission
@@ -122,6 +125,8 @@ func hintOf(err error) string {
 	case errors.Is(err, fusefs.ErrUnavailable):
 		return "run and pack do without; else load the module fuse and install fuse3; a container needs " +
 			"--device /dev/fuse --cap-add SYS_ADMIN"
+	case errors.Is(err, fusefs.ErrRefused):
+		return refusedHint(err)
 	case errors.As(err, &missing):
 		if hint := missing.Hint(); hint != "" {
 			return hint
@@ -158,4 +163,14 @@ func hintOf(err error) string {
 		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
 	}
 	return ""
+}
+
+// refusedHint returns the hint for a mount that was refused. In containers users often have no name, and fusermount3 says
+// no more than "could not determine username".
+func refusedHint(err error) string {
+	const without = "run, pack, ls and cat do without a mount"
+	if strings.Contains(err.Error(), "username") {
+		return fmt.Sprintf("fusermount3 wants a name for user %d in /etc/passwd; %s", os.Getuid(), without)
+	}
+	return without
 }
