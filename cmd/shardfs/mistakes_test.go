@@ -148,13 +148,17 @@ var mistakes = []mistake{
 		"name a file, or pipe a shard to this command"},
 	{"mount /dev/tty mnt", exitUsage, "/dev/tty: a terminal, and a tar is not for typing",
 		"name a file, or pipe a shard to this command"},
-	{"run in.tar", exitUsage, "-c is missing: which command should be run?", ""},
+	{"run in.tar", exitUsage, "-c COMMAND or -- ARGV is missing: which command should be run?", ""},
 	{"pack in.tar", exitUsage, "-o is missing: where should the output go?", ""},
 	{"run -c true in.tar --failed o.tar -o o.tar", exitUsage,
 		"--failed o.tar: it is the same file as -o o.tar", "give each a name of its own"},
 	{"pack in.tar -o o.zip", exitUsage,
 		"o.zip: the name of an output ends in .tar, .tar.gz, .tgz, .tar.zst or .tzst", ""},
 	{"cat in.tar nobody", exitNoShard, "in.tar: nobody: no such sample", ""},
+	{"cat in.tar '*.jpg'", exitNoShard, "in.tar: *.jpg: no such sample", "neither a key nor a member matches"},
+	{"ls in.tar other.tar", exitNoShard, "in.tar: other.tar: no such sample",
+		"there is no file of that name, so it is taken for a key"},
+	{"ls in.tar/", exitNoShard, "in.tar/: not a directory", ""},
 }
 
 func TestMistakes(t *testing.T) {

@@ -122,7 +122,7 @@ func firstBroken(rules []rule) error {
 // rules returns the rules that flags must obey.
 func (o *runFlags) rules() []rule {
 	return []rule{
-		{o.command == "" && len(o.argv) == 0, "-c is missing: which command should be run?"},
+		{o.command == "" && len(o.argv) == 0, "-c COMMAND or -- ARGV is missing: which command should be run?"},
 		{o.command != "" && len(o.argv) > 0, "-c and -- exclude each other"},
 		{
 			o.timeout < 0 || o.retries < 0 || o.batch < 0,

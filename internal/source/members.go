@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -95,8 +96,14 @@ func Near(x *index.Index, name string) string {
 		chooser.Take(key)
 	}
 	var missing *pack.MissingKeysError
-	if errors.As(chooser.Missing(), &missing) {
+	if errors.As(chooser.Missing(), &missing) && missing.Hint() != "" {
 		return missing.Hint()
+	}
+	switch {
+	case codec.TrimSuffix(name) != name:
+		return "there is no file of that name, so it is taken for a key"
+	case memberPattern(name) != nil:
+		return "neither a key nor a member matches"
 	}
 	return ""
 }

@@ -108,7 +108,9 @@ func notDir(name string, err error) error {
 	}
 	if path, pathErr := store.Path(name); pathErr == nil && errors.Is(err, store.ErrNotRegular) {
 		hint := "a pipe or device is read as standard input: shardfs run - ... <FILE (or pack -, check -)"
-		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		if info, statErr := os.Stat(path); isMountpoint(path) {
+			hint = "ls, run and pack read mounts; any program reads the files in one: " + path + "/KEY/sample.EXT"
+		} else if statErr == nil && info.IsDir() {
 			hint = "ls, run and pack read mounts; a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"
 		}
 		err = ui.WithHint(err, hint)
