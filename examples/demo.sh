@@ -52,7 +52,7 @@ show "cat mnt/$key/sample.json; echo"
 step 'Any program can read it: samples by class.'
 show 'grep -h . mnt/*/sample.cls | sort -n | uniq -c'
 
-step 'Process: run a command in every sample, several at a time. The changes are kept beside the shard, which stays as it is.'
+step 'Process: run a command in every sample, several at a time. The changes are kept apart from the shard, which stays as it is.'
 jobs=$(nproc)
 show "shardfs run -j $jobs -c 'jpg2ppm sample.jpg sample.ppm && rm sample.jpg' mnt"
 show "ls mnt/$key"

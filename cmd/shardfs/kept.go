@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/job"
-	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -29,17 +29,31 @@ func (o *runFlags) refuseRedirected(names []source.Name) error {
 	if !slices.ContainsFunc(names, isStream) || o.output.name != "" {
 		return nil
 	}
-	name, err := os.Readlink("/proc/self/fd/1")
-	if err != nil {
-		return nil // it may be anything
-	}
-	out := output.Options{Name: name}
-	if _, err := out.Format(); err != nil || !out.IsFile() {
+	name := standardName()
+	if _, ok := codec.FormatOf(name); !ok {
 		return nil
 	}
-	err = ui.Usagef("%s: run writes no tar to standard output, %s, unless it is told to",
+	err := ui.Usagef("%s: run writes no tar to standard output, %s, unless it is told to",
 		source.NameOfAll(names), filepath.Base(name))
 	return ui.WithHint(err, "-o - writes the samples to standard output")
+}
+
+// standardName returns the name of the file to which standard output is redirected; "" if it is none.
+func standardName() string {
+	name, err := os.Readlink("/proc/self/fd/1")
+	if err != nil || !filepath.IsAbs(name) {
+		return "" // no /proc, or a pipe or socket
+	}
+	return name
+}
+
+// warnRedirected warns of an output to standard output, which is plain, if that is a file with the name of a compressed one.
+func warnRedirected(u *ui.UI) {
+	name := filepath.Base(standardName())
+	if f, ok := codec.FormatOf(name); ok && f != codec.Plain {
+		u.Warn("-o -: standard output, %s, gets a tar that is not compressed", name)
+		u.Say("hint", "-o "+name+" compresses it")
+	}
 }
 
 // warnLost warns of changes that were not kept.

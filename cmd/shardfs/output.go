@@ -130,6 +130,9 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 	if err != nil {
 		return out, err
 	}
+	if o.name == output.Stdout && !g.private { // the first process of a run has said it
+		warnRedirected(u)
+	}
 	return out, o.checkLevel(format)
 }
 
