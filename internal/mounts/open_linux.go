@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/overlay"
+	"github.com/shardfs/shardfs/internal/retry"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -119,7 +121,13 @@ func flush(m Mount) error {
 	if m.Type != fusefs.Type {
 		return nil
 	}
-	dir, err := unix.Open(m.Mountpoint, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	var dir int
+	// The request that a server was reading when it was killed gets EIO, those after it that there is no server.
+	p := retry.Policy{Limit: time.Second}
+	err := retry.While(context.Background(), p, retry.Is(unix.EIO), func() (err error) {
+		dir, err = unix.Open(m.Mountpoint, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
 	if err == unix.ENOTCONN || err == unix.ECONNABORTED { // the server is gone, or ending
 		return nil
 	}
