@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/xml"
 	"io"
 	"net/http"
 	"net/url"
@@ -80,11 +81,38 @@ func (s *S3) keys() (access, secret string) {
 }
 
 // Bucket makes a bucket.
-func (s *S3) Bucket(t testing.TB, name string) { s.do(t, "PUT", name, "", nil) }
+func (s *S3) Bucket(t testing.TB, name string) { s.do(t, "PUT", name, "", nil, nil) }
 
 // Put makes or replaces an object of a bucket.
 func (s *S3) Put(t testing.TB, bucket, key string, data []byte) {
-	s.do(t, "PUT", bucket, key, data)
+	s.do(t, "PUT", bucket, key, nil, data)
+}
+
+// Get returns an object of a bucket.
+func (s *S3) Get(t testing.TB, bucket, key string) []byte {
+	return s.do(t, "GET", bucket, key, nil, nil)
+}
+
+// List returns the keys in a bucket, and KEY#UPLOAD of each upload that was begun and not ended. There must be less than
+// 1000 of each.
+func (s *S3) List(t testing.TB, bucket string) (names []string) {
+	t.Helper()
+	var list struct {
+		Contents []struct{ Key string }
+		Upload   []struct{ Key, UploadId string }
+	}
+	for _, query := range []url.Values{{"list-type": {"2"}}, {"uploads": {""}}} {
+		if err := xml.Unmarshal(s.do(t, "GET", bucket, "", query, nil), &list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, object := range list.Contents {
+		names = append(names, object.Key)
+	}
+	for _, u := range list.Upload {
+		names = append(names, u.Key+"#"+u.UploadId)
+	}
+	return names
 }
 
 // Remove removes an object of a bucket.
@@ -92,7 +120,7 @@ func (s *S3) Remove(t testing.TB, bucket, key string) { s.do(t, "DELETE", bucket
 
 // do sends a request about an object, or about a bucket if key is empty, and returns what is answered. An answer that is
 // no success ends the test.
-func (s *S3) do(t testing.TB, method, bucket, key string, body []byte) []byte {
+func (s *S3) do(t testing.TB, method, bucket, key string, query url.Values, body []byte) []byte {
 	t.Helper()
 	u, err := url.Parse(s.URL)
 	if err != nil {
@@ -102,6 +130,7 @@ func (s *S3) do(t testing.TB, method, bucket, key string, body []byte) []byte {
 	if key == "" {
 		u.Path = "/" + bucket
 	}
+	u.RawQuery = query.Encode()
 	u.RawPath = strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(u.Path))
 	r, err := http.NewRequestWithContext(t.Context(), method, u.String(), bytes.NewReader(body))
 	if err != nil {

@@ -63,7 +63,7 @@ func TestServers(t *testing.T) {
 func putAndGet(t testing.TB, s *S3) {
 	s.Bucket(t, "bucket")
 	s.Put(t, "bucket", "a/b c+%.tar", []byte("hello"))
-	if text := s.do(t, http.MethodGet, "bucket", "a/b c+%.tar", nil); !bytes.Equal(text, []byte("hello")) {
+	if text := s.do(t, http.MethodGet, "bucket", "a/b c+%.tar", nil, nil); !bytes.Equal(text, []byte("hello")) {
 		t.Errorf("the object contains %q", text)
 	}
 }

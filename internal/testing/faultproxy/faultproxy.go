@@ -1,0 +1,142 @@
+// Package faultproxy stands between a client and a real server, and breaks chosen requests in the ways of servers, proxies
+// and networks.
+//
+// Only tests import this package.
+package faultproxy
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// Fault is what happens to a request.
+type Fault string
+
+// Faults.
+const (
+	None      Fault = ""
+	Error     Fault = "500"           // the answer is 500, and the server does not get the request
+	Busy      Fault = "503"           // the same with 503
+	TooMany   Fault = "429"           // the same with 429
+	Reset     Fault = "reset"         // the connection is reset, and the server does not get the request
+	Lost      Fault = "lost"          // the server gets the request, and the connection is reset instead of its answer
+	LostError Fault = "lost, and 502" // the same with the answer 502
+	Stall     Fault = "stall"         // there is no answer, and the server does not get the request
+)
+
+// Faults returns all faults.
+func Faults() []Fault { return []Fault{Error, Busy, TooMany, Reset, Lost, LostError, Stall} }
+
+// Proxy is a running proxy. It is safe for concurrent use.
+type Proxy struct {
+	URL string // without a slash at the end
+
+	forward http.Handler
+	ended   chan struct{}
+
+	mu     sync.Mutex // guards all below
+	choose func(number int, r *http.Request) Fault
+	number int
+}
+
+// New starts a proxy before the server of a URL, which is stopped when the test ends. The host that a client names
+// reaches the server, so that signatures stay valid.
+func New(t testing.TB, server string) *Proxy {
+	t.Helper()
+	to, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{ended: make(chan struct{})}
+	silent := log.New(io.Discard, "", 0)
+	p.forward = &httputil.ReverseProxy{ErrorLog: silent, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+	}}
+	s := httptest.NewUnstartedServer(p)
+	s.Config.ErrorLog = silent
+	s.Start()
+	p.URL = s.URL
+	t.Cleanup(func() {
+		close(p.ended)
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return p
+}
+
+// Break sets what happens to each further request. Number counts them from 0. Choose is called by several goroutines, one
+// at a time; nil breaks none.
+func (p *Proxy) Break(choose func(number int, r *http.Request) Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.choose, p.number = choose, 0
+}
+
+// Requests returns how many requests have come since Break.
+func (p *Proxy) Requests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.number
+}
+
+// fault returns what happens to a request.
+func (p *Proxy) fault(r *http.Request) Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	number := p.number
+	p.number++
+	if p.choose == nil {
+		return None
+	}
+	return p.choose(number, r)
+}
+
+// ServeHTTP implements [http.Handler].
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch fault := p.fault(r); fault {
+	case None:
+		p.forward.ServeHTTP(w, r)
+	case Error, Busy, TooMany:
+		io.Copy(io.Discard, r.Body)
+		status := map[Fault]int{Error: http.StatusInternalServerError, Busy: http.StatusServiceUnavailable,
+			TooMany: http.StatusTooManyRequests}[fault]
+		http.Error(w, "broken by the test", status)
+	case Reset:
+		reset(w)
+	case Lost:
+		p.forward.ServeHTTP(httptest.NewRecorder(), r)
+		reset(w)
+	case LostError:
+		p.forward.ServeHTTP(httptest.NewRecorder(), r)
+		http.Error(w, "broken by the test", http.StatusBadGateway)
+	case Stall:
+		io.Copy(io.Discard, r.Body)
+		select {
+		case <-r.Context().Done():
+		case <-p.ended:
+		}
+	default:
+		http.Error(w, fmt.Sprintf("unknown fault %q", fault), http.StatusTeapot)
+	}
+}
+
+// reset resets the connection of a request.
+func reset(w http.ResponseWriter) {
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	c.Close()
+}
