@@ -29,5 +29,5 @@ type Cleaner interface {
 func CleanerFor(st Store, name string) (Cleaner, bool) {
 	s, _ := storeFor(st, name)
 	c, ok := s.(Cleaner)
-	return c, ok
+	return c, ok && MayCreate(st, name) == nil
 }

@@ -74,7 +74,7 @@ func (e *ReadOnlyError) Unwrap() error { return errors.ErrUnsupported }
 // Hint returns how another program writes names of the scheme.
 func (e *ReadOnlyError) Hint() string {
 	ways := map[string]string{
-		"http": "curl -fsST - URL", "https": "curl -fsST - URL", "s3": "aws s3 cp - URL",
+		"http": "curl -fsST - URL", "https": "curl -fsST - URL",
 		"gs": "gcloud storage cp - URL", "ais": "ais put - URL",
 	}
 	if way, ok := ways[e.Scheme]; ok {
@@ -141,7 +141,7 @@ func Known(st Store, name string) error {
 // MayCreate returns an error if st does not create objects of that name's scheme: a [SchemeError] or [ReadOnlyError].
 func MayCreate(st Store, name string) error {
 	s, err := storeFor(st, name)
-	if _, ok := s.(ReadOnly); ok && err == nil {
+	if r, ok := s.(ReadOnly); ok && err == nil && r.ReadOnly() {
 		scheme, _ := Split(name)
 		err = &ReadOnlyError{scheme}
 	}

@@ -9,7 +9,7 @@ import (
 // unless it is committed.
 type Options struct {
 	// Replace lets Commit replace an existing object. Without it, Create or Commit returns ErrExists if the name is
-	// taken.
+	// taken. A store without locks returns ErrBusy if the object was made, or replaced, after Create by another writer.
 	Replace bool
 
 	// Resumable keeps the written bytes if the process is killed or calls Detach. Create returns errors.ErrUnsupported
@@ -41,9 +41,10 @@ type Writer interface {
 	Abort() error
 }
 
-// ReadOnly is a [Store] that cannot create objects. MayCreate finds it among several.
+// ReadOnly is a [Store] that may be unable to create objects. MayCreate finds it among several.
 type ReadOnly interface {
-	ReadOnly()
+	// ReadOnly reports whether the store creates no objects.
+	ReadOnly() bool
 }
 
 // RangeCopier is a [Writer] that can append bytes of another object without reading them.

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,8 @@ const (
 // has sent them.
 type target struct {
 	e    *Engine
-	home *Place // as the service has located it
+	home *Place   // as the service has located it
+	call *Request // that is sent; nil for GET
 
 	mu  sync.Mutex // guards all below
 	now hop        // where requests go
@@ -104,8 +104,7 @@ func (t *target) follow(ctx context.Context, to hop, span string, pin Pin, c *cl
 		if err != nil {
 			return nil, to, err
 		}
-		switch a.StatusCode {
-		case http.StatusOK, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable:
+		if t.isAnswer(a.StatusCode) {
 			return a, to, nil
 		}
 		body, err := io.ReadAll(io.LimitReader(a.Body, maxFault))
@@ -129,6 +128,18 @@ func (t *target) follow(ctx context.Context, to hop, span string, pin Pin, c *cl
 		kind: store.ErrUnreachable, again: never, place: to.place}
 }
 
+// isAnswer reports whether a status is that of an answer which the caller looks at.
+func (t *target) isAnswer(status int) bool {
+	if t.call != nil {
+		return status/100 == 2
+	}
+	switch status {
+	case http.StatusOK, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable:
+		return true
+	}
+	return false
+}
+
 // send sends one request.
 func (t *target) send(ctx context.Context, to hop, span string, pin Pin, c *clock) (*answer, error) {
 	h := t.e.host(to.place.URL)
@@ -143,7 +154,7 @@ func (t *target) send(ctx context.Context, to hop, span string, pin Pin, c *cloc
 	if err := h.acquire(ctx); err != nil {
 		return nil, err
 	}
-	r, err := t.request(ctx, to, span, pin)
+	r, err := t.request(ctx, to, span, pin, c)
 	if err == nil && to.place.Sign != nil {
 		err = t.e.waiting("credentials of "+h.name, func() error { return to.place.Sign(ctx, r) })
 		if err != nil {
@@ -168,7 +179,7 @@ func (t *target) send(ctx context.Context, to hop, span string, pin Pin, c *cloc
 }
 
 // request makes a request.
-func (t *target) request(ctx context.Context, to hop, span string, pin Pin) (*http.Request, error) {
+func (t *target) request(ctx context.Context, to hop, span string, pin Pin, c *clock) (*http.Request, error) {
 	u := *to.place.URL
 	u.User = nil
 	if !to.bare && len(pin.Query) > 0 {
@@ -187,9 +198,17 @@ func (t *target) request(ctx context.Context, to hop, span string, pin Pin) (*ht
 	if span != "" {
 		r.Header.Set("Range", span)
 	}
-	if b := to.place.Body; b != nil {
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	var content *Content
+	if to.place.Body != nil {
+		content = BytesContent(to.place.Body)
+	}
+	if t.call != nil {
+		r.Method, content = t.call.Method, t.call.Body
+		maps.Copy(r.Header, t.call.Header)
+	}
+	if content != nil && content.Size > 0 {
+		r.Body, r.ContentLength = t.newBody(content, c), content.Size
+		r.GetBody = func() (io.ReadCloser, error) { return t.newBody(content, c), nil }
 	}
 	return r, nil
 }
@@ -206,8 +225,11 @@ func (t *target) next(a *answer, body []byte) (to hop, moved bool, err error) {
 		}
 	}
 	switch a.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect,
-		http.StatusPermanentRedirect:
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
+		if t.call != nil { // they may mean that a GET request follows
+			return to, false, nil
+		}
 	default:
 		return to, false, nil
 	}

@@ -23,6 +23,13 @@ func (c *clock) progress() {
 	}
 }
 
+// touch notes that the server takes what is sent to it. Another goroutine may call it.
+func (c *clock) touch() {
+	if was := c.since.Load(); was > 0 {
+		c.since.CompareAndSwap(was, time.Now().UnixNano())
+	}
+}
+
 // silence returns for how long the server has been silent.
 func (c *clock) silence() time.Duration {
 	was := c.since.Load()

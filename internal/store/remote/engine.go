@@ -47,6 +47,8 @@ type Options struct {
 type Stats struct {
 	Requests int64 // that were sent, redirects and hedges included
 	Bytes    int64 // of the bodies of accepted answers
+	Sent     int64 // of the bodies of requests that write
+	Copied   int64 // by stores, from one of their objects to another
 	Retries  int64 // tries after the first
 	Hedges   int64 // requests on a second connection, because the first was silent
 }
@@ -57,7 +59,7 @@ type Engine struct {
 	o         Options
 	transport *http.Transport
 
-	requests, bytes, retries, hedges atomic.Int64
+	requests, bytes, sent, copied, retries, hedges atomic.Int64
 
 	mu    sync.Mutex
 	hosts map[string]*host // by scheme and host of the URL
@@ -110,6 +112,7 @@ func newTransport(o Options) *http.Transport {
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 256 << 10,
 		ReadBufferSize:         64 << 10,
+		WriteBufferSize:        64 << 10,
 		Protocols:              new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
@@ -128,7 +131,8 @@ func proxy(r *http.Request) (*url.URL, error) {
 
 // Stats returns what the engine has done so far.
 func (e *Engine) Stats() Stats {
-	return Stats{e.requests.Load(), e.bytes.Load(), e.retries.Load(), e.hedges.Load()}
+	return Stats{Requests: e.requests.Load(), Bytes: e.bytes.Load(), Sent: e.sent.Load(), Retries: e.retries.Load(),
+		Copied: e.copied.Load(), Hedges: e.hedges.Load()}
 }
 
 // Close closes the connections that are not in use.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -29,14 +30,19 @@ func (t *target) fault(a *answer, body []byte, pin Pin) error {
 	case http.StatusNotFound, http.StatusGone:
 		f.kind = fs.ErrNotExist
 	case http.StatusPreconditionFailed, http.StatusNotModified:
-		if len(pin.Header)+len(pin.Query) > 0 {
+		switch {
+		case t.call != nil:
+			f.kind = ErrCondition
+		case len(pin.Header)+len(pin.Query) > 0:
 			f.kind = errPinned
 		}
 	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestURITooLong,
 		http.StatusRequestHeaderFieldsTooLarge:
-		if len(pin.Header)+len(pin.Query) == 0 { // else an earlier request for the same name was answered
+		if t.call == nil && len(pin.Header)+len(pin.Query) == 0 { // else one for the same name was answered before
 			f.kind, f.hint = store.ErrName, "the server has no answer for such a name, however often it is asked"
 		}
+	case http.StatusInsufficientStorage:
+		f.kind = syscall.ENOSPC
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		f.again = often
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
@@ -46,7 +52,7 @@ func (t *target) fault(a *answer, body []byte, pin Pin) error {
 		}
 	}
 	if said.Err != nil {
-		f.kind = said.Err
+		f.kind, f.again = said.Err, never
 	}
 	if said.Retry {
 		f.again = often

@@ -88,6 +88,18 @@ func (h *host) succeeded(silence time.Duration) {
 	defer h.mu.Unlock()
 	h.silence[h.seen%len(h.silence)] = silence
 	h.seen++
+	h.grow()
+}
+
+// accepted notes a good answer to a request that has written something.
+func (h *host) accepted() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.grow()
+}
+
+// grow raises the limit after a good answer. The caller holds the mutex.
+func (h *host) grow() {
 	h.limit = min(h.most, h.limit+1/h.limit)
 	h.admit()
 }

@@ -18,6 +18,8 @@ import (
 // Every answer is compared with that version before a byte of it is handed on. When there is another version, or none any
 // more, all further reads return ErrChanged, also of bytes that are at hand.
 type Object struct {
+	st      *Store
+	name    string // as it was opened
 	t       *target
 	v       *version
 	bytes   *ahead.Object

@@ -75,6 +75,9 @@ type Pin struct {
 	Strong  bool // objects with the same Version have the same bytes, as the server claims
 	ModTime time.Time
 
+	// WriteID is the id with which the object was written, as its metadata has it; "" if it has none. See [Uploader].
+	WriteID string
+
 	Header http.Header // conditions of requests for this version only, such as If-Match; nil for none
 	Query  url.Values  // added to their URL, such as a generation
 

@@ -10,7 +10,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/ahead"
 )
 
-// Store is the store of a service. It only reads. It is safe for concurrent use.
+// Store is the store of a service. It is safe for concurrent use.
 type Store struct {
 	e *Engine
 	s Service
@@ -37,7 +37,7 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 				"an overwritten shard is noticed only by its size or time")
 		})
 	}
-	o := &Object{t: t, v: v, patience: store.Patience(ctx, s.e.o.Budget)}
+	o := &Object{st: s, name: name, t: t, v: v, patience: store.Patience(ctx, s.e.o.Budget)}
 	o.bytes = s.e.o.Cache.Open(o, ahead.Info{Size: v.size, Store: hostKey(t.home.URL), Key: o.key()})
 	o.bytes.Begin(head, n)
 	return o, nil
@@ -77,17 +77,11 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Info, error) {
 	return store.Info{Size: v.size, ModTime: v.pin.ModTime, Version: v.tag()}, nil
 }
 
-// Create implements [store.Store]: objects cannot be written yet.
-func (s *Store) Create(ctx context.Context, name string, _ store.Options) (store.Writer, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	scheme, _ := store.Split(name)
-	return nil, &store.ReadOnlyError{Scheme: scheme}
-}
-
 // ReadOnly implements [store.ReadOnly].
-func (s *Store) ReadOnly() {}
+func (s *Store) ReadOnly() bool {
+	_, ok := s.s.(Uploader)
+	return !ok
+}
 
 // List yields the objects whose names begin with prefix, sorted by the bytes of their names. The error is
 // errors.ErrUnsupported if the service cannot list.

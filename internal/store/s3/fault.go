@@ -2,8 +2,10 @@ package s3
 
 import (
 	"encoding/xml"
+	"errors"
 	"io/fs"
 	"net/http"
+	"syscall"
 
 	"github.com/shardfs/shardfs/internal/store/remote"
 )
@@ -24,7 +26,7 @@ func readError(body []byte) (e answered) {
 
 // meanings are what codes mean, where the status does not say so, or not all.
 var meanings = map[string]remote.Fault{
-	"NoSuchBucket": {Err: fs.ErrNotExist,
+	"NoSuchBucket": {Err: remote.ErrNoBucket,
 		Hint: "there is no such bucket; AWS_ENDPOINT_URL_S3 says where it is, if not at Amazon"},
 	"AllAccessDisabled":     {Err: fs.ErrPermission},
 	"AccountProblem":        {Err: fs.ErrPermission},
@@ -46,6 +48,29 @@ var meanings = map[string]remote.Fault{
 	"InternalError":        {Retry: true},
 	"RequestTimeout":       {Retry: true},
 	"ServiceUnavailable":   {Retry: true},
+}
+
+// errArgument means that a server does not take an argument of a request.
+var errArgument = errors.New("an argument is not supported")
+
+// writing are what codes mean in answers to requests that write, before meanings.
+var writing = map[string]remote.Fault{
+	"AccessDenied": {Err: fs.ErrPermission,
+		Hint: "writing needs s3:PutObject, s3:GetObject and s3:ListBucket"},
+	"NoSuchUpload":       {Err: remote.ErrNoUpload},
+	"PreconditionFailed": {Err: remote.ErrCondition},
+	// Two writers at the same time: which one has won is seen by looking.
+	"ConditionalRequestConflict":     {Err: remote.ErrCondition},
+	"OperationAborted":               {Retry: true},
+	"NotImplemented":                 {Err: errors.ErrUnsupported},
+	"InvalidArgument":                {Err: errArgument},
+	"InvalidRequest":                 {Err: errArgument},
+	"BadDigest":                      {Retry: true}, // bytes were changed on the way
+	"XAmzContentChecksumMismatch":    {Retry: true},
+	"QuotaExceeded":                  {Err: syscall.EDQUOT},
+	"XMinioAdminBucketQuotaExceeded": {Err: syscall.EDQUOT},
+	"XMinioStorageFull":              {Err: syscall.ENOSPC},
+	"InsufficientStorage":            {Err: syscall.ENOSPC},
 }
 
 // fault explains an answer by the code in its body.

@@ -95,7 +95,7 @@ func (s *Service) region(set *settings, bucket string) string {
 // The version is the ETag, and not the versionId of a bucket with versions: asking for one needs a permission that few
 // readers have, and would go on without a word in an object that has been replaced.
 func (s *Service) place(set *settings, bucket, key, region string) *remote.Place {
-	p := &remote.Place{URL: set.url(bucket, key, region), Header: make(http.Header), Pin: remote.ETagPin, Fault: fault}
+	p := &remote.Place{URL: set.url(bucket, key, region), Header: make(http.Header), Pin: pin, Fault: fault}
 	p.Moved = func(status int, header http.Header, body []byte) *remote.Place {
 		other := movedTo(status, header, body)
 		if other == "" || other == region {
@@ -120,6 +120,13 @@ func (s *Service) place(set *settings, bucket, key, region string) *remote.Place
 		p.Sign = func(ctx context.Context, r *http.Request) error { return s.sign(ctx, r, region) }
 		p.Renew = s.renew
 	}
+	return p
+}
+
+// pin returns the version in an answer, and the write id of what shardfs has written.
+func pin(answer http.Header) remote.Pin {
+	p := remote.ETagPin(answer)
+	p.WriteID = answer.Get(writeIDHeader)
 	return p
 }
 

@@ -245,7 +245,7 @@ func TestFault(t *testing.T) {
 		hint   bool
 	}{
 		{404, "<Error><Code>NoSuchKey</Code></Error>", "NoSuchKey", nil, false, false},
-		{404, "<Error><Code>NoSuchBucket</Code></Error>", "NoSuchBucket", fs.ErrNotExist, false, true},
+		{404, "<Error><Code>NoSuchBucket</Code></Error>", "NoSuchBucket", remote.ErrNoBucket, false, true},
 		{403, "<?xml version=\"1.0\"?>\n<Error xmlns=\"x\"><Code>InvalidObjectState</Code></Error>",
 			"InvalidObjectState", fs.ErrPermission, false, true},
 		{400, "<Error><Code>ExpiredToken</Code></Error>", "ExpiredToken", fs.ErrPermission, false, true},

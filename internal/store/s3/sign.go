@@ -12,7 +12,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// emptyHash is the SHA-256 of the body of a GET request.
+// emptyHash is the SHA-256 of the body of a request that has none.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // sign signs a request for a region. The signature covers only what must be signed: proxies, and Google's own service of
@@ -26,7 +26,11 @@ func (s *Service) sign(ctx context.Context, r *http.Request, region string) erro
 	if err != nil {
 		return noCredentials{err}
 	}
-	r.Header.Set("X-Amz-Content-Sha256", emptyHash)
+	hash := r.Header.Get(hashHeader)
+	if hash == "" {
+		hash = emptyHash
+		r.Header.Set(hashHeader, hash)
+	}
 	bare := r.Clone(ctx)
 	for name := range bare.Header {
 		if !strings.HasPrefix(name, "X-Amz-") {
@@ -37,7 +41,7 @@ func (s *Service) sign(ctx context.Context, r *http.Request, region string) erro
 		o.DisableURIPathEscaping = true // the path is escaped
 		o.Logger = logging.Nop{}
 	})
-	if err := signer.SignHTTP(ctx, credentials, bare, emptyHash, "s3", region, time.Now()); err != nil {
+	if err := signer.SignHTTP(ctx, credentials, bare, hash, "s3", region, time.Now()); err != nil {
 		return err
 	}
 	for name, values := range bare.Header {

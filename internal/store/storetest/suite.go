@@ -51,7 +51,8 @@ type Harness struct {
 	// Keeps says that the server keeps versions that were replaced, so that their readers may never notice.
 	Keeps bool
 
-	// List returns all names in the place, including those of unfinished objects. Nil skips the tests for leftovers.
+	// List returns all names in the place, including those of unfinished objects. An unfinished upload is NAME#UPLOAD. Nil
+	// skips the tests for leftovers.
 	List func() []string
 
 	// Block makes all further reads wait until their contexts end, and returns a channel that receives a value for each
@@ -82,7 +83,11 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"abort", true, testAbort},
 		{"existing", true, testExisting},
 		{"busy", true, testBusy},
+		{"large", true, testLarge},
+		{"seen while it is written", true, testSeen},
+		{"two writers", true, testTwoWriters},
 		{"copied ranges", true, testCopyRange},
+		{"long copied ranges", true, testCopyLong},
 		{"resume", true, testResume},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -116,7 +116,7 @@ func (s *S3) List(t testing.TB, bucket string) (names []string) {
 }
 
 // Remove removes an object of a bucket.
-func (s *S3) Remove(t testing.TB, bucket, key string) { s.do(t, "DELETE", bucket, key, nil) }
+func (s *S3) Remove(t testing.TB, bucket, key string) { s.do(t, "DELETE", bucket, key, nil, nil) }
 
 // do sends a request about an object, or about a bucket if key is empty, and returns what is answered. An answer that is
 // no success ends the test.

@@ -1,0 +1,99 @@
+package remote
+
+import (
+	"bytes"
+	"hash/crc32"
+	"os"
+
+	"github.com/shardfs/shardfs/internal/atomicfile"
+)
+
+const (
+	// partSize is the size of the first parts of an upload. It is doubled after each partsOfSize parts, so that
+	// maxParts hold more than 8 TB.
+	partSize    = 16 << 20
+	partsOfSize = 1000
+
+	// maxParts is how many parts the stores allow.
+	maxParts = 10_000
+
+	// inFlight is how many parts of an object are in memory, or in files, until the store has acknowledged them.
+	inFlight = 4
+
+	// inMemory is the size of the largest part that is kept in memory.
+	inMemory = 16 << 20
+)
+
+// sizeOfPart returns the size of a part by its number, which counts from 1.
+func sizeOfPart(number int) int64 { return partSize << ((number - 1) / partsOfSize) }
+
+// piece is a part of an object that is being filled, or kept until the store has it. Large ones are kept in a file.
+type piece struct {
+	size   int64 // at most
+	n      int64
+	sum    uint32 // CRC-32C so far
+	memory []byte
+	file   *os.File
+}
+
+// newPiece returns an empty piece, in the given memory if that suffices.
+func newPiece(size int64, memory []byte) (*piece, error) {
+	if size <= inMemory {
+		return &piece{size: size, memory: memory[:0]}, nil
+	}
+	f, err := atomicfile.Unnamed("")
+	return &piece{size: size, file: f}, err
+}
+
+func (p *piece) full() bool { return p.n == p.size }
+
+// write adds as many bytes as there is room for, and returns how many.
+func (p *piece) write(b []byte) (int, error) {
+	b = b[:min(int64(len(b)), p.size-p.n)]
+	if p.file != nil {
+		n, err := p.file.Write(b)
+		b = b[:n]
+		if err != nil {
+			return n, bare(err)
+		}
+	} else {
+		p.reserve(len(b))
+		p.memory = append(p.memory, b...)
+	}
+	p.n += int64(len(b))
+	p.sum = crc32.Update(p.sum, castagnoli(), b)
+	return len(b), nil
+}
+
+// reserve makes room in memory for n more bytes: small objects take little, and the largest piece no more than its size.
+func (p *piece) reserve(n int) {
+	if need := len(p.memory) + n; need > cap(p.memory) {
+		grown := make([]byte, len(p.memory), min(max(2*cap(p.memory), need, 256<<10), int(p.size)))
+		copy(grown, p.memory)
+		p.memory = grown
+	}
+}
+
+// content returns the bytes so far.
+func (p *piece) content() *Content {
+	if p.file != nil {
+		return &Content{p.file, p.n, p.sum}
+	}
+	return &Content{bytes.NewReader(p.memory), p.n, p.sum}
+}
+
+// free ends the use of the piece. It returns the memory for another one, or nil.
+func (p *piece) free() []byte {
+	if p.file != nil {
+		p.file.Close()
+	}
+	return p.memory
+}
+
+// bare returns an error of a file without its name, which says nothing.
+func bare(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,129 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+)
+
+// errTooLarge is the error of an object that would have too many parts.
+var errTooLarge = errors.New("it is too large for the store")
+
+// transfer sends the parts of an upload, several at a time.
+type transfer struct {
+	ctx    context.Context // of all parts
+	cancel context.CancelCauseFunc
+	up     Upload
+	limits Limits
+	upload string        // as Begin has named it; "" before the first part
+	number int           // of the last part
+	turns  chan struct{} // has a value for each piece that is in use
+	before chan struct{} // closed when the part before the next one is acknowledged; nil for the first
+	all    sync.WaitGroup
+
+	mu    sync.Mutex // guards all below
+	parts []Part
+	spare [][]byte // memory of pieces
+}
+
+// newTransfer returns a transfer whose parts end with ctx.
+func newTransfer(ctx context.Context, up Upload) *transfer {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &transfer{ctx: ctx, cancel: cancel, up: up, limits: up.Limits(), turns: make(chan struct{}, inFlight)}
+}
+
+// acquire waits until another part may be begun.
+func (t *transfer) acquire() error {
+	select {
+	case t.turns <- struct{}{}:
+	case <-t.ctx.Done():
+	}
+	return context.Cause(t.ctx)
+}
+
+// next waits until there is room for another piece, and returns it.
+func (t *transfer) next() (*piece, error) {
+	if err := t.acquire(); err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	var memory []byte
+	if n := len(t.spare); n > 0 {
+		memory, t.spare = t.spare[n-1], t.spare[:n-1]
+	}
+	t.mu.Unlock()
+	return newPiece(sizeOfPart(t.number+1), memory)
+}
+
+// send begins to send a piece, which next has returned, as the next part.
+func (t *transfer) send(p *piece) {
+	c := p.content()
+	t.start(Part{Size: c.Size, CRC32C: c.CRC32C}, func(number int) (string, error) {
+		defer t.keep(p)
+		return t.up.Part(t.ctx, t.upload, number, c)
+	})
+}
+
+// keep ends the use of a piece, and keeps its memory for another one.
+func (t *transfer) keep(p *piece) {
+	if memory := p.free(); memory != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.spare = append(t.spare, memory)
+	}
+}
+
+// start begins to make the next part by a function, after acquire. The first error ends all parts, and is that of acquire
+// and wait.
+func (t *transfer) start(p Part, do func(number int) (receipt string, err error)) {
+	t.number++
+	p.Number = t.number
+	before, done := t.before, make(chan struct{})
+	t.before = done
+	t.all.Go(func() {
+		defer func() { <-t.turns }()
+		if t.limits.InOrder && before != nil {
+			select {
+			case <-before:
+			case <-t.ctx.Done():
+			}
+		}
+		err := context.Cause(t.ctx)
+		if err == nil && p.Number > maxParts {
+			err = errTooLarge
+		}
+		if err == nil {
+			p.Receipt, err = do(p.Number)
+		}
+		if err != nil {
+			t.cancel(err)
+			return
+		}
+		t.add(p)
+		close(done)
+	})
+}
+
+// add notes a part that the store has.
+func (t *transfer) add(p Part) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.parts = append(t.parts, p)
+}
+
+// wait waits for all parts, and returns them in order.
+func (t *transfer) wait() ([]Part, error) {
+	t.all.Wait()
+	if t.ctx.Err() != nil {
+		return nil, context.Cause(t.ctx)
+	}
+	slices.SortFunc(t.parts, func(a, b Part) int { return a.Number - b.Number })
+	return t.parts, nil
+}
+
+// end ends all parts and waits for them.
+func (t *transfer) end() {
+	t.cancel(context.Canceled)
+	t.all.Wait()
+}

@@ -1,0 +1,240 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// abortLimit is how long removing an upload may take.
+const abortLimit = 10 * time.Second
+
+// writer writes an object of an [Uploader]: in parts while it is written or, if it fits in one part, by one request.
+//
+// The object that was there when it began, or nothing, has to be there still at the end: the last request says so where
+// the store has such conditions, so that of two writers one publishes. Whether this one has is never concluded from what
+// the server answers, but by looking for its write id, unless one request without repetition has written it.
+type writer struct {
+	st       *Store
+	e        *Engine
+	name     string
+	place    *Place
+	up       Upload
+	writeID  string
+	was      *version // what had the name at the beginning; nil for nothing
+	on       Condition
+	o        store.Options
+	transfer *transfer
+
+	written int64
+	copied  int64       // of them, in the store
+	copies  bool        // bytes of the same store were written, so that some may be copied
+	reads   bool        // the store does not copy
+	now     *piece      // is being filled; nil before the first byte
+	retried atomic.Bool // whether a request was sent more than once
+	orphan  bool        // there may be an upload whose name has been lost with an answer
+	tried   bool        // whether the last request was sent
+	done    bool        // committed or aborted
+}
+
+// Create implements [store.Store]. It ends all other uploads of the same name: there can be only one writer of a name.
+func (s *Store) Create(ctx context.Context, name string, o store.Options) (store.Writer, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	uploader, ok := s.s.(Uploader)
+	if !ok {
+		scheme, _ := store.Split(name)
+		return nil, &store.ReadOnlyError{Scheme: scheme}
+	}
+	if o.Resumable {
+		return nil, errors.ErrUnsupported
+	}
+	t, err := s.locate(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{st: s, e: s.e, name: name, place: t.home, writeID: rand.Text(), o: o}
+	if w.up, err = uploader.Upload(ctx, name, w.writeID, w.send); err != nil {
+		return nil, err
+	}
+	if w.was, err = w.look(ctx); err != nil {
+		return nil, err
+	}
+	switch {
+	case w.was != nil && !o.Replace:
+		return nil, store.ErrExists
+	case w.was == nil:
+		w.on.Absent = true
+	case w.was.pin.Strong:
+		w.on.Was = &w.was.pin
+	default:
+		w.weak("the server does not tell versions apart for certain")
+	}
+	if err := w.clear(ctx); err != nil {
+		return nil, err
+	}
+	w.transfer = newTransfer(ctx, w.up)
+	return w, nil
+}
+
+// send sends a request of the upload.
+func (w *writer) send(ctx context.Context, r *Request) (*Reply, error) {
+	reply, err := w.e.Send(ctx, r)
+	if err != nil || reply.Tries > 1 {
+		w.retried.Store(true)
+	}
+	return reply, err
+}
+
+// weak says that another process may publish at the same time.
+func (w *writer) weak(why string) {
+	if w.o.Weak != nil {
+		w.o.Weak(why + ": if another process writes the same object at the same time, the last one wins")
+	}
+}
+
+// look returns the version that has the name, or nil if none has.
+func (w *writer) look(ctx context.Context) (*version, error) {
+	now, _, err := newTarget(w.e, w.place).first(ctx, make([]byte, 1))
+	switch {
+	case errors.Is(err, ErrNoBucket):
+		return nil, noDirError{err}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	}
+	return now, err
+}
+
+// clear ends the uploads of the same name that killed processes have left. Where that is not permitted, or the store does
+// not list them, the user is told.
+func (w *writer) clear(ctx context.Context) error {
+	left, err := w.st.s.(Uploader).Unfinished(ctx, w.name, w.send)
+	for _, u := range left {
+		if err == nil && u.Name == w.name && u.Upload != w.begun() {
+			err = w.up.Abort(ctx, u.Upload)
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		if w.o.Weak != nil {
+			w.o.Weak(fmt.Sprintf("what killed processes have left there unfinished is not removed: %v", err))
+		}
+		return nil
+	}
+	return err
+}
+
+// begun returns the upload of this writer, or "" if there is none yet.
+func (w *writer) begun() string {
+	if w.transfer == nil {
+		return ""
+	}
+	return w.transfer.upload
+}
+
+// Write implements [store.Writer]. A full part is sent when another byte comes after it, so that the last one, which may
+// be the only one, is there at the end.
+func (w *writer) Write(p []byte) (n int, err error) {
+	if w.done {
+		return 0, fs.ErrClosed
+	}
+	for err == nil && n < len(p) {
+		if w.now != nil && w.now.full() {
+			err = w.flush()
+		}
+		if err == nil && w.now == nil {
+			w.now, err = w.transfer.next()
+		}
+		if err == nil {
+			var m int
+			m, err = w.now.write(p[n:])
+			n += m
+			w.written += int64(m)
+		}
+	}
+	if err == nil && w.transfer.ctx.Err() != nil {
+		err = context.Cause(w.transfer.ctx)
+	}
+	return n, w.explain(err)
+}
+
+// Written implements [store.Writer].
+func (w *writer) Written() int64 { return w.written }
+
+// flush begins to send the piece that is being filled, if there is one, and before the first one the upload.
+func (w *writer) flush() error {
+	if w.transfer.upload == "" {
+		w.retried.Store(false)
+		upload, err := w.up.Begin(w.transfer.ctx, w.on, w.copies)
+		w.orphan = w.retried.Load()
+		if err != nil {
+			return err
+		}
+		w.transfer.upload = upload
+	}
+	if w.now != nil {
+		w.transfer.send(w.now)
+		w.now = nil
+	}
+	return nil
+}
+
+// explain returns what an error of a part means.
+func (w *writer) explain(err error) error {
+	if errors.Is(err, ErrNoUpload) {
+		return errAborted
+	}
+	return err
+}
+
+// Abort implements [store.Writer].
+func (w *writer) Abort() error {
+	if w.done {
+		return nil
+	}
+	w.end()
+	return w.remove()
+}
+
+// end ends the writing.
+func (w *writer) end() {
+	w.done = true
+	w.transfer.end()
+	if w.now != nil {
+		w.now.free()
+		w.now = nil
+	}
+}
+
+// remove removes what has been uploaded, also when all contexts have ended. If it cannot, the user is told.
+func (w *writer) remove() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.transfer.ctx), abortLimit)
+	defer cancel()
+	var err error
+	if upload := w.transfer.upload; upload != "" {
+		err = w.up.Abort(ctx, upload)
+	}
+	if err != nil {
+		w.e.o.Warn(fmt.Sprintf("an unfinished upload is left, which the next writer of the object removes: %v", err))
+	}
+	w.forget(ctx)
+	return err
+}
+
+// forget removes an upload whose name has been lost with an answer.
+func (w *writer) forget(ctx context.Context) {
+	if !w.orphan {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	defer cancel()
+	if err := w.clear(ctx); err != nil {
+		w.e.o.Warn(fmt.Sprintf("an unfinished upload may be left: %v", err))
+	}
+}
