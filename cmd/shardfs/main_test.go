@@ -76,6 +76,7 @@ func TestStories(t *testing.T) {
 			"same":         same,
 			"send":         send,
 			"status":       status,
+			"stored":       stored,
 			"tamper":       tamper,
 			"upload":       upload,
 			"watch":        watch,

@@ -233,7 +233,6 @@ func TestMistakesWithStores(t *testing.T) {
 	s.Put(t, "bucket", "in.tar", data)
 	nobody := []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=true", "HOME=" + dir}
 	noBucket := "there is no such bucket; AWS_ENDPOINT_URL_S3 says where it is, if not at Amazon"
-	const beside = "make it beside a local copy of the shard, and upload it"
 	for _, tt := range []struct {
 		mistake
 		env []string
@@ -261,12 +260,13 @@ func TestMistakesWithStores(t *testing.T) {
 			"AWS_NO_SIGN_REQUEST=YES reads public data without credentials"}, nobody},
 		{mistake{"ls s3://bucket/in.tar", exitPermission, "s3://bucket/in.tar: 127.0.0.1: 403 Forbidden (AccessDenied)",
 			"credentials are not used, because AWS_NO_SIGN_REQUEST is set"}, []string{"AWS_NO_SIGN_REQUEST=YES"}},
-		{mistake{"index --sidecar s3://bucket/in.tar", exitUsage,
-			"s3://bucket/in.tar: an index beside it: s3:// cannot be written yet", beside}, nil},
-		{mistake{"index --export wds2idx s3://bucket/in.tar", exitUsage,
-			"s3://bucket/in.tar: an index beside it: s3:// cannot be written yet", beside}, nil},
-		{mistake{"pack in.tar -o s3://bucket/o.tar", exitUsage, "s3://bucket/o.tar: s3:// cannot be written yet",
-			"-o - | aws s3 cp - URL"}, nil},
+		{mistake{"pack in.tar -o s3://nobucket/o.tar", exitUsage,
+			"s3://nobucket/o.tar: 127.0.0.1: 404 Not Found (NoSuchBucket)", noBucket}, nil},
+		{mistake{"pack in.tar --if-exists fail -o s3://bucket/in.tar", exitUsage, "s3://bucket/in.tar: output exists",
+			""}, nil},
+		{mistake{"pack in.tar -o s3://bucket/o.tar", exitPermission,
+			"s3://bucket/o.tar: 127.0.0.1: 403 Forbidden (SignatureDoesNotMatch)",
+			"the secret key is not that of the access key"}, []string{"AWS_SECRET_ACCESS_KEY=wrong"}},
 	} {
 		tt.try(t, dir, strings.NewReplacer(), append(s.Env(), tt.env...)...)
 	}

@@ -87,19 +87,26 @@ func services() map[string]func(e *remote.Engine) remote.Service {
 	}
 }
 
-// sayStats says, with --verbose, what reading remote shards has cost.
+// sayStats says, with --verbose, what reading and writing remote shards has cost.
 func (s *stores) sayStats(u *ui.UI) {
 	if s.made.Load() != nil {
 		u.Detail("%s", s.Stats())
 	}
 }
 
-// Stats returns what reading remote shards has cost, for the user.
+// Stats returns what reading and writing remote shards has cost, for the user.
 func (s *stores) Stats() string {
 	var n remote.Stats
 	if e := s.made.Load(); e != nil {
 		n = e.Stats()
 	}
-	return fmt.Sprintf("remote: requests %d, %s, retries %d, hedges %d",
-		n.Requests, ui.Size(n.Bytes), n.Retries, n.Hedges)
+	sent := ""
+	if n.Sent > 0 {
+		sent = ", sent " + ui.Size(n.Sent)
+	}
+	if n.Copied > 0 {
+		sent += fmt.Sprintf(", %s copied in the store", ui.Size(n.Copied))
+	}
+	return fmt.Sprintf("remote: requests %d, %s%s, retries %d, hedges %d",
+		n.Requests, ui.Size(n.Bytes), sent, n.Retries, n.Hedges)
 }
