@@ -114,7 +114,11 @@ shard. SHARD is a path, or a URL: https, s3, gs, az, swift, ais, hf.`,
 			if err := checkPaths(cmd.Flags()); err != nil {
 				return err
 			}
-			return g.check()
+			if err := g.check(); err != nil {
+				return err
+			}
+			g.warnReplaced(cmd)
+			return nil
 		},
 	}
 	cobra.AddTemplateFunc("names", flagNames)

@@ -81,7 +81,7 @@ func Near(x *index.Index, name string) string {
 			return fmt.Sprintf("in a mount it is %s, in the shard %s.%s", ui.Printable(name), ui.Printable(dir), file)
 		}
 	}
-	if number, found := x.FindKey(key); found && isMember {
+	if number, found := x.FindKey(key); found && isMember && ext != "" {
 		var exts []string
 		s := x.Sample(number)
 		for row := s.Start; row < s.End && len(exts) < 20; row++ {
