@@ -230,7 +230,7 @@ func findToken(getenv func(string) string) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("AIS_AUTHN_TOKEN_FILE, or what ais auth login has written: %w", err)
 	}
 	var file struct{ Token string }
 	if err := json.Unmarshal(b, &file); err != nil || file.Token == "" {

@@ -122,16 +122,17 @@ func credentialError(ctx context.Context, host string, p *Place, err error) erro
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	f := &failure{host: host, text: "credentials: " + err.Error(), kind: err, again: never, place: p}
+	// The kinds of other errors, such as that of a file of credentials that is missing, would say something of the object.
+	f := &failure{host: host, text: "credentials: " + err.Error(), kind: fs.ErrPermission, again: never, place: p}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		f.hint = h.Hint()
 	}
 	switch {
 	case errors.Is(err, store.ErrUnreachable):
-		f.again, f.local = often, true
-	case !errors.Is(err, fs.ErrPermission):
-		f.kind = errors.Join(fs.ErrPermission, err)
+		f.kind, f.again, f.local = store.ErrUnreachable, often, true
+	case errors.Is(err, store.ErrName):
+		f.kind = errors.Join(fs.ErrPermission, store.ErrName)
 	}
 	return f
 }

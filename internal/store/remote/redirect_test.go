@@ -2,11 +2,17 @@ package remote
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -184,6 +190,36 @@ func TestRenew(t *testing.T) {
 				t.Errorf("renewed %d times, signed %d of %d requests", renewed.Load(), signed.Load(), n)
 			}
 		})
+	}
+}
+
+// Credentials that cannot be had are no permission, whatever the reason, and say nothing about the object: a file of them
+// that is missing is no missing object, and a program that has failed no mistake of this one.
+func TestNoCredentials(t *testing.T) {
+	_, missing := os.ReadFile(filepath.Join(t.TempDir(), "none"))
+	failed := exec.Command("/bin/sh", "-c", "exit 3").Run()
+	for _, tt := range []struct {
+		err     error
+		is, not error
+	}{
+		{missing, fs.ErrPermission, fs.ErrNotExist},
+		{fmt.Errorf("the process: %w", failed), fs.ErrPermission, failed},
+		{io.ErrUnexpectedEOF, fs.ErrPermission, io.ErrUnexpectedEOF},
+		{fmt.Errorf("the profile is %w", store.ErrName), store.ErrName, fs.ErrNotExist},
+		{fmt.Errorf("login: %w", store.ErrUnreachable), store.ErrUnreachable, fs.ErrPermission},
+	} {
+		s, e, _ := setUp(t, 10, quick())
+		service := plainService{func(p *Place) {
+			p.Sign = func(context.Context, *http.Request) error { return tt.err }
+		}}
+		_, err := New(e, service).Open(t.Context(), s.URL+"/plain/x")
+		wantError(t, err, tt.is, "credentials: "+tt.err.Error())
+		if errors.Is(err, tt.not) {
+			t.Errorf("%v: %v is %v", tt.err, err, tt.not)
+		}
+		if n := len(s.Requests("/plain/x")); n != 0 {
+			t.Errorf("%v: %d requests", tt.err, n)
+		}
 	}
 }
 

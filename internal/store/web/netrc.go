@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ func (s Service) fromNetrc(host, user string) (login, error) {
 		return none, nil
 	}
 	if err != nil {
-		return none, fmt.Errorf("credentials: %w", err)
+		return none, err
 	}
 	if found, ok := findLogin(string(text), host, user); ok {
 		return found, nil

@@ -33,19 +33,18 @@ func (s Service) Locate(_ context.Context, name string) (*remote.Place, error) {
 		login.password, login.known = u.User.Password()
 		u.User = nil
 	}
+	var unreadable error
 	if !login.known {
-		if login, err = s.fromNetrc(u.Hostname(), login.user); err != nil {
-			return nil, err
-		}
+		login, unreadable = s.fromNetrc(u.Hostname(), login.user)
 	}
 	sent := login.user != "" || login.known
 	p := &remote.Place{URL: u, Pin: remote.ETagPin, Fault: func(status int, _ http.Header, _ []byte) remote.Fault {
 		return fault(status, sent, u.RawQuery != "")
 	}}
-	if sent {
+	if sent || unreadable != nil {
 		p.Sign = func(_ context.Context, r *http.Request) error {
 			r.SetBasicAuth(login.user, login.password)
-			return nil
+			return unreadable
 		}
 	}
 	return p, nil
@@ -59,7 +58,7 @@ func fault(status int, sent, query bool) (f remote.Fault) {
 	case status == http.StatusUnauthorized && sent:
 		f.Hint = "the user or password, of the URL or of ~/.netrc, is not accepted"
 	case status == http.StatusUnauthorized:
-		f.Hint = "it wants a user and password: https://USER:PASSWORD@HOST/PATH, or a line for the host in ~/.netrc"
+		f.Hint = "it wants a user and password: USER:PASSWORD@ before the host, or a line for the host in ~/.netrc"
 	}
 	return f
 }

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
@@ -125,18 +128,25 @@ func TestNetrcFiles(t *testing.T) {
 	if p, err := s.Locate(t.Context(), "http://h/a"); err != nil || p.Sign != nil {
 		t.Errorf("without a file: %v", err)
 	}
-	named := Service{environment("HOME", home, "NETRC", filepath.Join(home, "other"))}
-	if _, err := named.Locate(t.Context(), "http://h/a"); err == nil ||
-		!strings.HasPrefix(err.Error(), "credentials: ") {
+	e := remote.NewEngine(remote.Options{})
+	defer e.Close()
+	open := func(s Service) error {
+		_, err := remote.New(e, s).Open(t.Context(), "http://h/a")
+		return err
+	}
+	err := open(Service{environment("HOME", home, "NETRC", filepath.Join(home, "other"))})
+	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) ||
+		!strings.HasPrefix(err.Error(), "h: credentials: ") {
 		t.Errorf("without the file that NETRC names: %v", err)
 	}
 	if err := os.Mkdir(filepath.Join(home, ".netrc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Locate(t.Context(), "http://h/a"); err == nil {
-		t.Error("a directory is read as a file of credentials")
+	if err := open(s); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a directory is read as a file of credentials: %v", err)
 	}
-	if _, err := s.Locate(t.Context(), "http://u:p@h/a"); err != nil {
+	p, err := s.Locate(t.Context(), "http://u:p@h/a")
+	if err != nil || p.Sign(t.Context(), &http.Request{Header: http.Header{}}) != nil {
 		t.Errorf("a file that is not needed: %v", err)
 	}
 }
@@ -216,5 +226,17 @@ func TestNginx(t *testing.T) {
 	server.Put(t, "private/a b.tar", []byte("abcdefghij"))
 	if status, _ := ask(withNetrc, server.URL+"/private/a%20b.tar"); status != http.StatusPreconditionFailed {
 		t.Errorf("another version: %d", status)
+	}
+}
+
+// Hints are shown as they are: they have nothing in them that looks like a URL with a password.
+func TestHints(t *testing.T) {
+	for _, sent := range []bool{false, true} {
+		for _, query := range []bool{false, true} {
+			f := fault(http.StatusUnauthorized, sent, query)
+			if f.Hint == "" || store.RedactText(f.Hint) != f.Hint {
+				t.Errorf("sent %v, query %v: shown as %q", sent, query, store.RedactText(f.Hint))
+			}
+		}
 	}
 }
