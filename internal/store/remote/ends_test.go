@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -112,6 +113,29 @@ func TestWaits(t *testing.T) {
 	check(t, err)
 	if got := told.String(); got != "waiting for credentials of 127.0.0.1" {
 		t.Errorf("told: %s", got)
+	}
+}
+
+// Of a wait for credentials of many seconds the user is told without asking, too.
+func TestLongWaitForCredentials(t *testing.T) {
+	for took, want := range map[time.Duration]string{
+		0:                         "",
+		2 * time.Second:           "detail: waiting for x",
+		patience + time.Second:    "detail: waiting for x\nwarning: still waiting for x",
+		patience + 20*time.Second: "detail: waiting for x\nwarning: still waiting for x",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var told texts
+			opt := quick()
+			opt.Detail = func(text string) { told.add("detail: " + text) }
+			opt.Warn = func(text string) { told.add("warning: " + text) }
+			e := NewEngine(opt)
+			check(t, e.waiting("x", func() error { time.Sleep(took); return nil }))
+			synctest.Wait()
+			if got := told.String(); got != want {
+				t.Errorf("of a wait of %v: %s", took, got)
+			}
+		})
 	}
 }
 

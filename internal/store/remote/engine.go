@@ -154,9 +154,12 @@ func (e *Engine) host(u *url.URL) *host {
 	return h
 }
 
-// waiting calls f, and tells the user what it waits for if that takes more than a second.
+// waiting calls f, and tells the user what it waits for: those who ask for details after a second, and all after the
+// patience.
 func (e *Engine) waiting(what string, f func() error) error {
-	t := time.AfterFunc(time.Second, func() { e.o.Detail("waiting for " + what) })
-	defer t.Stop()
+	soon := time.AfterFunc(time.Second, func() { e.o.Detail("waiting for " + what) })
+	defer soon.Stop()
+	late := time.AfterFunc(patience, func() { e.o.Warn("still waiting for " + what) })
+	defer late.Stop()
 	return f()
 }

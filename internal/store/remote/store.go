@@ -50,7 +50,7 @@ func (s *Store) locate(ctx context.Context, name string) (*target, error) {
 	}
 	scheme, _ := store.Split(name)
 	var p *Place
-	err := s.e.waiting("credentials of "+scheme+"://", func() (err error) {
+	err := s.e.waiting(scheme+":// to answer", func() (err error) {
 		p, err = s.s.Locate(ctx, name)
 		return err
 	})
