@@ -86,10 +86,14 @@ func (o *cleanFlags) run(ctx context.Context, g *globals) error {
 	return nil
 }
 
-// printRemoved prints what was removed: what it is, or an object with what it was of.
+// printRemoved prints what was removed: the path of a file or, in a store, what it was of.
 func printRemoved(u *ui.UI, l store.Leftover) error {
 	if !u.JSON {
-		_, err := fmt.Fprintln(u.Out, ui.Printable(l.At))
+		text := l.At
+		if store.IsRemote(l.Name) {
+			text = store.Redact(l.Name) + ": " + text
+		}
+		_, err := fmt.Fprintln(u.Out, ui.Printable(text))
 		return err
 	}
 	of, at := ui.NewJSONText(store.Redact(l.Name)), ui.NewJSONText(l.At)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,9 +48,10 @@ type outputState struct {
 	ShardHex  *string `json:"shard_hex,omitempty"`
 	Output    *string `json:"output,omitempty"`
 	OutputHex *string `json:"output_hex,omitempty"`
-	Status    string  `json:"status"` // published, missing, or failed: missing, and samples of its shard have failed
+	Status    string  `json:"status"` // published, missing, or failed: missing, and something of it has failed
 	Bytes     int64   `json:"bytes,omitempty"`
 	Failed    int     `json:"failed,omitempty"` // samples, as reports tell
+	Error     string  `json:"error,omitempty"`  // why a shard was given up, as they tell
 
 	text string // the name of the output
 }
@@ -119,7 +121,7 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 			return nil, err
 		}
 	}
-	failures := make(job.Failures)
+	failures := failures{make(job.Failures)}
 	for _, report := range o.reports {
 		if err := failures.Read(ctx, g.stores, report); err != nil {
 			return nil, err
@@ -135,14 +137,7 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 		if pattern != nil {
 			of = shards[i : i+1]
 		}
-		failed := 0
-		for _, shard := range of {
-			failed += failures[shownShard(shard)]
-		}
-		if len(shards) == 1 {
-			failed += failures[""]
-		}
-		states[i] = newOutputState(name, found[i], failed)
+		states[i] = newOutputState(name, found[i], failures.of(of, len(shards) == 1))
 		if pattern != nil {
 			shard := ui.NewJSONText(shownShard(of[0]))
 			states[i].Index, states[i].Shard, states[i].ShardHex = &i, shard.Text, shard.Hex
@@ -157,16 +152,34 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 // shownShard returns the name of a shard for messages, which it also has in reports.
 func shownShard(shard string) string { return source.Name{Text: shard}.String() }
 
-// newOutputState returns the state of an output that is there, or for which info is nil, and of whose samples some have
-// failed.
-func newOutputState(name string, info *store.Info, failed int) outputState {
-	s := outputState{Status: "published", Failed: failed, text: store.Redact(name)}
+// failures are what reports tell of failures.
+type failures struct{ job.Failures }
+
+// of returns what has failed of some shards; only says that they are all of the command line.
+func (f failures) of(shards []string, only bool) (all job.Failure) {
+	names := make([]string, 0, len(shards)+1)
+	for _, shard := range shards {
+		names = append(names, shownShard(shard))
+	}
+	if only {
+		names = append(names, "")
+	}
+	for _, name := range names {
+		all.Samples += f.Failures[name].Samples
+		all.Error = cmp.Or(all.Error, f.Failures[name].Error)
+	}
+	return all
+}
+
+// newOutputState returns the state of an output that is there, or for which info is nil, and of what has failed for it.
+func newOutputState(name string, info *store.Info, failed job.Failure) outputState {
+	s := outputState{Status: "published", Failed: failed.Samples, Error: failed.Error, text: store.Redact(name)}
 	shown := ui.NewJSONText(s.text)
 	s.Output, s.OutputHex = shown.Text, shown.Hex
 	switch {
 	case info != nil:
 		s.Bytes = info.Size
-	case failed > 0:
+	case failed != job.Failure{}:
 		s.Status = "failed"
 	default:
 		s.Status = "missing"
@@ -181,6 +194,8 @@ func (s *outputState) print(u *ui.UI) error {
 	}
 	text := s.Status + " " + ui.Printable(s.text)
 	switch {
+	case s.Error != "":
+		text += ": " + ui.Printable(s.Error)
 	case s.Failed > 0:
 		text += ": " + ui.Count(s.Failed, "sample") + " failed"
 	case s.Status == "published":

@@ -16,9 +16,15 @@ import (
 // ErrNotReport means that a file is not the report of a run.
 var ErrNotReport = errors.New("not a report of a run")
 
-// Failures counts failed samples, by the name of the shard that a report gives: without credentials, and empty in the
+// Failures are what reports tell of failures, by the name that they give a shard: without credentials, and empty in the
 // report of a run over one shard.
-type Failures map[string]int
+type Failures map[string]Failure
+
+// Failure is what has failed of a shard.
+type Failure struct {
+	Samples int    // whose commands have failed
+	Error   string // why the shard itself was given up; "" if it was not
+}
 
 // Read adds those of a report. A last line that is not whole, as of a run that goes on or was killed, does not count.
 func (f Failures) Read(ctx context.Context, st store.Store, name string) error {
@@ -45,7 +51,7 @@ func (f Failures) Read(ctx context.Context, st store.Store, name string) error {
 	}
 }
 
-// add counts the sample of a line, if it has failed.
+// add adds what has failed according to a line.
 func (f Failures) add(line []byte) error {
 	var l reportLine
 	if json.Unmarshal(line, &l) != nil || l.Status == "" {
@@ -62,8 +68,15 @@ func (f Failures) add(line []byte) error {
 	case l.Shard != nil:
 		shard = *l.Shard
 	}
-	if l.Status == "failed" {
-		f[shard]++
+	of := f[shard]
+	switch {
+	case l.Status != "failed":
+		return nil
+	case l.Key == nil && l.KeyHex == nil && l.Error != "":
+		of.Error = l.Error
+	default:
+		of.Samples++
 	}
+	f[shard] = of
 	return nil
 }

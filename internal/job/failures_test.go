@@ -13,7 +13,8 @@ import (
 func TestFailures(t *testing.T) {
 	const (
 		done   = `{"shard":"a.tar","key":"1","status":"done"}` + "\n"
-		failed = `{"shard":"a.tar","key":"1","status":"failed"}` + "\n"
+		failed = `{"shard":"a.tar","key":"1","status":"failed","error":"exit status 1"}` + "\n"
+		given  = `{"shard":"a.tar","status":"failed","error":"no such file"}` + "\n"
 	)
 	for _, tt := range []struct {
 		report string
@@ -23,8 +24,9 @@ func TestFailures(t *testing.T) {
 		{"", Failures{}, ""},
 		{done, Failures{}, ""},
 		{failed + done + failed + `{"status":"failed"}` + "\n" + `{"shard_hex":"ff","status":"failed"}` + "\n",
-			Failures{"a.tar": 2, "": 1, "\xff": 1}, ""},
-		{failed + failed[:20], Failures{"a.tar": 1}, ""},
+			Failures{"a.tar": {Samples: 2}, "": {Samples: 1}, "\xff": {Samples: 1}}, ""},
+		{failed + failed[:20], Failures{"a.tar": {Samples: 1}}, ""},
+		{given + failed, Failures{"a.tar": {1, "no such file"}}, ""},
 		{done + "x\n", nil, "line 2"},
 		{done + "\n", nil, "line 2"},
 		{"{}\n", nil, "line 1"},
