@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"iter"
 	"slices"
 
@@ -27,16 +26,6 @@ func NewList(names []Name, o Options) *List { return &List{names: names, o: o, t
 
 // Single reports whether the list has a single source, whose end may be copied as the end of the output.
 func (l *List) Single() bool { return len(l.names) == 1 && !l.Buffered }
-
-// Files returns the local files of the shards in the list.
-func (l *List) Files() (files []fs.FileInfo) {
-	for _, n := range l.names {
-		if n.file != nil {
-			files = append(files, n.file)
-		}
-	}
-	return files
-}
 
 // HasFolders reports whether samples come from directories of files.
 func (l *List) HasFolders() bool {
