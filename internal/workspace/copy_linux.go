@@ -57,12 +57,11 @@ func identityOf(st *unix.Stat_t) identity {
 // out with few system calls.
 func (d *sampleDir) isIntact() bool {
 	var st, made unix.Stat_t
-	place := d.name
 	for i := range len(d.sample.Path) + 1 {
 		if i < len(d.sample.Path) && d.sample.Path[i] != '/' {
 			continue
 		}
-		place = d.name + "/" + d.sample.Path[:i]
+		place := d.name + "/" + d.sample.Path[:i]
 		if unix.Fstatat(d.above, place, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return false
 		}
