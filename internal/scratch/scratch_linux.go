@@ -14,6 +14,7 @@
 //   - kernel: the mount needs no process; absent if it does
 //   - device: the number of the mount's device while it is mounted, by which it is recognized wherever it is moved
 //   - made: tells the directory of the mountpoint from others; absent unless mount has made it
+//   - secret: the name of the shard had credentials, which are not kept; absent if it had none
 //
 // A reader ignores unknown fields, so the version is still 1.
 package scratch

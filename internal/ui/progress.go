@@ -124,7 +124,7 @@ func (p *Progress) Set(w Work) {
 	}
 }
 
-// Write counts bytes: a Progress may be the end of a copy.
+// Write counts bytes: a Progress may be the end of a copy, of one at a time.
 func (p *Progress) Write(b []byte) (int, error) {
 	if p != nil {
 		w := *p.now.Load()
