@@ -58,12 +58,15 @@ goes on: while runs write to OUT, say --older-than.`,
 func (o *cleanFlags) run(ctx context.Context, g *globals) error {
 	begun := time.Now()
 	may := func(l store.Leftover) bool {
-		old := begun.Sub(l.Time) >= o.older
-		if l.Resumable && o.older == 0 {
-			g.Detail("%s: stays for --resume; --older-than removes it, too", l.At)
+		switch {
+		case l.Resumable && o.older == 0:
+			g.Detail("%s: stays for --resume; --older-than removes it, too", shownLeftover(l))
+			return false
+		case begun.Sub(l.Time) < o.older:
+			g.Detail("%s: stays, it is not that old", shownLeftover(l))
 			return false
 		}
-		return old
+		return true
 	}
 	n, bytes := 0, int64(0)
 	for l, err := range output.Clean(ctx, g.stores, o.output, may) {
@@ -86,14 +89,18 @@ func (o *cleanFlags) run(ctx context.Context, g *globals) error {
 	return nil
 }
 
-// printRemoved prints what was removed: the path of a file or, in a store, what it was of.
+// shownLeftover returns what a leftover is: the path of a file or, in a store, what it is of.
+func shownLeftover(l store.Leftover) string {
+	if store.IsRemote(l.Name) {
+		return store.Redact(l.Name) + ": " + l.At
+	}
+	return l.At
+}
+
+// printRemoved prints what was removed.
 func printRemoved(u *ui.UI, l store.Leftover) error {
 	if !u.JSON {
-		text := l.At
-		if store.IsRemote(l.Name) {
-			text = store.Redact(l.Name) + ": " + text
-		}
-		_, err := fmt.Fprintln(u.Out, ui.Printable(text))
+		_, err := fmt.Fprintln(u.Out, ui.Printable(shownLeftover(l)))
 		return err
 	}
 	of, at := ui.NewJSONText(store.Redact(l.Name)), ui.NewJSONText(l.At)
