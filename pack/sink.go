@@ -3,6 +3,7 @@ package pack
 import (
 	"bufio"
 	"io"
+	"math"
 )
 
 // sink receives the bytes of a tar, in order.
@@ -12,6 +13,7 @@ type sink interface {
 	copy(r io.Reader, n int64) (int64, error)      // receive n bytes of r, or as many as it has
 	copyRange(src io.ReaderAt, off, n int64) error // receive n bytes of src at off; io.ErrUnexpectedEOF if it has fewer
 	flush() error                                  // write all received bytes to the output
+	most() int64                                   // bytes of a run of unchanged ones after which it is copied
 }
 
 // ranger is an output that can copy bytes of a shard itself.
@@ -23,6 +25,10 @@ type ranger interface {
 const (
 	bufferBytes = 1 << 20
 	longRange   = 128 << 10 // length from which a ranger copies a run itself
+
+	// Runs are copied before they end, so that the caller sees progress: a ranger may copy all of a run by one request.
+	mostRun    = 16 << 20
+	mostRanged = 256 << 20
 )
 
 // output is the sink that writes. If the output is a ranger, all bytes are buffered, except for long runs, which it
@@ -89,6 +95,13 @@ func (o *output) flush() error {
 	return o.buffered.Flush()
 }
 
+func (o *output) most() int64 {
+	if o.ranger != nil {
+		return mostRanged
+	}
+	return mostRun
+}
+
 // estimate is a sink that only counts bytes. It reads nothing.
 type estimate struct{ n int64 }
 
@@ -110,3 +123,5 @@ func (e *estimate) copyRange(_ io.ReaderAt, _, n int64) error {
 }
 
 func (e *estimate) flush() error { return nil }
+
+func (e *estimate) most() int64 { return math.MaxInt64 }

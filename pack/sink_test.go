@@ -52,6 +52,36 @@ func TestSinkRanges(t *testing.T) {
 	}
 }
 
+// A long run of unchanged samples is copied while they are written: the caller shows how far it has come.
+func TestLongRun(t *testing.T) {
+	var plain bytes.Buffer
+	tw := tar.NewWriter(&plain)
+	content := make([]byte, mostRun/2)
+	for _, key := range []string{"a", "b", "c", "d", "e"} {
+		err := tw.WriteHeader(&tar.Header{Name: key + ".x", Mode: 0o644, Size: int64(len(content))})
+		if _, writeErr := tw.Write(content); err != nil || writeErr != nil {
+			t.Fatal(err, writeErr)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := newShard(t, plain.Bytes())
+	var out bytes.Buffer
+	w := NewWriter(struct{ io.Writer }{&out}, Options{})
+	for sample, err := range Shard(s.base) {
+		if err := errors.Join(err, w.Write(sample)); err != nil {
+			t.Fatal(err)
+		}
+		if behind := w.Size() - int64(out.Len()); behind >= mostRun {
+			t.Errorf("after sample %q: %d bytes are not copied yet", sample.Key, behind)
+		}
+	}
+	if err := w.Close(); err != nil || !bytes.Equal(out.Bytes(), s.plain) {
+		t.Errorf("%d bytes, %v, want the same %d", out.Len(), err, len(s.plain))
+	}
+}
+
 // fullCopier is an output with CopyRange and little space.
 type fullCopier struct{ *limitedWriter }
 

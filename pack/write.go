@@ -268,16 +268,19 @@ func (w *Writer) rawRow(b Base, row int) error {
 	return w.raw(b, b.Index.Offset(row), b.Index.Offset(row+1))
 }
 
-// raw writes bytes of the plain shard. They are copied when the run of adjacent bytes ends; see Flush.
+// raw writes bytes of the plain shard. They are copied when the run of adjacent bytes ends, or is long; see Flush.
 func (w *Writer) raw(b Base, from, to int64) error {
 	if w.plain == b.Plain && from == w.to {
 		w.to = to
+	} else {
+		w.intact = w.intact && w.plain == nil && from == 0
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		w.plain, w.from, w.to = b.Plain, from, to
+	}
+	if w.to-w.from < w.sink.most() {
 		return nil
 	}
-	w.intact = w.intact && w.plain == nil && from == 0
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	w.plain, w.from, w.to = b.Plain, from, to
-	return nil
+	return w.Flush()
 }
