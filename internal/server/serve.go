@@ -130,7 +130,10 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		if errors.Is(err, index.ErrStale) {
 			sh.Forget() // now, because the next mount may start before this one ends
 		}
-		s.ui.Say("error", fmt.Sprintf("%s: %v", sh.Name, err))
+		if !errors.Is(err, view.ErrShard) { // else it begins with the name
+			err = fmt.Errorf("%s: %w", sh.Name, err)
+		}
+		s.ui.Say("error", err.Error())
 	}
 	var m liveMount
 	if opened.Growing {

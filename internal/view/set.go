@@ -332,7 +332,7 @@ func (s *Set) load(p *part, opening chan struct{}) {
 	defer close(opening)
 	p.opening = nil
 	if err != nil {
-		p.err = asShardError(err)
+		p.err = fmt.Errorf("%w: %w", ErrShard, err) // which begins with its name
 		p.retry = time.AfterFunc(retryAfter, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()

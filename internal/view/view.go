@@ -114,12 +114,12 @@ func New(sh *shard.Shard) *View {
 // ErrShard means that the content of a file cannot be read from the shard.
 var ErrShard = errors.New("read shard")
 
-// asShardError wraps an error in ErrShard, unless it is one.
-func asShardError(err error) error {
+// asShardError wraps an error in ErrShard, with the name of the shard, unless it is one.
+func asShardError(sh *shard.Shard, err error) error {
 	if errors.Is(err, ErrShard) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrShard, err)
+	return fmt.Errorf("%s: %w: %w", sh.Name, ErrShard, err)
 }
 
 // Growing reports whether the shard is still being indexed.
@@ -128,7 +128,7 @@ func (v *View) Growing() bool { return v.Shard.Growing() }
 // Err returns an ErrShard if the whole index of the shard has turned out to be false. Results since then may be wrong.
 func (v *View) Err() error {
 	if err := v.Shard.Index.Err(); err != nil {
-		return asShardError(err)
+		return asShardError(v.Shard, err)
 	}
 	return nil
 }
@@ -137,18 +137,18 @@ func (v *View) Err() error {
 // methods of the view except ReadAt must be called within found. The error is ErrShard or EINTR.
 func (v *View) Wait(ctx context.Context, found func() bool) error {
 	err := v.Shard.Wait(ctx, func(*index.Index) bool { return found() })
-	return shardError(ctx, err)
+	return v.shardError(ctx, err)
 }
 
 // shardError converts an error of the shard for a file system: to EINTR if ctx has ended, else to ErrShard.
-func shardError(ctx context.Context, err error) error {
+func (v *View) shardError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return unix.EINTR
 	}
-	return asShardError(err)
+	return asShardError(v.Shard, err)
 }
 
 // Dirs returns the number of directories.
@@ -274,14 +274,14 @@ func (v *View) ReadAt(ctx context.Context, ino Ino, p []byte, off int64) (n int,
 	case err == unix.EISDIR:
 		return 0, err
 	case err != nil:
-		return 0, shardError(ctx, err)
+		return 0, v.shardError(ctx, err)
 	case waitErr != nil:
 		return 0, waitErr
 	}
 	if n, err = content.ReadAt(p, off); err == io.EOF {
 		err = nil
 	}
-	return n, shardError(ctx, err)
+	return n, v.shardError(ctx, err)
 }
 
 // Data returns the first run of bytes that ends after off in a file and is not a hole; false if the rest is a hole.
@@ -333,7 +333,7 @@ type shardReader struct {
 func (r *shardReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.Shard.ReadAt(r.ctx, p, off)
 	if changed := r.Unchanged(r.ctx); changed != nil {
-		return 0, asShardError(changed)
+		return 0, asShardError(r.Shard, changed)
 	}
 	if n == len(p) {
 		return n, nil
@@ -341,7 +341,7 @@ func (r *shardReader) ReadAt(p []byte, off int64) (int, error) {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return n, asShardError(err)
+	return n, asShardError(r.Shard, err)
 }
 
 // Places in a listing. 0 is its beginning; the others are a kind and the row of the next entry.

@@ -410,7 +410,8 @@ func TestInterruptedRead(t *testing.T) {
 		t.Errorf("the next read: %d bytes, %v", n, err)
 	}
 	s.SetFault(func(context.Context, memory.Read) (int, error) { return 0, unix.EHOSTUNREACH })
-	if _, err := v.ReadAt(t.Context(), a.Ino, make([]byte, 100), 0); !errors.Is(err, ErrShard) {
+	if _, err := v.ReadAt(t.Context(), a.Ino, make([]byte, 100), 0); !errors.Is(err, ErrShard) ||
+		!strings.HasPrefix(err.Error(), "memory://shard.tar: read shard: ") {
 		t.Errorf("a read whose store fails: %v", err)
 	}
 }
