@@ -95,10 +95,10 @@ func (o *packFlags) checkFiles(ctx context.Context, args []string, names []sourc
 // checkFiles checks the files of run.
 func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source.Name, j *job.Options) error {
 	f := written()
-	if err := j.Output.Claim(ctx, f, "-o"); err != nil {
+	if err := claimOutputs(ctx, f, "-o", j.Output, j.Outputs); err != nil {
 		return err
 	}
-	if err := j.Failed.Claim(ctx, f, "--failed"); err != nil {
+	if err := claimOutputs(ctx, f, "--failed", j.Failed, j.FailedOutputs); err != nil {
 		return err
 	}
 	if o.report != "" {
@@ -114,6 +114,19 @@ func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source
 		}
 	}
 	return r.check(f)
+}
+
+// claimOutputs claims the files of an output or, if there is one for each source, of all.
+func claimOutputs(ctx context.Context, f *claim.Files, flag string, o output.Options, each []string) error {
+	if each == nil {
+		return o.Claim(ctx, f, flag)
+	}
+	for _, o.Name = range each {
+		if err := o.Claim(ctx, f, flag); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkFiles checks the files of index.

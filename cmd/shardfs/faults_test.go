@@ -224,7 +224,7 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 	stop := context.AfterFunc(ctx, func() { cleanUp(p.dir) })
 	if f.kill != "" {
 		time.Sleep(f.after)
-		them := slices.DeleteFunc(processes(p.dir), func(q process) bool { return !q.runs(f.kill) })
+		them := slices.DeleteFunc(processes(p.dir), func(q process) bool { return !q.runs(f.kill) || q.starts() })
 		if len(them) > 0 && unix.Kill(them[rand.IntN(len(them))].pid, unix.SIGKILL) == nil {
 			r.fired++
 		}

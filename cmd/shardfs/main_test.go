@@ -194,6 +194,13 @@ func (p process) runs(verb string) bool {
 	return len(p.args) > 1 && filepath.Base(p.args[0]) == "shardfs" && p.args[1] == verb
 }
 
+// starts reports whether the process has just been started, and looks like the one that has started it, but has only one
+// thread.
+func (p process) starts() bool {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.pid))
+	return len(threads) <= 1
+}
+
 // processes returns the running processes of a story: those that have its directory in their environment.
 func processes(work string) (all []process) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ import (
 
 // outputFlags are the flags for outputs.
 type outputFlags struct {
+	flag     string // that names it; "" means -o
 	name     string
 	level    int
 	ifExists string
@@ -88,7 +90,7 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 		Store: g.stores,
 	}
 	var err error
-	if o.pattern, err = output.ParsePattern("-o", o.name); err != nil {
+	if o.pattern, err = output.ParsePattern(cmp.Or(o.flag, "-o"), o.name); err != nil {
 		return out, err
 	}
 	switch o.ifExists {
@@ -134,15 +136,6 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 		warnRedirected(u)
 	}
 	return out, o.checkLevel(format)
-}
-
-// single returns an error if there is an output for each shard, which only pack can write so far.
-func (o *outputFlags) single() error {
-	if o.pattern == nil {
-		return nil
-	}
-	const why = "no output for each shard yet: all go into one, without {name} and {index}"
-	return ui.Usagef("-o %s: %s", o.pattern, why)
 }
 
 // checkLevel returns an error if the output cannot be compressed at the level, or is not compressed at all.
@@ -196,7 +189,8 @@ var duplicates = map[string]pack.Duplicates{
 // foresee returns an error if the samples of several sources have equal keys, which is not wanted, as far as that is
 // known before any work.
 func (o *outputFlags) foresee(ctx context.Context, names []source.Name, from source.Options, c pack.Choice) error {
-	if len(names) == 1 || duplicates[o.equal] != pack.RefuseDuplicates || o.rekey != "" || o.name == "" {
+	together := len(names) > 1 && o.pattern == nil && o.name != ""
+	if !together || duplicates[o.equal] != pack.RefuseDuplicates || o.rekey != "" {
 		return nil
 	}
 	return source.SameKeys(ctx, names, from, c)

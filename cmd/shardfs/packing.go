@@ -62,16 +62,24 @@ func (o *outputFlags) legs(names []source.Name) ([]leg, error) {
 	if o.pattern == nil {
 		return []leg{{output: o.name, names: names}}, nil
 	}
-	var shards []string
-	for _, n := range names {
-		shards = append(shards, n.Text)
-	}
-	outputs, err := o.pattern.Outputs(shards)
+	outputs, err := o.each(names)
 	var legs []leg
 	for i, name := range outputs {
 		legs = append(legs, leg{output: name, names: names[i : i+1]})
 	}
 	return legs, err
+}
+
+// each returns the name of the output of each source; nil if there is one for all.
+func (o *outputFlags) each(names []source.Name) ([]string, error) {
+	if o.pattern == nil {
+		return nil, nil
+	}
+	var shards []string
+	for _, n := range names {
+		shards = append(shards, n.Text)
+	}
+	return o.pattern.Outputs(shards)
 }
 
 // find looks for the outputs, if there is one for each source and those that exist are not replaced. It returns errors

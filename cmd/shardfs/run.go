@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/runner"
@@ -47,7 +45,8 @@ type runFlags struct {
 	from      shardFlags
 	output    outputFlags
 
-	argv []string // after --
+	argv     []string    // after --
+	failures outputFlags // of failed
 }
 
 func newRun(g *globals) *cobra.Command {
@@ -55,16 +54,16 @@ func newRun(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] [SHARD|DIR|-]... (-c COMMAND | -- ARGV...)",
 		Short: "Run a command in every sample's directory",
-		Long: `Run runs a command in the directory of each sample, in parallel. With -o it then packs the directories,
-in the order of the shards, into one output; without, it discards the changes. In a DIR, such as a mountpoint,
-they stay. The command has SAMPLE_KEY, SAMPLE_INDEX, SAMPLE_SOURCE, SHARD and SAMPLE_ATTEMPT in its environment,
-and empty standard input. The program after --, and the first script among its arguments, may be files of this
-directory; a -c text names them as "$PWD/convert". With --batch N it is started once for N samples, their
-directories as arguments ("$@" in -c); with --worker once for each of the --jobs: it reads a directory a line,
-and answers each with ok, or fail and a message.`,
+		Long: `Run runs a command in the directory of each sample, in parallel. With -o it packs the directories into
+one output, in the order of the shards, or, with {name} or {index} in OUT, each shard into its own, unless it
+is there; without, it discards the changes. In a DIR, such as a mountpoint, they stay. The command has SAMPLE_KEY,
+SAMPLE_INDEX, SAMPLE_SOURCE, SHARD, SAMPLE_ATTEMPT in its environment, and empty standard input. The program after
+--, and the first script among its arguments, may be files of this directory; a -c text names them as
+"$PWD/convert". With --batch N it is started once for N samples of a shard, their directories as arguments ("$@" in
+-c); with --worker once for each of the --jobs: it reads a directory a line, and answers ok, or fail and a message.`,
 		Example: `  shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   shardfs run mnt -- python3 augment.py
-  shardfs run --worker -o out.tar 'train-{0000..0003}.tgz' -- python3 worker.py
+  shardfs run --worker 'train-{0000..0003}.tgz' -o 'out-{name}.tar' -- python3 worker.py
   shardfs run --on-error skip --failed bad.tar in.tgz -o out.tar -- ./convert`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -94,7 +93,7 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags.StringVar(&o.onError, "on-error", "stop",
 		"`HOW` to proceed if a command fails: stop, skip or keep the sample")
 	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N%, have failed")
-	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`")
+	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`, or one a shard")
 	flags.StringVar(&o.report, "report", "", "write a JSON line about each sample to `FILE`")
 	flags.StringVar(&o.addLog, "add-log", "", "add the output of each command to its sample, as the extension `EXT`")
 	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` directories are made: fuse (mount), dir (copies), auto")
@@ -171,8 +170,8 @@ func isKey[V any](values map[string]V, value string) bool {
 	return ok
 }
 
-// names resolves the arguments, or standard input if there are none.
-func (o *runFlags) names(ctx context.Context, args []string) ([]source.Name, error) {
+// names resolves the arguments, or standard input if there are none, and names their outputs.
+func (o *runFlags) names(ctx context.Context, args []string, j *job.Options) ([]source.Name, error) {
 	if len(args) == 0 {
 		if ui.IsTerminal(os.Stdin) {
 			err := ui.Usagef("no shard: name one, or give one on standard input")
@@ -180,7 +179,23 @@ func (o *runFlags) names(ctx context.Context, args []string) ([]source.Name, err
 		}
 		args = []string{source.Stdin}
 	}
-	return o.from.names(ctx, args, o.output.allowPipe)
+	texts, err := o.from.expand(ctx, args, o.output.allowPipe)
+	if err != nil {
+		return nil, err
+	}
+	resolve := source.ResolveAll
+	if o.output.pattern != nil {
+		resolve = source.ResolvePresent // a shard whose output is published may be gone
+	}
+	names, err := resolve(texts)
+	if err != nil {
+		return nil, err
+	}
+	if j.Outputs, err = o.output.each(names); err != nil {
+		return nil, err
+	}
+	j.FailedOutputs, err = o.failures.each(names)
+	return names, err
 }
 
 // choose completes the options by the choice of samples. It is called once only, because the keys may be in a FIFO.
@@ -198,7 +213,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := o.names(ctx, args)
+	names, err := o.names(ctx, args, &j)
 	if err != nil {
 		return err
 	}
@@ -231,6 +246,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	if j.Checkpoints, err = o.checkpoints(ctx, j, names); err != nil {
 		return err
 	}
+	j.Published = func(s job.Summary) error { return o.print(g.UI, s) }
 	s, err := job.Run(ctx, names, j)
 	if errors.Is(err, output.ErrSkip) {
 		g.Note("%s: exists, skipped", o.output.name)
@@ -238,7 +254,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	if s.Completed {
 		o.warnLost(g.UI, names, s)
-		if printErr := o.print(g.UI, s); err == nil {
+		if printErr := o.printTotal(g.UI, s); err == nil {
 			err = printErr
 		}
 	}
@@ -246,20 +262,6 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		err = s.Err()
 	}
 	return o.withHint(err, args)
-}
-
-// withHint adds what the user can do about an error, if only run knows it.
-func (o *runFlags) withHint(err error, args []string) error {
-	stopped := new(job.StoppedError)
-	switch {
-	case errors.As(err, &stopped):
-		return ui.WithHint(err, fmt.Sprintf("--resume continues after %s", ui.Count(stopped.Samples, "sample")))
-	case errors.Is(err, exec.ErrNotFound) && len(o.argv) > 0 && isScript(o.argv[0]):
-		return ui.WithHint(err, "use ./"+o.argv[0])
-	case errors.Is(err, index.ErrNotTar) && len(args) == 0 && len(o.argv) > 1:
-		return ui.WithHint(err, "no shard is named; it comes before --: shardfs run SHARD -- ARGV...")
-	}
-	return err
 }
 
 // The values of --on-error and --workspace.
@@ -296,18 +298,18 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 		return j, ui.Usagef("--max-failed %s: %w", o.maxFailed, err)
 	}
 	if o.failed != "" {
-		failed := outputFlags{
-			name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample", equal: "rename",
-			allowPipe: o.output.allowPipe,
+		o.failures = outputFlags{
+			flag: "--failed", name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample",
+			equal: "rename", allowPipe: o.output.allowPipe,
 		}
-		if j.Failed, err = failed.options(g); err != nil {
+		if j.Failed, err = o.failures.options(g); err != nil {
 			return j, err
 		}
 	}
 	if j.Output, err = o.output.options(g); err != nil {
 		return j, err
 	}
-	if err := errors.Join(o.output.single(), (output.Split{}).Check(&j.Output)); err != nil {
+	if err := (output.Split{}).Check(&j.Output); err != nil {
 		return j, err
 	}
 	return j, firstBroken(o.choice.rules())
@@ -377,18 +379,4 @@ func (o *runFlags) checkpoints(ctx context.Context, j job.Options, names []sourc
 	const hint = "%s: a run to %s was interrupted after %s; --resume continues it, until its output is published"
 	j.UI.Say("hint", fmt.Sprintf(hint, o.scratch, name, ui.Count(samples, "sample")))
 	return "", nil
-}
-
-// print prints the summary of a run. Without an output it does so only if samples failed or with --verbose.
-func (o *runFlags) print(u *ui.UI, s job.Summary) error {
-	switch {
-	case u.JSON && o.output.isFile():
-		return u.Print(s)
-	case o.output.name != "" || s.Failed > 0 || u.Verbose:
-		u.Note("%s", s)
-		if s.LeftOut > 0 && !u.Quiet {
-			u.Say("hint", "files named sample.EXT become members, others do not")
-		}
-	}
-	return nil
 }

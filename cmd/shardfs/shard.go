@@ -139,6 +139,15 @@ func notTyped(names []string) error {
 
 // names expands and resolves the arguments of a verb that reads shards, mounts, directories and streams.
 func (f *shardFlags) names(ctx context.Context, args []string, allowPipe bool) ([]source.Name, error) {
+	names, err := f.expand(ctx, args, allowPipe)
+	if err != nil {
+		return nil, err
+	}
+	return source.ResolveAll(names)
+}
+
+// expand expands the arguments of such a verb.
+func (f *shardFlags) expand(ctx context.Context, args []string, allowPipe bool) ([]string, error) {
 	names, err := source.Expand(ctx, f.globals.stores, args)
 	if err != nil {
 		return nil, err
@@ -146,8 +155,5 @@ func (f *shardFlags) names(ctx context.Context, args []string, allowPipe bool) (
 	if i := slices.IndexFunc(names, pipe.Is); i >= 0 && !allowPipe {
 		return nil, errPipeAllowed(names[i])
 	}
-	if err := errors.Join(f.checkFor(names), notTyped(names)); err != nil {
-		return nil, err
-	}
-	return source.ResolveAll(names)
+	return names, errors.Join(f.checkFor(names), notTyped(names))
 }

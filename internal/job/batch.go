@@ -9,64 +9,111 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/workspace"
 	"github.com/shardfs/shardfs/pack"
 )
 
-// chosen yields the chosen samples of the open source, without those that an earlier run has finished.
-func (r *run) chosen() iter.Seq2[*workspace.Task, error] {
+// jobs yields the jobs of all legs: one for each chosen sample, or for each batch of them, and after each leg but the last
+// one, which it stores in r.last, a mark with that leg.
+func (r *run) jobs(ctx context.Context, first *leg) iter.Seq[runner.Job] {
+	return func(yield func(runner.Job) bool) {
+		l := first
+		for left := len(r.todo) - 1; l != nil; left-- {
+			r.last = l
+			if !r.legJobs(ctx, l, yield) || left == 0 || r.chooser.Done() || !yield(runner.Job{Tag: l}) {
+				return
+			}
+			l = r.opener.next(ctx)
+		}
+	}
+}
+
+// legJobs yields the jobs of a leg. It reports whether to go on with the next one.
+func (r *run) legJobs(ctx context.Context, l *leg, yield func(runner.Job) bool) bool {
+	taken := r.chooser.Taken
+	l.seen, l.begun = r.chooser.Seen, time.Now()
+	defer func() { l.skipped = r.chooser.Seen - l.seen - (r.chooser.Taken - taken) }()
+	if l.exists {
+		l.err = r.countKeys(ctx, l.number)
+	}
+	if l.err != nil || l.exists {
+		return true
+	}
+	var batch []*workspace.Task
+	for t, err := range r.chosen(l) {
+		if err != nil {
+			l.err = err
+			return true
+		}
+		if batch = append(batch, t); len(batch) < r.Batch {
+			continue
+		}
+		if !yield(r.job(l, batch)) || ctx.Err() != nil {
+			return false
+		}
+		batch = nil
+	}
+	return len(batch) == 0 || yield(r.job(l, batch))
+}
+
+// countKeys has the chooser see the samples of a source that need not be run over.
+func (r *run) countKeys(ctx context.Context, number int) error {
+	if r.Choice.All() {
+		return nil
+	}
+	keys, done, err := source.Keys(ctx, r.names[number], r.Workspace.Source, true)
+	if err != nil {
+		return err
+	}
+	for key := range keys {
+		r.chooser.Take(key)
+	}
+	return done()
+}
+
+// chosen yields the chosen samples of a leg, without those that an earlier run has finished.
+func (r *run) chosen(l *leg) iter.Seq2[*workspace.Task, error] {
 	return func(yield func(*workspace.Task, error) bool) {
+		taken := 0
 		if r.chooser.Done() {
 			return
 		}
-		for t, err := range r.space.Tasks() {
+		for t, err := range l.space.Tasks() {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			switch {
-			case !r.chooser.Take(t.Key):
+			take := r.chooser.Take(t.Key)
+			if !take || l.givenUp.Load() {
 				if err := t.Free(); err != nil {
 					yield(nil, err)
 					return
 				}
+				if r.Choice.All() {
+					return // nobody counts the others
+				}
 				continue
-			case r.chooser.Taken > r.from.Samples && !yield(t, nil), r.chooser.Done():
+			}
+			if taken++; taken > l.done && !yield(t, nil) || r.chooser.Done() {
 				return
 			}
 		}
 	}
 }
 
-// jobs yields the jobs of the open source: one for each chosen sample, or for each batch of them. An error that ends
-// the sequence early is stored in err.
-func (r *run) jobs(ctx context.Context, err *error) iter.Seq[runner.Job] {
-	return func(yield func(runner.Job) bool) {
-		var batch []*workspace.Task
-		for t, taskErr := range r.chosen() {
-			if taskErr != nil {
-				*err = taskErr
-				return
-			}
-			if batch = append(batch, t); len(batch) < r.Batch {
-				continue
-			}
-			if !yield(r.job(batch)) || ctx.Err() != nil {
-				return
-			}
-			batch = nil
-		}
-		if len(batch) > 0 {
-			yield(r.job(batch))
-		}
-	}
+// handled is the tag of a job: the samples that it is for.
+type handled struct {
+	leg   *leg
+	tasks []*workspace.Task
 }
 
 // job returns the job of one sample, or of a batch.
-func (r *run) job(batch []*workspace.Task) runner.Job {
+func (r *run) job(l *leg, batch []*workspace.Task) runner.Job {
 	prepare := func(ctx context.Context, attempt int) (runner.Place, error) {
 		t := batch[0]
 		dir, err := prepareSample(ctx, t, attempt)
@@ -74,11 +121,11 @@ func (r *run) job(batch []*workspace.Task) runner.Job {
 			return runner.Place{}, err
 		}
 		argv, err := r.argv(t, dir)
-		return runner.Place{Dir: dir, Within: t.Within, Argv: argv, Env: environment(t, attempt)}, err
+		return runner.Place{Dir: dir, Within: t.Within, Argv: argv, Env: environment(l, t, attempt)}, err
 	}
 	if r.Batch > 0 {
 		prepare = func(ctx context.Context, attempt int) (place runner.Place, err error) {
-			place.Env = []string{attemptVariable(attempt)}
+			place.Env = []string{shardVariable(l), attemptVariable(attempt)}
 			for _, t := range batch {
 				dir, err := prepareSample(ctx, t, attempt)
 				if err != nil {
@@ -96,7 +143,7 @@ func (r *run) job(batch []*workspace.Task) runner.Job {
 		}
 		return err
 	}
-	return runner.Job{Prepare: prepare, Discard: discard, Tag: batch}
+	return runner.Job{Prepare: prepare, Discard: discard, Tag: handled{l, batch}}
 }
 
 // argv returns the command with the absolute path of its script, unless the sample's directory has a file of that name.
@@ -131,12 +178,16 @@ func prepareSample(ctx context.Context, t *workspace.Task, attempt int) (dir str
 }
 
 // environment returns the environment variables that describe a sample to its command.
-func environment(t *workspace.Task, attempt int) []string {
+func environment(l *leg, t *workspace.Task, attempt int) []string {
 	return []string{
 		"SAMPLE_KEY=" + t.Key, "SAMPLE_INDEX=" + strconv.Itoa(t.Number), "SAMPLE_SOURCE=" + t.Source,
-		attemptVariable(attempt),
+		shardVariable(l), attemptVariable(attempt),
 	}
 }
+
+const shardPrefix = "SHARD="
+
+func shardVariable(l *leg) string { return shardPrefix + l.space.Name }
 
 func attemptVariable(attempt int) string { return "SAMPLE_ATTEMPT=" + strconv.Itoa(attempt) }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ import (
 	"github.com/shardfs/shardfs/internal/anytext"
 	"github.com/shardfs/shardfs/internal/atomicfile"
 	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -68,11 +70,11 @@ func (s Settings) differs(others Settings) string {
 type checkpoints struct {
 	file  string
 	old   *checkpoint   // left by the earlier run; nil: none
-	next  checkpoint    // the fields that all checkpoints have in common
 	last  time.Time     // when the last one was written
 	cost  time.Duration // how long writing it took
 	share int           // checkpoints take at most about 1/share of the time
 	saved int           // finished samples in the last one
+	in    int           // number of the source that it is in
 }
 
 // openCheckpoints reads the checkpoint of the earlier run, if wanted, and prepares those of this one. If the output's
@@ -87,21 +89,38 @@ func (r *run) openCheckpoints(ctx context.Context) error {
 		}
 		return nil
 	}
-	name, err := r.Output.Absolute()
-	if err != nil {
-		return err
-	}
 	// How long a checkpoint takes depends on the disk. A twentieth of the time is not noticed.
 	k := &checkpoints{file: filepath.Join(r.Checkpoints, CheckpointFile), share: 20}
-	k.next = checkpoint{Version: checkpointVersion, Output: anytext.Text(name)}
 	if r.Resume {
-		k.old, err = readCheckpoint(ctx, k.file, r.Output)
-	}
-	if err != nil {
-		return err
+		var err error
+		if k.old, err = readCheckpoint(ctx, k.file, r.Output); err != nil {
+			return err
+		}
 	}
 	r.points = k
+	if k.old == nil || slices.Contains(r.todo, k.old.Source) {
+		return nil
+	}
+	if k.old.Source >= len(r.names) {
+		return k.another("list of shards")
+	}
+	k.old = nil // that output was published since
 	return nil
+}
+
+// another returns the error for a run that cannot be continued because it had another setting, or another output.
+func (k *checkpoints) another(what string) error {
+	err := ui.Usagef("%s: %w: the run that was interrupted had another %s", filepath.Dir(k.file), errNoResume, what)
+	return ui.WithHint(err, "remove "+k.file+" to start over")
+}
+
+// absolute returns the absolute name of the output of a leg.
+func (r *run) absolute(l *leg) (string, error) {
+	o := r.Output
+	if l.ownOut {
+		o.Name = r.Outputs[l.number]
+	}
+	return o.Absolute()
 }
 
 // Interrupted looks for the checkpoint of an interrupted run in o.Checkpoints. It returns the output of that run and
@@ -148,63 +167,99 @@ func (k *checkpoints) source() int {
 	return k.old.Source
 }
 
-// resume continues the earlier run, if there is one. The caller has opened the source that it had open.
-func (r *run) resume(ctx context.Context) error {
+// continues reports whether the earlier run was interrupted in a source.
+func (k *checkpoints) continues(number int) bool {
+	return k != nil && k.old != nil && k.old.Source == number
+}
+
+// resume continues the earlier run, if there is one. First is the first leg.
+func (r *run) resume(ctx context.Context, first *leg) error {
 	k := r.points
 	if k == nil {
 		return nil
 	}
-	k.next.Run = r.settings()
 	if k.old == nil {
 		if r.Resume {
 			r.UI.Detail("%s: nothing to resume", r.Checkpoints)
 		}
 		return nil
 	}
-	if what := k.next.Run.differs(k.old.Run); k.old.Output != k.next.Output || what != "" {
-		if what == "" {
-			what = "output"
-		}
-		err := ui.Usagef("%s: %w: the run that was interrupted had another %s", r.Checkpoints, errNoResume, what)
-		return ui.WithHint(err, "remove "+k.file+" to start over")
-	}
 	r.from, r.now = k.old.progress, k.old.progress
-	r.chooser.Seen, r.chooser.Taken = r.from.Seen, r.from.Taken
-	k.saved = k.old.Samples
-	position, base := k.old.Position, pack.Base{}
-	if s := r.space.Shard; s != nil && !r.from.Unpacked {
-		base = source.BaseOf(s)
-	} else {
-		position.Mark.Row = 0
+	k.saved, k.in = k.old.Samples, k.old.Source
+	if r.Outputs == nil {
+		r.chooser.Seen, r.chooser.Taken = r.from.Seen, r.from.Taken
 	}
-	if err := r.out.Resume(ctx, position, base); err != nil {
-		return fmt.Errorf("%s: %w: %w", k.old.Output, errNoResume, err)
-	}
-	r.UI.Note("%s: continuing after %s", r.Output.Name, ui.Count(r.from.Samples, "sample"))
-	return r.replayFailures(ctx)
-}
-
-// replayFailures packs the samples that failed in the earlier run into the output of failed samples.
-func (r *run) replayFailures(ctx context.Context) error {
 	if r.failures == nil {
 		return nil
 	}
 	for i, number := range r.from.Failed {
-		in := r.from.Source
-		if i < len(r.from.FailedIn) {
-			in = r.from.FailedIn[i]
-		}
-		if err := r.replayFailure(ctx, in, number); err != nil {
+		if err := r.replayFailure(ctx, r.failures, first, r.from.failedIn(i), number); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// replayFailure packs one failed sample. In is the number of its source, number that of the sample in it.
-func (r *run) replayFailure(ctx context.Context, in, number int) error {
-	sh := r.space.Shard
-	if in != r.from.Source {
+// failedIn returns the number of the source of one of Failed.
+func (p *progress) failedIn(i int) int {
+	if i < len(p.FailedIn) {
+		return p.FailedIn[i]
+	}
+	return p.Source
+}
+
+// continueLeg continues the output of a leg in which the earlier run was interrupted. The leg is open.
+func (r *run) continueLeg(ctx context.Context, l *leg) error {
+	k := r.points
+	name, err := r.absolute(l)
+	if err != nil {
+		return err
+	}
+	if what := r.settings(l).differs(k.old.Run); what != "" {
+		return k.another(what)
+	}
+	if string(k.old.Output) != name {
+		return k.another("output")
+	}
+	from := &k.old.progress
+	l.resumed, l.done = from, from.Samples-from.Taken
+	l.tally = tally{samples: l.done, bytesIn: from.BytesIn - from.BytesBefore}
+	position, base := k.old.Position, pack.Base{}
+	if s := l.space.Shard; s != nil && !from.Unpacked {
+		base = source.BaseOf(s)
+	} else {
+		position.Mark.Row = 0
+	}
+	if err := l.out.Resume(ctx, position, base); err != nil {
+		return fmt.Errorf("%s: %w: %w", k.old.Output, errNoResume, err)
+	}
+	shown, finished := r.Output.Name, from.Samples
+	if l.ownOut {
+		shown, finished = r.Outputs[l.number], l.done
+	}
+	r.UI.Note("%s: continuing after %s", shown, ui.Count(finished, "sample"))
+	for i, number := range from.Failed {
+		if from.failedIn(i) != l.number {
+			continue
+		}
+		if l.failed++; !l.ownFailures {
+			continue
+		}
+		if err := r.replayFailure(ctx, l.failures, l, l.number, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayFailure packs a sample that failed in the earlier run into an output of failed samples. In is the number of its
+// source, number that of the sample in it. Open is a leg that may be of that source.
+func (r *run) replayFailure(ctx context.Context, out *output.Output, open *leg, in, number int) error {
+	opened := open.number == in && open.space != nil
+	var sh *shard.Shard
+	if opened {
+		sh = open.space.Shard
+	} else {
 		s, err := source.Open(ctx, r.names[in], r.Workspace.Source)
 		if err != nil {
 			return err
@@ -217,21 +272,21 @@ func (r *run) replayFailure(ctx context.Context, in, number int) error {
 		return fmt.Errorf("%s: %w: it has no sample %d", sh.Name, errNoResume, number)
 	}
 	s := base.Index.Sample(number)
-	if err := r.packFailure(base, pack.Dir{Path: s.Path, Sample: &s, Untouched: true}); err != nil {
+	if err := packFailure(out, base, pack.Dir{Path: s.Path, Sample: &s, Untouched: true}); err != nil {
 		return err
 	}
-	if in == r.from.Source {
+	if opened {
 		return nil
 	}
-	if err := r.failures.Rest(base); err != nil { // while the source is still open
-		return fmt.Errorf("%s: %w", r.failures.Name, err)
+	if err := out.Rest(base); err != nil { // while the source is still open
+		return fmt.Errorf("%s: %w", out.Name, err)
 	}
 	return nil
 }
 
-// settings returns all settings, including those for the open source.
-func (r *run) settings() Settings {
-	sh := r.space.Shard
+// settings returns all settings, including those for the source of a leg.
+func (r *run) settings(l *leg) Settings {
+	sh := l.space.Shard
 	s := Settings{{"shard", fmt.Sprintf("%q %+v %s", sh.Name, sh.Origin, sh.Cut)}}
 	if r.several() {
 		var names []string
@@ -243,9 +298,10 @@ func (r *run) settings() Settings {
 	return append(s, r.Settings...)
 }
 
-// maybeSave writes a checkpoint, unless the last one was so slow and so recent that another would slow down the run.
+// maybeSave writes a checkpoint, unless the last one was so slow and so recent that another would slow down the run, or is
+// still needed: the output that it is of is being published.
 func (k *checkpoints) maybeSave(r *run) error {
-	if k == nil || time.Since(k.last) < time.Duration(k.share)*k.cost {
+	if k == nil || r.publishing != nil && r.Outputs != nil || time.Since(k.last) < time.Duration(k.share)*k.cost {
 		return nil
 	}
 	begun := time.Now()
@@ -259,12 +315,14 @@ func (k *checkpoints) maybeSave(r *run) error {
 
 // save makes the outputs and the report durable, and then writes the checkpoint.
 func (k *checkpoints) save(r *run) (err error) {
-	c := k.next
-	if r.several() {
-		c.Run = r.settings()
+	l := r.leg
+	c := checkpoint{Version: checkpointVersion, Run: r.settings(l), progress: r.now}
+	name, err := r.absolute(l)
+	if err != nil {
+		return err
 	}
-	c.progress = r.now
-	if c.Position, err = r.out.Position(); err != nil {
+	c.Output = anytext.Text(name)
+	if c.Position, err = l.out.Position(); err != nil {
 		return err
 	}
 	if c.Report, err = r.report.sync(); err != nil {
@@ -281,8 +339,11 @@ func (k *checkpoints) save(r *run) (err error) {
 	if err != nil {
 		return err
 	}
-	k.saved = c.Samples
-	r.out.Keep(true)
+	k.saved, k.in = c.Samples, l.number
+	if l.ownOut {
+		k.saved = l.samples
+	}
+	l.out.Keep(true)
 	return nil
 }
 
@@ -301,6 +362,23 @@ func (k *checkpoints) remove() error {
 	}
 	k.saved = 0
 	return nil
+}
+
+// giveUp removes what would be needed to continue a leg, which would end in the same way.
+func (k *checkpoints) giveUp(l *leg) error {
+	if k == nil {
+		return nil
+	}
+	l.out.Keep(false)
+	return k.removeOf(l)
+}
+
+// removeOf removes the checkpoint if it is of the output of a leg.
+func (k *checkpoints) removeOf(l *leg) error {
+	if k == nil || l.ownOut && k.in != l.number {
+		return nil
+	}
+	return k.remove()
 }
 
 // stopped wraps the error that ended a run in a StoppedError if there is a checkpoint.

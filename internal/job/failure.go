@@ -1,10 +1,16 @@
 package job
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/output"
+	"github.com/shardfs/shardfs/internal/workspace"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // Errors of runs with failed samples.
@@ -58,4 +64,59 @@ func (l Limit) exceeded(failed, all int) bool {
 // sampleError adds the source and the sample to an error.
 func sampleError(source, sample string, err error) error {
 	return fmt.Errorf("%s: sample %s: %w", source, sample, err)
+}
+
+// fail gives up a leg because of an error of its source, if other legs have outputs of their own and the policy is not
+// Stop. Else it returns the error, which ends the run.
+func (r *run) fail(ctx context.Context, l *leg, err error) error {
+	if ctx.Err() != nil || r.Outputs == nil || errors.Is(err, ErrSampleFailed) && !errors.Is(err, errNothingLeft) {
+		return err
+	}
+	err = r.explainIn(ctx, l, err)
+	if !ofSource(err) {
+		return err
+	}
+	if reportErr := r.report.addShard(r.sourceName(l), err); reportErr != nil {
+		return reportErr
+	}
+	if r.OnError == Stop {
+		return err
+	}
+	r.UI.Fail(err)
+	l.givenUp.Store(true)
+	r.givenUp = append(r.givenUp, err)
+	if l.ownOut && r.points != nil {
+		return r.points.giveUp(l)
+	}
+	return nil
+}
+
+// ofSource reports whether an error is about one source or its samples, and says nothing about others.
+func ofSource(err error) bool {
+	is := func(target error) bool { return errors.Is(err, target) }
+	return workspace.OfSource(err) || slices.ContainsFunc([]error{
+		errNothingLeft, pack.ErrEmpty, pack.ErrKey, pack.ErrSameKey, pack.ErrChanged, pack.ErrDuplicateExtension,
+	}, is)
+}
+
+// explain returns the error that is behind an error of the run: of writing an output, or that a shard has changed.
+func (r *run) explain(ctx context.Context, err error) error {
+	if r.leg != nil {
+		return r.explainIn(ctx, r.leg, err)
+	}
+	return r.Output.Explain(ctx, err)
+}
+
+// explainIn is explain for an error in a leg.
+func (r *run) explainIn(ctx context.Context, l *leg, err error) error {
+	for _, out := range []*output.Output{l.out, l.failures} {
+		if writeErr := out.WriteError(); writeErr != nil && ctx.Err() == nil {
+			return writeErr
+		}
+	}
+	o := r.Output
+	if l.ownOut {
+		o.Confirm = l.confirm
+	}
+	return o.Explain(ctx, err)
 }

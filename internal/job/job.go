@@ -1,9 +1,14 @@
 // Package job runs a command over the samples of one or many sources.
 //
-// Sources are taken one after the other, and one workspace is open at a time. Commands run in parallel, but their
+// Sources are taken one after the other; what a run does with one of them is a leg. Commands run in parallel, but their
 // results are handled one by one, in the order of the samples: the output of the command is printed, the sample is
 // packed into the output or into the output of failed samples, and the report gets a line. So the outputs depend
 // neither on timing nor on the number of parallel commands.
+//
+// There is one runner for all legs, so that the last commands in one source and the first in the next run side by side.
+// An opener opens the legs ahead. One goroutine, that of the runner, makes the sequence of their jobs, with a mark after each
+// leg; the loop over the results packs them; and what remains of a leg that the loop has left is done in the
+// background: if each leg has its own output, that is published, and the leg is closed.
 //
 // A run is resumable if it writes its output to a file and reads shards from a store. Between samples it then saves its
 // progress as a checkpoint in a directory, where a later run with the same options finds it and continues.
@@ -51,8 +56,18 @@ type Options struct {
 	MaxFailed Limit       // the zero value sets no limit
 	Choice    pack.Choice // which samples to process, counted over all sources
 
-	Output output.Options  // where samples are packed; without a name, nothing is packed
-	Failed output.Options  // where failed samples are packed as they were; without a name, they are not
+	Output output.Options // where samples are packed; without a name, nothing is packed
+	Failed output.Options // where failed samples are packed as they were; without a name, they are not
+
+	// Outputs are names of outputs, one for each source, and that of Output is then the pattern of all. Each is published when
+	// it is whole. If Output.IfExists is not Overwrite, they are looked for before any source is opened. Unless OnError is
+	// Stop, a source that cannot be read is reported, and the others go on. Nil means one output for all sources.
+	Outputs       []string
+	FailedOutputs []string // the same of Failed
+
+	// Published is called for each of Outputs that is published, in their order. Nil means that it is not wanted.
+	Published func(Summary) error
+
 	Report string          // file that gets a line of JSON for each sample; "" means none
 	Hurry  <-chan struct{} // when it is closed, commands are killed without a grace; nil means never
 	AddLog string          // extension of a new member with the output of the command; "" means none

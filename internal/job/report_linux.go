@@ -27,7 +27,7 @@ type report struct {
 
 // reportLine is one line of a report.
 type reportLine struct {
-	Shard    *string `json:"shard,omitempty"` // only in a run over several sources
+	Shard    *string `json:"shard,omitempty"` // not in a run over one source into one output
 	ShardHex *string `json:"shard_hex,omitempty"`
 	Key      *string `json:"key,omitempty"`
 	KeyHex   *string `json:"key_hex,omitempty"` // instead of key if that is not UTF-8
@@ -41,11 +41,24 @@ type reportLine struct {
 	Stderr   string  `json:"stderr,omitempty"`
 }
 
-// openReport opens a report for writing. It keeps the first bytes, the lines of an earlier run.
-func openReport(ctx context.Context, name string, kept int64) (*report, error) {
-	if name == "" {
+// openReport opens the report of a run. It keeps the lines of an earlier run that this one continues, and those about
+// sources whose outputs an earlier run has published.
+func (r *run) openReport(ctx context.Context) (*report, error) {
+	if r.Report == "" {
 		return nil, nil
 	}
+	kept := r.from.Report
+	if shards := r.publishedBefore(); kept == 0 && len(shards) > 0 {
+		var err error
+		if kept, err = keepLines(ctx, r.Report, shards); err != nil {
+			return nil, &ui.UsageError{Err: fmt.Errorf("report: %w", err)}
+		}
+	}
+	return openReport(ctx, r.Report, kept)
+}
+
+// openReport opens a report for writing. It keeps the first bytes, the lines of an earlier run.
+func openReport(ctx context.Context, name string, kept int64) (*report, error) {
 	file, err := pipe.Await(ctx, func() (*os.File, error) { return os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666) })
 	if err != nil {
 		return nil, &ui.UsageError{Err: fmt.Errorf("report: %w", err)}
@@ -89,6 +102,24 @@ func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	if res.Err != nil {
 		line.Status, line.Error = "failed", res.Err.Error()
 	}
+	return r.write(line)
+}
+
+// addShard writes the line for a source that was given up because of an error: it has no key.
+func (r *report) addShard(shard string, err error) error {
+	if r == nil {
+		return nil
+	}
+	name := ui.NewJSONText(shard)
+	return r.write(struct {
+		Shard    *string `json:"shard,omitempty"`
+		ShardHex *string `json:"shard_hex,omitempty"`
+		Status   string  `json:"status"`
+		Error    string  `json:"error"`
+	}{name.Text, name.Hex, "failed", err.Error()})
+}
+
+func (r *report) write(line any) error {
 	b, err := ui.JSON(line)
 	if err != nil {
 		return err

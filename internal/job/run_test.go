@@ -265,6 +265,15 @@ func (b *bench) resumable(choice pack.Choice) Options {
 // interrupt runs until the sample with a key is reached, and returns after how many samples the run can be resumed.
 // With one command at a time, all samples up to the third one before it have then certainly been handled.
 func (b *bench) interrupt(o Options, names []source.Name, key string) (samples int) {
+	stopped := new(StoppedError)
+	if err := b.interruptAt(o, names, key); !errors.As(err, &stopped) {
+		b.Fatalf("interrupted at %s: %v", key, err)
+	}
+	return stopped.Samples
+}
+
+// interruptAt runs until the sample with a key is reached, and returns the error.
+func (b *bench) interruptAt(o Options, names []source.Name, key string) error {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	reached := b.path("reached")
@@ -277,12 +286,10 @@ func (b *bench) interrupt(o Options, names []source.Name, key string) (samples i
 	r, err := newRun(ctx, names, o)
 	shardtest.Check(b, err)
 	r.points.share = 0
-	_, err = r.run(ctx)
-	stopped := new(StoppedError)
-	if !errors.As(err, &stopped) || !errors.Is(err, context.Canceled) {
+	if _, err = r.run(ctx); !errors.Is(err, context.Canceled) {
 		b.Fatalf("interrupted at %s: %v", key, err)
 	}
-	return stopped.Samples
+	return err
 }
 
 // A checkpoint of a version without runs over several sources can still be read.

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -16,15 +18,40 @@ import (
 	"github.com/shardfs/shardfs/pack"
 )
 
-// runSamples runs the command in each chosen sample of the open source and handles the results.
-func (r *run) runSamples(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// runLegs runs the command in the chosen samples of all sources, handles the results, and leaves all legs but the last
+// one, which the caller leaves.
+func (r *run) runLegs(ctx context.Context, first *leg) error {
+	jobs, stop := context.WithCancel(ctx)
+	defer stop()
+	r.stdout = r.UI.Through(pipe.NewWriter(jobs, r.Stdout), r.Stdout)
+	for result, err := range runner.Run(jobs, r.runnerOptions(), r.jobs(jobs, first)) {
+		switch {
+		case err == nil:
+			err = r.handle(ctx, result)
+		case errors.Is(err, runner.ErrWorker):
+			err = failure{fmt.Errorf("%s: %w", r.name(), err)} // its results cannot be trusted
+		}
+		if err != nil {
+			stop()
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) runnerOptions() runner.Options {
 	o := runner.Options{
-		Argv: r.Argv, Env: slices.Concat(r.Env, []string{"SHARD=" + r.space.Name}), Jobs: r.Jobs, Retries: r.Retries,
-		Timeout: r.Timeout, Stderr: r.Stderr, Spill: r.space.Dir, Log: r.AddLog != "", Worker: r.Worker,
+		Argv: r.Argv, Env: r.Env, Jobs: r.Jobs, Retries: r.Retries,
+		Timeout: r.Timeout, Stderr: r.Stderr, Spill: r.Workspace.TempDir, Log: r.AddLog != "", Worker: r.Worker,
 		Hurry: r.Hurry,
-		Spare: func(pid int) bool { return pid == r.space.Pid || r.out.Owns(pid) || r.failures.Owns(pid) },
+		Spare: func(pid int) bool { return r.opener.owns(pid) || r.out.Owns(pid) || r.failures.Owns(pid) },
+	}
+	if r.Worker { // which has samples of all shards
+		isShard := func(v string) bool { return strings.HasPrefix(v, shardPrefix) }
+		o.Env = slices.DeleteFunc(slices.Clone(r.Env), isShard)
+		if !r.several() {
+			o.Env = append(o.Env, shardPrefix+r.name())
+		}
 	}
 	if r.report != nil {
 		o.Tail = reportTail
@@ -32,56 +59,67 @@ func (r *run) runSamples(ctx context.Context) error {
 	if !r.Worker && ui.IsTerminal(r.Stdout) {
 		o.Terminal = r.Stdout
 	}
-	r.stdout = r.UI.Through(pipe.NewWriter(ctx, r.Stdout), r.Stdout)
-	var inputErr error
-	for result, err := range runner.Run(ctx, o, r.jobs(ctx, &inputErr)) {
-		switch {
-		case err == nil:
-			err = r.handleResult(ctx, result)
-		case errors.Is(err, runner.ErrWorker):
-			err = failure{fmt.Errorf("%s: %w", r.space.Name, err)} // its results cannot be trusted
-		}
-		if err != nil {
-			cancel()
-			return err
-		}
-	}
-	return inputErr
+	return o
 }
 
-// handleResult handles the result of one command.
-func (r *run) handleResult(ctx context.Context, res runner.Result) error {
-	if err := r.space.Err(); err != nil {
+// handle handles the result of one command, or leaves a leg after that of its last one.
+func (r *run) handle(ctx context.Context, res runner.Result) error {
+	switch tag := res.Tag.(type) {
+	case *leg:
+		if err := r.leave(ctx, tag); err != nil {
+			return err
+		}
+		return r.closeLater(ctx, tag)
+	case handled:
+		l := tag.leg
+		if r.enter(l); l.givenUp.Load() {
+			for _, t := range tag.tasks {
+				t.Free() // what is left is removed with the leg
+			}
+			return nil
+		}
+		if err := r.handleResult(ctx, l, tag.tasks, res); err != nil {
+			return r.fail(ctx, l, err)
+		}
+	}
+	return nil
+}
+
+// handleResult handles the result of the command for the samples of a batch.
+func (r *run) handleResult(ctx context.Context, l *leg, batch []*workspace.Task, res runner.Result) error {
+	if err := l.space.Err(); err != nil {
 		return err
 	}
-	if err := r.space.Unchanged(ctx); err != nil {
+	if err := l.space.Unchanged(ctx); err != nil {
 		return err
 	}
 	n, err := res.Output.WriteTo(r.stdout)
 	if r.printed += n; err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
-	batch := res.Tag.([]*workspace.Task)
 	var stop error
 	if res.Err != nil {
-		err := sampleError(r.space.Name, nameOf(batch), res.Err)
+		err := sampleError(l.space.Name, nameOf(batch), res.Err)
 		if !runner.Failed(res.Err) && !errors.Is(res.Err, ErrSampleFailed) {
 			return err
 		}
 		stop = r.reportFailure(err, res.Err)
 	}
 	for _, t := range batch {
-		if err := r.finishSample(t, res); err != nil {
+		if err := r.finishSample(l, t, res); err != nil {
 			return err
 		}
 	}
 	if stop != nil {
 		return stop
 	}
-	if all := r.space.Samples; all > 0 && !r.several() {
+	if all := l.space.Samples; !r.MaxFailed.percent || all > 0 && !r.several() {
 		if err := r.checkFailureLimit(all); err != nil {
 			return err
 		}
+	}
+	if err := r.collect(ctx, false); err != nil {
+		return err
 	}
 	return r.points.maybeSave(r)
 }
@@ -97,44 +135,41 @@ func reasonOf(err error) error {
 }
 
 // finishSample counts a sample after its command has ended, reports it, and packs it.
-func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
+func (r *run) finishSample(l *leg, t *workspace.Task, res runner.Result) error {
 	dir, exists := t.Before, true
 	var stop error
-	if res.Err == nil && r.out != nil {
+	if res.Err == nil && l.out != nil {
 		var err error
 		if dir, exists, err = t.State(); err != nil {
-			return fmt.Errorf("%s: %w", r.space.Name, err)
+			return fmt.Errorf("%s: %w", l.space.Name, err)
 		}
 		if exists && r.AddLog != "" {
 			dir = withLog(t, dir, r.AddLog, res.Log)
 		}
 		switch {
 		case exists:
-			if res.Err = r.out.Check(t.Base, dir); res.Err != nil {
-				err := fmt.Errorf("%s: %w", r.space.Name, res.Err) // res.Err names the sample
+			if res.Err = l.out.Check(t.Base, dir); res.Err != nil {
+				err := fmt.Errorf("%s: %w", l.space.Name, res.Err) // res.Err names the sample
 				stop = r.reportFailure(err, reasonOf(res.Err))
 			}
 		case t.Before.Sample != nil:
 			res.Err = errRemoved
-			stop = r.reportFailure(sampleError(r.space.Name, shortened(t.Key), errRemoved), errRemoved)
+			stop = r.reportFailure(sampleError(l.space.Name, shortened(t.Key), errRemoved), errRemoved)
 		}
 	}
-	if res.Err == nil && r.out == nil && t.Before.Sample != nil { // else it is in place, where changes stay
+	if res.Err == nil && l.out == nil && t.Before.Sample != nil { // else it is in place, where changes stay
 		if dir, exists, err := t.State(); err != nil || !exists || !pack.Unchanged(t.Base, dir) {
 			r.lost++
 		}
 	}
-	r.now.Samples++
-	r.base = t.Base
-	if s := t.Before.Sample; s != nil {
-		r.now.BytesIn += t.Base.Index.Offset(s.End) - t.Base.Index.Offset(s.Start)
-	}
+	l.base = t.Base
+	r.count(l, t)
 	defer r.show()
-	if err := r.report.add(r.shardField(), t, res); err != nil {
+	if err := r.report.add(r.shardField(l), t, res); err != nil {
 		return err
 	}
 	if res.Err != nil {
-		if err := r.recordFailure(t); err != nil {
+		if err := r.recordFailure(l, t); err != nil {
 			return err
 		}
 		switch r.OnError {
@@ -147,50 +182,62 @@ func (r *run) finishSample(t *workspace.Task, res runner.Result) error {
 			exists = false
 		}
 	}
-	if r.out != nil {
-		if err := r.pack(t, dir, exists); err != nil {
-			return fmt.Errorf("%s: %w", r.space.Name, err)
+	if l.out != nil {
+		if err := r.pack(l, t, dir, exists); err != nil {
+			return fmt.Errorf("%s: %w", l.space.Name, err)
 		}
 	}
 	return t.Free()
 }
 
+// count counts a sample that is finished.
+func (r *run) count(l *leg, t *workspace.Task) {
+	l.samples++
+	r.now.Samples++
+	if s := t.Before.Sample; s != nil {
+		n := t.Base.Index.Offset(s.End) - t.Base.Index.Offset(s.Start)
+		l.bytesIn += n
+		r.now.BytesIn += n
+	}
+}
+
 // recordFailure counts a failed sample, and packs it, as it was before its command, into the output of failed samples.
-func (r *run) recordFailure(t *workspace.Task) error {
+func (r *run) recordFailure(l *leg, t *workspace.Task) error {
+	l.failed++
 	r.now.Failed = append(r.now.Failed, t.Number)
 	if r.several() {
-		r.now.FailedIn = append(r.now.FailedIn, r.now.Source)
+		r.now.FailedIn = append(r.now.FailedIn, l.number)
 	}
-	if r.failures == nil {
+	if l.failures == nil {
 		return nil
 	}
-	return r.packFailure(t.Base, t.Before)
+	return packFailure(l.failures, t.Base, t.Before)
 }
 
 // packFailure packs a failed sample.
-func (r *run) packFailure(base pack.Base, dir pack.Dir) error {
-	err := r.failures.WriteDir(base, dir)
+func packFailure(out *output.Output, base pack.Base, dir pack.Dir) error {
+	err := out.WriteDir(base, dir)
 	if err == nil {
-		err = r.failures.Flush()
+		err = out.Flush()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.failures.Name, err)
+		return fmt.Errorf("%s: %w", out.Name, err)
 	}
 	return nil
 }
 
 // pack packs a sample or, if it does not exist any more, only the members around it that belong to no sample.
-func (r *run) pack(t *workspace.Task, dir pack.Dir, exists bool) (err error) {
+func (r *run) pack(l *leg, t *workspace.Task, dir pack.Dir, exists bool) (err error) {
 	if exists {
 		r.now.Unpacked = false
-		err = r.out.WriteDir(t.Base, dir)
+		err = l.out.WriteDir(t.Base, dir)
 	} else {
-		err = t.PackBetween(r.out.Writer)
+		err = t.PackBetween(l.out.Writer)
 	}
 	if err != nil {
 		return err
 	}
-	return r.out.Flush()
+	return l.out.Flush()
 }
 
 // checkFailureLimit returns an error if more samples have failed than the limit allows for this number of samples.

@@ -89,6 +89,23 @@ func (o *Options) store() store.Store {
 	return o.Store
 }
 
+// Published is [Published] in the store of the output.
+func (o *Options) Published(ctx context.Context, names []string) ([]*store.Info, error) {
+	return Published(ctx, o.store(), names)
+}
+
+// Clean removes what killed runs have left of outputs, of those for which may returns true, see the function [Clean]. The user
+// is told of an error with the details.
+func (o *Options) Clean(ctx context.Context, may func(store.Leftover) bool) {
+	for l, err := range Clean(ctx, o.store(), o.Name, may) {
+		if err != nil {
+			o.UI.Detail("%v", err)
+			continue
+		}
+		o.UI.Detail("%s: removed, as a run that was killed has left it", l.At)
+	}
+}
+
 // weak returns a function that warns of a guarantee that is missing where a file is written: once for each directory.
 func (o *Options) weak(name string) func(why string) {
 	return func(why string) { o.UI.WarnOnce("%s: %s", path.Dir(store.Redact(name)), why) }

@@ -42,7 +42,12 @@ type Name struct {
 	Kind Kind        // the zero value is Shard
 	Path string      // of a Dir
 	file fs.FileInfo // of a Shard in a local file; else nil
+
+	missing error // of Resolve, if it is a Shard in a local file that is not there; else nil
 }
+
+// Missing returns the error of Resolve for a name of ResolvePresent that is not there; nil for others.
+func (n Name) Missing() error { return n.missing }
 
 // String returns the name for messages: without credentials and without the arguments of a command.
 func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
@@ -125,15 +130,28 @@ func globHint(path string) string {
 	return "no file is named so; a list of shards can also be name-{0000..0147}.tar or @FILE"
 }
 
+// ResolvePresent is ResolveAll, but a local file that is not there is no error: it may not be needed.
+func ResolvePresent(names []string) ([]Name, error) {
+	return resolveAll(names, func(name string) (Name, error) {
+		n, err := Resolve(name)
+		if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*ui.UsageError)) {
+			n.missing, err = err, nil
+		}
+		return n, err
+	})
+}
+
 // ResolveAll resolves names that are read one after the other.
-func ResolveAll(names []string) ([]Name, error) {
+func ResolveAll(names []string) ([]Name, error) { return resolveAll(names, Resolve) }
+
+func resolveAll(names []string, resolve func(name string) (Name, error)) ([]Name, error) {
 	if err := CheckOnce(names); err != nil {
 		return nil, err
 	}
 	list := make([]Name, len(names))
 	for i, name := range names {
 		var err error
-		if list[i], err = Resolve(name); err != nil {
+		if list[i], err = resolve(name); err != nil {
 			return nil, err
 		}
 	}

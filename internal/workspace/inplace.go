@@ -32,7 +32,7 @@ func openInPlace(ctx context.Context, n source.Name, o Options) (*Workspace, err
 		return nil, err
 	}
 	p := &inPlace{dir: dir, src: src, skipped: make(map[string]bool)}
-	return &Workspace{Name: dir, Dir: o.TempDir, Witness: src.Witness(), kind: p}, nil
+	return &Workspace{Name: dir, Witness: src.Witness(), kind: p}, nil
 }
 
 // Tasks implements kind.

@@ -59,7 +59,6 @@ func (o *Options) Mounts(n source.Name) bool {
 //   - Close removes what the workspace has made.
 type Workspace struct {
 	Name    string         // of the source, for messages
-	Dir     string         // for temporary files
 	Shard   *shard.Shard   // that the samples are from; nil for a stream or a directory
 	Samples int            // number of tasks; 0 if it is not known
 	Pid     int            // a child process that is not a command of the run; 0: none
@@ -140,7 +139,6 @@ func Open(ctx context.Context, n source.Name, o Options) (*Workspace, error) {
 	if err != nil {
 		return nil, errors.Join(err, dir.Remove())
 	}
-	w.Dir = dir.Dir
 	return w, nil
 }
 
