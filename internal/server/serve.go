@@ -231,7 +231,12 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	mounted := s.mountOptions()
-	mounted.Log = func(err error) { s.ui.Say("error", err.Error()) }
+	mounted.Log = func(err error) {
+		if errors.Is(err, index.ErrStale) {
+			set.Forget()
+		}
+		s.ui.Say("error", err.Error())
+	}
 	m, err := s.mountShown(set, mounted)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
