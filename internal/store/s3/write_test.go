@@ -1,8 +1,14 @@
 package s3
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,4 +87,90 @@ func TestWriteFaults(t *testing.T) {
 	}
 	t.Run("one", func(t *testing.T) { storetest.Faults(t, open(time.Minute)) })
 	t.Run("gone", func(t *testing.T) { storetest.Broken(t, open(300*time.Millisecond)) })
+}
+
+// What a store answers for good ends the writing with the right error, and leaves nothing.
+func TestWriteRefused(t *testing.T) {
+	w := written{S3: servers.Versitygw(t)}
+	proxy := faultproxy.New(t, w.URL)
+	environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
+	e := remote.NewEngine(quick(time.Minute))
+	t.Cleanup(e.Close)
+	st := remote.New(e, &Service{})
+	for fault, want := range map[faultproxy.Fault]error{"507 InsufficientStorage": syscall.ENOSPC,
+		"507 XMinioStorageFull": syscall.ENOSPC, "403 QuotaExceeded": syscall.EDQUOT,
+		"403 AccessDenied": fs.ErrPermission} {
+		for _, size := range []int{1000, 17 << 20} {
+			for from := range 2 { // the first or the second request with a body
+				h := w.place(t, st)
+				bodies := 0
+				proxy.Break(func(_ int, r *http.Request) faultproxy.Fault {
+					if r.ContentLength > 0 {
+						bodies++
+					}
+					if r.ContentLength <= 0 || bodies <= from {
+						return faultproxy.None
+					}
+					return fault
+				})
+				out, err := st.Create(t.Context(), h.Prefix+"a", store.Options{})
+				storetest.Check(t, err)
+				if _, err = out.Write(storetest.Noise(size, 1)); err == nil {
+					err = out.Commit(t.Context())
+				}
+				out.Abort()
+				published := size == 1000 && from == 1
+				if !published && !errors.Is(err, want) || published && err != nil {
+					t.Errorf("%s at body %d of %d bytes: %v", fault, from, size, err)
+				} else if names := h.List(); len(names) > 0 && !published {
+					t.Errorf("%s at body %d of %d bytes leaves %q", fault, from, size, names)
+				}
+			}
+		}
+	}
+}
+
+// Credentials that expire while an object is written are read again, and what was refused is sent again.
+func TestWriteWithExpiredToken(t *testing.T) {
+	w := written{S3: servers.Versitygw(t)}
+	proxy := faultproxy.New(t, w.URL)
+	file := filepath.Join(t.TempDir(), "credentials")
+	credentials := func(token string) {
+		text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n",
+			servers.Access, servers.Secret, token)
+		storetest.Check(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	environment(t, "AWS_ENDPOINT_URL_S3="+proxy.URL, "AWS_REGION="+servers.Region, "AWS_SHARED_CREDENTIALS_FILE="+file)
+	e := remote.NewEngine(quick(time.Minute))
+	t.Cleanup(e.Close)
+	data := storetest.Noise(17<<20, 1)
+	for end := range 9 {
+		credentials("old")
+		s := &Service{}
+		h := w.place(t, remote.New(e, s))
+		refused := 0
+		proxy.Break(func(number int, r *http.Request) faultproxy.Fault {
+			if number < end || r.Header.Get("X-Amz-Security-Token") == "new" {
+				storetest.Check(t, w.Sign(r)) // the server knows no tokens
+				return faultproxy.None
+			}
+			refused++
+			credentials("new")
+			s.mu.Lock()
+			s.loaded = time.Now().Add(-time.Minute) // as after some time
+			s.mu.Unlock()
+			return "400 ExpiredToken"
+		})
+		out, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{})
+		storetest.Check(t, err)
+		_, err = out.Write(data)
+		storetest.Check(t, err)
+		storetest.Check(t, out.Commit(t.Context()))
+		if refused == 0 && end < 6 {
+			t.Errorf("after request %d nothing is refused", end)
+		}
+		if names := h.List(); len(names) != 1 {
+			t.Errorf("after request %d there is %q", end, names)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/testing/faultproxy"
+	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
 // partsSize is the size in bytes of an object that remote stores get in two parts.
@@ -27,17 +28,20 @@ type Faulty struct {
 	Direct store.Store
 }
 
-// Faults lets each request of a writer of a small and of a large object, new or not, meet each fault of a proxy, and then
-// all requests from one on. A fault of one request has no effect; a store that stays broken is an error. In either case
-// the object is whole or as it was before, and nothing else is left after the next writer. Stores should be quick to try
-// again, but try for some seconds.
+// Faults lets each request of a writer of a small and of a large object, new or not, meet each fault of a proxy (without
+// SHARDFS_SLOW_SERVERS, those that differ most). It has no effect: the object is whole, and nothing else is left. Stores
+// should be quick to try again, but try for some seconds.
 func Faults(t *testing.T, open func(t *testing.T) Faulty) {
+	faults := []faultproxy.Fault{faultproxy.Error, faultproxy.Reset, faultproxy.Lost, faultproxy.Stall}
+	if servers.Slow() {
+		faults = faultproxy.Faults()
+	}
 	old := Noise(100, 2)
 	for _, tt := range []struct {
 		size   int
 		before []byte
 	}{{1000, nil}, {1000, old}, {partsSize, old}} {
-		for _, fault := range faultproxy.Faults() {
+		for _, fault := range faults {
 			name := strings.ReplaceAll(fmt.Sprintf("%d bytes over %d, %s", tt.size, len(tt.before), fault), " ", "-")
 			t.Run(name, func(t *testing.T) {
 				f := open(t)
@@ -73,7 +77,8 @@ func (f *Faulty) sweep(t *testing.T, before, data []byte, fault faultproxy.Fault
 	}
 }
 
-// Broken lets all requests of a writer fail from each one on.
+// Broken lets all requests of a writer fail from each one on. The object is whole or as it was before, the former only if
+// the writer says so or cannot know, and nothing else is left after the next writer. Stores should give up soon.
 func Broken(t *testing.T, open func(t *testing.T) Faulty) {
 	for fault, before := range map[faultproxy.Fault][]byte{faultproxy.Error: nil, faultproxy.Reset: Noise(100, 2)} {
 		t.Run(fmt.Sprintf("over-%d-bytes-%s", len(before), fault), func(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 	"testing"
 )
 
-// Fault is what happens to a request.
+// Fault is what happens to a request. Any other text than those below is a status and the code of an error of S3, such as
+// "403 ExpiredToken", which is the answer, and the server does not get the request.
 type Fault string
 
 // Faults.
@@ -125,7 +126,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-p.ended:
 		}
 	default:
-		http.Error(w, fmt.Sprintf("unknown fault %q", fault), http.StatusTeapot)
+		io.Copy(io.Discard, r.Body)
+		var status int
+		var code string
+		if _, err := fmt.Sscanf(string(fault), "%d %s", &status, &code); err != nil {
+			status = http.StatusTeapot
+		}
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", code)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -80,6 +81,31 @@ func (s *S3) keys() (access, secret string) {
 	return s.access, s.secret
 }
 
+// Sign signs a request anew that a proxy has got, whatever its credentials are.
+func (s *S3) Sign(r *http.Request) error {
+	bare := r.Clone(r.Context())
+	bare.Header = http.Header{}
+	for name, values := range r.Header {
+		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Security-Token" {
+			bare.Header[name] = values
+		}
+	}
+	r.Header.Del("X-Amz-Security-Token")
+	if err := s.sign(bare, r.Header.Get("X-Amz-Content-Sha256")); err != nil {
+		return err
+	}
+	maps.Copy(r.Header, bare.Header)
+	return nil
+}
+
+// sign signs a request whose body has a hash.
+func (s *S3) sign(r *http.Request, hash string) error {
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	var credentials aws.Credentials
+	credentials.AccessKeyID, credentials.SecretAccessKey = s.keys()
+	return signer.SignHTTP(r.Context(), credentials, r, hash, "s3", Region, time.Now())
+}
+
 // Bucket makes a bucket.
 func (s *S3) Bucket(t testing.TB, name string) { s.do(t, "PUT", name, "", nil, nil) }
 
@@ -139,10 +165,7 @@ func (s *S3) do(t testing.TB, method, bucket, key string, query url.Values, body
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
 	r.Header.Set("X-Amz-Content-Sha256", hash)
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	var credentials aws.Credentials
-	credentials.AccessKeyID, credentials.SecretAccessKey = s.keys()
-	if err := signer.SignHTTP(t.Context(), credentials, r, hash, "s3", Region, time.Now()); err != nil {
+	if err := s.sign(r, hash); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.DefaultClient.Do(r)
