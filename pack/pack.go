@@ -32,6 +32,10 @@ type Base struct {
 	Size  int64       // bytes of Plain, including those after the end marker; 0: do not copy the end
 	Input int         // number of the input in Options.Inputs
 
+	// InStore says that runs of Plain are copied where they are, and not read. Of the members in a run, only the headers of
+	// the first one and of the one after the last are then compared with an index from a file.
+	InStore bool
+
 	// Grows is, if not nil, the index that Index is a beginning of. Bases with the same one are the same shard, of which
 	// each knows more than the one before.
 	Grows *index.Index
@@ -110,6 +114,8 @@ type Writer struct {
 	plain   io.ReaderAt // its bytes from..to are still to be copied
 	from    int64
 	to      int64
+	run     Base   // that these bytes are of
+	after   int    // its row after them
 	intact  bool   // the tar so far is the unchanged beginning of one shard
 	lastKey string // key of the last sample written
 	exts    *extensions
@@ -177,7 +183,7 @@ func (w *Writer) Close() error {
 	b := w.base
 	same := w.intact && b.Size > 0 && w.Size() == b.Index.End() && (w.plain == nil || w.plain == b.Plain)
 	if same {
-		if err := w.raw(b, b.Index.End(), b.Size); err != nil {
+		if err := w.raw(b, b.Index.End(), b.Size, b.Index.Rows()); err != nil {
 			return err
 		}
 	}
@@ -206,6 +212,9 @@ func (w *Writer) Flush() error {
 	w.from = w.to
 	if n == 0 {
 		return nil
+	}
+	if err := w.checkEnd(); err != nil {
+		return err
 	}
 	return w.sink.copyRange(w.plain, from, n)
 }

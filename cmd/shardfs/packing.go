@@ -178,6 +178,7 @@ func (p *packing) pack(ctx context.Context, l leg) (cut, err error) {
 		return nil, err
 	}
 	from := p.from.source()
+	from.InStore = out.CopiesInStore
 	from.Folder, from.Fix = &folder.Options{ClassDirs: p.classDirs, Skip: p.join.Files()}, p.mend
 	in := source.NewList(l.names, from)
 	defer in.Close()

@@ -127,6 +127,15 @@ func (o *Options) Format() (codec.Format, error) {
 		store.Redact(o.Name), strings.Join(suffixes[:last], ", "), suffixes[last])
 }
 
+// CopiesInStore reports whether the bytes of a shard, if it is plain, are copied to the output by the store that both are in.
+// Of one that has another name than plain ones have, they are not.
+func (o *Options) CopiesInStore(shard string) bool {
+	from, ok := codec.FormatOf(shard)
+	to, err := o.Format()
+	return ok && err == nil && from == codec.Plain && to == codec.Plain && o.IsFile() &&
+		store.CopiesInStore(o.store(), shard, o.Name)
+}
+
 // Suffixes returns the suffixes that names of output files may have.
 func Suffixes() (list []string) {
 	for _, f := range codec.Outputs() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -17,8 +18,9 @@ func (out *Output) report() error {
 			Output    *string `json:"output,omitempty"`
 			OutputHex *string `json:"output_hex,omitempty"`
 			pack.Summary
+			Copied  int64   `json:"copied_in_store,omitempty"`
 			Seconds float64 `json:"seconds"`
-		}{name.Text, name.Hex, out.Summary(), time.Since(out.begun).Seconds()})
+		}{name.Text, name.Hex, out.Summary(), out.copiedInStore(), time.Since(out.begun).Seconds()})
 	}
 	out.o.UI.Note("%s", out)
 	return nil
@@ -37,6 +39,9 @@ func (out *Output) String() string {
 	default:
 		leftOut += fmt.Sprintf(" (such as %s)", s.LeftOutFile)
 	}
+	if n := out.copiedInStore(); n > 0 {
+		text += fmt.Sprintf(" (%s copied in the store)", ui.Size(n))
+	}
 	for _, less := range []struct {
 		n           int
 		thing, what string
@@ -53,4 +58,13 @@ func (out *Output) String() string {
 		text += fmt.Sprintf("; %s outside samples left out", ui.Count(s.Outside, "member"))
 	}
 	return text
+}
+
+// copiedInStore returns how many bytes of the output have not passed through this machine.
+func (out *Output) copiedInStore() int64 {
+	c, ok := out.file.(store.Copied)
+	if !ok {
+		return 0
+	}
+	return c.Copied()
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -38,7 +39,7 @@ func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) {
 		o := l.o
 		for i, n := range l.names {
-			o.Input, o.Once = i, !l.Buffered
+			o.Input, o.Once = i, !l.Buffered && !l.inStore(n)
 			s, err := Open(ctx, n, o)
 			if err != nil {
 				yield(pack.Sample{}, err)
@@ -47,11 +48,17 @@ func (l *List) Samples(ctx context.Context) iter.Seq2[pack.Sample, error] {
 			l.sources = append(l.sources, s)
 			l.total.Opened(i, s.samples())
 			l.read = append(l.read, s.Witness())
+			s.inStore = l.inStore(n) && s.Shard.Format == codec.Plain
 			if !l.yield(s, yield) {
 				return
 			}
 		}
 	}
+}
+
+// inStore reports whether the bytes of a source are copied by its store, if it is plain.
+func (l *List) inStore(n Name) bool {
+	return n.Kind == Shard && l.o.InStore != nil && l.o.InStore(n.Text)
 }
 
 // yield yields the samples of one source, and reports whether to continue with the next one.
@@ -69,7 +76,7 @@ func (l *List) yield(s *Source, yield func(pack.Sample, error) bool) bool {
 		case l.Buffered:
 			users++
 			sample.Free = release
-		case s.isRemote():
+		case s.isRemote() && !s.inStore:
 			sample.Free = copied
 		}
 		if !yield(sample, err) || err != nil {

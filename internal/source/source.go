@@ -31,6 +31,10 @@ type Options struct {
 	Stderr *os.File      // standard error of the commands of pipes; nil means /dev/null
 	UI     *ui.UI        // for progress and warnings
 
+	// InStore reports whether the store of a plain shard copies its bytes to the output, so that they need not be here. Nil
+	// means that none does.
+	InStore func(name string) bool
+
 	// Once lets Open return before a remote shard is indexed, if it can be. Only its samples may then be used, once.
 	Once bool
 
@@ -55,6 +59,7 @@ type Source struct {
 	command *pipe.Command // the command that writes the stream; else nil
 	close   io.Closer
 	fix     *pack.Fix
+	inStore bool   // its store copies its bytes to the output
 	place   string // of a Dir, as the user gave it
 	stamp   string // stamp of the mount's changes when Samples began; "" if later writes may not change it
 }
@@ -124,7 +129,7 @@ func (s *Source) Base() pack.Base {
 		return pack.Base{Input: s.Input}
 	}
 	b := BaseOf(s.Shard)
-	b.Input = s.Input
+	b.Input, b.InStore = s.Input, s.inStore
 	return b
 }
 

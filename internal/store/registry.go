@@ -162,3 +162,11 @@ func ListerFor(st Store, name string) (Lister, bool) {
 	l, ok := s.(Lister)
 	return l, ok
 }
+
+// CopiesInStore reports whether two names are of one store in st that copies bytes from one of its objects to another.
+func CopiesInStore(st Store, from, to string) bool {
+	a, _ := storeFor(st, from)
+	b, _ := storeFor(st, to)
+	c, ok := b.(InStore)
+	return ok && a == b && c.CopiesInStore()
+}

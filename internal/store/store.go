@@ -5,8 +5,9 @@
 // combines several stores. A new store needs its own package, which must pass the suite of package storetest, and one
 // line where the stores are combined.
 //
-// Abilities that not every store has are optional interfaces: [Advisor], [Cleaner], [Confirmer], [Dated], [Exact],
-// [Lister], [RangeCopier], [ReadOnly], [Resumable], [Resumer], [Successor]. Only the store knows what a version consists of.
+// Abilities that not every store has are optional interfaces: [Advisor], [Cleaner], [Confirmer], [Copied], [Dated], [Exact],
+// [InStore], [Lister], [RangeCopier], [ReadOnly], [Resumable], [Resumer], [Successor]. Only the store knows what a version
+// consists of.
 package store
 
 import (

@@ -53,6 +53,19 @@ type RangeCopier interface {
 	CopyRange(src io.ReaderAt, off, n int64) error
 }
 
+// InStore is a [Store] that may copy bytes from one of its objects to another, so that they do not pass through this
+// machine. CopiesInStore finds it among several. Its writers are [RangeCopier] and tell what they have Copied.
+type InStore interface {
+	// CopiesInStore reports whether it does.
+	CopiesInStore() bool
+}
+
+// Copied is a [Writer] of an [InStore].
+type Copied interface {
+	// Copied returns how many bytes the store has copied so far.
+	Copied() int64
+}
+
 // Resumable is a [Writer] that can stop before the object is complete, for a [Resumer] to read the part.
 type Resumable interface {
 	// TempName returns the temporary name of the written bytes, for OpenPart.

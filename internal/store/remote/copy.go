@@ -18,6 +18,21 @@ const (
 	mostCopy = 512 << 20
 )
 
+// CopyUploader is an [Uploader] whose uploads are [Copier].
+type CopyUploader interface {
+	Uploader
+	CopiesInStore()
+}
+
+// CopiesInStore implements [store.InStore].
+func (s *Store) CopiesInStore() bool {
+	_, ok := s.s.(CopyUploader)
+	return ok
+}
+
+// Copied implements [store.Copied].
+func (w *writer) Copied() int64 { return w.copied }
+
 // Copier is an [Upload] whose store makes a part of bytes that it has.
 type Copier interface {
 	Upload

@@ -209,6 +209,9 @@ func (u *upload) Abort(ctx context.Context, id string) error {
 	return err
 }
 
+// CopiesInStore implements [remote.CopyUploader].
+func (*Service) CopiesInStore() {}
+
 // Copy implements [remote.Copier]. The receipt is that of Part.
 func (u *upload) Copy(ctx context.Context, id string, number int, from remote.Range) (string, error) {
 	bucket, key, err := split(from.Name)
