@@ -7,6 +7,7 @@
 package claim
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -125,9 +126,16 @@ func (f *Files) Write(what, name string) {
 
 // WriteFile claims an open file that is written, if it is a regular file.
 func (f *Files) WriteFile(what string, file *os.File) {
-	if id, ok := opened(file); ok {
-		f.written = append(f.written, written{id: id, what: what})
+	id, ok := opened(file)
+	if !ok {
+		return
 	}
+	w := written{id: id, what: what}
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	if now, ok := existing(path); err == nil && ok && now == id {
+		w.path = path // else it has no name any more, or there is no /proc
+	}
+	f.written = append(f.written, w)
 }
 
 // Standard claims standard output and standard error, of those that are regular files. Each may also be claimed as

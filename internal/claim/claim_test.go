@@ -30,6 +30,7 @@ func TestCheck(t *testing.T) {
 		top    string // claimed by ReadBelow, from the second level on
 		own    string
 		write  []string
+		open   string // is written, and open already
 		refuse bool
 	}{
 		{story: "others", read: []string{"a"}, write: []string{"b", "c", "dir/a"}},
@@ -46,6 +47,8 @@ func TestCheck(t *testing.T) {
 		{story: "another store", read: []string{"s3://b/a"}, write: []string{"s3://b/c", "s3://b/a"}, refuse: true},
 		{story: "at the top", top: "dir", write: []string{"dir/file", "dir/sub/new"}},
 		{story: "in a sample", top: "dir", write: []string{"linked/sub/file"}, refuse: true},
+		{story: "open, in a sample", top: "dir", open: "linked/sub/file", refuse: true},
+		{story: "open, at the top", top: "dir", open: "dir/file"},
 		{story: "owned", own: "linked", write: []string{"dir/sub/new"}, refuse: true},
 		{story: "beside what is owned", own: "dir", write: []string{"a"}},
 	} {
@@ -61,6 +64,14 @@ func TestCheck(t *testing.T) {
 		}
 		for _, name := range tt.write {
 			f.Write("-o", name)
+		}
+		if tt.open != "" {
+			file, err := os.OpenFile(tt.open, os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			f.WriteFile("-o -", file)
 		}
 		if err := f.Check(); (err != nil) != tt.refuse {
 			t.Errorf("%s: %v", tt.story, err)
