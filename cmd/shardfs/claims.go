@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 )
 
 // reads are the files that a command reads.
@@ -102,7 +103,11 @@ func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source
 		return err
 	}
 	if o.report != "" {
-		f.Write("--report "+o.report, o.report)
+		shown := store.Redact(o.report)
+		if err := store.MayCreate(j.Workspace.Source.Shard.Store, o.report); err != nil {
+			return fmt.Errorf("--report %s: %w", shown, err)
+		}
+		f.Write("--report "+shown, o.report)
 	}
 	if o.scratch != "" && f.Writes() {
 		f.Write("the checkpoint in --scratch "+o.scratch, filepath.Join(o.scratch, job.CheckpointFile))

@@ -76,3 +76,14 @@ func stored(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %d bytes, other than the %d of %s", args[0], len(got), len(want), args[1])
 	}
 }
+
+// download writes an object in the bucket of the server that upload has started to a file:
+//
+//	download r/run.jsonl run.jsonl
+func download(ts *testscript.TestScript, neg bool, args []string) {
+	c := ts.Value(cloudKey{}).(*cloud)
+	if neg || len(args) != 2 || c.get == nil {
+		ts.Fatalf("usage: download OBJECT FILE, after upload")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), c.get(c.t, "bucket", args[0]), 0o666))
+}

@@ -61,6 +61,7 @@ func TestStories(t *testing.T) {
 			"blocked":      blocked,
 			"document":     runDocument,
 			"ended":        ended,
+			"download":     download,
 			"eventually":   eventually,
 			"fits":         fits,
 			"gate":         makeGate,

@@ -19,6 +19,7 @@ import (
 	"github.com/shardfs/shardfs/internal/runner"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
 	"github.com/shardfs/shardfs/pack"
@@ -94,7 +95,7 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 		"`HOW` to proceed if a command fails: stop, skip or keep the sample")
 	flags.StringVar(&o.maxFailed, "max-failed", "", "stop when more than `N` samples, or N%, have failed")
 	flags.StringVar(&o.failed, "failed", "", "write the failed samples, as they were, to `OUT`, or one a shard")
-	flags.StringVar(&o.report, "report", "", "write a JSON line about each sample to `FILE`")
+	flags.StringVar(&o.report, "report", "", "write a JSON line about each sample to `OUT`")
 	flags.StringVar(&o.addLog, "add-log", "", "add the output of each command to its sample, as the extension `EXT`")
 	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` directories are made: fuse (mount), dir (copies), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files and for what --resume needs")
@@ -327,7 +328,8 @@ func (o *runFlags) settings(j job.Options) job.Settings {
 		{"command", fmt.Sprintf("%q", j.Argv)},
 		{"--batch", strconv.Itoa(o.batch)}, {"--worker", strconv.FormatBool(o.worker)},
 		{"--skip", strconv.Itoa(o.skip)}, {"--count", o.count.setting()}, {"--keys", digest(j.Choice.Keys)},
-		{"--on-error", o.onError}, {"--failed", strconv.Quote(o.failed)}, {"--report", strconv.Quote(o.report)},
+		{"--on-error", o.onError}, {"--failed", strconv.Quote(store.Redact(o.failed))},
+		{"--report", strconv.Quote(store.Redact(o.report))},
 		{"--add-log", strconv.Quote(o.addLog)},
 		{"option of the output", written.settings()},
 	}

@@ -68,7 +68,7 @@ type Options struct {
 	// Published is called for each of Outputs that is published, in their order. Nil means that it is not wanted.
 	Published func(Summary) error
 
-	Report string          // file that gets a line of JSON for each sample; "" means none
+	Report string          // file, or object, that gets a line of JSON for each sample; "" means none
 	Hurry  <-chan struct{} // when it is closed, commands are killed without a grace; nil means never
 	AddLog string          // extension of a new member with the output of the command; "" means none
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/runner"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/workspace"
 )
@@ -23,6 +24,8 @@ type report struct {
 	file  *os.File
 	lines io.Writer // to file
 	size  int64
+
+	stored *storedReport // it is in a store, and file has its lines until it is published; else nil
 }
 
 // reportLine is one line of a report.
@@ -47,8 +50,11 @@ func (r *run) openReport(ctx context.Context) (*report, error) {
 	if r.Report == "" {
 		return nil, nil
 	}
-	kept := r.from.Report
-	if shards := r.publishedBefore(); kept == 0 && len(shards) > 0 {
+	kept, shards := r.from.Report, r.publishedBefore()
+	if store.IsRemote(r.Report) {
+		return r.openStoredReport(ctx, kept, shards)
+	}
+	if kept == 0 && len(shards) > 0 {
 		var err error
 		if kept, err = keepLines(ctx, r.Report, shards); err != nil {
 			return nil, &ui.UsageError{Err: fmt.Errorf("report: %w", err)}
@@ -63,18 +69,33 @@ func openReport(ctx context.Context, name string, kept int64) (*report, error) {
 	if err != nil {
 		return nil, &ui.UsageError{Err: fmt.Errorf("report: %w", err)}
 	}
+	r := &report{file: file, lines: file, size: kept}
 	info, err := file.Stat()
 	if err == nil && info.Mode().IsRegular() {
-		if info.Size() < kept {
-			err = fmt.Errorf("%s: %w: it is shorter than it was when the run was interrupted", name, errNoResume)
-		} else if err = file.Truncate(kept); err == nil {
-			_, err = file.Seek(kept, 0)
-		}
+		err = r.rewind(name, kept)
+	} else {
+		r.lines = pipe.NewWriter(ctx, file)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &report{file, pipe.NewWriter(ctx, file), kept}, nil
+	return r, nil
+}
+
+// rewind removes all but the first bytes of a regular file.
+func (r *report) rewind(name string, kept int64) error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < kept {
+		return fmt.Errorf("%s: %w: it is shorter than it was when the run was interrupted", name, errNoResume)
+	}
+	if err := r.file.Truncate(kept); err != nil {
+		return err
+	}
+	_, err = r.file.Seek(kept, io.SeekStart)
+	return err
 }
 
 // add writes the line for a sample. Shard is empty in a run over one source.
@@ -124,7 +145,7 @@ func (r *report) write(line any) error {
 	if err != nil {
 		return err
 	}
-	n, err := r.file.Write(b)
+	n, err := r.lines.Write(b)
 	r.size += int64(n)
 	return err
 }
@@ -141,10 +162,17 @@ func (r *report) sync() (int64, error) {
 	return r.size, err
 }
 
-func (r *report) close() error {
+// close closes the report. One in a store is published, unless ctx has ended.
+func (r *report) close(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
 	_, err := r.sync()
+	if r.stored != nil {
+		if err == nil && ctx.Err() == nil {
+			err = r.stored.publish(ctx, r.file)
+		}
+		err = errors.Join(err, r.stored.to.Abort())
+	}
 	return errors.Join(err, r.file.Close())
 }

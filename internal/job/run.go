@@ -250,7 +250,7 @@ func (r *run) runAll(ctx context.Context) (s Summary, err error) {
 	if err := r.begin(ctx, first); err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, r.report.close()) }()
+	defer func() { err = errors.Join(err, r.report.close(ctx)) }()
 	begun := time.Now()
 	err = r.runLegs(ctx, first)
 	if err == nil {

@@ -72,11 +72,11 @@ func (o *Options) Explain(ctx context.Context, err error) error {
 // IsFile reports whether the output is a file, which can be published, and not a stream.
 func (o *Options) IsFile() bool { return o.Name != "" && o.Name != Stdout && !pipe.Is(o.Name) }
 
-// Absolute returns the name, made absolute if it is a local path.
+// Absolute returns the name without credentials, made absolute if it is a local path.
 func (o *Options) Absolute() (string, error) {
 	local, err := store.Path(o.Name)
 	if err != nil {
-		return o.Name, nil
+		return store.Redact(o.Name), nil
 	}
 	return filepath.Abs(local)
 }
