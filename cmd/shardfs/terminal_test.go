@@ -218,7 +218,7 @@ func TestRemoteProgressOnTerminal(t *testing.T) {
 			t.Cleanup(release)
 			args := slices.Clone(verb)
 			args[slices.Index(args, "")] = server.URL + "/shard.tar"
-			m, dir := newTerminal(t, 200), t.TempDir()
+			m, dir := newTerminal(t, 80), t.TempDir()
 			cmd := m.start(t, dir, args...)
 			m.shows(t, "B of 5.3 MB, ")
 			m.shows(t, "B a second, ")

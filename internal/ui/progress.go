@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // The values of UI.Progress.
@@ -187,9 +189,29 @@ func (p *Progress) estimate() estimate {
 }
 
 // String returns the progress as one line: what, done of total, failures, bytes, rate, and the time that is left.
-func (p *Progress) String() string {
-	e := p.estimate()
-	text := p.what + ": "
+func (p *Progress) String() string { return Printable(p.what) + ": " + p.estimate().String() }
+
+// leastShown is how many characters of the name of a shard are shown on the narrowest terminal.
+const leastShown = 12
+
+// within returns the progress as one line of at most so many columns, in which a shard has the end of its name only if
+// there is no room for all of it: the numbers are what changes.
+func (p *Progress) within(columns int) string {
+	numbers := p.estimate().String()
+	verb, shard, _ := strings.Cut(Printable(p.what), " ")
+	if name := []rune(shard); len(name) > 0 {
+		room := max(columns-utf8.RuneCountInString(verb+" : "+numbers), leastShown)
+		if len(name) > room {
+			name = append([]rune("…"), name[len(name)-room+1:]...)
+		}
+		verb += " " + string(name)
+	}
+	return verb + ": " + numbers
+}
+
+// String returns the numbers.
+func (e estimate) String() string {
+	text := ""
 	counted := e.Samples > 0 || e.Total > 0
 	switch {
 	case e.Total > 0:
@@ -216,7 +238,7 @@ func (p *Progress) String() string {
 	if e.left >= 0 {
 		text += fmt.Sprintf(", %v left", time.Duration(e.left+0.5)*time.Second)
 	}
-	return Printable(text)
+	return text
 }
 
 // object writes the progress as one line of JSON.

@@ -67,6 +67,32 @@ func TestProgressText(t *testing.T) {
 	}
 }
 
+// On a narrow terminal the name of a shard is shortened, and not the numbers.
+func TestProgressWithin(t *testing.T) {
+	const numbers = ": 3.0 MB of 9.0 MB, 1.5 MB a second, 4s left"
+	for _, tt := range []struct {
+		what    string
+		columns int
+		want    string
+	}{
+		{"indexing https://h/dir/train-0007.tar", 200, "indexing https://h/dir/train-0007.tar"},
+		{"indexing https://h/dir/train-0007.tar", 37 + len(numbers), "indexing https://h/dir/train-0007.tar"},
+		{"indexing https://h/dir/train-0007.tar", 36 + len(numbers), "indexing …tps://h/dir/train-0007.tar"},
+		{"indexing https://h/dir/train-0007.tar", 71, "indexing …ir/train-0007.tar"},
+		{"indexing https://h/dir/train-0007.tar", 20, "indexing …in-0007.tar"},
+		{"indexing häuser/äöü-0007.tar", 66, "indexing …äöü-0007.tar"},
+		{"indexing a b c", 10, "indexing a b c"},
+		{"run", 10, "run"},
+	} {
+		p := &Progress{what: tt.what, begun: time.Now().Add(-2 * time.Second)}
+		p.From(Work{})
+		p.Set(Work{Bytes: 3e6, Size: 9e6})
+		if got := p.within(tt.columns); got != tt.want+numbers {
+			t.Errorf("%s in %d columns: %q, want %q", tt.what, tt.columns, got, tt.want+numbers)
+		}
+	}
+}
+
 // In logs there is a message at intervals, in JSON an object; with -q or never there is nothing.
 func TestProgressInLogs(t *testing.T) {
 	for _, tt := range []struct {

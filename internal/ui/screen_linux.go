@@ -26,7 +26,8 @@ func (p *Progress) draw() {
 	}
 	bars := mpb.New(mpb.WithConsoleWriter(&screen{of: p}), mpb.WithAutoRefresh(), mpb.WithRefreshRate(redraw))
 	style := mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding("-").Rbound("]")
-	text := decor.Any(func(decor.Statistics) string { return "shardfs: " + p.String() })
+	const program = "shardfs: "
+	text := decor.Any(func(decor.Statistics) string { return program + p.within(p.ui.width()-1-len(program)) })
 	bar := bars.New(0, style, mpb.BarWidth(30), mpb.PrependDecorators(text), mpb.BarFillerMiddleware(p.part))
 	<-p.stop
 	bar.Abort(true)
