@@ -69,7 +69,7 @@ func catShard(ctx context.Context, u *ui.UI, shard string, from *shardFlags, nam
 	for _, name := range names {
 		rows := source.Rows(sh.Index, name)
 		if rows == nil {
-			hints[name] = cmp.Or(source.Near(sh.Index, name), hints[name])
+			hints[name] = cmp.Or(source.Near(sh, name), hints[name])
 			continue
 		}
 		*found = append(*found, name)

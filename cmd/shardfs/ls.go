@@ -131,7 +131,7 @@ func (o *lsOptions) list(ctx context.Context, u *ui.UI, given string, keys []str
 	}
 	for _, key := range keys {
 		if !slices.Contains(o.found, key) {
-			o.hints[key] = cmp.Or(source.Near(sh.Index, key), o.hints[key])
+			o.hints[key] = cmp.Or(source.Near(sh, key), o.hints[key])
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -73,8 +74,17 @@ func Rows(x *index.Index, name string) (rows []int) {
 	return rows
 }
 
-// Near says what in a shard is near a name that it does not have; "" if nothing is.
-func Near(x *index.Index, name string) string {
+// Near says what in a shard is near a name that it does not have; "" if nothing is. That a name is missing is not certain
+// if it is missing in the index of another tool.
+func Near(sh *shard.Shard, name string) string {
+	hint := near(sh.Index, name)
+	if hint == "" && sh.Foreign != "" {
+		return "so says an index of another tool beside the shard; --index none looks into the shard itself"
+	}
+	return hint
+}
+
+func near(x *index.Index, name string) string {
 	key, ext, isMember := index.SplitName(name)
 	if dir, file, ok := strings.Cut(name, "/"+"sample."); ok {
 		if _, found := x.FindKey(dir); found {
