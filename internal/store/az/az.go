@@ -67,8 +67,8 @@ func split(name string) (blobName, error) {
 	var n blobName
 	rest, n.signature, ok = strings.Cut(rest, "?")
 	if ok && !isSignature(n.signature) {
-		return blobName{}, fmt.Errorf("%w: after a ? comes a shared access signature, and this is none",
-			store.ErrName)
+		return blobName{}, fmt.Errorf("%w: after a ? comes a shared access signature, and this is none "+
+			"(in a pattern, [!/] stands for one character)", store.ErrName)
 	}
 	n.container, n.blob, _ = strings.Cut(rest, "/")
 	if strings.ContainsAny(n.container, ".@") {
