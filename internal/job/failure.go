@@ -69,7 +69,8 @@ func sampleError(source, sample string, err error) error {
 // fail gives up a leg because of an error of its source, if other legs have outputs of their own and the policy is not
 // Stop. Else it returns the error, which ends the run.
 func (r *run) fail(ctx context.Context, l *leg, err error) error {
-	if ctx.Err() != nil || r.Outputs == nil || errors.Is(err, ErrSampleFailed) && !errors.Is(err, errNothingLeft) {
+	if ctx.Err() != nil || r.Outputs == nil || errors.Is(err, ErrSampleFailed) && !errors.Is(err, errNothingLeft) ||
+		errors.As(err, new(outputError)) {
 		return err
 	}
 	err = r.explainIn(ctx, l, err)

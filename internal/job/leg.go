@@ -1,8 +1,10 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -48,10 +50,10 @@ type tally struct {
 func (r *run) openLeg(ctx context.Context, number int) *leg {
 	l := &leg{number: number, out: r.out, failures: r.failures, err: r.names[number].Missing()}
 	if l.err == nil {
-		l.err = r.openOutputs(ctx, l)
-	}
-	if errors.Is(l.err, output.ErrSkip) {
-		l.exists, l.err = true, nil
+		err := r.openOutputs(ctx, l)
+		if l.exists = errors.Is(err, output.ErrSkip); err != nil && !l.exists {
+			l.err = outputError{err}
+		}
 	}
 	if l.err != nil || l.exists {
 		return l
@@ -61,8 +63,9 @@ func (r *run) openLeg(ctx context.Context, number int) *leg {
 		o.Source.Input = number
 	}
 	resume := r.points.continues(number)
-	o.Indexed = resume // it begins somewhere in the shard
-	if r.opener.opened != nil {
+	o.Indexed = resume          // it begins somewhere in the shard
+	if r.opener.opened != nil { // another leg was opened before
+		o.TempDir = cmp.Or(o.TempDir, os.TempDir())     // no need to look again for what killed runs have left
 		o.Source.Shard.Progress = func(int64, int64) {} // the progress of the run is shown
 	}
 	if l.space, l.err = workspace.Open(ctx, r.names[number], o); l.err == nil && resume {
@@ -70,6 +73,11 @@ func (r *run) openLeg(ctx context.Context, number int) *leg {
 	}
 	return l
 }
+
+// outputError is an error of creating an output, and not of a source.
+type outputError struct{ error }
+
+func (e outputError) Unwrap() error { return e.error }
 
 // openOutputs creates the outputs of a leg that has its own.
 func (r *run) openOutputs(ctx context.Context, l *leg) (err error) {

@@ -454,3 +454,15 @@ func TestResumeEach(t *testing.T) {
 		}
 	}
 }
+
+// An output that cannot be created is no fault of its shard: it ends the run under every policy.
+func TestOutputNotCreated(t *testing.T) {
+	b := newBench(t)
+	o := b.each("true", 3)
+	o.OnError, o.Outputs[1] = Skip, b.path("none/out.tar")
+	_, err := Run(t.Context(), b.names(shards(t, "a.x", "b.x", "c.x")...), o)
+	if !errors.Is(err, store.ErrNoDir) || b.there(o) != "0" {
+		t.Errorf("%v; there are %q", err, b.there(o))
+	}
+	b.nothingElse()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/output"
@@ -25,7 +26,9 @@ func (r *run) leave(ctx context.Context, l *leg) error {
 	}
 	if !l.givenUp.Load() {
 		if err := r.packRest(ctx, l); err != nil {
-			return r.fail(ctx, l, err)
+			if err := r.fail(ctx, l, err); err != nil {
+				return err
+			}
 		}
 	}
 	if l.failures == nil || l.ownFailures || l.base.Index == nil || !r.several() {
@@ -98,14 +101,14 @@ func (r *run) closeLater(ctx context.Context, l *leg) error {
 // publishLeg publishes the own outputs of a leg. It returns no summary if there is no output of samples.
 func (r *run) publishLeg(ctx context.Context, l *leg) (*Summary, error) {
 	out, failures := l.out, l.failures
+	if l.samples == 0 && !r.Choice.All() && !r.Choice.AllowEmpty {
+		return nil, nil // no sample of it was chosen
+	}
 	if !l.ownOut {
 		out = nil
 	}
 	if !l.ownFailures {
 		failures = nil
-	}
-	if l.samples == 0 && !r.Choice.All() && !r.Choice.AllowEmpty {
-		return nil, nil // no sample of it was chosen
 	}
 	err := r.commit(ctx, out, failures, l.tally, l.space.Name)
 	if errors.Is(err, pack.ErrEmpty) {
@@ -141,6 +144,8 @@ func (r *run) collect(ctx context.Context, wait bool) error {
 		r.existed++
 	}
 	switch {
+	case errors.Is(p.err, fs.ErrPermission), errors.Is(p.err, fs.ErrNotExist):
+		return p.err // of the output
 	case p.err != nil:
 		if err := r.fail(ctx, l, p.err); err != nil {
 			return err

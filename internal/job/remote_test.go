@@ -231,6 +231,30 @@ func TestRemoteResume(t *testing.T) {
 	f.output(o, f.want(f.waits()))
 }
 
+// A shard that turns out to be cut when commands have run in it has no output, and does not stop the others.
+func TestRemoteCutAmongOthers(t *testing.T) {
+	f := newFar(t)
+	f.server.Put("cut.tar", f.content[:len(f.content)/3])
+	o := f.run(`[ "$SAMPLE_INDEX" != 9 ] || >$DIR/begun-${SHARD##*/}`)
+	o.Env, o.OnError, o.Outputs = append(o.Env, "DIR="+f.dir), Skip, f.each("", 3).Outputs
+	cut := f.server.URL + "/plain/cut.tar"
+	s, err := Run(t.Context(), f.names(f.url, cut, f.local), o)
+	if err != nil || len(s.GivenUp) != 1 || !errors.Is(s.GivenUp[0], index.ErrTruncated) || f.there(o) != "0 2" {
+		t.Errorf("%+v, %v; there are %q", s, err, f.there(o))
+	}
+	for _, shard := range []string{"far.tar", "cut.tar", "local.tar"} {
+		if !f.exists("begun-" + shard) {
+			t.Errorf("no command has run in %s", shard)
+		}
+	}
+	for _, name := range []string{o.Outputs[0], o.Outputs[2]} {
+		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, f.content) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	f.nothingElse()
+}
+
 // A shard that turns out to be cut ends a run that has begun, and nothing is published.
 func TestRemoteCut(t *testing.T) {
 	f := newFar(t)
