@@ -78,6 +78,7 @@ func measures() []measure {
 		{"RunTrue", (*bench).runTrue},
 		{"RunCat", (*bench).runCat},
 		{"RunStart", (*bench).runStart},
+		{"RunMany", (*bench).runMany},
 		{"RunProgress", (*bench).runProgress},
 		{"RunWorker", (*bench).runWorker},
 		{"RunConvert", (*bench).runConvert},

@@ -159,7 +159,7 @@ func (r *run) findExisting(ctx context.Context) error {
 		r.exists[i], there[store.Redact(r.Outputs[i])] = true, true
 		r.existed++
 	}
-	if r.existed > 0 {
+	if r.existed > 0 && !store.IsRemote(r.Output.Name) { // else nothing tells whether another process is at work
 		r.Output.Clean(ctx, func(l store.Leftover) bool { return there[store.Redact(l.Name)] })
 	}
 	return nil
