@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,6 +134,54 @@ func TestKilledWriters(t *testing.T) {
 					t.Errorf("after a kill at request %d, and another writer, there is %s", n, one)
 				}
 			}
+		}
+	}
+}
+
+// A run to a store that is killed and resumed makes the object of one that was not.
+func TestResumedToStore(t *testing.T) {
+	s := servers.Versitygw(t)
+	s.Bucket(t, "bucket")
+	dir := t.TempDir()
+	largeShard(t, filepath.Join(dir, "in.tar"), "k", 60)
+	run := shell(dir, s.Env())
+	const command = `tr a-z b-za <sample.cls >sample.new; ` +
+		`if [ $SAMPLE_INDEX = 45 ] && mkdir $BASE/$KILLED 2>/dev/null; then kill -9 $PPID; fi`
+	for _, suffix := range []string{".tar", ".tar.gz"} {
+		args := func(out string, more ...string) *exec.Cmd {
+			cmd := run("run --workspace dir -j 1 in.tar -o " + out)
+			cmd.Env = append(cmd.Env, "KILLED=killed"+suffix, "BASE="+dir)
+			cmd.Args = append(cmd.Args, append(more, "-c", command)...)
+			return cmd
+		}
+		out := "s3://bucket/out" + suffix
+		if said, err := args(out, "--scratch", "work"+suffix).CombinedOutput(); err == nil {
+			t.Fatalf("the run was not killed: %s", said)
+		}
+		if names := s.List(t, "bucket"); suffix == ".tar" && (len(names) != 1 || !strings.Contains(names[0], "#")) {
+			t.Errorf("after the kill there is %q", names)
+		}
+		said, err := args(out, "--scratch", "work"+suffix, "--resume").CombinedOutput()
+		if err != nil || !strings.Contains(string(said), "continuing after") {
+			t.Fatalf("resumed: %v: %s", err, said)
+		}
+		if said, err := args("whole" + suffix).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, "whole"+suffix))
+		shardtest.Check(t, err)
+		if !bytes.Equal(s.Get(t, "bucket", "out"+suffix), want) {
+			t.Errorf("%s: the resumed object is another", suffix)
+		}
+		left, err := os.ReadDir(filepath.Join(dir, "work"+suffix))
+		isPart := func(e os.DirEntry) bool { return strings.Contains(e.Name(), "output-") }
+		if err != nil || slices.ContainsFunc(left, isPart) {
+			t.Errorf("left in the scratch directory are %v, %v", left, err)
+		}
+	}
+	for _, name := range s.List(t, "bucket") {
+		if strings.Contains(name, "#") {
+			t.Errorf("left is %s", name)
 		}
 	}
 }

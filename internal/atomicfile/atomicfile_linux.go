@@ -178,6 +178,9 @@ func (f *File) Abort() error {
 	return errors.Join(err, f.File.Close())
 }
 
+// RemoveLeftovers removes the resumable files of processes that have ended, of the same name: Commit does so, too.
+func (f *File) RemoveLeftovers() error { return f.removeLeftovers(true) }
+
 // Detach ends the writing and keeps a resumable temporary file. After Commit or Abort it does nothing.
 func (f *File) Detach() error {
 	if f.done {

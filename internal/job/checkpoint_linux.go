@@ -172,6 +172,14 @@ func (k *checkpoints) continues(number int) bool {
 	return k != nil && k.old != nil && k.old.Source == number
 }
 
+// part returns what an interrupted run has left of the output of a source; "" if it has left nothing of it.
+func (k *checkpoints) part(number int) string {
+	if !k.continues(number) {
+		return ""
+	}
+	return string(k.old.Part)
+}
+
 // resume continues the earlier run, if there is one. First is the first leg.
 func (r *run) resume(ctx context.Context, first *leg) error {
 	k := r.points

@@ -86,7 +86,7 @@ func (r *run) openOutputs(ctx context.Context, l *leg) (err error) {
 			return output.ErrSkip
 		}
 		o := r.Output
-		o.Name, o.Confirm = r.Outputs[l.number], l.confirm
+		o.Name, o.Confirm, o.Continue = r.Outputs[l.number], l.confirm, r.points.part(l.number)
 		if l.out, err = output.Create(ctx, o); err != nil {
 			return err
 		}

@@ -188,9 +188,10 @@ func (r *run) shardField(l *leg) string {
 // createOutputs creates the outputs of all legs.
 func (r *run) createOutputs(ctx context.Context) (err error) {
 	if r.Output.Name != "" {
-		r.Output.Resumable = r.points != nil
+		r.Output.Resumable, r.Output.PartDir = r.points != nil, r.Checkpoints
 	}
 	if r.Output.Name != "" && r.Outputs == nil {
+		r.Output.Continue = r.points.part(r.points.source())
 		if r.out, err = output.Create(ctx, r.Output); err != nil {
 			return err
 		}

@@ -41,6 +41,8 @@ type Options struct {
 	Purge      bool                 // of a split, remove the outputs of an earlier run that are not replaced
 	AllowEmpty bool                 // publish it without samples, too; else Commit returns pack.ErrEmpty
 	Resumable  bool                 // keep the temporary file if the process is killed, see Position; for files only
+	PartDir    string               // where a file keeps the bytes of a Resumable output in a store
+	Continue   string               // Part of the position from which a Resumable output is continued; "" for none
 	Stdout     *os.File             // written to for the name Stdout
 	Stderr     *os.File             // standard error of the command of a pipe
 	Store      store.Store          // for a file and the indexes beside it; nil means local files

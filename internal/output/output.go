@@ -99,7 +99,8 @@ func (out *Output) create(ctx context.Context) error {
 	}
 	err := retry.While(ctx, retry.Policy{Limit: 2 * time.Second}, retry.Is(store.ErrBusy), func() (err error) {
 		out.file, err = out.o.store().Create(writes, out.o.Name, store.Options{
-			Replace: out.o.IfExists == Overwrite, Resumable: out.o.Resumable, Weak: out.o.weak(out.o.Name),
+			Replace: out.o.IfExists == Overwrite, Weak: out.o.weak(out.o.Name),
+			Resumable: out.o.Resumable, PartDir: out.o.PartDir, Continue: out.o.Continue,
 		})
 		return err
 	})

@@ -16,6 +16,14 @@ type Options struct {
 	// if the store cannot do that.
 	Resumable bool
 
+	// PartDir is the directory of a Resumable writer of a store that keeps no bytes of unfinished objects itself: a file
+	// there has them. Without it, such a store has no Resumable writers.
+	PartDir string
+
+	// Continue is the TempName of an unfinished Resumable writer of the same object. What it has sent to a store is not
+	// sent again, as far as the same bytes are written. It may be gone. It has no effect on what Written counts.
+	Continue string
+
 	// Guarded keeps other users from writing to the object, whatever the umask permits, and does not write it to where
 	// a link of that name leads.
 	Guarded bool

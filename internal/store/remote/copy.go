@@ -76,7 +76,7 @@ func (w *writer) CopyRange(src io.ReaderAt, off, n int64) error {
 // source returns the object that a range can be copied of; nil if it has to be read.
 func (w *writer) source(src io.ReaderAt, off, n int64) *Object {
 	bound, ok := src.(interface{ Source() store.ReaderAt })
-	if _, can := w.up.(Copier); !ok || !can || w.reads || w.done {
+	if _, can := w.up.(Copier); !ok || !can || w.reads || w.done || w.spool != nil {
 		return nil
 	}
 	o, ok := bound.Source().(*Object)

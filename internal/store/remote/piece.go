@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"hash/crc32"
+	"io"
 	"os"
 
 	"github.com/shardfs/shardfs/internal/atomicfile"
@@ -34,6 +35,8 @@ type piece struct {
 	sum    uint32 // CRC-32C so far
 	memory []byte
 	file   *os.File
+	at     int64 // in the file
+	shared bool  // the file is not the piece's own
 }
 
 // newPiece returns an empty piece, in the given memory if that suffices.
@@ -51,7 +54,7 @@ func (p *piece) full() bool { return p.n == p.size }
 func (p *piece) write(b []byte) (int, error) {
 	b = b[:min(int64(len(b)), p.size-p.n)]
 	if p.file != nil {
-		n, err := p.file.Write(b)
+		n, err := p.file.WriteAt(b, p.at+p.n)
 		b = b[:n]
 		if err != nil {
 			return n, bare(err)
@@ -77,14 +80,14 @@ func (p *piece) reserve(n int) {
 // content returns the bytes so far.
 func (p *piece) content() *Content {
 	if p.file != nil {
-		return &Content{p.file, p.n, p.sum}
+		return &Content{io.NewSectionReader(p.file, p.at, p.n), p.n, p.sum}
 	}
 	return &Content{bytes.NewReader(p.memory), p.n, p.sum}
 }
 
 // free ends the use of the piece. It returns the memory for another one, or nil.
 func (p *piece) free() []byte {
-	if p.file != nil {
+	if p.file != nil && !p.shared {
 		p.file.Close()
 	}
 	return p.memory

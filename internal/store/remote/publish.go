@@ -25,6 +25,9 @@ func (w *writer) Commit(ctx context.Context) error {
 	} else {
 		w.forget(ctx)
 	}
+	if spoolErr := w.removeSpool(err == nil); spoolErr != nil {
+		w.e.o.Warn(fmt.Sprintf("the file with the bytes of an output was not removed: %v", spoolErr))
+	}
 	return err
 }
 

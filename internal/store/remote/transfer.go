@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 )
@@ -16,6 +17,9 @@ type transfer struct {
 	cancel context.CancelCauseFunc
 	up     Upload
 	limits Limits
+	file   *os.File      // that keeps all pieces; nil: each is kept by itself
+	sent   int64         // bytes of the parts before the next one
+	known  map[int]Part  // parts that the store has had before
 	upload string        // as Begin has named it; "" before the first part
 	number int           // of the last part
 	turns  chan struct{} // has a value for each piece that is in use
@@ -47,6 +51,9 @@ func (t *transfer) next() (*piece, error) {
 	if err := t.acquire(); err != nil {
 		return nil, err
 	}
+	if t.file != nil {
+		return &piece{size: sizeOfPart(t.number + 1), file: t.file, at: t.sent, shared: true}, nil
+	}
 	t.mu.Lock()
 	var memory []byte
 	if n := len(t.spare); n > 0 {
@@ -59,8 +66,14 @@ func (t *transfer) next() (*piece, error) {
 // send begins to send a piece, which next has returned, as the next part.
 func (t *transfer) send(p *piece) {
 	c := p.content()
+	t.sent += c.Size
 	t.start(Part{Size: c.Size, CRC32C: c.CRC32C}, func(number int) (string, error) {
 		defer t.keep(p)
+		if old, ok := t.known[number]; ok && old.Size == c.Size {
+			if same, err := t.up.(PartLister).Same(old, c); same || err != nil {
+				return old.Receipt, err
+			}
+		}
 		return t.up.Part(t.ctx, t.upload, number, c)
 	})
 }

@@ -71,6 +71,19 @@ type Upload interface {
 	Abort(ctx context.Context, upload string) error
 }
 
+// PartLister is an [Upload] whose store lists the parts of unfinished uploads, so that an interrupted writer can be
+// continued without sending them again.
+type PartLister interface {
+	Upload
+
+	// Parts returns the parts that the store has, with Number, Size and Receipt. The error is ErrNoUpload if there is no
+	// such upload.
+	Parts(ctx context.Context, upload string) ([]Part, error)
+
+	// Same reports whether a part that Parts has returned has a content of the same size.
+	Same(p Part, c *Content) (bool, error)
+}
+
 // Limits are what a store wants of the parts of an upload. The zero value is that of a store which takes parts of 16 MiB
 // and more in any order, and at least 10 000 of them.
 type Limits struct {

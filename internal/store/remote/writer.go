@@ -31,6 +31,7 @@ type writer struct {
 	on       Condition
 	o        store.Options
 	transfer *transfer
+	spool    *spool // of a resumable writer; else nil
 
 	written int64
 	copied  int64       // of them, in the store
@@ -53,23 +54,37 @@ func (s *Store) Create(ctx context.Context, name string, o store.Options) (store
 		scheme, _ := store.Split(name)
 		return nil, &store.ReadOnlyError{Scheme: scheme}
 	}
-	if o.Resumable {
+	if o.Resumable && o.PartDir == "" {
 		return nil, errors.ErrUnsupported
 	}
 	t, err := s.locate(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{st: s, e: s.e, name: name, place: t.home, writeID: rand.Text(), o: o}
-	if w.up, err = uploader.Upload(ctx, name, w.writeID, w.send); err != nil {
+	w := &writer{st: s, e: s.e, name: name, place: t.home, o: o}
+	if err := w.begin(ctx, uploader); err != nil {
+		if w.transfer != nil {
+			w.transfer.end()
+		}
 		return nil, err
+	}
+	if w.spool != nil {
+		w.transfer.file = w.spool.File.File
+	}
+	return w, nil
+}
+
+// begin looks what has the name, and removes what is left of other writers.
+func (w *writer) begin(ctx context.Context, uploader Uploader) (err error) {
+	if err := w.open(ctx, uploader); err != nil {
+		return err
 	}
 	if w.was, err = w.look(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	switch {
-	case w.was != nil && !o.Replace:
-		return nil, store.ErrExists
+	case w.was != nil && !w.o.Replace:
+		return store.ErrExists
 	case w.was == nil:
 		w.on.Absent = true
 	case w.was.pin.Strong:
@@ -77,11 +92,53 @@ func (s *Store) Create(ctx context.Context, name string, o store.Options) (store
 	default:
 		w.weak("the server does not tell versions apart for certain")
 	}
-	if err := w.clear(ctx); err != nil {
-		return nil, err
+	if err := w.clear(ctx); err != nil || !w.o.Resumable {
+		return err
 	}
-	w.transfer = newTransfer(ctx, w.up)
-	return w, nil
+	w.spool, err = newSpool(w.o.PartDir, w.name)
+	return err
+}
+
+// open makes the transfer: one that continues an upload of an interrupted writer, if there is one, or a new one.
+func (w *writer) open(ctx context.Context, uploader Uploader) (err error) {
+	if w.o.Resumable {
+		if old, ok := parseUnfinished(w.name, w.o.Continue); ok && old.upload != "" {
+			if ok, err := w.resume(ctx, uploader, old); ok || err != nil {
+				return err
+			}
+		}
+	}
+	w.writeID = rand.Text()
+	w.up, err = uploader.Upload(ctx, w.name, w.writeID, w.send)
+	if err == nil {
+		w.transfer = newTransfer(ctx, w.up)
+	}
+	return err
+}
+
+// resume continues an upload, and reports whether there are parts of it.
+func (w *writer) resume(ctx context.Context, uploader Uploader, old unfinished) (bool, error) {
+	up, err := uploader.Upload(ctx, w.name, old.writeID, w.send)
+	if err != nil {
+		return false, err
+	}
+	lister, ok := up.(PartLister)
+	if !ok {
+		return false, nil
+	}
+	parts, err := lister.Parts(ctx, old.upload)
+	if errors.Is(err, ErrNoUpload) || len(parts) == 0 && err == nil {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	w.writeID, w.up, w.transfer = old.writeID, up, newTransfer(ctx, up)
+	w.transfer.upload, w.transfer.known = old.upload, make(map[int]Part)
+	for _, p := range parts {
+		w.transfer.known[p.Number] = p
+	}
+	return true, nil
 }
 
 // send sends a request of the upload.
@@ -199,7 +256,7 @@ func (w *writer) Abort() error {
 		return nil
 	}
 	w.end()
-	return w.remove()
+	return errors.Join(w.remove(), w.removeSpool(false))
 }
 
 // end ends the writing.
@@ -210,6 +267,14 @@ func (w *writer) end() {
 		w.now.free()
 		w.now = nil
 	}
+}
+
+// removeSpool removes the spool, if there is one.
+func (w *writer) removeSpool(published bool) error {
+	if w.spool == nil {
+		return nil
+	}
+	return bare(w.spool.remove(published))
 }
 
 // remove removes what has been uploaded, also when all contexts have ended. If it cannot, the user is told.

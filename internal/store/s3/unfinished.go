@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -39,6 +40,9 @@ func (s *Service) Unfinished(ctx context.Context, prefix string, send remote.Sen
 	query := url.Values{"uploads": {""}, "prefix": {keys}}
 	for range maxUploads {
 		reply, err := u.do(ctx, remote.Request{Method: http.MethodGet}, "", query)
+		if errors.Is(err, remote.ErrNoUpload) { // rclone, if there are none
+			return list, nil
+		}
 		if err != nil {
 			return list, err
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/faultproxy"
 	"github.com/shardfs/shardfs/internal/testing/servers"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // s3Servers are the servers of the protocol that tests start, by name.
@@ -38,7 +40,7 @@ func (w *written) place(t *testing.T, st store.Store) storetest.Harness {
 			names = append(names, "s3://"+bucket+"/"+name)
 		}
 		return names
-	}}
+	}, Apart: true}
 }
 
 // Objects are written as the contract of stores has it.
@@ -172,5 +174,48 @@ func TestWriteWithExpiredToken(t *testing.T) {
 		if names := h.List(); len(names) != 1 {
 			t.Errorf("after request %d there is %q", end, names)
 		}
+	}
+}
+
+// parts returns how many parts the first of the listed uploads has.
+func parts(t *testing.T, e *remote.Engine, listed []string) int {
+	if len(listed) == 0 {
+		return 0
+	}
+	name, id, _ := strings.Cut(listed[0], "#")
+	u, err := new(Service).Upload(t.Context(), name, "", e.Send)
+	storetest.Check(t, err)
+	list, err := u.(remote.PartLister).Parts(t.Context(), id)
+	storetest.Check(t, err)
+	return len(list)
+}
+
+// A writer that is continued sends only what the store does not have.
+func TestWriteContinued(t *testing.T) {
+	w := written{S3: servers.Versitygw(t)}
+	environment(t, w.Env()...)
+	e := remote.NewEngine(remote.Options{})
+	t.Cleanup(e.Close)
+	h := w.place(t, remote.New(e, &Service{}))
+	data := storetest.Noise(50<<20, 1)
+	o := store.Options{Resumable: true, PartDir: t.TempDir()}
+	for _, had := range []int{40 << 20, len(data)} {
+		out, err := h.Store.Create(t.Context(), h.Prefix+"a", o)
+		storetest.Check(t, err)
+		_, err = out.Write(data[:had])
+		storetest.Check(t, err)
+		if had < len(data) {
+			testtime.Eventually(t, "two parts", func() bool { return parts(t, e, h.List()) == 2 })
+			o.Continue = out.(store.Resumable).TempName()
+			storetest.Check(t, out.(store.Resumable).Detach())
+			continue
+		}
+		storetest.Check(t, out.Commit(t.Context()))
+	}
+	if sent := e.Stats().Sent; sent > int64(len(data))+16<<20 {
+		t.Errorf("%d bytes of %d were sent", sent, len(data))
+	}
+	if names := h.List(); len(names) != 1 {
+		t.Errorf("there is %q", names)
 	}
 }

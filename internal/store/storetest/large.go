@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -205,5 +206,46 @@ func testCopyLong(t *testing.T, h *Harness) {
 		}
 	} else if !errors.Is(err, store.ErrChanged) {
 		t.Errorf("CopyRange of a version that is gone: %v", err)
+	}
+}
+
+// A large object that is continued, after its writer has ended or was killed, is whole, and nothing is left of the first
+// writer.
+func testResumeLarge(t *testing.T, h *Harness) {
+	dir := t.TempDir()
+	data := Noise(largeSize, 1)
+	for _, had := range []int{0, 5, 16<<20 + 1, 32<<20 + 100, largeSize} {
+		o := store.Options{Replace: true, Resumable: true, PartDir: dir}
+		w, err := h.Store.Create(t.Context(), h.Prefix+"a", o)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+		Check(t, err)
+		Check(t, writeAll(w, data[:had]))
+		Check(t, w.(store.Resumable).Sync())
+		o.Continue = w.(store.Resumable).TempName()
+		Check(t, w.(store.Resumable).Detach())
+		resumer, _ := store.ResumerFor(h.Store, h.Prefix+"a")
+		w, err = h.Store.Create(t.Context(), h.Prefix+"a", o)
+		Check(t, err)
+		part, err := resumer.OpenPart(t.Context(), h.Prefix+"a", o.Continue)
+		Check(t, err)
+		got, err := Read(t, part, 0)
+		Check(t, errors.Join(err, part.Close()))
+		if !bytes.Equal(got, data[:had]) {
+			t.Fatalf("%d bytes were kept of %d, or others", len(got), had)
+		}
+		Check(t, writeAll(w, data))
+		Check(t, w.Commit(t.Context()))
+		if !bytes.Equal(h.content(t, "a"), data) {
+			t.Errorf("wrong content after %d bytes", had)
+		}
+		if _, err := resumer.OpenPart(t.Context(), h.Prefix+"a", o.Continue); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("what was kept is still there: %v", err)
+		}
+		h.holds(t, "a")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }

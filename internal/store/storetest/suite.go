@@ -51,6 +51,9 @@ type Harness struct {
 	// Keeps says that the server keeps versions that were replaced, so that their readers may never notice.
 	Keeps bool
 
+	// Apart says that the bytes of unfinished writers are in Options.PartDir, and not in the store.
+	Apart bool
+
 	// List returns all names in the place, including those of unfinished objects. An unfinished upload is NAME#UPLOAD. Nil
 	// skips the tests for leftovers.
 	List func() []string
@@ -89,6 +92,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"copied ranges", true, testCopyRange},
 		{"long copied ranges", true, testCopyLong},
 		{"resume", true, testResume},
+		{"resume a large one", true, testResumeLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := open(t)

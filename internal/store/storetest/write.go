@@ -127,7 +127,7 @@ func testCopyRange(t *testing.T, h *Harness) {
 }
 
 func testResume(t *testing.T, h *Harness) {
-	w, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{Resumable: true})
+	w, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{Resumable: true, PartDir: t.TempDir()})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return
 	}
@@ -143,7 +143,7 @@ func testResume(t *testing.T, h *Harness) {
 	temp := resumable.TempName()
 	Check(t, resumable.Detach())
 	Check(t, w.Abort()) // does nothing
-	if !resumer.HasPart(t.Context(), h.Prefix+"a") || resumer.HasPart(t.Context(), h.Prefix+"b") {
+	if resumer.HasPart(t.Context(), h.Prefix+"a") == h.Apart || resumer.HasPart(t.Context(), h.Prefix+"b") {
 		t.Error("the part of one object is not found, or one of another is")
 	}
 	w = h.create(t, "a", store.Options{})
