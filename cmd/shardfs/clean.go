@@ -109,7 +109,7 @@ func printRemoved(u *ui.UI, l store.Leftover) error {
 		RemovedHex *string `json:"removed_hex,omitempty"`
 		Output     *string `json:"output,omitempty"`
 		OutputHex  *string `json:"output_hex,omitempty"`
-		Bytes      int64   `json:"bytes"`
+		Bytes      int64   `json:"bytes,omitempty"` // absent if the store does not tell
 		MTime      float64 `json:"mtime"`
 	}{at.Text, at.Hex, of.Text, of.Hex, l.Size, seconds(l.Time)})
 }

@@ -16,11 +16,15 @@ import (
 const statsAtOnce = 16
 
 // Published returns for each name of an output what is there; nil for nothing. Those in one directory of a store that
-// lists its objects are looked for in a listing, which takes a request for each thousand of the objects there.
+// lists its objects are looked for in a listing, which takes a request for each thousand of the objects there; where it
+// may not be listed, one by one.
 func Published(ctx context.Context, st store.Store, names []string) ([]*store.Info, error) {
 	if len(names) > statsAtOnce {
 		found, err := listed(ctx, st, names)
-		if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrUnreachable) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return make([]*store.Info, len(names)), nil
+		case err == nil, ctx.Err() != nil, errors.Is(err, store.ErrUnreachable):
 			return found, err
 		}
 	}

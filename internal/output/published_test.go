@@ -79,7 +79,7 @@ func TestPublished(t *testing.T) {
 		{"of many buckets", numbered("s3://%d/x.tar", 20), nil, 0, 0, 20},
 		{"without a listing", numbered("s3://b/out/a-%03d.tar", 60), errors.ErrUnsupported, 50, 1, 60},
 		{"without leave to list", numbered("s3://b/out/a-%03d.tar", 60), fs.ErrPermission, 50, 1, 60},
-		{"of no bucket", numbered("s3://b/out/a-%03d.tar", 60), fs.ErrNotExist, 50, 1, 60},
+		{"of no bucket", numbered("s3://none/a-%03d.tar", 60), fs.ErrNotExist, 0, 1, 0},
 		{"none", nil, nil, 0, 0, 0},
 	} {
 		st := &listedStore{names: there, failing: tt.failing}
