@@ -62,11 +62,16 @@ const (
 	lowerDir   = "below"
 )
 
-// Create creates the scratch directory dir, or opens an existing one, and locks it until Close. Its kind becomes Kept,
-// even if it was temporary. The error is ErrInUse if another process holds it, and ErrNotScratch if dir has other
+// Create creates the scratch directory dir, and those above it, or opens an existing one, and locks it until Close. Its
+// kind becomes Kept, even if it was temporary. The error is ErrInUse if another process holds it, and ErrNotScratch if dir has other
 // contents, or other users may have put some there.
 func Create(dir string) (*Scratch, error) {
 	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+			err = os.Mkdir(dir, 0o700)
+		}
+	}
 	if errors.Is(err, fs.ErrExist) {
 		err = reuse(dir)
 	}
