@@ -45,6 +45,7 @@ type run struct {
 	cut        error            // joined Cut errors of all sources
 	read       []source.Witness // of all sources that were entered
 	total      *source.Total    // of the sources of todo; nil before one was opened
+	entered    *shard.Shard     // of the last source that was entered; nil: it has none
 	outputs    int              // of Outputs, how many were published
 	existed    int              // of Outputs, how many there were
 	givenUp    []error          // why, for each leg that was

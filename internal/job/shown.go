@@ -17,6 +17,7 @@ func (r *run) countTotal(l *leg) {
 		r.total = source.NewTotal(names)
 	}
 	r.total.Opened(slices.Index(r.todo, l.number), l.space.Samples)
+	r.entered = l.space.Shard
 }
 
 // show shows how far the run has come.
@@ -33,7 +34,7 @@ func (r *run) progressShown() (w ui.Work) {
 		w.Total, w.About = r.total.Chosen(r.Choice)
 	}
 	if w.Total == 0 && !r.several() {
-		w.Bytes, w.Size = r.names[0].Position(r.Workspace.Source, w.Bytes)
+		w.Bytes, w.Size = r.names[0].Position(r.Workspace.Source, r.entered, w.Bytes)
 	}
 	return w
 }

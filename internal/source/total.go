@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
@@ -67,9 +68,12 @@ func (n Name) size() int64 {
 	return n.file.Size()
 }
 
-// Position returns how many bytes of standard input were read, and how many it has, if it is a file; else the plain bytes
-// and 0.
-func (n Name) Position(o Options, plain int64) (at, size int64) {
+// Position returns how many bytes of the source were read, and how many it has; 0 if that is not known. Plain is how many
+// bytes its samples so far have, and sh is its shard, or nil.
+func (n Name) Position(o Options, sh *shard.Shard, plain int64) (at, size int64) {
+	if sh != nil && sh.Format == codec.Plain {
+		return plain, sh.Plain()
+	}
 	if n.Text != Stdin || o.Stdin == nil {
 		return plain, 0
 	}
@@ -108,20 +112,11 @@ func (l *List) Shown(samples iter.Seq2[pack.Sample, error], c pack.Choice) iter.
 			now.Bytes += size
 			now.Total, now.About = l.total.Chosen(c)
 			if now.Total == 0 && len(l.names) == 1 {
-				now.Bytes, now.Size = l.position(now.Bytes)
+				now.Bytes, now.Size = l.names[0].Position(l.o, l.sources[0].Shard, now.Bytes)
 			}
 			p.Set(now)
 		}
 	}
-}
-
-// position returns how many bytes of the only source were read, and how many it has; 0 if that is not known. Plain is how
-// many bytes its samples so far have.
-func (l *List) position(plain int64) (at, size int64) {
-	if s := l.sources[0]; s.Shard != nil && s.Shard.Format == codec.Plain {
-		return plain, s.Shard.Plain()
-	}
-	return l.names[0].Position(l.o, plain)
 }
 
 // Scans shows how far shards are read that are scanned one after the other.
