@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -24,20 +25,26 @@ type publishedFlags struct {
 	output  string
 	reports []string
 	missing bool
+	mark    bool
 }
 
 func (o *publishedFlags) add(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	flags.StringVarP(&o.output, "output", "o", "", "`OUT` of a run or pack: tell which outputs are there")
 	flags.BoolVar(&o.missing, "missing", false, "print only the indexes of those that are not, for array jobs")
+	flags.BoolVar(&o.mark, "mark", false, "write _SUCCESS beside the outputs if all are there")
 	flags.StringArrayVar(&o.reports, "report", nil, "count failed samples in a `REPORT` of run --report")
 }
 
 // check returns an error for a mistake in the flags.
 func (o *publishedFlags) check(json bool) error {
 	return firstBroken([]rule{
-		{o.output == "" && (o.missing || len(o.reports) > 0), "--missing and --report are for -o OUT"},
+		{
+			o.output == "" && (o.missing || o.mark || len(o.reports) > 0),
+			"--missing, --mark and --report are for -o OUT",
+		},
 		{o.missing && json, "--missing and --json exclude each other"},
+		{o.missing && o.mark, "--missing and --mark exclude each other"},
 	})
 }
 
@@ -94,9 +101,42 @@ func (o *publishedFlags) run(ctx context.Context, g *globals, args []string) err
 			return err
 		}
 	}
-	if len(missing) > 0 {
+	switch {
+	case len(missing) > 0:
 		return ui.Reported(errMissing)
+	case o.mark:
+		return o.writeMark(ctx, g)
 	}
+	return nil
+}
+
+// markName returns the name of the mark that all outputs are there, which is in their directory.
+func (o *publishedFlags) markName() (string, error) {
+	object, query := store.CutQuery(o.output)
+	dir := object[:strings.LastIndexByte(object, '/')+1]
+	if strings.Contains(dir, "{") {
+		return "", ui.Usagef("--mark: -o %s: the outputs are in many directories", store.Redact(o.output))
+	}
+	return dir + "_SUCCESS" + query, nil
+}
+
+// writeMark writes an empty file or object that says that all outputs are there, as those of Hadoop and Spark.
+func (o *publishedFlags) writeMark(ctx context.Context, g *globals) error {
+	name, err := o.markName()
+	if err != nil {
+		return err
+	}
+	shown := store.Redact(name)
+	out, err := g.stores.Create(ctx, name, store.Options{Replace: true, Weak: func(why string) {
+		g.WarnOnce("%s: %s", shown, why)
+	}})
+	if err == nil {
+		err = out.Commit(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", shown, err)
+	}
+	g.Note("%s: written", shown)
 	return nil
 }
 
@@ -108,6 +148,10 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 		return nil, err
 	case !out.IsFile():
 		return nil, ui.Usagef("-o %s: a stream is not published", pipe.Shown(o.output))
+	case o.mark:
+		if _, err := o.markName(); err != nil {
+			return nil, err
+		}
 	case pattern == nil && o.missing:
 		return nil, ui.Usagef("--missing: one output has no indexes: -o has neither {name} nor {index}")
 	}

@@ -30,7 +30,8 @@ reading them has cost.
 With -o it tells which outputs of a run or pack over many shards are published,
 and lists the others: missing, or failed if a --report has samples of the shard
 that failed; --json lists all. It looks at outputs only, so it does not matter
-where the run was, or is. The exit status is 1 unless all are there.
+where the run was, or is. The exit status is 1 unless all are there; if they are,
+--mark writes an empty file _SUCCESS beside them.
 
 With --missing it prints the indexes of those that are not there, as 3,17,40-44,
 with exit status 0. If all are there it prints nothing: do not submit that, as an
