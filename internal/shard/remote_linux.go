@@ -77,7 +77,7 @@ func (s *Shard) isCached() bool {
 func (s *Shard) sidecar() string { return store.Beside(s.path, SidecarSuffix) }
 
 // besidePatience is how long a store is tried for an index file that can be done without.
-const besidePatience = 5 * time.Second
+const besidePatience = 10 * time.Second
 
 // fetched returns the sidecar of a remote shard, which may be being fetched.
 func (s *Shard) fetched(ctx context.Context) ([]byte, error) {

@@ -32,7 +32,7 @@ type Service struct {
 
 	mu      sync.Mutex        // guards all below
 	set     *settings         // nil until they are needed
-	loaded  time.Time         // when set was read last
+	renewed time.Time         // when set was read anew
 	regions map[string]string // of buckets, as servers have told them
 }
 

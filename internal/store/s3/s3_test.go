@@ -217,9 +217,9 @@ func TestRenew(t *testing.T) {
 	}
 	write(t, file, fmt.Sprintf(entry, 2))
 	if p.Renew(t.Context(), refused) {
-		t.Error("credentials are read again at once")
+		t.Error("credentials are read a third time at once")
 	}
-	s.loaded = time.Now().Add(-2 * renewEvery)
+	s.renewed = time.Now().Add(-2 * renewEvery)
 	for range 3 {
 		if !p.Renew(t.Context(), refused) {
 			t.Error("credentials are not renewed")
@@ -229,9 +229,29 @@ func TestRenew(t *testing.T) {
 	if err != nil || !strings.Contains(r.Header.Get("Authorization"), "AKID2/") {
 		t.Errorf("after Renew: %v, %v", r, err)
 	}
-	s.loaded = time.Now().Add(-2 * renewEvery)
+	s.renewed = time.Now().Add(-2 * renewEvery)
 	if p.Renew(t.Context(), r) {
 		t.Error("credentials that are the same are renewed, later")
+	}
+}
+
+// Credentials that end as soon as they were read are read once more.
+func TestRenewAtOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	const entry = "[default]\naws_access_key_id = AKID%d\naws_secret_access_key = s\n"
+	write(t, file, fmt.Sprintf(entry, 1))
+	environment(t, "AWS_SHARED_CREDENTIALS_FILE="+file)
+	p, err := (&Service{}).Locate(t.Context(), "s3://b/k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused, err := request(t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, fmt.Sprintf(entry, 2))
+	if !p.Renew(t.Context(), refused) {
+		t.Error("credentials are not renewed")
 	}
 }
 

@@ -37,7 +37,7 @@ func (s *Service) settings(ctx context.Context) (*settings, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.set, s.loaded = set, time.Now()
+		s.set = set
 	}
 	return s.set, nil
 }

@@ -65,7 +65,7 @@ func (s *Service) renew(ctx context.Context, refused *http.Request) bool {
 		return true
 	}
 	s.mu.Lock()
-	early := time.Since(s.loaded) < renewEvery
+	early := time.Since(s.renewed) < renewEvery
 	s.mu.Unlock()
 	if early {
 		return false
@@ -80,7 +80,7 @@ func (s *Service) renew(ctx context.Context, refused *http.Request) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.set, s.loaded = set, time.Now()
+	s.set, s.renewed = set, time.Now()
 	return !signed(refused, now) || now.SecretAccessKey != old.SecretAccessKey
 }
 

@@ -158,9 +158,6 @@ func TestWriteWithExpiredToken(t *testing.T) {
 			}
 			refused++
 			credentials("new")
-			s.mu.Lock()
-			s.loaded = time.Now().Add(-time.Minute) // as after some time
-			s.mu.Unlock()
 			return "400 ExpiredToken"
 		})
 		out, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{})
