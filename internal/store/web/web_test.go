@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
@@ -238,5 +240,24 @@ func TestHints(t *testing.T) {
 				t.Errorf("sent %v, query %v: shown as %q", sent, query, store.RedactText(f.Hint))
 			}
 		}
+	}
+}
+
+// A server that answers one request at a time, and others with an error, is read all the same, and nothing twice.
+func TestOneConnection(t *testing.T) {
+	s := servers.Nginx(t)
+	data := storetest.Noise(40<<20, 1)
+	s.Put(t, "one/a.tar", data)
+	e := remote.NewEngine(remote.Options{})
+	defer e.Close()
+	o, err := remote.New(e, Service{}).Open(t.Context(), s.URL+"/one/a.tar")
+	storetest.Check(t, err)
+	defer o.Close()
+	got, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()))
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if all := e.Stats(); all.Retries == 0 || all.Bytes != int64(len(data)) {
+		t.Errorf("%+v", all)
 	}
 }

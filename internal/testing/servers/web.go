@@ -34,9 +34,14 @@ http {
 	fastcgi_temp_path tmp;
 	uwsgi_temp_path tmp;
 	scgi_temp_path tmp;
+	limit_conn_zone $server_port zone=one:64k;
 	server {
 		listen 127.0.0.1:%s;
 		root files;
+		location /one/ {
+			limit_conn one 1;
+			limit_rate 50m;
+		}
 		location /private/ {
 			auth_basic "private";
 			auth_basic_user_file users;
@@ -45,10 +50,11 @@ http {
 }
 `
 
-// Nginx starts nginx, which serves the files of its Dir.
+// Nginx starts nginx, which serves the files of its Dir. Below /one/ it answers one request at a time, slowly, and others with
+// 503.
 func Nginx(t testing.TB) *Web {
 	t.Helper()
-	dir := dirs(t, "files/private", "tmp")
+	dir := dirs(t, "files/private", "files/one", "tmp")
 	users := fmt.Sprintf("%s:{PLAIN}%s\n", User, Password)
 	if err := os.WriteFile(filepath.Join(dir, "users"), []byte(users), 0o644); err != nil {
 		t.Fatal(err)
