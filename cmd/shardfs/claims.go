@@ -14,6 +14,7 @@ import (
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // reads are the files that a command reads.
@@ -105,7 +106,7 @@ func (o *runFlags) checkFiles(ctx context.Context, args []string, names []source
 	if o.report != "" {
 		shown := store.Redact(o.report)
 		if err := store.MayCreate(j.Workspace.Source.Shard.Store, o.report); err != nil {
-			return fmt.Errorf("--report %s: %w", shown, err)
+			return ui.WithHint(fmt.Errorf("--report %s: %w", shown, err), "write it to a file, and upload that")
 		}
 		f.Write("--report "+shown, o.report)
 	}
