@@ -43,7 +43,12 @@ func (f *failure) Error() string {
 func (f *failure) Unwrap() error { return f.kind }
 
 // Hint returns what the user can do.
-func (f *failure) Hint() string { return f.hint }
+func (f *failure) Hint() string {
+	if f.hint == "" && f.again == never && !f.local && errors.Is(f.kind, store.ErrUnreachable) {
+		return "the server answers so each time: is it the right name?"
+	}
+	return f.hint
+}
 
 // triedError is the error of the last of several tries.
 type triedError struct {

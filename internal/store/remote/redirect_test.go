@@ -223,6 +223,16 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// An answer that does not get better is not one to try again for later.
+func TestHintOfFinalAnswers(t *testing.T) {
+	for _, fault := range []string{"loop", "linklocal", "tofile", "501"} {
+		s, e, _ := setUp(t, 10, quick())
+		_, err := New(e, plainService{}).Open(t.Context(), s.URL+"/"+fault+"/x")
+		wantError(t, err, store.ErrUnreachable, "")
+		wantHint(t, err, "each time")
+	}
+}
+
 // A refusal without a way to renew is final, and the hint is the service's.
 func TestRefused(t *testing.T) {
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
