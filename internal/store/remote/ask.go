@@ -157,6 +157,9 @@ func (t *target) send(ctx context.Context, to hop, span string, pin Pin, c *cloc
 	r, err := t.request(ctx, to, span, pin, c)
 	if err == nil && to.place.Sign != nil {
 		err = t.e.waiting("credentials of "+h.name, func() error { return to.place.Sign(ctx, r) })
+		if err == nil {
+			err = sendable(r.Header)
+		}
 		if err != nil {
 			err = credentialError(ctx, h.name, to.place, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
@@ -115,6 +116,18 @@ func connectionText(err error) string {
 		return connectionText(op.Err)
 	}
 	return plain(err.Error())
+}
+
+// sendable returns an error if credentials, which a user may have copied with the end of a line, cannot be sent.
+func sendable(header http.Header) error {
+	for name, values := range header {
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+				return fmt.Errorf("a line break, or another control character, in what %s would be", name)
+			}
+		}
+	}
+	return nil
 }
 
 // credentialError returns the error of a place that cannot be signed for.

@@ -223,6 +223,23 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// Credentials with a line break are never sent, and are no reason to try again.
+func TestLineBreakInCredentials(t *testing.T) {
+	for _, value := range []string{"Bearer " + secret + "\n", secret + "\r\nX-Other: y", "\x00", "\x7f"} {
+		s, e, _ := setUp(t, 10, quick())
+		_, err := New(e, plainService{func(p *Place) {
+			p.Sign = func(_ context.Context, r *http.Request) error {
+				r.Header["Authorization"] = []string{value}
+				return nil
+			}
+		}}).Open(t.Context(), s.URL+"/plain/x")
+		wantError(t, err, fs.ErrPermission, "credentials: a line break")
+		if n := e.Stats(); n.Requests+n.Retries != 0 {
+			t.Errorf("%q: %+v", value, n)
+		}
+	}
+}
+
 // An answer that does not get better is not one to try again for later.
 func TestHintOfFinalAnswers(t *testing.T) {
 	for _, fault := range []string{"loop", "linklocal", "tofile", "501"} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/ahead"
@@ -49,11 +50,9 @@ func (s *Store) locate(ctx context.Context, name string) (*target, error) {
 		return nil, context.Cause(ctx)
 	}
 	scheme, _ := store.Split(name)
-	var p *Place
-	err := s.e.waiting(scheme+":// to answer", func() (err error) {
-		p, err = s.s.Locate(ctx, name)
-		return err
-	})
+	soon := time.AfterFunc(time.Second, func() { s.e.o.Detail("waiting for " + scheme + ":// to answer") })
+	defer soon.Stop()
+	p, err := s.s.Locate(ctx, name)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
