@@ -145,7 +145,10 @@ func (w *writer) copyParts(o *Object, off, n int64) (copied int64, err error) {
 func (w *writer) copyPart(o *Object, number int, from Range) (string, error) {
 	receipt, err := w.up.(Copier).Copy(w.transfer.ctx, w.transfer.upload, number, from)
 	if errors.Is(err, ErrCondition) || errors.Is(err, fs.ErrNotExist) {
-		return "", o.note(&changedError{"overwritten while in use"})
+		if err := o.Confirm(w.transfer.ctx); err != nil {
+			return "", err
+		}
+		return "", fmt.Errorf("%w: the store does not find the version that it has: %w", errors.ErrUnsupported, err)
 	}
 	if err == nil {
 		w.e.copied.Add(from.Size)

@@ -52,6 +52,11 @@ func (w *writer) commit(ctx context.Context) error {
 		return err
 	}
 	return newTarget(w.e, w.place).retry(ctx, func(ctx context.Context) (int, error) {
+		if w.refused > 1 { // once may be another writer that has given up
+			if err := w.unconditional(ctx); err != nil {
+				return 0, err
+			}
+		}
 		w.tried = true
 		err := last(ctx)
 		if errors.Is(err, errors.ErrUnsupported) && w.on.Given() {
@@ -96,10 +101,10 @@ func (w *writer) last() (func(ctx context.Context) error, error) {
 }
 
 // unconditional looks whether the name stands for what it did at the beginning, and lets the last request go without a
-// condition, because the store does not know it.
+// condition, because the store does not know it, or says that it is not met although it is: Swift of If-Match.
 func (w *writer) unconditional(ctx context.Context) error {
 	w.weak("the store does not publish on condition")
-	w.on = Condition{}
+	w.on, w.refused = Condition{}, 0
 	now, err := w.look(ctx)
 	if err == nil && !w.isAsBefore(now) {
 		err = errTaken
@@ -122,6 +127,9 @@ func (w *writer) confirm(ctx context.Context, err error) error {
 		return errAborted
 	case err == nil:
 		err = &failure{host: w.place.URL.Hostname(), text: "the server says that it has published, and has not"}
+	}
+	if errors.Is(err, ErrCondition) && w.on.Was != nil {
+		w.refused++
 	}
 	var f *failure
 	if errors.As(err, &f) {

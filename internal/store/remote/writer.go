@@ -40,6 +40,7 @@ type writer struct {
 	now     *piece      // is being filled; nil before the first byte
 	retried atomic.Bool // whether a request was sent more than once
 	orphan  bool        // there may be an upload whose name has been lost with an answer
+	refused int         // how often the store has said that the version is not there, which is
 	tried   bool        // whether the last request was sent
 	done    bool        // committed or aborted
 }

@@ -71,6 +71,9 @@ func (u *upload) do(ctx context.Context, r remote.Request, key string, query url
 		if !ok {
 			return f
 		}
+		if status == http.StatusPreconditionFailed { // of Swift with InvalidRequest
+			means.Err = remote.ErrCondition
+		}
 		means.Code, means.Hint = f.Code, cmp.Or(f.Hint, means.Hint)
 		return means
 	}
@@ -118,10 +121,7 @@ func (u *upload) Begin(ctx context.Context, _ remote.Condition, copies bool) (st
 	if err != nil {
 		return "", err
 	}
-	var begun struct {
-		XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
-		UploadId string
-	}
+	var begun struct{ UploadId string } // in an element that is not called the same by all servers
 	if err := xml.Unmarshal(reply.Body, &begun); err != nil || begun.UploadId == "" {
 		return "", fmt.Errorf("%w: the answer has no upload", store.ErrUnreachable)
 	}

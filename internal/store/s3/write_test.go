@@ -54,10 +54,10 @@ func TestWrite(t *testing.T) {
 			st := remote.New(e, &Service{})
 			storetest.Run(t, func(t *testing.T) storetest.Harness {
 				h := w.place(t, st)
-				h.Mixes = name == "versitygw"
+				h.Mixes, h.Races = name == "versitygw", name == "swift"
 				return h
 			})
-			if copied := e.Stats().Copied; copied == 0 && !t.Failed() {
+			if copied := e.Stats().Copied; copied == 0 && !t.Failed() && name != "swift" {
 				t.Error("the server has copied nothing")
 			}
 		})

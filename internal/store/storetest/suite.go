@@ -51,6 +51,9 @@ type Harness struct {
 	// Keeps says that the server keeps versions that were replaced, so that their readers may never notice.
 	Keeps bool
 
+	// Races says that the server does not publish on condition, so that two writers may both publish.
+	Races bool
+
 	// Apart says that the bytes of unfinished writers are in Options.PartDir, and not in the store.
 	Apart bool
 
