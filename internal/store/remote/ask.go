@@ -158,7 +158,7 @@ func (t *target) send(ctx context.Context, to hop, span string, pin Pin, c *cloc
 	if err == nil && to.place.Sign != nil {
 		err = t.e.waiting("credentials of "+h.name, func() error { return to.place.Sign(ctx, r) })
 		if err == nil {
-			err = sendable(r.Header)
+			err = sendable(r)
 		}
 		if err != nil {
 			err = credentialError(ctx, h.name, to.place, err)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -119,13 +120,18 @@ func connectionText(err error) string {
 }
 
 // sendable returns an error if credentials, which a user may have copied with the end of a line, cannot be sent.
-func sendable(header http.Header) error {
-	for name, values := range header {
-		for _, value := range values {
-			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-				return fmt.Errorf("a line break, or another control character, in what %s would be", name)
-			}
+func sendable(r *http.Request) error {
+	bad := func(text string) bool {
+		return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+	}
+	const text = "a line break, or another control character, in what %s would be"
+	for name, values := range r.Header {
+		if slices.ContainsFunc(values, bad) {
+			return fmt.Errorf(text, name)
 		}
+	}
+	if bad(r.URL.RawQuery) {
+		return fmt.Errorf(text, "the query of the URL")
 	}
 	return nil
 }

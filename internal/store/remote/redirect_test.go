@@ -225,11 +225,13 @@ func TestNoCredentials(t *testing.T) {
 
 // Credentials with a line break are never sent, and are no reason to try again.
 func TestLineBreakInCredentials(t *testing.T) {
-	for _, value := range []string{"Bearer " + secret + "\n", secret + "\r\nX-Other: y", "\x00", "\x7f"} {
+	for _, value := range []string{"Bearer " + secret + "\n", secret + "\r\nX-Other: y", "\x00", "\x7f", ""} {
 		s, e, _ := setUp(t, 10, quick())
 		_, err := New(e, plainService{func(p *Place) {
 			p.Sign = func(_ context.Context, r *http.Request) error {
-				r.Header["Authorization"] = []string{value}
+				if r.Header["Authorization"] = []string{value}; value == "" {
+					r.URL.RawQuery = "signature=" + secret + "\n"
+				}
 				return nil
 			}
 		}}).Open(t.Context(), s.URL+"/plain/x")
