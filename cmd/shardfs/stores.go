@@ -87,9 +87,10 @@ func services() map[string]func(e *remote.Engine) remote.Service {
 	}
 }
 
-// sayStats says, with --verbose, what reading and writing remote shards has cost.
+// sayStats says, with --verbose, what reading and writing remote shards has cost. A process that only starts another one in
+// a namespace has nothing to say.
 func (s *stores) sayStats(u *ui.UI) {
-	if s.made.Load() != nil {
+	if e := s.made.Load(); e != nil && e.Stats() != (remote.Stats{}) {
 		u.Detail("%s", s.Stats())
 	}
 }

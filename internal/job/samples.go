@@ -113,7 +113,12 @@ func (r *run) handleResult(ctx context.Context, l *leg, batch []*workspace.Task,
 	if stop != nil {
 		return stop
 	}
-	if all := l.space.Samples; !r.MaxFailed.percent || all > 0 && !r.several() {
+	all := l.space.Samples
+	known := all > 0 && !r.several()
+	if !known {
+		all = r.now.Samples
+	}
+	if known || !r.MaxFailed.percent {
 		if err := r.checkFailureLimit(all); err != nil {
 			return err
 		}
