@@ -77,6 +77,88 @@ func TestKillsOfMany(t *testing.T) {
 	}
 }
 
+// TestFaultsOfMany kills a run over several shards, each with its own output, at its system calls, or makes them fail, and
+// then runs it again.
+func TestFaultsOfMany(t *testing.T) {
+	needsStrace(t)
+	calls := []string{
+		"write", "fsync", "renameat", "mkdirat", "unlinkat", "openat", "copy_file_range", "pwrite64", "flock",
+	}
+	whats := []string{"signal=SIGKILL", "error=EIO", "error=ENOSPC"}
+	for i, workspace := range workspaces(t) {
+		p := newPlace(t, nil)
+		args := []string{"run", "-q", "-j", "2", "--workspace", workspace,
+			"-c", "exec 2>/dev/null; cat sample.bin >sample.copy && rm sample.txt"}
+		want := make(map[string][]byte)
+		many := args
+		for i := range 3 {
+			name := fmt.Sprintf("s%d.tar", i)
+			p.must(os.WriteFile(p.path(name), someSamples(t, 2+i, 3000), 0o666))
+			p.run(fault{}, append(args, name, "-o", "out/single.tar")...)
+			b, err := os.ReadFile(p.path("out", "single.tar"))
+			p.must(err)
+			want[fmt.Sprintf("single-s%d.tar", i)] = b
+			many = append(many, name)
+		}
+		many = append(many, "-o", "out/single-{name}.tar")
+		points := 0
+		for j, call := range calls {
+			for k, what := range whats {
+				if !*long && (j+k)%6 != i {
+					continue
+				}
+				for nth, missed := 1, 0; missed < manyOrFew(2, 1); nth = manyOrFew(nth+1, 5*nth) {
+					p.reset(nil)
+					f := fault{inject: fmt.Sprintf("%s:%s:when=%d", call, what, nth), only: workspace == "dir"}
+					fired := p.breaksMany(f, many, want)
+					if t.Failed() {
+						t.Fatalf("%s: %v", workspace, f)
+					}
+					if fired == 0 {
+						missed++
+					} else if fired > 0 {
+						points++
+					}
+				}
+			}
+		}
+		t.Logf("%s: %d points", workspace, points)
+		if points < manyOrFew(200, 4) {
+			t.Errorf("the fault occurred at %d points", points)
+		}
+	}
+}
+
+// breaksMany runs with a fault, checks the outputs, and runs again. It returns how often the fault occurred.
+func (p *place) breaksMany(f fault, args []string, want map[string][]byte) int {
+	p.t.Helper()
+	kept := make(map[string]os.FileInfo)
+	r := p.run(f, args...)
+	if r.fired < 0 {
+		return r.fired
+	}
+	p.checkMany(want, kept)
+	if r.status == 0 && len(kept) < len(want) || r.hung {
+		p.t.Errorf("exit status %d, and %d outputs; hung: %v", r.status, len(kept), r.hung)
+	}
+	if !r.killed && !r.hung {
+		p.speaks(r)
+	}
+	p.gone()
+	p.age()
+	if again := p.run(fault{}, args...); again.status != 0 {
+		p.t.Errorf("after exit status %d (%s), again: %d: %s", r.status, r.stderr, again.status, again.stderr)
+	}
+	p.checkMany(want, kept)
+	if len(kept) != len(want) {
+		p.t.Errorf("%d outputs, want %d", len(kept), len(want))
+	}
+	for _, left := range leftovers(p.dir, p.patient) {
+		p.t.Errorf("left behind: %s", left)
+	}
+	return r.fired
+}
+
 // shard returns a tar of n samples.
 func (p *place) shard(n int) []byte {
 	p.t.Helper()

@@ -218,6 +218,7 @@ func (r *run) abort() {
 // run runs the command in all samples, and converts the error.
 func (r *run) run(ctx context.Context) (s Summary, err error) {
 	if len(r.todo) == 0 {
+		r.Workspace.Sweep() // a run that was killed after its last output was published has left something, too
 		return r.summary(0), nil
 	}
 	defer r.abort()

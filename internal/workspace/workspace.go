@@ -122,12 +122,17 @@ func (t *Task) PackBetween(w *pack.Writer) error {
 	return t.between(w)
 }
 
-// Open opens a workspace for the samples of a name.
-func Open(ctx context.Context, n source.Name, o Options) (*Workspace, error) {
+// Sweep sets TempDir to os.TempDir if it is not set, and removes what killed runs have left there, as Open does.
+func (o *Options) Sweep() {
 	if o.TempDir == "" {
 		o.TempDir = os.TempDir()
 		mounts.Sweep(o.TempDir, false, func(err error) { o.Source.UI.Detail("%v", err) })
 	}
+}
+
+// Open opens a workspace for the samples of a name.
+func Open(ctx context.Context, n source.Name, o Options) (*Workspace, error) {
+	o.Sweep()
 	if n.Kind == source.Dir {
 		return openInPlace(ctx, n, o)
 	}
