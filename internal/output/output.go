@@ -159,10 +159,7 @@ func (out *Output) Commit(ctx context.Context) error {
 	x, err := out.finish()
 	if err != nil {
 		out.Abort()
-		if writeErr := out.WriteError(); writeErr != nil {
-			return writeErr
-		}
-		return fmt.Errorf("%s: %w", out.Name, err)
+		return out.explain(ctx, fmt.Errorf("%s: %w", out.Name, err))
 	}
 	if err := out.o.confirm(ctx); err != nil {
 		out.Abort()
