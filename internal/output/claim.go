@@ -31,7 +31,7 @@ func (o *Options) Claim(ctx context.Context, f *claim.Files, flag string) error 
 }
 
 // ClaimIndexes claims the indexes that are written beside a shard. It returns an error if one would replace a file that
-// is not an index of its kind.
+// is not an index of its kind, or that of another shard.
 func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string) error {
 	if o.Sidecar || len(o.Exports) > 0 {
 		if err := store.MayCreate(o.store(), name); err != nil {
@@ -47,14 +47,15 @@ func (o *Options) ClaimIndexes(ctx context.Context, f *claim.Files, name string)
 		at := indexName(format, name)
 		f.Write(fmt.Sprintf("the %s index %s", format, store.Redact(at)), at)
 	}
-	return o.checkIndexes(ctx, name)
+	return o.checkIndexes(ctx, name, false)
 }
 
-// checkIndexes returns an error if an index beside a shard would replace a file that is not an index of its kind.
-func (o *Options) checkIndexes(ctx context.Context, name string) error {
+// checkIndexes returns an error if an index beside a shard would replace a file that is not an index of its kind or,
+// unless that was found out before the shard was published, one that is the index of another shard.
+func (o *Options) checkIndexes(ctx context.Context, name string, published bool) error {
 	if o.Sidecar {
-		err := o.mayReplace(ctx, store.Beside(name, shard.SidecarSuffix), func(in store.Object) bool {
-			return in.Size() == 0 || index.IsFile(store.At(ctx, in), in.Size())
+		err := o.mayReplace(ctx, store.Beside(name, shard.SidecarSuffix), func(in store.Object) (bool, error) {
+			return in.Size() == 0 || index.IsFile(store.At(ctx, in), in.Size()), nil
 		})
 		if err != nil {
 			return err
@@ -65,15 +66,18 @@ func (o *Options) checkIndexes(ctx context.Context, name string) error {
 		if at == name {
 			continue // Claim finds out
 		}
-		err := o.mayReplace(ctx, at, func(in store.Object) bool {
+		err := o.mayReplace(ctx, at, func(in store.Object) (bool, error) {
 			info, _ := o.store().Stat(ctx, name) // the zero Info if there is no shard yet
-			return indexformat.Owns(format, store.At(ctx, in), in.Size(), info.Size)
+			if !indexformat.Owns(format, store.At(ctx, in), in.Size(), info.Size) {
+				return false, nil
+			}
+			if published {
+				return true, nil
+			}
+			return true, o.keepSharers(ctx, format, name, in)
 		})
-		if errors.Is(err, shard.ErrNotIndex) {
-			err = fmt.Errorf("--export %s: %w", format, err)
-		}
 		if err != nil {
-			return err
+			return fmt.Errorf("--export %s: %w", format, err)
 		}
 	}
 	return nil
@@ -86,7 +90,7 @@ func indexName(f indexformat.Format, name string) string {
 }
 
 // mayReplace returns an error if there is a file of that name which is not one of those that may be replaced.
-func (o *Options) mayReplace(ctx context.Context, name string, may func(store.Object) bool) error {
+func (o *Options) mayReplace(ctx context.Context, name string, may func(store.Object) (bool, error)) error {
 	in, err := o.store().Open(ctx, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -96,8 +100,8 @@ func (o *Options) mayReplace(ctx context.Context, name string, may func(store.Ob
 		return fmt.Errorf("%s: %w", store.Redact(name), err)
 	default:
 		defer in.Close()
-		if may(in) {
-			return nil
+		if ok, err := may(in); ok || err != nil {
+			return err
 		}
 	}
 	err = fmt.Errorf("%s: %w", store.Redact(name), shard.ErrNotIndex)

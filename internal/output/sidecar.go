@@ -25,7 +25,7 @@ func WriteIndexes(ctx context.Context, sh *shard.Shard, o Options) error {
 	if err := sh.Witness().Confirm(ctx); err != nil {
 		return fmt.Errorf("%s: %w", sh.Name, err)
 	}
-	if err := o.checkIndexes(ctx, sh.Path()); err != nil {
+	if err := o.checkIndexes(ctx, sh.Path(), true); err != nil {
 		return err
 	}
 	if o.Sidecar {

@@ -130,6 +130,9 @@ type parts struct {
 func (p *parts) next(ctx context.Context) error {
 	o := p.o
 	o.Name = p.names.of(p.number)
+	if err := o.checkIndexes(ctx, o.Name, false); err != nil {
+		return err
+	}
 	out, err := Create(ctx, o)
 	if err != nil {
 		return err
