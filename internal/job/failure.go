@@ -19,8 +19,11 @@ var (
 	ErrPartial      = errors.New("published without the failed samples")
 )
 
-// errRemoved is the failure of a sample whose directory is gone, although its command had status 0.
-var errRemoved = errors.New("the command has removed or renamed the sample's directory")
+// Failures of samples whose commands had status 0.
+var (
+	errRemoved  = errors.New("the command has removed or renamed the sample's directory")
+	errLogThere = errors.New("the sample has a member of that extension, which the log does not replace")
+)
 
 // failure is an error for which errors.Is(err, ErrSampleFailed): the command failed, or left a sample that cannot be
 // packed. The policy for failed samples applies to no other error: a full disk is not the sample's fault.

@@ -149,9 +149,11 @@ func (r *run) finishSample(l *leg, t *workspace.Task, res runner.Result) error {
 			return fmt.Errorf("%s: %w", l.space.Name, err)
 		}
 		if exists && r.AddLog != "" {
-			dir = withLog(t, dir, r.AddLog, res.Log)
+			dir, res.Err = withLog(t, dir, r.AddLog, res.Log)
 		}
 		switch {
+		case res.Err != nil:
+			stop = r.reportFailure(sampleError(l.space.Name, shortened(t.Key), res.Err), errLogThere)
 		case exists:
 			if res.Err = l.out.Check(t.Base, dir); res.Err != nil {
 				err := fmt.Errorf("%s: %w", l.space.Name, res.Err) // res.Err names the sample
@@ -255,17 +257,21 @@ func (r *run) checkFailureLimit(all int) error {
 		r.name(), failed, ui.Count(all, "sample"), r.MaxFailed)}
 }
 
-// withLog adds the output of a sample's command to its directory as a file.
-func withLog(t *workspace.Task, d pack.Dir, ext string, log *runner.Output) pack.Dir {
+// withLog adds the output of a sample's command to its directory as a file. The error is errLogThere if there is one of
+// that name already.
+func withLog(t *workspace.Task, d pack.Dir, ext string, log *runner.Output) (pack.Dir, error) {
 	if d.Untouched {
 		d.Untouched = false
 		d.Files = pack.MemberFiles(t.Base.Index, *d.Sample, func(string) bool { return true })
 	}
 	name := index.SampleFile(ext)
-	d.Files = slices.DeleteFunc(slices.Clone(d.Files), func(file pack.DirFile) bool { return file.Name == name })
-	d.Files = append(d.Files, pack.DirFile{
+	if slices.ContainsFunc(d.Files, func(file pack.DirFile) bool { return file.Name == name }) {
+		err := fmt.Errorf("--add-log %s: %w", ext, errLogThere)
+		return d, ui.WithHint(err, "take another extension, or let the command remove "+name)
+	}
+	d.Files = append(slices.Clone(d.Files), pack.DirFile{
 		Name: name, Row: pack.Changed, Size: log.Len(), Mode: 0o644, ModTime: time.Now(),
 		Open: func() (fs.File, error) { return log.Open(name), nil },
 	})
-	return d
+	return d, nil
 }
