@@ -110,6 +110,7 @@ func newTransport(o Options) *http.Transport {
 		MaxIdleConns:           4 * o.Connections,
 		MaxIdleConnsPerHost:    o.Connections,
 		IdleConnTimeout:        time.Minute,
+		ExpectContinueTimeout:  2 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
 		ReadBufferSize:         64 << 10,
 		WriteBufferSize:        64 << 10,

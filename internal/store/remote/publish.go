@@ -24,6 +24,7 @@ func (w *writer) Commit(ctx context.Context) error {
 		err = w.settle(ctx, w.explain(err))
 	} else {
 		w.forget(ctx)
+		w.replaced(ctx)
 	}
 	if spoolErr := w.removeSpool(err == nil); spoolErr != nil {
 		w.e.o.Warn(fmt.Sprintf("the file with the bytes of an output was not removed: %v", spoolErr))
@@ -39,7 +40,7 @@ func (w *writer) settle(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
 	defer cancel()
-	if now, lookErr := w.look(ctx); lookErr == nil && w.isOurs(now) {
+	if now, lookErr := w.lookForID(ctx); lookErr == nil && w.isOurs(now) {
 		return nil
 	}
 	return err
@@ -115,7 +116,7 @@ func (w *writer) unconditional(ctx context.Context) error {
 // confirm looks whether the object was published by a last request, which has not told so for certain: it has ended with
 // err, or says that it has published, which some servers say of uploads that are gone, too.
 func (w *writer) confirm(ctx context.Context, err error) error {
-	now, lookErr := w.look(ctx)
+	now, lookErr := w.lookForID(ctx)
 	switch {
 	case lookErr != nil:
 		return fmt.Errorf("whether it was published is not known: %w", lookErr)

@@ -245,8 +245,13 @@ func (w *writer) flush() error {
 
 // explain returns what an error of a part means.
 func (w *writer) explain(err error) error {
-	if errors.Is(err, ErrNoUpload) {
+	switch {
+	case errors.Is(err, ErrNoUpload):
 		return errAborted
+	case errors.Is(err, ErrCondition):
+		return errTaken
+	case errors.Is(err, ErrNoBucket):
+		return noDirError{err}
 	}
 	return err
 }

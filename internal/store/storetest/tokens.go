@@ -34,6 +34,20 @@ func (k *Tokens) Next() string {
 	return k.last()
 }
 
+// Expire makes the last token bad.
+func (k *Tokens) Expire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.left = 0
+}
+
+// Given returns how many tokens were given.
+func (k *Tokens) Given() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.given
+}
+
 func (k *Tokens) last() string { return fmt.Sprint("token", k.given) }
 
 // Guard returns a handler that answers requests with a good token, and refuses others.

@@ -6,6 +6,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +35,7 @@ func (s *GCS) Env() []string { return []string{"STORAGE_EMULATOR_HOST=" + s.URL}
 // Bucket makes a bucket.
 func (s *GCS) Bucket(t testing.TB, name string) {
 	t.Helper()
-	change(t, http.MethodPost, s.URL+"/storage/v1/b?project=test", nil, fmt.Appendf(nil, `{"name":%q}`, name))
+	do(t, http.MethodPost, s.URL+"/storage/v1/b?project=test", nil, fmt.Appendf(nil, `{"name":%q}`, name))
 }
 
 // Put makes or replaces an object.
@@ -61,13 +63,33 @@ func (s *GCS) PutGzip(t testing.TB, bucket, object string, data []byte) (stored 
 // Remove removes an object.
 func (s *GCS) Remove(t testing.TB, bucket, object string) {
 	t.Helper()
-	change(t, http.MethodDelete, s.URL+"/storage/v1/b/"+bucket+"/o/"+url.PathEscape(object), nil, nil)
+	do(t, http.MethodDelete, s.URL+"/storage/v1/b/"+bucket+"/o/"+url.PathEscape(object), nil, nil)
+}
+
+// List returns the names of all objects of a bucket.
+func (s *GCS) List(t testing.TB, bucket string) (names []string) {
+	t.Helper()
+	var page struct{ Items []struct{ Name string } }
+	text := do(t, http.MethodGet, s.URL+"/storage/v1/b/"+bucket+"/o", nil, nil)
+	if err := json.Unmarshal(text, &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range page.Items {
+		names = append(names, item.Name)
+	}
+	return names
+}
+
+// Get returns the bytes of an object, as another client than shardfs gets them.
+func (s *GCS) Get(t testing.TB, bucket, object string) []byte {
+	t.Helper()
+	return do(t, http.MethodGet, s.URL+"/storage/v1/b/"+bucket+"/o/"+url.PathEscape(object)+"?alt=media", nil, nil)
 }
 
 func (s *GCS) upload(t testing.TB, bucket string, query url.Values, data []byte) {
 	t.Helper()
 	query.Set("uploadType", "media")
-	change(t, http.MethodPost, s.URL+"/upload/storage/v1/b/"+bucket+"/o?"+query.Encode(), nil, data)
+	do(t, http.MethodPost, s.URL+"/upload/storage/v1/b/"+bucket+"/o?"+query.Encode(), nil, data)
 }
 
 // The account of Azurite, and its public key.
@@ -104,22 +126,47 @@ func (s *Azure) Container(t testing.TB, name string, public bool) {
 	if public {
 		header.Set("X-Ms-Blob-Public-Access", "blob")
 	}
-	change(t, http.MethodPut, s.Endpoint()+"/"+name+"?restype=container&"+s.ownSignature(), header, nil)
+	do(t, http.MethodPut, s.Endpoint()+"/"+name+"?restype=container&"+s.ownSignature(), header, nil)
 }
 
 // Put makes or replaces a blob.
 func (s *Azure) Put(t testing.TB, container, blob string, data []byte) {
 	t.Helper()
-	path := strings.ReplaceAll(url.PathEscape(blob), "%2F", "/")
-	header := http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}
-	change(t, http.MethodPut, s.Endpoint()+"/"+container+"/"+path+"?"+s.ownSignature(), header, data)
+	do(t, http.MethodPut, s.blobURL(container, blob), http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, data)
 }
 
 // Remove removes a blob.
 func (s *Azure) Remove(t testing.TB, container, blob string) {
 	t.Helper()
+	do(t, http.MethodDelete, s.blobURL(container, blob), nil, nil)
+}
+
+// List returns the names of all blobs of a container.
+func (s *Azure) List(t testing.TB, container string) (names []string) {
+	t.Helper()
+	var page struct {
+		Blobs struct{ Blob []struct{ Name string } }
+	}
+	text := do(t, http.MethodGet, s.Endpoint()+"/"+container+"?restype=container&comp=list&"+s.ownSignature(), nil, nil)
+	if err := xml.Unmarshal(text, &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range page.Blobs.Blob {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+// Get returns the bytes of a blob, as another client than shardfs gets them.
+func (s *Azure) Get(t testing.TB, container, blob string) []byte {
+	t.Helper()
+	return do(t, http.MethodGet, s.blobURL(container, blob), nil, nil)
+}
+
+// blobURL returns a URL by which a blob may be read and written.
+func (s *Azure) blobURL(container, blob string) string {
 	path := strings.ReplaceAll(url.PathEscape(blob), "%2F", "/")
-	change(t, http.MethodDelete, s.Endpoint()+"/"+container+"/"+path+"?"+s.ownSignature(), nil, nil)
+	return s.Endpoint() + "/" + container + "/" + path + "?" + s.ownSignature()
 }
 
 func (s *Azure) ownSignature() string { return s.Signature("rwdlac", time.Now().Add(time.Hour)) }
@@ -138,8 +185,8 @@ func (s *Azure) Signature(permissions string, expires time.Time) string {
 		"spr": {"https,http"}, "sig": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}.Encode()
 }
 
-// change sends a request that changes something. An answer that is no success ends the test.
-func change(t testing.TB, method, u string, header http.Header, body []byte) {
+// do sends a request, and returns what is answered. An answer that is no success ends the test.
+func do(t testing.TB, method, u string, header http.Header, body []byte) []byte {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, u, bytes.NewReader(body))
 	if err != nil {
@@ -153,7 +200,9 @@ func change(t testing.TB, method, u string, header http.Header, body []byte) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode/100 != 2 {
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode/100 != 2 {
 		t.Fatalf("%s %s: %s: %s, %v", method, r.URL.Path, answer.Status, text, err)
 	}
+	return text
 }
