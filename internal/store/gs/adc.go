@@ -17,7 +17,7 @@ import (
 )
 
 // scope is what tokens allow.
-const scope = "https://www.googleapis.com/auth/devstorage.read_only"
+const scope = "https://www.googleapis.com/auth/devstorage.read_write"
 
 // adc gets tokens by Application Default Credentials.
 type adc struct {

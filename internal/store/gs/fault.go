@@ -32,10 +32,12 @@ func (set *settings) fault(status int, _ http.Header, body []byte) remote.Fault 
 	}
 	switch {
 	case status == http.StatusNotFound && strings.Contains(a.Error.Message, "bucket does not exist"):
-		f.Code, f.Err, f.Hint = "bucket not found", fs.ErrNotExist, "there is no such bucket"
+		f.Code, f.Err, f.Hint = "bucket not found", remote.ErrNoBucket, "there is no such bucket"
 	case strings.Contains(a.Error.Message, "requester pays"):
 		f.Err, f.Hint = fs.ErrPermission,
 			"the bucket's readers pay: GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT names who does"
+	case status == http.StatusBadRequest && strings.Contains(a.Error.Message, "doesn't match calculated"):
+		f.Code, f.Retry = "another checksum", true
 	case f.Code == "rateLimitExceeded", f.Code == "userRateLimitExceeded": // may come with 403
 		f.Retry = true
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && set.isAnonymous():

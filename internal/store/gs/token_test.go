@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +22,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
 // cloud is a double of Google's server of tokens and of a bucket.
@@ -28,6 +32,7 @@ type cloud struct {
 	*httptest.Server
 	data   []byte
 	tokens storetest.Tokens
+	rest   http.Handler // all other requests with a good token
 
 	mu     sync.Mutex // guards all below
 	busy   int        // how many requests for tokens are answered by 503
@@ -40,6 +45,7 @@ func newCloud(t *testing.T, data []byte) *cloud {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", c.token)
 	mux.HandleFunc("GET /storage/v1/b/bucket/o/a", c.tokens.Guard(c.object, refuse))
+	mux.HandleFunc("/", c.tokens.Guard(func(w http.ResponseWriter, r *http.Request) { c.rest.ServeHTTP(w, r) }, refuse))
 	c.Server = httptest.NewServer(mux)
 	t.Cleanup(c.Close)
 	return c
@@ -118,6 +124,37 @@ func TestTokensExpire(t *testing.T) {
 	c.tokens.Renewed(t, o, c.data)
 	if c.payers["payer"] == 0 || len(c.payers) != 1 {
 		t.Errorf("paid by %v", c.payers)
+	}
+}
+
+// A token that expires while an object is written is fetched anew, and what was refused is sent again.
+func TestTokensExpireInUpload(t *testing.T) {
+	b := &buckets{GCS: servers.FakeGCS(t)}
+	to, err := url.Parse(b.URL)
+	storetest.Check(t, err)
+	c := newCloud(t, nil)
+	c.credentials(t)
+	c.rest = httputil.NewSingleHostReverseProxy(to)
+	st := open(t, c.env())
+	for _, size := range []int{1000, 40 << 20} {
+		h := b.place(t, st)
+		data := storetest.Noise(size, 1)
+		w, err := st.Create(t.Context(), h.Prefix+"a", store.Options{})
+		storetest.Check(t, err)
+		given := c.tokens.Given()
+		for i := range 4 {
+			c.tokens.Expire()
+			_, err := w.Write(data[size/4*i : size/4*(i+1)])
+			storetest.Check(t, err)
+		}
+		storetest.Check(t, w.Commit(t.Context()))
+		o, err := open(t, b.Env()).Open(t.Context(), h.Prefix+"a")
+		storetest.Check(t, err)
+		got, err := storetest.Read(t, o, 0)
+		if err != nil || !bytes.Equal(got, data) || c.tokens.Given() == given {
+			t.Errorf("%d bytes of %d, %d tokens and %d before: %v", len(got), size, c.tokens.Given(), given, err)
+		}
+		storetest.Check(t, o.Close())
 	}
 }
 
