@@ -151,6 +151,7 @@ func escape(path string) string { return strings.ReplaceAll(remote.EscapePath(pa
 // as they are stored, whatever encoding they were stored with.
 func pin(answer http.Header) remote.Pin {
 	p := remote.ETagPin(answer)
+	p.WriteID = answer.Get(writeIDHeader)
 	p.Encoding = strings.ToLower(answer.Get("Content-Encoding"))
 	return p
 }

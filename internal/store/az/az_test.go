@@ -145,6 +145,14 @@ func TestToSign(t *testing.T) {
 	}
 }
 
+// The checksum is CRC-64/NVME, of which this is the value that catalogues of checksums have, in little-endian order.
+func TestChecksum(t *testing.T) {
+	got, err := checksum(remote.BytesContent([]byte("123456789")))
+	if want := "iJh5CoYUi64="; got != want || err != nil {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+}
+
 // Listings come in pages, with names of any characters.
 func TestList(t *testing.T) {
 	pages := map[string]string{

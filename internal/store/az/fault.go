@@ -10,17 +10,24 @@ import (
 
 // meanings are what codes mean, where the status does not say so, or not all.
 var meanings = map[string]remote.Fault{
-	"ContainerNotFound":           {Err: fs.ErrNotExist, Hint: "there is no such container"},
-	"ContainerBeingDeleted":       {Err: fs.ErrNotExist},
+	"ContainerNotFound":           {Err: remote.ErrNoBucket, Hint: "there is no such container"},
+	"ContainerBeingDeleted":       {Err: remote.ErrNoBucket},
 	"AccountIsDisabled":           {Err: fs.ErrPermission},
 	"PublicAccessNotPermitted":    {Err: fs.ErrPermission, Hint: needed},
 	"NoAuthenticationInformation": {Err: fs.ErrPermission, Hint: needed},
 	"AuthorizationPermissionMismatch": {Err: fs.ErrPermission,
-		Hint: "reading needs the role Storage Blob Data Reader, or r in the signature"},
+		Hint: "reading needs the role Storage Blob Data Reader, or r in the signature; writing Storage Blob Data " +
+			"Contributor, or rcw"},
 	"KeyBasedAuthenticationNotPermitted": {Err: fs.ErrPermission,
 		Hint: "the account takes no keys: unset AZURE_STORAGE_KEY, and log in by az login"},
 	"BlobArchived": {Err: fs.ErrPermission,
 		Hint: "the blob is archived; az storage blob set-tier --tier Hot makes it readable after some hours"},
+	"BlobAlreadyExists": {Err: remote.ErrCondition},
+	"InvalidBlockList":  {Err: remote.ErrNoUpload}, // another list was committed, which has removed the blocks
+	"InvalidBlobOrBlock": {Hint: "another program has left blocks of an unfinished upload there, which Azure removes " +
+		"after a week: write to another name"},
+	"Md5Mismatch":       {Retry: true},
+	"Crc64Mismatch":     {Retry: true},
 	"ServerBusy":        {Retry: true},
 	"InternalError":     {Retry: true},
 	"OperationTimedOut": {Retry: true},

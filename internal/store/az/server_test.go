@@ -27,7 +27,8 @@ func open(t *testing.T, env []string) *remote.Store {
 func TestAzurite(t *testing.T) {
 	s := servers.Azurite(t)
 	for name, test := range map[string]func(t *testing.T, s *servers.Azure){
-		"store": testStore, "anonymous": testAnonymous, "signature": testSignature,
+		"store": testStore, "write": testWrite, "faults of writes": testWriteFaults, "refused": testRefused,
+		"anonymous": testAnonymous, "signature": testSignature,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}

@@ -26,13 +26,16 @@ func sign(r *http.Request, account string, key []byte) error {
 	return nil
 }
 
-// toSign returns the text of a request without a body of which the signature is made: its method, eleven headers, all those
-// that begin with x-ms-, the path and the query.
+// toSign returns the text of a request of which the signature is made: its method, eleven headers, all those that begin with
+// x-ms-, the path and the query.
 func toSign(r *http.Request, account string) (string, error) {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n")
 	for _, name := range []string{"Content-Encoding", "Content-Language", "Content-Length", "Content-MD5",
 		"Content-Type", "Date", "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"} {
+		if name == "Content-Length" && r.ContentLength > 0 {
+			fmt.Fprint(&b, r.ContentLength)
+		}
 		b.WriteString(r.Header.Get(name) + "\n")
 	}
 	lines := map[string]string{}

@@ -1,0 +1,86 @@
+package az_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/az"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/faultproxy"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
+	"github.com/shardfs/shardfs/internal/testing/servers"
+)
+
+// written are the containers of a test in which the store itself writes.
+type written struct {
+	name string // what their names begin with
+	n    atomic.Int64
+}
+
+// place returns an empty container.
+func (w *written) place(t *testing.T, s *servers.Azure, st store.Store) storetest.Harness {
+	container := fmt.Sprintf("%s-%d", w.name, w.n.Add(1))
+	s.Container(t, container, false)
+	root := "az://" + container + "/"
+	return storetest.Harness{Store: st, Prefix: root + "d /", Missing: "az://no-such-container/d/",
+		Names:  []string{"a//b"},
+		Remove: func(t *testing.T, name string) { s.Remove(t, container, strings.TrimPrefix(name, root)) },
+		List: func() (names []string) {
+			for _, name := range s.List(t, container) {
+				names = append(names, root+name)
+			}
+			return names
+		}}
+}
+
+func testWrite(t *testing.T, s *servers.Azure) {
+	st := open(t, s.Env())
+	w := written{name: "written"}
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return w.place(t, s, st) })
+}
+
+// Whatever happens to a request, a blob is whole or as it was before.
+func testWriteFaults(t *testing.T, s *servers.Azure) {
+	proxy := faultproxy.New(t, s.URL)
+	direct := open(t, s.Env())
+	w := written{name: "faults"}
+	broken := func(budget, silence time.Duration) func(t *testing.T) storetest.Faulty {
+		return func(t *testing.T) storetest.Faulty {
+			env := strings.ReplaceAll(strings.Join(s.Env(), "\n"), s.URL, proxy.URL)
+			st := remote.New(remotetest.Quick(t, budget, silence), &az.Service{Getenv: storetest.Getenv(env)})
+			return storetest.Faulty{Harness: w.place(t, s, st), Proxy: proxy, Direct: direct}
+		}
+	}
+	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken(time.Minute, time.Second)) })
+	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken(300*time.Millisecond, 30*time.Second)) })
+}
+
+// A signature that permits only reading is said to permit no writing.
+func testRefused(t *testing.T, s *servers.Azure) {
+	s.Container(t, "refused", false)
+	st := open(t, []string{"AZURE_STORAGE_BLOB_ENDPOINT=" + s.Endpoint(),
+		"AZURE_STORAGE_SAS_TOKEN=" + s.Signature("rl", time.Now().Add(time.Hour))})
+	for _, size := range []int{1000, 40 << 20} {
+		w, err := st.Create(t.Context(), "az://refused/a", store.Options{})
+		storetest.Check(t, err)
+		_, err = w.Write(storetest.Noise(size, 1))
+		if err == nil {
+			err = w.Commit(t.Context())
+		}
+		var hinted interface{ Hint() string }
+		if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "rcw") {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		w.Abort()
+	}
+	if names := s.List(t, "refused"); len(names) > 0 {
+		t.Errorf("there is %q", names)
+	}
+}
