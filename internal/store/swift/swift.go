@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -71,6 +72,7 @@ func (s *Service) place(ctx context.Context, container, object string) (*remote.
 // segments, and has quotes.
 func pin(h http.Header) remote.Pin {
 	p := remote.ETagPin(h)
+	p.WriteID = h.Get(writeIDHeader)
 	if h.Get("X-Object-Manifest") != "" {
 		// Asked for by If-Match, an object that consists of all those with a prefix is answered with the type text/html
 		// (findings/swift-dlo-if-match.sh), as by a proxy with a page of its own.
@@ -80,8 +82,16 @@ func pin(h http.Header) remote.Pin {
 }
 
 // fault explains the errors that only Swift has.
-func fault(status int, _ http.Header, _ []byte) remote.Fault {
+func fault(status int, _ http.Header, body []byte) remote.Fault {
 	switch status {
+	case http.StatusBadRequest:
+		if strings.Contains(string(body), "404 Not Found") {
+			return remote.Fault{Code: "a segment is missing", Err: remote.ErrNoUpload}
+		}
+	case http.StatusUnprocessableEntity:
+		return remote.Fault{Code: "another checksum", Retry: true}
+	case http.StatusRequestEntityTooLarge:
+		return remote.Fault{Code: "the quota is used up", Err: syscall.EDQUOT}
 	case http.StatusConflict:
 		// Segments are objects that can be overwritten. The manifest, and so the ETag, is what it was.
 		return remote.Fault{Code: "a segment of a large object is not what its manifest says", Err: store.ErrChanged}
@@ -105,12 +115,17 @@ func (s *Service) List(ctx context.Context, prefix string, do remote.Do) iter.Se
 			Place: func(marker string) (*remote.Place, error) {
 				p, err := s.place(ctx, container, "")
 				if err == nil {
-					p.URL.RawQuery = remote.Query(map[string]string{"format": "json", "limit": fmt.Sprint(pageSize),
-						"prefix": objects, "marker": marker})
+					p.URL.RawQuery = listing(objects, marker)
 				}
 				return p, err
 			}}, nil
 	})
+}
+
+// listing returns the query of a page of a container's objects.
+func listing(prefix, marker string) string {
+	return remote.Query(map[string]string{"format": "json", "limit": fmt.Sprint(pageSize), "prefix": prefix,
+		"marker": marker})
 }
 
 // readPage reads a page for [remote.Listing]. The marker of the next page is the last name of this one, although it may

@@ -1,0 +1,107 @@
+package swift
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
+	"github.com/shardfs/shardfs/internal/testing/servers"
+)
+
+// names returns the names of all objects of a container.
+func names(t *testing.T, s *servers.SwiftServer, container string) (names []string) {
+	var page []struct{ Name string }
+	storetest.Check(t, json.Unmarshal(s.Do(t, http.MethodGet, container, "?format=json", nil, nil), &page))
+	for _, o := range page {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// testWrite writes objects as the contract of stores has it.
+func testWrite(t *testing.T, s *servers.SwiftServer) {
+	n := 0
+	storetest.Run(t, func(t *testing.T) storetest.Harness {
+		n++
+		container := fmt.Sprint("written é+%20", n)
+		s.Container(t, container)
+		root := "swift://" + container + "/"
+		return storetest.Harness{Store: open(t, s), Prefix: root + "d/", Missing: "swift://none/", Weak: true,
+			Names: []string{" ", "a//b", "a/../b"},
+			Remove: func(t *testing.T, name string) {
+				s.Do(t, http.MethodDelete, container, strings.TrimPrefix(name, root), nil, nil)
+			},
+			List: func() (all []string) {
+				for _, name := range names(t, s, container) {
+					all = append(all, root+name)
+				}
+				return all
+			}}
+	})
+}
+
+// An object that is replaced leaves no segments, one that is not published neither, and more segments than fit into a
+// manifest are those of other manifests. Other clients read the same bytes.
+func testSegments(t *testing.T, s *servers.SwiftServer) {
+	s.Container(t, "segments")
+	e := remotetest.Quick(t, time.Minute, 30*time.Second)
+	service := New(storetest.Getenv(s.Env()...))
+	st := remote.New(e, service)
+	left := func() (n int) {
+		for _, name := range names(t, s, "segments_segments") {
+			if strings.HasPrefix(name, "a/shardfs-") {
+				n++
+			}
+		}
+		return n
+	}
+	for _, tt := range []struct{ size, segments int }{{20 << 20, 2}, {40 << 20, 3}, {1000, 0}, {20 << 20, 2}} {
+		data := storetest.Noise(tt.size, 1)
+		w, err := st.Create(t.Context(), "swift://segments/a", store.Options{Replace: true})
+		storetest.Check(t, err)
+		_, err = w.Write(data)
+		storetest.Check(t, err)
+		storetest.Check(t, w.Commit(t.Context()))
+		got := s.Do(t, http.MethodGet, "segments", "a", nil, nil)
+		if n := left(); n != tt.segments || !bytes.Equal(got, data) {
+			t.Errorf("%d bytes of %d, %d segments, want %d", len(got), tt.size, n, tt.segments)
+		}
+	}
+	w, err := st.Create(t.Context(), "swift://segments/a", store.Options{Replace: true})
+	storetest.Check(t, err)
+	_, err = w.Write(storetest.Noise(40<<20, 2))
+	storetest.Check(t, err)
+	storetest.Check(t, w.Abort())
+	if n := left(); n != 2 {
+		t.Errorf("%d segments after an upload was given up", n)
+	}
+
+	up, err := service.Upload(t.Context(), "swift://segments/b", "ID", e.Send)
+	storetest.Check(t, err)
+	up.(*upload).most = 2
+	id, err := up.Begin(t.Context(), remote.Condition{}, false)
+	storetest.Check(t, err)
+	data := storetest.Noise(7000, 1)
+	var parts []remote.Part
+	for i := range 7 {
+		c := remote.BytesContent(data[1000*i : 1000*(i+1)])
+		receipt, err := up.Part(t.Context(), id, i+1, c)
+		storetest.Check(t, err)
+		parts = append(parts, remote.Part{Number: i + 1, Size: 1000, Receipt: receipt})
+	}
+	storetest.Check(t, up.Complete(t.Context(), id, parts, nil, remote.Condition{}))
+	if got := s.Do(t, http.MethodGet, "segments", "b", nil, nil); !bytes.Equal(got, data) {
+		t.Errorf("of manifests of manifests, %d bytes", len(got))
+	}
+	if list, err := service.Unfinished(t.Context(), "swift://segments/", e.Send); err != nil || len(list) > 0 {
+		t.Errorf("unfinished: %v, %v", list, err)
+	}
+}
