@@ -134,7 +134,13 @@ func pin(h http.Header) remote.Pin {
 	if sum != "" {
 		parts = append(parts, h.Get("Ais-Checksum-Type")+"="+sum)
 	}
-	return remote.Pin{Version: store.Version(strings.Join(parts, " ")), Strong: etag != "" || sum != ""}
+	p := remote.Pin{Version: store.Version(strings.Join(parts, " ")), Strong: etag != "" || sum != ""}
+	for _, pair := range h.Values(customHeader) {
+		if id, ok := strings.CutPrefix(pair, writeIDKey+"="); ok {
+			p.WriteID = id
+		}
+	}
+	return p
 }
 
 // fault explains an error by its type, which AIStore writes into the body.
@@ -144,6 +150,9 @@ func fault(status int, _ http.Header, body []byte) remote.Fault {
 		return remote.Fault{}
 	}
 	f := remote.Fault{Code: said.TCode}
+	if said.TCode == "ErrBckNotFound" {
+		f.Err = remote.ErrNoBucket
+	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		f.Hint = "the token is AIS_AUTHN_TOKEN, or in AIS_AUTHN_TOKEN_FILE or ~/.config/ais/cli/auth.token"
 	}

@@ -45,6 +45,46 @@ func TestStore(t *testing.T) {
 	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
 }
 
+// Objects are written as the contract of stores has it.
+func TestWrite(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Harness {
+		c := aistore.New(t)
+		c.Bucket("", "b")
+		return storetest.Harness{Store: open(t, c), Prefix: "ais://b/d/", Missing: "ais://none/", Weak: true,
+			Names:  []string{" ", "?a#b", "a//b"},
+			Remove: func(t *testing.T, name string) { c.Put("", "b", strings.TrimPrefix(name, "ais://b/"), nil) },
+			List: func() (names []string) {
+				for _, name := range c.Names("", "b") {
+					names = append(names, "ais://b/"+name)
+				}
+				return names
+			}}
+	})
+}
+
+// Whatever answer of a target is lost, an object is published, once.
+func TestLostAnswers(t *testing.T) {
+	c := aistore.New(t)
+	c.Bucket("", "b")
+	st := open(t, c)
+	for _, size := range []int{1000, 20 << 20} {
+		for lost := range 6 {
+			c.Put("", "b", "a", storetest.Noise(100, 2))
+			n := 0
+			c.Lose(func(*http.Request) bool { n++; return n == lost+1 })
+			data := storetest.Noise(size, 1)
+			w, err := st.Create(t.Context(), "ais://b/a", store.Options{Replace: true})
+			storetest.Check(t, err)
+			_, err = w.Write(data)
+			storetest.Check(t, err)
+			err = w.Commit(t.Context())
+			if got := c.Get("", "b", "a"); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, answer %d of %d is lost: %d bytes, %v", size, lost, n, len(got), err)
+			}
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	c := aistore.New(t)
 	for _, namespace := range []string{"", "#ns", "@cluster", "@cluster#ns"} {

@@ -1,7 +1,7 @@
 // Package aistore is a double of an NVIDIA AIStore cluster for tests: a proxy and two targets. It follows what the
-// documentation and the sources of AIStore say of its native API: reads that the proxy redirects to a target (301), the
-// headers of objects, listings in pages that are asked for by a GET with a body, errors in JSON. It is not AIStore, and
-// knows nothing that is not in there.
+// documentation and the sources of AIStore say of its native API: requests for objects that the proxy redirects to a target
+// (reads by 301, others by 307), the headers of objects, multipart uploads, listings in pages that are asked for by a GET
+// with a body, errors in JSON. It is not AIStore, and knows nothing that is not in there.
 //
 // Only tests import this package.
 package aistore
@@ -31,22 +31,25 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	buckets map[string]map[string]object // by namespace and name of a bucket
+	uploads map[string]*upload           // by their ids
 	token   string                       // that the proxy wants, "" for none
 	bare    bool                         // answers have no checksum
 	moved   int                          // how often objects have moved to other targets
 	seen    []string
+	lose    func(r *http.Request) bool // whether the answer of a target is lost; nil for none
 }
 
 type object struct {
 	data    []byte
 	version int
+	custom  []string // NAME=VALUE
 }
 
 const pageSize = 3
 
 // New starts a cluster that ends with the test. The test fails if a target is sent a token.
 func New(t testing.TB) *Cluster {
-	c := &Cluster{t: t, buckets: map[string]map[string]object{}}
+	c := &Cluster{t: t, buckets: map[string]map[string]object{}, uploads: map[string]*upload{}}
 	start := func(h http.HandlerFunc) string {
 		s := httptest.NewServer(h)
 		t.Cleanup(s.Close)
@@ -75,7 +78,29 @@ func (c *Cluster) Put(namespace, bucket, name string, data []byte) {
 		delete(b, name)
 		return
 	}
-	b[name] = object{data, b[name].version + 1}
+	b[name] = object{data: data, version: b[name].version + 1}
+}
+
+// Get returns the bytes of an object, or nil.
+func (c *Cluster) Get(namespace, bucket, name string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buckets[namespace+"/"+bucket][name].data
+}
+
+// Names returns the names of all objects of a bucket, and of its unfinished uploads, as NAME#UPLOAD.
+func (c *Cluster) Names(namespace, bucket string) (names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name := range c.buckets[namespace+"/"+bucket] {
+		names = append(names, name)
+	}
+	for id, u := range c.uploads {
+		if u.bucket == namespace+"/"+bucket {
+			names = append(names, u.name+"#"+id)
+		}
+	}
+	return names
 }
 
 // Guard makes the proxy want a token.
@@ -90,6 +115,13 @@ func (c *Cluster) Bare() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bare = true
+}
+
+// Lose makes the answers of targets to some requests that write be lost.
+func (c *Cluster) Lose(lose func(r *http.Request) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lose = lose
 }
 
 // Rebalance moves all objects to the other target. A target does not know an object that it does not have.
@@ -139,7 +171,11 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) {
 	case kind == "objects" && name != "":
 		to := c.targets[c.home(bucket, name)] + r.URL.EscapedPath() + "?" + r.URL.RawQuery +
 			"&pid=proxy&utm=" + strconv.FormatInt(time.Now().UnixNano(), 10)
-		http.Redirect(w, r, to, http.StatusMovedPermanently)
+		status := http.StatusMovedPermanently
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			status = http.StatusTemporaryRedirect
+		}
+		http.Redirect(w, r, to, status)
 	case kind == "buckets" && name == "":
 		list(w, r, b)
 	default:
@@ -156,6 +192,20 @@ func (c *Cluster) home(bucket, name string) int {
 
 // serveTarget answers for a target.
 func (c *Cluster) serveTarget(w http.ResponseWriter, r *http.Request, target int) {
+	if r.Method != http.MethodGet {
+		c.mu.Lock()
+		lost := c.lose != nil && c.lose(r)
+		c.mu.Unlock()
+		if !lost {
+			c.write(w, r)
+			return
+		}
+		c.write(httptest.NewRecorder(), r)
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			conn.Close()
+		}
+		return
+	}
 	c.mu.Lock()
 	c.seen = append(c.seen, "target "+r.URL.Path)
 	bucket, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/objects/"), "/")
@@ -175,6 +225,7 @@ func (c *Cluster) serveTarget(w http.ResponseWriter, r *http.Request, target int
 		w.Header().Set("Ais-Checksum-Type", "md5")
 		w.Header().Set("Ais-Checksum-Value", fmt.Sprintf("%x", md5.Sum(o.data)))
 	}
+	w.Header()["Ais-Custom-Md"] = o.custom
 	w.Header().Set("Ais-Version", strconv.Itoa(o.version))
 	w.Header().Set("Ais-Atime", strconv.FormatInt(time.Now().UnixNano(), 10))
 	w.Header().Set("Content-Type", "application/octet-stream")
