@@ -38,11 +38,11 @@ func upload(ts *testscript.TestScript, neg bool, args []string) {
 		case "gs":
 			s := servers.FakeGCS(c.t)
 			s.Bucket(c.t, "bucket")
-			env, c.put = s.Env(), s.Put
+			env, c.put, c.get = s.Env(), s.Put, s.Get
 		case "az":
 			s := servers.Azurite(c.t)
 			s.Container(c.t, "bucket", false)
-			env, c.put = s.Env(), s.Put
+			env, c.put, c.get = s.Env(), s.Put, s.Get
 		case "s3":
 			s := servers.Versitygw(c.t)
 			s.Bucket(c.t, "bucket")

@@ -74,7 +74,7 @@ var mistakes = []mistake{
 		"copy it to a file first, or pipe it into shardfs run, pack or check -"},
 	{"mount 'htps://host/{0..9}.tar' mnt", exitUsage,
 		"htps://host/0.tar: unknown kind of URL: htps:// (known are KNOWN)", "did you mean https://?"},
-	{"run -c true in.tar -o http://host/out.tar", exitUsage, "http://host/out.tar: http:// cannot be written yet",
+	{"run -c true in.tar -o http://host/out.tar", exitUsage, "http://host/out.tar: http:// cannot be written",
 		"-o - | curl -fsST - URL"},
 	{"ls http://host/train-*.tar", exitUsage,
 		"http://host/train-*.tar: servers of http:// do not list what they have",

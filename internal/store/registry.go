@@ -67,7 +67,7 @@ func isAlias(name, scheme string) bool {
 // ReadOnlyError is the error of Create in a store whose objects can only be read.
 type ReadOnlyError struct{ Scheme string }
 
-func (e *ReadOnlyError) Error() string { return fmt.Sprintf("%s:// cannot be written yet", e.Scheme) }
+func (e *ReadOnlyError) Error() string { return fmt.Sprintf("%s:// cannot be written", e.Scheme) }
 
 func (e *ReadOnlyError) Unwrap() error { return errors.ErrUnsupported }
 
@@ -75,7 +75,6 @@ func (e *ReadOnlyError) Unwrap() error { return errors.ErrUnsupported }
 func (e *ReadOnlyError) Hint() string {
 	ways := map[string]string{
 		"http": "curl -fsST - URL", "https": "curl -fsST - URL",
-		"gs": "gcloud storage cp - URL", "ais": "ais put - URL",
 	}
 	if way, ok := ways[e.Scheme]; ok {
 		return "-o - | " + way
