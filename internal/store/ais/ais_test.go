@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/aistore"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
 )
 
 // open returns the store of a cluster. Lines are like NAME=VALUE.
@@ -50,7 +51,8 @@ func TestWrite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		c := aistore.New(t)
 		c.Bucket("", "b")
-		return storetest.Harness{Store: open(t, c), Prefix: "ais://b/d/", Missing: "ais://none/", Weak: true,
+		st := remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), New(storetest.Getenv("AIS_ENDPOINT="+c.URL)))
+		return storetest.Harness{Store: st, Prefix: "ais://b/d/", Missing: "ais://none/", Weak: true, Apart: true,
 			Names:  []string{" ", "?a#b", "a//b"},
 			Remove: func(t *testing.T, name string) { c.Put("", "b", strings.TrimPrefix(name, "ais://b/"), nil) },
 			List: func() (names []string) {

@@ -35,7 +35,10 @@ type upload struct {
 	was    remote.Condition // what has the name before that
 }
 
-var _ remote.Uploader = (*Service)(nil)
+var (
+	_ remote.Uploader   = (*Service)(nil)
+	_ remote.Identifier = (*upload)(nil)
+)
 
 // Upload implements [remote.Uploader].
 func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Send) (remote.Upload, error) {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"hash/crc64"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/remote"
 )
 
@@ -26,7 +30,10 @@ type upload struct {
 	send    remote.Send
 }
 
-var _ remote.Uploader = (*Service)(nil)
+var (
+	_ remote.Uploader   = (*Service)(nil)
+	_ remote.PartLister = (*upload)(nil)
+)
 
 // Upload implements [remote.Uploader].
 func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Send) (remote.Upload, error) {
@@ -84,14 +91,51 @@ func (u *upload) Begin(context.Context, remote.Condition, bool) (string, error) 
 	return u.writeID, nil
 }
 
-// block returns the name of a block. All blocks of a blob must have names of the same length.
-func block(upload string, number int) string {
-	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s-%05d", upload, number))
+// block returns the name of a block, with which it can be found again. All blocks of a blob must have names of the same
+// length.
+func block(upload string, number int, sum uint32) string {
+	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s-%05d-%08x", upload, number, sum))
 }
+
+// Parts implements [remote.PartLister].
+func (u *upload) Parts(ctx context.Context, upload string) (parts []remote.Part, err error) {
+	p := u.s.place(u.a, u.path)
+	p.URL.RawQuery = remote.Query(map[string]string{"comp": "blocklist", "blocklisttype": "uncommitted"})
+	reply, err := u.send(ctx, &remote.Request{Method: http.MethodGet, Place: p})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, remote.ErrNoUpload
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Blocks []struct {
+			Name string
+			Size int64
+		} `xml:"UncommittedBlocks>Block"`
+	}
+	if err := xml.Unmarshal(reply.Body, &list); err != nil {
+		return nil, fmt.Errorf("%w: the list of blocks is not valid XML", store.ErrUnreachable)
+	}
+	for _, b := range list.Blocks {
+		var part remote.Part
+		name, err := base64.StdEncoding.DecodeString(b.Name)
+		rest, ours := strings.CutPrefix(string(name), upload)
+		_, scanErr := fmt.Sscanf(rest, "-%05d-%08x", &part.Number, &part.CRC32C)
+		if ours && err == nil && scanErr == nil {
+			part.Size, part.Receipt = b.Size, b.Name
+			parts = append(parts, part)
+		}
+	}
+	return parts, nil
+}
+
+// Same implements [remote.PartLister].
+func (*upload) Same(p remote.Part, c *remote.Content) (bool, error) { return p.CRC32C == c.CRC32C, nil }
 
 // Part implements [remote.Upload].
 func (u *upload) Part(ctx context.Context, upload string, number int, c *remote.Content) (string, error) {
-	name := block(upload, number)
+	name := block(upload, number, c.CRC32C)
 	return name, u.put(ctx, remote.Request{Body: c}, map[string]string{"comp": "block", "blockid": name})
 }
 

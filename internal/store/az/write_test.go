@@ -1,6 +1,7 @@
 package az_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/faultproxy"
 	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // written are the containers of a test in which the store itself writes.
@@ -29,7 +31,7 @@ func (w *written) place(t *testing.T, s *servers.Azure, st store.Store) storetes
 	container := fmt.Sprintf("%s-%d", w.name, w.n.Add(1))
 	s.Container(t, container, false)
 	root := "az://" + container + "/"
-	return storetest.Harness{Store: st, Prefix: root + "d /", Missing: "az://no-such-container/d/",
+	return storetest.Harness{Store: st, Prefix: root + "d /", Missing: "az://no-such-container/d/", Apart: true,
 		Names:  []string{"a//b"},
 		Remove: func(t *testing.T, name string) { s.Remove(t, container, strings.TrimPrefix(name, root)) },
 		List: func() (names []string) {
@@ -82,5 +84,34 @@ func testRefused(t *testing.T, s *servers.Azure) {
 	}
 	if names := s.List(t, "refused"); len(names) > 0 {
 		t.Errorf("there is %q", names)
+	}
+}
+
+// A writer that is continued does not send again the blocks that Azure has.
+func testResumed(t *testing.T, s *servers.Azure) {
+	s.Container(t, "resumed", false)
+	e := remotetest.Quick(t, time.Minute, 30*time.Second)
+	st := remote.New(e, &az.Service{Getenv: storetest.Getenv(s.Env()...)})
+	data := storetest.Noise(40<<20, 1)
+	o := store.Options{Resumable: true, PartDir: t.TempDir()}
+	w, err := st.Create(t.Context(), "az://resumed/a", o)
+	storetest.Check(t, err)
+	_, err = w.Write(data[:33<<20]) // two blocks are sent, and a byte more
+	storetest.Check(t, err)
+	blocks := func() int { return strings.Count(s.Blocks(t, "resumed", "a"), "<Name>") }
+	testtime.Eventually(t, "two blocks", func() bool { return blocks() == 2 })
+	o.Continue = w.(store.Resumable).TempName()
+	storetest.Check(t, w.(store.Resumable).Detach())
+	before := e.Stats().Sent
+	w, err = st.Create(t.Context(), "az://resumed/a", o)
+	storetest.Check(t, err)
+	_, err = w.Write(data)
+	storetest.Check(t, err)
+	storetest.Check(t, w.Commit(t.Context()))
+	if got := s.Get(t, "resumed", "a"); !bytes.Equal(got, data) {
+		t.Errorf("%d other bytes", len(got))
+	}
+	if sent := e.Stats().Sent - before; sent > 10<<20 {
+		t.Errorf("%d bytes were sent after two blocks of %d", sent, 16<<20)
 	}
 }

@@ -38,7 +38,10 @@ type upload struct {
 	sent           int64 // bytes that the session has
 }
 
-var _ remote.Uploader = (*Service)(nil)
+var (
+	_ remote.Uploader   = (*Service)(nil)
+	_ remote.Identifier = (*upload)(nil)
+)
 
 // Upload implements [remote.Uploader].
 func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Send) (remote.Upload, error) {

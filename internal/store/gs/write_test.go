@@ -34,7 +34,7 @@ func (b *buckets) place(t *testing.T, st store.Store) storetest.Harness {
 	bucket := fmt.Sprint("written", b.n.Add(1))
 	b.Bucket(t, bucket)
 	root := "gs://" + bucket + "/"
-	return storetest.Harness{Store: st, Prefix: root + "d /", Missing: "gs://no-such-bucket/d/",
+	return storetest.Harness{Store: st, Prefix: root + "d /", Missing: "gs://no-such-bucket/d/", Apart: true,
 		Names:  []string{" ", "?a#b", "a/../b", "a//b"},
 		Remove: func(t *testing.T, name string) { b.Remove(t, bucket, strings.TrimPrefix(name, root)) },
 		List: func() (names []string) {

@@ -102,19 +102,28 @@ func (w *writer) begin(ctx context.Context, uploader Uploader) (err error) {
 
 // open makes the transfer: one that continues an upload of an interrupted writer, if there is one, or a new one.
 func (w *writer) open(ctx context.Context, uploader Uploader) (err error) {
+	abandoned := ""
 	if w.o.Resumable {
 		if old, ok := parseUnfinished(w.name, w.o.Continue); ok && old.upload != "" {
 			if ok, err := w.resume(ctx, uploader, old); ok || err != nil {
 				return err
 			}
+			abandoned = old.upload
 		}
 	}
 	w.writeID = rand.Text()
 	w.up, err = uploader.Upload(ctx, w.name, w.writeID, w.send)
-	if err == nil {
-		w.transfer = newTransfer(ctx, w.up)
+	if err != nil {
+		return err
 	}
-	return err
+	w.transfer = newTransfer(ctx, w.up)
+	if abandoned == "" {
+		return nil
+	}
+	if err := w.up.Abort(ctx, abandoned); err != nil {
+		w.e.o.Warn(fmt.Sprintf("an unfinished upload of the interrupted command is left: %v", err))
+	}
+	return nil
 }
 
 // resume continues an upload, and reports whether there are parts of it.

@@ -42,7 +42,7 @@ func (q requests) do(ctx context.Context, container, object, query string, r rem
 	return q.send(ctx, &r)
 }
 
-// list returns the segments whose names begin with prefix.
+// list returns the segments whose names begin with prefix, with their MD5 as versions.
 func (q requests) list(ctx context.Context, prefix string) (all []store.Entry, err error) {
 	for marker := ""; ; {
 		reply, err := q.do(ctx, q.segments(), "", listing(prefix, marker), remote.Request{Method: http.MethodGet})
@@ -52,7 +52,7 @@ func (q requests) list(ctx context.Context, prefix string) (all []store.Entry, e
 		if err != nil {
 			return nil, err
 		}
-		page, next, err := readPage(reply.Body)
+		page, next, err := readDigests(reply.Body)
 		if err != nil || next <= marker {
 			return all, err
 		}

@@ -132,8 +132,18 @@ func listing(prefix, marker string) string {
 // not be full: proxies and older servers send such pages, too, while there are more. The last page is empty. The digest
 // in a listing is not always the ETag, so that there is no version.
 func readPage(body []byte) (objects []store.Entry, next string, err error) {
+	objects, next, err = readDigests(body)
+	for i := range objects {
+		objects[i].Version = ""
+	}
+	return objects, next, err
+}
+
+// readDigests is readPage with the digests as versions. Those of plain objects are their MD5.
+func readDigests(body []byte) (objects []store.Entry, next string, err error) {
 	var page []struct {
 		Name     string
+		Hash     string
 		Bytes    int64  // 0 of an object that consists of all objects with a prefix
 		Modified string `json:"last_modified"`
 	}
@@ -142,7 +152,8 @@ func readPage(body []byte) (objects []store.Entry, next string, err error) {
 	}
 	for _, o := range page {
 		modified, _ := time.Parse("2006-01-02T15:04:05", o.Modified)
-		objects = append(objects, store.Entry{Name: o.Name, Info: store.Info{Size: o.Bytes, ModTime: modified}})
+		objects = append(objects, store.Entry{Name: o.Name, Info: store.Info{Size: o.Bytes, ModTime: modified,
+			Version: store.Version(o.Hash)}})
 		next = o.Name
 	}
 	return objects, next, nil

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +41,11 @@ type upload struct {
 	unknown bool   // whether the manifest was published is not known, and so not whether segments are in use
 }
 
-var _ remote.Uploader = (*Service)(nil)
+var (
+	_ remote.Uploader   = (*Service)(nil)
+	_ remote.PartLister = (*upload)(nil)
+	_ remote.Replacer   = (*upload)(nil)
+)
 
 // Upload implements [remote.Uploader].
 func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Send) (remote.Upload, error) {
@@ -198,6 +204,9 @@ func (u *upload) Abort(ctx context.Context, upload string) error {
 	if u.unknown {
 		return nil
 	}
+	if id, err := u.requests.writeID(ctx, u.object); err != nil || id == upload {
+		return err
+	}
 	all, err := u.list(ctx, prefix(u.object, upload))
 	if err != nil {
 		return err
@@ -222,6 +231,27 @@ func (u *upload) Abort(ctx context.Context, upload string) error {
 		}
 	}
 	return nil
+}
+
+// Parts implements [remote.PartLister]. The object may consist of them, if the writer was interrupted after that.
+func (u *upload) Parts(ctx context.Context, upload string) (parts []remote.Part, err error) {
+	if id, err := u.requests.writeID(ctx, u.object); err != nil || id == upload {
+		return nil, err
+	}
+	all, err := u.list(ctx, prefix(u.object, upload))
+	for _, e := range all {
+		number, numberErr := strconv.Atoi(strings.TrimPrefix(e.Name, prefix(u.object, upload)))
+		if numberErr == nil { // else it is a manifest
+			parts = append(parts, remote.Part{Number: number, Size: e.Size, Receipt: string(e.Version)})
+		}
+	}
+	return parts, err
+}
+
+// Same implements [remote.PartLister].
+func (u *upload) Same(p remote.Part, c *remote.Content) (bool, error) {
+	sum, err := c.MD5()
+	return hex.EncodeToString(sum) == p.Receipt, err
 }
 
 // Published implements [remote.Replacer]: it removes the segments of the object that was replaced.

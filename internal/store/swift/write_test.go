@@ -34,7 +34,8 @@ func testWrite(t *testing.T, s *servers.SwiftServer) {
 		container := fmt.Sprint("written é+%20", n)
 		s.Container(t, container)
 		root := "swift://" + container + "/"
-		return storetest.Harness{Store: open(t, s), Prefix: root + "d/", Missing: "swift://none/", Weak: true,
+		st := remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), New(storetest.Getenv(s.Env()...)))
+		return storetest.Harness{Store: st, Prefix: root + "d/", Missing: "swift://none/", Weak: true, Apart: true,
 			Names: []string{" ", "a//b", "a/../b"},
 			Remove: func(t *testing.T, name string) {
 				s.Do(t, http.MethodDelete, container, strings.TrimPrefix(name, root), nil, nil)

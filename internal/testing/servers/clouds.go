@@ -163,6 +163,21 @@ func (s *Azure) Get(t testing.TB, container, blob string) []byte {
 	return do(t, http.MethodGet, s.blobURL(container, blob), nil, nil)
 }
 
+// Blocks returns the list of the uncommitted blocks of a blob, in XML, or "" if there is neither a blob nor a block.
+func (s *Azure) Blocks(t testing.TB, container, blob string) string {
+	t.Helper()
+	answer, err := http.Get(s.blobURL(container, blob) + "&comp=blocklist&blocklisttype=uncommitted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return ""
+	}
+	return string(text)
+}
+
 // blobURL returns a URL by which a blob may be read and written.
 func (s *Azure) blobURL(container, blob string) string {
 	path := strings.ReplaceAll(url.PathEscape(blob), "%2F", "/")
