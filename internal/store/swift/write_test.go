@@ -35,7 +35,7 @@ func testWrite(t *testing.T, s *servers.SwiftServer) {
 		s.Container(t, container)
 		root := "swift://" + container + "/"
 		st := remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), New(storetest.Getenv(s.Env()...)))
-		return storetest.Harness{Store: st, Prefix: root + "d/", Missing: "swift://none/", Weak: true, Apart: true,
+		return storetest.Harness{Store: st, Prefix: root + "d/", Missing: "swift://none/", Races: true, Apart: true,
 			Names: []string{" ", "a//b", "a/../b"},
 			Remove: func(t *testing.T, name string) {
 				s.Do(t, http.MethodDelete, container, strings.TrimPrefix(name, root), nil, nil)
