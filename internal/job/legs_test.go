@@ -323,6 +323,39 @@ func TestFailedEach(t *testing.T) {
 	}
 }
 
+// So they are if all shards go into one output, and if nothing is packed.
+func TestFailedEachOfOne(t *testing.T) {
+	in := shards(t, "README a.x b.x", "c.x d.x", "e.x f.x")
+	for _, packed := range []bool{true, false} {
+		b := newBench(t)
+		o := b.options("case $SAMPLE_KEY in b|c|d) exit 1; esac")
+		o.OnError, o.Failed = Skip, output.Options{Name: b.path("failed"), UI: o.UI}
+		o.Failed.Pack.DropOutside = true
+		for i := range in {
+			o.FailedOutputs = append(o.FailedOutputs, b.path(fmt.Sprintf("failed-%d.tar", i)))
+		}
+		wanted := ErrPartial
+		if !packed {
+			o.Output.Name, wanted = "", ErrSampleFailed
+		}
+		s, err := Run(t.Context(), b.names(in...), o)
+		if err != nil || !errors.Is(s.Err(), wanted) || s.Failed != 3 || s.Done != 3 {
+			t.Errorf("packed %v: %+v, %v, %v", packed, s, s.Err(), err)
+		}
+		if packed {
+			if got, want := b.members(o.Output.Name), "README=README a.x=a.x e.x=e.x f.x=f.x"; got != want {
+				t.Errorf("the output has %q, want %q", got, want)
+			}
+		}
+		for i, want := range []string{"b.x=b.x", "c.x=c.x d.x=d.x", ""} {
+			if got := b.members(o.FailedOutputs[i]); got != want {
+				t.Errorf("packed %v: %s has %q, want %q", packed, o.FailedOutputs[i], got, want)
+			}
+		}
+		b.nothingElse()
+	}
+}
+
 // All shards count for --max-failed, and no output is published once too many samples have failed.
 func TestMaxFailedEach(t *testing.T) {
 	in := shards(t, "a.x b.x", "c.x d.x", "e.x f.x", "g.x h.x")
