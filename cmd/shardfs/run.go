@@ -137,6 +137,10 @@ func (o *runFlags) rules() []rule {
 		{strings.HasPrefix(o.addLog, "."), fmt.Sprintf("--add-log %q: an extension has no leading dot", o.addLog)},
 		{o.addLog != "" && !isExtension(o.addLog), fmt.Sprintf("--add-log %.40q: not an extension", o.addLog)},
 		{o.failed == output.Stdout, "--failed " + o.failed + ": must be a file"},
+		{
+			o.report == output.Stdout,
+			"--report -: standard output has what the commands print; /dev/stdout means it, too",
+		},
 		{o.resume && o.scratch == "", "--resume is for runs with --scratch"},
 		{o.resume && !o.output.isFile(), "--resume is for runs with -o and a file"},
 		{

@@ -54,6 +54,9 @@ func (r *run) openReport(ctx context.Context) (*report, error) {
 	if store.IsRemote(r.Report) {
 		return r.openStoredReport(ctx, kept, shards)
 	}
+	if stream := r.streamOf(r.Report); stream != nil {
+		return openAppended(stream, kept)
+	}
 	if kept == 0 && len(shards) > 0 {
 		var err error
 		if kept, err = keepLines(ctx, r.Report, shards); err != nil {
@@ -61,6 +64,34 @@ func (r *run) openReport(ctx context.Context) (*report, error) {
 		}
 	}
 	return openReport(ctx, r.Report, kept)
+}
+
+// streamOf returns standard output or standard error if it is the regular file with a name, such as /dev/stdout; else nil.
+func (r *run) streamOf(name string) *os.File {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	messages, _ := r.UI.Err.(*os.File)
+	for _, stream := range []*os.File{r.Stdout, messages} {
+		if stream == nil {
+			continue
+		}
+		if of, err := stream.Stat(); err == nil && os.SameFile(info, of) {
+			return stream
+		}
+	}
+	return nil
+}
+
+// openAppended opens a report whose lines go where those of a stream go: what the file has is not the report's.
+func openAppended(stream *os.File, kept int64) (*report, error) {
+	fd, err := unix.FcntlInt(stream.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), stream.Name())
+	return &report{file: file, lines: file, size: kept}, nil
 }
 
 // openReport opens a report for writing. It keeps the first bytes, the lines of an earlier run.
