@@ -14,6 +14,9 @@ import (
 // ErrSameKey means that two samples of an output would have one key.
 var ErrSameKey = errors.New("equal keys")
 
+// ErrSharedKey is an ErrSameKey of two inputs: none of their samples is at fault.
+var ErrSharedKey = fmt.Errorf("%w", ErrSameKey)
+
 // Duplicates says what to do about a sample whose key one before it has. Adjacent samples of one key, which would become
 // one, are an error unless they are renamed.
 type Duplicates uint8
@@ -93,12 +96,12 @@ func (k *KeySet) free(key string) string {
 	}
 }
 
-// SameKey returns an error that wraps ErrSameKey for a key of two inputs, which have names.
+// SameKey returns an error that wraps ErrSharedKey for a key of two inputs, which have names.
 func SameKey(key, one, other string) error {
 	if one == other {
-		return fmt.Errorf("%w: %q is twice in %s", ErrSameKey, key, one)
+		return fmt.Errorf("%w: %q is twice in %s", ErrSharedKey, key, one)
 	}
-	return fmt.Errorf("%w: %q is in %s and in %s", ErrSameKey, key, one, other)
+	return fmt.Errorf("%w: %q is in %s and in %s", ErrSharedKey, key, one, other)
 }
 
 // distinct applies Options.Duplicates to a sample.

@@ -71,6 +71,8 @@ func exitStatus(err error) int {
 		return 128 + int(signal.signal)
 	case is(unix.EPIPE):
 		return 128 + int(unix.SIGPIPE) // the reader of standard output has closed it
+	case is(pack.ErrSharedKey):
+		return exitUsage // also if it is found only when a sample is packed
 	case is(job.ErrSampleFailed): // whatever the failure was
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program), errors.As(err, &readOnly),
