@@ -88,9 +88,6 @@ func ownSignals(private bool) <-chan os.Signal {
 		return server.PassedSignals()
 	}
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as by nohup
-		signal.Notify(signals, syscall.SIGHUP)
-	}
+	server.NotifyEnds(signals)
 	return signals
 }

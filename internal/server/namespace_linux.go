@@ -154,14 +154,22 @@ func EnterNamespace() error {
 	return errors.Join(err, usable.Close())
 }
 
+// NotifyEnds sends to c the signals that are to end this process: those of a terminal, of which SIGQUIT is for Ctrl-\, and
+// SIGTERM. Two may be ignored, as by nohup, or by a shell for commands in the background.
+func NotifyEnds(c chan<- os.Signal) {
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGQUIT} {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
+	}
+}
+
 // PassedSignals returns the signals that the first process forwards. The first signal is delivered a second time when
 // another one arrives or the first process ends.
 func PassedSignals() <-chan os.Signal {
 	// The signals are handled, not ignored: commands would inherit ignored signals.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	}
+	NotifyEnds(make(chan os.Signal, 1))
 	signals := make(chan os.Signal, 2)
 	go func() {
 		in := os.NewFile(signalFD, "signals")
