@@ -165,6 +165,20 @@ func TestRemoteWithoutOutput(t *testing.T) {
 	}
 }
 
+// A choice of samples of several remote shards does not wait for the index of one.
+func TestRemoteSeveral(t *testing.T) {
+	f := newFar(t)
+	f.server.Put("other.tar", f.content)
+	o := f.run("test -s sample.jpg")
+	o.Workspace.Mode, o.Choice, o.Output.Name = workspace.Auto, pack.Choice{Count: 10}, ""
+	o.Workspace.Source.Shard.CacheDir = f.path("cache")
+	s, err := Run(t.Context(), f.names(f.url, f.server.URL+"/plain/other.tar"), o)
+	if err != nil || s.Done != 10 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	f.fetched("ten samples of two shards", 0, 2*len(f.content)*4/5)
+}
+
 // waits is a command that says that it has begun sample 50, and waits there.
 func (f *far) waits() string {
 	return fmt.Sprintf(`[ "$SAMPLE_INDEX" != 50 ] || { >%[1]s/begun; while ! [ -e %[1]s/go ]; do sleep 0.01; done; }

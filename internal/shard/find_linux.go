@@ -89,7 +89,10 @@ func (s *Shard) places() (places []place, keep keeper) {
 		return append(places, beside...), keep
 	}
 	u := &cacheUse{s: s, cache: c, unlock: func() {}}
-	return append(append(places, u.load, u.wait), beside...), u.keep
+	if places = append(places, u.load); !s.o.AtHand { // this process may be the one that builds it
+		places = append(places, u.wait)
+	}
+	return append(places, beside...), u.keep
 }
 
 // kept calls keep with an index and returns it. If the index is large, it is then mapped from the cache instead of held

@@ -8,19 +8,20 @@ import (
 
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // Foresee has the choice of samples made over the keys of all sources, before any work on them begins. It returns nil
-// if they are not known without reading one: a stream, a plain directory, or a shard that has to be decompressed to be
-// indexed, unless build is set.
+// if they are not known without reading one: a stream, a plain directory, a remote shard without an index, or a shard that
+// has to be decompressed to be indexed, unless build is set.
 func Foresee(ctx context.Context, names []Name, o Options, choice pack.Choice, build bool) *pack.Chooser {
 	chooser := pack.NewChooser(NameOfAll(names), choice)
 	for _, n := range names {
 		if chooser.Right() {
 			break
 		}
-		keys, done, err := Keys(ctx, n, o, build)
+		keys, done, err := Keys(ctx, n, o, build && !store.IsRemote(n.Text))
 		if err != nil {
 			return nil // opened again, it gives the same error, if its turn comes
 		}
