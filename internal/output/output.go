@@ -105,7 +105,7 @@ func (out *Output) create(ctx context.Context) error {
 		return err
 	})
 	if errors.Is(err, store.ErrNotRegular) {
-		err = ui.WithHint(err, "an output replaces only a regular file")
+		err = ui.WithHint(&ui.UsageError{Err: err}, "an output replaces only a regular file")
 	}
 	if errors.Is(err, store.ErrExists) && out.o.IfExists == Skip {
 		return ErrSkip
