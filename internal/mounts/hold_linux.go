@@ -98,9 +98,13 @@ func CheckPlace(name string) error {
 		return err
 	}
 	own := int(st.Uid) == os.Geteuid()
+	var link unix.Stat_t
+	if err := unix.Lstat(filepath.Clean(name), &link); err != nil {
+		return err
+	}
 	switch {
-	case !own && st.Uid != 0:
-		return ErrOpen // its owner can
+	case !own && st.Uid != 0, int(link.Uid) != os.Geteuid() && link.Uid != 0:
+		return ErrOpen // its owner can, or that of a link to it
 	case st.Mode&0o022 == 0 || st.Mode&unix.S_ISVTX != 0:
 		return nil
 	case !own:
