@@ -105,7 +105,7 @@ func (u *upload) Put(ctx context.Context, c *remote.Content, on remote.Condition
 }
 
 // Begin implements [remote.Upload]. A server that knows CRC-32C says so; one that refuses it is asked without. It is not
-// used if parts may be copied: versitygw gives a copied range the checksum of the whole object.
+// used if parts may be copied: versitygw gives a copied range the checksum of the whole object, see findings.
 func (u *upload) Begin(ctx context.Context, _ remote.Condition, copies bool) (string, error) {
 	h := http.Header{writeIDHeader: {u.writeID}}
 	if !copies {
