@@ -39,7 +39,7 @@ type writer struct {
 	reads   bool        // the store does not copy
 	now     *piece      // is being filled; nil before the first byte
 	retried atomic.Bool // whether a request was sent more than once
-	orphan  bool        // there may be an upload whose name has been lost with an answer
+	orphan  bool        // there may be another upload: its name was lost with an answer, or it was only just aborted
 	refused int         // how often the store has said that the version is not there, which is
 	tried   bool        // whether the last request was sent
 	done    bool        // committed or aborted
@@ -186,6 +186,7 @@ func (w *writer) clear(ctx context.Context) error {
 	for _, u := range left {
 		if err == nil && u.Name == w.name && u.Upload != w.begun() {
 			err = w.up.Abort(ctx, u.Upload)
+			w.orphan = true // a part on its way may bring it back
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
@@ -239,7 +240,7 @@ func (w *writer) flush() error {
 	if w.transfer.upload == "" {
 		w.retried.Store(false)
 		upload, err := w.up.Begin(w.transfer.ctx, w.on, w.copies)
-		w.orphan = w.retried.Load()
+		w.orphan = w.orphan || w.retried.Load()
 		if err != nil {
 			return err
 		}
@@ -298,7 +299,9 @@ func (w *writer) remove() error {
 	defer cancel()
 	var err error
 	if upload := w.transfer.upload; upload != "" {
+		w.orphan = true // as in clear
 		err = w.up.Abort(ctx, upload)
+		w.transfer.upload = ""
 	}
 	if err != nil {
 		w.e.o.Warn(fmt.Sprintf("an unfinished upload is left, which the next writer of the object removes: %v", err))
@@ -307,7 +310,7 @@ func (w *writer) remove() error {
 	return err
 }
 
-// forget removes an upload whose name has been lost with an answer.
+// forget removes another upload, if there may be one.
 func (w *writer) forget(ctx context.Context) {
 	if !w.orphan {
 		return
