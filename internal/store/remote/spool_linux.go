@@ -111,6 +111,6 @@ func (w *writer) Detach() error {
 		return nil
 	}
 	w.done = true
-	w.transfer.end()
+	w.transfer.finish(abortLimit)
 	return bare(w.spool.detach())
 }

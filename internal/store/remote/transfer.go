@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 )
 
 // errTooLarge is the error of an object that would have too many parts.
@@ -139,4 +140,12 @@ func (t *transfer) wait() ([]Part, error) {
 func (t *transfer) end() {
 	t.cancel(context.Canceled)
 	t.all.Wait()
+}
+
+// finish waits for a time for the parts on their way, which the store then has, and ends the others.
+func (t *transfer) finish(limit time.Duration) {
+	late := time.AfterFunc(limit, func() { t.cancel(context.Canceled) })
+	defer late.Stop()
+	t.all.Wait()
+	t.end()
 }

@@ -145,6 +145,7 @@ func (w *writer) resume(ctx context.Context, uploader Uploader, old unfinished) 
 	}
 	w.writeID, w.up, w.transfer = old.writeID, up, newTransfer(ctx, up)
 	w.transfer.upload, w.transfer.known = old.upload, make(map[int]Part)
+	w.orphan = true // a part of the interrupted writer may come after the end
 	for _, p := range parts {
 		w.transfer.known[p.Number] = p
 	}
