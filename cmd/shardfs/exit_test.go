@@ -32,7 +32,7 @@ func TestExitStatusDocumented(t *testing.T) {
 	for _, err := range []error{
 		nil, job.ErrSampleFailed, job.ErrPartial, ui.Usagef("x"), index.ErrDamaged, fs.ErrNotExist,
 		store.ErrUnreachable, unix.EIO, scratch.ErrInUse, fs.ErrPermission, interrupted{syscall.SIGHUP},
-		interrupted{syscall.SIGINT}, unix.EPIPE, interrupted{syscall.SIGTERM},
+		interrupted{syscall.SIGINT}, interrupted{syscall.SIGQUIT}, unix.EPIPE, interrupted{syscall.SIGTERM},
 	} {
 		all = append(all, fmt.Sprint(exitStatus(err)))
 	}
