@@ -140,7 +140,9 @@ func hintOf(err error) string {
 		return "is it there, installed and executable?"
 	case errors.As(err, &hinted) && hinted.Hint() != "":
 		return hinted.Hint()
-	case errors.Is(err, source.ErrNoSamples), errors.Is(err, source.ErrNoFiles):
+	case errors.Is(err, source.ErrNoFiles):
+		return "nothing is mounted there, and no file is named KEY.EXT: ls -AR shows what it has"
+	case errors.Is(err, source.ErrNoSamples):
 		return "nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
 			"a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"
 	case errors.Is(err, scratch.ErrNoTemp):

@@ -82,8 +82,7 @@ var mistakes = []mistake{
 	{"index dir", exitNoShard, "dir: not a regular file",
 		"ls, run and pack read mounts; a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
 	{"pack dir -o o.tar", exitNoShard, "dir: neither a mount of shardfs nor a folder with files of samples",
-		"nothing is mounted there: shardfs mount SHARD MOUNTPOINT; " +
-			"a folder of files becomes a shard: shardfs pack FOLDER -o OUT.tar"},
+		"nothing is mounted there, and no file is named KEY.EXT: ls -AR shows what it has"},
 	{"mount dir in.tar", exitUsage, "in.tar: the mountpoint is not a directory",
 		"the directory comes last: shardfs mount SHARD... MOUNTPOINT"},
 	{"mount in.tar", exitUsage, "1 argument missing", "usage: shardfs mount [flags] SHARD... MOUNTPOINT"},

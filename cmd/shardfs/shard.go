@@ -133,8 +133,7 @@ func notTyped(names []string) error {
 	if !slices.Contains(names, source.Stdin) || !ui.IsTerminal(os.Stdin) {
 		return nil
 	}
-	err := ui.Usagef("-: standard input is a terminal, and a tar is not for typing")
-	return ui.WithHint(err, "name a file, or pipe a shard to this command")
+	return source.Typed("-: standard input is")
 }
 
 // names expands and resolves the arguments of a verb that reads shards, mounts, directories and streams.

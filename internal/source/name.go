@@ -118,7 +118,12 @@ func notTerminal(name string, info fs.FileInfo) error {
 	if major := unix.Major(st.Rdev); major != 4 && major != 5 && (major < 136 || major > 143) {
 		return nil
 	}
-	err := ui.Usagef("%s: a terminal, and a tar is not for typing", name)
+	return Typed(name + ":")
+}
+
+// Typed returns the usage error for a shard that is to be read from a terminal. What are the words before "a terminal".
+func Typed(what string) error {
+	err := ui.Usagef("%s a terminal, and a tar is not for typing", what)
 	return ui.WithHint(err, "name a file, or pipe a shard to this command")
 }
 
