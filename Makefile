@@ -6,7 +6,7 @@
 # make demo       a tour in some seconds
 # make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
-# make bench-remote  the same of remote shards, through a slow network of its own; needs nginx
+# make bench-remote  the same of remote shards, through a slow network of its own; needs nginx and versitygw
 # make tables     write the tables of figures in docs again, from the results that are kept
 
 GO ?= go

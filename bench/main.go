@@ -19,8 +19,8 @@
 // a file system takes seconds to create files after many were deleted.
 //
 // With -remote, nginx serves the shards behind a relay (internal/testing/relay) of 20 ms round trip, 125 MB/s in all and
-// 40 MB/s a connection, and its log tells the requests. Relay, server, client and reader share the machine. Peers that are
-// not installed are left out.
+// 40 MB/s a connection, and its log tells the requests. What is written goes to versitygw, behind the same relay or on
+// loopback. Relay, server, client and reader share the machine. Peers that are not installed are left out.
 //
 // The peer of GzipWrite is a separate module, bench/pgzip, which the go command downloads and builds. The peer
 // archivemount is left out if it is not installed. FSCreate writes to /dev/shm.
@@ -98,6 +98,10 @@ func measures() []measure {
 		{"RemoteRun", (*bench).remoteRun},
 		{"RemoteMemory", (*bench).remoteMemory},
 		{"RemoteCompressed", (*bench).remoteCompressed},
+		{"RemoteUpload", (*bench).remoteUpload},
+		{"RemoteJob", (*bench).remoteJob},
+		{"RemoteCopy", (*bench).remoteCopy},
+		{"RemotePublished", (*bench).remotePublished},
 	}
 }
 
@@ -111,7 +115,8 @@ func run(ctx context.Context) (err error) {
 	dir := flag.String("dir", os.TempDir(),
 		"`directory` for the shards; they are kept in its subdirectory shardfs-bench")
 	only := flag.String("only", "", "run only the measures that match `regexp`: "+strings.Join(names, ", "))
-	remote := flag.Bool("remote", false, "run the measures of remote shards, which need nginx, instead of the others")
+	remote := flag.Bool("remote", false,
+		"run the measures of remote shards, which need nginx and versitygw, instead of the others")
 	count := flag.Int("rounds", 5, "run each trial `N` times")
 	output := flag.String("o", "", "write the results to `FILE` too")
 	table := flag.String("table", "",

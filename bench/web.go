@@ -87,15 +87,16 @@ func (b *bench) serveWeb(ctx context.Context) (*webServer, error) {
 	return w, nil
 }
 
-// lookPath finds a program in PATH, in the directories of the system's own servers, and where `go install` puts it.
+// lookPath finds a program in PATH, in the directories of the system's own servers, where `.ci/servers` installs servers
+// for tests, and where `go install` puts it.
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path, nil
 	}
 	home, _ := os.UserHomeDir()
-	for _, dir := range []string{"/usr/sbin", os.Getenv("GOBIN"), filepath.Join(os.Getenv("GOPATH"), "bin"),
-		filepath.Join(home, "go/bin")} {
+	for _, dir := range []string{"/usr/sbin", filepath.Join(os.Getenv("SHARDFS_SERVERS"), "bin"), os.Getenv("GOBIN"),
+		filepath.Join(os.Getenv("GOPATH"), "bin"), filepath.Join(home, "go/bin")} {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(path) {
 			return path, nil
 		}
