@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -42,7 +44,7 @@ func (s *Source) openRoot(dir string, o *folder.Options) error {
 	if !opened && err == nil {
 		var root *os.Root
 		if root, err = os.OpenRoot(dir); err == nil {
-			s.Dirs, s.close = pack.Tree{FS: pack.RootFS(root)}, root
+			s.Dirs, s.close = tree{pack.Tree{FS: pack.RootFS(root)}, dir}, root
 		}
 	}
 	switch {
@@ -52,6 +54,44 @@ func (s *Source) openRoot(dir string, o *folder.Options) error {
 		return ui.Usagef("%s: neither a mountpoint nor a directory", dir)
 	}
 	return err
+}
+
+// mostWithout is how many directories are read until one is a sample's. Of sample directories it is one of the first; in
+// others, such as /, there may be no end of them.
+const mostWithout = 256
+
+// tree is a directory of sample directories. It ends with ErrNoSamples if there is no sample among the first directories.
+type tree struct {
+	pack.Tree
+	name string
+}
+
+// Dirs implements [pack.Source].
+func (t tree) Dirs() iter.Seq2[pack.Dir, error] {
+	return func(yield func(pack.Dir, error) bool) {
+		without := 0
+		for d, err := range t.Tree.Dirs() {
+			if without >= 0 && slices.ContainsFunc(d.Files, isSampleFile) {
+				without = -1
+			}
+			if without == mostWithout {
+				yield(pack.Dir{}, fmt.Errorf("%s: %w", t.name, ErrNoSamples))
+				return
+			}
+			if !yield(d, err) {
+				return
+			}
+			if without >= 0 {
+				without++
+			}
+		}
+	}
+}
+
+// isSampleFile reports whether a file makes its directory a sample's.
+func isSampleFile(f pack.DirFile) bool {
+	_, _, member := index.SplitFile(f.Name)
+	return member || f.Name == index.KeyFile
 }
 
 // openFolder opens a directory as a folder of files. It returns false if it has sample directories.
