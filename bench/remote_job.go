@@ -42,14 +42,14 @@ func (b *bench) remoteJob(ctx context.Context) (*plan, error) {
 		return []string{b.shardfs, "run", "-j", "2", "-c", job, from + pattern, "-o", to + "/{name}.tar"}
 	}
 	w := work{float64(all.samples), "samples"}
-	local := peaking("by=local", w, run(in, out), nil)
+	local := metered(peaking("by=local", w, run(in, out), nil), timed("by=local/cpu", w))
 	local.prepare = func() error {
 		return errors.Join(b.forget(), os.RemoveAll(out), os.MkdirAll(out, 0o755), settle())
 	}
 	checked(local, shards, func(shard string) error {
 		return sameAsPPM(filepath.Join(out, shard), filepath.Join(in, shard))
 	})
-	remote := peaking("by=shardfs", w, run(s.uri("in"), s.uri("out")), s)
+	remote := metered(peaking("by=shardfs", w, run(s.uri("in"), s.uri("out")), s), timed("by=shardfs/cpu", w))
 	remote.prepare = func() error { return errors.Join(b.forget(), os.RemoveAll(s.path("out")), settle()) }
 	checked(remote, shards, func(shard string) error {
 		return sameBytes(s.path("out/"+shard), filepath.Join(out, shard))
@@ -82,19 +82,6 @@ func checked(t *trial, shards int, check func(shard string) error) {
 		}
 		return values, err
 	}
-}
-
-// sameAsPPM checks that a shard holds the pictures of another one as PPM.
-func sameAsPPM(got, of string) error {
-	want, err := list(of)
-	if err != nil {
-		return err
-	}
-	is, err := list(got)
-	if err == nil && is != asPPM(want) {
-		err = fmt.Errorf("%s does not hold the pictures as PPM", got)
-	}
-	return err
 }
 
 // withMore adds a figure to a trial: how much more memory it takes at its peak than an earlier one.

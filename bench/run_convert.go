@@ -45,11 +45,6 @@ func (b *bench) converting(ctx context.Context, p *plan, s drawn, by, text strin
 	if err != nil {
 		return err
 	}
-	want, err := list(plain)
-	if err != nil {
-		return err
-	}
-	want = asPPM(want)
 	out, root := b.path("out.tar"), b.path("pictures")
 	p.later(func() error { return errors.Join(os.RemoveAll(out), os.RemoveAll(root)) })
 	w := work{float64(s.samples), "samples"}
@@ -57,13 +52,7 @@ func (b *bench) converting(ctx context.Context, p *plan, s drawn, by, text strin
 	job := text + " && rm sample.jpg"
 	ours := func(what, name string) *trial {
 		t := metered(b.command(took(what), "run", "-j", "2", "-c", job, "-o", out, name), took(what+"/cpu"))
-		withOutput(t, out, func() error {
-			got, err := list(out)
-			if err == nil && got != want {
-				err = fmt.Errorf("%s does not hold the pictures as PPM", out)
-			}
-			return err
-		})
+		withOutput(t, out, func() error { return sameAsPPM(out, plain) })
 		return t
 	}
 	fresh := func(t *trial) *trial {
@@ -114,6 +103,19 @@ func metered(t *trial, cpu *figure) *trial {
 		return append(values, after-before), err
 	}
 	return t
+}
+
+// sameAsPPM checks that a shard holds the pictures of another one as PPM.
+func sameAsPPM(got, of string) error {
+	want, err := list(of)
+	if err != nil {
+		return err
+	}
+	is, err := list(got)
+	if err == nil && is != asPPM(want) {
+		err = fmt.Errorf("%s does not hold the pictures as PPM", got)
+	}
+	return err
 }
 
 // asPPM returns a list of members in which each picture of 640 x 480 was replaced by a PPM, which comes last as a new
