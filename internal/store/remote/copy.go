@@ -130,9 +130,11 @@ func (w *writer) copyParts(o *Object, off, n int64) (copied int64, err error) {
 			if err != nil {
 				return copied, err
 			}
-			w.transfer.start(Part{Size: size}, func(int) (string, error) { return receipt, nil })
+			w.transfer.start(Part{Size: size}, func() {}, func(int) (string, error) { return receipt, nil })
 		} else {
-			w.transfer.start(Part{Size: size}, func(number int) (string, error) { return w.copyPart(o, number, from) })
+			w.transfer.start(Part{Size: size}, func() {}, func(number int) (string, error) {
+				return w.copyPart(o, number, from)
+			})
 		}
 		copied += size
 		w.copied += size

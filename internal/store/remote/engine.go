@@ -58,6 +58,7 @@ type Stats struct {
 type Engine struct {
 	o         Options
 	transport *http.Transport
+	memory    *memory // of writers
 
 	requests, bytes, sent, copied, retries, hedges atomic.Int64
 
@@ -95,7 +96,7 @@ func NewEngine(o Options) *Engine {
 		d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second, ControlContext: control}
 		o.Dial = d.DialContext
 	}
-	return &Engine{o: o, transport: newTransport(o), hosts: make(map[string]*host)}
+	return &Engine{o: o, transport: newTransport(o), memory: newMemory(), hosts: make(map[string]*host)}
 }
 
 // newTransport returns what sends the requests of an engine. It speaks HTTP/1.1 only: HTTP/2 sends all requests to a host

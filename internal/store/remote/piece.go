@@ -18,7 +18,8 @@ const (
 	// maxParts is how many parts the stores allow.
 	maxParts = 10_000
 
-	// inFlight is how many parts of an object are in memory, or in files, until the store has acknowledged them.
+	// inFlight is how many parts of an object are in memory, or in files, until the store has acknowledged them. Of several
+	// objects there are fewer in memory.
 	inFlight = 4
 
 	// inMemory is the size of the largest part that is kept in memory.
@@ -34,16 +35,14 @@ type piece struct {
 	n      int64
 	sum    uint32 // CRC-32C so far
 	memory []byte
+	turn   chan struct{} // see memory; nil for a piece in a file
 	file   *os.File
 	at     int64 // in the file
 	shared bool  // the file is not the piece's own
 }
 
-// newPiece returns an empty piece, in the given memory if that suffices.
-func newPiece(size int64, memory []byte) (*piece, error) {
-	if size <= inMemory {
-		return &piece{size: size, memory: memory[:0]}, nil
-	}
+// newFilePiece returns an empty piece in a file of its own.
+func newFilePiece(size int64) (*piece, error) {
 	f, err := atomicfile.Unnamed("")
 	return &piece{size: size, file: f}, err
 }
@@ -85,12 +84,11 @@ func (p *piece) content() *Content {
 	return &Content{bytes.NewReader(p.memory), p.n, p.sum}
 }
 
-// free ends the use of the piece. It returns the memory for another one, or nil.
-func (p *piece) free() []byte {
+// close closes the piece's own file, if it has one.
+func (p *piece) close() {
 	if p.file != nil && !p.shared {
 		p.file.Close()
 	}
-	return p.memory
 }
 
 // bare returns an error of a file without its name, which says nothing.

@@ -23,19 +23,21 @@ type transfer struct {
 	known  map[int]Part  // parts that the store has had before
 	upload string        // as Begin has named it; "" before the first part
 	number int           // of the last part
-	turns  chan struct{} // has a value for each piece that is in use
+	turns  chan struct{} // has a value for each part that is in use
+	memory *memory       // of pieces
+	own    chan struct{} // see memory.piece
 	before chan struct{} // closed when the part before the next one is acknowledged; nil for the first
 	all    sync.WaitGroup
 
 	mu    sync.Mutex // guards all below
 	parts []Part
-	spare [][]byte // memory of pieces
 }
 
 // newTransfer returns a transfer whose parts end with ctx.
-func newTransfer(ctx context.Context, up Upload) *transfer {
+func newTransfer(ctx context.Context, up Upload, m *memory) *transfer {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return &transfer{ctx: ctx, cancel: cancel, up: up, limits: up.Limits(), turns: make(chan struct{}, inFlight)}
+	return &transfer{ctx: ctx, cancel: cancel, up: up, limits: up.Limits(), turns: make(chan struct{}, inFlight),
+		memory: m, own: make(chan struct{}, 1)}
 }
 
 // acquire waits until another part may be begun.
@@ -52,24 +54,21 @@ func (t *transfer) next() (*piece, error) {
 	if err := t.acquire(); err != nil {
 		return nil, err
 	}
-	if t.file != nil {
-		return &piece{size: sizeOfPart(t.number + 1), file: t.file, at: t.sent, shared: true}, nil
+	size := sizeOfPart(t.number + 1)
+	switch {
+	case t.file != nil:
+		return &piece{size: size, file: t.file, at: t.sent, shared: true}, nil
+	case size <= inMemory:
+		return t.memory.piece(t.ctx, t.own, size)
 	}
-	t.mu.Lock()
-	var memory []byte
-	if n := len(t.spare); n > 0 {
-		memory, t.spare = t.spare[n-1], t.spare[:n-1]
-	}
-	t.mu.Unlock()
-	return newPiece(sizeOfPart(t.number+1), memory)
+	return newFilePiece(size)
 }
 
 // send begins to send a piece, which next has returned, as the next part.
 func (t *transfer) send(p *piece) {
 	c := p.content()
 	t.sent += c.Size
-	t.start(Part{Size: c.Size, CRC32C: c.CRC32C}, func(number int) (string, error) {
-		defer t.keep(p)
+	t.start(Part{Size: c.Size, CRC32C: c.CRC32C}, func() { t.free(p) }, func(number int) (string, error) {
 		if old, ok := t.known[number]; ok && old.Size == c.Size {
 			if same, err := t.up.(PartLister).Same(old, c); same || err != nil {
 				return old.Receipt, err
@@ -79,24 +78,25 @@ func (t *transfer) send(p *piece) {
 	})
 }
 
-// keep ends the use of a piece, and keeps its memory for another one.
-func (t *transfer) keep(p *piece) {
-	if memory := p.free(); memory != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.spare = append(t.spare, memory)
+// free ends the use of a piece, and keeps its memory for another one.
+func (t *transfer) free(p *piece) {
+	if p.close(); p.turn != nil {
+		t.memory.free(p)
 	}
 }
 
-// start begins to make the next part by a function, after acquire. The first error ends all parts, and is that of acquire
-// and wait.
-func (t *transfer) start(p Part, do func(number int) (receipt string, err error)) {
+// start begins to make the next part by a function, after acquire, and calls free at the end, whatever that is. The first
+// error ends all parts, and is that of acquire and wait.
+func (t *transfer) start(p Part, free func(), do func(number int) (receipt string, err error)) {
 	t.number++
 	p.Number = t.number
 	before, done := t.before, make(chan struct{})
 	t.before = done
 	t.all.Go(func() {
-		defer func() { <-t.turns }()
+		defer func() {
+			free()
+			<-t.turns
+		}()
 		if t.limits.InOrder && before != nil {
 			select {
 			case <-before:

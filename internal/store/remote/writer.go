@@ -116,7 +116,7 @@ func (w *writer) open(ctx context.Context, uploader Uploader) (err error) {
 	if err != nil {
 		return err
 	}
-	w.transfer = newTransfer(ctx, w.up)
+	w.transfer = newTransfer(ctx, w.up, w.e.memory)
 	if abandoned == "" {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (w *writer) resume(ctx context.Context, uploader Uploader, old unfinished) 
 	if err != nil {
 		return false, err
 	}
-	w.writeID, w.up, w.transfer = old.writeID, up, newTransfer(ctx, up)
+	w.writeID, w.up, w.transfer = old.writeID, up, newTransfer(ctx, up, w.e.memory)
 	w.transfer.upload, w.transfer.known = old.upload, make(map[int]Part)
 	w.orphan = true // a part of the interrupted writer may come after the end
 	for _, p := range parts {
@@ -281,7 +281,7 @@ func (w *writer) end() {
 	w.done = true
 	w.transfer.end()
 	if w.now != nil {
-		w.now.free()
+		w.transfer.free(w.now)
 		w.now = nil
 	}
 }
