@@ -136,6 +136,7 @@ type place struct {
 	dir     string
 	program string
 	patient time.Duration // time limit for a run and for the processes it leaves
+	env     []string      // of runs, in addition
 }
 
 // newPlace makes a place for runs over a shard.
@@ -145,7 +146,7 @@ func newPlace(t *testing.T, shard []byte) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{t, t.TempDir(), program, testtime.Limit(t, 30*time.Second)}
+	p := &place{t: t, dir: t.TempDir(), program: program, patient: testtime.Limit(t, 30*time.Second)}
 	p.must(os.WriteFile(p.path("in.tar"), shard, 0o666))
 	p.reset(nil)
 	t.Cleanup(func() { cleanUp(p.dir) })
@@ -211,6 +212,7 @@ func (p *place) pipe(f fault, stdin io.Reader, stdout io.Writer, args ...string)
 		"LC_ALL=C.UTF-8",
 		"PATH=" + os.Getenv("PATH"),
 	}
+	cmd.Env = append(cmd.Env, p.env...)
 	if f.inject != "" {
 		// Strace counts the calls of each thread separately; with one processor, one thread makes most of them.
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")

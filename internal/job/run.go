@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/output"
@@ -160,10 +161,24 @@ func (r *run) findExisting(ctx context.Context) error {
 		r.exists[i], there[store.Redact(r.Outputs[i])] = true, true
 		r.existed++
 	}
+	if store.IsRemote(r.Output.Name) && r.Checkpoints != "" {
+		r.removeParts(ctx)
+	}
 	if r.existed > 0 && !store.IsRemote(r.Output.Name) { // else nothing tells whether another process is at work
 		r.Output.Clean(ctx, func(l store.Leftover) bool { return there[store.Redact(l.Name)] })
 	}
 	return nil
+}
+
+// removeParts removes the files of outputs in a store that exist: a run was killed just after it had published them.
+func (r *run) removeParts(ctx context.Context) {
+	local := r.Output
+	for i, exists := range r.exists {
+		if exists {
+			local.Name = filepath.Join(r.Checkpoints, store.PartFile(r.Outputs[i]))
+			local.Clean(ctx, func(store.Leftover) bool { return true })
+		}
+	}
 }
 
 // several reports whether there is more than one source.

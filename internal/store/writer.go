@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 )
 
@@ -93,4 +95,10 @@ type Resumer interface {
 
 	// HasPart reports whether an unfinished writer of name has left bytes.
 	HasPart(ctx context.Context, name string) bool
+}
+
+// PartFile returns what the file of a [Resumable] writer in Options.PartDir is named after: it is its temporary file.
+func PartFile(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "output-" + hex.EncodeToString(sum[:8])
 }

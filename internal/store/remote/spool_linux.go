@@ -2,8 +2,6 @@ package remote
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -27,7 +25,7 @@ type spool struct {
 
 // newSpool begins the spool of an object in a directory.
 func newSpool(dir, name string) (*spool, error) {
-	s := &spool{path: filepath.Join(store.Absolute(dir), spoolName(name))}
+	s := &spool{path: filepath.Join(store.Absolute(dir), store.PartFile(name))}
 	var err error
 	if s.dir, err = os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
 		return nil, bare(err)
@@ -41,12 +39,6 @@ func newSpool(dir, name string) (*spool, error) {
 		return nil, bare(err)
 	}
 	return s, nil
-}
-
-// spoolName returns the name of the spool of an object. It may not be a path of any sort.
-func spoolName(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return "output-" + hex.EncodeToString(sum[:8])
 }
 
 // detach keeps the file.
@@ -74,7 +66,7 @@ func (u unfinished) String() string {
 // parseUnfinished parses a TempName of the writer of an object.
 func parseUnfinished(name, text string) (u unfinished, ok bool) {
 	fields := strings.SplitN(text, " ", 4)
-	if len(fields) != 4 || filepath.Base(fields[3]) != spoolName(name) || !filepath.IsAbs(fields[3]) {
+	if len(fields) != 4 || filepath.Base(fields[3]) != store.PartFile(name) || !filepath.IsAbs(fields[3]) {
 		return u, false
 	}
 	upload, err := url.PathUnescape(fields[1])
