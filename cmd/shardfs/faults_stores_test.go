@@ -85,7 +85,7 @@ func killsToStore(p *place, b bucket, resume bool, r *rand.Rand) {
 	}
 	w.reset(p.t)
 	defer w.watch(p.t)()
-	for kills, want := 0, manyOrFew(100, 6); kills < want; {
+	for kills, want := 0, manyOrFew(100, 2); kills < want; {
 		p.reset(nil)
 		w.reset(p.t)
 		for n := 0; ; n++ {
