@@ -25,9 +25,16 @@ func (o *runFlags) setCommand(j *job.Options) (err error) {
 	here := o.batch > 0 || o.worker
 	switch {
 	case len(o.argv) == 0:
-		j.Argv = runner.CommandLine(o.shell, o.command, o.batch > 0)
+		text := o.command
+		if own, rest := o.ownProgram(); own != "" && !here {
+			// The shell finds the program's name in $0, for which a job puts its absolute path.
+			j.Argv, j.Script = []string{o.shell, "-c", `"$0"` + rest, own}, 3
+			text = rest
+		} else {
+			j.Argv = runner.CommandLine(o.shell, text, o.batch > 0)
+		}
 		if !here {
-			j.Hint = hintForText(o.command)
+			j.Hint = hintForText(text)
 		}
 	case here:
 		j.Argv = o.argv
@@ -81,6 +88,22 @@ func callersFiles(argv []string) (absolute []string, script int, err error) {
 	script = 1 + slices.IndexFunc(argv[1:], isScript)
 	return absolute, script, nil
 }
+
+// ownProgram returns the path of a program or script of this directory with which the text of a command begins, and the
+// rest of the text; "" if it begins with something else.
+func (o *runFlags) ownProgram() (path, rest string) {
+	text := strings.TrimLeft(o.command, " \t\n")
+	end := len(text) - len(strings.TrimLeft(text, runner.PlainBytes))
+	path, rest = text[:end], text[end:]
+	ends := rest == "" || strings.ContainsRune(" \t\n;|&<>", rune(rest[0]))
+	if !ends || !strings.ContainsRune(path, '/') || !isScript(path) || !slices.Contains(shells, filepath.Base(o.shell)) {
+		return "", ""
+	}
+	return path, rest
+}
+
+// shells are those in whose commands "$0" is the argument after the text.
+var shells = []string{"sh", "ash", "bash", "busybox", "dash", "ksh", "mksh", "zsh"}
 
 // scripts are the extensions of programs that others run.
 var scripts = []string{".sh", ".py", ".pl", ".rb", ".R", ".r", ".js", ".mjs", ".ts", ".lua", ".jl", ".php", ".jar"}

@@ -27,8 +27,8 @@ func CommandLine(shell, text string, arguments bool) []string {
 // DefaultShell is the path of a shell that every system has.
 const DefaultShell = "/bin/sh"
 
-// plainBytes are the bytes without a special meaning for a shell, in any context.
-const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:@/%"
+// PlainBytes are the bytes without a special meaning for a shell, in any context.
+const PlainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:@/%"
 
 // shellWords are the built-in commands and reserved words of shells. True and false are missing, because the programs
 // with these names do the same.
@@ -46,7 +46,7 @@ func plainWords(text string) []string {
 		return nil
 	}
 	for _, word := range words {
-		if strings.Trim(word, plainBytes) != "" {
+		if strings.Trim(word, PlainBytes) != "" {
 			return nil
 		}
 	}
