@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
@@ -37,14 +38,15 @@ type piece struct {
 	memory []byte
 	turn   chan struct{} // see memory; nil for a piece in a file
 	file   *os.File
-	at     int64 // in the file
-	shared bool  // the file is not the piece's own
+	dir    string // of the file, for messages
+	at     int64  // in the file
+	shared bool   // the file is not the piece's own
 }
 
 // newFilePiece returns an empty piece in a file of its own.
 func newFilePiece(size int64) (*piece, error) {
 	f, err := atomicfile.Unnamed("")
-	return &piece{size: size, file: f}, err
+	return &piece{size: size, file: f, dir: os.TempDir()}, err
 }
 
 func (p *piece) full() bool { return p.n == p.size }
@@ -56,7 +58,7 @@ func (p *piece) write(b []byte) (int, error) {
 		n, err := p.file.WriteAt(b, p.at+p.n)
 		b = b[:n]
 		if err != nil {
-			return n, bare(err)
+			return n, fmt.Errorf("a part of it in %s: %w", p.dir, bare(err))
 		}
 	} else {
 		p.reserve(len(b))

@@ -19,6 +19,7 @@ type transfer struct {
 	up     Upload
 	limits Limits
 	file   *os.File      // that keeps all pieces; nil: each is kept by itself
+	dir    string        // of the file
 	sent   int64         // bytes of the parts before the next one
 	known  map[int]Part  // parts that the store has had before
 	upload string        // as Begin has named it; "" before the first part
@@ -57,7 +58,7 @@ func (t *transfer) next() (*piece, error) {
 	size := sizeOfPart(t.number + 1)
 	switch {
 	case t.file != nil:
-		return &piece{size: size, file: t.file, at: t.sent, shared: true}, nil
+		return &piece{size: size, file: t.file, dir: t.dir, at: t.sent, shared: true}, nil
 	case size <= inMemory:
 		return t.memory.piece(t.ctx, t.own, size)
 	}

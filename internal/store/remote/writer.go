@@ -70,7 +70,7 @@ func (s *Store) Create(ctx context.Context, name string, o store.Options) (store
 		return nil, err
 	}
 	if w.spool != nil {
-		w.transfer.file = w.spool.File.File
+		w.transfer.file, w.transfer.dir = w.spool.File.File, w.o.PartDir
 	}
 	return w, nil
 }
