@@ -91,8 +91,8 @@ func TestCopiedInStore(t *testing.T) {
 	}
 }
 
-// A writer that is killed at any of its requests, whether the server gets that or not, leaves nothing under the name or the
-// whole object, and the next one no unfinished upload.
+// A writer that is killed at any of its requests (without -long at every fourth), whether the server gets that or not, leaves
+// nothing under the name or the whole object, and the next one no unfinished upload.
 func TestKilledWriters(t *testing.T) {
 	t.Run("s3", func(t *testing.T) {
 		s := servers.Versitygw(t)
@@ -126,23 +126,33 @@ func killWriters(t *testing.T, url, root string, env []string, s bucketServer) {
 		env[i] = strings.ReplaceAll(env[i], url, proxy.URL)
 	}
 	run := shell(dir, env)
-	for _, fault := range []faultproxy.Fault{faultproxy.None, faultproxy.Reset} {
-		for n, killed := 0, true; killed; n++ {
+	step := 4
+	if *long {
+		step = 1
+	}
+	for i, fault := range []faultproxy.Fault{faultproxy.None, faultproxy.Reset} {
+		for n, killed := i, true; killed; n += step {
 			name := fmt.Sprintf("%d%s.tar", n, fault)
 			first := run("pack in.tar -o " + root + name)
+			var said bytes.Buffer
+			first.Stdout, first.Stderr = &said, &said
+			started := make(chan struct{})
 			killed = false
 			proxy.Break(func(number int, _ *http.Request) faultproxy.Fault {
 				if number != n {
 					return faultproxy.None
 				}
+				<-started
 				killed = true
 				first.Process.Kill()
 				return fault
 			})
-			said, err := first.CombinedOutput()
+			shardtest.Check(t, first.Start())
+			close(started)
+			err := first.Wait()
 			proxy.Break(nil)
 			if killed == (err == nil) {
-				t.Fatalf("killed at request %d: %v, %v: %s", n, killed, err, said)
+				t.Fatalf("killed at request %d: %v, %v: %s", n, killed, err, &said)
 			}
 			for _, one := range s.List(t, "bucket") {
 				if one == name && !bytes.Equal(s.Get(t, "bucket", name), want) {
@@ -150,12 +160,13 @@ func killWriters(t *testing.T, url, root string, env []string, s bucketServer) {
 				}
 			}
 			again := run("pack in.tar -o " + root + name)
-			if said, err = again.CombinedOutput(); again.ProcessState.ExitCode() == exitTemporary {
+			text, err := again.CombinedOutput()
+			if again.ProcessState.ExitCode() == exitTemporary {
 				// Only then has the server done what the killed writer had asked for last.
-				said, err = run("pack in.tar -o " + root + name).CombinedOutput()
+				text, err = run("pack in.tar -o " + root + name).CombinedOutput()
 			}
 			if err != nil {
-				t.Errorf("after a kill at request %d: %v: %s", n, err, said)
+				t.Errorf("after a kill at request %d: %v: %s", n, err, text)
 			}
 			if !bytes.Equal(s.Get(t, "bucket", name), want) {
 				t.Errorf("after a kill at request %d the object is not whole", n)
