@@ -230,9 +230,9 @@ func (r *run) publish(ctx context.Context) error {
 	return r.points.remove()
 }
 
-// withFailures publishes the output of failed samples if a failed sample has ended the run.
+// withFailures publishes the output of failed samples if a failed sample has ended the run, unless commit has done it.
 func (r *run) withFailures(ctx context.Context, err error) error {
-	if !errors.Is(err, ErrSampleFailed) {
+	if !errors.Is(err, ErrSampleFailed) || errors.Is(err, errNothingLeft) {
 		return err
 	}
 	failures := r.failures
