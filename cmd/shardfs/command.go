@@ -96,10 +96,10 @@ func (o *runFlags) ownProgram() (path, rest string) {
 	end := len(text) - len(strings.TrimLeft(text, runner.PlainBytes))
 	path, rest = text[:end], text[end:]
 	ends := rest == "" || strings.ContainsRune(" \t\n;|&<>", rune(rest[0]))
-	if !ends || !strings.ContainsRune(path, '/') || !isScript(path) || !slices.Contains(shells, filepath.Base(o.shell)) {
-		return "", ""
+	if ends && strings.ContainsRune(path, '/') && isScript(path) && slices.Contains(shells, filepath.Base(o.shell)) {
+		return path, rest
 	}
-	return path, rest
+	return "", ""
 }
 
 // shells are those in whose commands "$0" is the argument after the text.

@@ -58,9 +58,10 @@ func newRun(g *globals) *cobra.Command {
 		Long: `Run runs a command in the directory of each sample, in parallel. With -o it packs the directories into
 one output, in the order of the shards, or, with {name} or {index} in OUT, each shard into its own, unless it
 is there; without, it discards the changes. In a DIR, such as a mountpoint, they stay. The command has SAMPLE_KEY,
-SAMPLE_INDEX, SAMPLE_SOURCE, SHARD, SAMPLE_ATTEMPT in its environment, and empty standard input. The program with which a
--c text begins, that after --, and the first script among its arguments, may be files of this directory. With --batch N it is started once for N samples of a shard, their directories as arguments ("$@" in
--c); with --worker once for each of the --jobs: it reads a directory a line, and answers ok, or fail and a message.`,
+SAMPLE_INDEX, SAMPLE_SOURCE, SHARD, SAMPLE_ATTEMPT in its environment, and empty standard input. The program
+with which a -c text begins, or that after --, and the first script among its arguments, may be files of this
+directory. With --batch N it is started once for N samples of a shard, their directories as arguments ("$@" in -c);
+with --worker once for each of the --jobs: it reads a directory a line, and answers ok, or fail and a message.`,
 		Example: `  shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   shardfs run mnt -- python3 augment.py
   shardfs run --worker 'train-{0000..0003}.tgz' -o 'out-{name}.tar' -- python3 worker.py
