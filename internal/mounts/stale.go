@@ -157,9 +157,10 @@ func DetachIn(dir string) error {
 	return detach(func(m Mount) bool { return Within(m.Mountpoint, dir) })
 }
 
-// Detach detaches all mounts of shardfs that show the file system of a device, at any place, even those in use.
-func Detach(device string) error {
-	return detach(func(m Mount) bool { return m.Device == device })
+// Detach detaches all mounts of shardfs that show the file system of a device, at any place, even those in use. Source is
+// theirs: when the last of them is gone, the kernel gives the number of the device to the next mount of another.
+func Detach(device, source string) error {
+	return detach(func(m Mount) bool { return m.Device == device && m.Source == source })
 }
 
 func detach(which func(Mount) bool) error {

@@ -292,7 +292,7 @@ func (s *server) attend(ctx context.Context, m liveMount, ready func()) (outlive
 	used := !s.Private && mounts.Users(s.scratch.Device()) != ""
 	err = m.Unmount()
 	if s.scratch.Device() != "" {
-		err = mounts.Detach(s.scratch.Device()) // wherever it was moved, and its further places
+		err = mounts.Detach(s.scratch.Device(), s.scratch.Dir) // wherever it was moved, and its further places
 	}
 	if err != nil {
 		return false, err // only the end of this process can end the mount now
