@@ -130,7 +130,7 @@ func (p *packing) run(ctx context.Context) error {
 		switch {
 		case l.exists:
 			p.join.Partial = true
-			err = p.pass(ctx, l)
+			err = source.Pass(ctx, l.names[0], p.from.source(), p.chooser)
 		case len(p.legs) > 1 && p.chooser.Done() && !p.empty:
 		default:
 			cut, err = p.pack(ctx, l)
@@ -152,21 +152,6 @@ func (p *packing) run(ctx context.Context) error {
 		reportFixed(p.ui, p.mend.Fixed)
 	}
 	return errors.Join(append(cuts, p.join.Report())...)
-}
-
-// pass counts the samples of a leg whose output exists, so that the choice is the same as if it did not.
-func (p *packing) pass(ctx context.Context, l leg) error {
-	if p.chooser.All() {
-		return nil
-	}
-	keys, done, err := source.Keys(ctx, l.names[0], p.from.source(), true)
-	if err != nil {
-		return err
-	}
-	for key := range keys {
-		p.chooser.Take(key)
-	}
-	return done()
 }
 
 // pack packs a leg. It writes no output if there is one for each source, and none of the samples of this one is chosen.

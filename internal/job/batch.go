@@ -39,7 +39,7 @@ func (r *run) legJobs(ctx context.Context, l *leg, yield func(runner.Job) bool) 
 	l.seen, l.begun = r.chooser.Seen, time.Now()
 	defer func() { l.skipped = r.chooser.Seen - l.seen - (r.chooser.Taken - taken) }()
 	if l.exists {
-		l.err = r.countKeys(ctx, l.number)
+		l.err = source.Pass(ctx, r.names[l.number], r.Workspace.Source, r.chooser)
 	}
 	if l.err != nil || l.exists {
 		return true
@@ -59,21 +59,6 @@ func (r *run) legJobs(ctx context.Context, l *leg, yield func(runner.Job) bool) 
 		batch = nil
 	}
 	return len(batch) == 0 || yield(r.job(l, batch))
-}
-
-// countKeys has the chooser see the samples of a source that need not be run over.
-func (r *run) countKeys(ctx context.Context, number int) error {
-	if r.Choice.All() {
-		return nil
-	}
-	keys, done, err := source.Keys(ctx, r.names[number], r.Workspace.Source, true)
-	if err != nil {
-		return err
-	}
-	for key := range keys {
-		r.chooser.Take(key)
-	}
-	return done()
 }
 
 // chosen yields the chosen samples of a leg, without those that an earlier run has finished.

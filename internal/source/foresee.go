@@ -21,7 +21,7 @@ func Foresee(ctx context.Context, names []Name, o Options, choice pack.Choice, b
 		if chooser.Right() {
 			break
 		}
-		keys, done, err := Keys(ctx, n, o, build && !store.IsRemote(n.Text))
+		keys, done, err := keysOf(ctx, n, o, build && !store.IsRemote(n.Text))
 		if err != nil {
 			return nil // opened again, it gives the same error, if its turn comes
 		}
@@ -45,7 +45,7 @@ func SameKeys(ctx context.Context, names []Name, o Options, choice pack.Choice) 
 	var first error
 	clashes := 0
 	for input, n := range names {
-		keys, done, err := Keys(ctx, n, o, false)
+		keys, done, err := keysOf(ctx, n, o, false)
 		if err != nil && (choice.Skip > 0 || choice.Count > 0) {
 			break // which samples are chosen of those that follow is not known
 		}
@@ -74,11 +74,27 @@ func SameKeys(ctx context.Context, names []Name, o Options, choice pack.Choice) 
 	return first
 }
 
+// Pass has a choice of samples made over the keys of a source whose samples are not wanted, so that it is the same for the
+// sources after it as if they were.
+func Pass(ctx context.Context, n Name, o Options, chooser *pack.Chooser) error {
+	if chooser.All() {
+		return nil
+	}
+	keys, done, err := keysOf(ctx, n, o, true)
+	if err != nil {
+		return err
+	}
+	for key := range keys {
+		chooser.Take(key)
+	}
+	return done()
+}
+
 // errUnforeseen means that the keys of a source are not known without reading it.
 var errUnforeseen = errors.New("not indexed")
 
-// Keys returns the keys of a source. The caller must call done, which returns an error if they may be wrong.
-func Keys(ctx context.Context, n Name, o Options, build bool) (keys iter.Seq[string], done func() error, err error) {
+// keysOf returns the keys of a source. The caller must call done, which returns an error if they may be wrong.
+func keysOf(ctx context.Context, n Name, o Options, build bool) (keys iter.Seq[string], done func() error, err error) {
 	switch n.Kind {
 	case Shard:
 		so := o.Shard
