@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/shardfs/shardfs/internal/folder"
@@ -100,21 +99,17 @@ func (p *packing) find(ctx context.Context, names []source.Name) error {
 	for _, l := range p.legs {
 		outputs = append(outputs, l.output)
 	}
-	found, err := output.Published(ctx, p.out.Store, outputs)
+	exist, err := p.out.Existing(ctx, outputs)
 	if err != nil {
 		return err
 	}
 	skipped := 0
-	for i, info := range found {
-		if info == nil {
-			continue
+	for i, exists := range exist {
+		if exists {
+			p.ui.Detail("%s: exists, skipped", store.Redact(outputs[i]))
+			p.legs[i].exists = true
+			skipped++
 		}
-		if p.out.IfExists == output.Fail {
-			return fmt.Errorf("%s: %w", store.Redact(outputs[i]), store.ErrExists)
-		}
-		p.ui.Detail("%s: exists, skipped", store.Redact(outputs[i]))
-		p.legs[i].exists = true
-		skipped++
 	}
 	if skipped > 0 {
 		p.ui.Note("%d of %s exist, skipped", skipped, ui.Count(len(outputs), "output"))

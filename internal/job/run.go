@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"time"
@@ -145,21 +144,16 @@ func (r *run) findOutputs(ctx context.Context) error {
 
 // findExisting finds out which of Outputs exist, and removes what a run has left of them that was killed just after it had
 // published them: no other run would.
-func (r *run) findExisting(ctx context.Context) error {
-	found, err := r.Output.Published(ctx, r.Outputs)
-	if err != nil {
+func (r *run) findExisting(ctx context.Context) (err error) {
+	if r.exists, err = r.Output.Existing(ctx, r.Outputs); err != nil {
 		return err
 	}
 	there := make(map[string]bool)
-	for i, info := range found {
-		if info == nil {
-			continue
+	for i, exists := range r.exists {
+		if exists {
+			there[store.Redact(r.Outputs[i])] = true
+			r.existed++
 		}
-		if r.Output.IfExists == output.Fail {
-			return fmt.Errorf("%s: %w", store.Redact(r.Outputs[i]), store.ErrExists)
-		}
-		r.exists[i], there[store.Redact(r.Outputs[i])] = true, true
-		r.existed++
 	}
 	if store.IsRemote(r.Output.Name) && r.Checkpoints != "" {
 		r.removeParts(ctx)

@@ -91,11 +91,6 @@ func (o *Options) store() store.Store {
 	return o.Store
 }
 
-// Published is [Published] in the store of the output.
-func (o *Options) Published(ctx context.Context, names []string) ([]*store.Info, error) {
-	return Published(ctx, o.store(), names)
-}
-
 // Clean removes what killed runs have left of outputs, of those for which may returns true, see the function [Clean]. The user
 // is told of an error with the details.
 func (o *Options) Clean(ctx context.Context, may func(store.Leftover) bool) {

@@ -54,6 +54,22 @@ func Published(ctx context.Context, st store.Store, names []string) ([]*store.In
 	return found, context.Cause(ctx)
 }
 
+// Existing reports for each name of an output whether something is there. If so and o.IfExists is Fail, the error wraps
+// store.ErrExists.
+func (o *Options) Existing(ctx context.Context, names []string) ([]bool, error) {
+	found, err := Published(ctx, o.store(), names)
+	if err != nil {
+		return nil, err
+	}
+	exist := make([]bool, len(names))
+	for i, info := range found {
+		if exist[i] = info != nil; exist[i] && o.IfExists == Fail {
+			return nil, fmt.Errorf("%s: %w", store.Redact(names[i]), store.ErrExists)
+		}
+	}
+	return exist, nil
+}
+
 // stat returns what is there under a name; nil for nothing.
 func stat(ctx context.Context, st store.Store, name string) (*store.Info, error) {
 	info, err := st.Stat(ctx, name)
