@@ -63,7 +63,7 @@ type cleaned struct {
 
 // place is a place in the name of outputs for what differs between them.
 func place() *regexp.Regexp {
-	return regexp.MustCompile(`\{name\}|\{index(:0[1-9][0-9]?d)?\}|%(0[1-9][0-9]?)?d`)
+	return regexp.MustCompile(`\{name\}|` + indexField + "|" + numberPlace)
 }
 
 // newCleaned returns the names for that of an output, which has no query.
@@ -75,9 +75,7 @@ func newCleaned(object string) cleaned {
 	c := cleaned{prefix: object, dir: object[:strings.LastIndexByte(object, '/')+1]}
 	var alternatives []string
 	for _, name := range all {
-		for literal := place().Split(name, 2)[0]; !strings.HasPrefix(literal, c.prefix); {
-			c.prefix = c.prefix[:len(c.prefix)-1]
-		}
+		c.prefix = common(c.prefix, place().Split(name, 2)[0])
 		alternatives = append(alternatives, expression(store.Redact(name)))
 	}
 	c.names = regexp.MustCompile("^(?:" + strings.Join(alternatives, "|") + ")$")

@@ -29,6 +29,9 @@ type patternField struct {
 	width int  // least number of digits; 0 for {index}
 }
 
+// indexField is a regular expression for {index} and {index:04d}; its group is the width.
+const indexField = `\{index(?::0([1-9][0-9]?)d)?\}`
+
 // fieldsText names the fields of patterns, for messages.
 const fieldsText = "{name}, {index} and {index:04d}"
 
@@ -46,7 +49,7 @@ func ParsePattern(flag, name string) (*Pattern, error) {
 	}
 	p := &Pattern{flag: flag, text: name, texts: field.Split(name, -1)}
 	for _, f := range field.FindAllString(name, -1) {
-		number := regexp.MustCompile(`^\{index(?::0([1-9][0-9]?)d)?\}$`).FindStringSubmatch(f)
+		number := regexp.MustCompile("^" + indexField + "$").FindStringSubmatch(f)
 		switch {
 		case f == "{name}":
 			p.fields = append(p.fields, patternField{})

@@ -121,10 +121,16 @@ func listing(names []string) (prefix string, ok bool) {
 		if !in || q != query || strings.ContainsRune(rest, '/') {
 			return "", false
 		}
-		for !strings.HasPrefix(object, prefix) {
-			prefix = prefix[:len(prefix)-1]
-		}
+		prefix = common(prefix, object)
 	}
 	_, inBucket := store.Split(dir)
 	return prefix + query, strings.ContainsRune(inBucket, '/')
+}
+
+// common returns the longest text with which both names begin.
+func common(a, b string) string {
+	for !strings.HasPrefix(b, a) {
+		a = a[:len(a)-1]
+	}
+	return a
 }

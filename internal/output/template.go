@@ -16,8 +16,11 @@ type template struct {
 	widths []int    // widths of the places; 0 for %d
 }
 
+// numberPlace is a regular expression for a place of a template; its group is the width.
+const numberPlace = `%(0[1-9][0-9]?)?d`
+
 func parseTemplate(format string) template {
-	place := regexp.MustCompile(`%(0[1-9][0-9]?)?d`)
+	place := regexp.MustCompile(numberPlace)
 	t := template{texts: place.Split(format, -1)}
 	for _, m := range place.FindAllStringSubmatch(format, -1) {
 		width, _ := strconv.Atoi(m[1]) // 0 where there is none
