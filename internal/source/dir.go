@@ -71,7 +71,7 @@ func (t tree) Dirs() iter.Seq2[pack.Dir, error] {
 	return func(yield func(pack.Dir, error) bool) {
 		without := 0
 		for d, err := range t.Tree.Dirs() {
-			if without >= 0 && slices.ContainsFunc(d.Files, isSampleFile) {
+			if without >= 0 && HasSample(d) {
 				without = -1
 			}
 			if without == mostWithout {
@@ -88,10 +88,12 @@ func (t tree) Dirs() iter.Seq2[pack.Dir, error] {
 	}
 }
 
-// isSampleFile reports whether a file makes its directory a sample's.
-func isSampleFile(f pack.DirFile) bool {
-	_, _, member := index.SplitFile(f.Name)
-	return member || f.Name == index.KeyFile
+// HasSample reports whether a file of a directory makes it a sample's.
+func HasSample(d pack.Dir) bool {
+	return slices.ContainsFunc(d.Files, func(f pack.DirFile) bool {
+		_, _, member := index.SplitFile(f.Name)
+		return member || f.Name == index.KeyFile
+	})
 }
 
 // openFolder opens a directory as a folder of files. It returns false if it has sample directories.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/shardfs/shardfs/index"
@@ -81,10 +80,7 @@ func (p *inPlace) task(d pack.Dir, number int) *Task {
 // sampleDirs yields those of a directory and its subdirectories that are samples.
 func sampleDirs(d pack.Dir) iter.Seq[pack.Dir] {
 	return func(yield func(pack.Dir) bool) {
-		isSample := d.Sample != nil || d.Path != "" && slices.ContainsFunc(d.Files, func(file pack.DirFile) bool {
-			_, _, member := index.SplitFile(file.Name)
-			return member || file.Name == index.KeyFile
-		})
+		isSample := d.Sample != nil || d.Path != "" && source.HasSample(d)
 		if isSample && !yield(d) {
 			return
 		}
