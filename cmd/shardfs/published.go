@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,7 +164,7 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 			return nil, err
 		}
 	}
-	failures := failures{make(job.Failures)}
+	failures := make(job.Failures)
 	for _, report := range o.reports {
 		if err := failures.Read(ctx, g.stores, report); err != nil {
 			return nil, err
@@ -176,14 +175,21 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 		return nil, err
 	}
 	states := make([]outputState, len(outputs))
+	names := make([]string, len(shards)) // as reports have them
+	for i, shard := range shards {
+		names[i] = source.Shown(shard)
+	}
 	for i, name := range outputs {
-		of := shards
+		of := names
 		if pattern != nil {
-			of = shards[i : i+1]
+			of = names[i : i+1]
 		}
-		states[i] = newOutputState(name, found[i], failures.of(of, len(shards) == 1))
+		if len(shards) == 1 {
+			of = []string{names[0], ""} // a run over one shard does not name it
+		}
+		states[i] = newOutputState(name, found[i], failures.Of(of))
 		if pattern != nil {
-			shard := ui.NewJSONText(shownShard(of[0]))
+			shard := ui.NewJSONText(names[i])
 			states[i].Index, states[i].Shard, states[i].ShardHex = &i, shard.Text, shard.Hex
 		}
 		if found[i] != nil && found[i].Size == 0 {
@@ -191,28 +197,6 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 		}
 	}
 	return states, nil
-}
-
-// shownShard returns the name of a shard for messages, which it also has in reports.
-func shownShard(shard string) string { return source.Name{Text: shard}.String() }
-
-// failures are what reports tell of failures.
-type failures struct{ job.Failures }
-
-// of returns what has failed of some shards; only says that they are all of the command line.
-func (f failures) of(shards []string, only bool) (all job.Failure) {
-	names := make([]string, 0, len(shards)+1)
-	for _, shard := range shards {
-		names = append(names, shownShard(shard))
-	}
-	if only {
-		names = append(names, "")
-	}
-	for _, name := range names {
-		all.Samples += f.Failures[name].Samples
-		all.Error = cmp.Or(all.Error, f.Failures[name].Error)
-	}
-	return all
 }
 
 // newOutputState returns the state of an output that is there, or for which info is nil, and of what has failed for it.

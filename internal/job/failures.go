@@ -3,8 +3,8 @@ package job
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +24,15 @@ type Failures map[string]Failure
 type Failure struct {
 	Samples int    // whose commands have failed
 	Error   string // why the shard itself was given up; "" if it was not
+}
+
+// Of returns what has failed of some shards together, given the names that reports have for them.
+func (f Failures) Of(shards []string) (all Failure) {
+	for _, shard := range shards {
+		all.Samples += f[shard].Samples
+		all.Error = cmp.Or(all.Error, f[shard].Error)
+	}
+	return all
 }
 
 // Read adds those of a report. A last line that is not whole, as of a run that goes on or was killed, does not count.
@@ -57,16 +66,9 @@ func (f Failures) add(line []byte) error {
 	if json.Unmarshal(line, &l) != nil || l.Status == "" {
 		return ErrNotReport
 	}
-	shard := ""
-	switch {
-	case l.ShardHex != nil:
-		b, err := hex.DecodeString(*l.ShardHex)
-		if err != nil {
-			return ErrNotReport
-		}
-		shard = string(b)
-	case l.Shard != nil:
-		shard = *l.Shard
+	shard, err := l.name()
+	if err != nil {
+		return ErrNotReport
 	}
 	of := f[shard]
 	switch {

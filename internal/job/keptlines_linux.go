@@ -3,7 +3,6 @@ package job
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,7 +20,7 @@ func (r *run) publishedBefore() map[string]bool {
 	shards := make(map[string]bool)
 	for number, exists := range r.exists {
 		if exists {
-			shards[r.sourceName(&leg{number: number})] = true
+			shards[r.names[number].String()] = true
 		}
 	}
 	return shards
@@ -92,15 +91,13 @@ func copyLines(
 
 // shardOf returns the shard that a line of a report is about; "" if it names none.
 func shardOf(line []byte) string {
-	var about struct {
-		Shard    string `json:"shard"`
-		ShardHex string `json:"shard_hex"`
-	}
+	var about reportShard
 	if json.Unmarshal(line, &about) != nil {
 		return ""
 	}
-	if name, err := hex.DecodeString(about.ShardHex); err == nil && len(name) > 0 {
-		return string(name)
+	name, err := about.name()
+	if err != nil {
+		return ""
 	}
-	return about.Shard
+	return name
 }

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,18 +31,40 @@ type report struct {
 
 // reportLine is one line of a report.
 type reportLine struct {
-	Shard    *string `json:"shard,omitempty"` // not in a run over one source into one output
-	ShardHex *string `json:"shard_hex,omitempty"`
-	Key      *string `json:"key,omitempty"`
-	KeyHex   *string `json:"key_hex,omitempty"` // instead of key if that is not UTF-8
-	Index    int     `json:"index"`
-	Status   string  `json:"status"`           // done or failed
-	Exit     *int    `json:"exit,omitempty"`   // exit status of the command; absent if it did not exit
-	Signal   string  `json:"signal,omitempty"` // signal that killed it
-	Error    string  `json:"error,omitempty"`
-	Attempts int     `json:"attempts"`
-	Seconds  float64 `json:"seconds"` // of the last attempt
-	Stderr   string  `json:"stderr,omitempty"`
+	reportShard         // not in a run over one source into one output
+	Key         *string `json:"key,omitempty"`
+	KeyHex      *string `json:"key_hex,omitempty"` // instead of key if that is not UTF-8
+	Index       int     `json:"index"`
+	Status      string  `json:"status"`           // done or failed
+	Exit        *int    `json:"exit,omitempty"`   // exit status of the command; absent if it did not exit
+	Signal      string  `json:"signal,omitempty"` // signal that killed it
+	Error       string  `json:"error,omitempty"`
+	Attempts    int     `json:"attempts"`
+	Seconds     float64 `json:"seconds"` // of the last attempt
+	Stderr      string  `json:"stderr,omitempty"`
+}
+
+// reportShard is the shard that a line of a report is about.
+type reportShard struct {
+	Shard    *string `json:"shard,omitempty"`
+	ShardHex *string `json:"shard_hex,omitempty"` // instead of shard if that is not UTF-8
+}
+
+func newReportShard(name string) reportShard {
+	text := ui.NewJSONText(name)
+	return reportShard{text.Text, text.Hex}
+}
+
+// name returns the name of the shard; "" if there is none.
+func (s reportShard) name() (string, error) {
+	switch {
+	case s.ShardHex != nil:
+		name, err := hex.DecodeString(*s.ShardHex)
+		return string(name), err
+	case s.Shard != nil:
+		return *s.Shard, nil
+	}
+	return "", nil
 }
 
 // openReport opens the report of a run. It keeps the lines of an earlier run that this one continues, and those about
@@ -134,13 +157,13 @@ func (r *report) add(shard string, t *workspace.Task, res runner.Result) error {
 	if r == nil {
 		return nil
 	}
-	key, of := ui.NewJSONText(t.Key), ui.NewJSONText(shard)
+	key := ui.NewJSONText(t.Key)
 	line := reportLine{
 		Key: key.Text, KeyHex: key.Hex, Index: t.Number, Status: "done", Attempts: res.Attempts,
 		Seconds: res.Duration.Seconds(), Stderr: string(res.Tail),
 	}
 	if shard != "" {
-		line.Shard, line.ShardHex = of.Text, of.Hex
+		line.reportShard = newReportShard(shard)
 	}
 	var exit *runner.ExitError
 	switch {
@@ -162,13 +185,11 @@ func (r *report) addShard(shard string, err error) error {
 	if r == nil {
 		return nil
 	}
-	name := ui.NewJSONText(shard)
 	return r.write(struct {
-		Shard    *string `json:"shard,omitempty"`
-		ShardHex *string `json:"shard_hex,omitempty"`
-		Status   string  `json:"status"`
-		Error    string  `json:"error"`
-	}{name.Text, name.Hex, "failed", err.Error()})
+		reportShard
+		Status string `json:"status"`
+		Error  string `json:"error"`
+	}{newReportShard(shard), "failed", err.Error()})
 }
 
 func (r *report) write(line any) error {

@@ -49,8 +49,11 @@ type Name struct {
 // Missing returns the error of Resolve for a name of ResolvePresent that is not there; nil for others.
 func (n Name) Missing() error { return n.missing }
 
-// String returns the name for messages: without credentials and without the arguments of a command.
-func (n Name) String() string { return pipe.Shown(store.Redact(n.Text)) }
+// String is [Shown] of the name.
+func (n Name) String() string { return Shown(n.Text) }
+
+// Shown returns a name for messages: without credentials and without the arguments of a command.
+func Shown(name string) string { return pipe.Shown(store.Redact(name)) }
 
 // Names returns the names for messages.
 func Names(names []Name) (shown []string) {
