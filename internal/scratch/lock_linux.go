@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -16,14 +17,22 @@ import (
 // file names the process instead: its number, when it was started, and in which boot of the machine. That keeps out
 // other processes of this machine, unless two begin at the same moment.
 
-// hold takes the lock file, or returns ErrInUse.
-func (s *Scratch) hold() error {
+// hold takes the lock file, or returns ErrInUse. Create says that it is made if it is missing. Else the error is then
+// fs.ErrNotExist; so it is if the process that has held the directory has removed the file.
+func (s *Scratch) hold(create bool) error {
+	flags := os.O_RDWR | unix.O_NOFOLLOW
+	if create {
+		flags |= os.O_CREATE
+	}
 	var err error
-	if s.lock, err = os.OpenFile(s.path(LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+	if s.lock, err = os.OpenFile(s.path(LockFile), flags, 0o600); err != nil {
 		return err
 	}
-	_, err = atomicfile.Lock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == unix.EWOULDBLOCK || namesLiving(s.lock) {
+	named, err := atomicfile.Lock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil && !named {
+		err = fs.ErrNotExist
+	}
+	if err == unix.EWOULDBLOCK || err != fs.ErrNotExist && namesLiving(s.lock) {
 		s.lock.Close()
 		s.lock = nil
 		return fmt.Errorf("%s: %w", s.Dir, ErrInUse)

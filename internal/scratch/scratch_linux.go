@@ -120,7 +120,7 @@ func lockDir(dir string, kind Kind) (*Scratch, error) {
 		return nil, err
 	}
 	s := &Scratch{Dir: dir}
-	if err := s.hold(); err != nil {
+	if err := s.hold(true); err != nil {
 		return nil, err
 	}
 	if err := s.readManifest(); err != nil && !errors.Is(err, fs.ErrNotExist) {

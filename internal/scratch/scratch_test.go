@@ -3,6 +3,7 @@ package scratch
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -301,6 +302,33 @@ func TestSweepUnfinished(t *testing.T) {
 		if _, err := os.Stat(dir); (err == nil) != tt.stays {
 			t.Errorf("%s with %q, %v old: %v", tt.name, tt.files, tt.age, err)
 		}
+	}
+}
+
+// Sweep does not put a new lock file into a directory that its process is removing, whose old one is gone already; what a
+// killed process has left of such a directory is removed after a while.
+func TestSweepRemoved(t *testing.T) {
+	s, err := CreateTemp(t.TempDir())
+	shardtest.Check(t, err)
+	defer s.Close()
+	shardtest.Check(t, os.Remove(s.path(LockFile)))
+	sweep := func() error { return Sweep(s.Dir, false, func(string) error { return nil }) }
+	if err := sweep(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Sweep: %v", err)
+	}
+	if _, err := os.Stat(s.path(LockFile)); err == nil {
+		t.Error("there is a new lock file")
+	}
+	if _, err := os.Stat(s.path(manifestFile)); err != nil {
+		t.Error(err)
+	}
+	then := time.Now().Add(-time.Hour)
+	shardtest.Check(t, os.Chtimes(s.Dir, then, then))
+	if err := sweep(); err != nil {
+		t.Errorf("Sweep later: %v", err)
+	}
+	if _, err := os.Stat(s.Dir); err == nil {
+		t.Error("the directory is there")
 	}
 }
 

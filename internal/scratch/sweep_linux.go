@@ -16,11 +16,13 @@ import (
 // beside it. It is no error if the directory must not be removed.
 func Sweep(dir string, alone bool, detach func(dir string) error) error {
 	s, err := Open(dir)
-	unfinished := errors.Is(err, fs.ErrNotExist) && isUnfinished(dir, alone)
+	left := alone || isLeft(dir)
+	unfinished := errors.Is(err, fs.ErrNotExist) && left && isUnfinished(dir)
 	if err != nil && !unfinished || err == nil && !s.Temporary() {
 		return err
 	}
-	switch err := s.hold(); {
+	// Without a lock file, a directory in use is just being removed by its process.
+	switch err := s.hold(left); {
 	case errors.Is(err, ErrInUse):
 		return nil
 	case err != nil:
@@ -42,13 +44,20 @@ func Sweep(dir string, alone bool, detach func(dir string) error) error {
 // oldTemp is the temporary name of the manifest in earlier versions.
 const oldTemp = manifestFile + ".new"
 
-// isUnfinished reports whether a directory without a manifest was left by a process that was killed while it created or
-// removed a temporary scratch directory: it has no other files than a new scratch directory, and is not new. An empty
-// one is recognized by its name and mode, which are those of [os.MkdirTemp]; one with an empty manifest, as after a
-// power cut, by these and its lock file.
-func isUnfinished(dir string, alone bool) bool {
+// isLeft reports whether nothing was created or removed in a directory for so long that no process is creating or removing
+// it.
+func isLeft(dir string) bool {
 	info, err := os.Stat(dir)
-	if err != nil || !alone && time.Since(info.ModTime()) < time.Minute {
+	return err == nil && time.Since(info.ModTime()) >= time.Minute
+}
+
+// isUnfinished reports whether a directory without a manifest was left by a process that was killed while it created or
+// removed a temporary scratch directory: it has no other files than a new scratch directory. An empty one is recognized
+// by its name and mode, which are those of [os.MkdirTemp]; one with an empty manifest, as after a power cut, by these and
+// its lock file.
+func isUnfinished(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return false
 	}
 	if _, err := os.Lstat(filepath.Join(dir, manifestFile)); err == nil {
