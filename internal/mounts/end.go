@@ -111,7 +111,7 @@ func unmountUnused(m Mount, gone bool) error {
 // of its server, which may be nil.
 func isElsewhere(m Mount, server *process) bool {
 	all, err := List()
-	return err != nil || len(ofDevice(all, m.Device)) > 0 || server != nil && server.sees(m.Device)
+	return err != nil || len(placesOf(all, m)) > 0 || server != nil && server.sees(m)
 }
 
 // awaitServer returns when no process holds a scratch directory any more.

@@ -99,8 +99,8 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// sees reports whether a mount of a device is left in the mount namespace of the process.
-func (p *process) sees(device string) bool { return len(newNamespaces(device).of(p.dir)) > 0 }
+// sees reports whether a place of a mount is left in the mount namespace of the process.
+func (p *process) sees(m Mount) bool { return len(placesOf(newNamespaces(m.Device).of(p.dir), m)) > 0 }
 
 func (p *process) close() { unix.Close(p.fd) }
 

@@ -92,6 +92,12 @@ func ofDevice(table []Mount, device string) (found []Mount) {
 	return found
 }
 
+// placesOf returns the mounts in a table that show the same file system as a mount, which may have ended: then the kernel
+// may have given the number of its device to another mount, with another source.
+func placesOf(table []Mount, m Mount) []Mount {
+	return slices.DeleteFunc(ofDevice(table, m.Device), func(o Mount) bool { return o.Source != m.Source })
+}
+
 // Unmount unmounts the last mount of shardfs at a mountpoint. If the mount is in use, lazy detaches it: it disappears
 // from its place, and serves its users until they are done. Without lazy the error is EBUSY.
 func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpoint, lazy) }

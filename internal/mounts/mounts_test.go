@@ -50,6 +50,19 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A mount that has got the number of a device after another one is not taken for a further place of that.
+func TestPlacesOf(t *testing.T) {
+	table := parse("1 0 0:50 / /a rw - overlay shardfs:/s rw\n" +
+		"2 0 0:50 / /b rw - overlay shardfs:/s rw\n" +
+		"3 0 0:50 / /c rw - overlay shardfs:/other rw\n" +
+		"4 0 0:51 / /d rw - overlay shardfs:/s rw\n" +
+		"5 0 0:50 / /e rw - overlay /s rw\n")
+	got := placesOf(table, Mount{Device: "0:50", Source: "/s"})
+	if !slices.Equal(got, table[:2]) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The kernel and At agree on names of every kind.
 func TestAt(t *testing.T) {
 	for _, name := range []string{

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -154,24 +155,26 @@ func detachUnheld(dir string) error {
 
 // DetachIn detaches the mounts of shardfs in a directory that is about to be removed, even those in use.
 func DetachIn(dir string) error {
-	return detach(func(m Mount) bool { return Within(m.Mountpoint, dir) })
-}
-
-// Detach detaches all mounts of shardfs that show the file system of a device, at any place, even those in use. Source is
-// theirs: when the last of them is gone, the kernel gives the number of the device to the next mount of another.
-func Detach(device, source string) error {
-	return detach(func(m Mount) bool { return m.Device == device && m.Source == source })
-}
-
-func detach(which func(Mount) bool) error {
 	all, err := List()
 	if err != nil {
 		return err
 	}
-	for _, m := range all {
-		if m.Ours && which(m) {
-			err = errors.Join(err, Unmount(m.Mountpoint, true))
-		}
+	return detach(slices.DeleteFunc(all, func(m Mount) bool { return !m.Ours || !Within(m.Mountpoint, dir) }))
+}
+
+// Detach detaches the mounts of shardfs that show the file system of a device, at any place, even those in use. Source is
+// that with which it was mounted.
+func Detach(device, source string) error {
+	all, err := List()
+	if err != nil {
+		return err
+	}
+	return detach(placesOf(all, Mount{Device: device, Source: source}))
+}
+
+func detach(table []Mount) (err error) {
+	for _, m := range table {
+		err = errors.Join(err, Unmount(m.Mountpoint, true))
 	}
 	return err
 }
