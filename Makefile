@@ -32,7 +32,7 @@ build:
 # memory, for which the race detector takes too long and too much. Each command runs even if the one before
 # has failed.
 test: test-tools
-	@echo "make test: about 9 minutes on 2 idle cores"
+	@echo "make test: about 12 minutes on 2 idle cores"
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
 	$(GO) test -v $(RACE) -timeout 90m ./... || status=1; \
