@@ -23,7 +23,6 @@ func (w *writer) Commit(ctx context.Context) error {
 		w.remove()
 		err = w.settle(ctx, w.explain(err))
 	} else {
-		w.transfer.upload = "" // a late part may have brought it back
 		w.forget(ctx)
 		w.replaced(ctx)
 	}

@@ -93,7 +93,7 @@ func (w *writer) begin(ctx context.Context, uploader Uploader) (err error) {
 	default:
 		w.weak("the server does not tell versions apart for certain")
 	}
-	if err := w.clear(ctx); err != nil || !w.o.Resumable {
+	if err := w.clear(ctx, w.transfer.upload); err != nil || !w.o.Resumable {
 		return err
 	}
 	w.spool, err = newSpool(w.o.PartDir, w.name)
@@ -180,12 +180,12 @@ func (w *writer) look(ctx context.Context) (*version, error) {
 	return now, err
 }
 
-// clear ends the uploads of the same name that killed processes have left. Where that is not permitted, or the store does
-// not list them, the user is told.
-func (w *writer) clear(ctx context.Context) error {
+// clear ends the uploads of the same name but one, which is "" for none: killed processes have left them. Where that is not
+// permitted, or the store does not list them, the user is told.
+func (w *writer) clear(ctx context.Context, but string) error {
 	left, err := w.st.s.(Uploader).Unfinished(ctx, w.name, w.send)
 	for _, u := range left {
-		if err == nil && u.Name == w.name && u.Upload != w.begun() {
+		if err == nil && u.Name == w.name && u.Upload != but {
 			err = w.up.Abort(ctx, u.Upload)
 			w.orphan = true // a part on its way may bring it back
 		}
@@ -197,14 +197,6 @@ func (w *writer) clear(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// begun returns the upload of this writer, or "" if there is none yet.
-func (w *writer) begun() string {
-	if w.transfer == nil {
-		return ""
-	}
-	return w.transfer.upload
 }
 
 // Write implements [store.Writer]. A full part is sent when another byte comes after it, so that the last one, which may
@@ -302,7 +294,6 @@ func (w *writer) remove() error {
 	if upload := w.transfer.upload; upload != "" {
 		w.orphan = true // as in clear
 		err = w.up.Abort(ctx, upload)
-		w.transfer.upload = ""
 	}
 	if err != nil {
 		w.e.o.Warn(fmt.Sprintf("an unfinished upload is left, which the next writer of the object removes: %v", err))
@@ -311,14 +302,14 @@ func (w *writer) remove() error {
 	return err
 }
 
-// forget removes another upload, if there may be one.
+// forget removes all uploads of the name at the end, if there may be others than this writer's, or its own again.
 func (w *writer) forget(ctx context.Context) {
 	if !w.orphan {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
 	defer cancel()
-	if err := w.clear(ctx); err != nil {
+	if err := w.clear(ctx, ""); err != nil {
 		w.e.o.Warn(fmt.Sprintf("an unfinished upload may be left: %v", err))
 	}
 }
