@@ -54,12 +54,9 @@ func TestWrite(t *testing.T) {
 			st := remote.New(e, &Service{})
 			storetest.Run(t, func(t *testing.T) storetest.Harness {
 				h := w.place(t, st)
-				h.Mixes, h.Races = name == "versitygw", name == "swift"
+				h.Mixes, h.Races, h.Copies = name == "versitygw", name == "swift", name != "swift"
 				return h
 			})
-			if copied := e.Stats().Copied; copied == 0 && !t.Failed() && name != "swift" {
-				t.Error("the server has copied nothing")
-			}
 		})
 	}
 }

@@ -190,6 +190,10 @@ func testCopyLong(t *testing.T, h *Harness) {
 		t.Error("wrong content")
 	}
 	h.holds(t, "a", "b")
+	told, ok := w.(store.Copied)
+	if copies := ok && told.Copied() > 0; copies != h.Copies {
+		t.Errorf("the server has copied something: %t, want %t", copies, h.Copies)
+	}
 
 	// A version that is not there any more is not copied.
 	w = h.create(t, "c", store.Options{})

@@ -51,6 +51,9 @@ type Harness struct {
 	// Keeps says that the server keeps versions that were replaced, so that their readers may never notice.
 	Keeps bool
 
+	// Copies says that the server copies long ranges from one of its objects to another.
+	Copies bool
+
 	// Races says that the server does not publish on condition, so that two writers may both publish.
 	Races bool
 
