@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/faultproxy"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
@@ -61,12 +62,6 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// quick are options of an engine that does not wait for long, and tries again within a budget.
-func quick(budget time.Duration) remote.Options {
-	return remote.Options{Budget: budget, FirstBudget: budget, FirstPause: 10 * time.Millisecond,
-		MostPause: 50 * time.Millisecond, Pace: time.Millisecond, Stall: 500 * time.Millisecond, Silence: time.Second}
-}
-
 // Whatever happens to a request, an object is whole or as it was before.
 func TestWriteFaults(t *testing.T) {
 	w := written{S3: servers.Versitygw(t)}
@@ -80,7 +75,7 @@ func TestWriteFaults(t *testing.T) {
 				t.Fatal("what is not there is found")
 			}
 			environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
-			broken := remote.New(remote.NewEngine(quick(budget)), &Service{})
+			broken := remote.New(remotetest.Quick(t, budget, time.Second), &Service{})
 			return storetest.Faulty{Harness: w.place(t, broken), Proxy: proxy, Direct: direct}
 		}
 	}
@@ -93,8 +88,7 @@ func TestWriteRefused(t *testing.T) {
 	w := written{S3: servers.Versitygw(t)}
 	proxy := faultproxy.New(t, w.URL)
 	environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
-	e := remote.NewEngine(quick(time.Minute))
-	t.Cleanup(e.Close)
+	e := remotetest.Quick(t, time.Minute, time.Second)
 	st := remote.New(e, &Service{})
 	for fault, want := range map[faultproxy.Fault]error{"507 InsufficientStorage": syscall.ENOSPC,
 		"507 XMinioStorageFull": syscall.ENOSPC, "403 QuotaExceeded": syscall.EDQUOT,
@@ -140,8 +134,7 @@ func TestWriteWithExpiredToken(t *testing.T) {
 		storetest.Check(t, os.WriteFile(file, []byte(text), 0o600))
 	}
 	environment(t, "AWS_ENDPOINT_URL_S3="+proxy.URL, "AWS_REGION="+servers.Region, "AWS_SHARED_CREDENTIALS_FILE="+file)
-	e := remote.NewEngine(quick(time.Minute))
-	t.Cleanup(e.Close)
+	e := remotetest.Quick(t, time.Minute, time.Second)
 	data := storetest.Noise(17<<20, 1)
 	for end := range 9 {
 		credentials("old")
