@@ -163,8 +163,3 @@ func (u *upload) WriteID(ctx context.Context, v remote.Pin) (string, error) {
 	}
 	return "", err
 }
-
-// Unfinished implements [remote.Uploader].
-func (*Service) Unfinished(context.Context, string, remote.Send) ([]remote.Unfinished, error) {
-	return nil, nil
-}

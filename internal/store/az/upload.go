@@ -155,11 +155,6 @@ func (u *upload) Complete(ctx context.Context, _ string, parts []remote.Part, _ 
 // Abort implements [remote.Upload].
 func (*upload) Abort(context.Context, string) error { return nil }
 
-// Unfinished implements [remote.Uploader].
-func (*Service) Unfinished(context.Context, string, remote.Send) ([]remote.Unfinished, error) {
-	return nil, nil
-}
-
 // polynomial is that of CRC-64/NVME, reversed.
 const polynomial = 0x9A6C9329AC4BC9B5
 

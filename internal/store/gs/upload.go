@@ -29,7 +29,8 @@ var (
 )
 
 // upload writes an object: a small one by one request (uploadType=multipart), a larger one in a session to which the parts
-// are sent one after the other. Nobody sees a session but the process that has begun it, and it ends by itself after a week.
+// are sent one after the other. Nobody sees a session but the process that has begun it; one that was not ended costs
+// nothing, and ends by itself after a week.
 type upload struct {
 	set            *settings
 	bucket, object string
@@ -228,11 +229,6 @@ func (u *upload) Abort(ctx context.Context, session string) error {
 		return nil
 	}
 	return err
-}
-
-// Unfinished implements [remote.Uploader]. Sessions that were not ended cannot be listed, cost nothing, and end after a week.
-func (*Service) Unfinished(context.Context, string, remote.Send) ([]remote.Unfinished, error) {
-	return nil, nil
 }
 
 // WriteID implements [remote.Identifier]: requests for the bytes of an object tell nothing of its metadata.

@@ -13,11 +13,11 @@ import (
 func (s *Store) Clean(ctx context.Context, prefix string,
 	may func(store.Leftover) bool) iter.Seq2[store.Leftover, error] {
 	return func(yield func(store.Leftover, error) bool) {
-		uploader, ok := s.s.(Uploader)
+		lister, ok := s.s.(UploadLister)
 		if !ok {
 			return
 		}
-		left, err := uploader.Unfinished(ctx, prefix, s.e.Send)
+		left, err := lister.Unfinished(ctx, prefix, s.e.Send)
 		if errors.Is(err, errors.ErrUnsupported) {
 			return
 		}
@@ -27,7 +27,7 @@ func (s *Store) Clean(ctx context.Context, prefix string,
 				continue
 			}
 			var up Upload
-			if up, err = uploader.Upload(ctx, u.Name, "", s.e.Send); err == nil {
+			if up, err = lister.Upload(ctx, u.Name, "", s.e.Send); err == nil {
 				err = up.Abort(ctx, u.Upload)
 			}
 			if err == nil && !yield(l, nil) {

@@ -38,10 +38,15 @@ type Uploader interface {
 	// Upload returns how an object is written that gets a write id. It sends nothing; the Upload sends its requests with
 	// send.
 	Upload(ctx context.Context, name, writeID string, send Send) (Upload, error)
+}
 
-	// Unfinished returns the uploads of names that begin with prefix, as far as the store lists them, which were begun and
-	// not ended, by any process. The error is errors.ErrUnsupported if the store does not list them; it is nil, without
-	// uploads, if it keeps none.
+// UploadLister is an [Uploader] whose store lists uploads that were begun and not ended, so that those of killed processes
+// are removed.
+type UploadLister interface {
+	Uploader
+
+	// Unfinished returns the uploads of names that begin with prefix, by any process. The error is errors.ErrUnsupported if
+	// the server is one that does not list them.
 	Unfinished(ctx context.Context, prefix string, send Send) ([]Unfinished, error)
 }
 

@@ -181,9 +181,13 @@ func (w *writer) look(ctx context.Context) (*version, error) {
 }
 
 // clear ends the uploads of the same name but one, which is "" for none: killed processes have left them. Where that is not
-// permitted, or the store does not list them, the user is told.
+// permitted, or the server does not list them, the user is told.
 func (w *writer) clear(ctx context.Context, but string) error {
-	left, err := w.st.s.(Uploader).Unfinished(ctx, w.name, w.send)
+	lister, ok := w.st.s.(UploadLister)
+	if !ok {
+		return nil
+	}
+	left, err := lister.Unfinished(ctx, w.name, w.send)
 	for _, u := range left {
 		if err == nil && u.Name == w.name && u.Upload != but {
 			err = w.up.Abort(ctx, u.Upload)

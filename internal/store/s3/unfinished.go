@@ -29,7 +29,7 @@ type uploads struct {
 // maxUploads is the most pages of a list of uploads that are read.
 const maxUploads = 1000
 
-// Unfinished implements [remote.Uploader].
+// Unfinished implements [remote.UploadLister].
 func (s *Service) Unfinished(ctx context.Context, prefix string, send remote.Send) (list []remote.Unfinished,
 	err error) {
 	bucket, keys, err := split(prefix)

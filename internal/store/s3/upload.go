@@ -44,6 +44,13 @@ type upload struct {
 	crc bool
 }
 
+var (
+	_ remote.UploadLister = (*Service)(nil)
+	_ remote.CopyUploader = (*Service)(nil)
+	_ remote.PartLister   = (*upload)(nil)
+	_ remote.Copier       = (*upload)(nil)
+)
+
 // Upload implements [remote.Uploader].
 func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Send) (remote.Upload, error) {
 	bucket, key, err := split(name)

@@ -60,7 +60,7 @@ func (q requests) list(ctx context.Context, prefix string) (all []store.Entry, e
 	}
 }
 
-// Unfinished implements [remote.Uploader]. What may be going on, and what objects consist of, is left out.
+// Unfinished implements [remote.UploadLister]. What may be going on, and what objects consist of, is left out.
 func (s *Service) Unfinished(ctx context.Context, begin string, send remote.Send) (left []remote.Unfinished,
 	err error) {
 	container, objects, err := split(begin)

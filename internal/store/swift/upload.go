@@ -42,9 +42,9 @@ type upload struct {
 }
 
 var (
-	_ remote.Uploader   = (*Service)(nil)
-	_ remote.PartLister = (*upload)(nil)
-	_ remote.Replacer   = (*upload)(nil)
+	_ remote.UploadLister = (*Service)(nil)
+	_ remote.PartLister   = (*upload)(nil)
+	_ remote.Replacer     = (*upload)(nil)
 )
 
 // Upload implements [remote.Uploader].
