@@ -24,7 +24,7 @@ func expandGlob(ctx context.Context, st store.Store, name string) ([]string, err
 	bucket, _, _ := strings.Cut(rest, "/")
 	begin := len(object) - len(rest) + len(bucket) // a host may be in brackets, too
 	meta := strings.IndexAny(object[begin:], "*?[")
-	if !store.IsRemote(name) || pipe.Is(name) || meta < 0 && !strings.ContainsAny(bucket, "*?") {
+	if !isGlob(name) {
 		return []string{name}, nil
 	}
 	shown := store.Redact(name)
@@ -73,6 +73,15 @@ func expandGlob(ctx context.Context, st store.Store, name string) ([]string, err
 		return nil, ui.WithHint(fmt.Errorf("%s: %w", shown, errNoMatch), hint)
 	}
 	return names, nil
+}
+
+// isGlob reports whether a name is a pattern for names of objects in a store.
+func isGlob(name string) bool {
+	object, _ := store.CutQuery(name)
+	_, rest := store.Split(object)
+	bucket, key, _ := strings.Cut(rest, "/")
+	return store.IsRemote(name) && !pipe.Is(name) &&
+		(strings.ContainsAny(key, "*?[") || strings.ContainsAny(bucket, "*?"))
 }
 
 // errNoMatch is the fs.ErrNotExist of a pattern.
