@@ -39,6 +39,8 @@ type outputFlags struct {
 	writeIndex bool
 	export     string
 
+	ofTask bool // of a task of an array: each shard has its own
+
 	flags   *pflag.FlagSet  // they were added to; nil: none
 	pattern *output.Pattern // set by options; nil: all shards go into one output
 }
@@ -90,7 +92,11 @@ func (o *outputFlags) options(g *globals) (output.Options, error) {
 		Store: g.stores,
 	}
 	var err error
-	if o.pattern, err = output.ParsePattern(cmp.Or(o.flag, "-o"), o.name); err != nil {
+	parse := output.ParsePattern
+	if o.ofTask && out.IsFile() {
+		parse = output.ParseTaskPattern
+	}
+	if o.pattern, err = parse(cmp.Or(o.flag, "-o"), o.name); err != nil {
 		return out, err
 	}
 	switch o.ifExists {

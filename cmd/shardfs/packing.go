@@ -61,7 +61,11 @@ func (o *outputFlags) legs(names []source.Name) ([]leg, error) {
 	if o.pattern == nil {
 		return []leg{{output: o.name, names: names}}, nil
 	}
-	outputs, err := o.each(names)
+	var shards []string
+	for _, n := range names {
+		shards = append(shards, n.Text)
+	}
+	outputs, err := o.each(shards)
 	var legs []leg
 	for i, name := range outputs {
 		legs = append(legs, leg{output: name, names: names[i : i+1]})
@@ -69,14 +73,10 @@ func (o *outputFlags) legs(names []source.Name) ([]leg, error) {
 	return legs, err
 }
 
-// each returns the name of the output of each source; nil if there is one for all.
-func (o *outputFlags) each(names []source.Name) ([]string, error) {
+// each returns the name of the output of each shard; nil if there is one for all.
+func (o *outputFlags) each(shards []string) ([]string, error) {
 	if o.pattern == nil {
 		return nil, nil
-	}
-	var shards []string
-	for _, n := range names {
-		shards = append(shards, n.Text)
 	}
 	return o.pattern.Outputs(shards)
 }

@@ -45,6 +45,7 @@ type runFlags struct {
 	resume    bool
 	from      shardFlags
 	output    outputFlags
+	task      taskFlags
 
 	argv     []string    // after --
 	failures outputFlags // of failed
@@ -56,12 +57,10 @@ func newRun(g *globals) *cobra.Command {
 		Use:   "run [flags] [SHARD|DIR|-]... (-c COMMAND | -- ARGV...)",
 		Short: "Run a command in every sample's directory",
 		Long: `Run runs a command in the directory of each sample, in parallel. With -o it packs the directories into
-one output, in the order of the shards, or, with {name} or {index} in OUT, each shard into its own, unless it
-is there; without, it discards the changes. In a DIR, such as a mountpoint, they stay. The command has SAMPLE_KEY,
-SAMPLE_INDEX, SAMPLE_SOURCE, SHARD, SAMPLE_ATTEMPT in its environment, and empty standard input. The program
-with which a -c text begins, or that after --, and the first script among its arguments, may be files of this
-directory. With --batch N it is started once for N samples of a shard, their directories as arguments ("$@" in -c);
-with --worker once for each of the --jobs: it reads a directory a line, and answers ok, or fail and a message.`,
+one output, in the order of the shards, or, with {name} or {index} in OUT, each shard into its own, unless it is
+there; without, it discards the changes. In a DIR, such as a mountpoint, they stay. The command has SAMPLE_KEY,
+SAMPLE_INDEX, SAMPLE_SOURCE, SHARD, SAMPLE_ATTEMPT in its environment, and empty standard input. The program with which
+a -c text begins, or that after --, and the first script among its arguments, may be files of this directory.`,
 		Example: `  shardfs run -c 'mogrify -resize 256 *.jpg' train-0000.tgz -o out.tar
   shardfs run mnt -- python3 augment.py
   shardfs run --worker 'train-{0000..0003}.tgz' -o 'out-{name}.tar' -- python3 worker.py
@@ -84,8 +83,10 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags.VarP(&o.jobs, "jobs", "j", "run `N` (or N%, of the CPUs) commands at a time (default \"auto\")")
 	flags.VarP(&o.jobs, "parallel", "p", "")
 	flags.MarkHidden("parallel")
-	flags.IntVar(&o.batch, "batch", 0, "start the command once for `N` samples")
-	flags.BoolVar(&o.worker, "worker", false, "start the command once, and write it a line for each sample")
+	flags.IntVar(&o.batch, "batch", 0,
+		"start the command once for `N` samples, with their directories as arguments: \"$@\" in -c")
+	flags.BoolVar(&o.worker, "worker", false,
+		"keep it running: it reads a directory a line, and answers ok, or fail and a message")
 	o.output.add(flags)
 	o.choice.add(flags)
 	flags.StringVar(&o.shell, "shell", runner.DefaultShell, "shell for -c: its `PATH`")
@@ -100,6 +101,7 @@ func (o *runFlags) add(cmd *cobra.Command, g *globals) {
 	flags.StringVar(&o.workspace, "workspace", "auto", "`HOW` directories are made: fuse (mount), dir (copies), auto")
 	flags.StringVar(&o.scratch, "scratch", "", "`DIR` for temporary files and for what --resume needs")
 	flags.BoolVar(&o.resume, "resume", false, "continue an interrupted run with the same --scratch")
+	o.task.add(flags)
 	o.from.add(flags, g)
 }
 
@@ -188,19 +190,7 @@ func (o *runFlags) names(ctx context.Context, args []string, j *job.Options) ([]
 	if err != nil {
 		return nil, err
 	}
-	resolve := source.ResolveAll
-	if o.output.pattern != nil {
-		resolve = source.ResolvePresent // a shard whose output is published may be gone
-	}
-	names, err := resolve(texts)
-	if err != nil {
-		return nil, err
-	}
-	if j.Outputs, err = o.output.each(names); err != nil {
-		return nil, err
-	}
-	j.FailedOutputs, err = o.failures.each(names)
-	return names, err
+	return o.resolve(texts, j)
 }
 
 // choose completes the options by the choice of samples. It is called once only, because the keys may be in a FIFO.
@@ -228,6 +218,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 		}
 	}
 	if !g.private {
+		o.sayTask(g.UI, names)
 		if err := o.foresee(ctx, args, names, j); err != nil {
 			return err
 		}
@@ -251,7 +242,7 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	if j.Checkpoints, err = o.checkpoints(ctx, j, names); err != nil {
 		return err
 	}
-	j.Published = func(s job.Summary) error { return o.print(g.UI, s) }
+	j.Ended = func(e job.Outcome) error { return o.ended(g.UI, e, names, j.Outputs) }
 	s, err := job.Run(ctx, names, j)
 	if errors.Is(err, output.ErrSkip) {
 		g.Note("%s: exists, skipped", o.output.name)
@@ -277,7 +268,10 @@ var (
 
 // options checks the flags and converts them.
 func (o *runFlags) options(g *globals) (j job.Options, err error) {
-	if err := firstBroken(o.rules()); err != nil {
+	if err := firstBroken(append(o.rules(), o.taskRules()...)); err != nil {
+		return j, err
+	}
+	if err := o.task.parse(&o.output); err != nil {
 		return j, err
 	}
 	if err := o.checkScratch(g.private); err != nil {
@@ -305,7 +299,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 	if o.failed != "" {
 		o.failures = outputFlags{
 			flag: "--failed", name: o.failed, level: 1, ifExists: "overwrite", others: "drop", mtime: "sample",
-			equal: "rename", allowPipe: o.output.allowPipe,
+			equal: "rename", allowPipe: o.output.allowPipe, ofTask: o.output.ofTask,
 		}
 		if j.Failed, err = o.failures.options(g); err != nil {
 			return j, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/job"
+	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -25,6 +26,19 @@ func (o *runFlags) withHint(err error, args []string) error {
 		return ui.WithHint(err, "no shard is named; it comes before --: shardfs run SHARD -- ARGV...")
 	}
 	return err
+}
+
+// ended prints what has become of a source.
+func (o *runFlags) ended(u *ui.UI, e job.Outcome, names []source.Name, outputs []string) error {
+	if e.Status == job.StatusPublished {
+		if err := o.print(u, e.Summary); err != nil {
+			return err
+		}
+	}
+	if o.task.given() {
+		o.sayEnded(u, e, names[e.Source], outputs)
+	}
+	return nil
 }
 
 // print prints the summary of an output.

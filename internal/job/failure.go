@@ -83,6 +83,9 @@ func (r *run) fail(ctx context.Context, l *leg, err error) error {
 	if reportErr := r.report.addShard(r.sourceName(l), err); reportErr != nil {
 		return reportErr
 	}
+	if err := r.end(Outcome{Source: l.number, Status: StatusFailed, Summary: l.summary(), Err: err}); err != nil {
+		return err
+	}
 	if r.OnError == Stop {
 		return err
 	}

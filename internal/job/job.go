@@ -65,8 +65,10 @@ type Options struct {
 	Outputs       []string
 	FailedOutputs []string // the same of Failed
 
-	// Published is called for each of Outputs that is published, in their order. Nil means that it is not wanted.
-	Published func(Summary) error
+	// Ended is called when it is known what has become of a source, as far as the run has come: first for those that are
+	// skipped, and for those that are published in their order. It is not called where all sources have one output, and for a
+	// source of which no sample is chosen. Its error ends the run. Nil means that it is not wanted.
+	Ended func(Outcome) error
 
 	Report string          // file, or object, that gets a line of JSON for each sample; "" means none
 	Hurry  <-chan struct{} // when it is closed, commands are killed without a grace; nil means never

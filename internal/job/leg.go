@@ -111,6 +111,18 @@ func (l *leg) confirm(ctx context.Context) error {
 	return l.space.Witness.Confirm(ctx)
 }
 
+// summary returns what was done of a leg that was entered, or could not be.
+func (l *leg) summary() Summary {
+	s := Summary{Done: l.samples - l.failed, Failed: l.failed, BytesIn: l.bytesIn}
+	if l.space != nil {
+		s.Cut = l.space.Cut
+	}
+	if !l.begun.IsZero() {
+		s.took(time.Since(l.begun), l.samples-l.done)
+	}
+	return s
+}
+
 // close closes a leg. Own outputs that are not published are discarded.
 func (l *leg) close() error {
 	if l.ownOut {

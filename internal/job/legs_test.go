@@ -97,8 +97,10 @@ func TestOutputsEach(t *testing.T) {
 			}
 			o.Env, o.Choice, o.Report = append(o.Env, "DIR="+b.dir), choice, b.path("report")
 			var published []string
-			o.Published = func(s Summary) error {
-				published = append(published, filepath.Base(s.Output))
+			o.Ended = func(e Outcome) error {
+				if e.Status == StatusPublished {
+					published = append(published, filepath.Base(e.Summary.Output))
+				}
 				return nil
 			}
 			want := make([][]byte, len(in))

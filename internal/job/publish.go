@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
@@ -23,6 +22,11 @@ func (r *run) leave(ctx context.Context, l *leg) error {
 	}
 	if l.space == nil {
 		return nil
+	}
+	if r.Output.Name == "" {
+		if err := r.end(Outcome{Source: l.number, Status: StatusDone, Summary: l.summary()}); err != nil {
+			return err
+		}
 	}
 	if !l.givenUp.Load() {
 		if err := r.packRest(ctx, l); err != nil {
@@ -117,9 +121,9 @@ func (r *run) publishLeg(ctx context.Context, l *leg) (*Summary, error) {
 	if err != nil || out == nil {
 		return nil, err
 	}
-	s := Summary{Done: l.samples - l.failed, Failed: l.failed, Skipped: l.skipped, BytesIn: l.bytesIn, Cut: l.space.Cut}
+	s := l.summary()
+	s.Skipped = l.skipped
 	s.of(out)
-	s.took(time.Since(l.begun), l.samples-l.done)
 	return &s, nil
 }
 
@@ -142,6 +146,9 @@ func (r *run) collect(ctx context.Context, wait bool) error {
 	l := p.leg
 	if l.exists && !r.exists[l.number] {
 		r.existed++
+		if err := r.end(Outcome{Source: l.number, Status: StatusSkipped}); err != nil {
+			return err
+		}
 	}
 	switch {
 	case errors.Is(p.err, fs.ErrPermission), errors.Is(p.err, fs.ErrNotExist):
@@ -163,10 +170,7 @@ func (r *run) collect(ctx context.Context, wait bool) error {
 	if l.done == 0 { // else an earlier run may have met them
 		l.out.WarnUnmatched()
 	}
-	if r.Published == nil {
-		return nil
-	}
-	return r.Published(*p.summary)
+	return r.end(Outcome{Source: l.number, Status: StatusPublished, Summary: *p.summary})
 }
 
 // publishLast publishes the own outputs of the last leg. If there is an output of all legs, it stays open, because the end

@@ -48,6 +48,7 @@ type run struct {
 	entered    *shard.Shard     // of the last source that was entered; nil: it has none
 	outputs    int              // of Outputs, how many were published
 	existed    int              // of Outputs, how many there were
+	ended      []bool           // the sources of which Ended was called
 	givenUp    []error          // why, for each leg that was
 }
 
@@ -85,7 +86,7 @@ func Run(ctx context.Context, sources []source.Name, o Options) (Summary, error)
 
 // newRun begins a run. The caller must call its method run.
 func newRun(ctx context.Context, sources []source.Name, o Options) (*run, error) {
-	r := &run{Options: o, names: sources}
+	r := &run{Options: o, names: sources, ended: make([]bool, len(sources))}
 	r.chooser = pack.NewChooser(source.NameOfAll(sources), o.Choice)
 	r.Output.AllowEmpty, r.Failed.AllowEmpty = o.Choice.AllowEmpty, true
 	if !o.Choice.All() {
@@ -136,6 +137,7 @@ func (r *run) findOutputs(ctx context.Context) error {
 	r.todo = r.todo[:end]
 	for _, number := range r.todo {
 		if err := r.names[number].Missing(); err != nil && r.OnError == Stop {
+			r.end(Outcome{Source: number, Status: StatusFailed, Err: err})
 			return err // before any work
 		}
 	}
@@ -153,6 +155,9 @@ func (r *run) findExisting(ctx context.Context) (err error) {
 		if exists {
 			there[store.Redact(r.Outputs[i])] = true
 			r.existed++
+			if err := r.end(Outcome{Source: i, Status: StatusSkipped}); err != nil {
+				return err
+			}
 		}
 	}
 	if store.IsRemote(r.Output.Name) && r.Checkpoints != "" {
@@ -234,6 +239,9 @@ func (r *run) run(ctx context.Context) (s Summary, err error) {
 	s, err = r.runAll(ctx)
 	if err != nil {
 		err = r.explain(ctx, err)
+		if endErr := r.endRest(ctx, err); endErr != nil {
+			err = errors.Join(err, endErr)
+		}
 	}
 	return s, r.points.stopped(err)
 }

@@ -67,12 +67,26 @@ func ParsePattern(flag, name string) (*Pattern, error) {
 	return p, nil
 }
 
+// ParseTaskPattern parses the name of the outputs of a task of an array. One without fields is that of the output of an only
+// shard.
+func ParseTaskPattern(flag, name string) (*Pattern, error) {
+	p, err := ParsePattern(flag, name)
+	if p == nil && err == nil {
+		p = &Pattern{flag: flag, text: name, texts: []string{name}}
+	}
+	return p, err
+}
+
 // String returns the pattern as the user gave it, without credentials.
 func (p *Pattern) String() string { return store.Redact(p.text) }
 
 // Outputs returns the name of the output of each shard, which all differ. Shards are all those of a command line, so
 // that the tasks of an array agree on their numbers.
 func (p *Pattern) Outputs(shards []string) ([]string, error) {
+	if len(p.fields) == 0 && len(shards) > 1 {
+		err := ui.Usagef("%s %s: the tasks over %s would all write it", p.flag, p, ui.Count(len(shards), "shard"))
+		return nil, ui.WithHint(err, "with {name} or {index} in its name there is one for each")
+	}
 	first := make(map[string]int, len(shards)) // shards by their outputs
 	outputs := make([]string, len(shards))
 	for i, shard := range shards {

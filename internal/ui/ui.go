@@ -103,6 +103,29 @@ func (u *UI) Detail(format string, args ...any) {
 // their credentials and queries, whoever has made the text.
 func (u *UI) Say(level, text string) {
 	text = store.RedactText(text)
+	if u.LogFormat == "json" {
+		if level == "" {
+			level = "info"
+		}
+		u.Log(newMessage(level, text))
+		return
+	}
+	if level != "" {
+		level += ": "
+	}
+	u.say(fmt.Appendf(nil, "shardfs: %s%s\n", level, Printable(text)))
+}
+
+// Log writes a message for programs as one line of JSON, also if Quiet.
+func (u *UI) Log(v any) {
+	line, err := JSON(v)
+	if err == nil {
+		u.say(line)
+	}
+}
+
+// say writes a line to Err.
+func (u *UI) say(line []byte) {
 	u.mu.Lock()
 	c := u.commands
 	u.mu.Unlock()
@@ -116,18 +139,7 @@ func (u *UI) Say(level, text string) {
 		io.WriteString(u.Err, "\n")
 	}
 	u.clear()
-	if u.LogFormat == "json" {
-		if level == "" {
-			level = "info"
-		}
-		line, _ := JSON(newMessage(level, text))
-		u.Err.Write(line)
-		return
-	}
-	if level != "" {
-		level += ": "
-	}
-	fmt.Fprintf(u.Err, "shardfs: %s%s\n", level, Printable(text))
+	u.Err.Write(line)
 }
 
 // Print writes a result as one line of JSON.
