@@ -33,7 +33,8 @@ func run(args []string) int {
 	defer stop()
 	defer g.Close()
 	var err error
-	if isMarked(server.Variable) {
+	serves := isMarked(server.Variable)
+	if serves {
 		err = serve(ctx, g.UI, g.stores)
 	} else {
 		root := newRoot(g)
@@ -51,6 +52,9 @@ func run(args []string) int {
 		err = cause // report the signal, not the errors that it caused
 	}
 	g.Fail(err)
+	if !serves {
+		writeTermination(g.UI)
+	}
 	return exitStatus(err)
 }
 

@@ -278,7 +278,7 @@ func (o *runFlags) options(g *globals) (j job.Options, err error) {
 		return j, err
 	}
 	j = job.Options{
-		Env: os.Environ(), Batch: o.batch, Worker: o.worker,
+		Env: withoutTermination(os.Environ()), Batch: o.batch, Worker: o.worker,
 		Timeout: o.timeout, Retries: o.retries, OnError: policies[o.onError],
 		Stdout: os.Stdout, Stderr: g.CommandErr(), Report: o.report, AddLog: o.addLog, Resume: o.resume, UI: g.UI,
 		Hurry: g.hurry,

@@ -38,6 +38,7 @@ type UI struct {
 
 	mu       sync.Mutex      // guards Err and the fields below
 	once     map[string]bool // texts of WarnOnce
+	failed   string          // the last error
 	works    []*Progress     // pieces of work that are not done; the last one is drawn
 	line     string          // the line of progress that is drawn; "" if there is none
 	within   bool            // the cursor is inside a line
@@ -103,6 +104,11 @@ func (u *UI) Detail(format string, args ...any) {
 // their credentials and queries, whoever has made the text.
 func (u *UI) Say(level, text string) {
 	text = store.RedactText(text)
+	if level == "error" {
+		u.mu.Lock()
+		u.failed = Printable(text)
+		u.mu.Unlock()
+	}
 	if u.LogFormat == "json" {
 		if level == "" {
 			level = "info"
@@ -114,6 +120,13 @@ func (u *UI) Say(level, text string) {
 		level += ": "
 	}
 	u.say(fmt.Appendf(nil, "shardfs: %s%s\n", level, Printable(text)))
+}
+
+// LastError returns the last error that was written, Printable and without its prefix; "" if there was none.
+func (u *UI) LastError() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.failed
 }
 
 // Log writes a message for programs as one line of JSON, also if Quiet.
