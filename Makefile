@@ -1,6 +1,7 @@
 # make            build bin/shardfs
 # make test       all tests; installs FUSE's helper where it may
 # make test-stores  the tests of stores, with the servers that make test leaves out: rclone serve s3, MinIO, Swift
+# make test-slurm  arrays on a real Slurm, which the tests start: slurmctld slurmd slurm-client munge, as root
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; an hour
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
@@ -22,7 +23,7 @@ RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 RESULTS = $$(for f in bench/results/*.txt; do \
 	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
 
-.PHONY: build test test-stores torture test-tools check demo readers bench bench-remote tables install clean
+.PHONY: build test test-stores test-slurm torture test-tools check demo readers bench bench-remote tables install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -44,6 +45,12 @@ test-stores:
 	@{ status=0; \
 	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m ./internal/testing/servers ./internal/store/... || status=1; \
 	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m -run '^(TestStores|TestMountedStores)$$' ./fusefs ./cmd/shardfs || status=1; \
+	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
+
+# A Slurm of two nodes on this machine, with none of its usual minutes of waiting.
+test-slurm:
+	@{ status=0; \
+	SHARDFS_SLURM=1 $(GO) test -v $(RACE) -timeout 90m -run '^TestSlurm' ./internal/testing/servers ./cmd/shardfs || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture.

@@ -1,4 +1,4 @@
-// Package servers starts real web servers and object stores on loopback, for tests of stores.
+// Package servers starts real web servers, object stores and a Slurm on loopback, for tests.
 //
 // Each function starts a server of its own on a free port, with its data in a temporary directory, waits until it answers,
 // and stops it when the test ends. A server is looked for in the directory SHARDFS_SERVERS (where .ci/servers installs them
@@ -82,7 +82,8 @@ type command struct {
 	dir     string                     // where it works
 	args    func(port string) []string // which depend on its port
 	env     []string                   // in addition to that of the test
-	raw     bool                       // it does not speak HTTP
+	port    string                     // "" for a free one
+	ready   func(url string) error     // whether the server answers; nil for one that speaks HTTP
 }
 
 // start starts a server and waits until it answers requests.
@@ -102,9 +103,11 @@ func (c command) start(t testing.TB) *Server {
 
 // try starts a server once.
 func (c command) try(t testing.TB, path string) (*Server, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
+	port, err := c.port, error(nil)
+	if port == "" {
+		if port, err = freePort(); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.CreateTemp(c.dir, "log")
 	if err != nil {
@@ -129,7 +132,7 @@ func (c command) try(t testing.TB, path string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{URL: "http://127.0.0.1:" + port, PID: cmd.Process.Pid}
-	if err := s.wait(t, ended, c.raw); err != nil {
+	if err := s.wait(t, ended, c.ready); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(string(text)))
 	}
@@ -143,16 +146,18 @@ func (c command) try(t testing.TB, path string) (*Server, error) {
 	return s, nil
 }
 
-// wait returns nil when the server answers a request, but not that it is unavailable, and an error if it ends before. A
-// server that does not speak HTTP only has to take a connection.
-func (s *Server) wait(t testing.TB, ended chan error, raw bool) error {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+// wait returns nil when the server is ready, which is by default when it answers a request, but not that it is unavailable,
+// and an error if it ends before.
+func (s *Server) wait(t testing.TB, ended chan error, ready func(url string) error) error {
+	if ready == nil {
+		ready = answers
+	}
 	limit := time.Minute
 	if d, ok := t.(testtime.Deadliner); ok { // a benchmark has no deadline
 		limit = testtime.Limit(d, limit)
 	}
 	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		err := s.ask(client, raw)
+		err := ready(s.URL)
 		select {
 		case end := <-ended:
 			return fmt.Errorf("the server ends at once: %w", errors.Join(end, err))
@@ -169,16 +174,19 @@ func (s *Server) wait(t testing.TB, ended chan error, raw bool) error {
 	}
 }
 
-// ask returns nil if the server answers.
-func (s *Server) ask(client *http.Client, raw bool) error {
-	if raw {
-		c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-		if err == nil {
-			c.Close()
-		}
-		return err
+// connects returns nil if the server takes a connection.
+func connects(url string) error {
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err == nil {
+		c.Close()
 	}
-	answer, err := client.Get(s.URL + "/")
+	return err
+}
+
+// answers returns nil if the server answers a request over HTTP.
+func answers(url string) error {
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get(url + "/")
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func Swift(t testing.TB) *SwiftServer {
 	python := interpreter(t, find(t, "swift-proxy-server"))
 	write(t, filepath.Join(dir, "swift.conf"), "[swift-hash]\nswift_hash_path_suffix = shardfs\n"+
 		"[storage-policy:0]\nname = one\ndefault = yes\n")
-	cache := command{program: "memcached", dir: dir, raw: true, args: func(port string) []string {
+	cache := command{program: "memcached", dir: dir, ready: connects, args: func(port string) []string {
 		return []string{"-u", me.Username, "-l", "127.0.0.1", "-p", port, "-U", "0"}
 	}}.start(t)
 	common := fmt.Sprintf("[DEFAULT]\nswift_dir = %s\ndevices = %s/disks\nmount_check = false\n"+
