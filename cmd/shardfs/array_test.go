@@ -176,7 +176,7 @@ func TestDefaults(t *testing.T) {
 		{"k8s: {}\n" + strings.Repeat("#", maxDefaults), "", ".shardfs.yaml: over 1048576 bytes"},
 	} {
 		shardtest.Check(t, os.WriteFile(defaultsFile, []byte(tt.file), 0o600))
-		_, said, err := arrayOf(t, "/d/{0..4}.tar", "-o", "o-{name}.tar", "-c", "x")
+		_, said, err := arrayOf(t, "/d/{0..4}.tar", "-o", "o-{name}.tar", "--", "x")
 		text := ""
 		if err != nil {
 			text = err.Error()

@@ -51,7 +51,7 @@ func (g *globals) useDefaults(cmd *cobra.Command) error {
 		}
 		used = append(used, "--"+flag.Name)
 	}
-	err = errors.Join(checkEmpty(cmd, nil), checkPaths(cmd.Flags()), g.check())
+	err = errors.Join(checkEmpty(cmd, cmd.Flags().Args()), checkPaths(cmd.Flags()), g.check())
 	if err == nil && len(used) > 0 {
 		g.Note("%s: %s", defaultsFile, strings.Join(used, ", "))
 	}

@@ -158,6 +158,28 @@ var mistakes = []mistake{
 	{"ls in.tar other.tar", exitNoShard, "in.tar: other.tar: no such sample",
 		"there is no file of that name, so it is taken for a key"},
 	{"ls in.tar/", exitNoShard, "in.tar/: not a directory", ""},
+
+	// Scripts for Slurm.
+	{"slurm in.tar -c true", exitUsage, "-o is missing: where should the outputs go?", ""},
+	{"slurm {0..9}.tar -c true -o out.tar", exitUsage, "-o out.tar: all tasks would write it",
+		"{name} or {index} in it gives each shard its own"},
+	{"slurm in.tar -c true -o o.tar -C 500m", exitUsage, "--cpu 500m: from 1 to 65533, whole ones", ""},
+	{"slurm in.tar -c true -o o.tar -M 2GB", exitUsage, `--memory "2GB": a number and K, M, G or T`, ""},
+	{"slurm in.tar -c true -o o.tar --time 4h", exitUsage, `--time "4h": not a time limit of Slurm`,
+		"hours:minutes:seconds, or days-hours"},
+	{"slurm in.tar -c true -o o.tar --time 1", exitUsage,
+		"--time 1: too short for --grace 1m0s: a task would be told to end when it begins",
+		"Slurm may warn a minute before it is asked to"},
+	{"slurm in.tar -c true -o o.tar --log job.log", exitUsage, `--log "job.log": all tasks would write it`,
+		"%A in it is the job, %a the task"},
+	{"slurm in.tar -c true -o o.tar --name 'a b'", exitUsage,
+		`--name "a b": at most 63 letters, digits and _.+-`, ""},
+	{"slurm in.tar -c true -o o.tar -e SLURM_ARRAY_TASK_ID=1", exitUsage,
+		"--env SLURM_ARRAY_TASK_ID: Slurm sets it", ""},
+	{"slurm {0..4000}.tar -c true -o {name}.tar --shards-per-task 2", exitUsage,
+		"--shards-per-task 2: 4001 shards would be 2001 tasks, at most 1001 are possible",
+		"without it there are as many tasks as possible"},
+	{"slurm in.tar -c true -o o.tar --max-array-size 0", exitUsage, "--max-array-size 0: from 1 to 4000001", ""},
 }
 
 func TestMistakes(t *testing.T) {
