@@ -51,7 +51,7 @@ func TestWrite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		c := aistore.New(t)
 		c.Bucket("", "b")
-		st := remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), New(storetest.Getenv("AIS_ENDPOINT="+c.URL)))
+		st := remote.New(remotetest.Patient(t), New(storetest.Getenv("AIS_ENDPOINT="+c.URL)))
 		return storetest.Harness{Store: st, Prefix: "ais://b/d/", Missing: "ais://none/", Races: true, Apart: true,
 			Names:  []string{" ", "?a#b", "a//b"},
 			Remove: func(t *testing.T, name string) { c.Put("", "b", strings.TrimPrefix(name, "ais://b/"), nil) },

@@ -11,6 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/az"
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
@@ -18,9 +19,7 @@ import (
 // open returns the store of a server.
 func open(t *testing.T, env []string) *remote.Store {
 	t.Helper()
-	e := remote.NewEngine(remote.Options{})
-	t.Cleanup(e.Close)
-	return remote.New(e, &az.Service{Getenv: storetest.Getenv(env...)})
+	return remote.New(remotetest.Patient(t), &az.Service{Getenv: storetest.Getenv(env...)})
 }
 
 // Azurite takes seconds to start.

@@ -53,15 +53,13 @@ func testWriteFaults(t *testing.T, s *servers.Azure) {
 	proxy := faultproxy.New(t, s.URL)
 	direct := open(t, s.Env())
 	w := written{name: "faults"}
-	broken := func(budget, silence time.Duration) func(t *testing.T) storetest.Faulty {
-		return func(t *testing.T) storetest.Faulty {
-			env := strings.ReplaceAll(strings.Join(s.Env(), "\n"), s.URL, proxy.URL)
-			st := remote.New(remotetest.Quick(t, budget, silence), &az.Service{Getenv: storetest.Getenv(env)})
-			return storetest.Faulty{Harness: w.place(t, s, st), Proxy: proxy, Direct: direct}
-		}
+	broken := func(t *testing.T, budget, silence time.Duration) storetest.Faulty {
+		env := strings.ReplaceAll(strings.Join(s.Env(), "\n"), s.URL, proxy.URL)
+		st := remote.New(remotetest.Quick(t, budget, silence), &az.Service{Getenv: storetest.Getenv(env)})
+		return storetest.Faulty{Harness: w.place(t, s, st), Proxy: proxy, Direct: direct}
 	}
-	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken(time.Minute, time.Second)) })
-	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken(300*time.Millisecond, 30*time.Second)) })
+	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken) })
+	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken) })
 }
 
 // A signature that permits only reading is said to permit no writing.
@@ -90,7 +88,7 @@ func testRefused(t *testing.T, s *servers.Azure) {
 // A writer that is continued does not send again the blocks that Azure has.
 func testResumed(t *testing.T, s *servers.Azure) {
 	s.Container(t, "resumed", false)
-	e := remotetest.Quick(t, time.Minute, 30*time.Second)
+	e := remotetest.Patient(t)
 	st := remote.New(e, &az.Service{Getenv: storetest.Getenv(s.Env()...)})
 	data := storetest.Noise(40<<20, 1)
 	o := store.Options{Resumable: true, PartDir: t.TempDir()}

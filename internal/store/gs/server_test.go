@@ -10,15 +10,14 @@ import (
 	"github.com/shardfs/shardfs/internal/store/gs"
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
 // open returns the store of a server.
 func open(t *testing.T, env []string) *remote.Store {
 	t.Helper()
-	e := remote.NewEngine(remote.Options{})
-	t.Cleanup(e.Close)
-	return remote.New(e, &gs.Service{Getenv: storetest.Getenv(env...)})
+	return remote.New(remotetest.Patient(t), &gs.Service{Getenv: storetest.Getenv(env...)})
 }
 
 func TestStore(t *testing.T) {

@@ -56,15 +56,13 @@ func TestWriteFaults(t *testing.T) {
 	b := &buckets{GCS: servers.FakeGCS(t)}
 	proxy := faultproxy.New(t, newSessions(t, b.URL).URL)
 	direct := open(t, b.Env())
-	broken := func(budget, silence time.Duration) func(t *testing.T) storetest.Faulty {
-		return func(t *testing.T) storetest.Faulty {
-			st := remote.New(remotetest.Quick(t, budget, silence),
-				&gs.Service{Getenv: storetest.Getenv("STORAGE_EMULATOR_HOST=" + proxy.URL)})
-			return storetest.Faulty{Harness: b.place(t, st), Proxy: proxy, Direct: direct}
-		}
+	broken := func(t *testing.T, budget, silence time.Duration) storetest.Faulty {
+		st := remote.New(remotetest.Quick(t, budget, silence),
+			&gs.Service{Getenv: storetest.Getenv("STORAGE_EMULATOR_HOST=" + proxy.URL)})
+		return storetest.Faulty{Harness: b.place(t, st), Proxy: proxy, Direct: direct}
 	}
-	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken(time.Minute, time.Second)) })
-	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken(300*time.Millisecond, 30*time.Second)) })
+	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken) })
+	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken) })
 }
 
 // sessions is a proxy before fake-gcs-server, which puts right what that does wrong

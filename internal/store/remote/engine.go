@@ -28,6 +28,10 @@ type Options struct {
 	// what is usual of the host. A request ends after the Silence; 0 means 30 seconds.
 	Stall, Silence time.Duration
 
+	// Ending is how long a writer that gives up waits for requests on their way, and for the removal of what it has sent;
+	// 0 means 10 seconds.
+	Ending time.Duration
+
 	// Connections is the most requests at a time to one host; 0 means 64.
 	Connections int
 
@@ -74,7 +78,7 @@ func NewEngine(o Options) *Engine {
 	}{
 		{&o.Budget, 5 * time.Minute}, {&o.FirstBudget, 10 * time.Second},
 		{&o.FirstPause, 200 * time.Millisecond}, {&o.MostPause, 20 * time.Second}, {&o.Pace, 100 * time.Millisecond},
-		{&o.Stall, 2 * time.Second}, {&o.Silence, 30 * time.Second},
+		{&o.Stall, 2 * time.Second}, {&o.Silence, 30 * time.Second}, {&o.Ending, 10 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.without

@@ -32,7 +32,7 @@ func (w *writer) replaced(ctx context.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.o.Ending)
 	defer cancel()
 	if err := r.Published(ctx); err != nil {
 		w.e.o.Warn(fmt.Sprintf("something is left of the object that was replaced: %v", err))

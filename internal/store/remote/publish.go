@@ -38,7 +38,7 @@ func (w *writer) settle(ctx context.Context, err error) error {
 	if !w.tried || errors.Is(err, store.ErrBusy) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.o.Ending)
 	defer cancel()
 	if now, lookErr := w.lookForID(ctx); lookErr == nil && w.isOurs(now) {
 		return nil

@@ -103,6 +103,6 @@ func (w *writer) Detach() error {
 		return nil
 	}
 	w.done = true
-	w.transfer.finish(abortLimit)
+	w.transfer.finish(w.e.o.Ending)
 	return bare(w.spool.detach())
 }

@@ -7,13 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"sync/atomic"
-	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 )
-
-// abortLimit is how long removing an upload may take.
-const abortLimit = 10 * time.Second
 
 // writer writes an object of an [Uploader]: in parts while it is written or, if it fits in one part, by one request.
 //
@@ -109,6 +105,7 @@ func (w *writer) open(ctx context.Context, uploader Uploader) (err error) {
 				return err
 			}
 			abandoned = old.upload
+			w.orphan = true // as in clear
 		}
 	}
 	w.writeID = rand.Text()
@@ -292,7 +289,7 @@ func (w *writer) removeSpool(published bool) error {
 
 // remove removes what has been uploaded, also when all contexts have ended. If it cannot, the user is told.
 func (w *writer) remove() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.transfer.ctx), abortLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.transfer.ctx), w.e.o.Ending)
 	defer cancel()
 	var err error
 	if upload := w.transfer.upload; upload != "" {
@@ -311,7 +308,7 @@ func (w *writer) forget(ctx context.Context) {
 	if !w.orphan {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.o.Ending)
 	defer cancel()
 	if err := w.clear(ctx, ""); err != nil {
 		w.e.o.Warn(fmt.Sprintf("an unfinished upload may be left: %v", err))

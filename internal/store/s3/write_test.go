@@ -50,9 +50,7 @@ func TestWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := written{S3: start(t)}
 			environment(t, w.Env()...)
-			e := remote.NewEngine(remote.Options{})
-			t.Cleanup(e.Close)
-			st := remote.New(e, &Service{})
+			st := remote.New(remotetest.Patient(t), &Service{})
 			storetest.Run(t, func(t *testing.T) storetest.Harness {
 				h := w.place(t, st)
 				h.Mixes, h.Races, h.Copies = name == "versitygw", name == "swift", name != "swift"
@@ -66,21 +64,19 @@ func TestWrite(t *testing.T) {
 func TestWriteFaults(t *testing.T) {
 	w := written{S3: servers.Versitygw(t)}
 	proxy := faultproxy.New(t, w.URL)
-	open := func(budget time.Duration) func(t *testing.T) storetest.Faulty {
-		return func(t *testing.T) storetest.Faulty {
-			environment(t, w.Env()...)
-			direct := remote.New(remote.NewEngine(remote.Options{}), &Service{})
-			_, err := direct.Stat(t.Context(), "s3://none/none") // it has read its environment
-			if err == nil {
-				t.Fatal("what is not there is found")
-			}
-			environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
-			broken := remote.New(remotetest.Quick(t, budget, time.Second), &Service{})
-			return storetest.Faulty{Harness: w.place(t, broken), Proxy: proxy, Direct: direct}
+	broken := func(t *testing.T, budget, silence time.Duration) storetest.Faulty {
+		environment(t, w.Env()...)
+		direct := remote.New(remotetest.Patient(t), &Service{})
+		_, err := direct.Stat(t.Context(), "s3://none/none") // it has read its environment
+		if err == nil {
+			t.Fatal("what is not there is found")
 		}
+		environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
+		st := remote.New(remotetest.Quick(t, budget, silence), &Service{})
+		return storetest.Faulty{Harness: w.place(t, st), Proxy: proxy, Direct: direct}
 	}
-	t.Run("one", func(t *testing.T) { storetest.Faults(t, open(time.Minute)) })
-	t.Run("gone", func(t *testing.T) { storetest.Broken(t, open(300*time.Millisecond)) })
+	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken) })
+	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken) })
 }
 
 // What a store answers for good ends the writing with the right error, and leaves nothing.
@@ -88,7 +84,7 @@ func TestWriteRefused(t *testing.T) {
 	w := written{S3: servers.Versitygw(t)}
 	proxy := faultproxy.New(t, w.URL)
 	environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
-	e := remotetest.Quick(t, time.Minute, time.Second)
+	e := remotetest.Patient(t)
 	st := remote.New(e, &Service{})
 	for fault, want := range map[faultproxy.Fault]error{"507 InsufficientStorage": syscall.ENOSPC,
 		"507 XMinioStorageFull": syscall.ENOSPC, "403 QuotaExceeded": syscall.EDQUOT,
@@ -131,10 +127,11 @@ func TestWriteWithExpiredToken(t *testing.T) {
 	credentials := func(token string) {
 		text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n",
 			servers.Access, servers.Secret, token)
-		storetest.Check(t, os.WriteFile(file, []byte(text), 0o600))
+		storetest.Check(t, os.WriteFile(file+".new", []byte(text), 0o600))
+		storetest.Check(t, os.Rename(file+".new", file)) // a reader sees the old or the new one
 	}
 	environment(t, "AWS_ENDPOINT_URL_S3="+proxy.URL, "AWS_REGION="+servers.Region, "AWS_SHARED_CREDENTIALS_FILE="+file)
-	e := remotetest.Quick(t, time.Minute, time.Second)
+	e := remotetest.Patient(t)
 	data := storetest.Noise(17<<20, 1)
 	for end := range 9 {
 		credentials("old")
@@ -146,9 +143,8 @@ func TestWriteWithExpiredToken(t *testing.T) {
 				storetest.Check(t, w.Sign(r)) // the server knows no tokens
 				return faultproxy.None
 			}
-			if refused++; refused == 1 { // else the file would be written while it is read
-				credentials("new")
-			}
+			refused++
+			credentials("new")
 			return "400 ExpiredToken"
 		})
 		out, err := h.Store.Create(t.Context(), h.Prefix+"a", store.Options{})
@@ -156,12 +152,50 @@ func TestWriteWithExpiredToken(t *testing.T) {
 		_, err = out.Write(data)
 		storetest.Check(t, err)
 		storetest.Check(t, out.Commit(t.Context()))
+		proxy.Break(nil) // a request that was given up may still come
 		if refused == 0 && end < 6 {
 			t.Errorf("after request %d nothing is refused", end)
 		}
 		if names := h.List(); len(names) != 1 {
 			t.Errorf("after request %d there is %q", end, names)
 		}
+	}
+}
+
+// A part of an interrupted writer that comes to the store when its upload was given up brings that back in some stores;
+// the next writer removes it all the same.
+func TestWriteLatePart(t *testing.T) {
+	w := written{S3: servers.Versitygw(t)}
+	proxy := faultproxy.New(t, w.URL)
+	environment(t, append(w.Env(), "AWS_ENDPOINT_URL_S3="+proxy.URL)...)
+	h := w.place(t, remote.New(remotetest.Patient(t), &Service{}))
+	data := storetest.Noise(17<<20, 1)
+	o := store.Options{Resumable: true, PartDir: t.TempDir()}
+	parts := 0 // that were sent
+	proxy.Break(func(_ int, r *http.Request) faultproxy.Fault {
+		if query := r.URL.Query(); query.Has("partNumber") {
+			parts++
+		} else if r.Method == http.MethodPost && query.Has("uploads") && parts > 0 {
+			return faultproxy.Overtake // by the upload of the second writer
+		} else {
+			return faultproxy.None
+		}
+		return map[int]faultproxy.Fault{1: faultproxy.Late, 2: "403 AccessDenied"}[parts]
+	})
+	first, err := h.Store.Create(t.Context(), h.Prefix+"a", o)
+	storetest.Check(t, err)
+	if _, err := first.Write(data); err != nil && !errors.Is(err, fs.ErrPermission) {
+		t.Fatal(err)
+	}
+	o.Continue = first.(store.Resumable).TempName()
+	storetest.Check(t, first.(store.Resumable).Detach())
+	second, err := h.Store.Create(t.Context(), h.Prefix+"a", o)
+	storetest.Check(t, err)
+	_, err = second.Write(data)
+	storetest.Check(t, err)
+	storetest.Check(t, second.Commit(t.Context()))
+	if names := h.List(); len(names) != 1 {
+		t.Errorf("there is %q", names)
 	}
 }
 
@@ -182,8 +216,7 @@ func parts(t *testing.T, e *remote.Engine, listed []string) int {
 func TestWriteContinued(t *testing.T) {
 	w := written{S3: servers.Versitygw(t)}
 	environment(t, w.Env()...)
-	e := remote.NewEngine(remote.Options{})
-	t.Cleanup(e.Close)
+	e := remotetest.Patient(t)
 	h := w.place(t, remote.New(e, &Service{}))
 	data := storetest.Noise(50<<20, 1)
 	o := store.Options{Resumable: true, PartDir: t.TempDir()}

@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/testing/faultproxy"
 	"github.com/shardfs/shardfs/internal/testing/servers"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // partsSize is the size in bytes of an object that remote stores get in two parts.
@@ -28,10 +30,14 @@ type Faulty struct {
 	Direct store.Store
 }
 
+// Opener returns a new place, whose Store tries again within a budget, and takes a server for one that is gone after some
+// silence.
+type Opener func(t *testing.T, budget, silence time.Duration) Faulty
+
 // Faults lets each request of a writer of a small and of a large object, new or not, meet each fault of a proxy (without
-// SHARDFS_SLOW_SERVERS, those that differ most). It has no effect: the object is whole, and nothing else is left. Stores
-// should be quick to try again, but try for some seconds.
-func Faults(t *testing.T, open func(t *testing.T) Faulty) {
+// SHARDFS_SLOW_SERVERS, those that differ most). It has no effect: the object is whole, and nothing else is left.
+func Faults(t *testing.T, open Opener) {
+	limit := testtime.Limit(t, time.Minute)
 	faults := []faultproxy.Fault{faultproxy.Error, faultproxy.Reset, faultproxy.Lost, faultproxy.Stall}
 	if servers.Slow() {
 		faults = faultproxy.Faults()
@@ -44,7 +50,11 @@ func Faults(t *testing.T, open func(t *testing.T) Faulty) {
 		for _, fault := range faults {
 			name := strings.ReplaceAll(fmt.Sprintf("%d bytes over %d, %s", tt.size, len(tt.before), fault), " ", "-")
 			t.Run(name, func(t *testing.T) {
-				f := open(t)
+				silence := limit
+				if fault == faultproxy.Stall {
+					silence = time.Second
+				}
+				f := open(t, limit, silence)
 				f.sweep(t, tt.before, Noise(tt.size, 1), fault)
 			})
 		}
@@ -69,6 +79,9 @@ func (f *Faulty) sweep(t *testing.T, before, data []byte, fault faultproxy.Fault
 		if err := f.write(t, f.Store, name, data); err != nil {
 			t.Errorf("request %d is broken: %v", broken, err)
 		}
+		if f.Proxy.Left() > 0 { // on a busy machine; what the server then does after the end, the next writer removes
+			Check(t, f.write(t, f.Direct, name, data))
+		}
 		f.Proxy.Break(nil)
 		f.hasOnly(t, name, data, fmt.Sprintf("after request %d was broken", broken))
 		if !reached {
@@ -78,11 +91,11 @@ func (f *Faulty) sweep(t *testing.T, before, data []byte, fault faultproxy.Fault
 }
 
 // Broken lets all requests of a writer fail from each one on. The object is whole or as it was before, the former only if
-// the writer says so or cannot know, and nothing else is left after the next writer. Stores should give up soon.
-func Broken(t *testing.T, open func(t *testing.T) Faulty) {
+// the writer says so or cannot know, and nothing else is left after the next writer.
+func Broken(t *testing.T, open Opener) {
 	for fault, before := range map[faultproxy.Fault][]byte{faultproxy.Error: nil, faultproxy.Reset: Noise(100, 2)} {
 		t.Run(fmt.Sprintf("over-%d-bytes-%s", len(before), fault), func(t *testing.T) {
-			f := open(t)
+			f := open(t, 300*time.Millisecond, testtime.Limit(t, time.Minute))
 			f.breaks(t, before, Noise(partsSize, 1), fault)
 		})
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/remote"
@@ -34,7 +33,7 @@ func testWrite(t *testing.T, s *servers.SwiftServer) {
 		container := fmt.Sprint("written é+%20", n)
 		s.Container(t, container)
 		root := "swift://" + container + "/"
-		st := remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), New(storetest.Getenv(s.Env()...)))
+		st := remote.New(remotetest.Patient(t), New(storetest.Getenv(s.Env()...)))
 		return storetest.Harness{Store: st, Prefix: root + "d/", Missing: "swift://none/", Races: true, Apart: true,
 			Names: []string{" ", "a//b", "a/../b"},
 			Remove: func(t *testing.T, name string) {
@@ -53,7 +52,7 @@ func testWrite(t *testing.T, s *servers.SwiftServer) {
 // manifest are those of other manifests. Other clients read the same bytes.
 func testSegments(t *testing.T, s *servers.SwiftServer) {
 	s.Container(t, "segments")
-	e := remotetest.Quick(t, time.Minute, 30*time.Second)
+	e := remotetest.Patient(t)
 	service := New(storetest.Getenv(s.Env()...))
 	st := remote.New(e, service)
 	left := func() (n int) {

@@ -5,9 +5,11 @@
 package faultproxy
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -31,9 +33,14 @@ const (
 	Lost      Fault = "lost"          // the server gets the request, and the connection is reset instead of its answer
 	LostError Fault = "lost, and 502" // the same with the answer 502
 	Stall     Fault = "stall"         // there is no answer, and the server does not get the request
+
+	// Of a late request, the connection is reset, and the server gets the second half of the body at the next Overtake, whose
+	// client gets the answer when the server has got that, too.
+	Late     Fault = "late"
+	Overtake Fault = "overtake"
 )
 
-// Faults returns all faults.
+// Faults returns all faults that need no others.
 func Faults() []Fault { return []Fault{Error, Busy, TooMany, Reset, Lost, LostError, Stall} }
 
 // Proxy is a running proxy. It is safe for concurrent use.
@@ -46,6 +53,8 @@ type Proxy struct {
 	mu     sync.Mutex // guards all below
 	choose func(number int, r *http.Request) Fault
 	number int
+	late   []func() // send what is late, and wait for the answers
+	left   int
 }
 
 // New starts a proxy before the server of a URL, which is stopped when the test ends. The host that a client names
@@ -79,7 +88,7 @@ func New(t testing.TB, server string) *Proxy {
 func (p *Proxy) Break(choose func(number int, r *http.Request) Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.choose, p.number = choose, 0
+	p.choose, p.number, p.left = choose, 0, 0
 }
 
 // Requests returns how many requests have come since Break.
@@ -87,6 +96,14 @@ func (p *Proxy) Requests() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.number
+}
+
+// Left returns how many clients have left since Break before the server has answered a request that was not to be broken:
+// they were impatient.
+func (p *Proxy) Left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left
 }
 
 // fault returns what happens to a request.
@@ -106,6 +123,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch fault := p.fault(r); fault {
 	case None:
 		p.forward.ServeHTTP(w, r)
+		if r.Context().Err() != nil {
+			p.mu.Lock()
+			p.left++
+			p.mu.Unlock()
+		}
 	case Error, Busy, TooMany:
 		io.Copy(io.Discard, r.Body)
 		status := map[Fault]int{Error: http.StatusInternalServerError, Busy: http.StatusServiceUnavailable,
@@ -125,6 +147,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		case <-p.ended:
 		}
+	case Late:
+		p.delay(r)
+		reset(w)
+	case Overtake:
+		answer := httptest.NewRecorder()
+		p.forward.ServeHTTP(answer, r)
+		p.mu.Lock()
+		late := p.late
+		p.late = nil
+		p.mu.Unlock()
+		for _, send := range late {
+			send()
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		w.Write(answer.Body.Bytes())
 	default:
 		io.Copy(io.Discard, r.Body)
 		var status int
@@ -135,6 +173,32 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", code)
 	}
+}
+
+// delay sends the first half of a request, and notes the rest as late.
+func (p *Proxy) delay(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	half, rest := body[:len(body)/2], body[len(body)/2:]
+	from, to := io.Pipe()
+	late := r.Clone(context.WithoutCancel(r.Context()))
+	late.Body = from
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		p.forward.ServeHTTP(httptest.NewRecorder(), late)
+		from.Close()
+	}()
+	to.Write(half)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = append(p.late, func() {
+		to.Write(rest)
+		to.Close()
+		<-answered
+	})
 }
 
 // reset resets the connection of a request.
