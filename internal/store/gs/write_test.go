@@ -69,7 +69,7 @@ func TestWriteFaults(t *testing.T) {
 // (findings/fake-gcs-server-sessions.sh): it passes on no bytes that a session has.
 type sessions struct {
 	*httptest.Server
-	forward http.Handler
+	forward http.HandlerFunc
 
 	mu  sync.Mutex
 	has map[string]int64 // bytes of sessions, by their ids
@@ -78,10 +78,13 @@ type sessions struct {
 func newSessions(t *testing.T, server string) *sessions {
 	to, err := url.Parse(server)
 	storetest.Check(t, err)
-	s := &sessions{has: map[string]int64{}, forward: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
 		r.Out.Host = r.In.Host
-	}}}
+	}}
+	s := &sessions{has: map[string]int64{}, forward: func(w http.ResponseWriter, r *http.Request) {
+		proxy.ServeHTTP(w, r.WithContext(t.Context())) // also if the client has left: the server gets what is counted
+	}}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -95,7 +98,7 @@ func (s *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var total string
 	n, _ := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/%s", &begin, &end, &total)
 	if n < 3 {
-		s.forward.ServeHTTP(w, r)
+		s.forward(w, r)
 		return
 	}
 	id := r.URL.Query().Get("upload_id")
@@ -112,5 +115,5 @@ func (s *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body[known:])), int64(len(body))-known
-	s.forward.ServeHTTP(w, r)
+	s.forward(w, r)
 }
