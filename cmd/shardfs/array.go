@@ -13,7 +13,6 @@ import (
 	"github.com/shardfs/shardfs/internal/array"
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
-	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -41,9 +40,9 @@ type arrayFlags struct {
 // arrayArgs is the part of the usage line that such verbs share.
 const arrayArgs = "[flags] SHARD... -o OUT (-c COMMAND | -- ARGV...)"
 
-// notPassed are the flags of run that tasks do not have: an engine starts each of them anew, on any machine, and says
-// which task it is.
-var notPassed = []string{"parallel", "resume", "scratch", "task", "stride"}
+// notPassed are the flags of run that are not passed on: an engine starts each task anew, on any machine, and says which
+// it is.
+var notPassed = []string{"count", "parallel", "resume", "scratch", "skip", "stride", "task"}
 
 // add adds the flags. Those that are passed on are hidden, except the command and the output.
 func (f *arrayFlags) add(flags *pflag.FlagSet, g *globals) {
@@ -59,8 +58,6 @@ func (f *arrayFlags) add(flags *pflag.FlagSet, g *globals) {
 		case "command", "output":
 		case "retries": // of an engine are those of a task
 			flag.Name, flag.Hidden = "sample-retries", true
-		case "count":
-			flag.Shorthand, flag.Hidden = "", true
 		default:
 			flag.Hidden = true
 		}
@@ -75,7 +72,7 @@ func (f *arrayFlags) add(flags *pflag.FlagSet, g *globals) {
 	flags.BoolVar(&f.missing, "only-missing", false, "only tasks whose outputs are missing")
 	flags.StringVarP(&f.cpu, "cpu", "C", "1", "`CPUS` of a task, and how many commands it runs at a time")
 	flags.StringVarP(&f.memory, "memory", "M", "2Gi", "`MEMORY` of a task")
-	flags.StringArrayVarP(&f.env, "env", "e", nil, "set a variable `NAME=VALUE` for the commands (repeatable)")
+	flags.StringArrayVarP(&f.env, "env", "e", nil, "set a variable `NAME=VALUE` for the commands")
 }
 
 // givenText is the value of a flag that keeps the text that was given, to pass it on.
@@ -116,6 +113,7 @@ func (f *arrayFlags) array(ctx context.Context, g *globals, cmd *cobra.Command, 
 	if err := firstBroken(f.rules()); err != nil {
 		return nil, err
 	}
+	f.run.task.which = "auto"
 	if _, err := f.run.options(g); err != nil {
 		return nil, err
 	}
@@ -147,30 +145,15 @@ func (f *arrayFlags) array(ctx context.Context, g *globals, cmd *cobra.Command, 
 	return a, err
 }
 
-// outputs returns the names of the outputs of shards.
+// outputs returns the names of the outputs of shards. Those of a task's report and of failed samples differ, too.
 func (f *arrayFlags) outputs(shards []string) ([]string, error) {
-	if len(shards) == 1 && f.run.output.pattern == nil {
-		return []string{f.run.output.name}, nil
+	if _, err := f.run.failures.each(shards); err != nil {
+		return nil, err
 	}
-	for _, o := range []struct{ flag, name string }{
-		{"-o", f.run.output.name}, {"--failed", f.run.failed}, {"--report", f.run.report},
-	} {
-		if o.name == "" {
-			continue
-		}
-		pattern, err := output.ParsePattern(o.flag, o.name)
-		if err != nil {
-			return nil, err
-		}
-		if pattern == nil {
-			err := ui.Usagef("%s %s: all tasks would write it", o.flag, store.Redact(o.name))
-			return nil, ui.WithHint(err, "{name} or {index} in it gives each shard its own")
-		}
-		if _, err := pattern.Outputs(shards); err != nil {
-			return nil, err
-		}
+	if _, err := f.run.reports(shards); err != nil {
+		return nil, err
 	}
-	return f.run.output.pattern.Outputs(shards)
+	return f.run.output.each(shards)
 }
 
 // flags returns the flags that are passed on. A task runs as many commands at a time as it has CPUs, if not said: the

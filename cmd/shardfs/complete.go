@@ -17,7 +17,8 @@ func flagValues() map[string][]string {
 		"jobs": {"auto", "50%"}, "log-format": {"text", "json"}, "missing-keys": {"error", "ignore"},
 		"mtime": {"sample", "file", "now"}, "on-duplicate-key": {"error", "keep", "rename"},
 		"on-duplicate-extension": {"error", "first", "last", "rename"},
-		"on-error":               {"stop", "skip", "keep"}, "others": {"keep", "drop"},
+		"format":                 {"yaml", "json"}, "fuse": {"device:", "privileged"}, "user": {"image"},
+		"on-error": {"stop", "skip", "keep"}, "others": {"keep", "drop"},
 		"overlay": {"auto", "kernel", "fuse"}, "progress": progressValues(), "workspace": {"auto", "fuse", "dir"},
 	}
 }

@@ -106,22 +106,28 @@ func (o *runFlags) taskOf(shards []string, j *job.Options) ([]string, error) {
 	return pick(shards), nil
 }
 
-// nameReport gives the report of a task the name of its first shard. Tasks must not share one, unless it is a stream.
+// nameReport gives the report of a task the name of its first shard.
 func (o *runFlags) nameReport(shards []string, t *task.Task, j *job.Options) error {
-	if o.report == "" || strings.HasPrefix(o.report, "/dev/") {
-		return nil
-	}
-	pattern, err := output.ParseTaskPattern("--report", o.report)
-	if err != nil {
-		return err
-	}
-	reports, err := pattern.Outputs(shards)
-	if err != nil {
+	reports, err := o.reports(shards)
+	if err != nil || reports == nil {
 		return err
 	}
 	o.report = reports[t.Shards[0]]
 	j.Report = o.report
 	return nil
+}
+
+// reports returns the name of the report that a task would write whose first shard is each of those; nil if it writes none.
+// Tasks must not share one, unless it is a stream.
+func (o *runFlags) reports(shards []string) ([]string, error) {
+	if o.report == "" || strings.HasPrefix(o.report, "/dev/") {
+		return nil, nil
+	}
+	pattern, err := output.ParseTaskPattern("--report", o.report)
+	if err != nil {
+		return nil, err
+	}
+	return pattern.Outputs(shards)
 }
 
 // sayTask says which task this is.
