@@ -115,10 +115,27 @@ func explain(err error) error {
 	case errors.As(err, &status) && (status.StatusCode == 429 || status.StatusCode == 408 || status.StatusCode >= 500):
 		return fmt.Errorf("login: %w: %s", store.ErrUnreachable, http.StatusText(status.StatusCode))
 	case errors.As(err, &status) && status.StatusCode > 0:
-		// The library's text has what the server has written.
-		return fmt.Errorf("login: %w: %s", fs.ErrPermission, http.StatusText(status.StatusCode))
+		return &refusedError{status.StatusCode}
 	}
 	return fmt.Errorf("login: %w: %w", fs.ErrPermission, err)
+}
+
+// refusedError means that the identity service has refused a login. It does not have what the service has written.
+type refusedError struct{ status int }
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("login: %v: %s", fs.ErrPermission, http.StatusText(e.status))
+}
+
+func (e *refusedError) Unwrap() error { return fs.ErrPermission }
+
+// Hint returns what the user can do.
+func (e *refusedError) Hint() string {
+	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
+		return "which user, secret, project or domain is wrong is not told: does openstack token issue work with " +
+			"the same OS_* variables, or swift stat with the same ST_* ones?"
+	}
+	return "is OS_AUTH_URL, or ST_AUTH, the URL of the identity service, with /v3 or its like at the end?"
 }
 
 // versionOf finds the version of the identity service at the end of its URL.

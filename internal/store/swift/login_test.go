@@ -121,11 +121,11 @@ func TestLoginFails(t *testing.T) {
 	}{
 		{"", fs.ErrPermission, "set OS_AUTH_URL"},
 		{"OS_CLOUD=c", fs.ErrPermission, "clouds.yaml is not read"},
-		{"OS_AUTH_URL=URL/v3 OS_USERNAME=u OS_PASSWORD=wrong", fs.ErrPermission, ""},
-		{"ST_AUTH=URL/auth/v1.0 ST_USER=a:u ST_KEY=wrong", fs.ErrPermission, ""},
+		{"OS_AUTH_URL=URL/v3 OS_USERNAME=u OS_PASSWORD=wrong", fs.ErrPermission, "which user, secret,"},
+		{"ST_AUTH=URL/auth/v1.0 ST_USER=a:u ST_KEY=wrong", fs.ErrPermission, "which user, secret,"},
 		{"OS_AUTH_URL=URL OS_IDENTITY_API_VERSION=4", store.ErrName, ""},
 		{"OS_AUTH_URL=http://127.0.0.1:1/secret/v3 OS_USERNAME=u OS_PASSWORD=p", store.ErrUnreachable, ""},
-		{"OS_AUTH_URL=URL/secret/v3 OS_USERNAME=u OS_PASSWORD=p", fs.ErrPermission, ""},
+		{"OS_AUTH_URL=URL/secret/v3 OS_USERNAME=u OS_PASSWORD=p", fs.ErrPermission, "is OS_AUTH_URL,"},
 	} {
 		l := newLogin(storetest.Getenv(strings.Fields(strings.ReplaceAll(tt.env, "URL/", s.URL+"/"))...))
 		l.pause = time.Millisecond
