@@ -123,7 +123,7 @@ func hintOf(err error) string {
 	case errors.Is(err, mounts.ErrDead):
 		return "its changes are kept: pack and status read them, umount clears the mountpoint"
 	case errors.Is(err, scratch.ErrReplaced):
-		return "copy what the mount still shows (cp -r), then umount --discard it"
+		return replacedHint(err)
 	case errors.Is(err, fusefs.ErrUnavailable):
 		return "run and pack do without; else load the module fuse and install fuse3; a container needs " +
 			"--device /dev/fuse --cap-add SYS_ADMIN"
@@ -167,6 +167,14 @@ func hintOf(err error) string {
 		return "rename it in one of the two: shardfs pack OTHER --fields NEW=OLD -o RENAMED.tar"
 	}
 	return ""
+}
+
+// replacedHint returns the hint for a mount whose shard was changed.
+func replacedHint(err error) string {
+	if errors.Is(err, scratch.ErrOverwritten) {
+		return "copy these (cp), then umount --discard the mount"
+	}
+	return "copy what the mount still shows (cp -r), then umount --discard it"
 }
 
 // refusedHint returns the hint for a mount that was refused. In containers users often have no name, and fusermount3 says

@@ -151,7 +151,11 @@ func (s *Scratch) openAs(ctx context.Context, name string, o shard.Options) (*sh
 	}
 	sh.Name = m.name
 	if !sh.Origin.Same(m.origin) {
-		return nil, errors.Join(fmt.Errorf("%s: %w", m.shard, ErrReplaced), sh.Close())
+		why := ErrReplaced
+		if store.IsRemote(m.shard) {
+			why = ErrOverwritten
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", m.shard, why), sh.Close())
 	}
 	return sh, nil
 }

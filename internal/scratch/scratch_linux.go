@@ -35,6 +35,9 @@ var (
 	ErrReplaced   = errors.New("the shard was changed since it was mounted")
 	ErrNotScratch = errors.New("not a scratch directory")
 	ErrNoTemp     = errors.New("no such directory, and temporary files go there")
+
+	// ErrOverwritten is the ErrReplaced of a remote shard, of which nobody has the old bytes any more.
+	ErrOverwritten = fmt.Errorf("%w, and only changed files can still be read", ErrReplaced)
 )
 
 // Scratch is an opened scratch directory. The directory is private to the user. A Scratch is not safe for concurrent
