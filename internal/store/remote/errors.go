@@ -30,6 +30,7 @@ type failure struct {
 	place *Place        // that was asked
 	asked *http.Request // as it was sent; nil if it was not
 	local bool          // the host has not answered
+	doubt bool          // see Fault.Unsure
 	hint  string
 }
 

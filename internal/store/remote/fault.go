@@ -56,6 +56,7 @@ func (t *target) fault(a *answer, body []byte, pin Pin) error {
 	if said.Err != nil {
 		f.kind, f.again = said.Err, never
 	}
+	f.doubt = said.Unsure
 	if said.Retry {
 		f.again = often
 	}

@@ -92,6 +92,10 @@ type Fault struct {
 	Err   error  // what it means, such as fs.ErrNotExist; nil if the status says it
 	Retry bool   // another try may help although the status does not say so
 
+	// Unsure says that an object that is there may be answered with this 404, too, while it is overwritten. Whether it is
+	// there is then asked once more.
+	Unsure bool
+
 	Hint string // what the user can do, for a line of its own; "" if nothing is known
 
 	After time.Duration // at least how long to wait before it, where no Retry-After tells; 0 if unknown

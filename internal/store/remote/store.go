@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"time"
 
@@ -98,10 +99,14 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 // first gets the first bytes of an object, and with them its version.
 func (t *target) first(ctx context.Context, p []byte) (*version, int, error) {
 	f := &fetch{t: t, p: p}
-	changes := 0
+	changes, doubted := 0, false
 	err := t.retry(ctx, func(ctx context.Context) (int, error) {
 		was := f.n
 		err := f.try(ctx)
+		if isDoubtful(err) && !doubted {
+			doubted = true
+			err = f.try(ctx)
+		}
 		if errors.Is(err, errPlain) && !f.plain {
 			f.plain = true
 			err = f.try(ctx)
@@ -124,6 +129,12 @@ func (t *target) first(ctx context.Context, p []byte) (*version, int, error) {
 		return nil, 0, err
 	}
 	return f.want, f.n, nil
+}
+
+// isDoubtful reports whether an answer that there is no such object may be false.
+func isDoubtful(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && f.doubt && errors.Is(f.kind, fs.ErrNotExist)
 }
 
 // isChange reports whether an error of a request for a known version may mean that there is another one.

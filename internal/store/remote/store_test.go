@@ -126,6 +126,31 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// An object that a store says to be missing while it is overwritten is asked for once more, and then believed.
+func TestUnsure(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		s, e, data := setUp(t, 2000, quick())
+		st := New(e, plainService{func(p *Place) {
+			p.Fault = func(status int, _ http.Header, _ []byte) Fault {
+				if comes {
+					s.Put("late", data)
+				}
+				return Fault{Unsure: status == http.StatusNotFound}
+			}
+		}})
+		o, err := st.Open(t.Context(), s.URL+"/plain/late")
+		if n := len(s.Requests("/plain/late")); n != 2 {
+			t.Errorf("%d requests", n)
+		}
+		if comes {
+			check(t, err)
+			contains(t, o, data)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // An object whose size the service knows already has no other size.
 func TestKnownSize(t *testing.T) {
 	s, e, data := setUp(t, 3<<20, quick())

@@ -78,6 +78,8 @@ func fault(status int, header http.Header, body []byte) remote.Fault {
 	code := readError(body).Code
 	f := meanings[code]
 	f.Code = code
+	// OpenStack Swift, see findings/swift-not-found-while-overwritten.sh.
+	f.Unsure = status == http.StatusNotFound && f.Err == nil && header.Get("X-Openstack-Request-Id") != ""
 	return f
 }
 

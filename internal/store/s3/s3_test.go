@@ -280,6 +280,25 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// That an object is missing is not certain where Swift says so.
+func TestUnsure(t *testing.T) {
+	swift := http.Header{"X-Openstack-Request-Id": {"tx1"}}
+	const missing = "<Error><Code>NoSuchKey</Code></Error>"
+	for _, tt := range []struct {
+		status int
+		header http.Header
+		body   string
+		want   bool
+	}{
+		{404, swift, missing, true}, {404, nil, missing, false}, {403, swift, "", false},
+		{404, swift, "<Error><Code>NoSuchBucket</Code></Error>", false},
+	} {
+		if f := fault(tt.status, tt.header, []byte(tt.body)); f.Unsure != tt.want {
+			t.Errorf("%d %v %s: %+v", tt.status, tt.header, tt.body, f)
+		}
+	}
+}
+
 // A bucket is looked for where a server says that it is, and next time at once.
 func TestMoved(t *testing.T) {
 	environment(t, "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=s")

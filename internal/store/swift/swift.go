@@ -84,6 +84,8 @@ func pin(h http.Header) remote.Pin {
 // fault explains the errors that only Swift has.
 func fault(status int, _ http.Header, body []byte) remote.Fault {
 	switch status {
+	case http.StatusNotFound:
+		return remote.Fault{Unsure: true} // findings/swift-not-found-while-overwritten.sh
 	case http.StatusBadRequest:
 		if strings.Contains(string(body), "404 Not Found") {
 			return remote.Fault{Code: "a segment is missing", Err: remote.ErrNoUpload}

@@ -14,14 +14,12 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
 
 func open(t *testing.T, s *servers.SwiftServer) *remote.Store {
-	e := remote.NewEngine(remote.Options{Budget: 3 * time.Second, FirstPause: 10 * time.Millisecond,
-		MostPause: 50 * time.Millisecond, Pace: time.Millisecond})
-	t.Cleanup(e.Close)
-	return remote.New(e, New(storetest.Getenv(s.Env()...)))
+	return remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), New(storetest.Getenv(s.Env()...)))
 }
 
 const size = 3 << 20
@@ -89,7 +87,8 @@ func segments(t *testing.T, s *servers.SwiftServer, container string) []byte {
 	return data
 }
 
-// holds checks the content of an object, and returns it opened again, with nothing of it at hand but its beginning.
+// holds checks the content of an object, and returns it opened again, with nothing of it at hand but its beginning, and no
+// patience with errors.
 func holds(t *testing.T, s *servers.SwiftServer, name string, data []byte) store.Object {
 	t.Helper()
 	o, err := open(t, s).Open(t.Context(), name)
@@ -97,7 +96,8 @@ func holds(t *testing.T, s *servers.SwiftServer, name string, data []byte) store
 	if got, err := storetest.Read(t, o, 0); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	o, err = open(t, s).Open(t.Context(), name)
+	e := remotetest.Quick(t, 10*time.Second, 30*time.Second)
+	o, err = remote.New(e, New(storetest.Getenv(s.Env()...))).Open(t.Context(), name)
 	storetest.Check(t, err)
 	return o
 }
