@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
@@ -45,6 +46,17 @@ func (s *Shard) fetchBeside(ctx context.Context) {
 	}
 	s.beside = begin(ctx, s.readSidecar)
 	s.fetchForeign(ctx)
+}
+
+// mustScan reports whether it is known before the shard is opened that its index is not at hand, for those who want no other.
+// Only a compressed shard may have an index inside, and only its name tells that here.
+func (s *Shard) mustScan() bool {
+	object, _ := store.CutQuery(s.path)
+	if !s.o.AtHand || s.beside == nil || !strings.HasSuffix(object, ".tar") {
+		return false
+	}
+	<-s.beside.done
+	return s.beside.err != nil
 }
 
 // endFetches ends the fetches that are not needed any more.

@@ -137,6 +137,57 @@ func TestOpenRemote(t *testing.T) {
 	}
 }
 
+// Those who want only an index that is at hand do not ask for a plain shard that has none.
+func TestOpenRemoteAtHand(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		sidecar bool
+		cached  bool
+		opened  []string
+		want    error
+	}{
+		{"a.tar", false, false, []string{"a.tar.sfidx"}, ErrNotAtHand},
+		{"a.tar", true, false, []string{"a.tar", "a.tar.sfidx"}, nil},
+		{"a.tar", false, true, []string{"a.tar"}, nil},
+		{"a.tgz", false, false, []string{"a.tgz", "a.tgz.sfidx"}, ErrNotAtHand}, // it could have an index inside
+	} {
+		s := memory.New()
+		plain := makeTar(t, 40, 100_000)
+		s.Put("memory://bucket/"+tt.name, plain)
+		if tt.sidecar {
+			local := mustOpen(t, save(t, plain), Options{})
+			local.o.Store = s
+			if err := local.Save(t.Context(), "memory://bucket/"+tt.name+SidecarSuffix); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := Options{CacheDir: t.TempDir(), Store: s}
+		if tt.cached {
+			sh, err := Open(t.Context(), "memory://bucket/"+tt.name, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sh.Close()
+		}
+		f := &far{Store: s, exact: true}
+		o.Store, o.AtHand = f, true
+		sh, err := Open(t.Context(), "memory://bucket/"+tt.name, o)
+		if err == nil {
+			sh.Close()
+		}
+		var opened []string
+		for _, what := range f.asked {
+			if name, ok := strings.CutPrefix(what, "memory://bucket/"); ok {
+				opened = append(opened, name)
+			}
+		}
+		slices.Sort(opened)
+		if !errors.Is(err, tt.want) || !slices.Equal(opened, tt.opened) {
+			t.Errorf("%+v: %v, opened %q", tt, err, opened)
+		}
+	}
+}
+
 // A sidecar that cannot be read is done without, and one that was changed while it was read is an error.
 func TestOpenRemoteErrors(t *testing.T) {
 	plain := makeTar(t, 5, 1000)

@@ -140,6 +140,9 @@ func (s *Shard) open(ctx context.Context) error {
 	var err error
 	s.fetchBeside(ctx)
 	defer s.endFetches()
+	if s.mustScan() {
+		return ErrNotAtHand
+	}
 	if s.object, err = s.o.Store.Open(ctx, s.path); err != nil {
 		return err
 	}
