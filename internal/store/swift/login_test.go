@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
 )
 
 // identity is a service that gives out tokens by version 1, 2 and 3 of the protocol. It keeps what it was asked last.
@@ -139,6 +141,21 @@ func TestLoginFails(t *testing.T) {
 			strings.Contains(err.Error(), "wrong") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, hint %q", tt.env, err, hint)
 		}
+	}
+}
+
+// A token from the environment that is refused is told with what to do, as there is no login that could replace it.
+func TestGivenTokenRefused(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.Header.Get(header), http.StatusUnauthorized)
+	}))
+	t.Cleanup(s.Close)
+	service := New(storetest.Getenv("OS_STORAGE_URL="+s.URL+"/v1/a", "OS_AUTH_TOKEN=old"))
+	_, err := remote.New(remotetest.Quick(t, time.Minute, 30*time.Second), service).Open(t.Context(), "swift://c/a")
+	var hinted interface{ Hint() string }
+	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &hinted) ||
+		!strings.Contains(hinted.Hint(), "OS_AUTH_TOKEN") || strings.Contains(err.Error(), "old") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -84,6 +84,9 @@ func pin(h http.Header) remote.Pin {
 // fault explains the errors that only Swift has.
 func fault(status int, _ http.Header, body []byte) remote.Fault {
 	switch status {
+	case http.StatusUnauthorized:
+		return remote.Fault{Hint: "the token is not valid there: that of OS_AUTH_TOKEN may have expired; " +
+			"without one, only public containers can be read"}
 	case http.StatusNotFound:
 		return remote.Fault{Unsure: true} // findings/swift-not-found-while-overwritten.sh
 	case http.StatusBadRequest:
