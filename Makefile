@@ -58,7 +58,7 @@ test-stores:
 # A Slurm of two nodes on this machine, with none of its usual minutes of waiting.
 test-slurm:
 	@{ status=0; \
-	SHARDFS_SLURM=1 $(GO) test -v $(RACE) -timeout 90m -run '^TestSlurm' ./internal/testing/servers ./cmd/shardfs || status=1; \
+	SHARDFS_SLURM=1 $(GO) test -v $(RACE) -timeout 90m -run '^TestSlurm$$' ./internal/testing/servers ./internal/slurm ./cmd/shardfs || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture.
