@@ -12,55 +12,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shardfs/shardfs/internal/testing/servers"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
-
-// bucket is the bucket "bucket" of a server of objects.
-type bucket struct {
-	scheme string
-	env    []string
-	get    func(t testing.TB, bucket, object string) []byte
-	remove func(t testing.TB, bucket, object string)
-	list   func(t testing.TB, bucket string) []string // uploads that have not ended are OBJECT#..., if the server tells
-}
-
-// buckets start servers.
-var buckets = []func(t testing.TB) bucket{
-	func(t testing.TB) bucket {
-		s := servers.Versitygw(t)
-		s.Bucket(t, "bucket")
-		return bucket{"s3", s.Env(), s.Get, s.Remove, s.List}
-	},
-	func(t testing.TB) bucket {
-		s := servers.FakeGCS(t)
-		s.Bucket(t, "bucket")
-		return bucket{"gs", s.Env(), s.Get, s.Remove, s.List}
-	},
-	func(t testing.TB) bucket {
-		s := servers.Azurite(t)
-		s.Container(t, "bucket", false)
-		return bucket{"az", s.Env(), s.Get, s.Remove, s.List}
-	},
-}
 
 // TestKillsToStores kills runs over several shards, whose outputs are in a store, at random moments, and starts them again
 // until nothing is left to do. Whoever looks 20 times a second sees no output, or the whole one of a run to local files, which
 // stays; at the end there is no upload that has not ended.
 func TestKillsToStores(t *testing.T) {
-	for i, start := range buckets {
-		b := start(t)
-		for _, resume := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/resume=%v", b.scheme, resume), func(t *testing.T) {
-				p := newPlace(t, nil)
-				p.env = b.env
-				killsToStore(p, b, resume, rand.New(rand.NewPCG(5, uint64(i))))
-			})
-		}
+	for _, scheme := range schemes {
+		t.Run(scheme, func(t *testing.T) {
+			b := newBucket(t, scheme)
+			for _, resume := range []bool{false, true} {
+				t.Run(fmt.Sprintf("resume=%v", resume), func(t *testing.T) {
+					p := newPlace(t, nil)
+					p.env = b.env
+					killsToStore(p, b, resume, rand.New(rand.NewPCG(5, 6)))
+				})
+			}
+		})
 	}
 }
 
-func killsToStore(p *place, b bucket, resume bool, r *rand.Rand) {
+func killsToStore(p *place, b *bucket, resume bool, r *rand.Rand) {
 	// The last of them is uploaded in parts.
 	args := []string{"run", "-q", "-j", "2", "--workspace", "dir", "-c", "tr a-z A-Z <sample.txt >sample.up",
 		"in0.tar", "in1.tar", "in2.tar", "in3.tar", "-o"}
@@ -85,7 +58,9 @@ func killsToStore(p *place, b bucket, resume bool, r *rand.Rand) {
 	}
 	w.reset(p.t)
 	defer w.watch(p.t)()
-	for kills, want := 0, manyOrFew(100, 2); kills < want; {
+	kills := 0
+	defer func() { p.t.Logf("%d kills", kills) }()
+	for kills < manyOrFew(100, 2) {
 		p.reset(nil)
 		w.reset(p.t)
 		for n := 0; ; n++ {
@@ -123,7 +98,7 @@ func killsToStore(p *place, b bucket, resume bool, r *rand.Rand) {
 
 // watcher looks at the outputs in a bucket.
 type watcher struct {
-	b    bucket
+	b    *bucket
 	want map[string][]byte // content of each output
 
 	mu   sync.Mutex
@@ -154,10 +129,10 @@ func (w *watcher) watch(t *testing.T) func() {
 func (w *watcher) look(t *testing.T) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	names := w.b.list(t, "bucket")
+	names := w.b.List(t, "bucket")
 	for _, name := range names {
 		if content, ok := w.want[name]; ok && !w.seen[name] {
-			if got := w.b.get(t, "bucket", name); !bytes.Equal(got, content) {
+			if got := w.b.Get(t, "bucket", name); !bytes.Equal(got, content) {
 				t.Errorf("%s has %d bytes, want %d, or others", name, len(got), len(content))
 			}
 			w.seen[name] = true
@@ -175,9 +150,9 @@ func (w *watcher) look(t *testing.T) []string {
 func (w *watcher) reset(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, name := range w.b.list(t, "bucket") {
+	for _, name := range w.b.List(t, "bucket") {
 		if w.want[name] != nil {
-			w.b.remove(t, "bucket", name)
+			w.b.Remove(t, "bucket", name)
 		}
 	}
 	w.seen = map[string]bool{}

@@ -94,44 +94,20 @@ func TestCopiedInStore(t *testing.T) {
 // A writer that is killed at any of its requests (without -long at every fourth), whether the server gets that or not, leaves
 // nothing under the name or the whole object, and the next one no unfinished upload.
 func TestKilledWriters(t *testing.T) {
-	t.Run("s3", func(t *testing.T) {
-		s := servers.Versitygw(t)
-		s.Bucket(t, "bucket")
-		killWriters(t, s.URL, "s3://bucket/", s.Env(), s)
-	})
-	t.Run("gs", func(t *testing.T) {
-		s := servers.FakeGCS(t)
-		s.Bucket(t, "bucket")
-		killWriters(t, s.URL, "gs://bucket/", s.Env(), s)
-	})
-	t.Run("az", func(t *testing.T) {
-		s := servers.Azurite(t)
-		s.Container(t, "bucket", false)
-		killWriters(t, s.URL, "az://bucket/", s.Env(), s)
-	})
+	for _, scheme := range schemes {
+		t.Run(scheme, func(t *testing.T) { killWriters(t, newBucket(t, scheme)) })
+	}
 }
 
-// bucketServer is a server with buckets.
-type bucketServer interface {
-	List(t testing.TB, bucket string) []string
-	Get(t testing.TB, bucket, name string) []byte
-}
-
-// killWriters kills writers of objects below root, which is the bucket "bucket" of a server with a URL and an environment.
-func killWriters(t *testing.T, url, root string, env []string, s bucketServer) {
-	proxy := faultproxy.New(t, url)
+// killWriters kills writers of objects in a bucket.
+func killWriters(t *testing.T, b *bucket) {
+	proxy := faultproxy.New(t, b.url)
 	dir := t.TempDir()
 	want := largeShard(t, filepath.Join(dir, "in.tar"), "k", 18)
-	for i := range env {
-		env[i] = strings.ReplaceAll(env[i], url, proxy.URL)
-	}
-	run := shell(dir, env)
-	step := 4
-	if *long {
-		step = 1
-	}
+	run := shell(dir, b.behind(proxy.URL).env)
+	root := b.scheme + "://bucket/"
 	for i, fault := range []faultproxy.Fault{faultproxy.None, faultproxy.Reset} {
-		for n, killed := i, true; killed; n += step {
+		for n, killed := i, true; killed; n += manyOrFew(1, 4) {
 			name := fmt.Sprintf("%d%s.tar", n, fault)
 			first := run("pack in.tar -o " + root + name)
 			var said bytes.Buffer
@@ -154,8 +130,8 @@ func killWriters(t *testing.T, url, root string, env []string, s bucketServer) {
 			if killed == (err == nil) {
 				t.Fatalf("killed at request %d: %v, %v: %s", n, killed, err, &said)
 			}
-			for _, one := range s.List(t, "bucket") {
-				if one == name && !bytes.Equal(s.Get(t, "bucket", name), want) {
+			for _, one := range b.List(t, "bucket") {
+				if one == name && !bytes.Equal(b.Get(t, "bucket", name), want) {
 					t.Errorf("killed at request %d: a part of the object is there", n)
 				}
 			}
@@ -168,10 +144,10 @@ func killWriters(t *testing.T, url, root string, env []string, s bucketServer) {
 			if err != nil {
 				t.Errorf("after a kill at request %d: %v: %s", n, err, text)
 			}
-			if !bytes.Equal(s.Get(t, "bucket", name), want) {
+			if !bytes.Equal(b.Get(t, "bucket", name), want) {
 				t.Errorf("after a kill at request %d the object is not whole", n)
 			}
-			for _, one := range s.List(t, "bucket") {
+			for _, one := range b.List(t, "bucket") {
 				if strings.HasPrefix(one, name+"#") {
 					t.Errorf("after a kill at request %d, and another writer, there is %s", n, one)
 				}

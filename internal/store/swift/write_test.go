@@ -2,9 +2,7 @@ package swift
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -14,16 +12,6 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
-
-// names returns the names of all objects of a container.
-func names(t *testing.T, s *servers.SwiftServer, container string) (names []string) {
-	var page []struct{ Name string }
-	storetest.Check(t, json.Unmarshal(s.Do(t, http.MethodGet, container, "?format=json", nil, nil), &page))
-	for _, o := range page {
-		names = append(names, o.Name)
-	}
-	return names
-}
 
 // testWrite writes objects as the contract of stores has it.
 func testWrite(t *testing.T, s *servers.SwiftServer) {
@@ -37,10 +25,10 @@ func testWrite(t *testing.T, s *servers.SwiftServer) {
 		return storetest.Harness{Store: st, Prefix: root + "d/", Missing: "swift://none/", Races: true, Apart: true,
 			Names: []string{" ", "a//b", "a/../b"},
 			Remove: func(t *testing.T, name string) {
-				s.Do(t, http.MethodDelete, container, strings.TrimPrefix(name, root), nil, nil)
+				s.Remove(t, container, strings.TrimPrefix(name, root))
 			},
 			List: func() (all []string) {
-				for _, name := range names(t, s, container) {
+				for _, name := range s.List(t, container) {
 					all = append(all, root+name)
 				}
 				return all
@@ -56,7 +44,7 @@ func testSegments(t *testing.T, s *servers.SwiftServer) {
 	service := New(storetest.Getenv(s.Env()...))
 	st := remote.New(e, service)
 	left := func() (n int) {
-		for _, name := range names(t, s, "segments_segments") {
+		for _, name := range s.List(t, "segments_segments") {
 			if strings.HasPrefix(name, "a/shardfs-") {
 				n++
 			}
@@ -70,7 +58,7 @@ func testSegments(t *testing.T, s *servers.SwiftServer) {
 		_, err = w.Write(data)
 		storetest.Check(t, err)
 		storetest.Check(t, w.Commit(t.Context()))
-		got := s.Do(t, http.MethodGet, "segments", "a", nil, nil)
+		got := s.Get(t, "segments", "a")
 		if n := left(); n != tt.segments || !bytes.Equal(got, data) {
 			t.Errorf("%d bytes of %d, %d segments, want %d", len(got), tt.size, n, tt.segments)
 		}
@@ -98,7 +86,7 @@ func testSegments(t *testing.T, s *servers.SwiftServer) {
 		parts = append(parts, remote.Part{Number: i + 1, Size: 1000, Receipt: receipt})
 	}
 	storetest.Check(t, up.Complete(t.Context(), id, parts, nil, remote.Condition{}))
-	if got := s.Do(t, http.MethodGet, "segments", "b", nil, nil); !bytes.Equal(got, data) {
+	if got := s.Get(t, "segments", "b"); !bytes.Equal(got, data) {
 		t.Errorf("of manifests of manifests, %d bytes", len(got))
 	}
 	if list, err := service.Unfinished(t.Context(), "swift://segments/", e.Send); err != nil || len(list) > 0 {

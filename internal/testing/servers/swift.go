@@ -2,6 +2,7 @@ package servers
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -129,6 +130,31 @@ func (s *SwiftServer) Container(t testing.TB, name string) {
 func (s *SwiftServer) Put(t testing.TB, container, object string, data []byte) {
 	t.Helper()
 	s.Do(t, http.MethodPut, container, object, nil, data)
+}
+
+// Get returns the bytes of an object, as another client than shardfs gets them.
+func (s *SwiftServer) Get(t testing.TB, container, object string) []byte {
+	t.Helper()
+	return s.Do(t, http.MethodGet, container, object, nil, nil)
+}
+
+// Remove removes an object.
+func (s *SwiftServer) Remove(t testing.TB, container, object string) {
+	t.Helper()
+	s.Do(t, http.MethodDelete, container, object, nil, nil)
+}
+
+// List returns the names of all objects of a container.
+func (s *SwiftServer) List(t testing.TB, container string) (names []string) {
+	t.Helper()
+	var page []struct{ Name string }
+	if err := json.Unmarshal(s.Do(t, http.MethodGet, container, "?format=json", nil, nil), &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range page {
+		names = append(names, o.Name)
+	}
+	return names
 }
 
 // Do sends a request about an object, or about a container if object is empty, and returns what is answered. An object may
