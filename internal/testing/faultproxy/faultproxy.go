@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -32,6 +33,7 @@ const (
 	Reset     Fault = "reset"         // the connection is reset, and the server does not get the request
 	Lost      Fault = "lost"          // the server gets the request, and the connection is reset instead of its answer
 	LostError Fault = "lost, and 502" // the same with the answer 502
+	Cut       Fault = "cut"           // the server gets the request, and its answer ends in the middle
 	Stall     Fault = "stall"         // there is no answer, and the server does not get the request
 
 	// Of a late request, the connection is reset, and the server gets the second half of the body at the next Overtake, whose
@@ -41,46 +43,73 @@ const (
 )
 
 // Faults returns all faults that need no others.
-func Faults() []Fault { return []Fault{Error, Busy, TooMany, Reset, Lost, LostError, Stall} }
+func Faults() []Fault { return []Fault{Error, Busy, TooMany, Reset, Lost, LostError, Cut, Stall} }
 
-// Proxy is a running proxy. It is safe for concurrent use.
+// Proxy is a running proxy. It is safe for concurrent use. A server that redirects to other ones is followed by a client
+// through further proxies, whose requests count like those of the first.
 type Proxy struct {
 	URL string // without a slash at the end
 
-	forward http.Handler
-	ended   chan struct{}
+	t     testing.TB
+	ended chan struct{}
 
-	mu     sync.Mutex // guards all below
-	choose func(number int, r *http.Request) Fault
-	number int
-	late   []func() // send what is late, and wait for the answers
-	left   int
+	mu      sync.Mutex // guards all below
+	choose  func(number int, r *http.Request) Fault
+	number  int
+	late    []func() // send what is late, and wait for the answers
+	left    int
+	further map[string]string // URLs of proxies before servers, by these
 }
 
 // New starts a proxy before the server of a URL, which is stopped when the test ends. The host that a client names
 // reaches the server, so that signatures stay valid.
 func New(t testing.TB, server string) *Proxy {
 	t.Helper()
+	p := &Proxy{t: t, ended: make(chan struct{}), further: map[string]string{}}
+	p.URL = p.before(server)
+	t.Cleanup(func() { close(p.ended) })
+	return p
+}
+
+// before starts a proxy before the server of a URL, unless there is one, and returns its URL.
+func (p *Proxy) before(server string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.further[server] != "" {
+		return p.further[server]
+	}
 	to, err := url.Parse(server)
 	if err != nil {
-		t.Fatal(err)
+		p.t.Errorf("the server of a proxy: %v", err)
+		return ""
 	}
-	p := &Proxy{ended: make(chan struct{})}
 	silent := log.New(io.Discard, "", 0)
-	p.forward = &httputil.ReverseProxy{ErrorLog: silent, Rewrite: func(r *httputil.ProxyRequest) {
+	forward := &httputil.ReverseProxy{ErrorLog: silent, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
 		r.Out.Host = r.In.Host
-	}}
-	s := httptest.NewUnstartedServer(p)
+	}, ModifyResponse: p.follow}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.serve(w, r, forward)
+	}))
 	s.Config.ErrorLog = silent
 	s.Start()
-	p.URL = s.URL
-	t.Cleanup(func() {
-		close(p.ended)
+	p.further[server] = s.URL
+	p.t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
 	})
-	return p
+	return s.URL
+}
+
+// follow lets a redirect to another server lead to a proxy before that.
+func (p *Proxy) follow(answer *http.Response) error {
+	to, err := answer.Location()
+	if err != nil || answer.StatusCode/100 != 3 || to.Host == answer.Request.Host {
+		return nil
+	}
+	rest := to.RequestURI()
+	answer.Header.Set("Location", p.before("http://"+to.Host)+rest)
+	return nil
 }
 
 // Break sets what happens to each further request. Number counts them from 0. Choose is called by several goroutines, one
@@ -118,11 +147,11 @@ func (p *Proxy) fault(r *http.Request) Fault {
 	return p.choose(number, r)
 }
 
-// ServeHTTP implements [http.Handler].
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// serve answers a request, or forwards it.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 	switch fault := p.fault(r); fault {
 	case None:
-		p.forward.ServeHTTP(w, r)
+		forward.ServeHTTP(w, r)
 		if r.Context().Err() != nil {
 			p.mu.Lock()
 			p.left++
@@ -136,11 +165,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Reset:
 		reset(w)
 	case Lost:
-		p.forward.ServeHTTP(httptest.NewRecorder(), r)
+		forward.ServeHTTP(httptest.NewRecorder(), r)
 		reset(w)
 	case LostError:
-		p.forward.ServeHTTP(httptest.NewRecorder(), r)
+		forward.ServeHTTP(httptest.NewRecorder(), r)
 		http.Error(w, "broken by the test", http.StatusBadGateway)
+	case Cut:
+		cut(w, r, forward)
 	case Stall:
 		io.Copy(io.Discard, r.Body)
 		select {
@@ -148,11 +179,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-p.ended:
 		}
 	case Late:
-		p.delay(r)
+		p.delay(r, forward)
 		reset(w)
 	case Overtake:
 		answer := httptest.NewRecorder()
-		p.forward.ServeHTTP(answer, r)
+		forward.ServeHTTP(answer, r)
 		p.mu.Lock()
 		late := p.late
 		p.late = nil
@@ -176,7 +207,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // delay sends the first half of a request, and notes the rest as late.
-func (p *Proxy) delay(r *http.Request) {
+func (p *Proxy) delay(r *http.Request, forward http.Handler) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -188,7 +219,7 @@ func (p *Proxy) delay(r *http.Request) {
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		p.forward.ServeHTTP(httptest.NewRecorder(), late)
+		forward.ServeHTTP(httptest.NewRecorder(), late)
 		from.Close()
 	}()
 	to.Write(half)
@@ -199,6 +230,22 @@ func (p *Proxy) delay(r *http.Request) {
 		to.Close()
 		<-answered
 	})
+}
+
+// cut answers with the header and half of the body of what the server answers, and resets the connection. An answer
+// without a body is lost.
+func cut(w http.ResponseWriter, r *http.Request, forward http.Handler) {
+	whole := httptest.NewRecorder()
+	forward.ServeHTTP(whole, r)
+	body := whole.Body.Bytes()
+	if len(body) > 0 {
+		maps.Copy(w.Header(), whole.Header())
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(whole.Code)
+		w.Write(body[:len(body)/2])
+		http.NewResponseController(w).Flush()
+	}
+	reset(w)
 }
 
 // reset resets the connection of a request.
