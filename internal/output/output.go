@@ -44,7 +44,7 @@ type Output struct {
 	encoder codec.Encoder // nil: not compressed
 	tee     *indexTee     // nil: not compressed
 	begun   time.Time
-	written *recorder // nil: a command reads the output
+	written *recorder
 
 	unwritten *unwritten // nil: not compressed, or not resumable
 	summed    partSum    // of a plain resumable output
@@ -64,7 +64,7 @@ func Create(ctx context.Context, o Options) (*Output, error) {
 		if out.command, err = pipe.OpenWriter(ctx, o.Name, o.Stderr); err != nil {
 			return nil, fmt.Errorf("%s: %w", out.Name, err)
 		}
-		sink = out.command
+		sink, out.written = newRecorder(out.command)
 	case o.Name == Stdout:
 		sink, out.written = newRecorder(pipe.NewWriter(ctx, o.Stdout))
 	default:

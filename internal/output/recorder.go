@@ -62,10 +62,9 @@ func (r *rangeRecorder) CopyRange(src io.ReaderAt, off, n int64) error {
 	return err
 }
 
-// WriteError returns the error, with the output's name, that has ended the writing of a file or of standard output; nil
-// if there is none, or out is nil.
+// WriteError returns the error, with the output's name, that has ended the writing; nil if there is none, or out is nil.
 func (out *Output) WriteError() error {
-	if out == nil || out.written == nil {
+	if out == nil {
 		return nil
 	}
 	out.written.mu.Lock()
