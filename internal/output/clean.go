@@ -30,11 +30,11 @@ func Clean(
 		c := newCleaned(object)
 		cleaner, ok := store.CleanerFor(st, name)
 		if !ok {
-			err := store.MayCreate(st, name)
+			err := store.Known(st, name)
 			if err == nil {
-				err = errors.ErrUnsupported
+				err = ui.Usagef("%s: nothing is written there, and so nothing is left", store.Redact(name))
 			}
-			yield(store.Leftover{}, fmt.Errorf("%s: %w", store.Redact(name), err))
+			yield(store.Leftover{}, err)
 			return
 		}
 		ours := func(l store.Leftover) bool { return c.names.MatchString(store.Redact(l.Name)) && may(l) }

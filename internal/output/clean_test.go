@@ -11,6 +11,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/memory"
+	"github.com/shardfs/shardfs/internal/ui"
 )
 
 // cleanedStore is a store with leftovers of the given names.
@@ -72,18 +73,20 @@ func TestClean(t *testing.T) {
 
 // TestCleanErrors checks that nothing is there to be removed where nothing is, and that all else is an error.
 func TestCleanErrors(t *testing.T) {
-	none := errors.New("none")
+	none, errMistake := errors.New("none"), errors.New("a mistake of usage")
 	for _, tt := range []struct {
 		st   store.Store
 		want error
 	}{
 		{&cleanedStore{Store: memory.New(), err: fs.ErrNotExist}, none},
 		{&cleanedStore{Store: memory.New(), err: fs.ErrPermission}, fs.ErrPermission},
-		{memory.New(), errors.ErrUnsupported},
+		{memory.New(), errMistake},
 	} {
 		got := none
 		for _, err := range Clean(t.Context(), tt.st, "s3://b/a.tar", func(store.Leftover) bool { return true }) {
-			got = err
+			if got = err; errors.As(err, new(*ui.UsageError)) {
+				got = errMistake
+			}
 		}
 		if !errors.Is(got, tt.want) {
 			t.Errorf("%T: %v, want %v", tt.st, got, tt.want)
