@@ -27,7 +27,8 @@ func TestAzurite(t *testing.T) {
 	s := servers.Azurite(t)
 	for name, test := range map[string]func(t *testing.T, s *servers.Azure){
 		"store": testStore, "write": testWrite, "faults of writes": testWriteFaults, "refused": testRefused,
-		"resumed": testResumed, "anonymous": testAnonymous, "signature": testSignature,
+		"resumed": testResumed, "foreign blocks": testForeignBlocks, "anonymous": testAnonymous,
+		"signature": testSignature,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}

@@ -113,3 +113,23 @@ func testResumed(t *testing.T, s *servers.Azure) {
 		t.Errorf("%d bytes were sent after two blocks of %d", sent, 16<<20)
 	}
 }
+
+// Blocks of another program, whose names have another length, keep all others away. What to do is said.
+func testForeignBlocks(t *testing.T, s *servers.Azure) {
+	s.Container(t, "foreign", false)
+	s.PutBlock(t, "foreign", "a", "other", []byte("block"))
+	st := open(t, s.Env())
+	w, err := st.Create(t.Context(), "az://foreign/a", store.Options{})
+	storetest.Check(t, err)
+	if _, err = w.Write(storetest.Noise(20<<20, 1)); err == nil {
+		err = w.Commit(t.Context())
+	}
+	w.Abort()
+	var hinted interface{ Hint() string }
+	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "another program has left blocks") {
+		t.Errorf("after blocks of another program: %v", err)
+	}
+	if names := s.List(t, "foreign"); len(names) > 0 {
+		t.Errorf("there is %q", names)
+	}
+}

@@ -135,6 +135,13 @@ func (s *Azure) Put(t testing.TB, container, blob string, data []byte) {
 	do(t, http.MethodPut, s.blobURL(container, blob), http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, data)
 }
 
+// PutBlock puts an uncommitted block of a blob.
+func (s *Azure) PutBlock(t testing.TB, container, blob, id string, data []byte) {
+	t.Helper()
+	query := url.Values{"comp": {"block"}, "blockid": {base64.StdEncoding.EncodeToString([]byte(id))}}
+	do(t, http.MethodPut, s.blobURL(container, blob)+"&"+query.Encode(), nil, data)
+}
+
 // Remove removes a blob.
 func (s *Azure) Remove(t testing.TB, container, blob string) {
 	t.Helper()
