@@ -17,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
 	"github.com/shardfs/shardfs/internal/testing/aistore"
+	"github.com/shardfs/shardfs/internal/testing/faultproxy"
 	"github.com/shardfs/shardfs/internal/testing/remotetest"
 )
 
@@ -64,27 +65,19 @@ func TestWrite(t *testing.T) {
 	})
 }
 
-// Whatever answer of a target is lost, an object is published, once.
-func TestLostAnswers(t *testing.T) {
-	c := aistore.New(t)
-	c.Bucket("", "b")
-	st := open(t, c)
-	for _, size := range []int{1000, 20 << 20} {
-		for lost := range 6 {
-			c.Put("", "b", "a", storetest.Noise(100, 2))
-			n := 0
-			c.Lose(func(*http.Request) bool { n++; return n == lost+1 })
-			data := storetest.Noise(size, 1)
-			w, err := st.Create(t.Context(), "ais://b/a", store.Options{Replace: true})
-			storetest.Check(t, err)
-			_, err = w.Write(data)
-			storetest.Check(t, err)
-			err = w.Commit(t.Context())
-			if got := c.Get("", "b", "a"); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("%d bytes, answer %d of %d is lost: %d bytes, %v", size, lost, n, len(got), err)
-			}
-		}
+// Whatever happens to a request, an object is whole or as it was before. Uploads may be left, which no one can list.
+func TestWriteFaults(t *testing.T) {
+	broken := func(t *testing.T, budget, silence time.Duration) storetest.Faulty {
+		c := aistore.New(t)
+		c.Bucket("", "b")
+		proxy := faultproxy.New(t, c.URL)
+		st := remote.New(remotetest.Quick(t, budget, silence), New(storetest.Getenv("AIS_ENDPOINT="+proxy.URL)))
+		list := func() []string { return nil }
+		return storetest.Faulty{Harness: storetest.Harness{Store: st, Prefix: "ais://b/", List: list}, Proxy: proxy,
+			Direct: remote.New(remotetest.Patient(t), New(storetest.Getenv("AIS_ENDPOINT="+c.URL)))}
 	}
+	t.Run("one", func(t *testing.T) { storetest.Faults(t, broken) })
+	t.Run("gone", func(t *testing.T) { storetest.Broken(t, broken) })
 }
 
 func TestNames(t *testing.T) {

@@ -45,8 +45,8 @@ func TestSwift(t *testing.T) {
 	t.Run("store", func(t *testing.T) { storetest.Run(t, place) })
 	t.Run("overwrite", func(t *testing.T) { storetest.Overwrite(t, place) })
 	for name, test := range map[string]func(t *testing.T, s *servers.SwiftServer){
-		"write": testWrite, "segments": testSegments, "tokens": testForgotten, "static large objects": testStatic,
-		"dynamic large objects": testDynamic,
+		"write": testWrite, "write faults": testWriteFaults, "segments": testSegments, "tokens": testForgotten,
+		"static large objects": testStatic, "dynamic large objects": testDynamic,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/remote"
 	"github.com/shardfs/shardfs/internal/store/storetest"
+	"github.com/shardfs/shardfs/internal/testing/faultproxy"
 	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/servers"
 )
@@ -92,4 +94,52 @@ func testSegments(t *testing.T, s *servers.SwiftServer) {
 	if list, err := service.Unfinished(t.Context(), "swift://segments/", e.Send); err != nil || len(list) > 0 {
 		t.Errorf("unfinished: %v, %v", list, err)
 	}
+}
+
+// Whatever happens to a request, an object is whole or as it was before. What a writer leaves that has lost the store stays
+// for a day.
+func testWriteFaults(t *testing.T, s *servers.SwiftServer) {
+	proxy := faultproxy.New(t, s.URL)
+	direct := open(t, s)
+	n := 0
+	place := func(leaves bool) storetest.Opener {
+		return func(t *testing.T, budget, silence time.Duration) storetest.Faulty {
+			n++
+			container := fmt.Sprint("faults", n)
+			s.Container(t, container)
+			root := "swift://" + container + "/"
+			env := strings.ReplaceAll(strings.Join(s.Env(), "\n"), s.URL, proxy.URL)
+			e := remotetest.Quick(t, budget, silence)
+			st := remote.New(e, New(storetest.Getenv(strings.Split(env, "\n")...)))
+			list := func() (all []string) {
+				for _, name := range s.List(t, container) {
+					all = append(all, root+name)
+				}
+				if !leaves {
+					all = append(all, unused(t, s, container, e.Send)...)
+				}
+				return all
+			}
+			return storetest.Faulty{Harness: storetest.Harness{Store: st, Prefix: root, List: list}, Proxy: proxy,
+				Direct: direct}
+		}
+	}
+	t.Run("one", func(t *testing.T) { storetest.Faults(t, place(false)) })
+	t.Run("gone", func(t *testing.T) { storetest.Broken(t, place(true)) })
+}
+
+// unused returns OBJECT#SEGMENT for each segment that does not belong to the object.
+func unused(t *testing.T, s *servers.SwiftServer, container string, send remote.Send) (all []string) {
+	q := requests{New(storetest.Getenv(s.Env()...)), container, send}
+	segments, err := q.list(t.Context(), "")
+	storetest.Check(t, err)
+	for _, e := range segments {
+		object, rest, _ := strings.Cut(e.Name, mark)
+		id, err := q.writeID(t.Context(), object)
+		storetest.Check(t, err)
+		if !strings.HasPrefix(rest, id+"/") || id == "" {
+			all = append(all, "swift://"+container+"/"+object+"#"+rest)
+		}
+	}
+	return all
 }

@@ -36,13 +36,17 @@ type Cluster struct {
 	bare    bool                         // answers have no checksum
 	moved   int                          // how often objects have moved to other targets
 	seen    []string
-	lose    func(r *http.Request) bool // whether the answer of a target is lost; nil for none
 }
 
 type object struct {
 	data    []byte
 	version int
 	custom  []string // NAME=VALUE
+	sum     string   // MD5 of data
+}
+
+func newObject(data []byte, version int, custom []string) object {
+	return object{data, version, custom, fmt.Sprintf("%x", md5.Sum(data))}
 }
 
 const pageSize = 3
@@ -78,7 +82,7 @@ func (c *Cluster) Put(namespace, bucket, name string, data []byte) {
 		delete(b, name)
 		return
 	}
-	b[name] = object{data: data, version: b[name].version + 1}
+	b[name] = newObject(data, b[name].version+1, nil)
 }
 
 // Get returns the bytes of an object, or nil.
@@ -115,13 +119,6 @@ func (c *Cluster) Bare() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bare = true
-}
-
-// Lose makes the answers of targets to some requests that write be lost.
-func (c *Cluster) Lose(lose func(r *http.Request) bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lose = lose
 }
 
 // Rebalance moves all objects to the other target. A target does not know an object that it does not have.
@@ -193,17 +190,7 @@ func (c *Cluster) home(bucket, name string) int {
 // serveTarget answers for a target.
 func (c *Cluster) serveTarget(w http.ResponseWriter, r *http.Request, target int) {
 	if r.Method != http.MethodGet {
-		c.mu.Lock()
-		lost := c.lose != nil && c.lose(r)
-		c.mu.Unlock()
-		if !lost {
-			c.write(w, r)
-			return
-		}
-		c.write(httptest.NewRecorder(), r)
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			conn.Close()
-		}
+		c.write(w, r)
 		return
 	}
 	c.mu.Lock()
@@ -223,7 +210,7 @@ func (c *Cluster) serveTarget(w http.ResponseWriter, r *http.Request, target int
 	if !bare {
 		// Also of a part, the checksum is that of the whole object.
 		w.Header().Set("Ais-Checksum-Type", "md5")
-		w.Header().Set("Ais-Checksum-Value", fmt.Sprintf("%x", md5.Sum(o.data)))
+		w.Header().Set("Ais-Checksum-Value", o.sum)
 	}
 	w.Header()["Ais-Custom-Md"] = o.custom
 	w.Header().Set("Ais-Version", strconv.Itoa(o.version))

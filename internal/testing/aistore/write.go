@@ -80,7 +80,7 @@ func (c *Cluster) put(w http.ResponseWriter, r *http.Request, bucket, name strin
 		}
 	}
 	b := c.buckets[bucket]
-	b[name] = object{data, b[name].version + 1, r.Header.Values("Ais-Custom-Md")}
+	b[name] = newObject(data, b[name].version+1, r.Header.Values("Ais-Custom-Md"))
 }
 
 // complete makes an object of the parts of an upload, which must be all that there are. The caller holds c.mu.
@@ -102,6 +102,6 @@ func (c *Cluster) complete(w http.ResponseWriter, r *http.Request, id string, li
 		data = append(data, u.parts[p.Number]...)
 	}
 	b := c.buckets[u.bucket]
-	b[u.name] = object{data: data, version: b[u.name].version + 1}
+	b[u.name] = newObject(data, b[u.name].version+1, nil)
 	delete(c.uploads, id)
 }
