@@ -16,12 +16,16 @@ import (
 	"github.com/shardfs/shardfs/internal/store/bearer"
 )
 
-// scope is what tokens allow.
-const scope = "https://www.googleapis.com/auth/devstorage.read_write"
+// What tokens allow.
+const (
+	reading = "https://www.googleapis.com/auth/devstorage.read_only"
+	writing = "https://www.googleapis.com/auth/devstorage.read_write"
+)
 
 // adc gets tokens by Application Default Credentials.
 type adc struct {
-	file string // that holds a token to be used instead; "" for none
+	file  string // that holds a token to be used instead; "" for none
+	scope string // what the tokens allow
 
 	payer atomic.Value // a string: the project that the credentials name for quotas
 }
@@ -37,7 +41,7 @@ func (a *adc) token(ctx context.Context) (bearer.Token, error) {
 		return bearer.Token{Value: strings.TrimSpace(string(text))}, nil
 	}
 	exchange := bearer.NewExchange(http.DefaultTransport)
-	found, err := google.FindDefaultCredentials(context.WithValue(ctx, oauth2.HTTPClient, exchange.Client()), scope)
+	found, err := google.FindDefaultCredentials(context.WithValue(ctx, oauth2.HTTPClient, exchange.Client()), a.scope)
 	if err != nil && isNone(err) {
 		return bearer.Token{}, nil
 	}

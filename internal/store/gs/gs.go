@@ -31,14 +31,15 @@ type Service struct {
 	// credentials, reads the environment by itself.
 	Getenv func(name string) string
 
-	once sync.Once
-	set  *settings
-	err  error
+	once    sync.Once
+	set     *settings
+	writing *settings // for requests that write
+	err     error
 }
 
 var _ remote.Lister = (*Service)(nil)
 
-// settings are what the user has configured.
+// settings are what the user has configured, for requests that have one scope.
 type settings struct {
 	base    *url.URL      // below which the API is
 	tokens  *bearer.Cache // nil for anonymous requests
@@ -87,13 +88,15 @@ func (s *Service) settings() (*settings, error) {
 		if getenv == nil {
 			getenv = func(string) string { return "" }
 		}
-		s.set, s.err = load(getenv)
+		if s.set, s.err = load(getenv, reading); s.err == nil {
+			s.writing, s.err = load(getenv, writing)
+		}
 	})
 	return s.set, s.err
 }
 
-// load reads the settings from the environment. An emulator gets no credentials.
-func load(getenv func(string) string) (*settings, error) {
+// load reads the settings, for requests of a scope, from the environment. An emulator gets no credentials.
+func load(getenv func(string) string, scope string) (*settings, error) {
 	set := &settings{
 		base:    &url.URL{Scheme: "https", Host: "storage.googleapis.com"},
 		project: getenv("GOOGLE_CLOUD_QUOTA_PROJECT"),
@@ -116,7 +119,7 @@ func load(getenv func(string) string) (*settings, error) {
 		}
 	}
 	if getenv(emulator) == "" {
-		set.adc = &adc{file: getenv("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE")}
+		set.adc = &adc{file: getenv("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"), scope: scope}
 		set.tokens = bearer.New(set.adc.token)
 	}
 	return set, nil

@@ -110,7 +110,7 @@ func TestFault(t *testing.T) {
 		{401, "", remote.Fault{}},
 		{500, `{"error":"x"}`, remote.Fault{}},
 	} {
-		set, err := load(func(string) string { return "" })
+		set, err := load(func(string) string { return "" }, reading)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestFault(t *testing.T) {
 	}
 	set, err := load(func(name string) string {
 		return map[string]string{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "True"}[name]
-	})
+	}, reading)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +40,7 @@ type cloud struct {
 	busy   int        // how many requests for tokens are answered by 503
 	refuse bool
 	payers map[string]int
+	scopes []string // of tokens
 }
 
 func newCloud(t *testing.T, data []byte) *cloud {
@@ -62,9 +65,20 @@ func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
 		c.busy--
 		w.WriteHeader(http.StatusServiceUnavailable)
 	default:
+		c.scopes = append(c.scopes, scope(r.FormValue("assertion")))
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600}`, c.tokens.Next())
 	}
+}
+
+// scope returns the last word of the scope that a JSON web token asks for.
+func scope(assertion string) string {
+	var claims struct{ Scope string }
+	if parts := strings.Split(assertion, "."); len(parts) == 3 {
+		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		json.Unmarshal(text, &claims)
+	}
+	return claims.Scope[strings.LastIndex(claims.Scope, ".")+1:]
 }
 
 func (c *cloud) object(w http.ResponseWriter, r *http.Request) {
@@ -125,6 +139,9 @@ func TestTokensExpire(t *testing.T) {
 	if c.payers["payer"] == 0 || len(c.payers) != 1 {
 		t.Errorf("paid by %v", c.payers)
 	}
+	if slices.ContainsFunc(c.scopes, func(s string) bool { return s != "read_only" }) {
+		t.Errorf("who reads asks for tokens that allow %q", c.scopes)
+	}
 }
 
 // A token that expires while an object is written is fetched anew, and what was refused is sent again.
@@ -155,6 +172,11 @@ func TestTokensExpireInUpload(t *testing.T) {
 			t.Errorf("%d bytes of %d, %d tokens and %d before: %v", len(got), size, c.tokens.Given(), given, err)
 		}
 		storetest.Check(t, o.Close())
+	}
+	for _, want := range []string{"read_only", "read_write"} {
+		if !slices.Contains(c.scopes, want) {
+			t.Errorf("who writes asks for tokens that allow %q", c.scopes)
+		}
 	}
 }
 

@@ -50,11 +50,10 @@ func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Se
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.settings()
-	if err != nil {
+	if _, err := s.settings(); err != nil {
 		return nil, err
 	}
-	return &upload{set: set, bucket: bucket, object: object, writeID: writeID, send: send}, nil
+	return &upload{set: s.writing, bucket: bucket, object: object, writeID: writeID, send: send}, nil
 }
 
 // Limits implements [remote.Upload].
