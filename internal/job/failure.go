@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/workspace"
 	"github.com/shardfs/shardfs/pack"
 )
@@ -76,6 +75,9 @@ func (r *run) fail(ctx context.Context, l *leg, err error) error {
 		errors.As(err, new(outputError)) {
 		return err
 	}
+	if writeErr := l.writeError(); writeErr != nil {
+		return writeErr
+	}
 	err = r.explainIn(ctx, l, err)
 	if !ofSource(err) {
 		return err
@@ -114,12 +116,18 @@ func (r *run) explain(ctx context.Context, err error) error {
 	return r.Output.Explain(ctx, err)
 }
 
+// writeError returns the error that has ended the writing of an output; nil if there is none.
+func (l *leg) writeError() error {
+	if err := l.out.WriteError(); err != nil {
+		return err
+	}
+	return l.failures.WriteError()
+}
+
 // explainIn is explain for an error in a leg.
 func (r *run) explainIn(ctx context.Context, l *leg, err error) error {
-	for _, out := range []*output.Output{l.out, l.failures} {
-		if writeErr := out.WriteError(); writeErr != nil && ctx.Err() == nil {
-			return writeErr
-		}
+	if writeErr := l.writeError(); writeErr != nil && ctx.Err() == nil {
+		return writeErr
 	}
 	o := r.Output
 	if l.ownOut {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,5 +139,32 @@ func TestUnknownStore(t *testing.T) {
 	o.Output = output.Options{Name: "other://bucket/out.tar", Store: o.Output.Store, UI: o.UI}
 	if _, err := Run(t.Context(), b.names("mem://bucket/in.tar"), o); !errors.Is(err, store.ErrScheme) {
 		t.Errorf("an output: %v", err)
+	}
+}
+
+// closedStore is a store in which nothing may be written, which it says when something is.
+type closedStore struct{ store.Store }
+
+func (s closedStore) Create(ctx context.Context, name string, o store.Options) (store.Writer, error) {
+	w, err := s.Store.Create(ctx, name, o)
+	return closedWriter{w}, err
+}
+
+type closedWriter struct{ store.Writer }
+
+func (closedWriter) Write([]byte) (int, error) { return 0, fs.ErrPermission }
+
+// An output that may not be written ends the run, whatever is done with bad shards.
+func TestClosedStore(t *testing.T) {
+	b := newBench(t)
+	o, m := b.remote()
+	o.Output.Name, o.Output.Store = "", store.ByScheme(map[string]store.Store{"mem": closedStore{m}})
+	o.Outputs, o.OnError = []string{"mem://bucket/a.tar", "mem://bucket/b.tar"}, Skip
+	_, err := Run(t.Context(), b.names(shards(t, "a.x", "b.x")...), o)
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "mem://bucket/a.tar: ") {
+		t.Errorf("the error is %v", err)
+	}
+	if names := m.Names(); len(names) > 1 {
+		t.Errorf("the store holds %q", names)
 	}
 }

@@ -51,9 +51,12 @@ type rangeRecorder struct {
 	ranger store.RangeCopier
 }
 
-// CopyRange implements [store.RangeCopier]. An error can be one of reading, unless it is about room.
+// CopyRange implements [store.RangeCopier]. An error can be one of reading, unless it says so, or is about room.
 func (r *rangeRecorder) CopyRange(src io.ReaderAt, off, n int64) error {
 	err := r.ranger.CopyRange(src, off, n)
+	if own := new(store.WriteError); errors.As(err, &own) {
+		r.record(err)
+	}
 	for _, full := range []error{unix.ENOSPC, unix.EDQUOT, unix.EFBIG} {
 		if errors.Is(err, full) {
 			r.record(err)

@@ -59,9 +59,17 @@ type ReadOnly interface {
 
 // RangeCopier is a [Writer] that can append bytes of another object without reading them.
 type RangeCopier interface {
-	// CopyRange appends n bytes of src at off. It reads them if there is no other way.
+	// CopyRange appends n bytes of src at off. It reads them if there is no other way. An error is a [WriteError] if it
+	// is known to be about what is written.
 	CopyRange(src io.ReaderAt, off, n int64) error
 }
+
+// WriteError is an error of CopyRange that is not about the source.
+type WriteError struct{ Err error }
+
+func (e *WriteError) Error() string { return e.Err.Error() }
+
+func (e *WriteError) Unwrap() error { return e.Err }
 
 // InStore is a [Store] that may copy bytes from one of its objects to another, so that they do not pass through this
 // machine. CopiesInStore finds it among several. Its writers are [RangeCopier] and tell what they have Copied.

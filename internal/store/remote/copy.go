@@ -94,8 +94,22 @@ func (w *writer) worthCopying() int64 {
 	return sizeOfPart(w.transfer.number + 1)
 }
 
-// onlyWriter hides all methods except Write from [io.Copy].
-type onlyWriter struct{ io.Writer }
+// onlyWriter hides all methods except Write from [io.Copy], and tells its errors from those of reading.
+type onlyWriter struct{ w *writer }
+
+// Write implements [io.Writer].
+func (o onlyWriter) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	return n, ofWriting(err)
+}
+
+// ofWriting returns an error of writing for CopyRange. A part that was being copied may have failed by its source.
+func ofWriting(err error) error {
+	if err == nil || errors.Is(err, store.ErrChanged) {
+		return err
+	}
+	return &store.WriteError{Err: err}
+}
 
 // read appends n bytes of src at off, which it reads.
 func (w *writer) read(src io.ReaderAt, off, n int64) error {
@@ -110,7 +124,7 @@ func (w *writer) read(src io.ReaderAt, off, n int64) error {
 // copy. That is known when the first one is made.
 func (w *writer) copyParts(o *Object, off, n int64) (copied int64, err error) {
 	if err := w.flush(); err != nil {
-		return 0, err
+		return 0, ofWriting(w.explain(err))
 	}
 	parts := (n + mostCopy - 1) / mostCopy
 	for i := range parts {
