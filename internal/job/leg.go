@@ -87,6 +87,7 @@ func (r *run) openOutputs(ctx context.Context, l *leg) (err error) {
 		}
 		o := r.Output
 		o.Name, o.Confirm, o.Continue = r.Outputs[l.number], l.confirm, r.points.part(l.number)
+		o.Try, r.tried = !r.tried, true
 		if l.out, err = output.Create(ctx, o); err != nil {
 			return err
 		}

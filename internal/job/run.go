@@ -29,6 +29,7 @@ type run struct {
 	stdout   io.Writer      // to Stdout
 	shown    *ui.Progress   // nil: no progress is shown
 	foreseen bool           // what chooser finds out was known before
+	tried    bool           // whether an output was created, which says if its store may be written
 
 	// State of the sequence of jobs.
 	chooser *pack.Chooser // over all sources
@@ -207,7 +208,9 @@ func (r *run) createOutputs(ctx context.Context) (err error) {
 	}
 	if r.Output.Name != "" && r.Outputs == nil {
 		r.Output.Continue = r.points.part(r.points.source())
-		if r.out, err = output.Create(ctx, r.Output); err != nil {
+		o := r.Output
+		o.Try = true
+		if r.out, err = output.Create(ctx, o); err != nil {
 			return err
 		}
 	}

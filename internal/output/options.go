@@ -42,6 +42,7 @@ type Options struct {
 	AllowEmpty bool                 // publish it without samples, too; else Commit returns pack.ErrEmpty
 	Resumable  bool                 // keep the temporary file if the process is killed, see Position; for files only
 	PartDir    string               // where a file keeps the bytes of a Resumable output in a store
+	Try        bool                 // find out at the beginning whether it may be written, if the store tells
 	Continue   string               // Part of the position from which a Resumable output is continued; "" for none
 	Stdout     *os.File             // written to for the name Stdout
 	Stderr     *os.File             // standard error of the command of a pipe

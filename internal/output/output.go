@@ -101,6 +101,7 @@ func (out *Output) create(ctx context.Context) error {
 		out.file, err = out.o.store().Create(writes, out.o.Name, store.Options{
 			Replace: out.o.IfExists == Overwrite, Weak: out.o.weak(out.o.Name),
 			Resumable: out.o.Resumable, PartDir: out.o.PartDir, Continue: out.o.Continue,
+			Try: out.o.Try,
 		})
 		return err
 	})

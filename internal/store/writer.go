@@ -30,6 +30,9 @@ type Options struct {
 	// a link of that name leads.
 	Guarded bool
 
+	// Try finds out in Create whether the object may be written, if the store tells that before the end.
+	Try bool
+
 	// Weak, if not nil, is called with a reason where the store cannot give a guarantee of a Writer.
 	Weak func(why string)
 }

@@ -57,7 +57,9 @@ func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Se
 }
 
 // Limits implements [remote.Upload].
-func (*upload) Limits() remote.Limits { return remote.Limits{InOrder: true, LastCompletes: true} }
+func (*upload) Limits() remote.Limits {
+	return remote.Limits{InOrder: true, LastCompletes: true, Tells: true}
+}
 
 // place returns where uploads of one kind are begun, on a condition.
 func (u *upload) place(kind string, on remote.Condition) *remote.Place {

@@ -97,6 +97,9 @@ type Limits struct {
 
 	// LastCompletes says that the last part is sent by Complete.
 	LastCompletes bool
+
+	// Tells says that Begin is refused where writing is not permitted, and that Abort leaves nothing of it.
+	Tells bool
 }
 
 // Part is a part of an upload that the store has acknowledged.

@@ -89,11 +89,39 @@ func (w *writer) begin(ctx context.Context, uploader Uploader) (err error) {
 	default:
 		w.weak("the server does not tell versions apart for certain")
 	}
-	if err := w.clear(ctx, w.transfer.upload); err != nil || !w.o.Resumable {
+	if err := w.clear(ctx, w.transfer.upload); err != nil {
 		return err
+	}
+	if w.o.Try && w.transfer.limits.Tells && w.transfer.upload == "" {
+		if err := w.try(ctx); err != nil {
+			return w.explain(err)
+		}
+	}
+	if !w.o.Resumable {
+		return nil
 	}
 	w.spool, err = newSpool(w.o.PartDir, w.name)
 	return err
+}
+
+// try begins an upload, and ends it.
+func (w *writer) try(ctx context.Context) error {
+	upload, err := w.beginUpload(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.up.Abort(ctx, upload); err != nil {
+		w.e.o.Warn(fmt.Sprintf("an unfinished upload is left, which the next writer of the object removes: %v", err))
+	}
+	return nil
+}
+
+// beginUpload begins an upload.
+func (w *writer) beginUpload(ctx context.Context) (string, error) {
+	w.retried.Store(false)
+	upload, err := w.up.Begin(ctx, w.on, w.copies)
+	w.orphan = w.orphan || w.retried.Load()
+	return upload, err
 }
 
 // open makes the transfer: one that continues an upload of an interrupted writer, if there is one, or a new one.
@@ -232,9 +260,7 @@ func (w *writer) Written() int64 { return w.written }
 // flush begins to send the piece that is being filled, if there is one, and before the first one the upload.
 func (w *writer) flush() error {
 	if w.transfer.upload == "" {
-		w.retried.Store(false)
-		upload, err := w.up.Begin(w.transfer.ctx, w.on, w.copies)
-		w.orphan = w.orphan || w.retried.Load()
+		upload, err := w.beginUpload(w.transfer.ctx)
 		if err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func (s *Service) Upload(_ context.Context, name, writeID string, send remote.Se
 }
 
 // Limits implements [remote.Upload].
-func (u *upload) Limits() remote.Limits { return remote.Limits{} }
+func (u *upload) Limits() remote.Limits { return remote.Limits{Tells: true} }
 
 // do sends a request about the object, or about its bucket if key is empty.
 func (u *upload) do(ctx context.Context, r remote.Request, key string, query url.Values) (*remote.Reply, error) {
