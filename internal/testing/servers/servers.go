@@ -48,8 +48,8 @@ func slow(t testing.TB, program string) {
 	}
 }
 
-// find returns the path of a program, or skips the test.
-func find(t testing.TB, program string) string {
+// Find returns the path of a program, or skips the test.
+func Find(t testing.TB, program string) string {
 	t.Helper()
 	if dir := os.Getenv("SHARDFS_SERVERS"); dir != "" {
 		for _, sub := range []string{"", "bin", "node_modules/.bin"} {
@@ -89,7 +89,7 @@ type command struct {
 // start starts a server and waits until it answers requests.
 func (c command) start(t testing.TB) *Server {
 	t.Helper()
-	path := find(t, c.program)
+	path := Find(t, c.program)
 	var err error
 	for range tries {
 		var s *Server

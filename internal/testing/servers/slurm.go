@@ -85,7 +85,7 @@ func Slurm(t *testing.T, nodes ...string) *SlurmCluster {
 		write(t, c.conf, conf)
 		return []string{"-D", "-c", "-f", c.conf}
 	}}.start(t)
-	slurmd := find(t, "slurmd")
+	slurmd := Find(t, "slurmd")
 	for _, node := range nodes {
 		args := []string{
 			"--pid", "--fork", "--kill-child", "--mount-proc",
@@ -128,7 +128,7 @@ func (c *SlurmCluster) Env() []string { return []string{"SLURM_CONF=" + c.conf} 
 
 // Command returns a command of Slurm, such as sbatch, with its standard input.
 func (c *SlurmCluster) Command(t testing.TB, stdin, program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(find(t, program), args...)
+	cmd := exec.Command(Find(t, program), args...)
 	cmd.Env = append(cmd.Environ(), c.Env()...)
 	cmd.Stdin = strings.NewReader(stdin)
 	return cmd

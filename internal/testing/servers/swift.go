@@ -35,7 +35,7 @@ func Swift(t testing.TB) *SwiftServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := interpreter(t, find(t, "swift-proxy-server"))
+	python := interpreter(t, Find(t, "swift-proxy-server"))
 	write(t, filepath.Join(dir, "swift.conf"), "[swift-hash]\nswift_hash_path_suffix = shardfs\n"+
 		"[storage-policy:0]\nname = one\ndefault = yes\n")
 	cache := command{program: "memcached", dir: dir, ready: connects, args: func(port string) []string {
