@@ -94,6 +94,44 @@ func (s *storeRun) command(more ...string) []string {
 	return append(append(args, more[:i]...), "-o", more[i])
 }
 
+// TestCallsToStores kills such a run at its system calls, or makes them fail.
+func TestCallsToStores(t *testing.T) {
+	needsStrace(t)
+	whats := []string{"write:signal=SIGKILL", "openat:signal=SIGKILL", "connect:signal=SIGKILL", "read:signal=SIGKILL",
+		"openat:error=EIO", "connect:error=ENETUNREACH", "mkdirat:error=ENOSPC", "unlinkat:signal=SIGKILL"}
+	for i, scheme := range []string{"s3", "gs", "az"} {
+		t.Run(scheme, func(t *testing.T) {
+			s := newStoreRun(t, scheme)
+			points := 0
+			for j, what := range whats {
+				if !*long && j != i {
+					continue
+				}
+				call, how, _ := strings.Cut(what, ":")
+				for nth, fired := 1, 1; fired > 0 && !t.Failed(); nth = manyOrFew(nth+1+nth/30, 20*nth) {
+					prefix := fmt.Sprintf("%s-%s-%d/", call, strings.ReplaceAll(how, "=", "-"), nth)
+					args := s.command(append(slices.Clone(s.in), scheme+"://bucket/"+prefix+"{name}.tar")...)
+					s.reset(nil)
+					f := fault{inject: fmt.Sprintf("%s:when=%d", what, nth), only: true}
+					r := s.run(f, args...)
+					if fired = r.fired; fired < 0 {
+						fired = 1 // which proves nothing
+						continue
+					}
+					if r.hung || r.status != 0 && fired == 0 {
+						t.Errorf("%v: exit status %d, hung: %v: %s", f, r.status, r.hung, r.stderr)
+					}
+					s.again(prefix, args, r.status == 0, f.String())
+					points += min(fired, 1)
+				}
+			}
+			if t.Logf("%d points", points); points < manyOrFew(100, 1) {
+				t.Errorf("the fault occurred at %d points", points)
+			}
+		})
+	}
+}
+
 // sweep breaks one request of a run after the other (without -long, few), until none is left to be broken.
 func (s *storeRun) sweep(what faultproxy.Fault) {
 	broken := 0
@@ -121,24 +159,11 @@ func (s *storeRun) sweep(what faultproxy.Fault) {
 		})
 		r := s.run(fault{}, args...)
 		kill := reached.Load() && (what == killed || what == killedAfter)
+		s.proxy.Break(nil)
 		if (r.status == 0) == kill || r.hung {
 			s.t.Errorf("request %d: exit status %d, hung: %v: %s", nth, r.status, r.hung, r.stderr)
 		}
-		s.proxy.Break(nil)
-		s.gone()
-		s.age()
-		s.holds(prefix, !kill, nth)
-		again := s.run(fault{}, args...)
-		if again.status == exitTemporary && kill {
-			again = s.run(fault{}, args...) // only then has the server done what the killed run had asked for last
-		}
-		if again.status != 0 {
-			s.t.Errorf("after request %d, again: exit status %d: %s", nth, again.status, again.stderr)
-		}
-		s.holds(prefix, true, nth)
-		for _, left := range leftovers(s.dir, s.patient) {
-			s.t.Errorf("after request %d: %s", nth, left)
-		}
+		s.again(prefix, args, !kill, fmt.Sprint("request ", nth))
 		if !reached.Load() {
 			break
 		}
@@ -149,24 +174,44 @@ func (s *storeRun) sweep(what faultproxy.Fault) {
 	}
 }
 
+// again checks the outputs below a prefix after a run that was disturbed somewhere, and runs it again: then all are there,
+// and nothing else is left.
+func (s *storeRun) again(prefix string, args []string, all bool, where string) {
+	s.t.Helper()
+	s.gone()
+	s.age()
+	s.holds(prefix, all, where)
+	again := s.run(fault{}, args...)
+	if again.status == exitTemporary && !all {
+		again = s.run(fault{}, args...) // only then has the server done what the killed run had asked for last
+	}
+	if again.status != 0 {
+		s.t.Errorf("%s, again: exit status %d: %s", where, again.status, again.stderr)
+	}
+	s.holds(prefix, true, where)
+	for _, left := range leftovers(s.dir, s.patient) {
+		s.t.Errorf("%s: %s", where, left)
+	}
+}
+
 // holds checks that the outputs below a prefix are whole or, unless all have to be there, absent; then there is no unfinished
 // upload, too.
-func (s *storeRun) holds(prefix string, all bool, nth int) {
+func (s *storeRun) holds(prefix string, all bool, where string) {
 	s.t.Helper()
 	names := s.b.List(s.t, "bucket")
 	for name, want := range s.whole {
 		name = prefix + name + ".tar"
 		if !slices.Contains(names, name) {
 			if all {
-				s.t.Errorf("request %d: there is no %s", nth, name)
+				s.t.Errorf("%s: there is no %s", where, name)
 			}
 		} else if got := s.b.Get(s.t, "bucket", name); !bytes.Equal(got, want) {
-			s.t.Errorf("request %d: %s has %d bytes, want %d, or others", nth, name, len(got), len(want))
+			s.t.Errorf("%s: %s has %d bytes, want %d, or others", where, name, len(got), len(want))
 		}
 	}
 	for _, name := range names {
 		if all && strings.Contains(name, "#") {
-			s.t.Errorf("request %d: there is %s", nth, name)
+			s.t.Errorf("%s: there is %s", where, name)
 		}
 	}
 }
