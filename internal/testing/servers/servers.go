@@ -105,7 +105,7 @@ func (c command) start(t testing.TB) *Server {
 func (c command) try(t testing.TB, path string) (*Server, error) {
 	port, err := c.port, error(nil)
 	if port == "" {
-		if port, err = freePort(); err != nil {
+		if port, err = FreePort(); err != nil {
 			return nil, err
 		}
 	}
@@ -197,8 +197,8 @@ func answers(url string) error {
 	return nil
 }
 
-// freePort returns a port of loopback that no socket uses.
-func freePort() (string, error) {
+// FreePort returns a port of loopback that no socket uses.
+func FreePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

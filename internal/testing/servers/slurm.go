@@ -76,7 +76,7 @@ func Slurm(t *testing.T, nodes ...string) *SlurmCluster {
 	command{program: "slurmctld", dir: dir, ready: connects, args: func(port string) []string {
 		conf := fmt.Sprintf(slurmConf, host, port, dir)
 		for _, node := range nodes {
-			if ports[node], err = freePort(); err != nil {
+			if ports[node], err = FreePort(); err != nil {
 				t.Fatal(err)
 			}
 			conf += fmt.Sprintf("NodeName=%s NodeHostname=%s NodeAddr=127.0.0.1 Port=%s CPUs=16 RealMemory=100000\n",
