@@ -2,6 +2,7 @@
 # make test       all tests; installs FUSE's helper where it may
 # make test-stores  the tests of stores, with the servers that make test leaves out: rclone serve s3, MinIO, Swift
 # make test-slurm  arrays on a real Slurm, which the tests start: slurmctld slurmd slurm-client munge, as root
+# make test-kubernetes  jobs on a real control plane, and manifests by the validation of the oldest and newest Kubernetes
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; some hours
 # make check      formatting, vet, staticcheck
 # make demo       a tour in some seconds
@@ -31,7 +32,7 @@ export GORACE ?= atexit_sleep_ms=0
 RESULTS = $$(for f in bench/results/*.txt; do \
 	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
 
-.PHONY: build test test-stores test-slurm torture test-tools check demo readers bench bench-remote tables install clean
+.PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check demo readers bench bench-remote tables install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -62,6 +63,17 @@ test-slurm:
 	@{ status=0; \
 	SHARDFS_SLURM=1 $(GO) test -v $(RACE) -timeout 90m -run '^TestSlurm$$' ./internal/testing/servers ./internal/slurm ./cmd/shardfs || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
+
+# A module of its own: nothing else here needs Kubernetes. The first two commands need no more than that, the third one has
+# the programs of `.ci/servers DIR kubernetes`, which are built in the same way, so that much is compiled once. The newest
+# version only has to admit the manifests.
+test-kubernetes:
+	@cd internal/testing/kubernetes && export CGO_ENABLED=0 GOFLAGS=-trimpath && { status=0; \
+	$(GO) vet ./... || status=1; \
+	$(GO) test -v ./manifest ./sandbox || status=1; \
+	$(GO) test -v -modfile=newest.mod ./manifest || status=1; \
+	$(GO) test -v -timeout 60m . || status=1; \
+	echo "exit $$status"; } 2>&1 | awk -f $(CURDIR)/.ci/summary.awk
 
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture. With
 # SHARDFS_SLOW_SERVERS=1 runs to Swift are broken, too.
