@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
@@ -98,5 +100,42 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.name, all, tt.want)
 		}
 		b.nothingElse()
+	}
+}
+
+// An output that another process publishes while the run makes it is skipped, too, if those that are there are; else it is
+// replaced, or an error.
+func TestPublishedMeanwhile(t *testing.T) {
+	for _, policy := range []output.IfExists{output.Skip, output.Overwrite, output.Fail} {
+		for _, each := range []bool{true, false} {
+			b := newBench(t)
+			o := b.each(`test $SAMPLE_KEY != d || echo other >$DIR/out-1.tar`, 3)
+			o.Env, o.Output.IfExists, o.Output.Name = append(o.Env, "DIR="+b.dir), policy, o.Outputs[1]
+			if !each {
+				o.Outputs = nil
+			}
+			var got []string
+			o.Ended = func(e Outcome) error {
+				got = append(got, string(e.Status))
+				return nil
+			}
+			s, err := Run(t.Context(), b.names(shards(t, "a.x b.x", "c.x d.x", "e.x f.x")...), o)
+			content, readErr := os.ReadFile(b.path("out-1.tar"))
+			shardtest.Check(t, readErr)
+			if kept := string(content) == "other\n"; kept != (policy != output.Overwrite) {
+				t.Errorf("policy %d, each %v: the other output is kept: %v", policy, each, kept)
+			}
+			switch {
+			case policy == output.Fail && !errors.Is(err, store.ErrExists),
+				policy != output.Fail && each && (err != nil || s.Outputs+s.Existed != 3 || s.Err() != nil),
+				policy == output.Skip && !each && !errors.Is(err, output.ErrSkip),
+				policy == output.Overwrite && !each && err != nil:
+				t.Errorf("policy %d, each %v: %+v, %v", policy, each, s, err)
+			}
+			if each && policy == output.Skip && !slices.Equal(got, []string{"published", "skipped", "published"}) {
+				t.Errorf("told of %q", got)
+			}
+			b.nothingElse()
+		}
 	}
 }

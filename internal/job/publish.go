@@ -115,6 +115,10 @@ func (r *run) publishLeg(ctx context.Context, l *leg) (*Summary, error) {
 		failures = nil
 	}
 	err := r.commit(ctx, out, failures, l.tally, l.space.Name)
+	if errors.Is(err, output.ErrSkip) {
+		l.exists = true // another process has published it
+		return nil, nil
+	}
 	if errors.Is(err, pack.ErrEmpty) {
 		err = fmt.Errorf("%s: %w", l.space.Name, err) // which names the output
 	}
@@ -146,6 +150,9 @@ func (r *run) collect(ctx context.Context, wait bool) error {
 	l := p.leg
 	if l.exists && !r.exists[l.number] {
 		r.existed++
+		if err := r.points.removeOf(l); err != nil {
+			return err
+		}
 		if err := r.end(Outcome{Source: l.number, Status: StatusSkipped}); err != nil {
 			return err
 		}
@@ -225,6 +232,8 @@ func (r *run) publish(ctx context.Context) error {
 		return nil
 	case errors.Is(err, pack.ErrEmpty), errors.Is(err, errNothingLeft):
 		return errors.Join(err, r.points.giveUp(r.last))
+	case errors.Is(err, output.ErrSkip): // another process has published it
+		return errors.Join(err, r.points.remove())
 	case err != nil:
 		return err
 	}

@@ -25,7 +25,7 @@ type IfExists uint8
 
 const (
 	Overwrite IfExists = iota // replace it when the output is published
-	Skip                      // keep it; Create returns ErrSkip
+	Skip                      // keep it; Create, or Commit, returns ErrSkip
 	Fail                      // keep it; Create returns an error
 )
 

@@ -120,11 +120,17 @@ func (out *Output) create(ctx context.Context) error {
 // Write creates an output, has fill write to it, publishes it, and reports what it contains. If the output exists and
 // o.IfExists is Skip, that is no error.
 func Write(ctx context.Context, o Options, fill func(*pack.Writer) error) error {
-	out, err := Create(ctx, o)
+	err := write(ctx, o, fill)
 	if errors.Is(err, ErrSkip) {
 		o.UI.Note("%s: exists, skipped", store.Redact(o.Name))
 		return nil
 	}
+	return err
+}
+
+// write is Write, but the error is ErrSkip if the output exists.
+func write(ctx context.Context, o Options, fill func(*pack.Writer) error) error {
+	out, err := Create(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -151,7 +157,8 @@ func (out *Output) publish(ctx context.Context) error {
 }
 
 // Commit ends the tar, publishes it, and writes the indexes beside it. Without samples it does so only if
-// Options.AllowEmpty is set.
+// Options.AllowEmpty is set. The error is ErrSkip if another process has published the output since it was created, and
+// Options.IfExists is Skip.
 func (out *Output) Commit(ctx context.Context) error {
 	if err := out.refuseEmpty(); err != nil {
 		out.Abort()
@@ -176,7 +183,7 @@ func (out *Output) Commit(ctx context.Context) error {
 		return nil
 	}
 	if err := out.file.Commit(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("%s: %w", out.Name, err)
+		return out.unlessSkipped(ctx, fmt.Errorf("%s: %w", out.Name, err))
 	}
 	if !out.o.Sidecar && len(out.o.Exports) == 0 {
 		return nil
@@ -188,6 +195,18 @@ func (out *Output) Commit(ctx context.Context) error {
 	}
 	defer sh.Close()
 	return WriteIndexes(ctx, sh, out.o)
+}
+
+// unlessSkipped returns the error of publishing an output; ErrSkip if another process has published it meanwhile, and an
+// output that is there is to be skipped.
+func (out *Output) unlessSkipped(ctx context.Context, err error) error {
+	if out.o.IfExists != Skip || !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrBusy) {
+		return err
+	}
+	if info, statErr := stat(ctx, out.o.store(), out.o.Name); info == nil || statErr != nil {
+		return err
+	}
+	return ErrSkip
 }
 
 // finish ends the tar and returns its index. A compressed output also carries the index itself, so that it can be
