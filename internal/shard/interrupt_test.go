@@ -64,16 +64,18 @@ func TestInterruptedIndexing(t *testing.T) {
 	s.Put("memory://a.tar", plain)
 	fault, waiting := memory.Blocked()
 	s.SetFault(fault)
-	ctx, interrupt := context.WithCancelCause(t.Context())
-	done := make(chan error, 1)
-	go func() {
-		_, err := Open(ctx, "memory://a.tar", Options{Store: s, NoIndex: true})
-		done <- err
-	}()
-	testtime.Receive(t, waiting, "Open to wait")
-	interrupt(errInterrupted)
-	if err := testtime.Receive(t, done, "the end of Open"); !errors.Is(err, errInterrupted) {
-		t.Errorf("Open ends with %v", err)
+	for _, growing := range []bool{false, true} {
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := Open(ctx, "memory://a.tar", Options{Store: s, NoIndex: true, Growing: growing})
+			done <- err
+		}()
+		testtime.Receive(t, waiting, "Open to wait")
+		interrupt(errInterrupted)
+		if err := testtime.Receive(t, done, "the end of Open"); !errors.Is(err, errInterrupted) {
+			t.Errorf("growing %v: Open ends with %v", growing, err)
+		}
 	}
 	s.SetFault(func(ctx context.Context, r memory.Read) (int, error) {
 		if r.Off < int64(len(plain)/2) || r.Off > int64(len(plain)-100_000) {

@@ -130,6 +130,8 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	if o.IndexFile != "" && !o.NoIndex {
 		s.o.Growing = false // else an index that cannot be written would go unnoticed
 	}
+	stop := context.AfterFunc(ctx, func() { s.cancel(fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))) })
+	defer stop()
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), s.Close())
 	}
