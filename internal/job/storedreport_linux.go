@@ -86,7 +86,9 @@ func (s *storedReport) publish(ctx context.Context, lines *os.File) error {
 		_, err = io.Copy(s.to, lines)
 	}
 	if err == nil {
-		err = s.to.Commit(context.WithoutCancel(ctx))
+		commit, cancel := store.Committing(ctx)
+		err = s.to.Commit(commit)
+		cancel()
 	}
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", s.shown, err)

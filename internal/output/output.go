@@ -182,7 +182,9 @@ func (out *Output) Commit(ctx context.Context) error {
 	if out.file == nil {
 		return nil
 	}
-	if err := out.file.Commit(context.WithoutCancel(ctx)); err != nil {
+	commit, cancel := store.Committing(ctx)
+	defer cancel()
+	if err := out.file.Commit(commit); err != nil {
 		return out.unlessSkipped(ctx, fmt.Errorf("%s: %w", out.Name, err))
 	}
 	if !out.o.Sidecar && len(out.o.Exports) == 0 {

@@ -23,7 +23,7 @@ func (w *writer) Commit(ctx context.Context) error {
 		w.remove()
 		err = w.settle(ctx, w.explain(err))
 	} else {
-		w.forget(ctx)
+		w.forget(context.WithoutCancel(ctx))
 		w.replaced(ctx)
 	}
 	if spoolErr := w.removeSpool(err == nil); spoolErr != nil {

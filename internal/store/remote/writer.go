@@ -329,12 +329,13 @@ func (w *writer) remove() error {
 	return err
 }
 
-// forget removes all uploads of the name at the end, if there may be others than this writer's, or its own again.
+// forget removes all uploads of the name at the end, if there may be others than this writer's, or its own again. It takes no
+// longer than Options.Ending.
 func (w *writer) forget(ctx context.Context) {
 	if !w.orphan {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.e.o.Ending)
+	ctx, cancel := context.WithTimeout(ctx, w.e.o.Ending)
 	defer cancel()
 	if err := w.clear(ctx, ""); err != nil {
 		w.e.o.Warn(fmt.Sprintf("an unfinished upload may be left: %v", err))
