@@ -25,7 +25,7 @@ type stage struct {
 	name    string
 	shard   string
 	command string
-	stalls  func(r *http.Request) bool // requests that get no answer; nil: none, and the command makes the file out/begun
+	stalls  func(r *http.Request) bool // requests without an answer; nil: none, and the command makes out/begun
 	two     bool                       // shards, of which the first is published
 }
 
@@ -38,11 +38,11 @@ func stages() []stage {
 		}
 	}
 	first := func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Range"), "bytes=0-") }
-	shard := is("GET", "/large.tar", "")
+	large := is("GET", "/large.tar", "")
 	return []stage{
 		{name: "looking for the output", stalls: is("GET", "/out", "")},
 		{name: "opening the shard", stalls: is("GET", "/small.tar", "")},
-		{name: "reading the shard", shard: "large", stalls: func(r *http.Request) bool { return shard(r) && !first(r) }},
+		{name: "reading", shard: "large", stalls: func(r *http.Request) bool { return large(r) && !first(r) }},
 		{name: "looking for uploads", shard: "large", stalls: is("GET", "", "uploads")},
 		{name: "beginning an upload", shard: "large", stalls: is("POST", "/out", "uploads")},
 		{name: "sending a part", shard: "large", stalls: is("PUT", "/out", "partNumber=2")},
