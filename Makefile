@@ -9,6 +9,7 @@
 # make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
 # make bench-remote  the same of remote shards, through a slow network of its own; needs nginx and versitygw
+# make image      images with shardfs, by docker or podman: IMAGE (shardfs) alone, and IMAGE-tools with GraphicsMagick
 # make tables     write the tables of figures in docs again, from the results that are kept
 
 GO ?= go
@@ -32,7 +33,8 @@ export GORACE ?= atexit_sleep_ms=0
 RESULTS = $$(for f in bench/results/*.txt; do \
 	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
 
-.PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check demo readers bench bench-remote tables install clean
+.PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check demo readers bench bench-remote tables image \
+	install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -112,6 +114,14 @@ bench-remote: build
 tables:
 	$(GO) run ./bench -table docs/performance.md $(RESULTS)
 	$(GO) run ./bench -table docs/which-way-is-fastest.md $(RESULTS)
+
+# .git is left out, so the version is told.
+IMAGE ?= shardfs
+image:
+	@engine=; for e in docker podman; do $$e info >/dev/null 2>&1 && engine=$$e && break; done; \
+	test -n "$$engine" || { echo "make image: neither docker nor podman works here, and one of them builds images"; exit 1; }; \
+	$$engine build --build-arg VERSION=$(VERSION) --target shardfs -t $(IMAGE):$(VERSION) . && \
+	$$engine build --build-arg VERSION=$(VERSION) --target tools -t $(IMAGE)-tools:$(VERSION) .
 
 install: build
 	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs
