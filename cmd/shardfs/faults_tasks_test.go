@@ -19,7 +19,6 @@ import (
 
 	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/output"
-	"github.com/shardfs/shardfs/internal/testing/servers"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
@@ -27,17 +26,12 @@ import (
 // moments, and start what is missing again until status is content. Each output is absent or whole at any time, and stays; at
 // the end all are there, with the bytes of a run on one machine, and nothing else.
 func TestTasksOfEngine(t *testing.T) {
-	starts := map[string]func(t *testing.T) bucket{
-		"file": func(t *testing.T) bucket { return bucket{} },
-		"s3": func(t *testing.T) bucket {
-			s := servers.Versitygw(t)
-			s.Bucket(t, "bucket")
-			return bucket{"s3", s.Env(), s.Get, s.Remove, s.List}
-		},
-	}
 	for _, scheme := range []string{"file", "s3"} {
 		t.Run(scheme, func(t *testing.T) {
-			b := starts[scheme](t)
+			b := new(bucket)
+			if scheme != "file" {
+				b = newBucket(t, scheme)
+			}
 			for seed := range manyOrFew(100, 2) {
 				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 					newEngine(t, b, rand.New(rand.NewPCG(7, uint64(seed)))).runAll()
@@ -50,7 +44,7 @@ func TestTasksOfEngine(t *testing.T) {
 // engine is one that starts tasks of an array.
 type engine struct {
 	*place
-	b      bucket // of the outputs
+	b      *bucket // of the outputs
 	watch  *watcher
 	shards string // as an argument
 	out    string // the pattern of the outputs
@@ -68,7 +62,7 @@ type engine struct {
 const arrayShards = 6
 
 // newEngine makes the shards of an array, and the outputs that are wanted.
-func newEngine(t *testing.T, b bucket, r *rand.Rand) *engine {
+func newEngine(t *testing.T, b *bucket, r *rand.Rand) *engine {
 	p := newPlace(t, nil)
 	e := &engine{place: p, b: b, rand: r, published: make(map[int]int), tasks: []int{arrayShards, 4}[r.IntN(2)]}
 	e.shards = fmt.Sprintf("in{0..%d}.tar", arrayShards-1)
@@ -92,11 +86,7 @@ func newEngine(t *testing.T, b bucket, r *rand.Rand) *engine {
 	}
 	e.reset(nil)
 	if b.scheme == "" {
-		e.b = bucket{list: e.listed, get: func(t testing.TB, _, name string) []byte {
-			content, err := os.ReadFile(e.path("out", name))
-			e.must(err)
-			return content
-		}}
+		e.b = &bucket{objects: outputDir{p}}
 	} else {
 		e.out, e.env = b.scheme+"://bucket/{name}-{index}.tar", b.env
 	}
@@ -104,10 +94,20 @@ func newEngine(t *testing.T, b bucket, r *rand.Rand) *engine {
 	return e
 }
 
-// listed returns the names in the directory of the outputs but for temporary ones, as a bucket lists its objects.
-func (e *engine) listed(testing.TB, string) (names []string) {
-	entries, err := os.ReadDir(e.path("out"))
-	e.must(err)
+// outputDir has the files of the directory of the outputs, but for temporary ones, as objects.
+type outputDir struct{ *place }
+
+func (d outputDir) Get(_ testing.TB, _, name string) []byte {
+	content, err := os.ReadFile(d.path("out", name))
+	d.must(err)
+	return content
+}
+
+func (d outputDir) Remove(_ testing.TB, _, name string) { d.must(os.Remove(d.path("out", name))) }
+
+func (d outputDir) List(testing.TB, string) (names []string) {
+	entries, err := os.ReadDir(d.path("out"))
+	d.must(err)
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry.Name(), ".") {
 			names = append(names, entry.Name())
