@@ -44,6 +44,8 @@ type tally struct {
 	samples int   // finished
 	failed  int   // of these
 	bytesIn int64 // of plain tar
+
+	lastFailed time.Time // when the last failure was counted
 }
 
 // openLeg opens a leg: its outputs, if it has its own, and its workspace.

@@ -2,6 +2,7 @@ package job
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/output"
@@ -500,4 +502,36 @@ func TestOutputNotCreated(t *testing.T) {
 		t.Errorf("%v; there are %q", err, b.there(o))
 	}
 	b.nothingElse()
+}
+
+// A command that a signal has ended just before the run is told to end, too, leaves no output without its sample.
+func TestSignalOfAll(t *testing.T) {
+	for _, policy := range []Policy{Skip, Keep} {
+		for _, each := range []bool{false, true} {
+			b := newBench(t)
+			in := shards(t, "a.x b.x")
+			o := b.options("test $SAMPLE_KEY = a || kill -TERM $$")
+			if each {
+				o = b.each("test $SAMPLE_KEY = a || kill -TERM $$", 1)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			told := errors.New("told to end")
+			tell := func() { cancel(told) }
+			o.OnError, o.UI.Err = policy, onWrite(func() { time.AfterFunc(20*time.Millisecond, tell) })
+			if _, err := Run(ctx, b.names(in...), o); !errors.Is(err, told) {
+				t.Errorf("%v, each %v: %v", policy, each, err)
+			}
+			if left, _ := filepath.Glob(b.path("*.tar")); len(left) > 0 {
+				t.Errorf("%v, each %v: published: %q", policy, each, left)
+			}
+		}
+	}
+}
+
+// onWrite is a writer that calls a function for each message.
+type onWrite func()
+
+func (w onWrite) Write(p []byte) (int, error) {
+	w()
+	return len(p), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/shardfs/shardfs/internal/output"
 	"github.com/shardfs/shardfs/internal/source"
@@ -200,9 +201,19 @@ func (r *run) publishLast(ctx context.Context) error {
 // errNothingLeft is a failure of all samples of an output.
 var errNothingLeft = failure{errors.New("no sample is left")}
 
+// signalled is how long after a failure nothing is published. An engine that ends a task sends its signal to all processes,
+// and a command may get it before this one: its sample has not failed, and must not be missing in an output.
+const signalled = 500 * time.Millisecond
+
 // commit publishes outputs, first that of failed samples. Each may be nil; of is the name of the sources and t their
 // samples.
 func (r *run) commit(ctx context.Context, out, failures *output.Output, t tally, of string) error {
+	if t.failed > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(t.lastFailed.Add(signalled))):
+		}
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -223,7 +234,7 @@ func (r *run) commit(ctx context.Context, out, failures *output.Output, t tally,
 
 // publish publishes the outputs of all legs.
 func (r *run) publish(ctx context.Context) error {
-	all := tally{samples: r.now.Samples, failed: len(r.now.Failed)}
+	all := tally{samples: r.now.Samples, failed: len(r.now.Failed), lastFailed: r.lastFailed}
 	err := r.commit(ctx, r.out, r.failures, all, r.name())
 	switch {
 	case err == nil && r.out == nil && r.Outputs == nil:

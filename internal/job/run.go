@@ -41,6 +41,7 @@ type run struct {
 	now        progress
 	report     *report // nil: there is none
 	told       told
+	lastFailed time.Time        // when the last failure was counted
 	lost       int              // samples with changes that are not kept
 	printed    int64            // bytes of the commands' standard output
 	cut        error            // joined Cut errors of all sources

@@ -211,6 +211,8 @@ func (r *run) count(l *leg, t *workspace.Task) {
 // recordFailure counts a failed sample, and packs it, as it was before its command, into the output of failed samples.
 func (r *run) recordFailure(l *leg, t *workspace.Task) error {
 	l.failed++
+	r.lastFailed = time.Now()
+	l.lastFailed = r.lastFailed
 	r.now.Failed = append(r.now.Failed, t.Number)
 	if r.several() {
 		r.now.FailedIn = append(r.now.FailedIn, l.number)
