@@ -102,6 +102,7 @@ func measures() []measure {
 		{"RemoteJob", (*bench).remoteJob},
 		{"RemoteCopy", (*bench).remoteCopy},
 		{"RemotePublished", (*bench).remotePublished},
+		{"RemoteTask", (*bench).remoteTask},
 	}
 }
 
