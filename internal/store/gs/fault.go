@@ -20,6 +20,9 @@ type answered struct {
 	} `json:"error"`
 }
 
+// noBucket is the hint about a missing bucket.
+const noBucket = "there is no such bucket"
+
 // fault explains an answer by the reason or the message in its body.
 func (set *settings) fault(status int, _ http.Header, body []byte) remote.Fault {
 	var a answered
@@ -32,7 +35,7 @@ func (set *settings) fault(status int, _ http.Header, body []byte) remote.Fault 
 	}
 	switch {
 	case status == http.StatusNotFound && strings.Contains(a.Error.Message, "bucket does not exist"):
-		f.Code, f.Err, f.Hint = "bucket not found", remote.ErrNoBucket, "there is no such bucket"
+		f.Code, f.Err, f.Hint = "bucket not found", remote.ErrNoBucket, noBucket
 	case strings.Contains(a.Error.Message, "requester pays"):
 		f.Err, f.Hint = fs.ErrPermission,
 			"the bucket's readers pay: GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT names who does"

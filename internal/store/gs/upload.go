@@ -76,7 +76,7 @@ func (u *upload) place(kind string, on remote.Condition) *remote.Place {
 	p.Fault = func(status int, header http.Header, body []byte) remote.Fault {
 		f := u.set.fault(status, header, body)
 		if status == http.StatusNotFound { // there is nothing else that could be missing
-			f.Err = remote.ErrNoBucket
+			f.Err, f.Hint = remote.ErrNoBucket, noBucket
 		}
 		return f
 	}
