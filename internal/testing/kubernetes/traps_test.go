@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,7 +44,7 @@ spec:
 
 // What Kubernetes does with Jobs that shardfs k8s does not write, and why it does not.
 func TestTraps(t *testing.T) {
-	c := newCluster(t, "", 1, 16)
+	c := newCluster(t, "", 2, 16)
 	c.namespace(t, "traps")
 	t.Run("index of the template", func(t *testing.T) { templateIndex(t, c) })
 	t.Run("OnFailure", func(t *testing.T) { onFailure(t, c) })
@@ -52,6 +53,7 @@ func TestTraps(t *testing.T) {
 	t.Run("hint", func(t *testing.T) { hint(t, c) })
 	t.Run("eviction", func(t *testing.T) { eviction(t, c) })
 	t.Run("dollars", func(t *testing.T) { dollars(t, c) })
+	t.Run("lost node", func(t *testing.T) { lostNode(t, c) })
 }
 
 // A variable JOB_COMPLETION_INDEX of the template wins: all pods work on one index, and the Job completes.
@@ -168,22 +170,45 @@ func hint(t *testing.T, c *cluster) {
 	}
 }
 
-// An eviction is no failure of the index, if a rule says so; a pod that is deleted is one.
-func eviction(t *testing.T, c *cluster) {
-	const fields = "backoffLimitPerIndex: 0\n  podReplacementPolicy: Failed\n  podFailurePolicy: {rules: [" +
-		"{action: Ignore, onPodConditions: [{type: DisruptionTarget, status: \"True\"}]}]}"
-	command := "trap 'exit 143' TERM; until [ -e /faults/go ]; do sleep 0.05; done"
-	c.apply(t, "traps", fmt.Appendf(nil, simple, "evict", fields, "Never", command, ""))
-	var running []string
-	testtime.Eventually(t, "three pods", func() bool {
-		running = running[:0]
-		for _, name := range c.nodes["node-0"].Running() {
-			if strings.HasPrefix(name, "evict-") {
-				running = append(running, name)
+// disruptions are the fields of a Job that does not count pods that are disrupted.
+const disruptions = "backoffLimitPerIndex: 0\n  podReplacementPolicy: Failed\n  podFailurePolicy: {rules: [" +
+	"{action: Ignore, onPodConditions: [{type: DisruptionTarget, status: \"True\"}]}]}"
+
+// until is a command that ends when a file of faults is there.
+func until(file string) string {
+	return "trap 'exit 143' TERM; until [ -e /faults/" + file + " ]; do sleep 0.05; done"
+}
+
+// touch makes a file of faults.
+func (c *cluster) touch(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.faults, file), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running waits until so many pods of a Job run, and returns their names in the order of their indexes.
+func (c *cluster) running(t *testing.T, job string, n int) (names []string) {
+	t.Helper()
+	testtime.Eventually(t, "the pods of Job "+job, func() bool {
+		names = names[:0]
+		for _, n := range c.nodes {
+			for _, name := range n.Running() {
+				if strings.HasPrefix(name, job+"-") {
+					names = append(names, name)
+				}
 			}
 		}
-		return len(running) == 3
+		return len(names) == n
 	})
+	slices.Sort(names)
+	return names
+}
+
+// An eviction is no failure of the index, if a rule says so; a pod that is deleted is one.
+func eviction(t *testing.T, c *cluster) {
+	c.apply(t, "traps", fmt.Appendf(nil, simple, "evict", disruptions, "Never", until("go"), ""))
+	running := c.running(t, "evict", 3)
 	err := c.Client.PolicyV1().Evictions("traps").Evict(t.Context(),
 		&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: running[0], Namespace: "traps"}})
 	if err != nil {
@@ -201,9 +226,7 @@ func eviction(t *testing.T, c *cluster) {
 		}
 		return false
 	})
-	if err := os.WriteFile(filepath.Join(c.faults, "go"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	c.touch(t, "go")
 	job := c.wait(t, "traps", "evict")
 	if failed := job.Status.FailedIndexes; failed == nil || *failed != "2" || job.Status.CompletedIndexes != "0,1" {
 		t.Errorf("%s: failed %v, completed %s", outcome(job), failed, job.Status.CompletedIndexes)
@@ -217,5 +240,46 @@ func dollars(t *testing.T, c *cluster) {
 	c.wait(t, "traps", "dollars")
 	if got, want := c.read(t, "dollars"), "$\nv\n$(UNKNOWN)\n$(KNOWN)\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A pod of a node that is lost is deleted, and ends never, because nobody is there to tell. So it is not replaced, which a Job
+// with a podFailurePolicy does only when a pod has ended, until the Node is deleted, too.
+func lostNode(t *testing.T, c *cluster) {
+	c.apply(t, "traps", fmt.Appendf(nil, simple, "lost", disruptions, "Never", until("lost"), ""))
+	c.running(t, "lost", 3)
+	lost := c.nodes["node-0"]
+	gone := int32(0)
+	for _, name := range lost.Running() {
+		if strings.HasPrefix(name, "lost-") {
+			gone++
+		}
+	}
+	if gone == 0 {
+		t.Fatal("no pod is on the node that will be lost")
+	}
+	lost.Cut()
+	status := func() batchv1.JobStatus {
+		job, err := c.job(t.Context(), "traps", "lost")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job.Status
+	}
+	testtime.Eventually(t, "the deletion of pods of the lost node", func() bool {
+		s := status()
+		return s.Terminating != nil && *s.Terminating == gone
+	})
+	c.touch(t, "lost")
+	testtime.Eventually(t, "the end of the other pods", func() bool { return status().Succeeded == 3-gone })
+	pods := len(c.pods(t, "traps", "lost"))
+	if s := status(); s.Active != 0 || s.Terminating == nil || *s.Terminating != gone || pods != 3 {
+		t.Errorf("before the Node is deleted: %d pods, %+v", pods, s)
+	}
+	if err := c.Client.CoreV1().Nodes().Delete(t.Context(), lost.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if job := c.wait(t, "traps", "lost"); outcome(job) != "Complete" || job.Status.CompletedIndexes != "0-2" {
+		t.Errorf("after the Node was deleted: %s, indexes %s", outcome(job), job.Status.CompletedIndexes)
 	}
 }
