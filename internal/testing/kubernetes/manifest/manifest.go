@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apiserver/pkg/endpoints/request"
@@ -92,19 +93,20 @@ func (m *Manifest) add(document []byte) error {
 	case *core.ConfigMap:
 		kept := &corev1.ConfigMap{}
 		m.ConfigMaps = append(m.ConfigMaps, kept)
-		return m.create(configmap.Strategy, object, kept)
+		return m.create(configmap.Strategy, corev1.SchemeGroupVersion.WithResource("configmaps"), object, kept)
 	case *batch.Job:
 		if m.Job != nil {
 			return errors.New("there is a second Job")
 		}
 		m.Job = &batchv1.Job{}
-		return m.create(job.Strategy, object, m.Job)
+		return m.create(job.Strategy, batchv1.SchemeGroupVersion.WithResource("jobs"), object, m.Job)
 	}
 	return fmt.Errorf("a %v is neither a Job nor a ConfigMap", kind)
 }
 
 // create does what the server does before it keeps a new object, which kept becomes.
-func (m *Manifest) create(strategy rest.RESTCreateStrategy, object runtime.Object, kept runtime.Object) error {
+func (m *Manifest) create(strategy rest.RESTCreateStrategy, of schema.GroupVersionResource,
+	object, kept runtime.Object) error {
 	meta, ok := object.(metav1.Object)
 	if !ok {
 		return fmt.Errorf("%T has no metadata", object)
@@ -115,7 +117,10 @@ func (m *Manifest) create(strategy rest.RESTCreateStrategy, object runtime.Objec
 		meta.SetNamespace(namespace)
 	}
 	rest.FillObjectMetaSystemFields(meta)
-	ctx := warning.WithWarningRecorder(request.WithNamespace(context.Background(), namespace), (*recorder)(m))
+	ctx := request.WithNamespace(context.Background(), namespace)
+	ctx = request.WithRequestInfo(ctx, &request.RequestInfo{IsResourceRequest: true, Verb: "create",
+		Namespace: namespace, APIGroup: of.Group, APIVersion: of.Version, Resource: of.Resource})
+	ctx = warning.WithWarningRecorder(ctx, (*recorder)(m))
 	if err := rest.BeforeCreate(strategy, ctx, object); err != nil {
 		return err
 	}
