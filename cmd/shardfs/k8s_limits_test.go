@@ -34,7 +34,7 @@ func TestMistakesWithK8s(t *testing.T) {
 			"-o o/{name}.tar: a relative path, and pods have another working directory",
 			"--pvc NAME:/data mounts a volume, in which it could be /data/{name}.tar"},
 		{"k8s " + shards + "-e JOB_COMPLETION_INDEX=0", exitUsage,
-			"--env JOB_COMPLETION_INDEX=0: Kubernetes sets it: " +
+			"--env JOB_COMPLETION_INDEX=0: set by Kubernetes: " +
 				"with a value of your own, all pods would do the same task", ""},
 		{"k8s " + shards + "-e A", exitUsage, "--env A: not NAME=VALUE", ""},
 		{"k8s " + shards + "-e A=1 -e A=2", exitUsage, "--env A: given twice", ""},

@@ -129,7 +129,7 @@ func ParseVariable(text string) (v Variable, err error) {
 		strings.HasPrefix(v.Name, ".."):
 		return v, fmt.Errorf("%.60q is no name of a variable", v.Name)
 	case v.Name == "JOB_COMPLETION_INDEX":
-		return v, errors.New("Kubernetes sets it: with a value of your own, all pods would do the same task")
+		return v, errors.New("set by Kubernetes: with a value of your own, all pods would do the same task")
 	case strings.ContainsRune(v.Value, 0):
 		return v, errors.New("a value has no NUL")
 	}

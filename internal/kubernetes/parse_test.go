@@ -110,7 +110,7 @@ func TestParseMistakes(t *testing.T) {
 		{shown(ParseVariable), "..=1", `".." is no name of a variable`},
 		{shown(ParseVariable), "..a=1", `"..a" is no name of a variable`},
 		{shown(ParseVariable), ".=1", `"." is no name of a variable`},
-		{shown(ParseVariable), "JOB_COMPLETION_INDEX=3", "Kubernetes sets it: with a value of your own"},
+		{shown(ParseVariable), "JOB_COMPLETION_INDEX=3", "set by Kubernetes: with a value of your own"},
 		{shown(ParseVariable), "A=\x00", "a value has no NUL"},
 		{shown(ParseMount), "A:/x", `"A": a name has at most 253`},
 		{shown(ParseMount), ":/x", `"": a name has at most 253`},

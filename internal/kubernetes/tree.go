@@ -22,15 +22,6 @@ type field struct {
 // list is a list of such values.
 type list []any
 
-// texts returns texts as a list; nil if there are none.
-func texts(all []string) any {
-	var l list
-	for _, text := range all {
-		l = append(l, text)
-	}
-	return orNil(l, len(l) > 0)
-}
-
 // orNil returns a value if it is to be there.
 func orNil(value any, there bool) any {
 	if !there {
