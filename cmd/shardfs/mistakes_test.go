@@ -161,8 +161,8 @@ var mistakes = []mistake{
 
 	// Scripts for Slurm.
 	{"slurm in.tar -c true", exitUsage, "-o is missing: where should the outputs go?", ""},
-	{"slurm {0..9}.tar -c true -o out.tar", exitUsage, "-o out.tar: all tasks would write it",
-		"{name} or {index} in it gives each shard its own"},
+	{"slurm {0..9}.tar -c true -o out.tar", exitUsage, "-o out.tar: the tasks over 10 shards would all write it",
+		"with {name} or {index} in its name there is one for each"},
 	{"slurm in.tar -c true -o o.tar -C 500m", exitUsage, "--cpu 500m: from 1 to 65533, whole ones", ""},
 	{"slurm in.tar -c true -o o.tar -M 2GB", exitUsage, `--memory "2GB": a number and K, M, G or T`, ""},
 	{"slurm in.tar -c true -o o.tar --time 4h", exitUsage, `--time "4h": not a time limit of Slurm`,
