@@ -32,7 +32,7 @@ func (o *publishedFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "`OUT` of a run or pack: tell which outputs are there")
 	flags.BoolVar(&o.missing, "missing", false, "print only the indexes of those that are not, for array jobs")
 	flags.BoolVar(&o.mark, "mark", false, "write _SUCCESS beside the outputs if all are there")
-	flags.StringArrayVar(&o.reports, "report", nil, "count failed samples in a `REPORT` of run --report")
+	flags.StringArrayVar(&o.reports, "report", nil, "count failed samples in a `REPORT` of run --report, or one a task")
 }
 
 // check returns an error for a mistake in the flags.
@@ -164,11 +164,9 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 			return nil, err
 		}
 	}
-	failures := make(job.Failures)
-	for _, report := range o.reports {
-		if err := failures.Read(ctx, g.stores, report); err != nil {
-			return nil, err
-		}
+	failures, err := o.failures(ctx, g.stores, shards)
+	if err != nil {
+		return nil, err
 	}
 	found, err := output.Published(ctx, g.stores, outputs)
 	if err != nil {
@@ -197,6 +195,42 @@ func (o *publishedFlags) states(ctx context.Context, g *globals, args []string) 
 		}
 	}
 	return states, nil
+}
+
+// failures reads the reports. Of those that a pattern names, as those of the tasks of an array, some may not be there.
+func (o *publishedFlags) failures(ctx context.Context, st store.Store, shards []string) (job.Failures, error) {
+	all := make(job.Failures)
+	for _, report := range o.reports {
+		names, err := reportNames(ctx, st, report, shards)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if err := all.Read(ctx, st, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// reportNames returns the name of a report, or those that are there of a pattern.
+func reportNames(ctx context.Context, st store.Store, report string, shards []string) (there []string, err error) {
+	pattern, err := output.ParsePattern("--report", report)
+	if pattern == nil {
+		return []string{report}, err
+	}
+	names, err := pattern.Outputs(shards)
+	if err != nil {
+		return nil, err
+	}
+	found, err := output.Published(ctx, st, names)
+	for i, info := range found {
+		if info != nil {
+			there = append(there, names[i])
+		}
+	}
+	return there, err
 }
 
 // newOutputState returns the state of an output that is there, or for which info is nil, and of what has failed for it.
