@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -56,13 +57,9 @@ func exitStatus(err error) int {
 	var program *exec.Error
 	var readOnly *store.ReadOnlyError
 	var missing *pack.MissingKeysError
+	var empty emptyShardError
 	is := func(targets ...error) bool {
-		for _, target := range targets {
-			if errors.Is(err, target) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 	}
 	switch {
 	case err == nil:
@@ -75,6 +72,8 @@ func exitStatus(err error) int {
 		return exitUsage // also if it is found only when a sample is packed
 	case is(job.ErrSampleFailed): // whatever the failure was
 		return exitFailed
+	case errors.As(err, &empty):
+		return exitDamaged
 	case errors.As(err, &usage), errors.As(err, &missing), errors.As(err, &program), errors.As(err, &readOnly),
 		is(pack.ErrEmpty, pack.ErrSameKey, pack.ErrNoMatch, store.ErrScheme, store.ErrName, store.ErrExists,
 			store.ErrNoDir, exec.ErrNotFound, fusefs.ErrOption, mounts.ErrNotMounted, scratch.ErrOtherShard,

@@ -257,6 +257,9 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err == nil {
 		err = s.Err()
 	}
+	if o.task.given() && errors.Is(err, pack.ErrEmpty) {
+		err = emptyShardError{err}
+	}
 	return o.withHint(err, args)
 }
 

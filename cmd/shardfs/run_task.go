@@ -130,6 +130,13 @@ func (o *runFlags) reports(shards []string) ([]string, error) {
 	return pattern.Outputs(shards)
 }
 
+// emptyShardError is the error of a task whose shard has no sample. Other runs take that for a mistake in the command line;
+// here other tasks have the same one, and shall go on.
+type emptyShardError struct{ error }
+
+// Unwrap returns the error of the run.
+func (e emptyShardError) Unwrap() error { return e.error }
+
 // sayTask says which task this is.
 func (o *runFlags) sayTask(u *ui.UI, names []source.Name) {
 	t := o.task.task
