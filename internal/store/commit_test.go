@@ -17,12 +17,12 @@ func TestCommitting(t *testing.T) {
 		defer cancel()
 		time.Sleep(time.Hour)
 		interrupt(why)
-		time.Sleep(commitGrace - 1)
+		time.Sleep(commitGrace - time.Millisecond)
 		synctest.Wait()
 		if commit.Err() != nil {
 			t.Error("it has ended before the grace was over")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		if context.Cause(commit) != why {
 			t.Errorf("after the grace: %v", context.Cause(commit))
