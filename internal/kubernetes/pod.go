@@ -156,16 +156,27 @@ func literal(s string) string {
 // terminationLog is the file whose text Kubernetes shows as the reason why a container has ended.
 const terminationLog = "/dev/termination-log"
 
+// failures is what a pod is told of how often its index has failed before, for the attempt in what a task says.
+var failures = field{"valueFrom", object{{"fieldRef", object{
+	{"fieldPath", "metadata.annotations['batch.kubernetes.io/job-index-failure-count']"},
+}}}}
+
 // env returns the environment. What the user sets is left as it is.
 func (j *Job) env() (l list) {
 	ours := []Variable{{"TMPDIR", scratchDir}, {"SHARDFS_TERMINATION_LOG", terminationLog}}
 	if j.User.Given {
 		ours = append(ours, Variable{"HOME", scratchDir}) // a user whom the image does not know has none
 	}
+	set := func(name string) bool {
+		return slices.ContainsFunc(j.Env, func(u Variable) bool { return u.Name == name })
+	}
 	for _, v := range ours {
-		if !slices.ContainsFunc(j.Env, func(u Variable) bool { return u.Name == v.Name }) {
+		if !set(v.Name) {
 			l = append(l, object{{"name", v.Name}, {"value", v.Value}})
 		}
+	}
+	if name := "SHARDFS_TASK_FAILURES"; !set(name) {
+		l = append(l, object{{"name", name}, failures})
 	}
 	for _, v := range j.Env {
 		l = append(l, object{{"name", v.Name}, {"value", literal(v.Value)}})
