@@ -42,12 +42,12 @@ build:
 # Limits in tests are a share of the time that is left, so that a busy machine is slow and not red: a long timeout costs
 # nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little
 # memory, for which the race detector takes too long and too much. Each command runs even if the one before
-# has failed.
+# has failed. Three packages at a time, as the tests of stores often wait.
 test: test-tools
 	@echo "make test: about 12 minutes on 2 idle cores"
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
-	$(GO) test -v $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
+	$(GO) test -v -p 3 $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # The slow servers, which take long to build or to start, and 1000 overwrites of an object under its readers instead of 150,

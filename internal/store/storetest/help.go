@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/testing/whole"
 )
 
 // Noise returns n bytes of which no part equals another, and which are others for each seed.
@@ -39,7 +40,7 @@ func Getenv(lines ...string) func(name string) string {
 // Read returns an object's bytes from off to its end.
 func Read(t testing.TB, o store.Object, off int64) ([]byte, error) {
 	t.Helper()
-	return io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), off, o.Size()+1))
+	return whole.Read(io.NewSectionReader(store.At(t.Context(), o), off, o.Size()+1), o.Size()-off)
 }
 
 // BucketName returns a name for the bucket of a test: letters, digits and dashes in lower case.

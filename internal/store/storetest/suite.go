@@ -144,7 +144,7 @@ func (h *Harness) open(t *testing.T, name string) store.Object {
 func (h *Harness) content(t *testing.T, name string) []byte {
 	t.Helper()
 	o := h.open(t, name)
-	b, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), o), 0, o.Size()+1))
+	b, err := Read(t, o, 0)
 	Check(t, err)
 	return b
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/testing/whole"
 )
 
 func testCommit(t *testing.T, h *Harness) {
@@ -149,7 +150,7 @@ func testResume(t *testing.T, h *Harness) {
 	w = h.create(t, "a", store.Options{})
 	part, err := resumer.OpenPart(t.Context(), h.Prefix+"a", temp)
 	Check(t, err)
-	half, err := io.ReadAll(io.NewSectionReader(store.At(t.Context(), part), 0, part.Size()))
+	half, err := whole.Read(io.NewSectionReader(store.At(t.Context(), part), 0, part.Size()), part.Size())
 	Check(t, errors.Join(err, part.Close()))
 	if _, err := resumer.OpenPart(t.Context(), h.Prefix+"b", temp); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the part of one object is opened as that of another: %v", err)

@@ -6,8 +6,11 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/testing/whole"
 )
 
 // upload is a multipart upload.
@@ -18,7 +21,7 @@ type upload struct {
 
 // write answers a request that writes, for a target.
 func (c *Cluster) write(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	body, err := whole.Read(r.Body, r.ContentLength)
 	if err != nil {
 		return
 	}
@@ -93,15 +96,15 @@ func (c *Cluster) complete(w http.ResponseWriter, r *http.Request, id string, li
 		fail(w, r, http.StatusBadRequest, "", "partial completion is not allowed")
 		return
 	}
-	var data []byte
+	var data [][]byte
 	for i, p := range parts {
 		if p.Number != i+1 {
 			fail(w, r, http.StatusBadRequest, "", "parts must be exactly 1..N")
 			return
 		}
-		data = append(data, u.parts[p.Number]...)
+		data = append(data, u.parts[p.Number])
 	}
 	b := c.buckets[u.bucket]
-	b[u.name] = newObject(data, b[u.name].version+1, nil)
+	b[u.name] = newObject(slices.Concat(data...), b[u.name].version+1, nil)
 	delete(c.uploads, id)
 }

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/testing/whole"
 )
 
 // Fault is what happens to a request. Any other text than those below is a status and the code of an error of S3, such as
@@ -208,7 +210,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 
 // delay sends the first half of a request, and notes the rest as late.
 func (p *Proxy) delay(r *http.Request, forward http.Handler) {
-	body, err := io.ReadAll(r.Body)
+	body, err := whole.Read(r.Body, r.ContentLength)
 	if err != nil {
 		return
 	}

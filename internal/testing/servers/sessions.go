@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+
+	"github.com/shardfs/shardfs/internal/testing/whole"
 )
 
 // Sessions starts a proxy before the server, and returns its URL. It puts right what fake-gcs-server does wrong when a part
@@ -52,7 +54,7 @@ func (s *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := r.URL.Query().Get("upload_id")
-	body, err := io.ReadAll(r.Body)
+	body, err := whole.Read(r.Body, r.ContentLength)
 	if err != nil || begin > s.has[id] || end-begin+1 != int64(len(body)) {
 		http.Error(w, "a chunk that does not follow the one before, or is cut", http.StatusBadRequest)
 		return
