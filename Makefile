@@ -60,10 +60,11 @@ test-stores:
 	SHARDFS_SLOW_SERVERS=1 $(GO) test -v $(RACE) -timeout 90m -run '^Test($(STORES))$$' ./fusefs ./cmd/shardfs || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
-# A Slurm of two nodes on this machine, with none of its usual minutes of waiting.
+# A Slurm of two nodes on this machine, with none of its usual minutes of waiting; one at a time, as its credentials expire
+# after seconds.
 test-slurm:
 	@{ status=0; \
-	SHARDFS_SLURM=1 $(GO) test -v $(RACE) -timeout 90m -run '^TestSlurm$$' ./internal/testing/servers ./internal/slurm ./cmd/shardfs || status=1; \
+	SHARDFS_SLURM=1 $(GO) test -v -p 1 $(RACE) -timeout 90m -run '^TestSlurm$$' ./internal/testing/servers ./internal/slurm ./cmd/shardfs || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # A module of its own: nothing else here needs Kubernetes. The first two commands need no more than that, the third one has
