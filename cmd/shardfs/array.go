@@ -225,3 +225,9 @@ func (f *arrayFlags) onlyMissing(ctx context.Context, g *globals, a *array.Array
 	}
 	return nil
 }
+
+// sayArray says what is printed.
+func (f *arrayFlags) sayArray(u *ui.UI, name string, a *array.Array) {
+	u.Note("%s: %s, %s, at most %d at a time", name, ui.Count(a.Count, "shard"), ui.Count(a.Starts(), "task"),
+		min(f.parallelism, a.Starts()))
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -117,8 +116,7 @@ func (o *k8sFlags) run(ctx context.Context, g *globals, cmd *cobra.Command, args
 	if m.TooLargeToApply() {
 		g.Note("%s: too large for kubectl apply, unless it is kubectl apply --server-side, or kubectl create", m.Name)
 	}
-	g.Note("%s: %s, %s, at most %d at a time", m.Name, ui.Count(a.Count, "shard"), ui.Count(a.Starts(), "task"),
-		min(j.Parallelism, a.Starts()))
+	o.array.sayArray(g.UI, m.Name, a)
 	text := m.YAML()
 	if o.format == "json" {
 		text = m.JSON()
@@ -244,7 +242,7 @@ func (o *k8sFlags) warn(u *ui.UI, a *array.Array) {
 // mounted reports whether a path is in the volume of a claim.
 func (o *k8sFlags) mounted(name string) bool {
 	for _, c := range o.job.Claims {
-		if !c.ReadOnly && bytes.HasPrefix([]byte(path.Clean(name)), []byte(c.Path+"/")) {
+		if !c.ReadOnly && strings.HasPrefix(path.Clean(name), c.Path+"/") {
 			return true
 		}
 	}

@@ -97,8 +97,7 @@ func (o *slurmFlags) print(ctx context.Context, g *globals, cmd *cobra.Command, 
 	if err := j.Check(); err != nil {
 		return err
 	}
-	g.Note("%s: %s, %s, at most %d at a time", o.name, ui.Count(a.Count, "shard"), ui.Count(a.Starts(), "task"),
-		min(o.parallelism, a.Starts()))
+	o.sayArray(g.UI, o.name, a)
 	_, err = g.Out.Write(j.Script())
 	return err
 }
