@@ -44,7 +44,7 @@ build:
 # memory, for which the race detector takes too long and too much. Each command runs even if the one before
 # has failed. Three packages at a time, as the tests of stores often wait.
 test: test-tools
-	@echo "make test: about 11 minutes on 2 idle cores"
+	@echo "make test: about 10 minutes on 2 idle cores"
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
 	$(GO) test -v -p 3 $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
