@@ -117,10 +117,12 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	}
 	var indexing sync.WaitGroup
 	defer func() {
-		if !s.stray {
-			sh.Close()
-			indexing.Wait()
+		if s.stray {
+			s.leaveScans(sh.StopScan)
+			return
 		}
+		sh.Close()
+		indexing.Wait()
 	}()
 	if err := s.scratch.Bind(sh, s.Mountpoint); err != nil {
 		return false, err
@@ -222,10 +224,12 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	defer func() {
-		if !s.stray {
-			set.Close()
-			indexing.Wait()
+		if s.stray {
+			s.leaveScans(set.StopScans)
+			return
 		}
+		set.Close()
+		indexing.Wait()
 	}()
 	if err := s.scratch.BindMany(s.Mountpoint, slices.Collect(maps.Values(absolute))); err != nil {
 		return false, err
@@ -350,6 +354,13 @@ func (s *server) grace() time.Duration {
 		return 500 * time.Millisecond
 	}
 	return 100 * time.Millisecond
+}
+
+// leaveScans ends the scans of shards that are not closed, so that they leave no locks, unless a store hangs.
+func (s *server) leaveScans(stop func(ctx context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stop(ctx)
 }
 
 // leave removes the mountpoint if mount has made it, releases the scratch directory, and removes that if it is temporary

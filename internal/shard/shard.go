@@ -356,6 +356,19 @@ func (s *Shard) Close() error {
 	return errors.Join(err, s.mapped.close())
 }
 
+// StopScan ends the scan for the index, if there is one, and returns when it has ended and released its locks, or when ctx
+// ends. Bytes can still be read; Close is not needed if the process ends then.
+func (s *Shard) StopScan(ctx context.Context) {
+	s.cancel(ErrClosed)
+	if s.built == nil {
+		return
+	}
+	select {
+	case <-s.built:
+	case <-ctx.Done():
+	}
+}
+
 // mustSpool reports whether reading from the middle of a shard would have to decompress too much before that.
 func mustSpool(f *index.File) bool {
 	const most = 16 << 20
