@@ -7,6 +7,9 @@
 // [MountWritable] mounts an [overlay.Tree], where overlayfs cannot be mounted. All changes are made through the mount,
 // so here, too, the kernel may cache names, attributes and pages without limit.
 //
+// [MountFiles] mounts a few files whose bytes are computed as they are read, for the kernel to mount another file system
+// from.
+//
 // The process that serves a mount must not use it. For example, if it starts a child in a directory of the mount,
 // parent and child wait for each other.
 package fusefs

@@ -104,6 +104,9 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 		o.trace = func(line string) { fmt.Println("trace:", line) }
 	}
 	switch kind {
+	case named:
+		o.AllowOther = false
+		return MountFiles(testFiles(), mountpoint, o)
 	case stuck:
 		return mountStuck(sh.Path(), mountpoint, o)
 	case waiting:

@@ -52,6 +52,7 @@ func (o *Options) report() func(error) {
 type Server struct {
 	fuse       *fuse.Server
 	mountpoint string
+	files      *files // of MountFiles; nil for other mounts
 }
 
 // MountReadOnly mounts shards read-only and serves them until they are unmounted. It returns when the mount is ready
@@ -110,7 +111,7 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	// open a file in the mount. A thread that waits for a reply of its own process cannot be killed, and it holds the
 	// connection whose end would wake it: if the process is killed at that moment, it never ends.
 	go server.Serve()
-	return &Server{server, mountpoint}, nil
+	return &Server{fuse: server, mountpoint: mountpoint}, nil
 }
 
 // lineWriter is a function that is called with each line that a logger writes.
@@ -180,8 +181,14 @@ func mountByHelper(fs fuse.RawFileSystem, mountpoint string, o *Options, common 
 	return server, nil
 }
 
-// Wait returns when the file system is unmounted and the last request is answered.
-func (s *Server) Wait() { s.fuse.Wait() }
+// Wait returns when the file system is unmounted and the last request is answered. Files of MountFiles are not used any
+// more.
+func (s *Server) Wait() {
+	s.fuse.Wait()
+	if s.files != nil {
+		s.files.wait()
+	}
+}
 
 // Unmount unmounts the file system: at once if it is not in use, else lazily, so that it disappears from its mountpoint
 // and is served until its last user is done. It is no error if it is not mounted any more.
