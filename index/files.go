@@ -24,7 +24,7 @@ func (x *Index) FindFile(number int, name string) (row int, ok bool) {
 	if !strings.HasPrefix(name, memberPrefix) {
 		return 0, false
 	}
-	start, end := x.sampleRows(number)
+	start, end := x.SampleRows(number)
 	if end-start >= manyRows {
 		row, ok = x.files.table(x, number, start, end)[name]
 		return row, ok

@@ -61,6 +61,10 @@ func (x *Index) End() int64 { return x.Offset(x.Rows()) }
 // Offset returns where the headers of a row start; for the row after the last, where the end marker starts.
 func (x *Index) Offset(row int) int64 { return int64(x.c.header.get(row)) }
 
+// RowAt returns the entry whose headers or content, with its padding, are at a place of the plain shard: the last row
+// that starts at or before it. For a place in or after the end marker it returns Rows.
+func (x *Index) RowAt(off int64) int { return max(x.c.header.search(uint64(max(off, 0))+1)-1, 0) }
+
 // Member returns the entry in a row.
 func (x *Index) Member(row int) Member {
 	c := &x.c
@@ -101,7 +105,7 @@ func (x *Index) OutsideName(row int) string {
 
 // Sample returns the sample with this number, which is less than Samples.
 func (x *Index) Sample(number int) Sample {
-	start, end := x.sampleRows(number)
+	start, end := x.SampleRows(number)
 	path := x.Path(x.DirOf(number))
 	key, ok := x.explicitKey(number)
 	if !ok {
@@ -138,8 +142,8 @@ func (x *Index) explicitKey(number int) (key string, ok bool) {
 	return key, ok
 }
 
-// sampleRows returns the row of the first member of a sample, and the row after its last member.
-func (x *Index) sampleRows(number int) (start, end int) {
+// SampleRows returns Start and End of a sample: the row of its first member, and the row after its last member.
+func (x *Index) SampleRows(number int) (start, end int) {
 	start, end = int(x.c.first.get(number)), x.closed
 	if number+1 < x.c.first.n {
 		end = int(x.c.first.get(number + 1))

@@ -3,6 +3,7 @@ package index
 import (
 	"fmt"
 	"io"
+	"iter"
 	"sort"
 )
 
@@ -14,6 +15,17 @@ func (e Extent) end() int64 { return e.Off + e.Len }
 
 // HasHoles reports whether an entry has holes.
 func (x *Index) HasHoles() bool { return x.c.sparseRow.n > 0 }
+
+// SparseRows yields the rows of the entries with holes, in order.
+func (x *Index) SparseRows() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range x.c.sparseRow.n {
+			if !yield(int(x.c.sparseRow.get(i))) {
+				return
+			}
+		}
+	}
+}
 
 // Data returns the first run of stored bytes that ends after off in the content of the entry in a row; false if the
 // rest of the content is a hole. Content without holes is one run.

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/mountthread"
 )
 
 // Type is the type of overlayfs mounts in /proc/self/mountinfo.
@@ -60,7 +62,7 @@ func Mount(mountpoint string, o Options) error {
 	if source == "" {
 		source = Type
 	}
-	err := withoutConnections(func() error { return o.mount(source, mountpoint, o.formats()) })
+	err := mountthread.WithoutConnections(func() error { return o.mount(source, mountpoint, o.formats()) })
 	if err != nil {
 		return fmt.Errorf("mount overlayfs: %w", err)
 	}

@@ -253,15 +253,8 @@ func (v *View) Attr(ino Ino) Attr {
 // since it was opened, ReadAt fails, because the bytes at the member's place may be anything. The error is ErrShard,
 // EISDIR, or EINTR if ctx ended first.
 func (v *View) ReadAt(ctx context.Context, ino Ino, p []byte, off int64) (n int, err error) {
-	r, _ := v.readers.Get().(*shardReader)
-	if r == nil {
-		r = &shardReader{Shard: v.Shard}
-	}
-	r.ctx = ctx
-	defer func() {
-		r.ctx = nil
-		v.readers.Put(r)
-	}()
+	r := v.reader(ctx)
+	defer v.release(r)
 	var content io.ReaderAt
 	waitErr := v.Wait(context.Background(), func() bool {
 		if ino.kind() == kindMember && !v.Growing() {

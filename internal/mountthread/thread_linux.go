@@ -1,4 +1,5 @@
-package overlayfs
+// Package mountthread mounts file systems over files that this process itself serves.
+package mountthread
 
 import (
 	"errors"
@@ -10,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutConnections calls f on a new thread that does not hold the process's FUSE connections (open /dev/fuse files).
+// WithoutConnections calls f on a new thread that does not hold the process's FUSE connections (open /dev/fuse files).
 //
-// Mounting overlayfs sends requests to the lower file system. If this process serves that and is killed at that moment,
+// To mount a file system over another one sends requests to that. If this process serves that and is killed at that moment,
 // the thread that waits for the answer cannot be killed; if it also held the connection, the kernel would not know that
 // no answer will come, and the process would never end.
-func withoutConnections(f func() error) error {
+func WithoutConnections(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if unix.Gettid() == unix.Getpid() {
 			defer runtime.UnlockOSThread()
-			result <- withoutConnections(f) // on another thread, because the main thread cannot end
+			result <- WithoutConnections(f) // on another thread, because the main thread cannot end
 			return
 		}
 		err := unix.Unshare(unix.CLONE_FILES)
