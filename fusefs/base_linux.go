@@ -16,6 +16,7 @@ type base struct {
 	replier
 	set    *view.Set
 	memory mapTrimmer
+	walk   walk
 }
 
 func newBase(set *view.Set, log func(error)) *base {
@@ -49,6 +50,7 @@ func (b *base) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, ou
 	case lookErr != nil:
 		return b.status(lookErr)
 	case err != unix.ENOENT:
+		b.walked(&e, a.Ino)
 		a.Ino = e.Global(a.Ino)
 		return b.entry(a, err, out)
 	case growing:
@@ -148,7 +150,8 @@ func (b *base) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 }
 
 // ReadDirPlus lists a directory with the attributes of its entries. It leaves the attributes out if the directory has
-// many subdirectories, because each entry with attributes takes 1 KB of kernel memory.
+// many subdirectories, because each entry with attributes takes 1 KB of kernel memory, unless they are used as they are
+// listed.
 func (b *base) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return b.list(cancel, in, func(e fuse.DirEntry, attr func() view.Attr) bool {
 		entry := out.AddDirLookupEntry(e)
@@ -200,7 +203,7 @@ func (b *base) list(cancel <-chan struct{}, in *fuse.ReadIn, add addEntry) fuse.
 		if !dots(in, addDot) {
 			return true
 		}
-		plus := e.View.Dirs() <= largeView || e.View.IsSample(e.Ino)
+		plus := e.View.Dirs() <= largeView || b.listed(&e, in.Offset)
 		full := !e.View.Entries(d, afterDots(in.Offset), func(entry view.DirEntry) bool {
 			ino := entry.Ino // number in its shard
 			entry.Ino = e.Global(ino)
