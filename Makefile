@@ -81,7 +81,7 @@ test-kubernetes:
 # Suites of others run where they are installed (fio, stress-ng) or named: PJDFSTEST=DIR make torture. With
 # SHARDFS_SLOW_SERVERS=1 runs to Swift are broken, too.
 torture: test-tools
-	$(GO) test $(RACE) -timeout 8h -v ./fusefs ./cmd/shardfs -long
+	$(GO) test $(RACE) -timeout 8h -v ./fusefs ./internal/guard ./cmd/shardfs -long
 
 # FUSE for users other than root comes with fusermount3. Tests say so aloud when they have to do without something.
 test-tools:

@@ -1,0 +1,263 @@
+// Package guard keeps bytes of a changed shard from being read through a file system by which the kernel reads the shard
+// itself.
+//
+// The server of a mount compares a shard's size and times before it hands on bytes. EROFS, with the shard as its data
+// device, does not ask the server, and would hand on what the shard has become. A Guard holds a lease on the shard, so
+// that the kernel has a process that opens the shard for writing wait until the guard lets it go on. Before it does so,
+// all reads that EROFS makes are denied, by fanotify, and those that had begun have ended. As long as the lease is held
+// reads cost nothing, because the kernel asks fanotify nothing.
+//
+// EROFS opens the shard through a mount of its own, which no path leads to ([Guard.Device]). Only that is marked: other
+// readers of the shard, and the writer, never notice the guard.
+//
+// A server that is killed cannot guard. So a second process, the guardian, does the same with a lease and a group of its
+// own. It is this program started again, and calls [Serve]. When the server has ended and the file system is still in
+// use the guardian denies all reads, detaches the mount, and stays until nothing uses it. When the guardian is killed
+// the server starts another one. When one of the two is stopped the other one lets the opener go on, a little later.
+//
+// If both are killed before either can notice, which takes some milliseconds, nothing guards: EROFS then shows changes of
+// the shard, in files whose names and inodes the kernel has cached, where it has not cached the bytes, until the mount is
+// detached. If both are stopped for longer than /proc/sys/fs/lease-break-time (45 s), the kernel lets an opener go on, and
+// EROFS shows what was written before one of the two continues. The guardian ignores signals, killall and pkill do not find
+// it by the program's name, and the kernel does not choose it when memory is short. So it takes SIGKILL for both by number,
+// or the end of a control group or PID namespace that has both; where that is a container, its mounts end with it.
+//
+// A lease protects from what is opened on this machine, and so a shard is guarded only on file systems that this kernel
+// alone changes. It does not protect from writes to the disk below the file system.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrUnguardable means that a file cannot be guarded: it is open or mapped for writing, its file system has no leases
+// that count, or this process has no right to take one or to use fanotify. The error's text has the reason.
+var ErrUnguardable = errors.New("the file cannot be guarded")
+
+// ErrBroken means that the file was opened for writing.
+var ErrBroken = errors.New("the file was opened for writing")
+
+// Command configures the guardian's process.
+type Command struct {
+	Args []string // the arguments that ps shows after the program's name
+	Env  []string // its environment
+}
+
+// Guard guards a file that the kernel reads for one file system. It is safe for concurrent use.
+type Guard struct {
+	command Command
+	tree    *os.File // the file's own mount
+	watch   *watch
+	running sync.WaitGroup
+	stop    context.CancelFunc // ends what is running
+
+	mu       sync.Mutex
+	guardian *guardian
+	mount    mount // from where the guardian detaches
+}
+
+// Start begins to guard an open file, and returns when the guardian does, too. The caller must call Close. The context
+// is for Start only; fd is not used afterwards.
+func Start(ctx context.Context, fd int, c Command) (*Guard, error) {
+	if err := isLocal(fd); err != nil {
+		return nil, err
+	}
+	g, err := newGuard(fd, c)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnguardable, err)
+	}
+	if err := g.begin(ctx); err != nil {
+		return nil, errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
+	}
+	return g, nil
+}
+
+// newGuard returns a guard that holds the lease and guards nothing.
+func newGuard(fd int, c Command) (*Guard, error) {
+	n, err := unix.OpenTree(fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("open_tree", err)
+	}
+	g := &Guard{command: c, tree: os.NewFile(uintptr(n), "mount of a shard")}
+	own, err := newLease(fd)
+	if err != nil {
+		return nil, errors.Join(err, g.tree.Close())
+	}
+	if g.watch, err = newWatch(n, own); err != nil {
+		return nil, errors.Join(err, own.file.Close(), g.tree.Close())
+	}
+	if err = own.take(); err != nil {
+		return nil, errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
+	}
+	return g, nil
+}
+
+// begin starts everything that guards.
+func (g *Guard) begin(ctx context.Context) (err error) {
+	// A file that is opened while the kernel would ask no group is exempt for good.
+	if err = g.watch.group.ask(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnguardable, err)
+	}
+	if err = g.start(ctx); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	g.running.Go(g.watch.group.run)
+	g.running.Go(func() { g.watch.run(running) })
+	g.running.Go(func() { g.keep(running) })
+	return nil
+}
+
+// Device returns the path by which the file system must open the file, valid in this process. One file system may open
+// it, once.
+func (g *Guard) Device() string { return path(int(g.tree.Fd())) }
+
+// Opened says that the file system has opened the file, and where it is mounted, possibly below another one; the guardian
+// will detach that mount if this process is killed. From now on reads cost nothing. After an error the file system must be
+// unmounted: ErrBroken, or one that says why it is not guarded.
+func (g *Guard) Opened(mountpoint string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.watch.group.isUsed() {
+		return errors.New("guard: the file system has not opened the file by its device path")
+	}
+	g.mount = mount{Path: []byte(mountpoint)}
+	if g.tell(g.guardian) != nil {
+		// It may have been killed just now.
+		if err := g.replace(context.Background()); err != nil {
+			return err
+		}
+	}
+	if !g.watch.group.relax() {
+		return ErrBroken
+	}
+	return nil
+}
+
+// Broken returns a channel that is closed when a process opens the file for writing, which waits until reads that had
+// begun have ended. Nothing can be read any more but what the kernel has cached.
+func (g *Guard) Broken() <-chan struct{} { return g.watch.broken }
+
+// Close ends the guard. The guardian ends too, or, if the file system is still in use, stays until it is not, and has all
+// reads denied.
+func (g *Guard) Close() error {
+	g.stop()
+	g.mu.Lock()
+	g.watch.setPeer(lease{})
+	err := g.guardian.leave()
+	g.mu.Unlock()
+	return errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
+}
+
+// start starts a guardian. The caller holds the mutex, or is alone.
+func (g *Guard) start(ctx context.Context) error {
+	n, err := startGuardian(g)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { n.cmd.Process.Kill() })
+	defer stop()
+	if err := g.tell(n); err != nil {
+		n.cmd.Process.Kill()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return errors.Join(err, n.leave())
+	}
+	g.guardian = n
+	g.watch.setPeer(n.lease)
+	return nil
+}
+
+// tell tells a guardian what this process knows, until there is nothing new. The caller holds the mutex, or is alone.
+func (g *Guard) tell(n *guardian) error {
+	for {
+		m := g.message()
+		r, err := n.tell(m)
+		if err != nil {
+			return err
+		}
+		g.mount = r.Mount
+		if now := g.message(); now.Used == m.Used && now.Denies == m.Denies {
+			return nil
+		}
+	}
+}
+
+// message returns what this process knows.
+func (g *Guard) message() message {
+	return message{Used: g.watch.group.isUsed(), Denies: isClosed(g.watch.broken), Mount: g.mount}
+}
+
+// The pauses between two attempts to start a guardian again: at first the least, then twice as long each time.
+const (
+	leastPause = 50 * time.Millisecond
+	mostPause  = time.Minute
+)
+
+// keep starts a guardian again whenever it has ended.
+func (g *Guard) keep(ctx context.Context) {
+	for {
+		g.mu.Lock()
+		ended := g.guardian.ended
+		g.mu.Unlock()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return
+		}
+		for pause := leastPause; !g.restart(ctx); pause = min(2*pause, mostPause) {
+			if !sleep(ctx, pause) {
+				return
+			}
+		}
+	}
+}
+
+// restart starts a guardian in the place of one that has ended.
+func (g *Guard) restart(ctx context.Context) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !isClosed(g.guardian.ended) || ctx.Err() == nil && g.replace(ctx) == nil
+}
+
+// replace starts a guardian and ends the one before it, which has no answer. The caller holds the mutex.
+func (g *Guard) replace(ctx context.Context) error {
+	old := g.guardian
+	if err := g.start(ctx); err != nil {
+		return err
+	}
+	old.cmd.Process.Kill()
+	old.leave()
+	return nil
+}
+
+// isClosed reports whether a channel is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// sleep returns after a pause, or with false when the context ends.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

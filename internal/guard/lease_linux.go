@@ -1,0 +1,63 @@
+package guard
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// local lists the types of file systems whose files only this kernel changes. Others have leases that count on this machine
+// only, or none.
+var local = []int64{
+	unix.EXT4_SUPER_MAGIC, // ext2 and ext3, too
+	unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
+	unix.RAMFS_MAGIC, unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.ISOFS_SUPER_MAGIC,
+}
+
+// isLocal returns ErrUnguardable if other machines may change a file.
+func isLocal(fd int) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return os.NewSyscallError("statfs", err)
+	}
+	if !slices.Contains(local, int64(fs.Type)) {
+		return fmt.Errorf("%w: a file system of type %#x", ErrUnguardable, fs.Type)
+	}
+	return nil
+}
+
+// A lease is a file description of the shard, by which the kernel lets a process know, with SIGIO, that the shard is to be
+// opened for writing or truncated, and has the opener wait. Processes may share the description; the kernel tells the one
+// that took the lease last.
+type lease struct{ file *os.File }
+
+// newLease opens the shard again, without a lease.
+func newLease(fd int) (lease, error) {
+	f, err := os.OpenFile(path(fd), os.O_RDONLY, 0)
+	return lease{f}, err
+}
+
+// take takes the lease, of which this process is told. It fails with EAGAIN while the shard is open or mapped for writing.
+func (l lease) take() error {
+	fd := l.file.Fd()
+	// By default the kernel would tell the thread that has asked, which may have ended by then.
+	if _, err := unix.FcntlInt(fd, unix.F_SETOWN, os.Getpid()); err != nil {
+		return os.NewSyscallError("fcntl F_SETOWN", err)
+	}
+	_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
+	return os.NewSyscallError("fcntl F_SETLEASE", err)
+}
+
+// isHeld reports whether there is a lease that no opener waits for.
+func (l lease) isHeld() bool {
+	kind, err := unix.FcntlInt(l.file.Fd(), unix.F_GETLEASE, 0)
+	return err == nil && kind == unix.F_RDLCK
+}
+
+// release lets the opener go on, if there is a lease.
+func (l lease) release() { unix.FcntlInt(l.file.Fd(), unix.F_SETLEASE, unix.F_UNLCK) }
+
+// path returns a path that leads to an open file of this process.
+func path(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
