@@ -63,9 +63,13 @@ type Guard struct {
 	mount    mount // from where the guardian detaches
 }
 
-// Start begins to guard an open file, and returns when the guardian does, too. The caller must call Close. The context
-// is for Start only; fd is not used afterwards.
+// Start begins to guard an open file, and starts the guardian, which takes some milliseconds to be ready: what else a mount
+// needs is best done before Device is called, which waits for it. The caller must call Close. The context is for Start
+// only; fd is not used afterwards.
 func Start(ctx context.Context, fd int, c Command) (*Guard, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err := isLocal(fd); err != nil {
 		return nil, err
 	}
@@ -73,7 +77,7 @@ func Start(ctx context.Context, fd int, c Command) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnguardable, err)
 	}
-	if err := g.begin(ctx); err != nil {
+	if err := g.begin(); err != nil {
 		return nil, errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
 	}
 	return g, nil
@@ -100,12 +104,12 @@ func newGuard(fd int, c Command) (*Guard, error) {
 }
 
 // begin starts everything that guards.
-func (g *Guard) begin(ctx context.Context) (err error) {
+func (g *Guard) begin() (err error) {
 	// A file that is opened while the kernel would ask no group is exempt for good.
 	if err = g.watch.group.ask(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnguardable, err)
 	}
-	if err = g.start(ctx); err != nil {
+	if err = g.start(); err != nil {
 		return err
 	}
 	running, stop := context.WithCancel(context.Background())
@@ -116,9 +120,14 @@ func (g *Guard) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// Device returns the path by which the file system must open the file, valid in this process. One file system may open
-// it, once.
-func (g *Guard) Device() string { return path(int(g.tree.Fd())) }
+// Device returns the path by which the file system must open the file, valid in this process, when the guardian is ready.
+// If there is none Opened will say so. One file system may open the path, once.
+func (g *Guard) Device() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.assure()
+	return path(int(g.tree.Fd()))
+}
 
 // Opened says that the file system has opened the file, and where it is mounted, possibly below another one; the guardian
 // will detach that mount if this process is killed. From now on reads cost nothing. After an error the file system must be
@@ -130,11 +139,8 @@ func (g *Guard) Opened(mountpoint string) error {
 		return errors.New("guard: the file system has not opened the file by its device path")
 	}
 	g.mount = mount{Path: []byte(mountpoint)}
-	if g.tell(g.guardian) != nil {
-		// It may have been killed just now.
-		if err := g.replace(context.Background()); err != nil {
-			return err
-		}
+	if err := g.assure(); err != nil {
+		return err
 	}
 	if !g.watch.group.relax() {
 		return ErrBroken
@@ -157,31 +163,30 @@ func (g *Guard) Close() error {
 	return errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
 }
 
-// start starts a guardian. The caller holds the mutex, or is alone.
-func (g *Guard) start(ctx context.Context) error {
+// start starts a guardian and does not wait until it is ready. The caller holds the mutex, or is alone.
+func (g *Guard) start() error {
 	n, err := startGuardian(g)
 	if err != nil {
 		return err
-	}
-	stop := context.AfterFunc(ctx, func() { n.cmd.Process.Kill() })
-	defer stop()
-	if err := g.tell(n); err != nil {
-		n.cmd.Process.Kill()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return errors.Join(err, n.leave())
 	}
 	g.guardian = n
 	g.watch.setPeer(n.lease)
 	return nil
 }
 
-// tell tells a guardian what this process knows, until there is nothing new. The caller holds the mutex, or is alone.
-func (g *Guard) tell(n *guardian) error {
+// assure returns when a guardian knows what this process knows. The caller holds the mutex.
+func (g *Guard) assure() error {
+	if g.tell() == nil {
+		return nil
+	}
+	return g.replace(context.Background()) // it may have been killed just now
+}
+
+// tell tells the guardian what this process knows, until there is nothing new. The caller holds the mutex.
+func (g *Guard) tell() error {
 	for {
 		m := g.message()
-		r, err := n.tell(m)
+		r, err := g.guardian.tell(m)
 		if err != nil {
 			return err
 		}
@@ -229,15 +234,24 @@ func (g *Guard) restart(ctx context.Context) bool {
 	return !isClosed(g.guardian.ended) || ctx.Err() == nil && g.replace(ctx) == nil
 }
 
-// replace starts a guardian and ends the one before it, which has no answer. The caller holds the mutex.
+// replace starts a guardian, and ends the one before it, which has no answer. If the context ends first so does the new
+// one. The caller holds the mutex.
 func (g *Guard) replace(ctx context.Context) error {
 	old := g.guardian
-	if err := g.start(ctx); err != nil {
+	if err := g.start(); err != nil {
 		return err
 	}
 	old.cmd.Process.Kill()
 	old.leave()
-	return nil
+	n := g.guardian
+	stop := context.AfterFunc(ctx, func() { n.cmd.Process.Kill() })
+	defer stop()
+	err := g.tell()
+	if err != nil {
+		n.cmd.Process.Kill()
+		<-n.ended
+	}
+	return err
 }
 
 // isClosed reports whether a channel is closed.

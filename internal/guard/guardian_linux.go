@@ -39,7 +39,7 @@ type message struct {
 type reply struct {
 	Error string // why there is no guardian; "" means that there is
 	Mount mount  // that of the message, with its number
-	Stays bool   // it is no answer: the file system is still in use
+	Last  bool   // it is no answer: the guardian ends, or stays because the file system is still in use
 }
 
 // answerWithin limits how long a guardian may take to answer, which is at once unless it is stopped.
@@ -103,7 +103,8 @@ func (n *guardian) tell(m message) (reply, error) {
 	return r, nil
 }
 
-// leave lets the guardian end, and returns when it has, or when it stays because the file system is in use.
+// leave lets the guardian end, and returns when it is about to, or when it stays because the file system is in use and has
+// all reads denied.
 func (n *guardian) leave() error {
 	conn, err := n.link.SyscallConn()
 	if err == nil {
@@ -111,15 +112,8 @@ func (n *guardian) leave() error {
 	}
 	err = errors.Join(err, n.link.SetReadDeadline(time.Now().Add(answerWithin)))
 	var r reply
-	for last := error(nil); last == nil && !r.Stays; {
+	for last := error(nil); last == nil && !r.Last; {
 		last = n.replies.Decode(&r)
-	}
-	if !r.Stays {
-		select {
-		case <-n.ended:
-		case <-time.After(answerWithin):
-			err = errors.Join(err, errors.New("the guardian does not end"))
-		}
 	}
 	return errors.Join(err, n.link.Close(), n.lease.file.Close())
 }
@@ -148,11 +142,10 @@ func Serve() error {
 			break
 		}
 	}
-	if !w.deny(context.Background()) || !w.group.isUsed() {
-		return nil
-	}
-	replies.Encode(reply{Stays: true})
-	if s.mount.ID != 0 {
+	w.deny(context.Background())
+	used := w.group.isUsed()
+	replies.Encode(reply{Last: true})
+	if used && s.mount.ID != 0 {
 		s.mount.detach() // if it cannot, nothing can be read but what is cached
 	}
 	for w.group.isUsed() {

@@ -237,6 +237,7 @@ func TestStopped(t *testing.T) {
 // The guardian is not what is ended together with the program, or when memory is short.
 func TestHide(t *testing.T) {
 	g := start(t, newShard(t, t.TempDir(), size))
+	g.Device() // it is ready
 	proc := fmt.Sprintf("/proc/%d/", g.current().cmd.Process.Pid)
 	if b, err := os.ReadFile(proc + "comm"); err != nil || strings.TrimSpace(string(b)) != name {
 		t.Errorf("its name is %q, %v", b, err)
