@@ -3,6 +3,7 @@ package erofs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -38,11 +39,21 @@ func mount(dir string, o MountOptions) error {
 		return mountError(-1, "open the file system", err)
 	}
 	defer unix.Close(fs)
+	names, err := optionPath(o.Names)
+	if err != nil {
+		return err
+	}
+	defer names.close()
+	device, err := optionPath(o.Device)
+	if err != nil {
+		return err
+	}
+	defer device.close()
 	// Without a device the kernel would take bytes of the image for those of files.
-	if err := unix.FsconfigSetString(fs, "source", o.Names); err != nil {
+	if err := unix.FsconfigSetString(fs, "source", names.path); err != nil {
 		return mountError(fs, "set the image", err)
 	}
-	if err := unix.FsconfigSetString(fs, "device", o.Device); err != nil {
+	if err := unix.FsconfigSetString(fs, "device", device.path); err != nil {
 		return mountError(fs, "set the device", err)
 	}
 	if err := unix.FsconfigSetFlag(fs, "ro"); err != nil {
@@ -60,6 +71,33 @@ func mount(dir string, o MountOptions) error {
 		return fmt.Errorf("mount EROFS at %s: %w", dir, err)
 	}
 	return nil
+}
+
+// path is the path of a file for the kernel.
+type path struct {
+	path string
+	fd   int // of this thread, if the path needs it; else -1
+}
+
+// longestOption is the greatest length in bytes of an option, with its end, that fsconfig(2) takes.
+const longestOption = 256
+
+// optionPath returns the path of a file that is short enough for an option of a mount.
+func optionPath(name string) (path, error) {
+	if len(name) < longestOption {
+		return path{name, -1}, nil
+	}
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return path{}, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return path{fmt.Sprintf("/proc/thread-self/fd/%d", fd), fd}, nil
+}
+
+func (p path) close() {
+	if p.fd >= 0 {
+		unix.Close(p.fd)
+	}
 }
 
 // mountError adds to an error of a step what the kernel says about it. Errors that another attempt would have as well
