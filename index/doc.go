@@ -18,7 +18,8 @@
 //	2  Columns packed in groups, always little-endian; a checksum for each page, so that a file is mapped and not
 //	   read; the magic at the end, too. Adds the origin's probe, checkpoints of every compression with checksums of
 //	   the bytes between them, and the maps of sparse members. Later three columns were added, only to files of
-//	   shards with times before 1678 or after 2262: programs that do not know them rebuild such an index.
+//	   shards with times before 1678 or after 2262: programs that do not know them rebuild such an index. Later the
+//	   JSON got the order of directories; without it, names are read to find it.
 //
 // A change that older programs would misread needs a new version. A new optional field of the JSON does not.
 package index

@@ -68,12 +68,14 @@ type meta struct {
 	Seed  uint64 `json:"seed"`
 	Plain int64  `json:"plain"`
 	Piece int64  `json:"piece"`
+	Order *Order `json:"order,omitempty"` // nil in older files
 }
 
 // Write writes the index file. Equal Files give equal bytes, except for the seed of an index that was not
 // canonicalized.
 func (f *File) Write(w io.Writer) error {
-	m := meta{File: *f, Seed: f.Index.seed, Plain: f.Map.Plain, Piece: f.Map.Piece}
+	order := f.Index.Order()
+	m := meta{File: *f, Seed: f.Index.seed, Plain: f.Map.Plain, Piece: f.Map.Piece, Order: &order}
 	js, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -213,7 +215,7 @@ func Decode(b []byte, rebuild func() (*File, error)) (*File, error) {
 	if err := json.Unmarshal(parts.meta, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStale, err)
 	}
-	x, p := &Index{seed: m.Seed}, new(checkpoints)
+	x, p := &Index{seed: m.Seed, order: m.Order}, new(checkpoints)
 	x.pages = newPages(parts.columns, parts.sums, func() (columnSet, error) {
 		f, err := rebuild()
 		if err != nil {

@@ -152,7 +152,7 @@ func TestFile(t *testing.T) {
 func TestFileBytes(t *testing.T) {
 	f := fileOf(t)
 	f.Index.Canonicalize()
-	const want = "7a1a389052270a35538dbbec8e2ca404f3ac76181f3b37ca7b6f63c371e1662a"
+	const want = "266bc4296d87ab9858b88050e7f79cdf9d50fd064a199f0b9de97f1fbc5d374d"
 	if got := fmt.Sprintf("%x", sha256.Sum256(encode(t, f))); got != want {
 		t.Errorf("the file has the digest %s, want %s", got, want)
 	}

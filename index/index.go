@@ -15,6 +15,7 @@ type Index struct {
 	closed int    // all samples before this row are complete; the number of rows, unless the index is still being built
 	pages  *pages // of the index file with the columns; nil for an index that was built
 	files  files  // of large samples
+	order  *Order // if the index file has it
 }
 
 // Member is one entry of the tar. Offsets and sizes are in bytes, offsets in the plain shard.

@@ -4,33 +4,94 @@ import "bytes"
 
 // Order describes the names of an index's directories, for those who show each directory sorted by names.
 type Order struct {
-	Flat      bool // all directories are in the root
-	Ascending bool // in each directory, the names of its directories ascend by their bytes
-	Longest   int  // bytes of the longest name, or more
+	Flat      bool `json:"flat"`      // all directories are in the root
+	Ascending bool `json:"ascending"` // in each directory, the names of its directories ascend by their bytes
+	Longest   int  `json:"longest"`   // bytes of the longest name
 }
 
-// Order returns the order of the directories. It reads all names, some 10 ns each, so the caller should keep the result.
+// Order returns the order of the directories. If the index file does not have it, all names are read, some 10 ns each.
 func (x *Index) Order() Order {
-	o := Order{Flat: x.c.parent.isZero()}
-	if !o.Flat {
-		o.Ascending, o.Longest = x.nestedNames()
-		return o
+	if x.order != nil {
+		return *x.order
 	}
-	o.Ascending, o.Longest = x.c.names.ascend(1)
+	o := Order{Flat: x.c.parent.isZero()}
+	o.Ascending, o.Longest = x.names(1, x.Dirs(), true)
 	return o
 }
 
-// nestedNames returns Ascending and Longest of an Order.
-func (x *Index) nestedNames() (ascending bool, longest int) {
-	ascending = true
-	for row := 1; row < x.Dirs(); row++ {
-		name := x.c.names.get(row)
-		longest = max(longest, len(name))
-		if !ascending {
-			continue
+// Subdirs describes the directories in d: the row of the first and, if they are in consecutive rows, their number and
+// whether their names ascend. Longest is the length of the longest name then. It returns false if other directories are
+// between them.
+func (x *Index) Subdirs(d Dir) (first Dir, n, longest int, ascending, ok bool) {
+	first, ok = x.FirstChild(d)
+	if !ok {
+		return 0, 0, 0, true, true
+	}
+	var parents [groupLen]uint64
+	end := int(first)
+	for more := true; more && end < x.Dirs(); {
+		start := end / groupLen * groupLen
+		group := parents[:min(groupLen, x.Dirs()-start)]
+		x.c.parent.fill(start, group)
+		for more && end < start+len(group) {
+			if more = group[end-start] == uint64(d); more {
+				end++
+			}
 		}
-		if next, ok := x.Sibling(Dir(row)); ok {
-			ascending = bytes.Compare(name, x.c.names.get(int(next))) < 0
+	}
+	if end == int(first) {
+		return 0, 0, 0, false, false // the index file is false
+	}
+	if _, further := x.Sibling(Dir(end - 1)); further {
+		return first, 0, 0, false, false
+	}
+	ascending, longest = x.names(int(first), end, false)
+	return first, end - int(first), longest, ascending, true
+}
+
+// names returns the length of the longest name of the directories in a range of rows, and whether each name is less than
+// the next: that of its sibling or, if the rows are all siblings, that of the row after it.
+func (x *Index) names(from, to int, apart bool) (ascending bool, longest int) {
+	var ends, next [groupLen]uint64
+	ascending = true
+	var last []byte
+	after := 0 // row that last must be less than
+	for start := from / groupLen * groupLen; start < to; start += groupLen {
+		n := min(groupLen, x.Dirs()-start)
+		x.c.names.ends.fill(start, ends[:n])
+		if apart && ascending {
+			x.c.sibling.fill(start, next[:n])
+		}
+		base := uint64(0)
+		if start > 0 {
+			base = x.c.names.ends.get(start - 1)
+		}
+		all := x.c.names.all.slice(base, ends[n-1]) // one check of checksums for all of them
+		begin := uint64(0)
+		for i, end := range ends[:n] {
+			if end -= base; end < begin || end > uint64(len(all)) {
+				x.pages.corrupt()
+				return ascending, longest
+			}
+			row, name := start+i, all[begin:end]
+			begin = end
+			if row < from || row >= to {
+				continue
+			}
+			longest = max(longest, len(name))
+			if !ascending {
+				continue
+			}
+			if after == row && row > from {
+				ascending = bytes.Compare(last, name) < 0
+			}
+			last, after = name, row+1
+			if apart {
+				after = int(next[i])
+			}
+			if after != row+1 && after != 0 {
+				ascending = ascending && after > row && bytes.Compare(name, x.c.names.get(after)) < 0
+			}
 		}
 	}
 	return ascending, longest
@@ -53,32 +114,4 @@ func (c *column) isZero() bool {
 		}
 	}
 	return true
-}
-
-// ascend reports whether the strings from a row on ascend, none equal to the one before, and returns the length of the
-// longest of them.
-func (t *texts) ascend(from int) (ascending bool, longest int) {
-	ascending = true
-	var last []byte
-	var ends [groupLen]uint64
-	start := uint64(0)
-	for row := 0; row < t.ends.n; row += groupLen {
-		group := ends[:min(groupLen, t.ends.n-row)]
-		t.ends.fill(row, group)
-		all := t.all.slice(start, group[len(group)-1]) // one check of checksums for all of them
-		base := start
-		for i, end := range group {
-			if end < start || end-base > uint64(len(all)) {
-				t.all.pages.corrupt()
-				return ascending, longest
-			}
-			if s := all[start-base : end-base]; row+i >= from {
-				longest = max(longest, len(s))
-				ascending = ascending && (row+i == from || bytes.Compare(last, s) < 0)
-				last = s
-			}
-			start = end
-		}
-	}
-	return ascending, longest
 }

@@ -148,9 +148,7 @@ func (m *Image) keyBlock(_ context.Context, i int64, b []byte) error {
 	place := m.at.keys + int64(n)*m.keyed
 	where := uint32(place/BlockSize) + 1
 	m.put(b, place, inode{Attr: m.v.Attr(view.KeyIno(n)), where: where})
-	place += longSize
-	where = uint32(m.at.source / BlockSize)
-	m.put(b[longSize:], place, inode{Attr: m.v.Attr(view.SourceIno(n)), where: where})
+	m.putSource(b[longSize:], place+longSize, m.v.Attr(view.SourceIno(n)))
 	return nil
 }
 

@@ -68,7 +68,7 @@ type Image struct {
 // places are offsets of the areas of an image. All are multiples of 4096.
 type places struct {
 	head    int64
-	source  int64 // text of all __source__ files that are not in slots
+	source  int64 // text of all files __source__
 	slots   int64 // a slot for each directory
 	members int64 // an inode for each row of the index
 	entries int64 // entries of samples without subdirectories

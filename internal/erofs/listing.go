@@ -124,11 +124,6 @@ func (m *Image) addSubdirs(l *listing) {
 			return
 		}
 		l.first, l.subdirs = 1, x.Dirs()-1
-		if l.subdirs < manyEntries {
-			for k := range l.subdirs {
-				l.size += entrySize + len(x.Name(l.subdir(k)))
-			}
-		}
 		l.longest = max(l.longest, m.order.Longest)
 		if !m.order.Ascending {
 			l.kids = make([]index.Dir, l.subdirs)
@@ -137,36 +132,33 @@ func (m *Image) addSubdirs(l *listing) {
 			}
 			m.sortDirs(l.kids)
 		}
+		m.addSizes(l)
 		return
 	}
-	follow, ascend, last := true, true, ""
-	for kid, ok := x.FirstChild(l.dir); ok; kid, ok = x.Sibling(kid) {
-		name := x.Name(kid)
-		if l.subdirs == 0 {
-			l.first = kid
-		}
-		if follow && kid != l.first+index.Dir(l.subdirs) { // others are between them
-			follow = false
-			for k := range l.subdirs {
-				l.kids = append(l.kids, l.first+index.Dir(k))
-			}
-		}
-		if !follow {
+	first, n, longest, ascending, ok := x.Subdirs(l.dir)
+	l.first, l.subdirs, l.longest = first, n, max(l.longest, longest)
+	if !ok || !ascending {
+		for kid, ok := x.FirstChild(l.dir); ok; kid, ok = x.Sibling(kid) {
 			l.kids = append(l.kids, kid)
 		}
-		ascend = ascend && (l.subdirs == 0 || last < name)
-		last = name
-		l.subdirs++
-		l.longest = max(l.longest, len(name))
-		l.size += entrySize + len(name)
-	}
-	if !ascend {
-		if follow {
-			for k := range l.subdirs {
-				l.kids = append(l.kids, l.first+index.Dir(k))
-			}
-		}
 		m.sortDirs(l.kids)
+		l.subdirs = len(l.kids)
+	}
+	if !ok {
+		for _, kid := range l.kids {
+			l.longest = max(l.longest, len(x.Name(kid)))
+		}
+	}
+	m.addSizes(l)
+}
+
+// addSizes adds the subdirectories of a small directory to the size of its entries.
+func (m *Image) addSizes(l *listing) {
+	if !l.isSmall() {
+		return
+	}
+	for k := range l.subdirs {
+		l.size += entrySize + len(m.x.Name(l.subdir(k)))
 	}
 }
 

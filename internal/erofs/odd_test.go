@@ -45,13 +45,15 @@ func TestMountOdd(t *testing.T) {
 	}
 	times := some("a.txt", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt")
 	for i, at := range []time.Time{
-		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(1<<32-1, 0), time.Unix(1<<32, 0), time.Unix(1, 5), time.Unix(1<<40, 7),
+		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(1<<32-1, 0), time.Unix(1<<32, 0), time.Unix(1, 5),
+		time.Unix(1<<40, 7),
 	} {
 		times[i].mtime = at
 	}
 	blocks := some("b.txt")
 	for _, n := range []int{0, 1, 511, 512, 513, 4095, 4096, 4097, 70_000} {
-		blocks = append(blocks, member{fmt.Sprintf("b.%d", n), strings.Repeat("0123456789", n/10+1)[:n], time.Unix(1, 0)})
+		content := strings.Repeat("0123456789", n/10+1)[:n]
+		blocks = append(blocks, member{fmt.Sprintf("b.%d", n), content, time.Unix(1, 0)})
 	}
 	for _, tt := range []struct {
 		name    string

@@ -84,7 +84,9 @@ func (m *Image) fits(p *plan, start, slot int64) bool {
 		*a = m.v.Attr(e.ino)
 		n := int64(m.sizeOf(a))
 		if row, ok := e.ino.Member(); !ok {
-			n += a.Size
+			if _, ok := e.ino.Key(); ok {
+				n += a.Size
+			}
 		} else if k, ok := m.sparseOf(row); ok {
 			p.inodes[i] = m.at.sparse + int64(k)*sparseUnit
 			continue
@@ -116,7 +118,7 @@ func (m *Image) chooseSlot() int64 {
 	const some = 64
 	var used []int64
 	for i := range some {
-		if d := index.Dir(1 + i*(m.x.Dirs()-1)/some); int(d) < m.x.Dirs() {
+		if d := index.Dir(1 + i*(m.x.Dirs()-1)/some); int(d) < m.x.Dirs() && m.isSmallDir(d) {
 			if p := m.plan(m.list(d), maxSlot); p.inSlot {
 				used = append(used, p.used)
 			}
@@ -165,17 +167,19 @@ func (m *Image) fillSlot(ctx context.Context, i int64, b []byte) error {
 			}
 			continue
 		}
-		copy(m.put(at, place, inode{Attr: p.attrs[i], layout: layoutInline}), m.text(e.ino))
+		if number, ok := e.ino.Key(); ok {
+			copy(m.put(at, place, inode{Attr: p.attrs[i], layout: layoutInline}), m.x.Key(number))
+		} else {
+			m.putSource(at, place, p.attrs[i])
+		}
 	}
 	return nil
 }
 
-// text returns the content of a file __key__ or __source__.
-func (m *Image) text(ino view.Ino) string {
-	if number, ok := ino.Key(); ok {
-		return m.x.Key(number)
-	}
-	return m.v.Shard.Name
+// putSource writes the inode of a file __source__. Each has its own, as a hard link would show in copies, but the text is
+// at one place.
+func (m *Image) putSource(b []byte, place int64, a view.Attr) {
+	m.put(b, place, inode{Attr: a, where: uint32(m.at.source / BlockSize)})
 }
 
 // putDir writes the inode of a directory, and its entries if they are inline.
