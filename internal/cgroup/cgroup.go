@@ -54,12 +54,18 @@ func Memory() int64 { return memory("/") }
 func memory(root string) int64 {
 	least := int64(math.MaxInt64)
 	for dir := range groups(root, "memory") {
-		for _, name := range []string{"memory.max", "memory.high", "memory.limit_in_bytes"} {
-			b, _ := os.ReadFile(filepath.Join(dir, name))
-			// Version 2 says "max" for no limit, version 1 the greatest number of whole pages, which limits nothing.
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {
-				least = min(least, n)
-			}
+		least = min(least, limitOf(dir))
+	}
+	return least
+}
+
+// limitOf returns how many bytes of memory a group may use; math.MaxInt64 if it has no limit.
+func limitOf(dir string) int64 {
+	least := int64(math.MaxInt64)
+	for _, name := range []string{"memory.max", "memory.high", "memory.limit_in_bytes"} {
+		// Version 2 says "max" for no limit, version 1 the greatest number of whole pages, which limits nothing.
+		if n, ok := number(filepath.Join(dir, name)); ok && n > 0 {
+			least = min(least, n)
 		}
 	}
 	return least

@@ -48,20 +48,23 @@ func TestCPUs(t *testing.T) {
 func tree(t *testing.T, own string, groups map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
-	files := map[string]string{"proc/self/cgroup": own}
+	write(t, root, "proc/self/cgroup", own)
 	for name, text := range groups {
-		files["sys/fs/cgroup/"+name] = text
-	}
-	for name, text := range files {
-		name = filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, root, filepath.Join("sys/fs/cgroup", name), text)
 	}
 	return root
+}
+
+// write writes a file below root.
+func write(t *testing.T, root, name, text string) {
+	t.Helper()
+	name = filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The smallest limit of all groups counts.
