@@ -48,6 +48,10 @@ type Job struct {
 	// Its error becomes the job's.
 	Discard func() error
 
+	// Again, if not nil, is called when the command has ended by itself, and whether it has failed. True means that what it
+	// has done does not count, because its directory was unfit: Prepare is called once more for the same attempt.
+	Again func(failed bool) bool
+
 	// Tag is returned in the job's Result.
 	Tag any
 }
@@ -317,6 +321,10 @@ func (s *slot) attempt(ctx context.Context, t *task) (again bool, err error) {
 	err = s.command(ctx, place, &t.result)
 	t.result.Duration = time.Since(started)
 	s.children.reapStrays(s.Spare)
+	if (err == nil || Failed(err)) && ctx.Err() == nil && t.job.Again != nil && t.job.Again(err != nil) {
+		t.result.Attempts--
+		return true, err
+	}
 	if !Failed(err) || t.result.Attempts <= s.Retries {
 		return Failed(err), err
 	}
