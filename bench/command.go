@@ -21,9 +21,13 @@ func command(f *figure, argv ...string) *trial {
 	})
 }
 
-// command returns a trial that runs shardfs.
+// command returns a trial that runs shardfs. A run has no TMPDIR, so that its scratch is where users have it: in memory.
 func (b *bench) command(f *figure, args ...string) *trial {
-	t := command(f, append([]string{b.shardfs}, args...)...)
+	argv := append([]string{b.shardfs}, args...)
+	if args[0] == "run" {
+		argv = append([]string{"env", "-u", "TMPDIR"}, argv...)
+	}
+	t := command(f, argv...)
 	t.program = true
 	return t
 }
