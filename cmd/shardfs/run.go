@@ -232,13 +232,11 @@ func (o *runFlags) run(ctx context.Context, g *globals, args []string) error {
 	if err := o.choose(ctx, names, &j); err != nil {
 		return err
 	}
-	if o.scratch != "" {
-		release, err := o.holdScratch(ctx, g.UI)
-		if err != nil {
-			return err
-		}
-		defer release()
+	release, err := o.openScratch(ctx, g, &j)
+	if err != nil {
+		return err
 	}
+	defer release()
 	if j.Checkpoints, err = o.checkpoints(ctx, j, names); err != nil {
 		return err
 	}

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
+	"github.com/shardfs/shardfs/internal/job"
 	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/ramdisk"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
@@ -43,4 +47,41 @@ func (o *runFlags) holdScratch(ctx context.Context, u *ui.UI) (release func(), e
 	}
 	mounts.Sweep(o.scratch, alone, func(err error) { u.Detail("%v", err) })
 	return release, nil
+}
+
+// openScratch holds the scratch directory that the user has named, or has samples in memory if the user has named none
+// and the run is in its own mount namespace. Release must be called after the run.
+func (o *runFlags) openScratch(ctx context.Context, g *globals, j *job.Options) (release func(), err error) {
+	if o.scratch != "" {
+		return o.holdScratch(ctx, g.UI)
+	}
+	if g.private && os.Getenv("TMPDIR") == "" {
+		if disk, unmount := mountMemory(g.UI); disk != nil {
+			j.Workspace.Memory = disk
+			return unmount, nil
+		}
+	}
+	return func() {}, nil
+}
+
+// mountMemory mounts a file system in memory. It returns nil if there is none; else unmount must be called.
+func mountMemory(u *ui.UI) (disk *ramdisk.Disk, unmount func()) {
+	dir, err := scratch.CreateTemp(os.TempDir())
+	if err != nil {
+		return nil, nil // the run will say so
+	}
+	at := filepath.Join(dir.Dir, "memory")
+	if err = os.Mkdir(at, 0o700); err == nil {
+		disk, err = ramdisk.Mount(at)
+	}
+	if err != nil {
+		u.Detail("samples are on disk, not in memory: %v", errors.Join(err, dir.Remove()))
+		return nil, nil
+	}
+	u.Detail("samples and changes are in memory at %s, up to %d MiB", disk.Dir, disk.Size()>>21)
+	return disk, func() {
+		if err := errors.Join(disk.Close(), dir.Remove()); err != nil {
+			u.Warn("%s: %v", dir.Dir, err)
+		}
+	}
 }

@@ -128,7 +128,20 @@ func (r *run) job(l *leg, batch []*workspace.Task) runner.Job {
 		}
 		return err
 	}
-	return runner.Job{Prepare: prepare, Discard: discard, Tag: handled{l, batch}}
+	again := func(failed bool) bool { return r.moveAway(batch, failed) }
+	return runner.Job{Prepare: prepare, Discard: discard, Again: again, Tag: handled{l, batch}}
+}
+
+// moveAway moves samples out of memory if their command may have found it full. It reports whether it has.
+func (r *run) moveAway(batch []*workspace.Task, failed bool) bool {
+	if !slices.ContainsFunc(batch, func(t *workspace.Task) bool { return t.Lacked(failed) }) {
+		return false
+	}
+	r.UI.WarnOnce("commands fill the scratch in memory; they are run again, on disk")
+	for _, t := range batch {
+		t.Leave()
+	}
+	return true
 }
 
 // argv returns the command with the absolute path of its script, unless the sample's directory has a file of that name.

@@ -21,6 +21,7 @@ type Options struct {
 	ReadOnly   bool     // the mount is read-only
 	Changes    Changes  // how changes to one shard are kept; "" means Auto
 	Scratch    string   // scratch directory, created if missing; "" means a temporary one
+	SpoolDir   string   // see shard.Options; "" means the scratch directory
 
 	IndexFile      string // see shard.Options, as for those below
 	CacheDir       string

@@ -17,6 +17,7 @@ type request struct {
 	ReadOnly       bool
 	Changes        Changes
 	Scratch        anytext.Text
+	SpoolDir       anytext.Text
 	IndexFile      anytext.Text
 	CacheDir       anytext.Text
 	CacheSize      int64
@@ -48,6 +49,7 @@ func newRequest(o Options) request {
 		ReadOnly:       o.ReadOnly,
 		Changes:        o.Changes,
 		Scratch:        anytext.Text(o.Scratch),
+		SpoolDir:       anytext.Text(o.SpoolDir),
 		IndexFile:      anytext.Text(o.IndexFile),
 		CacheDir:       anytext.Text(o.CacheDir),
 		CacheSize:      o.CacheSize,
@@ -67,6 +69,7 @@ func (r *request) options() Options {
 		ReadOnly:       r.ReadOnly,
 		Changes:        r.Changes,
 		Scratch:        string(r.Scratch),
+		SpoolDir:       string(r.SpoolDir),
 		IndexFile:      string(r.IndexFile),
 		CacheDir:       string(r.CacheDir),
 		CacheSize:      r.CacheSize,

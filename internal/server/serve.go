@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +106,8 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	mounted := s.mountOptions()
-	opened.Growing, opened.Patience, opened.SpoolDir = mounted.ReadOnly && !changed, patience(s.Names[0]), s.scratch.Dir
+	opened.Growing, opened.Patience = mounted.ReadOnly && !changed, patience(s.Names[0])
+	opened.SpoolDir = cmp.Or(s.SpoolDir, s.scratch.Dir)
 	opened.Provisional = opened.Growing && !s.Private
 	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
 	if s.Private { // the process that started this one has opened the shard, and was warned

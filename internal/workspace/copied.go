@@ -5,7 +5,10 @@ import (
 	"errors"
 	"iter"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/ramdisk"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/pack"
@@ -61,6 +64,9 @@ type copiedPlace struct {
 	source string
 	sample index.Sample
 	dir    *sampleDir // the copy; nil: none
+
+	use    ramdisk.Use // of the command in the copy
+	onDisk bool        // the copy must not be in memory
 }
 
 // Prepare implements place.
@@ -68,10 +74,34 @@ func (p *copiedPlace) Prepare(context.Context, int) (dir string, err error) {
 	if err := p.Free(); err != nil { // the copy of the previous attempt
 		return "", err
 	}
-	if p.dir, err = p.copies.extract(p.base, p.source, p.sample); err != nil {
+	to := p.copies
+	if p.use = (ramdisk.Use{}); !p.onDisk && to.inMemory != nil && to.memory.Room(p.size()) {
+		to, p.use = to.inMemory, to.memory.Begin()
+	}
+	p.dir, err = to.extract(p.base, p.source, p.sample)
+	if to != p.copies && errors.Is(err, unix.ENOSPC) {
+		p.use = ramdisk.Use{}
+		p.dir, err = p.copies.extract(p.base, p.source, p.sample)
+	}
+	if err != nil {
 		return "", err
 	}
 	return p.dir.dir, nil
+}
+
+// size returns how many bytes the copy takes, at most.
+func (p *copiedPlace) size() int64 {
+	x := p.base.Index
+	return x.Offset(p.sample.End) - x.Offset(p.sample.Start)
+}
+
+// Lacked implements place.
+func (p *copiedPlace) Lacked(failed bool) bool { return p.use.Lacked(failed) }
+
+// Leave implements place.
+func (p *copiedPlace) Leave() {
+	p.onDisk = true
+	p.Free() // if that fails, so does Prepare
 }
 
 // State implements place.

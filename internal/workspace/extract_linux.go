@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/ramdisk"
+	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/pack"
 )
 
@@ -21,6 +23,10 @@ type extractor struct {
 	dir     string
 	opened  *os.File
 	buffers sync.Pool // of *[bufferSize]byte
+
+	memory   *ramdisk.Disk
+	above    string     // a directory in memory, with that of inMemory; "": there is none
+	inMemory *extractor // to memory; nil: not available
 }
 
 // bufferSize is how many bytes of a file are read and written at once.
@@ -39,8 +45,31 @@ func newExtractor(dir string) (*extractor, error) {
 	return e, err
 }
 
-// Close implements [io.Closer]. All samples have been removed.
-func (e *extractor) Close() error { return e.opened.Close() }
+// useMemory makes e.inMemory. Nothing has changed if there is an error.
+func (e *extractor) useMemory(disk *ramdisk.Disk) (err error) {
+	if !disk.Room(0) {
+		return nil
+	}
+	above, err := os.MkdirTemp(disk.Dir, "")
+	if err != nil {
+		return err
+	}
+	inMemory, err := newExtractor(above)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(above))
+	}
+	e.memory, e.above, e.inMemory = disk, above, inMemory
+	return nil
+}
+
+// Close removes what it has made in memory. All samples have been removed.
+func (e *extractor) Close() error {
+	err := e.opened.Close()
+	if e.inMemory != nil {
+		err = errors.Join(err, e.inMemory.Close(), scratch.RemoveAll(e.above))
+	}
+	return err
+}
 
 // extract copies one sample of a shard. Source is the content of __source__.
 func (e *extractor) extract(b pack.Base, source string, sample index.Sample) (*sampleDir, error) {

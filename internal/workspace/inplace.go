@@ -144,6 +144,12 @@ func (e existing) Prepare(context.Context, int) (string, error) { return e.dir, 
 // State implements place.
 func (existing) State() (pack.Dir, bool, error) { return pack.Dir{}, false, nil }
 
+// Lacked implements place.
+func (existing) Lacked(bool) bool { return false }
+
+// Leave implements place.
+func (existing) Leave() {}
+
 // Discard implements place.
 func (existing) Discard() error { return nil }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/ramdisk"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/source"
@@ -25,7 +26,8 @@ type mounted struct {
 	changes    *overlay.Overlay
 	server     *server.Process
 	mountpoint string
-	root       *os.Root // root of a mount by overlayfs; nil for FUSE
+	root       *os.Root      // root of a mount by overlayfs; nil for FUSE
+	memory     *ramdisk.Disk // that has the changes; nil: a disk has
 	scratch    *scratch.Scratch
 	ui         *ui.UI
 }
@@ -38,6 +40,10 @@ func openMounted(ctx context.Context, n source.Name, o Options, c *copied) (*mou
 	}
 	served := server.Options{
 		Names: []string{n.Text}, Mountpoint: m.mountpoint, Scratch: filepath.Join(c.dir.Dir, "scratch"),
+		SpoolDir: c.dir.Dir,
+	}
+	if c.copies.inMemory != nil {
+		m.memory, served.Scratch = c.copies.memory, filepath.Join(c.copies.above, "scratch")
 	}
 	served.SetShardOptions(o.Source.Shard)
 	var err error
@@ -100,6 +106,9 @@ func (m *mounted) stop() error {
 	err := m.server.Stop()
 	if died {
 		err = mounts.DetachIn(m.dir.Dir)
+		if m.memory != nil {
+			err = errors.Join(err, mounts.DetachIn(m.copies.above))
+		}
 	}
 	return errors.Join(err, m.changes.Close())
 }
@@ -108,16 +117,32 @@ func (m *mounted) stop() error {
 type mountedPlace struct {
 	*copiedPlace
 	mount *mounted
-	again bool // use the copy
+	again bool        // use the copy
+	use   ramdisk.Use // of the first command in the mount
 }
 
 // Prepare implements place.
 func (p *mountedPlace) Prepare(ctx context.Context, attempt int) (string, error) {
-	if attempt == 1 {
+	if memory := p.mount.memory; attempt == 1 && !p.again && (memory == nil || memory.Room(0)) {
+		p.use = memory.Begin()
 		return filepath.Join(p.mount.mountpoint, p.sample.Path), nil
 	}
 	p.again = true
 	return p.copiedPlace.Prepare(ctx, attempt)
+}
+
+// Lacked implements place.
+func (p *mountedPlace) Lacked(failed bool) bool {
+	if p.again {
+		return p.copiedPlace.Lacked(failed)
+	}
+	return p.use.Lacked(failed)
+}
+
+// Leave implements place.
+func (p *mountedPlace) Leave() {
+	p.again, p.onDisk = true, true
+	p.Free() // if that fails, so does the last Free
 }
 
 // State implements place.

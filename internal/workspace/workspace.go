@@ -17,6 +17,7 @@ import (
 	"os"
 
 	"github.com/shardfs/shardfs/internal/mounts"
+	"github.com/shardfs/shardfs/internal/ramdisk"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -37,6 +38,7 @@ const (
 type Options struct {
 	Mode    Mode           // the zero value is Auto
 	TempDir string         // for temporary files; "" means os.TempDir, where Open first removes those of killed runs
+	Memory  *ramdisk.Disk  // for directories of samples and changes, as far as it has room; nil: there is none
 	Source  source.Options // how the source is opened
 	Server  server.Command // how the server of a private mount is started; its Args are set here
 	Packed  bool           // the samples are packed with all their members
@@ -81,6 +83,8 @@ type kind interface {
 //   - Prepare makes its directory, in its original state, for an attempt (counted from 1), and returns its absolute
 //     path. An error that wraps pack.ErrKey is the sample's: its directory has no valid key.
 //   - State returns its directory as it is now; false if it is gone. It can be read until Free.
+//   - Lacked reports whether its command, which has ended, may have found no room in memory although a disk had some. Leave
+//     then discards its directory, and Prepare makes those to come on disk.
 //   - Discard removes its directory, which may be broken, after its last attempt has failed.
 //   - Free releases its directory. It must be called for every Task, also after Discard.
 //
@@ -102,6 +106,8 @@ type Task struct {
 type place interface {
 	Prepare(ctx context.Context, attempt int) (string, error)
 	State() (pack.Dir, bool, error)
+	Lacked(failed bool) bool
+	Leave()
 	Discard() error
 	Free() error
 }
@@ -152,6 +158,9 @@ func open(ctx context.Context, n source.Name, o Options, dir *scratch.Scratch) (
 	copies, err := newExtractor(dir.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := copies.useMemory(o.Memory); err != nil {
+		o.Source.UI.Detail("no scratch in memory: %v", err)
 	}
 	defer func() {
 		if err != nil {
