@@ -2,6 +2,7 @@ package erofs
 
 import (
 	"archive/tar"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,8 @@ func large(t testing.TB, samples int, key func(i int) string) string {
 	name := filepath.Join(t.TempDir(), "shard.tar")
 	f, err := os.Create(name)
 	check(t, err)
-	w := tar.NewWriter(f)
+	buf := bufio.NewWriterSize(f, 1<<20)
+	w := tar.NewWriter(buf)
 	for i := range samples {
 		for _, ext := range []string{"jpg", "cls", "json"} {
 			check(t, w.WriteHeader(&tar.Header{Name: key(i) + "." + ext, Size: 1, Mode: 0o644, ModTime: shardTime()}))
@@ -28,7 +30,7 @@ func large(t testing.TB, samples int, key func(i int) string) string {
 			check(t, err)
 		}
 	}
-	check(t, errors.Join(w.Close(), f.Close()))
+	check(t, errors.Join(w.Close(), buf.Flush(), f.Close()))
 	sh, err := shard.Open(t.Context(), name, shard.Options{})
 	check(t, err)
 	check(t, errors.Join(sh.Save(t.Context(), name+shard.SidecarSuffix), sh.Close()))

@@ -119,6 +119,11 @@ func (b *Bytes) Size() int64 { return b.m.bytesSize() }
 // ReadAt reads the device. At its end it returns fewer bytes and no error. The bytes are those of the version of the
 // shard that was opened, or the error is view.ErrShard; it is EINTR if ctx ended first.
 func (b *Bytes) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
+	b.m.lastRead.Store(off)
+	return b.read(ctx, p, off)
+}
+
+func (b *Bytes) read(ctx context.Context, p []byte, off int64) (n int, err error) {
 	p = p[:min(int64(len(p)), max(b.Size()-off, 0))]
 	plain := b.m.v.Shard.Plain()
 	for n < len(p) {

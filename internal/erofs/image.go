@@ -17,6 +17,7 @@ import (
 	"io"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/lru"
@@ -55,6 +56,8 @@ type Image struct {
 
 	sparse    []sparseFile // the members with holes, in order
 	sparseEnd int64        // where the last of them ends in Bytes
+
+	lastRead atomic.Int64 // where Bytes was read last; -1: nowhere
 
 	listing sync.Mutex // held while a large directory is listed; guards large
 	large   *lru.Cache[index.Dir, *listing]
@@ -104,6 +107,7 @@ func New(v *view.View, o Options) (*Image, error) {
 		o.Mode = 0o700
 	}
 	m := &Image{v: v, x: x, o: o, order: x.Order(), found: make(map[index.Dir]int64)}
+	m.lastRead.Store(-1)
 	m.large = lru.New[index.Dir](listingBytes, (*listing).cost, nil)
 	if err := m.placeSparse(); err != nil {
 		return nil, err

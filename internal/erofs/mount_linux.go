@@ -73,8 +73,8 @@ func mount(dir string, o MountOptions) error {
 	return nil
 }
 
-// path is the path of a file for the kernel.
-type path struct {
+// optionFile is a file for an option of a mount.
+type optionFile struct {
 	path string
 	fd   int // of this thread, if the path needs it; else -1
 }
@@ -83,18 +83,18 @@ type path struct {
 const longestOption = 256
 
 // optionPath returns the path of a file that is short enough for an option of a mount.
-func optionPath(name string) (path, error) {
+func optionPath(name string) (optionFile, error) {
 	if len(name) < longestOption {
-		return path{name, -1}, nil
+		return optionFile{name, -1}, nil
 	}
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return path{}, &os.PathError{Op: "open", Path: name, Err: err}
+		return optionFile{}, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	return path{fmt.Sprintf("/proc/thread-self/fd/%d", fd), fd}, nil
+	return optionFile{fmt.Sprintf("/proc/thread-self/fd/%d", fd), fd}, nil
 }
 
-func (p path) close() {
+func (p optionFile) close() {
 	if p.fd >= 0 {
 		unix.Close(p.fd)
 	}
