@@ -17,6 +17,7 @@ type base struct {
 	set    *view.Set
 	memory mapTrimmer
 	walk   walk
+	ahead  *sequence // nil: nothing is read ahead
 }
 
 func newBase(set *view.Set, log func(error)) *base {
@@ -117,6 +118,9 @@ func (b *base) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.R
 	n, err := e.View.ReadAt(interrupt{cancel}, e.Ino, buf, int64(in.Offset))
 	if err != nil {
 		return nil, b.status(err) // go-fuse treats any non-nil result as success
+	}
+	if b.ahead != nil && in.Offset == 0 && !b.ahead.to.Is(in.Pid) {
+		b.ahead.read(e.Ino, in.Pid)
 	}
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }

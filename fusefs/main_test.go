@@ -22,6 +22,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/overlay"
 	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/prefetch"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -53,6 +54,10 @@ func withChanges(t *testing.T, test func(t *testing.T, kind string)) {
 // The tests mount for real. The process that serves a mount must not work in it, so the test binary starts itself again
 // to serve: as "serve SHARD SCRATCH MOUNTPOINT KIND".
 func TestMain(m *testing.M) {
+	if os.Getenv(prefetch.Variable) != "" {
+		prefetch.Run(os.Stdin, os.Stdout)
+		return
+	}
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		if err := serveMain(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -88,6 +93,9 @@ func serveMain(args []string) error {
 	if err != nil {
 		return err
 	}
+	if ending, ok := server.(interface{ End() }); ok {
+		defer ending.End()
+	}
 	fmt.Println("ready")
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
@@ -112,6 +120,8 @@ func serveKind(scratch *scratch.Scratch, sh *shard.Shard, mountpoint, kind strin
 	case waiting:
 		report := o.report()
 		return serve(waiter{newBase(view.One(sh), report), report}, mountpoint, &o, report)
+	case ahead:
+		return mountAhead(view.One(sh), mountpoint, o)
 	case shown:
 		return MountReadOnly(view.One(sh), mountpoint, o)
 	case layered:

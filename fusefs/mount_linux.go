@@ -37,6 +37,10 @@ type Options struct {
 	// EmptyLayer, for an overlayfs of both; 0 shows them at the root.
 	Layers uint32
 
+	// Prefetcher, of a read-only mount of one shard with a whole index, reads ahead when samples are read in order; nil:
+	// nothing does.
+	Prefetcher Prefetcher
+
 	passthrough bool         // let the kernel read and write open files itself
 	trace       func(string) // receives a line for each request and reply, one at a time; nil means no trace
 }
@@ -61,6 +65,9 @@ func MountReadOnly(set *view.Set, mountpoint string, o Options) (*Server, error)
 	o.ReadOnly = true
 	report := o.report()
 	b := newBase(set, report)
+	if only := set.Only(); o.Prefetcher != nil && only != nil && !only.Growing() {
+		b.ahead = &sequence{view: only, to: o.Prefetcher}
+	}
 	var served fuse.RawFileSystem = b
 	if o.Layers != 0 {
 		served = &layers{b, o.Layers}

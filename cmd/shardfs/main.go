@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/cgroup"
+	"github.com/shardfs/shardfs/internal/prefetch"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -19,8 +20,13 @@ func main() {
 	os.Exit(run(ownArguments()))
 }
 
-// run executes a command line, or serves a mount if this process was started for that, and returns the exit status.
+// run executes a command line, or serves a mount or reads ahead if this process was started for that, and returns the exit
+// status.
 func run(args []string) int {
+	if isMarked(prefetch.Variable) {
+		prefetch.Run(os.Stdin, os.Stdout)
+		return exitOK
+	}
 	g := &globals{UI: &ui.UI{Out: os.Stdout, Err: os.Stderr, Hint: hintOf}, private: isMarked(server.NamespaceVariable)}
 	if g.private && server.EnterNamespace() != nil {
 		return exitPermission

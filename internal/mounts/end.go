@@ -35,7 +35,7 @@ func End(ctx context.Context, place string, discard bool) error {
 	}
 	s, err := scratchOf(m)
 	if err != nil {
-		return endHidden(m, err, discard)
+		return endHidden(ctx, m, err, discard)
 	}
 	// A copy in another mount namespace would keep what the kernel has not written yet.
 	if err := flush(m); err != nil {
@@ -52,7 +52,7 @@ func End(ctx context.Context, place string, discard bool) error {
 	if served {
 		defer server.close()
 	}
-	if err := unmountUnused(m, serverGone(m)); err != nil {
+	if err := unmountUnused(ctx, m, serverGone(m)); err != nil {
 		return err
 	}
 	Unmake(m.Mountpoint, s.Made()) // at another place, its server would not
@@ -75,7 +75,7 @@ func End(ctx context.Context, place string, discard bool) error {
 }
 
 // endHidden unmounts a mount whose scratch directory cannot be opened, for the reason cause.
-func endHidden(m Mount, cause error, discard bool) error {
+func endHidden(ctx context.Context, m Mount, cause error, discard bool) error {
 	switch {
 	case !errors.Is(cause, os.ErrNotExist):
 		return cause
@@ -84,27 +84,31 @@ func endHidden(m Mount, cause error, discard bool) error {
 	case !discard: // there may be changes in it
 		return fmt.Errorf("%w: %s", ErrHidden, m.Source)
 	}
-	return unmountUnused(m, false)
+	return unmountUnused(ctx, m, false)
 }
 
 // unmountUnused unmounts a mount that no process uses; one whose server is gone is detached. If it would be the end of
 // the mount, users in other mount namespaces count too.
-func unmountUnused(m Mount, gone bool) error {
+func unmountUnused(ctx context.Context, m Mount, gone bool) error {
 	if gone {
 		return Unmount(m.Mountpoint, true)
 	}
 	seen := newNamespaces(m.Device)
 	seen.mounts[namespaceOf("/proc/self")] = []Mount{m}
-	by := seen.users()
-	if by == "" {
-		if err := Unmount(m.Mountpoint, false); !errors.Is(err, unix.EBUSY) {
-			return err
-		}
+	by := ""
+	p := retry.Policy{Limit: time.Second, Most: 10 * time.Millisecond}
+	return retry.While(ctx, p, func(err error) bool { return err == unix.EBUSY && by == "" }, func() error {
 		if by = seen.users(); by == "" {
-			return unix.EBUSY
+			err := Unmount(m.Mountpoint, false)
+			if !errors.Is(err, unix.EBUSY) {
+				return err
+			}
+			if by = seen.users(); by == "" {
+				return unix.EBUSY // by a process that reads ahead, or one that is not to be seen
+			}
 		}
-	}
-	return fmt.Errorf("%w: process %s", unix.EBUSY, by)
+		return fmt.Errorf("%w: process %s", unix.EBUSY, by)
+	})
 }
 
 // isElsewhere reports whether a mount that was unmounted goes on at another place: in this mount namespace, or in that

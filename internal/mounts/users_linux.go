@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/shardfs/shardfs/internal/prefetch"
 )
 
 // namespaces knows where the mounts of one file system are in each mount namespace.
@@ -50,6 +52,10 @@ func (n *namespaces) users() string {
 		if len(mounts) == 0 || pid == os.Getpid() {
 			continue
 		}
+		name, _ := os.ReadFile(process + "/comm")
+		if string(name) == prefetch.Name+"\n" {
+			continue // it is done in a moment
+		}
 		how := useOf(process, mounts)
 		if how == "" {
 			continue
@@ -57,7 +63,6 @@ func (n *namespaces) users() string {
 		if len(all) == most {
 			return strings.Join(all, ", ") + ", and others"
 		}
-		name, _ := os.ReadFile(process + "/comm")
 		all = append(all, fmt.Sprintf("%d (%s) %s", pid, strings.TrimSpace(string(name)), how))
 	}
 	return strings.Join(all, ", ")

@@ -187,7 +187,7 @@ func (s *server) mountShown(set *view.Set, o fusefs.Options) (liveMount, error) 
 		}
 		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
 	}
-	return newBase(set, o).Mount(s.Mountpoint)
+	return s.mountBase(set, o)
 }
 
 // suitsOverlayfs reports whether overlayfs shows shards without changes as well as FUSE does: it would keep answers about
