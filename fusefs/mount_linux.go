@@ -199,13 +199,4 @@ func (s *Server) Wait() {
 
 // Unmount unmounts the file system: at once if it is not in use, else lazily, so that it disappears from its mountpoint
 // and is served until its last user is done. It is no error if it is not mounted any more.
-func (s *Server) Unmount() error {
-	err := Unmount(s.mountpoint, false)
-	if err == unix.EBUSY {
-		err = Unmount(s.mountpoint, true)
-	}
-	if err == unix.EINVAL {
-		return nil
-	}
-	return err
-}
+func (s *Server) Unmount() error { return UnmountOrDetach(s.mountpoint) }

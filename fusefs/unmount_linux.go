@@ -34,3 +34,16 @@ func Unmount(mountpoint string, lazy bool) error {
 	}
 	return errors.New(strings.TrimSpace(string(out)))
 }
+
+// UnmountOrDetach unmounts the last mount at a mountpoint: at once if it is not in use, else lazily. It is no error if
+// nothing is mounted there.
+func UnmountOrDetach(mountpoint string) error {
+	err := Unmount(mountpoint, false)
+	if err == unix.EBUSY {
+		err = Unmount(mountpoint, true)
+	}
+	if err == unix.EINVAL {
+		return nil
+	}
+	return err
+}

@@ -19,7 +19,8 @@ func flagValues() map[string][]string {
 		"on-duplicate-extension": {"error", "first", "last", "rename"},
 		"format":                 {"yaml", "json"}, "fuse": {"device:", "privileged"}, "user": {"image"},
 		"on-error": {"stop", "skip", "keep"}, "others": {"keep", "drop"},
-		"overlay": {"auto", "kernel", "fuse"}, "progress": progressValues(), "workspace": {"auto", "fuse", "dir"},
+		"base": {"auto", "kernel", "fuse"}, "overlay": {"auto", "kernel", "fuse"},
+		"progress": progressValues(), "workspace": {"auto", "fuse", "dir"},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/erofs"
 	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/indexformat"
 	"github.com/shardfs/shardfs/internal/job"
@@ -88,11 +89,11 @@ func exitStatus(err error) int {
 	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, errMissing, pack.ErrKey,
 		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
-	case is(fusefs.ErrUnavailable, fusefs.ErrRefused):
+	case is(fusefs.ErrUnavailable, fusefs.ErrRefused, erofs.ErrUnavailable):
 		return exitPermission
 	case is(scratch.ErrInUse, store.ErrBusy, unix.EBUSY, index.ErrStale):
 		return exitTemporary
-	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat):
+	case is(indexformat.ErrUnsuited, indexformat.ErrUnknownFormat, erofs.ErrUnsuited):
 		return exitUsage
 	case is(index.ErrNotTar, index.ErrDamaged, index.ErrTruncated, index.ErrTooLarge, codec.ErrDamaged, codec.ErrLimit,
 		codec.ErrFormat, indexformat.ErrMalformed, indexformat.ErrDiffers, job.ErrNotReport, io.ErrUnexpectedEOF):

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/cgroup"
+	"github.com/shardfs/shardfs/internal/guard"
 	"github.com/shardfs/shardfs/internal/prefetch"
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/ui"
@@ -20,10 +21,13 @@ func main() {
 	os.Exit(run(ownArguments()))
 }
 
-// run executes a command line, or serves a mount or reads ahead if this process was started for that, and returns the exit
-// status.
+// run executes a command line, or does for a mount what this process was started for, and returns the exit status.
 func run(args []string) int {
-	if isMarked(prefetch.Variable) {
+	switch {
+	case isMarked(guard.Variable):
+		guard.Serve() // its errors are told to the process that has started it
+		return exitOK
+	case isMarked(prefetch.Variable):
 		prefetch.Run(os.Stdin, os.Stdout)
 		return exitOK
 	}
@@ -90,7 +94,7 @@ func serve(ctx context.Context, u *ui.UI, st *stores) error {
 	}
 	link.Configure(u)
 	st.keep = kept{link.KeepIn(), link.Options.CacheSize}
-	return server.Serve(ctx, u, st, link.Options, link)
+	return server.Serve(ctx, server.Program{UI: u, Store: st, Env: os.Environ()}, link.Options, link)
 }
 
 // newRoot returns the root of the command line, with all verbs.

@@ -18,6 +18,7 @@ type mountFlags struct {
 	foreground bool
 	readOnly   bool
 	options    []string
+	base       string
 	overlay    string
 	scratch    string
 	from       shardFlags
@@ -51,6 +52,7 @@ they are used, and are read-only.`,
 	flags.BoolVarP(&f.foreground, "foreground", "f", false, "serve the mount from this process")
 	flags.BoolVarP(&f.readOnly, "read-only", "r", false, "allow no changes")
 	flags.StringSliceVarP(&f.options, "option", "o", nil, "mount options: `OPT[,OPT]`, such as allow_other")
+	flags.StringVar(&f.base, "base", "auto", "`MODE`: what shows unchanged files: kernel (EROFS), fuse, auto")
 	flags.StringVar(&f.overlay, "overlay", "auto", "`MODE`: where changes are kept: kernel (overlayfs), fuse, auto")
 	flags.StringVar(&f.scratch, "scratch", "", "keep changes in `DIR`, for the next mount too")
 	f.from.add(flags, g)
@@ -62,22 +64,19 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 	if err := checkMountpoints(mountpoint); err != nil {
 		return err
 	}
-	if f.overlay != "auto" && f.overlay != "kernel" && f.overlay != "fuse" {
-		return ui.Usagef("--overlay %s: auto, kernel or fuse", f.overlay)
-	}
 	names, err := source.Expand(ctx, g.stores, args)
 	if err != nil {
 		return err
 	}
-	if len(names) > 1 && (f.scratch != "" || f.overlay != "auto" || f.from.index != "") {
-		return ui.Usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
+	if err := f.check(len(names) > 1); err != nil {
+		return err
 	}
 	if slices.Contains(names, source.Stdin) {
 		return source.ErrOnce
 	}
 	o := server.Options{
 		Names: names, Mountpoint: mountpoint, Mount: f.options, ReadOnly: f.readOnly,
-		Changes: server.Changes(f.overlay), Scratch: f.scratch,
+		Base: server.Base(f.base), Changes: server.Changes(f.overlay), Scratch: f.scratch,
 	}
 	o.SetShardOptions(f.from.options())
 	if err := server.Prepare(u, &o); err != nil {
@@ -87,7 +86,7 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 	switch {
 	case err != nil:
 	case f.foreground:
-		err = server.Serve(ctx, u, g.stores, o, nil)
+		err = server.Serve(ctx, server.Program{UI: u, Store: g.stores, Env: os.Environ()}, o, nil)
 	default:
 		err = server.Start(ctx, g.server(u, os.Args[1:]...), o)
 	}
@@ -95,6 +94,24 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 		o.Unprepare()
 	}
 	return err
+}
+
+// check returns a usage error for flags that have other values or exclude each other. Several means more than one shard.
+func (f *mountFlags) check(several bool) error {
+	modes := []string{"auto", "kernel", "fuse"}
+	switch {
+	case !slices.Contains(modes, f.base):
+		return ui.Usagef("--base %s: auto, kernel or fuse", f.base)
+	case !slices.Contains(modes, f.overlay):
+		return ui.Usagef("--overlay %s: auto, kernel or fuse", f.overlay)
+	case f.base == "kernel" && f.overlay == "fuse":
+		return ui.Usagef("--base kernel and --overlay fuse exclude each other")
+	case several && (f.scratch != "" || f.overlay != "auto" || f.from.index != ""):
+		return ui.Usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
+	case several && f.base == "kernel":
+		return ui.Usagef("--base kernel is for one shard")
+	}
+	return nil
 }
 
 // server returns the command that starts a server. Args are the arguments that ps shows, without credentials.

@@ -1,8 +1,8 @@
 // Package mounts finds the mounts that shardfs has made, with or without a running server, and ends them.
 //
 // Of any path the kernel says which mount it leads to. A mount is recognized in /proc/self/mountinfo by its type,
-// fuse.shardfs, or for overlayfs by the prefix of its source. The source, after the prefix, is the path that its scratch
-// directory had when it was mounted; the scratch directory holds everything else that is known, and the number of the
+// fuse.shardfs, or by its source: for overlayfs by the prefix of that, for EROFS by the name of its image. The rest of the
+// source is the path that its scratch directory had when it was mounted; the scratch directory holds everything else that is known, and the number of the
 // mount's device. A mount or scratch directory that was moved, or is seen from another root, is found by that number: its
 // server works in the scratch directory.
 package mounts
@@ -18,7 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/erofs"
 	"github.com/shardfs/shardfs/internal/overlayfs"
+	"github.com/shardfs/shardfs/internal/scratch"
 )
 
 // Mount is a line of /proc/self/mountinfo.
@@ -150,6 +152,10 @@ func newMount(id uint64, device, root, place, kind, source string) Mount {
 		m.Ours = true
 	case overlayfs.Type:
 		m.Source, m.Ours = strings.CutPrefix(m.Source, sourcePrefix)
+	case erofs.Type:
+		if dir, ok := scratch.OfImage(m.Source); ok {
+			m.Source, m.Ours = dir, true
+		}
 	}
 	return m
 }

@@ -26,6 +26,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Errors about scratch directories.
@@ -63,6 +64,13 @@ const (
 	upperDir   = "upper"
 	workDir    = "work"
 	lowerDir   = "below"
+	imageDir   = "image"
+)
+
+// The files that a server mounts in the directory Image.
+const (
+	NamesFile = "shardfs.erofs" // the names of a shard as an EROFS image
+	BytesFile = "shardfs.bytes" // its plain bytes
 )
 
 // Create creates the scratch directory dir, and those above it, or opens an existing one, and locks it until Close. Its
@@ -182,6 +190,15 @@ func (s *Scratch) Work() string { return s.path(workDir) }
 
 // Lower returns the directory at which the shard is mounted until overlayfs holds that mount.
 func (s *Scratch) Lower() string { return s.path(lowerDir) }
+
+// Image returns the directory at which the server of an EROFS mount shows NamesFile and BytesFile until the kernel holds
+// them.
+func (s *Scratch) Image() string { return s.path(imageDir) }
+
+// OfImage returns the scratch directory with a name of a NamesFile; false for the name of another file.
+func OfImage(name string) (dir string, ok bool) {
+	return strings.CutSuffix(name, "/"+imageDir+"/"+NamesFile)
+}
 
 // LogFile returns the name of the log file of a server in the background.
 func (s *Scratch) LogFile() string { return s.path(logFile) }

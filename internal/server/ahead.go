@@ -3,27 +3,28 @@ package server
 import (
 	"runtime"
 
-	"github.com/shardfs/shardfs/fusefs"
-	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/prefetch"
-	"github.com/shardfs/shardfs/internal/store"
-	"github.com/shardfs/shardfs/internal/view"
 )
 
-// mountBase mounts shards without changes at the mountpoint. If FUSE serves a local shard that is not compressed, which
-// can be read at any place, samples are read ahead when they are read in order. With one processor that would only cost
-// time.
-func (s *server) mountBase(set *view.Set, o fusefs.Options) (liveMount, error) {
-	only := set.Only()
-	if only == nil || only.Shard.Format != codec.Plain || store.IsRemote(s.Names[0]) || runtime.GOMAXPROCS(0) < 2 {
-		return newBase(set, o).Mount(s.Mountpoint)
+// aheadBase serves shards by FUSE, from this process. A local shard that is not compressed, which can be read at any
+// place, is read ahead by another process while samples are read in order. With one processor that would only cost time.
+type aheadBase struct{ fuseBase }
+
+// Mount implements base.
+func (b *aheadBase) Mount(dir string) (liveMount, error) {
+	only := b.set.Only()
+	if only == nil || runtime.GOMAXPROCS(0) < 2 {
+		return b.fuseBase.Mount(dir)
 	}
-	p := prefetch.New(s.Mountpoint)
-	o.Prefetcher = p
-	m, err := newBase(set, o).Mount(s.Mountpoint)
-	if err != nil || servedByKernel(m) {
+	if _, ok := only.Shard.Descriptor(); !ok {
+		return b.fuseBase.Mount(dir)
+	}
+	p := prefetch.New(dir)
+	b.options.Prefetcher = p
+	m, err := b.fuseBase.Mount(dir)
+	if err != nil {
 		p.Close()
-		return m, err
+		return nil, err
 	}
 	p.Begin()
 	return &aheadMount{m, p}, nil

@@ -38,9 +38,6 @@ func servedByKernel(m liveMount) bool {
 	return ok && k.ServedByKernel()
 }
 
-// newBase returns the base for shards without changes. A choice between several kinds belongs here.
-func newBase(set *view.Set, o fusefs.Options) base { return &fuseBase{set, o} }
-
 // fuseBase serves shards by FUSE, from this process.
 type fuseBase struct {
 	set     *view.Set
@@ -64,9 +61,9 @@ type overlayfsBase struct {
 	options overlayfs.Options
 }
 
-// newOverlayfsBase returns the base for a shard with the changes in a scratch directory, which this process holds. If
-// private is set, the changes will be discarded.
-func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, private bool) (base, error) {
+// newOverlayfsBase returns a base with changes over it, which are in a scratch directory that this process holds. If private
+// is set, the changes will be discarded.
+func newOverlayfsBase(s *scratch.Scratch, lower base, o fusefs.Options, private bool) (base, error) {
 	userXattr, err := overlay.PrepareUpper(s)
 	if err != nil {
 		return nil, err
@@ -75,9 +72,7 @@ func newOverlayfsBase(s *scratch.Scratch, sh *shard.Shard, o fusefs.Options, pri
 	if err != nil {
 		return nil, err
 	}
-	lower := fusefs.Options{Source: o.Source, Log: o.Log}
-	lower.AllowOther = true // only overlayfs uses the base, and decides which users have access
-	return &overlayfsBase{newBase(view.One(sh), lower), s.Dir, overlayfs.Options{
+	return &overlayfsBase{lower, s.Dir, overlayfs.Options{
 		Lower: s.Lower(), Upper: s.Upper(), Work: s.Work(), Source: mounts.Source(s.Dir), Flags: flags,
 		AllowOther: o.AllowOther, UserXattr: userXattr, Volatile: private,
 	}}, nil
@@ -100,7 +95,7 @@ func newShownBase(s *scratch.Scratch, set *view.Set, o fusefs.Options) (base, er
 		lower.Layers = 0o755
 	}
 	lower.AllowOther = true
-	return &overlayfsBase{newBase(set, lower), s.Dir, overlayfs.Options{
+	return &overlayfsBase{&fuseBase{set, lower}, s.Dir, overlayfs.Options{
 		Lower: s.Lower(), Layers: [2]string{fusefs.ShownLayer, fusefs.EmptyLayer},
 		Source: mounts.Source(s.Dir), Flags: flags,
 	}}, nil

@@ -19,6 +19,7 @@ type Options struct {
 	Made       string   // tells it from other directories, if it is to be removed with the mount; see mounts.Make
 	Mount      []string // options of mount(8), such as allow_other; nil means none
 	ReadOnly   bool     // the mount is read-only
+	Base       Base     // what shows unchanged files; "" means BaseAuto
 	Changes    Changes  // how changes to one shard are kept; "" means Auto
 	Scratch    string   // scratch directory, created if missing; "" means a temporary one
 	SpoolDir   string   // see shard.Options; "" means the scratch directory
@@ -33,6 +34,16 @@ type Options struct {
 	// changes are discarded, so they need not reach the disk.
 	Private bool
 }
+
+// Base selects what shows the files of a shard that nobody has changed.
+type Base string
+
+// The bases.
+const (
+	BaseAuto   Base = "auto"   // BaseKernel where that shows the same as BaseFUSE, and may be mounted; else BaseFUSE
+	BaseKernel Base = "kernel" // the kernel's EROFS, with names from the index
+	BaseFUSE   Base = "fuse"   // FUSE
+)
 
 // Changes selects how the changes of a mount are kept.
 type Changes string

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/guard"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
@@ -27,6 +28,10 @@ const failed = 42
 
 // TestMain lets the test binary run as a server's process.
 func TestMain(m *testing.M) {
+	if os.Getenv(guard.Variable) != "" {
+		guard.Serve()
+		os.Exit(0)
+	}
 	if os.Getenv(Variable) == "" {
 		os.Exit(m.Run())
 	}
@@ -34,7 +39,7 @@ func TestMain(m *testing.M) {
 	link, err := Accept()
 	if err == nil {
 		link.Configure(u)
-		err = Serve(context.Background(), u, nil, link.Options, link)
+		err = Serve(context.Background(), Program{UI: u}, link.Options, link)
 	}
 	if err != nil {
 		u.Fail(err)

@@ -15,6 +15,7 @@ type request struct {
 	Made           anytext.Text
 	Mount          []anytext.Text
 	ReadOnly       bool
+	Base           Base
 	Changes        Changes
 	Scratch        anytext.Text
 	SpoolDir       anytext.Text
@@ -47,6 +48,7 @@ func newRequest(o Options) request {
 		Made:           anytext.Text(o.Made),
 		Mount:          converted[anytext.Text](o.Mount),
 		ReadOnly:       o.ReadOnly,
+		Base:           o.Base,
 		Changes:        o.Changes,
 		Scratch:        anytext.Text(o.Scratch),
 		SpoolDir:       anytext.Text(o.SpoolDir),
@@ -67,6 +69,7 @@ func (r *request) options() Options {
 		Made:           string(r.Made),
 		Mount:          converted[string](r.Mount),
 		ReadOnly:       r.ReadOnly,
+		Base:           r.Base,
 		Changes:        r.Changes,
 		Scratch:        string(r.Scratch),
 		SpoolDir:       string(r.SpoolDir),

@@ -24,7 +24,7 @@ func TestRequest(t *testing.T) {
 			t.Fatalf("a field of kind %v", f.Kind())
 		}
 	}
-	want.Changes = Kernel
+	want.Base, want.Changes = BaseKernel, Kernel
 	r := newRequest(want)
 	r.Verbose, r.LogFormat = true, "json"
 	var b bytes.Buffer

@@ -17,7 +17,6 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/mounts"
-	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
@@ -31,6 +30,7 @@ type server struct {
 	Options
 	ui      *ui.UI
 	store   store.Store
+	env     []string // see Program
 	link    *Link
 	scratch *scratch.Scratch // held
 	place   *os.File         // the directory of the mountpoint, wherever it is moved
@@ -38,13 +38,21 @@ type server struct {
 	shared  *shard.Shared
 }
 
-// Serve mounts shards, which are in st, and serves them until they are unmounted or ctx ends. Link is the link to the
-// parent process; nil if the user started this process. Serve changes the whole process, which must end with it: it
+// Program is what a server gets from its program.
+type Program struct {
+	UI    *ui.UI
+	Store store.Store // that of the shards
+	Env   []string    // the environment of processes that the server starts
+}
+
+// Serve mounts shards and serves them until they are unmounted or ctx ends. Link is the link to the parent process; nil if
+// the user started this process. Serve changes the whole process, which must end with it: it
 // ignores SIGHUP, because a mount outlives its terminal, sets the umask to 0, and makes the scratch directory the
 // working directory.
-func Serve(ctx context.Context, u *ui.UI, st store.Store, o Options, link *Link) (err error) {
+func Serve(ctx context.Context, p Program, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
-	s := &server{Options: o, ui: u, store: st, link: link, shared: shard.NewShared(o.CacheSize)}
+	u := p.UI
+	s := &server{Options: o, ui: u, store: p.Store, env: p.Env, link: link, shared: shard.NewShared(o.CacheSize)}
 	if s.place, err = os.OpenFile(s.Mountpoint, unix.O_PATH|unix.O_NOFOLLOW, 0); err != nil {
 		return err
 	}
@@ -154,51 +162,6 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		}
 	})
 }
-
-// mountChanges mounts a shard with its changes: by overlayfs, or by FUSE if overlayfs is not available or not wanted.
-func (s *server) mountChanges(sh *shard.Shard, o fusefs.Options) (liveMount, error) {
-	may := overlayfs.MayMount()
-	if s.Changes == Kernel && !may {
-		return nil, fmt.Errorf("overlayfs: %w", unix.EPERM)
-	}
-	if may && s.Changes != FUSE {
-		b, err := newOverlayfsBase(s.scratch, sh, o, s.Private)
-		var m liveMount
-		if err == nil {
-			m, err = b.Mount(s.Mountpoint)
-		}
-		if err == nil || s.Changes == Kernel {
-			return m, err
-		}
-		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
-	}
-	return (&changesBase{s.scratch, sh, o}).Mount(s.Mountpoint)
-}
-
-// mountShown mounts shards without changes: by overlayfs over FUSE, or by FUSE alone.
-func (s *server) mountShown(set *view.Set, o fusefs.Options) (liveMount, error) {
-	if overlayfs.MayMount() && s.Changes != FUSE && suitsOverlayfs(set) {
-		b, err := newShownBase(s.scratch, set, o)
-		if err == nil {
-			var m liveMount
-			if m, err = b.Mount(s.Mountpoint); err == nil {
-				return m, nil
-			}
-		}
-		s.ui.Detail("%s: overlayfs is not available: %v", s.Mountpoint, err)
-	}
-	return s.mountBase(set, o)
-}
-
-// suitsOverlayfs reports whether overlayfs shows shards without changes as well as FUSE does: it would keep answers about
-// names that are not indexed yet, and the whole listing of the root before its first entry is seen.
-func suitsOverlayfs(set *view.Set) bool {
-	only := set.Only()
-	return !set.Grows() && (only == nil || only.Dirs() <= maxListed)
-}
-
-// maxListed is the number of directories of a shard whose root overlayfs lists in some milliseconds.
-const maxListed = 1 << 14
 
 // serveMany serves many shards, read-only.
 func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {

@@ -324,6 +324,15 @@ func (s *Shard) Reader(ctx context.Context) io.ReaderAt { return store.At(ctx, s
 // Plain returns the number of plain bytes.
 func (s *Shard) Plain() int64 { return s.file.Map.Plain }
 
+// Descriptor returns the number of the open file that has the plain bytes; false if the shard is compressed or remote.
+func (s *Shard) Descriptor() (fd int, ok bool) {
+	file, ok := s.object.(store.InKernel)
+	if !ok || !s.isPlain() {
+		return 0, false
+	}
+	return file.Descriptor(), true
+}
+
 // Checkpoints returns the number of places where decompression can start.
 func (s *Shard) Checkpoints() int {
 	if s.file.Map.Points == nil {

@@ -6,7 +6,7 @@
 // line where the stores are combined.
 //
 // Abilities that not every store has are optional interfaces: [Advisor], [Cleaner], [Confirmer], [Copied], [Dated], [Exact],
-// [InStore], [Lister], [RangeCopier], [ReadOnly], [Resumable], [Resumer], [Successor]. Only the store knows what a version
+// [InKernel], [InStore], [Lister], [RangeCopier], [ReadOnly], [Resumable], [Resumer], [Successor]. Only the store knows what a version
 // consists of.
 package store
 
@@ -112,6 +112,12 @@ type Exact interface {
 type Advisor interface {
 	// WillRead announces that n bytes at off will be read soon. It does not wait for them.
 	WillRead(off, n int64)
+}
+
+// InKernel is an [Object] that the kernel of this machine has open.
+type InKernel interface {
+	// Descriptor returns the number of the open file, which belongs to the object.
+	Descriptor() int
 }
 
 // Dated is an [Object] that knows when it was last modified.

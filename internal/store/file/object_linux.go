@@ -143,6 +143,9 @@ func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // WillRead implements [store.Advisor]: the kernel starts to read the bytes into its page cache.
 func (o *Object) WillRead(off, n int64) { unix.Fadvise(int(o.file.Fd()), off, n, unix.FADV_WILLNEED) }
 
+// Descriptor implements [store.InKernel].
+func (o *Object) Descriptor() int { return int(o.file.Fd()) }
+
 // Close implements [store.Object].
 func (o *Object) Close() error { return o.file.Close() }
 

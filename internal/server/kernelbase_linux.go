@@ -1,0 +1,206 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/erofs"
+	"github.com/shardfs/shardfs/internal/guard"
+	"github.com/shardfs/shardfs/internal/scratch"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/view"
+)
+
+// kernelBase shows a shard by EROFS, so that the kernel itself looks up names, lists directories and caches contents. This
+// process serves two files by FUSE: the names, an image that is computed from the index as the kernel reads it, and the
+// plain bytes of the shard, in which the image says where each member is. A plain shard is read by the kernel itself
+// instead, as far as it can be guarded against changes.
+type kernelBase struct {
+	image      *erofs.Image
+	shard      *shard.Shard
+	scratch    *scratch.Scratch
+	attributes int      // of the mount, as for fsmount(2)
+	env        []string // of the guardian
+	log        func(error)
+	detail     func(format string, args ...any)
+}
+
+// newKernelBase returns the base that shows a shard by EROFS. The error is erofs.ErrUnsuited if that cannot be, or if the
+// shard would not be listed as by FUSE and the user has not asked for it.
+func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
+	o.ReadOnly = true
+	flags, err := o.Flags()
+	if err != nil {
+		return nil, err
+	}
+	v := set.Only()
+	unsuited := func(why string) error { return fmt.Errorf("%s: %w: %s", v.Shard.Name, erofs.ErrUnsuited, why) }
+	switch {
+	case v.Growing():
+		return nil, unsuited("it is still being indexed")
+	case v.Shard.Foreign != "":
+		return nil, unsuited("its index is of another tool")
+	}
+	b := &kernelBase{
+		shard: v.Shard, scratch: s.scratch, attributes: mountAttributes(flags),
+		env: s.env, log: o.Log, detail: s.ui.Detail,
+	}
+	_, inKernel := v.Shard.Descriptor()
+	mode := uint32(0o700)
+	if o.AllowOther {
+		mode = 0o755
+	}
+	if b.image, err = erofs.New(v, erofs.Options{Mode: mode, Verify: inKernel}); err != nil {
+		return nil, err
+	}
+	if s.Base == BaseKernel {
+		return b, nil
+	}
+	switch {
+	case !b.image.Order().Ascending:
+		return nil, unsuited("it would not be listed in the order of the tar")
+	case v.Shard.Index.HasHoles():
+		return nil, unsuited("it has holes, and EROFS counts their blocks")
+	case store.IsRemote(s.Names[0]):
+		return nil, unsuited("the kernel would read ahead what is not needed")
+	}
+	return b, nil
+}
+
+// mountAttributes converts flags of mount(2) to those of fsmount(2).
+func mountAttributes(flags uintptr) (attributes int) {
+	for _, f := range []struct {
+		flag      uintptr
+		attribute int
+	}{
+		{unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
+		{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.MS_NOATIME, unix.MOUNT_ATTR_NOATIME},
+		{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+	} {
+		if flags&f.flag != 0 {
+			attributes |= f.attribute
+		}
+	}
+	return attributes
+}
+
+// Mount implements base.
+func (b *kernelBase) Mount(dir string) (liveMount, error) {
+	at := b.scratch.Image()
+	if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	files, err := fusefs.MountFiles([]fusefs.NamedFile{
+		{Name: scratch.NamesFile, File: b.image.Names()}, {Name: scratch.BytesFile, File: b.image.Bytes()},
+	}, at, fusefs.Options{Source: b.scratch.Dir, Log: b.log})
+	if err != nil {
+		return nil, err
+	}
+	d := b.device(filepath.Join(at, scratch.BytesFile))
+	err = erofs.Mount(dir, erofs.MountOptions{
+		Names: filepath.Join(at, scratch.NamesFile), Device: d.path, Attributes: b.attributes,
+	})
+	mounted := err == nil
+	// EROFS holds the files that it has opened, so they are served until it has ended.
+	detached := unix.Unmount(at, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if mounted {
+		err = errors.Join(detached, d.opened(dir))
+	}
+	if err != nil && mounted {
+		err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	}
+	if err != nil {
+		files.Wait()
+		return nil, errors.Join(err, d.close())
+	}
+	m := &kernelMount{files, dir, d, make(chan struct{})}
+	go m.report(b.log)
+	return m, nil
+}
+
+// device is the file from which EROFS reads the bytes of a shard.
+type device struct {
+	path  string
+	guard *guard.Guard // nil if it needs none
+	clone *os.File     // of the shard; nil if it is not read
+}
+
+// device returns the shard itself if that can be guarded, else a clone of it, else the file with its bytes that this
+// process serves.
+func (b *kernelBase) device(served string) device {
+	fd, ok := b.shard.Descriptor()
+	if !ok || !b.image.InShard() {
+		return device{path: served}
+	}
+	g, err := guard.Start(context.Background(), fd, guard.Command{Args: []string{"of", b.shard.Name}, Env: b.env})
+	if err == nil {
+		return device{path: g.Device(), guard: g}
+	}
+	b.detail("%s: the kernel does not read it itself: %v", b.shard.Name, err)
+	f, err := guard.Clone(fd)
+	if err == nil && b.shard.Unchanged(context.Background()) == nil {
+		b.detail("%s: the kernel reads a clone of it", b.shard.Name)
+		return device{path: fmt.Sprintf("/proc/self/fd/%d", f.Fd()), clone: f}
+	}
+	if err == nil {
+		f.Close()
+	}
+	return device{path: served}
+}
+
+// opened must be called when EROFS is mounted from the device.
+func (d device) opened(mountpoint string) error {
+	if d.guard != nil {
+		return d.guard.Opened(mountpoint)
+	}
+	if d.clone != nil {
+		return d.clone.Close()
+	}
+	return nil
+}
+
+// close ends the use of the device.
+func (d device) close() error {
+	if d.guard != nil {
+		return d.guard.Close()
+	}
+	return nil
+}
+
+// kernelMount is the mount of a kernelBase.
+type kernelMount struct {
+	files  *fusefs.Server
+	dir    string
+	device device
+	ended  chan struct{} // closed when the mount has ended
+}
+
+// report tells log when the shard is not read any more because it was opened for writing.
+func (m *kernelMount) report(log func(error)) {
+	if m.device.guard == nil {
+		return
+	}
+	select {
+	case <-m.device.guard.Broken():
+		log(fmt.Errorf("%w: %w, so it is not read any more: mount it again", store.ErrChanged, guard.ErrBroken))
+	case <-m.ended:
+	}
+}
+
+// Unmount implements liveMount.
+func (m *kernelMount) Unmount() error { return fusefs.UnmountOrDetach(m.dir) }
+
+// Wait implements liveMount, and ends the guard of the shard.
+func (m *kernelMount) Wait() {
+	m.files.Wait()
+	close(m.ended)
+	m.device.close()
+}
