@@ -114,6 +114,7 @@ func serve(fs fuse.RawFileSystem, mountpoint string, o *Options, report func(err
 	if err != nil {
 		return nil, err
 	}
+	keepConnections()
 	// There is no need to wait for the mount, because early requests wait in the kernel. WaitMount of go-fuse would
 	// open a file in the mount. A thread that waits for a reply of its own process cannot be killed, and it holds the
 	// connection whose end would wake it: if the process is killed at that moment, it never ends.

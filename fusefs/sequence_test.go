@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -247,4 +248,47 @@ func TestReadAhead(t *testing.T) {
 		t.Errorf("files of the second window take %q", got)
 	}
 	use(0, 200)
+}
+
+// When a server is killed, a process that reads ahead neither keeps its connection nor outlives it.
+func TestReadAheadKilled(t *testing.T) {
+	m := mountMembers(t, ahead, samples(2000)...)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for i := 0; len(m.readingAhead()) == 0; i++ {
+		read(t, m.path(fmt.Sprintf("%06d/sample.jpg", i%2000)))
+	}
+	process := m.readingAhead()[0]
+	for _, fd := range names(t, process+"/fd") {
+		if target, _ := os.Readlink(process + "/fd/" + fd); target == "/dev/fuse" {
+			t.Error("it has the connection")
+		}
+	}
+	check(t, m.cmd.Process.Kill())
+	testtime.Receive(t, m.done, "the end of the server")
+	m.cmd = nil
+	if _, err := os.Stat(m.path("missing")); !isCut(err) {
+		t.Errorf("after that: %v", err)
+	}
+	testtime.Eventually(t, "the end of the process", func() bool {
+		state, err := os.ReadFile(process + "/stat")
+		return err != nil || strings.Contains(string(state), ") Z ")
+	})
+	check(t, Unmount(m.dir, true))
+}
+
+// readingAhead returns the directories in /proc of the server's children that read ahead.
+func (m *mounted) readingAhead() (found []string) {
+	m.t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", m.cmd.Process.Pid))
+	check(m.t, err)
+	for _, list := range lists {
+		pids, _ := os.ReadFile(list)
+		for _, pid := range strings.Fields(string(pids)) {
+			if comm, _ := os.ReadFile("/proc/" + pid + "/comm"); string(comm) == prefetch.Name+"\n" {
+				found = append(found, "/proc/"+pid)
+			}
+		}
+	}
+	return found
 }
