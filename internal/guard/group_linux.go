@@ -58,7 +58,11 @@ func (g *group) ask() error { return g.mark(unix.FAN_MARK_ADD, unix.FAN_ACCESS_P
 func (g *group) relax() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return !g.denies && g.mark(unix.FAN_MARK_REMOVE, unix.FAN_ACCESS_PERM) == nil
+	if g.denies {
+		return false
+	}
+	err := g.mark(unix.FAN_MARK_REMOVE, unix.FAN_ACCESS_PERM)
+	return err == nil || errors.Is(err, unix.ENOENT) // it does not ask
 }
 
 // deny denies all reads that begin from now on.

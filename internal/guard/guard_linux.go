@@ -13,7 +13,8 @@
 // A server that is killed cannot guard. So a second process, the guardian, does the same with a lease and a group of its
 // own. It is this program started again, and calls [Serve]. When the server has ended and the file system is still in
 // use the guardian denies all reads, detaches the mount, and stays until nothing uses it. When the guardian is killed
-// the server starts another one. When one of the two is stopped the other one lets the opener go on, a little later.
+// the server starts another one. When one of the two is stopped the other one lets the opener go on, a little later; one that
+// is stopped while reads are denied has them wait until it continues, or is killed.
 //
 // If both are killed before either can notice, which takes some milliseconds, nothing guards: EROFS then shows changes of
 // the shard, in files whose names and inodes the kernel has cached, where it has not cached the bytes, until the mount is
@@ -131,7 +132,7 @@ func (g *Guard) Device() string {
 
 // Opened says that the file system has opened the file, and where it is mounted, possibly below another one; the guardian
 // will detach that mount if this process is killed. From now on reads cost nothing. After an error the file system must be
-// unmounted: ErrBroken, or one that says why it is not guarded.
+// unmounted: ErrBroken, or one that says why it is not guarded. Opened may be called again, with another mount.
 func (g *Guard) Opened(mountpoint string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

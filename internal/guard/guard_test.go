@@ -104,6 +104,9 @@ func TestBreak(t *testing.T) {
 	if b, err := readAt(t, data, 0); b != 1 || err != nil {
 		t.Fatalf("before: %d, %v", b, err)
 	}
+	if err := g.Opened(filepath.Dir(data)); err != nil {
+		t.Errorf("the second time: %v", err)
+	}
 	if isClosed(g.Broken()) {
 		t.Fatal("broken before it was opened for writing")
 	}

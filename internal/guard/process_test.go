@@ -207,6 +207,17 @@ func TestKilledGuardian(t *testing.T) {
 	}
 }
 
+// isStopped reports whether all threads of a process are stopped. One that runs may go on for a moment after the signal.
+func isStopped(pid int) bool {
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range all {
+		if stat, err := os.ReadFile(name); err != nil || !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return err == nil && len(all) > 0
+}
+
 // When one of the two is stopped the other one lets the writer go on, before the kernel would.
 func TestStopped(t *testing.T) {
 	for _, who := range []string{"server", "guardian"} {
@@ -218,6 +229,7 @@ func TestStopped(t *testing.T) {
 			}
 			unix.Kill(pid, unix.SIGSTOP)
 			defer unix.Kill(pid, unix.SIGCONT)
+			testtime.Eventually(t, "that all threads are stopped", func() bool { return isStopped(pid) })
 			start := time.Now()
 			f, err := os.OpenFile(s.shard, os.O_RDWR, 0)
 			if err != nil {
