@@ -49,12 +49,15 @@ func (m *Image) placeSparse() error {
 		for s.bits < largestChunk && (size-1)/s.chunk() >= maxChunks {
 			s.bits++
 		}
+		tooLarge := m.unsuited("member %d has %d bytes with holes", row, size)
+		if size < 0 || (size-1)/s.chunk() >= maxChunks {
+			return tooLarge
+		}
 		m.sparseEnd = s.at
 		for range m.stored(&s) {
-			m.sparseEnd += s.chunk()
-		}
-		if (size-1)/s.chunk() >= maxChunks || m.sparseEnd > maxImage {
-			return m.unsuited("member %d has %d bytes with holes", row, size)
+			if m.sparseEnd += s.chunk(); m.sparseEnd > maxImage {
+				return tooLarge
+			}
 		}
 		m.sparse = append(m.sparse, s)
 	}

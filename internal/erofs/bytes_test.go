@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,4 +168,56 @@ func TestMountHoles(t *testing.T) {
 		}
 		check(t, f.Close())
 	}
+}
+
+// What EROFS cannot address is refused: a member with more holes than it has chunks for.
+func TestUnsuited(t *testing.T) {
+	for size, want := range map[int64]error{
+		1 << 20: nil, 1<<20 + 1: nil, 1 << 39: nil, 1 << 48: nil, 1<<48 + 1: ErrUnsuited, 1 << 62: ErrUnsuited,
+	} {
+		name := filepath.Join(t.TempDir(), "shard.tar")
+		check(t, os.WriteFile(name, sparseTar(t, size), 0o600))
+		m, err := New(open(t, name), Options{})
+		if !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v, want %v", size, err, want)
+		}
+		if want != nil || err != nil {
+			continue
+		}
+		got := make([]byte, sparseUnit)
+		_, err = m.ReadAt(got, m.at.sparse)
+		check(t, err)
+	}
+}
+
+// sparseTar returns a tar with a member that has size bytes, all in a hole but for the first four.
+func sparseTar(t *testing.T, size int64) []byte {
+	t.Helper()
+	records := ""
+	for _, record := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=a.bin",
+		fmt.Sprintf("GNU.sparse.realsize=%d", size)} {
+		n := len(record) + len(" \n") + 2 // two digits
+		records += fmt.Sprintf("%d %s\n", n, record)
+	}
+	content := append(padded("1\n0\n4\n"), padded("data")...)
+	return slices.Concat(tarHeader('x', "pax", len(records)), padded(records),
+		tarHeader('0', "a.bin", 512+4), content, make([]byte, 1024))
+}
+
+// padded returns a text with zeros up to the end of a block.
+func padded(text string) []byte { return append([]byte(text), make([]byte, -len(text)&511)...) }
+
+// tarHeader returns a header block.
+func tarHeader(kind byte, name string, size int) []byte {
+	b := make([]byte, 512)
+	copy(b, name)
+	copy(b[100:], fmt.Sprintf("%07o\x00%07o\x00%07o\x00%011o\x00%011o\x00        ", 0o644, 0, 0, size, 1700000000))
+	b[156] = kind
+	copy(b[257:], "ustar\x0000")
+	sum := 0
+	for _, c := range b {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return b
 }

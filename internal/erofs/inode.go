@@ -107,7 +107,7 @@ func (m *Image) putMember(b []byte, place int64, row int, a view.Attr) error {
 		m.put(b, place, inode{Attr: a})
 		return nil
 	}
-	if data%BlockSize != 0 || data/BlockSize+(size+BlockSize-1)/BlockSize > math.MaxUint32 {
+	if size < 0 || data < 0 || data%BlockSize != 0 || data/BlockSize+(size+BlockSize-1)/BlockSize > math.MaxUint32 {
 		return m.unsuited("member %d is at byte %d", row, data)
 	}
 	n := chunkBits(size)

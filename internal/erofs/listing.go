@@ -40,7 +40,7 @@ const manyEntries = 64
 func (l *listing) entries() int { return len(l.own) + l.subdirs }
 
 // perBlock returns how many entries a block of a directory has that is not inline. The last one may have fewer.
-func (l *listing) perBlock() int { return BlockSize / (entrySize + max(l.longest, len(".."))) }
+func (l *listing) perBlock() int { return max(BlockSize/(entrySize+max(l.longest, len(".."))), 1) }
 
 func (l *listing) blocks() int64 { return int64((l.entries() + l.perBlock() - 1) / l.perBlock()) }
 
