@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store/memory"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
+	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/view"
 )
 
@@ -45,6 +48,47 @@ func TestSuitsOverlayfs(t *testing.T) {
 			defer sh.Close()
 			if got := suitsOverlayfs(view.One(sh)); got != tt.want {
 				t.Errorf("%d members: %v, want %v", len(tt.members), got, tt.want)
+			}
+		})
+	}
+}
+
+// By itself a mount is shown by EROFS only if that looks the same as by FUSE.
+func TestSuitsEROFS(t *testing.T) {
+	ascending := []string{"a.txt", "b.txt", "b/c.txt", "c.txt"}
+	for _, tt := range []struct {
+		name    string
+		members []string
+		o       fusefs.Options
+		remote  bool
+		why     string // in the error, if the user has not asked for EROFS
+		whyAsk  string // and if he has
+	}{
+		{name: "ascending", members: ascending},
+		{name: "empty"},
+		{name: "descending", members: []string{"b.txt", "a.txt"}, why: "order of the tar"},
+		{name: "nested, descending", members: []string{"a/b.txt", "a/a.txt"}, why: "order of the tar"},
+		{name: "remote", members: ascending, remote: true, why: "read ahead"},
+		{
+			name: "option of FUSE", members: ascending,
+			o:   fusefs.Options{MountOptions: fusefs.ParseMountOptions([]string{"max_read=4096"})},
+			why: "only FUSE", whyAsk: "only FUSE",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sh := shardtest.Open(t, tt.members...)
+			s := &server{Options: Options{Names: []string{"a.tar"}}, ui: &ui.UI{}}
+			if tt.remote {
+				s.Names[0] = "https://localhost/a.tar"
+			}
+			for base, why := range map[Base]string{BaseAuto: tt.why, BaseKernel: tt.whyAsk} {
+				s.Base = base
+				switch _, err := s.newKernelBase(view.One(sh), tt.o); {
+				case (err == nil) != (why == ""):
+					t.Errorf("%s: %v, want an error with %q", base, err, why)
+				case err != nil && !strings.Contains(err.Error(), why):
+					t.Errorf("%s: %v, want an error with %q", base, err, why)
+				}
 			}
 		})
 	}
