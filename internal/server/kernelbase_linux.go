@@ -98,24 +98,17 @@ func (b *kernelBase) Mount(dir string) (liveMount, error) {
 	if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
+	d := b.device(filepath.Join(at, scratch.BytesFile)) // first, because a guardian needs some milliseconds to start
 	files, err := fusefs.MountFiles([]fusefs.NamedFile{
 		{Name: scratch.NamesFile, File: b.image.Names()}, {Name: scratch.BytesFile, File: b.image.Bytes()},
 	}, at, fusefs.Options{Source: b.scratch.Dir, Log: b.log})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.close())
 	}
-	d := b.device(filepath.Join(at, scratch.BytesFile))
-	err = erofs.Mount(dir, erofs.MountOptions{
-		Names: filepath.Join(at, scratch.NamesFile), Device: d.path, Attributes: b.attributes,
-	})
-	mounted := err == nil
+	err = b.mountFrom(at, d, dir)
 	// EROFS holds the files that it has opened, so they are served until it has ended.
-	detached := unix.Unmount(at, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	if mounted {
-		err = errors.Join(detached, d.opened(dir))
-	}
-	if err != nil && mounted {
-		err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	if detached := detach(at); err == nil && detached != nil {
+		err = errors.Join(detached, detach(dir))
 	}
 	if err != nil {
 		files.Wait()
@@ -125,6 +118,23 @@ func (b *kernelBase) Mount(dir string) (liveMount, error) {
 	go m.report(b.log)
 	return m, nil
 }
+
+// mountFrom mounts EROFS at a directory from the files that are served at another one.
+func (b *kernelBase) mountFrom(served string, d device, dir string) error {
+	err := erofs.Mount(dir, erofs.MountOptions{
+		Names: filepath.Join(served, scratch.NamesFile), Device: d.path, Attributes: b.attributes,
+	})
+	if err != nil {
+		return err
+	}
+	if err = d.opened(dir); err != nil {
+		return errors.Join(err, detach(dir))
+	}
+	return nil
+}
+
+// detach detaches the last mount at a place, even if it is in use.
+func detach(place string) error { return unix.Unmount(place, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) }
 
 // device is the file from which EROFS reads the bytes of a shard.
 type device struct {
@@ -140,17 +150,21 @@ func (b *kernelBase) device(served string) device {
 	if !ok || !b.image.InShard() {
 		return device{path: served}
 	}
+	// A version that is not the one that was opened is left to this process, which tells them apart at each read.
+	unchanged := func() bool { return b.shard.Unchanged(context.Background()) == nil }
 	g, err := guard.Start(context.Background(), fd, guard.Command{Args: []string{"of", b.shard.Name}, Env: b.env})
-	if err == nil {
+	if err == nil && unchanged() {
 		return device{path: g.Device(), guard: g}
+	} else if err == nil {
+		g.Close()
+		return device{path: served}
 	}
 	b.detail("%s: the kernel does not read it itself: %v", b.shard.Name, err)
 	f, err := guard.Clone(fd)
-	if err == nil && b.shard.Unchanged(context.Background()) == nil {
+	if err == nil && unchanged() {
 		b.detail("%s: the kernel reads a clone of it", b.shard.Name)
 		return device{path: fmt.Sprintf("/proc/self/fd/%d", f.Fd()), clone: f}
-	}
-	if err == nil {
+	} else if err == nil {
 		f.Close()
 	}
 	return device{path: served}
@@ -158,19 +172,19 @@ func (b *kernelBase) device(served string) device {
 
 // opened must be called when EROFS is mounted from the device.
 func (d device) opened(mountpoint string) error {
-	if d.guard != nil {
-		return d.guard.Opened(mountpoint)
+	if d.guard == nil {
+		return nil
 	}
-	if d.clone != nil {
-		return d.clone.Close()
-	}
-	return nil
+	return d.guard.Opened(mountpoint)
 }
 
 // close ends the use of the device.
 func (d device) close() error {
-	if d.guard != nil {
+	switch {
+	case d.guard != nil:
 		return d.guard.Close()
+	case d.clone != nil:
+		return d.clone.Close()
 	}
 	return nil
 }
