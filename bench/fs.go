@@ -95,6 +95,27 @@ func (b *bench) mounted(s drawn, flags ...string) place {
 	return b.mountedFrom(b.shared(s.name), s, flags...)
 }
 
+// served is mounted, with a process that has the shard open for writing: so the kernel does not read it itself.
+func (b *bench) served(s drawn, flags ...string) place {
+	p := b.mounted(s, flags...)
+	enter := p.enter
+	p.enter = func(ctx context.Context) (func() (memory, error), error) {
+		writer, err := os.OpenFile(b.shared(s.name), os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		leave, err := enter(ctx)
+		if err != nil {
+			return nil, errors.Join(err, writer.Close())
+		}
+		return func() (memory, error) {
+			weight, err := leave()
+			return weight, errors.Join(err, writer.Close())
+		}, nil
+	}
+	return p
+}
+
 // mountedFrom is mounted for a shard that is at another name, compressed or remote.
 func (b *bench) mountedFrom(name string, s drawn, flags ...string) place {
 	return place{

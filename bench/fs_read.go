@@ -29,7 +29,7 @@ func (b *bench) fsRead(ctx context.Context) (*plan, error) {
 	readOnly, writable := b.mounted(s, "-r"), b.mounted(s)
 	p := &plan{trials: []*trial{
 		readOnly.visit(passes("mount")...), extracted.visit(passes("directory")...),
-		writable.visit(passes("writable")...),
+		writable.visit(passes("writable")...), b.served(s, "-r").visit(passes("mount-served")...),
 		readOnly.visit(byEight("mount")), extracted.visit(byEight("directory")),
 		readOnly.weighed(quantity("server/peak", "B"), inOrder("mount")), extracted.visit(inOrder("directory")),
 	}}

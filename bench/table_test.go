@@ -133,7 +133,7 @@ func TestUpdateTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"before\n", "| 3.00 | >= 1.0 |  new |", "| 11 ms | – | – | <= 30 ms |  old |",
+	for _, want := range []string{"before\n", "| 3.00 | >= 1.0 |  new |", "| 11 ms | – | – | <= 13 ms |  old |",
 		"not yet", "after\n"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %q in\n%s", want, b)
