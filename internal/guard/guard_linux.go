@@ -23,8 +23,8 @@
 // it by the program's name, and the kernel does not choose it when memory is short. So it takes SIGKILL for both by number,
 // or the end of a control group or PID namespace that has both; where that is a container, its mounts end with it.
 //
-// A lease protects from what is opened on this machine, and so a shard is guarded only on file systems that this kernel
-// alone changes. It does not protect from writes to the disk below the file system.
+// A lease protects from what is opened on this machine through the same file system, and so a shard is guarded only on file
+// systems that this kernel alone changes, and not on overlayfs. It does not protect from writes to the disk below the file system.
 package guard
 
 import (

@@ -212,6 +212,21 @@ func TestUnguardable(t *testing.T) {
 	if _, err := Start(t.Context(), int(proc.Fd()), c); !errors.Is(err, ErrUnguardable) {
 		t.Errorf("a file system without leases: %v", err)
 	}
+	over := t.TempDir()
+	options := "lowerdir=" + filepath.Dir(shard) + ":" + t.TempDir()
+	if err := unix.Mount("overlay", over, "overlay", unix.MS_RDONLY, options); err != nil {
+		skip.Part(t, "overlayfs: %v", err)
+		return
+	}
+	defer unix.Unmount(over, unix.MNT_DETACH)
+	upper, err := os.Open(filepath.Join(over, filepath.Base(shard)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upper.Close()
+	if _, err := Start(t.Context(), int(upper.Fd()), c); !errors.Is(err, ErrUnguardable) {
+		t.Errorf("a file that can be written to below overlayfs: %v", err)
+	}
 }
 
 // A file system that has opened the shard by its own path is not guarded, and said so.

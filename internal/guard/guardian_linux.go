@@ -132,7 +132,8 @@ func Serve() error {
 		json.NewEncoder(link).Encode(reply{Error: err.Error()})
 		return err
 	}
-	w.setPeer(lease{os.NewFile(peerFD, "lease")})
+	peer := lease{os.NewFile(peerFD, "lease")}
+	w.setPeer(peer)
 	s := &served{watch: w}
 	go w.group.run()
 	messages, replies := json.NewDecoder(link), json.NewEncoder(link)
@@ -143,9 +144,13 @@ func Serve() error {
 		}
 	}
 	w.deny(context.Background())
-	used := w.group.isUsed()
+	if !w.group.isUsed() {
+		// Whoever has unmounted may unmount the shard's file system next.
+		errs := errors.Join(w.group.close(), own.file.Close(), peer.file.Close(), unix.Close(treeFD))
+		return errors.Join(errs, replies.Encode(reply{Last: true}))
+	}
 	replies.Encode(reply{Last: true})
-	if used && s.mount.ID != 0 {
+	if s.mount.ID != 0 {
 		s.mount.detach() // if it cannot, nothing can be read but what is cached
 	}
 	for w.group.isUsed() {

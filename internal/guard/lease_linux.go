@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// local lists the types of file systems whose files only this kernel changes. Others have leases that count on this machine
-// only, or none.
+// local lists the types of file systems whose files are changed only by this kernel and only through them. Others have leases
+// that count on this machine only, or none; a file of overlayfs can be written to in its layers.
 var local = []int64{
 	unix.EXT4_SUPER_MAGIC, // ext2 and ext3, too
-	unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
+	unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC,
 	unix.RAMFS_MAGIC, unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.ISOFS_SUPER_MAGIC,
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/internal/erofs"
 	"github.com/shardfs/shardfs/internal/guard"
+	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store"
@@ -40,6 +41,9 @@ func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
 	flags, err := o.Flags()
 	if err != nil {
 		return nil, err
+	}
+	if !overlayfs.MayMount() {
+		return nil, fmt.Errorf("%w: %w", erofs.ErrUnavailable, unix.EPERM)
 	}
 	v := set.Only()
 	unsuited := func(why string) error { return fmt.Errorf("%s: %w: %s", v.Shard.Name, erofs.ErrUnsuited, why) }
@@ -111,7 +115,6 @@ func (b *kernelBase) Mount(dir string) (liveMount, error) {
 		err = errors.Join(detached, detach(dir))
 	}
 	if err != nil {
-		files.Wait()
 		return nil, errors.Join(err, d.close())
 	}
 	m := &kernelMount{files, dir, d, make(chan struct{})}

@@ -8,9 +8,11 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/fusefs"
+	"github.com/shardfs/shardfs/internal/overlayfs"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/store/memory"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/view"
 )
@@ -55,6 +57,9 @@ func TestSuitsOverlayfs(t *testing.T) {
 
 // By itself a mount is shown by EROFS only if that looks the same as by FUSE.
 func TestSuitsEROFS(t *testing.T) {
+	if !overlayfs.MayMount() {
+		skip.Without(t, "the right to mount")
+	}
 	ascending := []string{"a.txt", "b.txt", "b/c.txt", "c.txt"}
 	for _, tt := range []struct {
 		name    string
