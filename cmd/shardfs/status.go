@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -99,25 +95,9 @@ func sayErrors(u *ui.UI, place, log string) {
 		return // the server has not begun one
 	}
 	defer f.Close()
-	if last, n := lastError(f); n > 0 {
+	if last, n := ui.LastError(f); n > 0 {
 		u.Warn("%s: %s, the last: %s (all are in %s)", place, ui.Count(n, "error"), last, log)
 	}
-}
-
-// lastError returns the last error in a log of messages, and how many there are.
-func lastError(log io.Reader) (last string, n int) {
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		text, found := strings.CutPrefix(lines.Text(), "shardfs: error: ")
-		var said struct{ Level, Message string }
-		if !found && json.Unmarshal(lines.Bytes(), &said) == nil && said.Level == "error" {
-			text, found = said.Message, true
-		}
-		if found {
-			last, n = text, n+1
-		}
-	}
-	return last, n
 }
 
 func printChange(u *ui.UI, c overlay.Difference) error {

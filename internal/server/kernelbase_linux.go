@@ -207,7 +207,7 @@ func (m *kernelMount) report(log func(error)) {
 	}
 	select {
 	case <-m.device.guard.Broken():
-		log(fmt.Errorf("%w: %w, so it is not read any more: mount it again", store.ErrChanged, guard.ErrBroken))
+		log(fmt.Errorf("%w: %w, so it is not read any more", store.ErrChanged, guard.ErrBroken))
 	case <-m.ended:
 	}
 }

@@ -84,10 +84,18 @@ func (m *mounted) Tasks() iter.Seq2[*Task, error] {
 
 // Err implements kind. It asks the server, because a command may succeed although the server has ended.
 func (m *mounted) Err() error {
-	if err := m.server.Err(); err != nil {
-		return fmt.Errorf("%s: %w", m.src.Name, err)
+	err := m.server.Err()
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("%s: %w", m.src.Name, err)
+	if log, openErr := os.Open(m.scratch.LogFile()); openErr == nil {
+		defer log.Close()
+		if why, n := ui.LastError(log); n > 0 {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
+	}
+	return err
 }
 
 // Close implements kind.

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"strings"
@@ -15,8 +15,8 @@ func TestLastError(t *testing.T) {
 		{"shardfs: error: a: b\nshardfs: x\nshardfs: error: c: d\nshardfs: hint: e\n", "c: d", 2},
 		{`{"level":"info","message":"a"}` + "\n" + `{"level":"error","message":"b"}` + "\n", "b", 1},
 	} {
-		if last, n := lastError(strings.NewReader(tt.log)); last != tt.last || n != tt.n {
-			t.Errorf("lastError(%q) = %q, %d", tt.log, last, n)
+		if last, n := LastError(strings.NewReader(tt.log)); last != tt.last || n != tt.n {
+			t.Errorf("LastError(%q) = %q, %d", tt.log, last, n)
 		}
 	}
 }
