@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/mounts"
 )
 
 // mount says which mount is to be detached.
@@ -36,36 +36,17 @@ func describe(path string) (mount, error) {
 
 // detach detaches the mount, wherever it was moved.
 func (m mount) detach() error {
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	all, err := mounts.List()
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(table)) {
-		// 36 35 98:0 /root /mountpoint rw,noatime shared:1 - type source rw
-		fields := strings.SplitN(line, " ", 6)
-		if len(fields) < 6 || fields[2] != m.Device {
+	for _, other := range all {
+		if other.Device != m.Device {
 			continue
 		}
-		path := unescape(fields[4])
-		if found, err := describe(path); err == nil && found.ID == m.ID {
-			return os.NewSyscallError("umount", unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+		if found, err := describe(other.Mountpoint); err == nil && found.ID == m.ID {
+			return os.NewSyscallError("umount", unix.Unmount(other.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 		}
 	}
 	return errGone
-}
-
-// unescape undoes the octal escapes of mountinfo, such as \040 for a space.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
