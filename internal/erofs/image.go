@@ -33,7 +33,7 @@ var ErrUnsuited = errors.New("not suited to EROFS")
 // Options configures New. The zero value is for mounts of one user on Linux 6.15 and later.
 type Options struct {
 	Mode     uint32 // permissions of the root; 0 means 0700
-	Extended bool   // only long inodes, because the kernel does not read times in short ones
+	Extended bool   // only long inodes; see ReadsShortTimes
 
 	// Verify compares the headers of a sample's members with the index before the sample is shown, because their
 	// content will be read without Bytes. An index that was built by this process is not compared.

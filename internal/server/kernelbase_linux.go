@@ -62,7 +62,8 @@ func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
 	if o.AllowOther {
 		mode = 0o755
 	}
-	if b.image, err = erofs.New(v, erofs.Options{Mode: mode, Verify: inKernel}); err != nil {
+	image := erofs.Options{Mode: mode, Extended: !erofs.ReadsShortTimes(), Verify: inKernel}
+	if b.image, err = erofs.New(v, image); err != nil {
 		return nil, err
 	}
 	if s.Base == BaseKernel {
