@@ -106,12 +106,14 @@ func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpo
 
 // AwaitEnd returns when no mount of shardfs with this scratch directory is left in this process's mount namespace.
 func AwaitEnd(scratchDir string) error {
-	table, err := os.Open("/proc/self/mountinfo")
+	const table = "/proc/self/mountinfo"
+	// Not by os.Open: Go's runtime would poll the file as well, and each change is told to one of the two only.
+	fd, err := unix.Open(table, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: table, Err: err}
 	}
-	defer table.Close()
-	changes := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}} // a change since the last poll
+	defer unix.Close(fd)
+	changes := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}} // a change since the last poll
 	for {
 		all, err := List()
 		if err != nil {
