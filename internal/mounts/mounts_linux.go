@@ -107,7 +107,8 @@ func Unmount(mountpoint string, lazy bool) error { return fusefs.Unmount(mountpo
 // AwaitEnd returns when no mount of shardfs with this scratch directory is left in this process's mount namespace.
 func AwaitEnd(scratchDir string) error {
 	const table = "/proc/self/mountinfo"
-	// Not by os.Open: Go's runtime would poll the file as well, and each change is told to one of the two only.
+	// Not by os.Open: Go's runtime would poll the file as well, and each change is told to one of the two only; see
+	// findings/go-file-takes-mountinfo-events.sh.
 	fd, err := unix.Open(table, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: table, Err: err}
