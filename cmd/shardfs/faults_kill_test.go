@@ -2,11 +2,17 @@ package main
 
 import (
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shardfs/shardfs/internal/server"
 	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // TestRandomKills kills one of a run's own processes or the server of its mount at random moments.
@@ -31,7 +37,7 @@ func TestRandomKills(t *testing.T) {
 					}
 				}
 				struck, most := 0, 150*time.Millisecond
-				for n := 0; struck < manyOrFew(50, 2); n++ {
+				for n := 0; struck < manyOrFew(50, 8); n++ {
 					w := all[n%len(all)]
 					w.reset(nil)
 					f := fault{kill: verb, after: time.Duration(r.Int64N(int64(most)))}
@@ -45,4 +51,47 @@ func TestRandomKills(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestKilledWhileMounting kills the server of a run's mount before that is ready.
+func TestKilledWhileMounting(t *testing.T) {
+	needsStrace(t)
+	if !server.CanMount() {
+		skip.Without(t, "/dev/fuse")
+	}
+	w := newSwept(t, setting{"fuse", "out.tar"}, 6)
+	for _, call := range []string{"mount", "fsmount", "move_mount", "fanotify_mark", "fchmodat", "umount2", "chdir"} {
+		nth := 1
+		for w.at(harm{call, "signal=SIGKILL", ""}, nth, ways[0]) > 0 && !t.Failed() {
+			nth++
+		}
+		if nth == 1 {
+			t.Errorf("%s was never called", call)
+		}
+	}
+}
+
+// TestAllKilled kills all processes of a run but the guardian, which ends, as otherwise the run's mount namespace would
+// not, with copies of other mounts.
+func TestAllKilled(t *testing.T) {
+	if !server.CanMount() {
+		skip.Without(t, "/dev/fuse")
+	}
+	w := newSwept(t, setting{"fuse", "out.tar"}, 6)
+	cmd := exec.Command(w.program, "run", "--workspace", "fuse", "-c", "echo >$WORK/out/begun; sleep 1000", "in.tar")
+	cmd.Dir, cmd.Env = w.dir, []string{"WORK=" + w.dir, "TMPDIR=" + w.path(".tmp"), "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	w.must(cmd.Start())
+	defer cleanUp(w.dir)
+	testtime.Eventually(t, "the command", func() bool {
+		_, err := os.Stat(w.path("out", "begun"))
+		return err == nil
+	})
+	for _, p := range processes(w.dir) {
+		if !p.runs("guardian") {
+			unix.Kill(p.pid, unix.SIGKILL)
+		}
+	}
+	cmd.Wait()
+	w.gone()
 }

@@ -20,6 +20,7 @@ type group struct {
 	mu     sync.Mutex
 	denies bool          // answers are that nothing may be read
 	used   bool          // a file of the mount is open
+	told   bool          // by the kernel, whether it is used
 	change chan struct{} // has an element after used has changed
 }
 
@@ -95,11 +96,14 @@ func (g *group) isUsed() bool {
 	return g.used
 }
 
-// setUsed says whether a file of the mount is open, which the group cannot know if that was opened before it began.
+// setUsed says whether a file of the mount is open, which the group cannot know if that was opened before it began. What
+// the kernel has told since is newer.
 func (g *group) setUsed(used bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.used = used
+	if !g.told {
+		g.used = used
+	}
 }
 
 // answer handles all events that there are.
@@ -139,6 +143,7 @@ func (g *group) handle(fd int, events uint64, file int32) {
 		unix.Close(int(file))
 	}
 	if events&(unix.FAN_OPEN|unix.FAN_CLOSE_NOWRITE) != 0 {
+		g.told = true
 		g.used = events&unix.FAN_CLOSE_NOWRITE == 0 // one event for both is of a file that was opened and closed
 		select {
 		case g.change <- struct{}{}:

@@ -49,6 +49,10 @@ var ErrBroken = errors.New("the file was opened for writing")
 type Command struct {
 	Args []string // the arguments that ps shows after the program's name
 	Env  []string // its environment
+
+	// Private is the scratch directory of a mount in a mount namespace that is to end with the mount's users. The guardian
+	// is in that namespace, too, so it detaches all mounts of shardfs with this scratch directory. "" means no such mount.
+	Private string
 }
 
 // Guard guards a file that the kernel reads for one file system. It is safe for concurrent use.
@@ -200,7 +204,9 @@ func (g *Guard) tell() error {
 
 // message returns what this process knows.
 func (g *Guard) message() message {
-	return message{Used: g.watch.group.isUsed(), Denies: isClosed(g.watch.broken), Mount: g.mount}
+	return message{
+		Used: g.watch.group.isUsed(), Denies: isClosed(g.watch.broken), Mount: g.mount, Private: []byte(g.command.Private),
+	}
 }
 
 // The pauses between two attempts to start a guardian again: at first the least, then twice as long each time.

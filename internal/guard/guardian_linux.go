@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shardfs/shardfs/internal/mounts"
 )
 
 // A socket links a guardian to the process that has started it. That process sends messages, each of which is answered.
@@ -33,6 +35,8 @@ type message struct {
 	Used   bool  // the file system has the file open
 	Denies bool  // reads are denied, because the lease was broken
 	Mount  mount // what to detach; no path means nothing
+
+	Private []byte // Command.Private
 }
 
 // reply is the answer to a message.
@@ -153,6 +157,9 @@ func Serve() error {
 	if s.mount.ID != 0 {
 		s.mount.detach() // if it cannot, nothing can be read but what is cached
 	}
+	if s.private != "" {
+		mounts.DetachOf(s.private)
+	}
 	for w.group.isUsed() {
 		<-w.group.change
 	}
@@ -161,9 +168,10 @@ func Serve() error {
 
 // served is what a guardian knows.
 type served struct {
-	watch *watch
-	mount mount
-	runs  bool // the watch is running
+	watch   *watch
+	mount   mount
+	private string // Command.Private
+	runs    bool   // the watch is running
 }
 
 // obey does what a message says.
@@ -177,7 +185,7 @@ func (s *served) obey(m message) reply {
 		return reply{Error: "reads cannot be denied"}
 	}
 	s.watch.group.setUsed(m.Used)
-	s.mount = m.Mount
+	s.mount, s.private = m.Mount, string(m.Private)
 	if len(m.Mount.Path) > 0 && m.Mount.ID == 0 {
 		var err error
 		if s.mount, err = describe(string(m.Mount.Path)); err != nil {

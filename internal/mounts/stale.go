@@ -162,6 +162,15 @@ func DetachIn(dir string) error {
 	return detach(slices.DeleteFunc(all, func(m Mount) bool { return !m.Ours || !Within(m.Mountpoint, dir) }))
 }
 
+// DetachOf detaches the mounts of shardfs with a scratch directory, even those in use.
+func DetachOf(scratchDir string) error {
+	all, err := List()
+	if err != nil {
+		return err
+	}
+	return detach(slices.DeleteFunc(all, func(m Mount) bool { return !m.Ours || m.Source != scratchDir }))
+}
+
 // Detach detaches the mounts of shardfs that show the file system of a device, at any place, even those in use. Source is
 // that with which it was mounted.
 func Detach(device, source string) error {

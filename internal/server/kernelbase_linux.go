@@ -28,8 +28,8 @@ type kernelBase struct {
 	image      *erofs.Image
 	shard      *shard.Shard
 	scratch    *scratch.Scratch
-	attributes int      // of the mount, as for fsmount(2)
-	env        []string // of the guardian
+	attributes int // of the mount, as for fsmount(2)
+	guardian   guard.Command
 	log        func(error)
 	detail     func(format string, args ...any)
 }
@@ -55,7 +55,10 @@ func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
 	}
 	b := &kernelBase{
 		shard: v.Shard, scratch: s.scratch, attributes: mountAttributes(flags),
-		env: s.env, log: o.Log, detail: s.ui.Detail,
+		guardian: guard.Command{Args: []string{"of", v.Shard.Name}, Env: s.env}, log: o.Log, detail: s.ui.Detail,
+	}
+	if s.Private {
+		b.guardian.Private = s.scratch.Dir
 	}
 	_, inKernel := v.Shard.Descriptor()
 	mode := uint32(0o700)
@@ -156,7 +159,7 @@ func (b *kernelBase) device(served string) device {
 	}
 	// A version that is not the one that was opened is left to this process, which tells them apart at each read.
 	unchanged := func() bool { return b.shard.Unchanged(context.Background()) == nil }
-	g, err := guard.Start(context.Background(), fd, guard.Command{Args: []string{"of", b.shard.Name}, Env: b.env})
+	g, err := guard.Start(context.Background(), fd, b.guardian)
 	if err == nil && unchanged() {
 		return device{path: g.Device(), guard: g}
 	} else if err == nil {

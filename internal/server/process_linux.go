@@ -114,10 +114,11 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 			return &Process{cmd: cmd, link: link}, nil
 		}
 		err = link.Close() // a server that waits for the request, or for its answer to be read, ends
-		if exit := childError(cmd.Wait()); exit != nil {
+		exit := childError(cmd.Wait())
+		if reported := new(ui.ReportedError); errors.As(exit, &reported) {
 			return nil, exit
 		}
-		return nil, errors.Join(errors.New("the server ended before the mount was ready"), err)
+		return nil, errors.Join(fmt.Errorf("the server of the mount has ended before it was ready: %v", cmd.ProcessState), err)
 	case <-ctx.Done():
 		cmd.Process.Signal(unix.SIGINT) // the server says so, as if it were alone
 		cause := context.Cause(ctx)
@@ -169,7 +170,10 @@ func (p *Process) Stop() error {
 		err = nil // by Err
 	}
 	<-p.ended
-	return errors.Join(err, p.err)
+	if p.err != nil {
+		err = errors.Join(err, fmt.Errorf("the server of the mount has ended: %w", p.err))
+	}
+	return err
 }
 
 // Link is a server's link to its parent process. A nil Link, of a server that the user started, is valid: its methods

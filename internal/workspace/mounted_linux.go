@@ -49,10 +49,10 @@ func openMounted(ctx context.Context, n source.Name, o Options, c *copied) (*mou
 	var err error
 	o.Server.Args = []string{"mount", n.String(), m.mountpoint} // for ps: the server ignores them
 	if m.server, err = server.StartPrivate(ctx, o.Server, served); err != nil {
-		return nil, err
+		return nil, errors.Join(err, mounts.DetachOf(served.Scratch)) // a killed server has left it
 	}
 	if err := m.open(served.Scratch); err != nil {
-		return nil, errors.Join(err, m.server.Stop())
+		return nil, errors.Join(err, m.server.Stop(), mounts.DetachOf(served.Scratch))
 	}
 	return m, nil
 }
@@ -113,12 +113,10 @@ func (m *mounted) stop() error {
 	}
 	err := m.server.Stop()
 	if died {
-		err = mounts.DetachIn(m.dir.Dir)
-		if m.memory != nil {
-			err = errors.Join(err, mounts.DetachIn(m.copies.above))
-		}
+		err = nil // reported
 	}
-	return errors.Join(err, m.changes.Close())
+	// A server that was killed, even while it was unmounting, has left it.
+	return errors.Join(err, mounts.DetachOf(m.scratch.Dir), m.changes.Close())
 }
 
 // mountedPlace is the directory of a sample in the mount, or from the second attempt on that of its copy.
