@@ -297,7 +297,7 @@ func (p *place) keeps(r result, w promise) {
 
 // tools matches the beginning of lines on standard error that other programs write: commands, the shell and
 // fusermount3.
-var tools = regexp.MustCompile(`^(/bin/sh|cat|rm|.*/fusermount3): `)
+var tools = regexp.MustCompile(`^(/bin/sh|sh|cat|rm|.*/fusermount3): `)
 
 // speaks checks that a failed run reports an error and that no run panics.
 func (p *place) speaks(r result) {
