@@ -106,11 +106,11 @@ func (m *Image) sparseInode(_ context.Context, i int64, b []byte) error {
 	n := inode{Attr: a, layout: layoutChunks, where: chunksOfPlaces | uint32(s.bits)}
 	chunks := m.put(b, m.at.sparse+i*sparseUnit, n)
 	for k := int64(0); k*s.chunk() < a.Size; k++ {
-		putChunk(chunks[k*chunkSize:], noBlock)
+		m.putChunk(chunks[k*chunkSize:], noBlock)
 	}
 	at := s.at
 	for k := range m.stored(s) {
-		putChunk(chunks[k*chunkSize:], uint32(at/BlockSize))
+		m.putChunk(chunks[k*chunkSize:], uint32(at/BlockSize))
 		at += s.chunk()
 	}
 	return nil

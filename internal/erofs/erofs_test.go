@@ -104,7 +104,8 @@ func needErofs(t *testing.T) string {
 	check(t, os.Mkdir(mnt, 0o700))
 	names := filepath.Join(dir, "probe")
 	writeImage(t, names, imageOf(t, v, Options{}))
-	if err := Mount(mnt, MountOptions{Names: names, Device: v.Shard.Path()}); errors.Is(err, ErrUnavailable) {
+	err := Mount(mnt, MountOptions{Names: names, Devices: []string{v.Shard.Path()}})
+	if errors.Is(err, ErrUnavailable) {
 		skip.Without(t, "EROFS of files: %v", err)
 	} else if err != nil {
 		t.Fatal(err)
@@ -179,7 +180,7 @@ func mounted(t *testing.T, in string, m *Image, device string) string {
 		writeBytes(t, device, m)
 	}
 	check(t, os.Mkdir(mnt, 0o700))
-	check(t, Mount(mnt, MountOptions{Names: names, Device: device}))
+	check(t, Mount(mnt, MountOptions{Names: names, Devices: []string{device}}))
 	t.Cleanup(func() {
 		check(t, unix.Unmount(mnt, 0))
 		check(t, os.RemoveAll(dir))

@@ -6,6 +6,8 @@
 // device, the plain bytes of the shard, because in a tar the content of a member starts at a multiple of [BlockSize].
 // That device is the shard itself, if it is a plain tar, or a file that serves [Bytes].
 //
+// An image can also show many shards, a [Many] of images, each of which has a directory and a device of its own.
+//
 // [Mount] mounts an image. Names, attributes and contents are those of the view, except that directories are listed in
 // the order of the bytes of their names, have a size, and that sparse files have other block counts.
 package erofs
@@ -45,10 +47,11 @@ type Image struct {
 	v     *view.View
 	x     *index.Index
 	o     Options
+	in    whole
 	order index.Order
 
 	areas []area // in the order of their places
-	size  int64
+	size  int64  // where the last of them ends
 	at    places
 	slot  int64 // bytes of a slot
 	few   int64 // entries for which each directory with subdirectories has room
@@ -66,6 +69,15 @@ type Image struct {
 	many  []many              // directories with many entries, as they were met
 	found map[index.Dir]int64 // blocks where their entries begin
 	used  int64               // blocks of their area
+}
+
+// whole says what an image is a part of. All its places are those in the whole.
+type whole struct {
+	begin  int64      // place of the image
+	device int        // number of the device with the bytes of its shard
+	above  int64      // place of the inode of the directory above its root
+	root   *view.Attr // of its root; nil: those of the view
+	images int64      // how many there are, of about the same size
 }
 
 // places are offsets of the areas of an image. All are multiples of 4096.
@@ -102,20 +114,24 @@ const (
 // New returns the image of a view, whose index must be whole. It reads little: the image is computed by ReadAt. The
 // error is ErrUnsuited.
 func New(v *view.View, o Options) (*Image, error) {
+	return newImage(v, o, whole{device: 1, above: rootAt, images: 1})
+}
+
+func newImage(v *view.View, o Options, in whole) (*Image, error) {
 	x := v.Shard.Index
 	if o.Mode == 0 {
 		o.Mode = 0o700
 	}
-	m := &Image{v: v, x: x, o: o, order: x.Order(), found: make(map[index.Dir]int64)}
+	m := &Image{v: v, x: x, o: o, in: in, order: x.Order(), size: in.begin, found: make(map[index.Dir]int64)}
 	m.lastRead.Store(-1)
 	m.large = lru.New[index.Dir](listingBytes, (*listing).cost, nil)
 	if err := m.placeSparse(); err != nil {
 		return nil, err
 	}
 	dirs, rows, samples := int64(x.Dirs()), int64(x.Rows()), int64(x.Samples())
-	m.few = min(max(fewBytes/BlockSize/dirs, 1), fewEntries)
+	m.few = min(max(fewBytes/in.images/BlockSize/dirs, 1), fewEntries)
 	m.slot = m.chooseSlot()
-	m.keyed = min(max(keyBytes/max(samples, 1), 4096), longestKey+BlockSize) / BlockSize * BlockSize
+	m.keyed = min(max(keyBytes/in.images/max(samples, 1), 4096), longestKey+BlockSize) / BlockSize * BlockSize
 	withSubdirs := dirs
 	if m.order.Flat {
 		withSubdirs = 0
@@ -129,7 +145,7 @@ func New(v *view.View, o Options) (*Image, error) {
 	m.add(&m.at.many, BlockSize, rows+moreEntries*samples+3*dirs, m.manyBlock)
 	m.add(&m.at.keys, BlockSize, m.keyed/BlockSize*samples, m.keyBlock)
 	m.add(&m.at.sparse, sparseUnit, int64(len(m.sparse)), m.sparseInode)
-	if m.size > maxImage {
+	if m.size > maxImage { // its blocks have numbers of 32 bits
 		return nil, fmt.Errorf("%s: %w: too many members", v.Shard.Name, ErrUnsuited)
 	}
 	return m, v.Err()
@@ -149,7 +165,7 @@ func roundUp(n, multiple int64) int64 { return (n + multiple - 1) &^ (multiple -
 // Order describes the names in the image. Listings are in tar order if they ascend.
 func (m *Image) Order() index.Order { return m.order }
 
-// Size returns the size of the image in bytes. It is far more than the image takes anywhere: most of it is zeros.
+// Size returns the size of the image in bytes, or where it ends in that of many shards. It is far more than the image takes anywhere: most of it is zeros.
 func (m *Image) Size() int64 { return m.size }
 
 // ReadAt reads the image. It computes only what is asked for. The error is io.EOF at the end, view.ErrShard or

@@ -19,6 +19,7 @@ const (
 	deviceAt = 1152 // device 1
 	rootAt   = 2048 // inode of the root: its number must fit 16 bits
 
+	deviceSize   = 128
 	deviceBlocks = 64 // in the head of a device: its number of blocks
 
 	inodeUnit = 32 // the number of an inode is its place in this unit
@@ -115,36 +116,64 @@ func (m *Image) putMember(b []byte, place int64, row int, a view.Attr) error {
 		return m.unsuited("member %d has %d bytes", row, size)
 	}
 	rest := m.put(b, place, inode{Attr: a, layout: layoutChunks, where: chunksOfPlaces | uint32(n)})
-	putChunk(rest, uint32(data/BlockSize))
+	m.putChunk(rest, uint32(data/BlockSize))
 	return nil
 }
 
 // putChunk writes the place of a chunk.
-func putChunk(b []byte, block uint32) {
-	binary.LittleEndian.PutUint16(b[2:], 1)
+func (m *Image) putChunk(b []byte, block uint32) {
+	binary.LittleEndian.PutUint16(b[2:], uint16(m.in.device))
 	binary.LittleEndian.PutUint32(b[4:], block)
 }
 
-// head writes the head of the image: super block, device and the root's inode.
+// head writes the head of the image: the root's inode and, unless the image is a part of one of many shards, the super
+// block and the device.
 func (m *Image) head(_ context.Context, _ int64, b []byte) error {
-	le := binary.LittleEndian
-	s := b[superAt:]
-	le.PutUint32(s, magic)
-	s[12] = blockBits
-	le.PutUint16(s[14:], rootAt/inodeUnit)
-	le.PutUint64(s[16:], uint64(m.x.Dirs()+m.x.Rows()-m.x.Outside()+2*m.x.Samples()))
-	le.PutUint32(s[36:], uint32(m.size/BlockSize))
-	le.PutUint32(s[80:], withChunks|withDevices)
-	le.PutUint16(s[86:], 1)                              // one further device
-	le.PutUint16(s[88:], uint16(deviceAt/128))           // whose head is there
-	copy(b[deviceAt:deviceAt+deviceBlocks], "the shard") // a name for people
-	le.PutUint32(b[deviceAt+deviceBlocks:], uint32(m.bytesSize()/BlockSize))
+	if m.in.begin == 0 {
+		putSuper(b[superAt:], super{inodes: m.inodes(), end: m.size, devices: 1, table: deviceAt})
+		m.putDevice(b[deviceAt:])
+	}
 	return m.putDir(b[rootAt:], m.plan(m.list(index.Root), 0))
+}
+
+// inodes returns how many files and directories the image shows.
+func (m *Image) inodes() int64 {
+	return int64(m.x.Dirs() + m.x.Rows() - m.x.Outside() + 2*m.x.Samples())
+}
+
+// super is what a super block says.
+type super struct {
+	inodes  int64
+	end     int64 // of the image
+	devices int
+	table   int64 // place of the heads of devices
+}
+
+// putSuper writes a super block.
+func putSuper(b []byte, s super) {
+	le := binary.LittleEndian
+	le.PutUint32(b, magic)
+	b[12] = blockBits
+	le.PutUint16(b[14:], rootAt/inodeUnit)
+	le.PutUint64(b[16:], uint64(s.inodes))
+	le.PutUint32(b[36:], uint32(s.end/BlockSize))
+	le.PutUint32(b[80:], withChunks|withDevices)
+	le.PutUint16(b[86:], uint16(s.devices))
+	le.PutUint16(b[88:], uint16(s.table/deviceSize))
+}
+
+// putDevice writes the head of the image's device.
+func (m *Image) putDevice(b []byte) {
+	copy(b[:deviceBlocks], "the shard") // a name for people
+	binary.LittleEndian.PutUint32(b[deviceBlocks:], uint32(m.bytesSize()/BlockSize))
 }
 
 // attr describes a file or directory as the image does.
 func (m *Image) attr(ino view.Ino) view.Attr {
 	a := m.v.Attr(ino)
+	if ino == view.Root && m.in.root != nil {
+		return *m.in.root
+	}
 	if ino == view.Root {
 		a.Mode = unix.S_IFDIR | m.o.Mode&0o7777
 	}

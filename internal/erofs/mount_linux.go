@@ -19,8 +19,10 @@ var ErrUnavailable = errors.New("no EROFS")
 
 // MountOptions configures Mount. Paths of files are opened by the kernel; /proc/self/fd/N is such a path, too.
 type MountOptions struct {
-	Names  string // file with the image, the source in /proc/self/mountinfo; its file system must not lie over another
-	Device string // file with the bytes: the plain shard, or Bytes
+	Names string // file with the image, the source in /proc/self/mountinfo; its file system must not lie over another
+
+	// Devices are the files with the bytes of each shard, in order: the plain shard, or Bytes.
+	Devices []string
 
 	// Attributes are attributes of the mount besides MOUNT_ATTR_RDONLY, such as unix.MOUNT_ATTR_NOSUID.
 	Attributes int
@@ -34,27 +36,23 @@ func Mount(dir string, o MountOptions) error {
 }
 
 func mount(dir string, o MountOptions) error {
+	if len(o.Devices) == 0 { // the kernel would take bytes of the image for those of files
+		return errors.New("mount EROFS: no device")
+	}
 	fs, err := unix.Fsopen(Type, unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return mountError(-1, "open the file system", err)
 	}
 	defer unix.Close(fs)
-	names, err := optionPath(o.Names)
-	if err != nil {
+	var files optionFiles // the kernel opens them when the file system is created
+	defer files.close()
+	if err := files.set(fs, "source", o.Names); err != nil {
 		return err
 	}
-	defer names.close()
-	device, err := optionPath(o.Device)
-	if err != nil {
-		return err
-	}
-	defer device.close()
-	// Without a device the kernel would take bytes of the image for those of files.
-	if err := unix.FsconfigSetString(fs, "source", names.path); err != nil {
-		return mountError(fs, "set the image", err)
-	}
-	if err := unix.FsconfigSetString(fs, "device", device.path); err != nil {
-		return mountError(fs, "set the device", err)
+	for _, device := range o.Devices {
+		if err := files.set(fs, "device", device); err != nil {
+			return err
+		}
 	}
 	if err := unix.FsconfigSetFlag(fs, "ro"); err != nil {
 		return mountError(fs, "set read-only", err)
@@ -73,30 +71,32 @@ func mount(dir string, o MountOptions) error {
 	return nil
 }
 
-// optionFile is a file for an option of a mount.
-type optionFile struct {
-	path string
-	fd   int // of this thread, if the path needs it; else -1
-}
+// optionFiles are files of this thread whose numbers are in options of a mount.
+type optionFiles []int
 
 // longestOption is the greatest length in bytes of an option, with its end, that fsconfig(2) takes.
 const longestOption = 256
 
-// optionPath returns the path of a file that is short enough for an option of a mount.
-func optionPath(name string) (optionFile, error) {
-	if len(name) < longestOption {
-		return optionFile{name, -1}, nil
+// set sets an option of a mount to a file, by a path that is short enough.
+func (f *optionFiles) set(fs int, option, name string) error {
+	path := name
+	if len(name) >= longestOption {
+		fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &os.PathError{Op: "open", Path: name, Err: err}
+		}
+		*f = append(*f, fd)
+		path = fmt.Sprintf("/proc/thread-self/fd/%d", fd)
 	}
-	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return optionFile{}, &os.PathError{Op: "open", Path: name, Err: err}
+	if err := unix.FsconfigSetString(fs, option, path); err != nil {
+		return mountError(fs, "set the "+option, err)
 	}
-	return optionFile{fmt.Sprintf("/proc/thread-self/fd/%d", fd), fd}, nil
+	return nil
 }
 
-func (p optionFile) close() {
-	if p.fd >= 0 {
-		unix.Close(p.fd)
+func (f optionFiles) close() {
+	for _, fd := range f {
+		unix.Close(fd)
 	}
 }
 

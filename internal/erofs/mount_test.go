@@ -27,13 +27,13 @@ func TestMountFails(t *testing.T) {
 		o    MountOptions
 		want error
 	}{
-		{"no image", mnt, MountOptions{other, v.Shard.Path(), 0}, ErrUnavailable},
-		{"a directory as device", mnt, MountOptions{names, in, 0}, ErrUnavailable},
-		{"no device", mnt, MountOptions{names, "", 0}, ErrUnavailable},
-		{"a missing image", mnt, MountOptions{names + "x", v.Shard.Path(), 0}, os.ErrNotExist},
-		{"a missing device", mnt, MountOptions{names, names + "x", 0}, os.ErrNotExist},
-		{"a long name of nothing", mnt, MountOptions{strings.Repeat("x", 300), names, 0}, unix.ENAMETOOLONG},
-		{"a missing mountpoint", mnt + "x", MountOptions{names, v.Shard.Path(), 0}, os.ErrNotExist},
+		{"no image", mnt, MountOptions{other, []string{v.Shard.Path()}, 0}, ErrUnavailable},
+		{"a directory as device", mnt, MountOptions{names, []string{in}, 0}, ErrUnavailable},
+		{"no device", mnt, MountOptions{names, []string{""}, 0}, ErrUnavailable},
+		{"a missing image", mnt, MountOptions{names + "x", []string{v.Shard.Path()}, 0}, os.ErrNotExist},
+		{"a missing device", mnt, MountOptions{names, []string{names + "x"}, 0}, os.ErrNotExist},
+		{"a long name of nothing", mnt, MountOptions{strings.Repeat("x", 300), []string{names}, 0}, unix.ENAMETOOLONG},
+		{"a missing mountpoint", mnt + "x", MountOptions{names, []string{v.Shard.Path()}, 0}, os.ErrNotExist},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := Mount(tt.dir, tt.o)
@@ -63,7 +63,7 @@ func TestMountStacked(t *testing.T) {
 	v := viewOf(t, some("a.txt"))
 	names := filepath.Join(dirs[3], "names")
 	writeImage(t, names, imageOf(t, v, Options{}))
-	err := Mount(dirs[4], MountOptions{Names: names, Device: v.Shard.Path()})
+	err := Mount(dirs[4], MountOptions{Names: names, Devices: []string{v.Shard.Path()}})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("%v, want %v", err, ErrUnavailable)
 	}

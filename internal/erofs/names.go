@@ -11,8 +11,17 @@ import (
 
 // Names is an image as a file to serve. It is safe for concurrent use, except for Ahead.
 type Names struct {
-	m       *Image
+	m       source
 	streams []stream // of Ahead, the last used first
+}
+
+// source is an image, or one of many shards.
+type source interface {
+	Size() int64
+	readAt(ctx context.Context, p []byte, off int64) (int, error)
+	areaEnd(off int64) int64
+	storeSmall(from, to int64, store func(file int, p []byte, off int64) error)
+	dropPages()
 }
 
 // Names returns the image as a file to serve.
@@ -21,8 +30,10 @@ func (m *Image) Names() *Names { return &Names{m: m} }
 // Size returns the size of the image in bytes.
 func (n *Names) Size() int64 { return n.m.Size() }
 
-// DropPages releases memory of the mapped index.
-func (n *Names) DropPages() { n.m.v.Shard.DropPages() }
+// DropPages releases memory of mapped indexes.
+func (n *Names) DropPages() { n.m.dropPages() }
+
+func (m *Image) dropPages() { m.v.Shard.DropPages() }
 
 // ReadAt reads the image. At its end it returns fewer bytes and no error. The error is view.ErrShard or ErrUnsuited, or
 // EINTR if ctx ended first.
@@ -52,8 +63,8 @@ type stream struct {
 }
 
 // Ahead is called with each read of the image that the kernel could not answer from its cache, one call at a time. It
-// stores what will be read next, by a function that stores bytes of file 0, the image, or file 1, Bytes; an error of
-// that is of no consequence.
+// stores what will be read next, by a function that stores bytes of file 0, the image, or of the Bytes with the number of a
+// device; an error of that is of no consequence.
 func (n *Names) Ahead(off int64, length int, store func(file int, p []byte, off int64) error) {
 	s := n.stream(off, off+int64(length))
 	if s.window == 0 {
@@ -65,7 +76,7 @@ func (n *Names) Ahead(off int64, length int, store func(file int, p []byte, off 
 		return
 	}
 	p := make([]byte, to-from)
-	if _, err := n.m.ReadAt(p, from); err != nil && err != io.EOF {
+	if _, err := n.m.readAt(context.Background(), p, from); err != nil && err != io.EOF {
 		return
 	}
 	if store(0, p, from) == nil {
@@ -173,6 +184,6 @@ func (r *pages) add(from, to int64) bool {
 func (m *Image) storePages(r pages, store func(file int, p []byte, off int64) error) {
 	p := make([]byte, min(r.to, m.bytesSize())-r.from)
 	if n, err := m.Bytes().read(context.Background(), p, r.from); err == nil && n == len(p) && n > 0 {
-		_ = store(1, p, r.from) // the kernel will ask
+		_ = store(m.in.device, p, r.from) // the kernel will ask
 	}
 }

@@ -30,7 +30,7 @@ func served(t testing.TB, in string, m *Image, device string) string {
 	if device == "" {
 		device = filepath.Join(plain, "bytes")
 	}
-	err = Mount(mnt, MountOptions{Names: filepath.Join(plain, "names"), Device: device})
+	err = Mount(mnt, MountOptions{Names: filepath.Join(plain, "names"), Devices: []string{device}})
 	check(t, errors.Join(unix.Unmount(plain, unix.MNT_DETACH), err)) // EROFS holds the files
 	t.Cleanup(func() {
 		check(t, unix.Unmount(mnt, unix.MNT_DETACH))

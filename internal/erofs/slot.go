@@ -31,7 +31,7 @@ type plan struct {
 // dirAt returns the place of the inode of a directory.
 func (m *Image) dirAt(d index.Dir) int64 {
 	if d == index.Root {
-		return rootAt
+		return m.in.begin + rootAt
 	}
 	return m.at.slots + int64(d)*m.slot
 }
@@ -45,6 +45,9 @@ func (m *Image) plan(l *listing, slot int64) *plan {
 	for i, e := range l.own {
 		if d, ok := e.ino.Dir(); ok {
 			p.inodes[i] = m.dirAt(d)
+		}
+		if l.dir == index.Root && e.name == ".." {
+			p.inodes[i] = m.in.above
 		}
 	}
 	if l.dir != index.Root && m.fits(p, start, slot) {

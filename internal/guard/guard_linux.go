@@ -205,7 +205,8 @@ func (g *Guard) tell() error {
 // message returns what this process knows.
 func (g *Guard) message() message {
 	return message{
-		Used: g.watch.group.isUsed(), Denies: isClosed(g.watch.broken), Mount: g.mount, Private: []byte(g.command.Private),
+		Used: g.watch.group.isUsed(), Denies: isClosed(g.watch.broken), Mount: g.mount,
+		Private: []byte(g.command.Private),
 	}
 }
 

@@ -129,7 +129,7 @@ func (b *kernelBase) Mount(dir string) (liveMount, error) {
 // mountFrom mounts EROFS at a directory from the files that are served at another one.
 func (b *kernelBase) mountFrom(served string, d device, dir string) error {
 	err := erofs.Mount(dir, erofs.MountOptions{
-		Names: filepath.Join(served, scratch.NamesFile), Device: d.path, Attributes: b.attributes,
+		Names: filepath.Join(served, scratch.NamesFile), Devices: []string{d.path}, Attributes: b.attributes,
 	})
 	if err != nil {
 		return err

@@ -118,7 +118,8 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 		if reported := new(ui.ReportedError); errors.As(exit, &reported) {
 			return nil, exit
 		}
-		return nil, errors.Join(fmt.Errorf("the server of the mount has ended before it was ready: %v", cmd.ProcessState), err)
+		ended := fmt.Errorf("the server of the mount has ended before it was ready: %v", cmd.ProcessState)
+		return nil, errors.Join(ended, err)
 	case <-ctx.Done():
 		cmd.Process.Signal(unix.SIGINT) // the server says so, as if it were alone
 		cause := context.Cause(ctx)
