@@ -96,6 +96,26 @@ func TestAt(t *testing.T) {
 	}
 }
 
+// A mount that another process has detached meanwhile is gone, which is no error.
+func TestDetachedTwice(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("twice", dir, "tmpfs", 0, ""); err != nil {
+		skip.Without(t, "the right to mount: %v", err)
+	}
+	m, _, err := At(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := m.detach(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Mounts of shardfs are found by mountpoint, with their scratch directory as source, even if names have odd bytes.
 func TestOurs(t *testing.T) {
 	shardName := filepath.Join(t.TempDir(), "shard.tar")

@@ -63,7 +63,7 @@ func ClearStale(place string) (left []Leftover, err error) {
 }
 
 func detachStale(m Mount) error {
-	if err := Unmount(m.Mountpoint, true); err != nil {
+	if err := m.detach(); err != nil {
 		return fmt.Errorf("%s: detach the mount of a server that is gone: %w", m.Mountpoint, err)
 	}
 	return nil
@@ -183,7 +183,20 @@ func Detach(device, source string) error {
 
 func detach(table []Mount) (err error) {
 	for _, m := range table {
-		err = errors.Join(err, Unmount(m.Mountpoint, true))
+		err = errors.Join(err, m.detach())
+	}
+	return err
+}
+
+// detach detaches a mount, unless it is gone: the guardian of its shard detaches it, too, if its server was killed.
+func (m Mount) detach() error {
+	err := Unmount(m.Mountpoint, true)
+	if err == nil {
+		return nil
+	}
+	all, listErr := List()
+	if listErr == nil && !slices.ContainsFunc(all, func(other Mount) bool { return other.ID == m.ID }) {
+		return nil
 	}
 	return err
 }
