@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +19,17 @@ import (
 
 // A socket links a server's process to its parent, the process that started it. The parent sends the options, and the
 // server sends one byte when the mount is ready. A background server then closes the link. A private one keeps it: it
-// echoes what the parent sends, which shows that it is alive, and ends when the parent closes the link.
+// echoes what the parent sends, which shows that it is alive where a pulse does not, and ends when the parent closes the
+// link.
 
 // Variable is the environment variable that marks a server's process: if it is set, the program calls Accept.
 const Variable = "SHARDFS_SERVER"
 
-const linkFD = 3 // file descriptor of the socket in the server's process
+// File descriptors in the server's process.
+const (
+	linkFD  = 3 // its end of the socket
+	pulseFD = 4 // the file of the pulse of a private server
+)
 
 // Command configures a server's process.
 type Command struct {
@@ -42,7 +46,7 @@ func Start(ctx context.Context, c Command, o Options) error {
 	// The server must not inherit files that this process was started with.
 	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	o.Private = false
-	p, err := c.start(ctx, o)
+	p, err := c.start(ctx, o, nil)
 	if err != nil {
 		return err
 	}
@@ -53,6 +57,7 @@ func Start(ctx context.Context, c Command, o Options) error {
 type Process struct {
 	cmd   *exec.Cmd
 	link  *os.File      // the process echoes bytes written here while it is alive
+	pulse pulse         // of a private server
 	ended chan struct{} // closed when the process has ended
 	err   error         // how it ended; valid after ended is closed
 }
@@ -61,11 +66,16 @@ type Process struct {
 // must call Stop.
 func StartPrivate(ctx context.Context, c Command, o Options) (*Process, error) {
 	o.Private = true
-	p, err := c.start(ctx, o)
+	beat, err := newPulse()
 	if err != nil {
 		return nil, err
 	}
-	p.ended = make(chan struct{})
+	p, err := c.start(ctx, o, &beat)
+	if err != nil {
+		beat.close()
+		return nil, err
+	}
+	p.pulse, p.ended = beat, make(chan struct{})
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.ended)
@@ -73,8 +83,8 @@ func StartPrivate(ctx context.Context, c Command, o Options) (*Process, error) {
 	return p, nil
 }
 
-// start starts this program again as a server, and waits until the mount is ready.
-func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
+// start starts this program again as a server, with a pulse if that is not nil, and waits until the mount is ready.
+func (c *Command) start(ctx context.Context, o Options, beat *pulse) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("a mount needs /proc: %w", err)
@@ -91,6 +101,8 @@ func (c *Command) start(ctx context.Context, o Options) (*Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if o.Private {
 		cmd.SysProcAttr.AmbientCaps = serverCaps()
+		cmd.SysProcAttr.PidFD = &beat.pidfd
+		cmd.ExtraFiles = append(cmd.ExtraFiles, beat.file)
 	}
 	err = cmd.Start()
 	theirs.Close()
@@ -147,21 +159,37 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // ErrRefused means that the mount has failed to read the shard for a command, which may have gone on with what it had.
 var ErrRefused = errors.New("the shard could not be read for a command")
 
-// Err returns an error if the process has ended, or ErrRefused. It sends a byte over the link: if the process echoes
-// it, no request to the mount has failed so far. Waiting for the exit status would be too late: the users of the mount
-// notice the end of the process first. Err is not safe for concurrent use.
+// Err returns an error if the process has ended, or ErrRefused. If it returns nil, no request to the mount has failed so far
+// for one of these reasons. Waiting for the exit status would be too late: the users of the mount notice the end of the
+// process first. Err is not safe for concurrent use.
 func (p *Process) Err() error {
-	b := []byte{0}
-	if _, err := p.link.Write(b); err == nil {
-		if _, err = p.link.Read(b); err == nil && b[0] != 0 {
-			return ErrRefused
-		} else if err == nil {
+	if p.isAlive() {
+		if p.pulse.isGood() {
 			return nil
+		}
+		if p.isAlive() { // it has not been killed just now
+			return ErrRefused
 		}
 	}
 	p.link.Close() // if it lives but cannot be asked, it ends now
 	<-p.ended
 	return fmt.Errorf("the server of the mount has ended: %v", p.cmd.ProcessState)
+}
+
+// isAlive reports whether the process will go on.
+func (p *Process) isAlive() bool {
+	alive, known := p.pulse.isAlive()
+	return alive || !known && p.answers()
+}
+
+// answers reports whether the process echoes a byte.
+func (p *Process) answers() bool {
+	b := []byte{0}
+	if _, err := p.link.Write(b); err != nil {
+		return false
+	}
+	_, err := p.link.Read(b)
+	return err == nil
 }
 
 // Stop ends the process, and returns when it has unmounted.
@@ -171,6 +199,7 @@ func (p *Process) Stop() error {
 		err = nil // by Err
 	}
 	<-p.ended
+	p.pulse.close()
 	if p.err != nil {
 		err = errors.Join(err, fmt.Errorf("the server of the mount has ended: %w", p.err))
 	}
@@ -185,13 +214,12 @@ type Link struct {
 	request *request
 	conn    *os.File
 	closed  chan struct{} // closed when the parent has closed its end
-	refused atomic.Bool   // a request failed because of the shard
 }
 
 // Refused tells the parent of a private server that a request failed because the shard could not be read.
 func (l *Link) Refused() {
-	if l != nil {
-		l.refused.Store(true)
+	if l != nil && l.Options.Private {
+		setPulse(unix.F_UNLCK) // it has no reason to fail
 	}
 }
 
@@ -205,24 +233,25 @@ func Accept() (*Link, error) {
 	}
 	l.Options = l.request.options()
 	if l.Options.Private {
+		unix.CloseOnExec(pulseFD)
+		if err := setPulse(unix.F_WRLCK); err != nil {
+			return nil, fmt.Errorf("pulse of the server: %w", err)
+		}
 		go func() {
-			echo(l.conn, &l.refused)
+			echo(l.conn)
 			close(l.closed)
 		}()
 	}
 	return l, nil
 }
 
-// echo sends back what it reads, or 1 once a request was refused. It returns when the other end is closed, and also after
-// a failed write, because the parent would wait for that echo forever.
-func echo(conn *os.File, refused *atomic.Bool) {
+// echo sends back what it reads. It returns when the other end is closed, and also after a failed write, because the parent
+// would wait for that echo forever.
+func echo(conn *os.File) {
 	b := make([]byte, 1)
 	for {
 		if _, err := conn.Read(b); err != nil {
 			return
-		}
-		if refused.Load() {
-			b[0] = 1
 		}
 		if _, err := conn.Write(b); err != nil {
 			return

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -137,6 +137,71 @@ func TestKilled(t *testing.T) {
 	f.looks(t, false)
 }
 
+// When a user of the mount notices that the server was killed, Err knows it.
+func TestKilledWhileRead(t *testing.T) {
+	for range 5 {
+		f := prepare(t)
+		f.options.Base = BaseFUSE
+		p, err := StartPrivate(t.Context(), f.command, f.options)
+		shardtest.Check(t, err)
+		if _, known := p.pulse.isAlive(); !known {
+			p.Stop()
+			skip.Without(t, "process_mrelease")
+		}
+		reading, noticed := make(chan struct{}), make(chan error)
+		go func() {
+			for n := 10; ; n++ {
+				_, err := os.Lstat(filepath.Join(f.options.Mountpoint, fmt.Sprint(n))) // which is asked of the server
+				if !errors.Is(err, fs.ErrNotExist) {
+					noticed <- p.Err()
+					return
+				}
+				if n == 20 {
+					close(reading)
+				}
+			}
+		}()
+		<-reading
+		shardtest.Check(t, unix.Kill(p.Pid(), unix.SIGKILL))
+		if err := <-noticed; err == nil || !strings.Contains(err.Error(), "signal: killed") {
+			t.Errorf("a request has failed, and of the server is said: %v", err)
+		}
+		p.Stop()
+		mounts.DetachIn(filepath.Dir(f.options.Mountpoint))
+	}
+}
+
+// When a request has failed because the shard has changed, Err says so, as long as the server lives.
+func TestRefused(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		f := prepare(t)
+		f.options.Base = BaseFUSE
+		p, err := StartPrivate(t.Context(), f.command, f.options)
+		shardtest.Check(t, err)
+		if blind { // as where the kernel does not tell whether a process is alive
+			unix.Close(p.pulse.pidfd)
+			p.pulse.pidfd = -1
+		}
+		shardtest.Check(t, p.Err())
+		shardtest.Check(t, os.Truncate(f.options.Names[0], 1000))
+		if _, err := os.ReadFile(filepath.Join(f.options.Mountpoint, "a", "sample.txt")); err == nil {
+			t.Error("a changed shard was read")
+		}
+		if err := p.Err(); !errors.Is(err, ErrRefused) {
+			t.Errorf("%v, want %v", err, ErrRefused)
+		}
+		shardtest.Check(t, unix.Kill(p.Pid(), unix.SIGKILL))
+		for err = p.Err(); errors.Is(err, ErrRefused); err = p.Err() {
+			// The kernel has not begun to end it, or it answers once more.
+		}
+		if !strings.Contains(err.Error(), "signal: killed") {
+			t.Error(err)
+		}
+		p.Stop()
+		mounts.DetachIn(filepath.Dir(f.options.Mountpoint))
+	}
+}
+
 // A server in the background ends with its mount.
 func TestStart(t *testing.T) {
 	f := prepare(t)
@@ -197,7 +262,7 @@ func TestEchoFails(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() {
-		echo(r, new(atomic.Bool)) // r cannot be written to
+		echo(r) // r cannot be written to
 		close(done)
 	}()
 	testtime.Receive(t, done, "the end of the echo")
