@@ -1,24 +1,23 @@
 package server
 
-import (
-	"runtime"
-
-	"github.com/shardfs/shardfs/internal/prefetch"
-)
+import "github.com/shardfs/shardfs/internal/prefetch"
 
 // aheadBase serves shards by FUSE, from this process. A local shard that is not compressed, which can be read at any
-// place, is read ahead by another process while samples are read in order. With one processor that would only cost time.
+// place, is read ahead by another process while samples are read in order.
 type aheadBase struct{ fuseBase }
+
+// newAheadBase returns the base that reads ahead, if it can. Without several processors that would only cost time.
+func newAheadBase(b fuseBase, several bool) base {
+	if only := b.set.Only(); only != nil && several {
+		if _, ok := only.Shard.Descriptor(); ok {
+			return &aheadBase{b}
+		}
+	}
+	return &b
+}
 
 // Mount implements base.
 func (b *aheadBase) Mount(dir string) (liveMount, error) {
-	only := b.set.Only()
-	if only == nil || runtime.GOMAXPROCS(0) < 2 {
-		return b.fuseBase.Mount(dir)
-	}
-	if _, ok := only.Shard.Descriptor(); !ok {
-		return b.fuseBase.Mount(dir)
-	}
 	p := prefetch.New(dir)
 	b.options.Prefetcher = p
 	m, err := b.fuseBase.Mount(dir)

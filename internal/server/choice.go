@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +22,7 @@ type choice struct {
 // mountFirst mounts the first choice that can be mounted; verbose output says why those before cannot. The error is that
 // of the last one.
 func (s *server) mountFirst(choices []choice) (m liveMount, err error) {
+	defer withProcessors(processorsToMount)()
 	for i, c := range choices {
 		b, err := c.make()
 		if err == nil {
@@ -78,7 +80,10 @@ func (s *server) mountShown(set *view.Set, o fusefs.Options) (liveMount, error) 
 		choices = append(choices, choice{"overlayfs", func() (base, error) { return newShownBase(s.scratch, set, o) }})
 	}
 	if s.Base != BaseKernel {
-		choices = append(choices, choice{"FUSE", func() (base, error) { return &aheadBase{fuseBase{set, o}}, nil }})
+		several := runtime.GOMAXPROCS(0) > 1 // before mountFirst
+		choices = append(choices, choice{"FUSE", func() (base, error) {
+			return newAheadBase(fuseBase{set, o}, several), nil
+		}})
 	}
 	return s.mountFirst(choices)
 }
@@ -92,3 +97,18 @@ func suitsOverlayfs(set *view.Set) bool {
 
 // maxListed is the number of directories of a shard whose root overlayfs lists in some milliseconds.
 const maxListed = 1 << 14
+
+// processorsToMount is for how many threads the Go runtime must have room while this process mounts. With two, a request of
+// the kernel is noticed up to 10 ms later: one is given to the thread that waits for the mount, one to a thread that waits for
+// further requests, and the runtime takes them back no sooner.
+const processorsToMount = 4
+
+// withProcessors lets at least n goroutines run at a time, until the function that it returns is called.
+func withProcessors(n int) (back func()) {
+	before := runtime.GOMAXPROCS(0)
+	if before >= n {
+		return func() {}
+	}
+	runtime.GOMAXPROCS(n)
+	return func() { runtime.GOMAXPROCS(before) }
+}

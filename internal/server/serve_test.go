@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -96,5 +97,21 @@ func TestSuitsEROFS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// While a server mounts, requests find a processor, and afterwards it has as many as before.
+func TestWithProcessors(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for _, tt := range []struct{ before, want int }{{1, processorsToMount}, {2, processorsToMount}, {8, 8}} {
+		runtime.GOMAXPROCS(tt.before)
+		back := withProcessors(processorsToMount)
+		if got := runtime.GOMAXPROCS(0); got != tt.want {
+			t.Errorf("with %d: %d, want %d", tt.before, got, tt.want)
+		}
+		if back(); runtime.GOMAXPROCS(0) != tt.before {
+			t.Errorf("with %d: %d afterwards", tt.before, runtime.GOMAXPROCS(0))
+		}
 	}
 }
