@@ -114,7 +114,9 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		return false, err
 	}
 	mounted := s.mountOptions()
-	opened.Growing, opened.Patience = mounted.ReadOnly && !changed, patience(s.Names[0])
+	unchanging := mounted.ReadOnly && !changed
+	// EROFS needs the whole index.
+	opened.Growing, opened.Patience = unchanging && s.Base != BaseKernel, patience(s.Names[0])
 	opened.SpoolDir = cmp.Or(s.SpoolDir, s.scratch.Dir)
 	opened.Provisional = opened.Growing && !s.Private
 	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
@@ -148,7 +150,7 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		s.ui.Say("error", err.Error())
 	}
 	var m liveMount
-	if opened.Growing {
+	if unchanging {
 		m, err = s.mountShown(view.One(sh), mounted)
 	} else {
 		m, err = s.mountChanges(sh, mounted)
