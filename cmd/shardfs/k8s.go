@@ -217,7 +217,7 @@ func (o *k8sFlags) checkNames(a *array.Array) (err error) {
 }
 
 // secret is a regular expression for names of variables that are kept secret.
-var secret = regexp.MustCompile(`(?i)SECRET|PASSW|TOKEN|_KEY$`)
+const secret = `(?i)SECRET|PASSW|TOKEN|_KEY$`
 
 // warn says what may not be as it is meant: secrets in the manifest, and outputs that are lost.
 func (o *k8sFlags) warn(u *ui.UI, a *array.Array) {
@@ -233,7 +233,7 @@ func (o *k8sFlags) warn(u *ui.UI, a *array.Array) {
 		return true
 	})
 	for _, v := range o.job.Env {
-		if secret.MatchString(v.Name) && !strings.HasPrefix(v.Value, "/") {
+		if regexp.MustCompile(secret).MatchString(v.Name) && !strings.HasPrefix(v.Value, "/") {
 			u.Warn("--env %s: the manifest has its value; --secret NAME takes it from a Secret", v.Name)
 		}
 	}

@@ -49,15 +49,15 @@ func (f *fields) differs(s *Shard) bool { return f.first != nil && !maps.Equal(f
 // shardMarks are texts in names of shards that some reader does not take literally.
 var shardMarks = []struct {
 	name string
-	text *regexp.Regexp
+	text string // a regular expression
 }{
-	{"::", regexp.MustCompile("::")},
-	{"no dot", regexp.MustCompile(`^[^.]*$`)},
-	{":", regexp.MustCompile("^[^:]+:[^:]")},
-	{"#", regexp.MustCompile("#")},
-	{"?", regexp.MustCompile(`\?`)},
-	{"{,}", regexp.MustCompile(`\{[^{}]*(,|\.\.)[^{}]*\}`)},
-	{".yaml", regexp.MustCompile(`\.(yaml|yml)$`)},
+	{"::", "::"},
+	{"no dot", `^[^.]*$`},
+	{":", "^[^:]+:[^:]"},
+	{"#", "#"},
+	{"?", `\?`},
+	{"{,}", `\{[^{}]*(,|\.\.)[^{}]*\}`},
+	{".yaml", `\.(yaml|yml)$`},
 }
 
 // checkShardName checks the name of a shard, and whether an earlier one has the same base name.
@@ -69,7 +69,7 @@ func (s *Shard) checkShardName(name string) {
 	}
 	s.c.bases[base] = s.number
 	for _, mark := range shardMarks {
-		if base != "-" && mark.text.MatchString(base) {
+		if base != "-" && regexp.MustCompile(mark.text).MatchString(base) {
 			s.reportCase(ShardName, mark.name, at, mark.name)
 			return
 		}

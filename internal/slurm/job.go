@@ -50,15 +50,19 @@ type Statuses struct {
 	Again     []int // of shardfs, when the same task may succeed later
 }
 
-// These values have nothing that sbatch, Slurm's patterns or a file system could take for something else.
-var (
-	plainName   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,62}$`)
-	plainNames  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+,-]*$`)
-	memory      = regexp.MustCompile(`^[1-9][0-9]{0,8}[KMGT]?$`)
-	timeLimit   = regexp.MustCompile(`^(?:([0-9]{1,4})-)?([0-9]{1,5})(?::([0-9]{1,5}))?(?::([0-9]{1,5}))?$`)
-	environment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
-	ofTask      = regexp.MustCompile(`%[0-9]*[aj]`)
+// Values that match have nothing that sbatch, Slurm's patterns or a file system could take for something else.
+const (
+	plainName   = `^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,62}$`
+	plainNames  = `^[A-Za-z0-9_][A-Za-z0-9_.+,-]*$`
+	memory      = `^[1-9][0-9]{0,8}[KMGT]?$`
+	timeLimit   = `^(?:([0-9]{1,4})-)?([0-9]{1,5})(?::([0-9]{1,5}))?(?::([0-9]{1,5}))?$`
+	environment = `^[A-Za-z_][A-Za-z0-9_]*=`
+	ofTask      = `%[0-9]*[aj]`
 )
+
+// matches reports whether a text matches a pattern. Patterns are compiled when they are used: as variables they would be
+// whenever the program starts.
+func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
 // Check returns an error for what sbatch would refuse, or take for something else. It names the flags that have the values.
 func (j *Job) Check() error {
@@ -67,11 +71,11 @@ func (j *Job) Check() error {
 	}
 	limit, limited := Limit(j.Time)
 	switch {
-	case !plainName.MatchString(j.Name):
+	case !matches(plainName, j.Name):
 		return usage("", "--name %q: at most 63 letters, digits and _.+-", j.Name)
-	case j.Partition != "" && !plainNames.MatchString(j.Partition):
+	case j.Partition != "" && !matches(plainNames, j.Partition):
 		return usage("", "--partition %q: names, with a comma between", j.Partition)
-	case !memory.MatchString(j.Memory):
+	case !matches(memory, j.Memory):
 		return usage("", "--memory %q: a number and K, M, G or T", j.Memory)
 	case !limited:
 		return usage("hours:minutes:seconds, or days-hours", "--time %q: not a time limit of Slurm", j.Time)
@@ -80,7 +84,7 @@ func (j *Job) Check() error {
 	case limit > 0 && limit <= j.Grace+early:
 		return usage("Slurm may warn a minute before it is asked to",
 			"--time %s: too short for --grace %v: a task would be told to end when it begins", j.Time, j.Grace)
-	case !ofTask.MatchString(j.Log):
+	case !matches(ofTask, j.Log):
 		return usage("%A in it is the job, %a the task", "--log %q: all tasks would write it", j.Log)
 	case strings.ContainsFunc(j.Log, func(r rune) bool { return r < ' ' || r == '\x7f' || r == '\\' }):
 		return usage("", "--log %q: Slurm takes no such name", j.Log)
@@ -89,7 +93,7 @@ func (j *Job) Check() error {
 	}
 	for _, v := range j.Env {
 		switch name, _, _ := strings.Cut(v, "="); {
-		case !environment.MatchString(v):
+		case !matches(environment, v):
 			return usage("", "--env %.40q: not NAME=VALUE", v)
 		case strings.HasPrefix(name, "SLURM_"):
 			return usage("", "--env %.40s: Slurm sets it", name)
@@ -110,7 +114,7 @@ const (
 // Limit returns the duration of a time limit, which Slurm takes as minutes, minutes:seconds, hours:minutes:seconds,
 // days-hours, days-hours:minutes or days-hours:minutes:seconds. 0 is no limit, as UNLIMITED is.
 func Limit(text string) (limit time.Duration, ok bool) {
-	m := timeLimit.FindStringSubmatch(text)
+	m := regexp.MustCompile(timeLimit).FindStringSubmatch(text)
 	if m == nil {
 		return 0, text == "UNLIMITED"
 	}

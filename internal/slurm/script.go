@@ -3,7 +3,6 @@ package slurm
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,13 +124,13 @@ func (j *Job) words() (words []string) {
 }
 
 // bare is a word that the shell leaves as it is.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$`)
+const bare = `^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$`
 
 // quoted returns words for the shell.
 func quoted(words ...string) string {
 	all := slices.Clone(words)
 	for i, word := range all {
-		if !bare.MatchString(word) {
+		if !matches(bare, word) {
 			all[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 		}
 	}
@@ -140,7 +139,7 @@ func quoted(words ...string) string {
 
 // option returns the value of an option in a comment, where # would begin another comment, and a space another option.
 func option(value string) string {
-	if bare.MatchString(value) {
+	if matches(bare, value) {
 		return value
 	}
 	return `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
