@@ -24,14 +24,15 @@ var ErrHidden = errors.New("its scratch directory is not to be seen from here")
 // mount namespace, the error is EBUSY and names the processes.
 //
 // The mount ends with its last place in the server's mount namespace: End returns when the server has ended. A mount
-// that is still at another place, as by mount --bind, goes on there.
+// that is still at another place, as by mount --bind, goes on there. If the guardian of a shard has detached the mount of
+// a server that was killed, End removes what is left. The error is ErrNotMounted if shardfs has mounted nothing there.
 func End(ctx context.Context, place string, discard bool) error {
 	m, mounted, err := At(place)
 	if err != nil {
 		return err
 	}
 	if !mounted {
-		return ErrNotMounted
+		return endDetached(place)
 	}
 	s, err := scratchOf(m)
 	if err != nil {

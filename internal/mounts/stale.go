@@ -128,12 +128,7 @@ func hasUnpacked(s *scratch.Scratch) (bool, error) {
 // changes of a mount. Alone means that no other process makes scratch directories there. Report, if not nil, is called
 // for each that cannot be removed; not for directories of other programs, which only have such a name.
 func Sweep(in string, alone bool, report func(error)) {
-	dirs, err := fs.Glob(os.DirFS(in), scratch.TempPattern)
-	if err != nil {
-		return
-	}
-	for _, dir := range dirs {
-		dir = filepath.Join(in, dir)
+	for _, dir := range temporary(in) {
 		err := scratch.Sweep(dir, alone, detachUnheld)
 		if err != nil && !errors.Is(err, scratch.ErrInUse) && !errors.Is(err, fs.ErrNotExist) && report != nil {
 			report(fmt.Errorf("%s: %w", dir, err))
