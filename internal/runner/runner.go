@@ -1,6 +1,6 @@
 // Package runner runs one command in many directories.
 //
-// A job is a directory, prepared just before its turn, and a command that runs in it: either a separate session
+// A job is a directory, prepared just before its turn, and a command that runs in it: either a separate process
 // for each job, or a worker, one process that gets one directory after the other. A few slots run the jobs in parallel;
 // the caller ranges over the results, in the order of the jobs. The caller's loop limits the pace: the slots are never
 // more than a small window ahead of it.
@@ -182,6 +182,7 @@ type run struct {
 	null     *os.File // /dev/null, the standard input of every command
 	opened   *os.File // Stderr, if it was opened here; else nil
 	timedOut error    // errTimeout with its duration
+	session  bool     // each command gets a session of its own
 	children children
 	disk     *diskGate
 	ended    firstError // of a worker after its last job
@@ -218,7 +219,7 @@ func newRun(o Options) (*run, error) {
 	if o.Stderr == nil {
 		o.Stderr = null
 	}
-	r := &run{Options: o, path: path, null: null, disk: newDiskGate(),
+	r := &run{Options: o, path: path, null: null, disk: newDiskGate(), session: mayHaveTerminal(),
 		timedOut: fmt.Errorf("%w after %v", errTimeout, o.Timeout)}
 	if only := writeOnly(o.Stderr); only != o.Stderr {
 		r.Stderr, r.opened = only, only

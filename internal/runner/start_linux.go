@@ -13,7 +13,7 @@ import (
 
 // command is a started command: a process, and the process group that it leads.
 type command struct {
-	pid      int       // process ID of the leader and ID of the group and of the session
+	pid      int       // process ID of the leader and ID of the group
 	pidfd    int       // of the leader; -1 before Linux 5.4 and where a sandbox forbids it
 	streams  []*stream // standard output first
 	children *children
@@ -59,9 +59,11 @@ func (r *run) start(place Place, argv, env []string, stdin *os.File) (*command, 
 			Dir:   at.dir,
 			Env:   env,
 			Files: []uintptr{stdin.Fd(), uintptr(out), uintptr(stderr)},
-			// In a session of its own the command has no /dev/tty. In that of this process it would be in the background:
-			// reading from the terminal would stop it without a word.
-			Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &c.pidfd},
+			// In a session of its own the command has no /dev/tty. In that of this process, if that has a terminal, it would
+			// be in the background: reading from the terminal would stop it without a word.
+			Sys: &syscall.SysProcAttr{
+				Setsid: r.session, Setpgid: !r.session, Pdeathsig: syscall.SIGKILL, PidFD: &c.pidfd,
+			},
 		})
 	})
 	if err != nil {

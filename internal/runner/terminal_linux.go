@@ -47,6 +47,17 @@ func openCommandEnd(reader int, like *os.File) (int, error) {
 	return command, nil
 }
 
+// mayHaveTerminal reports whether the session of this process has a terminal, /dev/tty, unless that cannot be. If it has
+// none, its commands need no sessions of their own. Those are dear: the kernel makes a group for each in which it shares out
+// the processors, so where these are busy the start of a command waits.
+func mayHaveTerminal() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err != unix.ENXIO
+}
+
 // writeOnly opens a file again, for writing only, if it is a terminal and that is possible: a command that reads from
 // it, as programs do that ask for a password, then fails instead of waiting. The caller closes what is not f.
 func writeOnly(f *os.File) *os.File {

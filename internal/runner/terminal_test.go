@@ -72,6 +72,35 @@ func TestTerminalIsNotRead(t *testing.T) {
 	}
 }
 
+// A command leads a process group, and a session as well if that of this process has a terminal.
+func TestGroup(t *testing.T) {
+	noLeaks(t)
+	session, err := unix.Getsid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []bool{false, true} {
+		r, err := newRun(shell("read -r stat </proc/$$/stat; echo $$ ${stat##*) }"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.session = own; !own && mayHaveTerminal() {
+			continue
+		}
+		var out strings.Builder
+		r.runAll(t.Context(), in(t.TempDir(), 1), func(res Result) bool {
+			res.Output.WriteTo(&out)
+			return true
+		})
+		r.close()
+		// The numbers of the process, its parent, its group and its session.
+		f := strings.Fields(out.String())
+		if want := map[bool]string{false: fmt.Sprint(session), true: f[0]}[own]; f[3] != f[0] || f[4] != want {
+			t.Errorf("own: %v; process, state, parent, group, session: %v, want session %s", own, f[:5], want)
+		}
+	}
+}
+
 // A stopped command ends like any other.
 func TestStopped(t *testing.T) {
 	noLeaks(t)
