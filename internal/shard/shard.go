@@ -133,7 +133,7 @@ func Open(ctx context.Context, name string, o Options) (*Shard, error) {
 	stop := context.AfterFunc(ctx, func() { s.cancel(fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))) })
 	defer stop()
 	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, s.explain(ctx, err)), s.Close())
 	}
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 
@@ -24,6 +25,18 @@ func WitnessOfFile(ctx context.Context, f *os.File) store.Witness {
 	}
 	o.Close()
 	return store.WitnessOf(file.Store{}, name, o)
+}
+
+// explain returns store.ErrChanged instead of an error of open, if a local file has been changed since it was opened: then
+// nothing else that was found in it means anything.
+func (s *Shard) explain(ctx context.Context, err error) error {
+	if s.object == nil || store.IsRemote(s.path) || ctx.Err() != nil {
+		return err
+	}
+	if changed := s.object.Unchanged(ctx); errors.Is(changed, store.ErrChanged) {
+		return changed
+	}
+	return err
 }
 
 // Version returns a short text that distinguishes the versions of the shard, for checkpoints.
