@@ -35,8 +35,8 @@ never changed: changes go to a scratch directory, where pack finds them. Mount
 returns when the mount is ready, and a process in the background serves it.
 
 Several shards (names, name-{0000..0147}.tar, @FILE with one per line, patterns
-of a store such as 's3://bucket/*.tar') get a directory each, are opened when
-they are used, and are read-only.`,
+of a store such as 's3://bucket/*.tar') get a directory each, and are read-only.
+Those that have no index yet are opened when they are used.`,
 		Example: `  shardfs mount train-0000.tgz mnt              # explore it, change it
   shardfs mount -r train-0000.tgz mnt           # look only
   shardfs mount --scratch work train.tar mnt    # changes outlive umount and reboot
@@ -108,8 +108,6 @@ func (f *mountFlags) check(several bool) error {
 		return ui.Usagef("--base kernel and --overlay fuse exclude each other")
 	case several && (f.scratch != "" || f.overlay != "auto" || f.from.index != ""):
 		return ui.Usagef("--scratch, --overlay and --index are for one shard: several cannot be changed")
-	case several && f.base == "kernel":
-		return ui.Usagef("--base kernel is for one shard")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +14,11 @@ import (
 
 const block = 512 // bytes, of the images of these tests
 
-// image returns an EROFS image with one file, "data", whose content is the first size bytes of the data device.
-func image(size int64) []byte {
+// dataName returns the name of the i-th file of an image.
+func dataName(i int) string { return "data" + strings.Repeat("+", i) }
+
+// image returns an EROFS image with one file for each of at most seven data devices: the first size bytes of it.
+func image(size int64, devices int) []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 4096)
 	super := b[1024:]
@@ -24,17 +28,22 @@ func image(size int64) []byte {
 	le.PutUint64(super[16:], 2)
 	le.PutUint32(super[36:], uint32(len(b)/block))
 	le.PutUint32(super[80:], 0x4|0x8) // files in chunks, on other devices
-	le.PutUint16(super[86:], 1)
+	le.PutUint16(super[86:], uint16(devices))
 	le.PutUint16(super[88:], 9) // their table, at 1152, in units of 128 bytes
-	le.PutUint32(b[1152+64:], uint32((size+block-1)/block))
 
-	const root, data, names = 64, 80, 3 * 12 // inodes 64 and 80 at 2048 and 2560
-	entries := make([]byte, names, names+7)
-	for i, e := range []struct {
+	const root, data, between = 64, 80, 4 // inodes 64, and 80 and so on, at 2048, and 2560 and so on
+	type entry struct {
 		nid  uint64
 		kind byte
 		name string
-	}{{root, 2, "."}, {root, 2, ".."}, {data, 1, "data"}} {
+	}
+	all := []entry{{root, 2, "."}, {root, 2, ".."}}
+	for i := range devices {
+		le.PutUint32(b[1152+128*i+64:], uint32((size+block-1)/block))
+		all = append(all, entry{uint64(data + between*i), 1, dataName(i)})
+	}
+	entries := make([]byte, 12*len(all))
+	for i, e := range all {
 		le.PutUint64(entries[12*i:], e.nid)
 		le.PutUint16(entries[12*i+8:], uint16(len(entries)))
 		entries[12*i+10] = e.kind
@@ -51,38 +60,50 @@ func image(size int64) []byte {
 		return p[64:]
 	}
 	copy(inode(root, 2, unix.S_IFDIR|0o755, uint64(len(entries)), 0), entries) // inline
-	chunk := inode(data, 4, unix.S_IFREG|0o644, uint64(size), 0x20|22)         // one chunk of 2 GiB
-	le.PutUint16(chunk[2:], 1)                                                 // on device 1, from block 0
+	for i := range devices {
+		chunk := inode(data+between*i, 4, unix.S_IFREG|0o644, uint64(size), 0x20|22) // one chunk of 2 GiB
+		le.PutUint16(chunk[2:], uint16(i+1))                                         // on the device, from block 0
+	}
 	return b
 }
 
 // mountOver mounts an image of size bytes of a data device, and returns the mountpoint.
 func mountOver(t *testing.T, device string, size int64) string {
 	t.Helper()
+	return mountOverAll(t, []string{device}, size)
+}
+
+// mountOverAll is mountOver for many data devices.
+func mountOverAll(t *testing.T, devices []string, size int64) string {
+	t.Helper()
 	dir := t.TempDir()
 	img := filepath.Join(dir, "image")
-	if err := os.WriteFile(img, image(size), 0o600); err != nil {
+	if err := os.WriteFile(img, image(size, len(devices)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	mnt := filepath.Join(dir, "mnt")
 	if err := os.Mkdir(mnt, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := mountAt(mnt, img, device); err != nil {
+	if err := mountAt(mnt, img, devices...); err != nil {
 		skip.Without(t, "EROFS over files: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(mnt, unix.MNT_DETACH) })
 	return mnt
 }
 
-// mountAt mounts an image with its data device.
-func mountAt(mnt, img, device string) error {
+// mountAt mounts an image with its data devices.
+func mountAt(mnt, img string, devices ...string) error {
 	fs, err := unix.Fsopen("erofs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("fsopen", err)
 	}
 	defer unix.Close(fs)
-	for _, p := range [][2]string{{"source", img}, {"device", device}} {
+	options := [][2]string{{"source", img}}
+	for _, device := range devices {
+		options = append(options, [2]string{"device", device})
+	}
+	for _, p := range options {
 		if err := unix.FsconfigSetString(fs, p[0], p[1]); err != nil {
 			return os.NewSyscallError("fsconfig "+p[0], err)
 		}

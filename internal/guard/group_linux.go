@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -12,66 +13,105 @@ import (
 // metadataSize is the size of struct fanotify_event_metadata.
 const metadataSize = 24
 
-// A group is a group of fanotify that is asked before bytes are read through the shard's own mount, while that is marked.
+// A group is a group of fanotify that is asked before bytes of a file are read through the file's own mount, while that is
+// marked.
 type group struct {
 	file *os.File // of fanotify, not blocking
-	tree int      // the mount, as a file descriptor
 
 	mu     sync.Mutex
-	denies bool          // answers are that nothing may be read
-	used   bool          // a file of the mount is open
-	told   bool          // by the kernel, whether it is used
-	change chan struct{} // has an element after used has changed
+	files  []watched
+	byID   map[fileID][]int // places in files; two if it is there twice
+	change chan struct{}    // has an element after a file was opened or closed
 }
 
-// newGroup returns a group that is asked nothing, and told when files of the mount are opened and closed.
-func newGroup(tree int) (*group, error) {
+// watched is a file of a group.
+type watched struct {
+	tree   int  // its mount, as a file descriptor
+	denies bool // answers are that nothing may be read
+	used   bool // it is open in that mount
+	told   bool // by the kernel, whether it is used
+}
+
+// newGroup returns a group for files that have these mounts. It is asked nothing, and told when they are opened and closed
+// there.
+func newGroup(trees []int) (*group, error) {
 	// Without a limit of the queue: what does not fit in it would be allowed.
-	const flags = unix.FAN_CLASS_CONTENT | unix.FAN_CLOEXEC | unix.FAN_NONBLOCK | unix.FAN_UNLIMITED_QUEUE
+	const flags = unix.FAN_CLASS_CONTENT | unix.FAN_CLOEXEC | unix.FAN_NONBLOCK | unix.FAN_UNLIMITED_QUEUE |
+		unix.FAN_UNLIMITED_MARKS
 	fd, err := unix.FanotifyInit(flags, unix.O_RDONLY|unix.O_LARGEFILE|unix.O_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("fanotify_init", err)
 	}
-	g := &group{file: os.NewFile(uintptr(fd), "fanotify"), tree: tree, change: make(chan struct{}, 1)}
-	if err := g.mark(unix.FAN_MARK_ADD, unix.FAN_OPEN|unix.FAN_CLOSE_NOWRITE); err != nil {
-		return nil, errors.Join(err, g.file.Close())
+	g := &group{
+		file: os.NewFile(uintptr(fd), "fanotify"), byID: make(map[fileID][]int), change: make(chan struct{}, 1),
+	}
+	for i, tree := range trees {
+		id, err := idOf(tree)
+		g.byID[id] = append(g.byID[id], i)
+		g.files = append(g.files, watched{tree: tree})
+		if err == nil {
+			err = g.mark(i, unix.FAN_MARK_ADD, unix.FAN_OPEN|unix.FAN_CLOSE_NOWRITE)
+		}
+		if err != nil {
+			return nil, errors.Join(err, g.file.Close())
+		}
 	}
 	return g, nil
 }
 
-// mark adds events to those of the mount that the group is asked or told about, or removes some.
-func (g *group) mark(how uint, events uint64) error {
+// mark adds events to those of the mount of file i that the group is asked or told about, or removes some.
+func (g *group) mark(i int, how uint, events uint64) error {
 	conn, err := g.file.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = conn.Control(func(fd uintptr) {
-		failed = unix.FanotifyMark(int(fd), how|unix.FAN_MARK_MOUNT, events, unix.AT_FDCWD, path(g.tree))
+		failed = unix.FanotifyMark(int(fd), how|unix.FAN_MARK_MOUNT, events, unix.AT_FDCWD, path(g.files[i].tree))
 	})
 	return errors.Join(err, os.NewSyscallError("fanotify_mark", failed))
 }
 
-// ask has the kernel ask the group before each read.
-func (g *group) ask() error { return g.mark(unix.FAN_MARK_ADD, unix.FAN_ACCESS_PERM) }
+// ask has the kernel ask the group before each read of file i.
+func (g *group) ask(i int) error { return g.mark(i, unix.FAN_MARK_ADD, unix.FAN_ACCESS_PERM) }
 
-// relax ends that the kernel asks. It returns false, and the kernel still asks, if reads are denied.
+// askAll has the kernel ask the group before each read of any file.
+func (g *group) askAll() error {
+	for i := range g.files {
+		if err := g.ask(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relax ends that the kernel asks. It returns false if reads of a file are denied, of which the kernel still asks.
 func (g *group) relax() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.denies {
-		return false
+	for i, f := range g.files {
+		if f.denies {
+			return false
+		}
+		err := g.mark(i, unix.FAN_MARK_REMOVE, unix.FAN_ACCESS_PERM)
+		if err != nil && !errors.Is(err, unix.ENOENT) { // that it does not ask
+			return false
+		}
 	}
-	err := g.mark(unix.FAN_MARK_REMOVE, unix.FAN_ACCESS_PERM)
-	return err == nil || errors.Is(err, unix.ENOENT) // it does not ask
+	return true
 }
 
-// deny denies all reads that begin from now on.
-func (g *group) deny() error {
+// deny denies all reads of these files that begin from now on.
+func (g *group) deny(files []int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.denies = true
-	return g.ask()
+	for _, i := range files {
+		g.files[i].denies = true
+		if err := g.ask(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run answers until the group is closed.
@@ -85,24 +125,31 @@ func (g *group) run() {
 	}
 }
 
-// isUsed answers what is asked, and reports whether a file of the mount is open.
-func (g *group) isUsed() bool {
+// used answers what is asked, and returns which files are open in their mounts.
+func (g *group) used() (files []int) {
 	conn, err := g.file.SyscallConn()
 	if err == nil {
 		conn.Control(func(fd uintptr) { g.answer(int(fd)) })
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.used
+	for i, f := range g.files {
+		if f.used {
+			files = append(files, i)
+		}
+	}
+	return files
 }
 
-// setUsed says whether a file of the mount is open, which the group cannot know if that was opened before it began. What
-// the kernel has told since is newer.
-func (g *group) setUsed(used bool) {
+// setUsed says which files are open in their mounts, which the group cannot know of those that were opened before it
+// began. What the kernel has told since is newer.
+func (g *group) setUsed(files []int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.told {
-		g.used = used
+	for i := range g.files {
+		if f := &g.files[i]; !f.told {
+			f.used = slices.Contains(files, i)
+		}
 	}
 }
 
@@ -129,9 +176,13 @@ func (g *group) answer(fd int) {
 
 // handle handles one event, about the open file of the number file.
 func (g *group) handle(fd int, events uint64, file int32) {
+	var of []int
+	if id, err := idOf(int(file)); err == nil {
+		of = g.byID[id]
+	}
 	if events&unix.FAN_ACCESS_PERM != 0 {
 		answer := uint32(unix.FAN_ALLOW)
-		if g.denies {
+		if len(of) == 0 || slices.ContainsFunc(of, func(i int) bool { return g.files[i].denies }) {
 			answer = unix.FAN_DENY
 		}
 		var b [8]byte
@@ -142,13 +193,17 @@ func (g *group) handle(fd int, events uint64, file int32) {
 	if file >= 0 {
 		unix.Close(int(file))
 	}
-	if events&(unix.FAN_OPEN|unix.FAN_CLOSE_NOWRITE) != 0 {
-		g.told = true
-		g.used = events&unix.FAN_CLOSE_NOWRITE == 0 // one event for both is of a file that was opened and closed
-		select {
-		case g.change <- struct{}{}:
-		default:
-		}
+	if events&(unix.FAN_OPEN|unix.FAN_CLOSE_NOWRITE) == 0 {
+		return
+	}
+	for _, i := range of {
+		f := &g.files[i]
+		f.told = true
+		f.used = events&unix.FAN_CLOSE_NOWRITE == 0 // one event for both is of a file that was opened and closed
+	}
+	select {
+	case g.change <- struct{}{}:
+	default:
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package guard keeps bytes of a changed shard from being read through a file system by which the kernel reads the shard
+// Package guard keeps bytes of changed shards from being read through a file system by which the kernel reads the shard
 // itself.
 //
 // The server of a mount compares a shard's size and times before it hands on bytes. EROFS, with the shard as its data
@@ -31,11 +31,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrUnguardable means that a file cannot be guarded: it is open or mapped for writing, its file system has no leases
@@ -55,10 +53,10 @@ type Command struct {
 	Private string
 }
 
-// Guard guards a file that the kernel reads for one file system. It is safe for concurrent use.
+// Guard guards files that the kernel reads for one file system. It is safe for concurrent use.
 type Guard struct {
 	command Command
-	tree    *os.File // the file's own mount
+	files   []*File
 	watch   *watch
 	running sync.WaitGroup
 	stop    context.CancelFunc // ends what is running
@@ -68,50 +66,41 @@ type Guard struct {
 	mount    mount // from where the guardian detaches
 }
 
-// Start begins to guard an open file, and starts the guardian, which takes some milliseconds to be ready: what else a mount
-// needs is best done before Device is called, which waits for it. The caller must call Close. The context is for Start
-// only; fd is not used afterwards.
-func Start(ctx context.Context, fd int, c Command) (*Guard, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if err := isLocal(fd); err != nil {
-		return nil, err
-	}
-	g, err := newGuard(fd, c)
+// Start begins to guard files, and starts the guardian, which takes some milliseconds to be ready: what else a mount needs
+// is best done before Devices is called, which waits for it. The caller must call Close. The context is for Start only. The
+// files belong to the Guard, also after an error.
+func Start(ctx context.Context, files []*File, c Command) (*Guard, error) {
+	g := &Guard{command: c, files: files}
+	err := ctx.Err()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnguardable, err)
+		return nil, errors.Join(context.Cause(ctx), g.closeFiles())
+	}
+	trees, leases := make([]int, len(files)), make([]lease, len(files))
+	for i, f := range files {
+		trees[i], leases[i] = int(f.tree.Fd()), f.lease
+	}
+	if g.watch, err = newWatch(trees, leases); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnguardable, err), g.closeFiles())
 	}
 	if err := g.begin(); err != nil {
-		return nil, errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
+		return nil, errors.Join(err, g.watch.close(g.running.Wait), g.closeFiles())
 	}
 	return g, nil
 }
 
-// newGuard returns a guard that holds the lease and guards nothing.
-func newGuard(fd int, c Command) (*Guard, error) {
-	n, err := unix.OpenTree(fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("open_tree", err)
+// closeFiles ends the use of the files.
+func (g *Guard) closeFiles() error {
+	var errs []error
+	for _, f := range g.files {
+		errs = append(errs, f.Close())
 	}
-	g := &Guard{command: c, tree: os.NewFile(uintptr(n), "mount of a shard")}
-	own, err := newLease(fd)
-	if err != nil {
-		return nil, errors.Join(err, g.tree.Close())
-	}
-	if g.watch, err = newWatch(n, own); err != nil {
-		return nil, errors.Join(err, own.file.Close(), g.tree.Close())
-	}
-	if err = own.take(); err != nil {
-		return nil, errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
-	}
-	return g, nil
+	return errors.Join(errs...)
 }
 
 // begin starts everything that guards.
 func (g *Guard) begin() (err error) {
 	// A file that is opened while the kernel would ask no group is exempt for good.
-	if err = g.watch.group.ask(); err != nil {
+	if err = g.watch.group.askAll(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnguardable, err)
 	}
 	if err = g.start(); err != nil {
@@ -125,23 +114,27 @@ func (g *Guard) begin() (err error) {
 	return nil
 }
 
-// Device returns the path by which the file system must open the file, valid in this process, when the guardian is ready.
-// If there is none Opened will say so. One file system may open the path, once.
-func (g *Guard) Device() string {
+// Devices returns the paths by which the file system must open the files, valid in this process, when the guardian is ready.
+// If there is none Opened will say so. One file system may open the paths, once.
+func (g *Guard) Devices() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.assure()
-	return path(int(g.tree.Fd()))
+	var all []string
+	for _, f := range g.files {
+		all = append(all, path(int(f.tree.Fd())))
+	}
+	return all
 }
 
-// Opened says that the file system has opened the file, and where it is mounted, possibly below another one; the guardian
+// Opened says that the file system has opened the files, and where it is mounted, possibly below another one; the guardian
 // will detach that mount if this process is killed. From now on reads cost nothing. After an error the file system must be
 // unmounted: ErrBroken, or one that says why it is not guarded. Opened may be called again, with another mount.
 func (g *Guard) Opened(mountpoint string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.watch.group.isUsed() {
-		return errors.New("guard: the file system has not opened the file by its device path")
+	if len(g.watch.group.used()) < len(g.files) {
+		return errors.New("guard: the file system has not opened a file by its device path")
 	}
 	g.mount = mount{Path: []byte(mountpoint)}
 	if err := g.assure(); err != nil {
@@ -153,19 +146,19 @@ func (g *Guard) Opened(mountpoint string) error {
 	return nil
 }
 
-// Broken returns a channel that is closed when a process opens the file for writing, which waits until reads that had
-// begun have ended. Nothing can be read any more but what the kernel has cached.
-func (g *Guard) Broken() <-chan struct{} { return g.watch.broken }
+// Broken returns a channel that gets the place of a file in the list, once, when a process opens it for writing, which waits
+// until reads that had begun have ended. Nothing of that file can be read any more but what the kernel has cached.
+func (g *Guard) Broken() <-chan int { return g.watch.broken }
 
 // Close ends the guard. The guardian ends too, or, if the file system is still in use, stays until it is not, and has all
 // reads denied.
 func (g *Guard) Close() error {
 	g.stop()
 	g.mu.Lock()
-	g.watch.setPeer(lease{})
+	g.watch.setPeers(nil)
 	err := g.guardian.leave()
 	g.mu.Unlock()
-	return errors.Join(err, g.watch.close(g.running.Wait), g.tree.Close())
+	return errors.Join(err, g.watch.close(g.running.Wait), g.closeFiles())
 }
 
 // start starts a guardian and does not wait until it is ready. The caller holds the mutex, or is alone.
@@ -175,7 +168,7 @@ func (g *Guard) start() error {
 		return err
 	}
 	g.guardian = n
-	g.watch.setPeer(n.lease)
+	g.watch.setPeers(n.leases)
 	return nil
 }
 
@@ -196,7 +189,7 @@ func (g *Guard) tell() error {
 			return err
 		}
 		g.mount = r.Mount
-		if now := g.message(); now.Used == m.Used && now.Denies == m.Denies {
+		if now := g.message(); slices.Equal(now.Used, m.Used) && slices.Equal(now.Denied, m.Denied) {
 			return nil
 		}
 	}
@@ -205,7 +198,7 @@ func (g *Guard) tell() error {
 // message returns what this process knows.
 func (g *Guard) message() message {
 	return message{
-		Used: g.watch.group.isUsed(), Denies: isClosed(g.watch.broken), Mount: g.mount,
+		Files: len(g.files), Used: g.watch.group.used(), Denied: g.watch.areDenied(), Mount: g.mount,
 		Private: []byte(g.command.Private),
 	}
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -46,6 +47,15 @@ func newShard(t testing.TB, dir string, size int) string {
 	return name
 }
 
+// startOne guards an open file.
+func startOne(ctx context.Context, f *os.File, c Command) (*Guard, error) {
+	held, err := Hold(int(f.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	return Start(ctx, []*File{held}, c)
+}
+
 // start guards a shard until the end of the test.
 func start(t testing.TB, shard string) *Guard {
 	t.Helper()
@@ -54,7 +64,7 @@ func start(t testing.TB, shard string) *Guard {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	g, err := Start(t.Context(), int(f.Fd()), Command{Args: []string{"of", shard}, Env: os.Environ()})
+	g, err := startOne(t.Context(), f, Command{Args: []string{"of", shard}, Env: os.Environ()})
 	if errors.Is(err, ErrUnguardable) && os.Geteuid() != 0 {
 		skip.Without(t, "root: %v", err)
 	}
@@ -73,7 +83,7 @@ func start(t testing.TB, shard string) *Guard {
 func guarded(t *testing.T, shard string, size int) (*Guard, string) {
 	t.Helper()
 	g := start(t, shard)
-	mnt := mountOver(t, g.Device(), int64(size))
+	mnt := mountOver(t, g.Devices()[0], int64(size))
 	if err := g.Opened(mnt); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +117,7 @@ func TestBreak(t *testing.T) {
 	if err := g.Opened(filepath.Dir(data)); err != nil {
 		t.Errorf("the second time: %v", err)
 	}
-	if isClosed(g.Broken()) {
+	if len(g.Broken()) > 0 {
 		t.Fatal("broken before it was opened for writing")
 	}
 	f, err := os.OpenFile(shard, os.O_RDWR, 0)
@@ -173,7 +183,7 @@ func TestUnbroken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if b, err := readAt(t, data, size-1); b != 1 || err != nil || isClosed(g.Broken()) {
+	if b, err := readAt(t, data, size-1); b != 1 || err != nil || len(g.Broken()) > 0 {
 		t.Errorf("%d, %v", b, err)
 	}
 }
@@ -181,12 +191,11 @@ func TestUnbroken(t *testing.T) {
 func TestUnguardable(t *testing.T) {
 	shard := newShard(t, t.TempDir(), size)
 	t.Run("otherwise", func(t *testing.T) { start(t, shard) })
-	c := Command{Env: os.Environ()}
 	w, err := os.OpenFile(shard, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Start(t.Context(), int(w.Fd()), c); !errors.Is(err, ErrUnguardable) || !errors.Is(err, unix.EAGAIN) {
+	if _, err := Hold(int(w.Fd())); !errors.Is(err, ErrUnguardable) || !errors.Is(err, unix.EAGAIN) {
 		t.Errorf("open for writing: %v", err)
 	}
 	// A mapping counts after its file was closed.
@@ -200,7 +209,7 @@ func TestUnguardable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := Start(t.Context(), int(f.Fd()), c); !errors.Is(err, ErrUnguardable) {
+	if _, err := Hold(int(f.Fd())); !errors.Is(err, ErrUnguardable) {
 		t.Errorf("mapped for writing: %v", err)
 	}
 	unix.Munmap(m)
@@ -209,7 +218,7 @@ func TestUnguardable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer proc.Close()
-	if _, err := Start(t.Context(), int(proc.Fd()), c); !errors.Is(err, ErrUnguardable) {
+	if _, err := Hold(int(proc.Fd())); !errors.Is(err, ErrUnguardable) {
 		t.Errorf("a file system without leases: %v", err)
 	}
 	over := t.TempDir()
@@ -224,7 +233,7 @@ func TestUnguardable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer upper.Close()
-	if _, err := Start(t.Context(), int(upper.Fd()), c); !errors.Is(err, ErrUnguardable) {
+	if _, err := Hold(int(upper.Fd())); !errors.Is(err, ErrUnguardable) {
 		t.Errorf("a file that can be written to below overlayfs: %v", err)
 	}
 }
@@ -248,7 +257,7 @@ func TestBrokenEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	mnt := mountOver(t, g.Device(), size)
+	mnt := mountOver(t, g.Devices()[0], size)
 	if err := g.Opened(mnt); !errors.Is(err, ErrBroken) {
 		t.Errorf("%v, want ErrBroken", err)
 	}

@@ -25,15 +25,19 @@ const Variable = "SHARDFS_GUARDIAN"
 // File descriptors in the guardian's process.
 const (
 	linkFD  = 3 + iota // the socket
-	treeFD             // the file's own mount
-	leaseFD            // for the guardian's lease
-	peerFD             // with the lease of the process that has started it
+	filesFD            // those of the first file, and after them those of the next
+
+	treeFD  = 0 // of those of a file: its own mount
+	leaseFD = 1 // for the guardian's lease
+	peerFD  = 2 // with the lease of the process that has started it
+	perFile = 3
 )
 
 // message tells a guardian everything that the other process knows.
 type message struct {
-	Used   bool  // the file system has the file open
-	Denies bool  // reads are denied, because the lease was broken
+	Files  int   // how many there are
+	Used   []int // those that the file system has open
+	Denied []int // those of which reads are denied, because the lease was broken
 	Mount  mount // what to detach; no path means nothing
 
 	Private []byte // Command.Private
@@ -54,19 +58,25 @@ type guardian struct {
 	cmd     *exec.Cmd
 	link    *os.File
 	replies *json.Decoder
-	lease   lease         // its lease
+	leases  []lease       // its leases
 	ended   chan struct{} // closed when the process has ended
 }
 
 // startGuardian starts a process. It guards when it has been told something.
 func startGuardian(g *Guard) (*guardian, error) {
-	own, err := newLease(int(g.watch.own.file.Fd()))
-	if err != nil {
-		return nil, err
+	n := &guardian{ended: make(chan struct{})}
+	var files []*os.File
+	for _, f := range g.files {
+		own, err := newLease(int(f.lease.file.Fd()))
+		if err != nil {
+			return nil, errors.Join(err, n.closeLeases())
+		}
+		n.leases = append(n.leases, own)
+		files = append(files, f.tree, own.file, f.lease.file)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, errors.Join(os.NewSyscallError("socketpair", err), own.file.Close())
+		return nil, errors.Join(os.NewSyscallError("socketpair", err), n.closeLeases())
 	}
 	link, theirs := os.NewFile(uintptr(pair[0]), "link"), os.NewFile(uintptr(pair[1]), "link")
 	// That path leads to this program even if another one has taken its place.
@@ -74,18 +84,27 @@ func startGuardian(g *Guard) (*guardian, error) {
 	cmd.Args[0] = name
 	cmd.Env = append(slices.Clone(g.command.Env), Variable+"=1")
 	cmd.Dir = "/" // it keeps no file system busy
-	cmd.ExtraFiles = []*os.File{theirs, g.tree, own.file, g.watch.own.file}
+	cmd.ExtraFiles = append([]*os.File{theirs}, files...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = errors.Join(cmd.Start(), theirs.Close())
 	if err != nil {
-		return nil, errors.Join(err, link.Close(), own.file.Close())
+		return nil, errors.Join(err, link.Close(), n.closeLeases())
 	}
-	n := &guardian{cmd: cmd, link: link, replies: json.NewDecoder(link), lease: own, ended: make(chan struct{})}
+	n.cmd, n.link, n.replies = cmd, link, json.NewDecoder(link)
 	go func() {
 		cmd.Wait()
 		close(n.ended)
 	}()
 	return n, nil
+}
+
+// closeLeases closes the guardian's leases, which it has itself, too.
+func (n *guardian) closeLeases() error {
+	var errs []error
+	for _, l := range n.leases {
+		errs = append(errs, l.file.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // tell sends a message and returns the answer.
@@ -119,39 +138,37 @@ func (n *guardian) leave() error {
 	for last := error(nil); last == nil && !r.Last; {
 		last = n.replies.Decode(&r)
 	}
-	return errors.Join(err, n.link.Close(), n.lease.file.Close())
+	return errors.Join(err, n.link.Close(), n.closeLeases())
 }
 
 // Serve is what a guardian does. It returns when nothing is left to guard. The program must not do anything else.
 func Serve() error {
-	for fd := linkFD; fd <= peerFD; fd++ {
-		unix.CloseOnExec(fd)
-	}
+	unix.CloseOnExec(linkFD)
 	hide()
 	link := os.NewFile(linkFD, "link")
 	defer link.Close()
-	own := lease{os.NewFile(leaseFD, "lease")}
-	w, err := newWatch(treeFD, own)
+	messages, replies := json.NewDecoder(link), json.NewEncoder(link)
+	var m message
+	if err := messages.Decode(&m); err != nil {
+		return err // the process that has started this one has ended, and so has what it has mounted, if anything
+	}
+	s, err := serveFiles(m.Files)
 	if err != nil {
-		json.NewEncoder(link).Encode(reply{Error: err.Error()})
+		replies.Encode(reply{Error: err.Error()})
 		return err
 	}
-	peer := lease{os.NewFile(peerFD, "lease")}
-	w.setPeer(peer)
-	s := &served{watch: w}
-	go w.group.run()
-	messages, replies := json.NewDecoder(link), json.NewEncoder(link)
-	for {
-		var m message
-		if messages.Decode(&m) != nil || replies.Encode(s.obey(m)) != nil {
+	w := s.watch
+	for replies.Encode(s.obey(m)) == nil {
+		m = message{}
+		if messages.Decode(&m) != nil {
 			break
 		}
 	}
-	w.deny(context.Background())
-	if !w.group.isUsed() {
+	w.deny(context.Background(), w.all())
+	if len(w.group.used()) == 0 {
 		// Whoever has unmounted may unmount the shard's file system next.
-		errs := errors.Join(w.group.close(), own.file.Close(), peer.file.Close(), unix.Close(treeFD))
-		return errors.Join(errs, replies.Encode(reply{Last: true}))
+		err := errors.Join(w.group.close(), s.close())
+		return errors.Join(err, replies.Encode(reply{Last: true}))
 	}
 	replies.Encode(reply{Last: true})
 	if s.mount.ID != 0 {
@@ -160,28 +177,66 @@ func Serve() error {
 	if s.private != "" {
 		mounts.DetachOf(s.private)
 	}
-	for w.group.isUsed() {
+	for len(w.group.used()) > 0 {
 		<-w.group.change
 	}
-	return nil
+	return s.close()
+}
+
+// serveFiles begins to guard the files that the process was started with.
+func serveFiles(n int) (*served, error) {
+	s := &served{}
+	var trees []int
+	var own, peers []lease
+	for i := range n {
+		first := filesFD + i*perFile
+		for fd := first; fd < first+perFile; fd++ {
+			unix.CloseOnExec(fd)
+		}
+		tree := os.NewFile(uintptr(first+treeFD), "mount of a shard")
+		l := lease{os.NewFile(uintptr(first+leaseFD), "lease")}
+		peer := lease{os.NewFile(uintptr(first+peerFD), "lease")}
+		s.files = append(s.files, tree, l.file, peer.file)
+		trees, own, peers = append(trees, first+treeFD), append(own, l), append(peers, peer)
+	}
+	var err error
+	if s.watch, err = newWatch(trees, own); err != nil {
+		return nil, err
+	}
+	s.watch.setPeers(peers)
+	go s.watch.group.run()
+	return s, nil
 }
 
 // served is what a guardian knows.
 type served struct {
 	watch   *watch
+	files   []*os.File // that the process was started with
 	mount   mount
 	private string // Command.Private
 	runs    bool   // the watch is running
 }
 
+// close closes the files that the process was started with.
+func (s *served) close() error {
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // obey does what a message says.
 func (s *served) obey(m message) reply {
-	if !s.runs && !m.Denies {
-		if err := s.watch.own.take(); err != nil {
+	for i, l := range s.watch.own {
+		if s.runs || slices.Contains(m.Denied, i) {
+			continue
+		}
+		if err := l.take(); err != nil {
 			return reply{Error: err.Error()}
 		}
 	}
-	if m.Denies && !s.watch.deny(context.Background()) {
+	if len(m.Denied) > 0 && !s.watch.deny(context.Background(), m.Denied) {
 		return reply{Error: "reads cannot be denied"}
 	}
 	s.watch.group.setUsed(m.Used)

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -58,6 +59,56 @@ func (l lease) isHeld() bool {
 
 // release lets the opener go on, if there is a lease.
 func (l lease) release() { unix.FcntlInt(l.file.Fd(), unix.F_SETLEASE, unix.F_UNLCK) }
+
+// File is an open file that can be guarded: there is a lease on it, so that its bytes stay as they are until the lease is
+// released. It has a mount of its own.
+type File struct {
+	lease lease
+	tree  *os.File
+}
+
+// fileID identifies a file.
+type fileID struct{ device, inode uint64 }
+
+// idOf identifies an open file.
+func idOf(fd int) (fileID, error) {
+	var s unix.Stat_t
+	if err := unix.Fstat(fd, &s); err != nil {
+		return fileID{}, os.NewSyscallError("fstat", err)
+	}
+	return fileID{uint64(s.Dev), s.Ino}, nil
+}
+
+// Hold takes a lease on an open file. What was read before may have changed until Hold returns, and will not from then on,
+// unless the guard says so. The caller gives the File to Start, or calls Close; fd is not used afterwards.
+func Hold(fd int) (*File, error) {
+	if err := isLocal(fd); err != nil {
+		return nil, err
+	}
+	f, err := hold(fd)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnguardable, err)
+	}
+	return f, nil
+}
+
+func hold(fd int) (*File, error) {
+	own, err := newLease(fd)
+	if err != nil {
+		return nil, err
+	}
+	if err := own.take(); err != nil {
+		return nil, errors.Join(err, own.file.Close())
+	}
+	n, err := unix.OpenTree(fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(os.NewSyscallError("open_tree", err), own.file.Close())
+	}
+	return &File{own, os.NewFile(uintptr(n), "mount of a shard")}, nil
+}
+
+// Close ends the use of the file.
+func (f *File) Close() error { return errors.Join(f.lease.file.Close(), f.tree.Close()) }
 
 // path returns a path that leads to an open file of this process.
 func path(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }

@@ -30,12 +30,12 @@ func serveTest(dir string) error {
 		return err
 	}
 	os.Unsetenv(serverVariable)
-	g, err := Start(context.Background(), int(f.Fd()), Command{Env: os.Environ()})
+	g, err := startOne(context.Background(), f, Command{Env: os.Environ()})
 	if err != nil {
 		return err
 	}
 	mnt := filepath.Join(dir, "mnt")
-	if err := mountAt(mnt, filepath.Join(dir, "image"), g.Device()); err != nil {
+	if err := mountAt(mnt, filepath.Join(dir, "image"), g.Devices()[0]); err != nil {
 		return err
 	}
 	if err := g.Opened(mnt); err != nil {
@@ -63,7 +63,7 @@ func startServer(t *testing.T) *server {
 	if err := os.Mkdir(filepath.Dir(s.data), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "image"), image(size), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "image"), image(size, 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	mountOver(t, s.shard, size) // skips where it cannot
@@ -249,7 +249,7 @@ func TestStopped(t *testing.T) {
 // The guardian is not what is ended together with the program, or when memory is short.
 func TestHide(t *testing.T) {
 	g := start(t, newShard(t, t.TempDir(), size))
-	g.Device() // it is ready
+	g.Devices() // it is ready
 	proc := fmt.Sprintf("/proc/%d/", g.current().cmd.Process.Pid)
 	if b, err := os.ReadFile(proc + "comm"); err != nil || strings.TrimSpace(string(b)) != name {
 		t.Errorf("its name is %q, %v", b, err)

@@ -109,7 +109,7 @@ func stress(t *testing.T, dir string, reads int, c *tally) (waited time.Duration
 	shard := newShard(t, dir, size)
 	defer os.Remove(shard)
 	g := start(t, shard)
-	mnt := mountOver(t, g.Device(), size)
+	mnt := mountOver(t, g.Devices()[0], size)
 	if err := g.Opened(mnt); err != nil {
 		t.Fatal(err)
 	}

@@ -70,10 +70,10 @@ func (s *server) mountChanges(sh *shard.Shard, o fusefs.Options) (liveMount, err
 	return s.mountFirst(choices)
 }
 
-// mountShown mounts shards without changes: by EROFS, which shows one, by overlayfs over FUSE, or by FUSE alone.
+// mountShown mounts shards without changes: by EROFS, by overlayfs over FUSE, or by FUSE alone.
 func (s *server) mountShown(set *view.Set, o fusefs.Options) (liveMount, error) {
 	var choices []choice
-	if s.Base == BaseKernel || s.Base != BaseFUSE && s.Changes != FUSE && set.Only() != nil {
+	if s.Base == BaseKernel || s.Base != BaseFUSE && s.Changes != FUSE {
 		choices = append(choices, choice{"EROFS", func() (base, error) { return s.newKernelBase(set, o) }})
 	}
 	if s.Base != BaseKernel && s.Changes != FUSE && overlayfs.MayMount() && suitsOverlayfs(set) {

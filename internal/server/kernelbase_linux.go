@@ -20,13 +20,13 @@ import (
 	"github.com/shardfs/shardfs/internal/view"
 )
 
-// kernelBase shows a shard by EROFS, so that the kernel itself looks up names, lists directories and caches contents. This
-// process serves two files by FUSE: the names, an image that is computed from the index as the kernel reads it, and the
-// plain bytes of the shard, in which the image says where each member is. A plain shard is read by the kernel itself
-// instead, as far as it can be guarded against changes.
+// kernelBase shows shards by EROFS, so that the kernel itself looks up names, lists directories and caches contents. This
+// process serves files by FUSE: the names, an image that is computed from indexes as the kernel reads it, and the plain bytes
+// of each shard, in which the image says where each member is. A plain shard is read by the kernel itself instead, as far
+// as it can be guarded against changes.
 type kernelBase struct {
-	image      *erofs.Image
-	shard      *shard.Shard
+	names      *erofs.Names
+	parts      []kernelPart
 	scratch    *scratch.Scratch
 	attributes int // of the mount, as for fsmount(2)
 	guardian   guard.Command
@@ -34,8 +34,15 @@ type kernelBase struct {
 	detail     func(format string, args ...any)
 }
 
-// newKernelBase returns the base that shows a shard by EROFS. The error is erofs.ErrUnsuited if that cannot be, or if the
-// shard would not be listed as by FUSE and the user has not asked for it.
+// kernelPart is a shard of a kernelBase: the only one, or one of many.
+type kernelPart struct {
+	image *erofs.Image
+	shard *shard.Shard
+	entry view.Entry // its directory, in use, if it is one of many
+}
+
+// newKernelBase returns the base that shows shards by EROFS. The error is erofs.ErrUnsuited if that cannot be, or if they
+// would not be listed as by FUSE and the user has not asked for it.
 func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
 	o.ReadOnly = true
 	flags, err := o.Flags()
@@ -45,42 +52,66 @@ func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
 	if !overlayfs.MayMount() {
 		return nil, fmt.Errorf("%w: %w", erofs.ErrUnavailable, unix.EPERM)
 	}
-	v := set.Only()
-	unsuited := func(why string) error { return fmt.Errorf("%s: %w: %s", v.Shard.Name, erofs.ErrUnsuited, why) }
-	switch {
-	case v.Growing():
-		return nil, unsuited("it is still being indexed")
-	case v.Shard.Foreign != "":
-		return nil, unsuited("its index is of another tool")
-	}
 	b := &kernelBase{
-		shard: v.Shard, scratch: s.scratch, attributes: mountAttributes(flags),
-		guardian: guard.Command{Args: []string{"of", v.Shard.Name}, Env: s.env}, log: o.Log, detail: s.ui.Detail,
+		scratch: s.scratch, attributes: mountAttributes(flags), guardian: guard.Command{Env: s.env},
+		log: o.Log, detail: s.ui.Detail,
 	}
 	if s.Private {
 		b.guardian.Private = s.scratch.Dir
 	}
-	_, inKernel := v.Shard.Descriptor()
-	mode := uint32(0o700)
+	image := erofs.Options{Mode: 0o700, Extended: !erofs.ReadsShortTimes()}
 	if o.AllowOther {
-		mode = 0o755
+		image.Mode = 0o755
 	}
-	image := erofs.Options{Mode: mode, Extended: !erofs.ReadsShortTimes(), Verify: inKernel}
-	if b.image, err = erofs.New(v, image); err != nil {
-		return nil, err
+	if set.Only() == nil {
+		return b, s.showMany(b, set, image)
 	}
-	if s.Base == BaseKernel {
-		return b, nil
+	return b, s.showOne(b, set.Only(), image)
+}
+
+// showOne has a base show a shard.
+func (s *server) showOne(b *kernelBase, v *view.View, o erofs.Options) error {
+	if err := s.mayShow(v); err != nil {
+		return err
 	}
+	_, o.Verify = v.Shard.Descriptor()
+	image, err := erofs.New(v, o)
+	if err != nil {
+		return err
+	}
+	b.names, b.parts = image.Names(), []kernelPart{{image: image, shard: v.Shard}}
+	b.guardian.Args = []string{"of", v.Shard.Name}
+	return s.suits(v, image, s.Names[0])
+}
+
+// mayShow returns ErrUnsuited if EROFS cannot show a shard.
+func (s *server) mayShow(v *view.View) error {
 	switch {
-	case !b.image.Order().Ascending:
-		return nil, unsuited("it would not be listed in the order of the tar")
-	case v.Shard.Index.HasHoles():
-		return nil, unsuited("it has holes, and EROFS counts their blocks")
-	case store.IsRemote(s.Names[0]):
-		return nil, unsuited("the kernel would read ahead what is not needed")
+	case v.Growing():
+		return unsuited(v, "it is still being indexed")
+	case v.Shard.Foreign != "":
+		return unsuited(v, "its index is of another tool")
 	}
-	return b, nil
+	return nil
+}
+
+// suits returns ErrUnsuited if EROFS would not show a shard as FUSE does, unless the user has asked for EROFS.
+func (s *server) suits(v *view.View, image *erofs.Image, name string) error {
+	switch {
+	case s.Base == BaseKernel:
+	case !image.Order().Ascending:
+		return unsuited(v, "it would not be listed in the order of the tar")
+	case v.Shard.Index.HasHoles():
+		return unsuited(v, "it has holes, and EROFS counts their blocks")
+	case store.IsRemote(name):
+		return unsuited(v, "the kernel would read ahead what is not needed")
+	}
+	return nil
+}
+
+// unsuited returns an ErrUnsuited.
+func unsuited(v *view.View, why string) error {
+	return fmt.Errorf("%s: %w: %s", v.Shard.Name, erofs.ErrUnsuited, why)
 }
 
 // mountAttributes converts flags of mount(2) to those of fsmount(2).
@@ -102,14 +133,28 @@ func mountAttributes(flags uintptr) (attributes int) {
 
 // Mount implements base.
 func (b *kernelBase) Mount(dir string) (liveMount, error) {
+	m, err := b.mount(dir)
+	if err != nil {
+		b.release()
+		return nil, err
+	}
+	return m, nil
+}
+
+// release ends the use of shards.
+func (b *kernelBase) release() {
+	for _, p := range b.parts {
+		p.entry.Release()
+	}
+}
+
+func (b *kernelBase) mount(dir string) (liveMount, error) {
 	at := b.scratch.Image()
 	if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	d := b.device(filepath.Join(at, scratch.BytesFile)) // first, because a guardian needs some milliseconds to start
-	files, err := fusefs.MountFiles([]fusefs.NamedFile{
-		{Name: scratch.NamesFile, File: b.image.Names()}, {Name: scratch.BytesFile, File: b.image.Bytes()},
-	}, at, fusefs.Options{Source: b.scratch.Dir, Log: b.log})
+	d := b.devices(at) // first, because a guardian needs some milliseconds to start
+	files, err := fusefs.MountFiles(b.files(), at, fusefs.Options{Source: b.scratch.Dir, Log: b.log})
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -122,14 +167,43 @@ func (b *kernelBase) Mount(dir string) (liveMount, error) {
 		return nil, errors.Join(err, d.close())
 	}
 	m := &kernelMount{files, dir, d, make(chan struct{})}
-	go m.report(b.log)
+	go m.report(b)
 	return m, nil
 }
 
+// files returns the files to serve: the names, and the bytes of each shard at the place that is the number of its device.
+func (b *kernelBase) files() []fusefs.NamedFile {
+	all := []fusefs.NamedFile{{Name: scratch.NamesFile, File: b.names}}
+	for i, p := range b.parts {
+		all = append(all, fusefs.NamedFile{Name: bytesFile(i), File: partBytes{p.image.Bytes(), p.entry}})
+	}
+	return all
+}
+
+// bytesFile returns the name of the file with the bytes of a shard.
+func bytesFile(i int) string {
+	if i == 0 {
+		return scratch.BytesFile
+	}
+	return fmt.Sprintf("%s.%d", scratch.BytesFile, i)
+}
+
+// partBytes is the file with the bytes of a shard.
+type partBytes struct {
+	*erofs.Bytes
+	entry view.Entry
+}
+
+// ReadAt implements fusefs.File.
+func (b partBytes) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	b.entry.Touch()
+	return b.Bytes.ReadAt(ctx, p, off)
+}
+
 // mountFrom mounts EROFS at a directory from the files that are served at another one.
-func (b *kernelBase) mountFrom(served string, d device, dir string) error {
+func (b *kernelBase) mountFrom(served string, d *devices, dir string) error {
 	err := erofs.Mount(dir, erofs.MountOptions{
-		Names: filepath.Join(served, scratch.NamesFile), Devices: []string{d.path}, Attributes: b.attributes,
+		Names: filepath.Join(served, scratch.NamesFile), Devices: d.all(), Attributes: b.attributes,
 	})
 	if err != nil {
 		return err
@@ -143,83 +217,42 @@ func (b *kernelBase) mountFrom(served string, d device, dir string) error {
 // detach detaches the last mount at a place, even if it is in use.
 func detach(place string) error { return unix.Unmount(place, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) }
 
-// device is the file from which EROFS reads the bytes of a shard.
-type device struct {
-	path  string
-	guard *guard.Guard // nil if it needs none
-	clone *os.File     // of the shard; nil if it is not read
-}
-
-// device returns the shard itself if that can be guarded, else a clone of it, else the file with its bytes that this
-// process serves.
-func (b *kernelBase) device(served string) device {
-	fd, ok := b.shard.Descriptor()
-	if !ok || !b.image.InShard() {
-		return device{path: served}
-	}
-	// A version that is not the one that was opened is left to this process, which tells them apart at each read.
-	unchanged := func() bool { return b.shard.Unchanged(context.Background()) == nil }
-	g, err := guard.Start(context.Background(), fd, b.guardian)
-	if err == nil && unchanged() {
-		return device{path: g.Device(), guard: g}
-	} else if err == nil {
-		g.Close()
-		return device{path: served}
-	}
-	b.detail("%s: the kernel does not read it itself: %v", b.shard.Name, err)
-	f, err := guard.Clone(fd)
-	if err == nil && unchanged() {
-		b.detail("%s: the kernel reads a clone of it", b.shard.Name)
-		return device{path: fmt.Sprintf("/proc/self/fd/%d", f.Fd()), clone: f}
-	} else if err == nil {
-		f.Close()
-	}
-	return device{path: served}
-}
-
-// opened must be called when EROFS is mounted from the device.
-func (d device) opened(mountpoint string) error {
-	if d.guard == nil {
-		return nil
-	}
-	return d.guard.Opened(mountpoint)
-}
-
-// close ends the use of the device.
-func (d device) close() error {
-	switch {
-	case d.guard != nil:
-		return d.guard.Close()
-	case d.clone != nil:
-		return d.clone.Close()
-	}
-	return nil
-}
-
 // kernelMount is the mount of a kernelBase.
 type kernelMount struct {
 	files  *fusefs.Server
 	dir    string
-	device device
+	device *devices
 	ended  chan struct{} // closed when the mount has ended
 }
 
-// report tells log when the shard is not read any more because it was opened for writing.
-func (m *kernelMount) report(log func(error)) {
+// report tells the log of a base when a shard is not read any more because it was opened for writing.
+func (m *kernelMount) report(b *kernelBase) {
 	if m.device.guard == nil {
 		return
 	}
-	select {
-	case <-m.device.guard.Broken():
-		log(fmt.Errorf("%w: %w, so it is not read any more", store.ErrChanged, guard.ErrBroken))
-	case <-m.ended:
+	for {
+		select {
+		case i := <-m.device.guard.Broken():
+			b.log(b.broken(m.device.guarded[i]))
+		case <-m.ended:
+			return
+		}
 	}
+}
+
+// broken returns the error that a shard was opened for writing.
+func (b *kernelBase) broken(part int) error {
+	err := fmt.Errorf("%w: %w, so it is not read any more", store.ErrChanged, guard.ErrBroken)
+	if len(b.parts) > 1 {
+		err = fmt.Errorf("%s: %w", b.parts[part].shard.Name, err)
+	}
+	return err
 }
 
 // Unmount implements liveMount.
 func (m *kernelMount) Unmount() error { return fusefs.UnmountOrDetach(m.dir) }
 
-// Wait implements liveMount, and ends the guard of the shard.
+// Wait implements liveMount, and ends the guard of the shards.
 func (m *kernelMount) Wait() {
 	m.files.Wait()
 	close(m.ended)

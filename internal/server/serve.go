@@ -36,6 +36,10 @@ type server struct {
 	place   *os.File         // the directory of the mountpoint, wherever it is moved
 	stray   bool             // a process may still be reading: this one ends without closing anything
 	shared  *shard.Shared
+
+	// openIndexed opens one of many shards. If it is not indexed, and the user has not asked for EROFS, the error is
+	// shard.ErrNotAtHand.
+	openIndexed func(ctx context.Context, name string) (*shard.Shard, error)
 }
 
 // Program is what a server gets from its program.
@@ -172,20 +176,21 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		absolute[name] = store.Absolute(name) // before enter changes the working directory
 	}
 	var indexing sync.WaitGroup
+	s.openIndexed = func(ctx context.Context, name string) (*shard.Shard, error) {
+		opened := s.shardOptions()
+		opened.SpoolDir, opened.NoScan = s.scratch.Dir, s.Base != BaseKernel
+		return openOne(ctx, name, absolute[name], opened)
+	}
 	set, err := view.Many(ctx, s.store, s.Names, func(ctx context.Context, name string) (*shard.Shard, error) {
 		opened := s.shardOptions()
 		opened.SpoolDir = s.scratch.Dir
 		opened.Growing, opened.Patience = store.IsRemote(name), patience(name)
 		opened.Provisional = s.mountOptions().ReadOnly && !s.Private
-		sh, err := shard.Open(ctx, absolute[name], opened)
-		if err != nil {
-			return nil, err
-		}
-		sh.Name = store.Redact(name)
-		if sh.Growing() {
+		sh, err := openOne(ctx, name, absolute[name], opened)
+		if err == nil && sh.Growing() {
 			indexing.Go(func() { source.WarnWhenIndexed(s.ui, sh) })
 		}
-		return sh, nil
+		return sh, err
 	})
 	if err != nil {
 		return false, err
@@ -213,6 +218,16 @@ func (s *server) serveMany(ctx context.Context) (outlived bool, err error) {
 		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
 	}
 	return s.attend(ctx, m, func() {})
+}
+
+// openOne opens one of many shards by its absolute name.
+func openOne(ctx context.Context, name, absolute string, o shard.Options) (*shard.Shard, error) {
+	sh, err := shard.Open(ctx, absolute, o)
+	if err != nil {
+		return nil, err
+	}
+	sh.Name = store.Redact(name)
+	return sh, nil
 }
 
 // shardOptions returns the options to open a shard with.

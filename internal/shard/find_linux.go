@@ -12,7 +12,7 @@ import (
 	"github.com/shardfs/shardfs/internal/store"
 )
 
-// ErrNotAtHand means that Options.AtHand was set, and the index would have to be built.
+// ErrNotAtHand means that Options.AtHand or NoScan was set, and the index would have to be built.
 var ErrNotAtHand = errors.New("not indexed yet")
 
 // found is an index and where it was found.
@@ -47,7 +47,7 @@ func (s *Shard) findIndex(ctx context.Context) (found, error) {
 		}
 		return s.kept(ctx, f, keep)
 	}
-	if s.o.AtHand && store.IsRemote(s.path) {
+	if s.o.NoScan || s.o.AtHand && store.IsRemote(s.path) {
 		return found{}, errors.Join(ErrNotAtHand, keep(nil))
 	}
 	if s.o.AtHand {
@@ -89,7 +89,7 @@ func (s *Shard) places() (places []place, keep keeper) {
 		return append(places, beside...), keep
 	}
 	u := &cacheUse{s: s, cache: c, unlock: func() {}}
-	if places = append(places, u.load); !s.o.AtHand { // this process may be the one that builds it
+	if places = append(places, u.load); !s.o.AtHand && !s.o.NoScan { // this process may be the one that builds it
 		places = append(places, u.wait)
 	}
 	return append(places, beside...), u.keep

@@ -40,6 +40,8 @@ type Options struct {
 	// remote, or would have to be decompressed as a whole.
 	AtHand bool
 
+	NoScan bool // Open fails with ErrNotAtHand if no index is found
+
 	// Provisional lets Open take the index of a remote shard from one of another tool beside it, so that nothing is
 	// scanned: a provisional index, see [index.Builder.Provisional]. It is for callers that need to see the samples, and
 	// not all members and what is known of them. CacheDir is then where a false one is remembered.

@@ -324,7 +324,7 @@ func (s *Set) use(ctx context.Context, p *part) (*View, error) {
 // load opens a part. After an error, the part is not opened again for a while.
 func (s *Set) load(p *part, opening chan struct{}) {
 	sh, err := s.open(s.ctx, p.shard)
-	if err == nil && p.was != nil && (!p.was.Same(sh.Origin) || p.index != sh.Foreign) {
+	if err == nil && !p.isOf(sh) {
 		err = errors.Join(fmt.Errorf("%s: %w", sh.Name, store.ErrChanged), sh.Close())
 	}
 	s.mu.Lock()
@@ -340,10 +340,7 @@ func (s *Set) load(p *part, opening chan struct{}) {
 		})
 		return
 	}
-	origin := sh.Origin
-	p.was, p.index, p.view = &origin, sh.Foreign, New(sh)
-	p.view.nearEnd = func() { s.openNext(p) }
-	s.live++
+	s.take(p, sh)
 	s.rest(p)
 }
 
@@ -380,9 +377,7 @@ func (s *Set) release(p *part) {
 
 // rest puts an unused part on the list of those that are closed when there are too many. Those in use count, too.
 func (s *Set) rest(p *part) {
-	if _, ok := s.warm.Get(p); !ok {
-		s.warm.Add(p, p)
-	}
+	s.warmUp(p)
 	s.idle.MakeRoom(int64(s.live - s.idle.Len()))
 	s.idle.Add(p, p)
 }
