@@ -150,6 +150,9 @@ func (g *Guard) Opened(mountpoint string) error {
 // until reads that had begun have ended. Nothing of that file can be read any more but what the kernel has cached.
 func (g *Guard) Broken() <-chan int { return g.watch.broken }
 
+// IsBroken reports whether a file was opened for writing.
+func (g *Guard) IsBroken() bool { return len(g.watch.areDenied()) > 0 }
+
 // Close ends the guard. The guardian ends too, or, if the file system is still in use, stays until it is not, and has all
 // reads denied.
 func (g *Guard) Close() error {

@@ -22,6 +22,12 @@ type devices struct {
 // bytes that this process serves in a directory.
 func (b *kernelBase) devices(served string) *devices {
 	d := &devices{paths: make([]string, len(b.parts))}
+	if b.early != nil {
+		if d.guard = b.early(&b.parts[0]); d.guard != nil {
+			d.guarded = []int{0}
+			return d
+		}
+	}
 	var held []*guard.File
 	for i, p := range b.parts {
 		d.paths[i] = filepath.Join(served, bytesFile(i))

@@ -30,6 +30,7 @@ type kernelBase struct {
 	scratch    *scratch.Scratch
 	attributes int // of the mount, as for fsmount(2)
 	guardian   guard.Command
+	early      func(p *kernelPart) *guard.Guard // a guard of the only shard, if it was begun; nil of many
 	log        func(error)
 	detail     func(format string, args ...any)
 }
@@ -53,11 +54,8 @@ func (s *server) newKernelBase(set *view.Set, o fusefs.Options) (base, error) {
 		return nil, fmt.Errorf("%w: %w", erofs.ErrUnavailable, unix.EPERM)
 	}
 	b := &kernelBase{
-		scratch: s.scratch, attributes: mountAttributes(flags), guardian: guard.Command{Env: s.env},
+		scratch: s.scratch, attributes: mountAttributes(flags), guardian: s.guardian(),
 		log: o.Log, detail: s.ui.Detail,
-	}
-	if s.Private {
-		b.guardian.Private = s.scratch.Dir
 	}
 	image := erofs.Options{Mode: 0o700, Extended: !erofs.ReadsShortTimes()}
 	if o.AllowOther {
@@ -80,7 +78,7 @@ func (s *server) showOne(b *kernelBase, v *view.View, o erofs.Options) error {
 		return err
 	}
 	b.names, b.parts = image.Names(), []kernelPart{{image: image, shard: v.Shard}}
-	b.guardian.Args = []string{"of", v.Shard.Name}
+	b.guardian.Args, b.early = guardianOf(v.Shard.Name), s.takeEarly
 	return s.suits(v, image, s.Names[0])
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shardfs/shardfs/fusefs"
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/guard"
 	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/scratch"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -36,6 +37,7 @@ type server struct {
 	place   *os.File         // the directory of the mountpoint, wherever it is moved
 	stray   bool             // a process may still be reading: this one ends without closing anything
 	shared  *shard.Shared
+	early   *guard.Guard // see guardEarly; nil if it was taken, or there is none
 
 	// openIndexed opens one of many shards. If it is not indexed, and the user has not asked for EROFS, the error is
 	// shard.ErrNotAtHand.
@@ -123,6 +125,8 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	opened.Growing, opened.Patience = unchanging && s.Base != BaseKernel, patience(s.Names[0])
 	opened.SpoolDir = cmp.Or(s.SpoolDir, s.scratch.Dir)
 	opened.Provisional = opened.Growing && !s.Private
+	opened.Opened = s.guardEarly
+	defer s.endEarly()
 	open := func() (*shard.Shard, error) { return source.OpenShard(ctx, s.ui, s.Names[0], opened) }
 	if s.Private { // the process that started this one has opened the shard, and was warned
 		open = func() (*shard.Shard, error) { return shard.Open(ctx, s.Names[0], opened) }
@@ -143,7 +147,27 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 	if err := s.scratch.Bind(sh, s.Mountpoint); err != nil {
 		return false, err
 	}
-	mounted.Log = func(err error) {
+	mounted.Log = s.logOf(sh)
+	var m liveMount
+	if unchanging {
+		m, err = s.mountShown(view.One(sh), mounted)
+	} else {
+		m, err = s.mountChanges(sh, mounted)
+	}
+	s.endEarly()
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
+	}
+	return s.attend(ctx, m, func() {
+		if sh.Grew() {
+			indexing.Go(func() { source.WarnWhenIndexed(s.ui, sh) })
+		}
+	})
+}
+
+// logOf returns what tells the user of errors of requests to the mount of a shard.
+func (s *server) logOf(sh *shard.Shard) func(error) {
+	return func(err error) {
 		s.link.Refused() // before the reply
 		if errors.Is(err, index.ErrStale) {
 			sh.Forget() // now, because the next mount may start before this one ends
@@ -153,20 +177,6 @@ func (s *server) serveOne(ctx context.Context) (outlived bool, err error) {
 		}
 		s.ui.Say("error", err.Error())
 	}
-	var m liveMount
-	if unchanging {
-		m, err = s.mountShown(view.One(sh), mounted)
-	} else {
-		m, err = s.mountChanges(sh, mounted)
-	}
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", s.Mountpoint, err)
-	}
-	return s.attend(ctx, m, func() {
-		if sh.Grew() {
-			indexing.Go(func() { source.WarnWhenIndexed(s.ui, sh) })
-		}
-	})
 }
 
 // serveMany serves many shards, read-only.

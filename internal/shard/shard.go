@@ -49,6 +49,9 @@ type Options struct {
 
 	AllowTruncated bool // open a cut or damaged shard with the whole samples before that place
 
+	// Opened, if not nil, is called as soon as a local file is open, with its descriptor, before its index is looked for.
+	Opened func(fd int)
+
 	// Store is the store of the shard; nil means local files.
 	Store store.Store
 
@@ -152,6 +155,9 @@ func (s *Shard) open(ctx context.Context) error {
 	}
 	if s.object.Size() == 0 {
 		return fmt.Errorf("%w: the file is empty", index.ErrNotTar)
+	}
+	if f, ok := s.object.(store.InKernel); ok && s.o.Opened != nil {
+		s.o.Opened(f.Descriptor())
 	}
 	f, err := s.findIndex(ctx)
 	s.mapped = f.mapped
@@ -307,14 +313,6 @@ func (s *Shard) isPlain() bool { return s.Format == codec.Plain }
 
 // Unchanged returns nil if the shard is still the version that was opened; see [store.Object].
 func (s *Shard) Unchanged(ctx context.Context) error { return s.object.Unchanged(ctx) }
-
-// ModTime returns when the shard was last modified; the Unix epoch if its store does not know.
-func (s *Shard) ModTime() time.Time {
-	if dated, ok := s.object.(store.Dated); ok {
-		return dated.ModTime()
-	}
-	return time.Unix(0, 0)
-}
 
 // Bytes returns a reader of the plain bytes that works until the context of Open ends. It is the same at every call.
 func (s *Shard) Bytes() io.ReaderAt { return s.Reader(s.opened) }

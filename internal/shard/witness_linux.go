@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/store"
@@ -37,6 +38,14 @@ func (s *Shard) explain(ctx context.Context, err error) error {
 		return changed
 	}
 	return err
+}
+
+// ModTime returns when the shard was last modified; the Unix epoch if its store does not know.
+func (s *Shard) ModTime() time.Time {
+	if dated, ok := s.object.(store.Dated); ok {
+		return dated.ModTime()
+	}
+	return time.Unix(0, 0)
 }
 
 // Version returns a short text that distinguishes the versions of the shard, for checkpoints.
