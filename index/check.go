@@ -64,7 +64,8 @@ func (x *Index) compare(row int, plain io.ReaderAt) (bool, error) {
 	buf := x.pages.buffers.Get().(*[]byte)
 	defer x.pages.buffers.Put(buf)
 	in := io.NewSectionReader(plain, m.Header, m.End-m.Header)
-	s := Scanner{in: input{r: in, seeker: in, length: m.End - m.Header, store: *buf, chunk: minChunk}}
+	headers := min(max(m.Data-m.Header, BlockSize), minChunk) // no content, which may not be in memory yet
+	s := Scanner{in: input{r: in, seeker: in, length: m.End - m.Header, store: *buf, chunk: int(headers)}}
 	e, keyed, err := x.described(&s, m.End-m.Header)
 	switch {
 	case err == io.EOF, contradicts(err):

@@ -60,6 +60,7 @@ type Image struct {
 	sparse    []sparseFile // the members with holes, in order
 	sparseEnd int64        // where the last of them ends in Bytes
 
+	cache    cachedFile   // of the shard, if the kernel itself reads that; else nil
 	lastRead atomic.Int64 // where Bytes was read last; -1: nowhere
 
 	listing sync.Mutex // held while a large directory is listed; guards large
@@ -182,6 +183,9 @@ func (m *Image) readAt(ctx context.Context, p []byte, off int64) (n int, err err
 		p, err = p[:rest], io.EOF
 	}
 	clear(p)
+	if m.cache != nil {
+		m.readHeaders(off, off+int64(len(p)))
+	}
 	var scratch []byte
 	i := sort.Search(len(m.areas), func(i int) bool { return m.areas[i].at > off }) - 1
 	for at, end := off, off+int64(len(p)); at < end && i < len(m.areas); i++ {

@@ -98,7 +98,7 @@ func (m *Many) Images() []*Image { return m.parts }
 func (m *Many) Size() int64 { return m.size }
 
 // Names returns the image as a file to serve, together with the Bytes of all Images.
-func (m *Many) Names() *Names { return &Names{m: m} }
+func (m *Many) Names() *Names { return newNames(m) }
 
 // part returns the number of the part that a place is in; -1 for the head.
 func (m *Many) part(off int64) int {
@@ -130,6 +130,13 @@ func (m *Many) areaEnd(off int64) int64 {
 		return m.parts[i].areaEnd(off)
 	}
 	return int64(len(m.head))
+}
+
+func (m *Many) imageAt(off int64) *Image {
+	if i := m.part(off); i >= 0 {
+		return m.parts[i]
+	}
+	return nil
 }
 
 func (m *Many) storeSmall(from, to int64, store func(file int, p []byte, off int64) error) {

@@ -12,7 +12,9 @@ import (
 // Names is an image as a file to serve. It is safe for concurrent use, except for Ahead.
 type Names struct {
 	m       source
+	reader  *reader
 	streams []stream // of Ahead, the last used first
+	walks   int      // how many streams there were
 }
 
 // source is an image, or one of many shards.
@@ -20,12 +22,20 @@ type source interface {
 	Size() int64
 	readAt(ctx context.Context, p []byte, off int64) (int, error)
 	areaEnd(off int64) int64
+	imageAt(off int64) *Image // the image that a place is in; nil: none
 	storeSmall(from, to int64, store func(file int, p []byte, off int64) error)
 	dropPages()
 }
 
 // Names returns the image as a file to serve.
-func (m *Image) Names() *Names { return &Names{m: m} }
+func (m *Image) Names() *Names { return newNames(m) }
+
+func newNames(m source) *Names { return &Names{m: m, reader: newReader()} }
+
+// Close ends reading ahead, for which Ahead may have begun.
+func (n *Names) Close() { n.reader.close() }
+
+func (m *Image) imageAt(int64) *Image { return m }
 
 // Size returns the size of the image in bytes.
 func (n *Names) Size() int64 { return n.m.Size() }
@@ -35,10 +45,14 @@ func (n *Names) DropPages() { n.m.dropPages() }
 
 func (m *Image) dropPages() { m.v.Shard.DropPages() }
 
-// ReadAt reads the image. At its end it returns fewer bytes and no error. The error is view.ErrShard or ErrUnsuited, or
-// EINTR if ctx ended first.
-func (n *Names) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	read, err := n.m.readAt(ctx, p, off)
+// ReadAt reads the image. At its end it returns fewer bytes and no error. The error is view.ErrShard or ErrUnsuited. The
+// context is not used: what is read of a shard is on this machine, and programs do not expect that a signal, such as those
+// of Go's runtime, ends a lookup with EINTR, which the kernel would return for them.
+func (n *Names) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	if m := n.m.imageAt(off); m != nil && m.cache != nil {
+		m.waitFor(n.reader, off, off+int64(len(p)))
+	}
+	read, err := n.m.readAt(context.Background(), p, off)
 	if err == io.EOF {
 		err = nil
 	}
@@ -60,6 +74,17 @@ type stream struct {
 	last   int64 // the last read
 	stored int64 // end of what was stored
 	window int64 // bytes to store next; 0 if only one read was seen
+
+	contents contents
+}
+
+// near returns how many bytes after the last read of the stream, or after what was stored, a read is in order. A walk may
+// have gone on while something was stored or read for it.
+func (s *stream) near() int64 {
+	if s.contents.wanted > 0 {
+		return mostAhead
+	}
+	return near
 }
 
 // Ahead is called with each read of the image that the kernel could not answer from its cache, one call at a time. It
@@ -75,6 +100,11 @@ func (n *Names) Ahead(off int64, length int, store func(file int, p []byte, off 
 	if from-off > mostAhead || to <= from {
 		return
 	}
+	if m := n.m.imageAt(from); m != nil && m.cache != nil {
+		if to = m.readAhead(&s.contents, n.reader, off, from, to); to <= from {
+			return
+		}
+	}
 	p := make([]byte, to-from)
 	if _, err := n.m.readAt(context.Background(), p, from); err != nil && err != io.EOF {
 		return
@@ -89,13 +119,14 @@ func (n *Names) Ahead(off int64, length int, store func(file int, p []byte, off 
 // stream returns the stream of a read, which is now the first.
 func (n *Names) stream(off, end int64) *stream {
 	i := slices.IndexFunc(n.streams, func(s stream) bool {
-		return off >= s.last && off <= max(s.last+near, s.stored+near)
+		return off >= s.last && off <= max(s.last, s.stored)+s.near()
 	})
 	if i < 0 {
 		if len(n.streams) == maxStreams {
 			n.streams = n.streams[:maxStreams-1]
 		}
-		n.streams = slices.Insert(n.streams, 0, stream{last: off, stored: end})
+		n.walks++
+		n.streams = slices.Insert(n.streams, 0, stream{last: off, stored: end, contents: contents{walk: n.walks}})
 		return &n.streams[0]
 	}
 	s := n.streams[i]

@@ -22,7 +22,8 @@ func served(t testing.TB, in string, m *Image, device string) string {
 	t.Helper()
 	plain, mnt := filepath.Join(in, "plain"), filepath.Join(in, "mnt")
 	check(t, errors.Join(os.Mkdir(plain, 0o700), os.Mkdir(mnt, 0o700)))
-	files := []fusefs.NamedFile{{Name: "names", File: m.Names()}, {Name: "bytes", File: m.Bytes()}}
+	names := m.Names()
+	files := []fusefs.NamedFile{{Name: "names", File: names}, {Name: "bytes", File: m.Bytes()}}
 	s, err := fusefs.MountFiles(files, plain, fusefs.Options{})
 	if err != nil {
 		skip.Without(t, "FUSE: %v", err)
@@ -35,6 +36,7 @@ func served(t testing.TB, in string, m *Image, device string) string {
 	t.Cleanup(func() {
 		check(t, unix.Unmount(mnt, unix.MNT_DETACH))
 		s.Wait()
+		names.Close()
 	})
 	return mnt
 }
@@ -55,7 +57,12 @@ func TestServed(t *testing.T) {
 				if inShard {
 					device = v.Shard.Path()
 				}
-				dir := served(t, t.TempDir(), imageOf(t, v, Options{Verify: inShard}), device)
+				m := imageOf(t, v, Options{Verify: inShard})
+				if fd, ok := v.Shard.Descriptor(); ok && inShard { // and is not in memory
+					m.ReadByKernel(fd)
+					check(t, errors.Join(unix.Fsync(fd), unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED)))
+				}
+				dir := served(t, t.TempDir(), m, device)
 				compare(t, dir, v, Options{})
 			})
 		}

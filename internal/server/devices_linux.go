@@ -48,6 +48,10 @@ func (b *kernelBase) devices(served string) *devices {
 		}
 		d.guarded = nil
 	}
+	for _, i := range d.guarded {
+		fd, _ := b.parts[i].shard.Descriptor()
+		b.parts[i].image.ReadByKernel(fd)
+	}
 	return d
 }
 
@@ -83,6 +87,7 @@ func (b *kernelBase) clone(d *devices, i int, why error) {
 		b.detail("%s: the kernel reads a clone of it", p.shard.Name)
 		d.paths[i] = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 		d.clones = append(d.clones, f)
+		p.image.ReadByKernel(int(f.Fd()))
 	default:
 		f.Close()
 	}

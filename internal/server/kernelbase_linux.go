@@ -164,7 +164,7 @@ func (b *kernelBase) mount(dir string) (liveMount, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	m := &kernelMount{files, dir, d, make(chan struct{})}
+	m := &kernelMount{files, b.names, dir, d, make(chan struct{})}
 	go m.report(b)
 	return m, nil
 }
@@ -218,6 +218,7 @@ func detach(place string) error { return unix.Unmount(place, unix.MNT_DETACH|uni
 // kernelMount is the mount of a kernelBase.
 type kernelMount struct {
 	files  *fusefs.Server
+	names  *erofs.Names
 	dir    string
 	device *devices
 	ended  chan struct{} // closed when the mount has ended
@@ -253,6 +254,7 @@ func (m *kernelMount) Unmount() error { return fusefs.UnmountOrDetach(m.dir) }
 // Wait implements liveMount, and ends the guard of the shards.
 func (m *kernelMount) Wait() {
 	m.files.Wait()
+	m.names.Close()
 	close(m.ended)
 	m.device.close()
 }
