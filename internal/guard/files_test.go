@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -180,5 +182,68 @@ func TestHold(t *testing.T) {
 	}
 	if err := errors.Join(held.Close(), open()); err != nil {
 		t.Error(err)
+	}
+}
+
+// While one of many files is overwritten, reads of the others go on, no read of it has a byte that was written, and the
+// writer does not wait for reads of the others.
+func TestStressOne(t *testing.T) {
+	shards := newShards(t, 4)
+	const broken = 1
+	_, data := guardedFiles(t, shards)
+	var shown [4]*os.File
+	for i, name := range data {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		shown[i] = f
+	}
+	var of, others tally
+	var readers, warm sync.WaitGroup
+	written := make(chan struct{})
+	for range 4 {
+		warm.Add(1)
+		readers.Go(func() {
+			round := func() {
+				for i, f := range shown {
+					c := &others
+					if i == broken {
+						c = &of
+					}
+					c.read(t, int(f.Fd()), int(f.Fd()), size)
+				}
+			}
+			for range 50 {
+				round()
+			}
+			warm.Done()
+			for !isClosed(written) {
+				round()
+			}
+			for range 50 {
+				round()
+			}
+		})
+	}
+	warm.Wait()
+	begin := time.Now()
+	w, err := os.OpenFile(shards[broken], os.O_RDWR, 0)
+	waited := time.Since(begin)
+	if err == nil {
+		_, err = w.WriteAt(slices.Repeat([]byte{2}, size), 0)
+		err = errors.Join(err, w.Sync(), w.Close())
+	}
+	close(written)
+	readers.Wait()
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d reads right, %d denied; of others %d; the writer waited %v",
+		of.right.Load(), of.denied.Load(), others.right.Load(), waited)
+	if of.wrong.Load() != 0 || of.denied.Load() == 0 || others.denied.Load() != 0 || others.wrong.Load() != 0 {
+		t.Errorf("%d reads have other bytes, %d were denied; of the other files %d and %d",
+			of.wrong.Load(), of.denied.Load(), others.wrong.Load(), others.denied.Load())
 	}
 }
