@@ -23,11 +23,22 @@ type devices struct {
 func (b *kernelBase) devices(served string) *devices {
 	d := &devices{paths: make([]string, len(b.parts))}
 	if b.early != nil {
-		if d.guard = b.early(&b.parts[0]); d.guard != nil {
-			d.guarded = []int{0}
-			return d
-		}
+		d.guard = b.early(&b.parts[0])
 	}
+	if d.guard != nil {
+		d.guarded = []int{0}
+	} else {
+		b.guard(d, served)
+	}
+	for _, i := range d.guarded {
+		fd, _ := b.parts[i].shard.Descriptor()
+		b.parts[i].image.ReadByKernel(fd)
+	}
+	return d
+}
+
+// guard guards the shards that can be, and has clones or served files take the place of the others.
+func (b *kernelBase) guard(d *devices, served string) {
 	var held []*guard.File
 	for i, p := range b.parts {
 		d.paths[i] = filepath.Join(served, bytesFile(i))
@@ -39,7 +50,7 @@ func (b *kernelBase) devices(served string) *devices {
 		}
 	}
 	if len(held) == 0 {
-		return d
+		return
 	}
 	var err error
 	if d.guard, err = guard.Start(context.Background(), held, b.guardian); err != nil {
@@ -48,11 +59,6 @@ func (b *kernelBase) devices(served string) *devices {
 		}
 		d.guarded = nil
 	}
-	for _, i := range d.guarded {
-		fd, _ := b.parts[i].shard.Descriptor()
-		b.parts[i].image.ReadByKernel(fd)
-	}
-	return d
 }
 
 // hold returns the shard to guard; nil if it cannot be guarded, or nil with nil if the kernel is not to read it at all.
