@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,19 +25,17 @@ func (r *run) runLegs(ctx context.Context, first *leg) error {
 	jobs, stop := context.WithCancel(ctx)
 	defer stop()
 	r.stdout = r.UI.Through(pipe.NewWriter(jobs, r.Stdout), r.Stdout)
-	for result, err := range runner.Run(jobs, r.runnerOptions(), r.jobs(jobs, first)) {
-		switch {
-		case err == nil:
-			err = r.handle(ctx, result)
-		case errors.Is(err, runner.ErrWorker):
-			err = failure{fmt.Errorf("%s: %w", r.name(), err)} // its results cannot be trusted
-		}
-		if err != nil {
+	var failed error
+	err := runner.Run(jobs, r.runnerOptions(), r.jobs(jobs, first), func(result runner.Result) bool {
+		if failed = r.handle(ctx, result); failed != nil {
 			stop()
-			return err
 		}
+		return failed == nil
+	})
+	if errors.Is(err, runner.ErrWorker) {
+		err = failure{fmt.Errorf("%s: %w", r.name(), err)} // its results cannot be trusted
 	}
-	return nil
+	return cmp.Or(failed, err)
 }
 
 func (r *run) runnerOptions() runner.Options {

@@ -42,7 +42,7 @@ func TestAgain(t *testing.T) {
 			}
 			o := shell(tt.script)
 			o.Retries = tt.retries
-			for res, err := range Run(t.Context(), o, func(yield func(Job) bool) { yield(job) }) {
+			for res, err := range allResults(t.Context(), o, func(yield func(Job) bool) { yield(job) }) {
 				var out strings.Builder
 				if err == nil {
 					_, err = res.Output.WriteTo(&out)
@@ -84,7 +84,7 @@ func TestAgainOfWorker(t *testing.T) {
 	}
 	o := shell(`while read -r dir; do : >"$dir/$$"; echo fail; done`)
 	o.Worker = true
-	for res, err := range Run(t.Context(), o, func(yield func(Job) bool) { yield(job) }) {
+	for res, err := range allResults(t.Context(), o, func(yield func(Job) bool) { yield(job) }) {
 		if err != nil || !Failed(res.Err) || res.Attempts != 1 {
 			t.Errorf("%d attempts, %v, %v", res.Attempts, res.Err, err)
 		}

@@ -37,10 +37,15 @@ func BenchmarkRun(b *testing.B) {
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
-			for r, err := range Run(b.Context(), Options{Argv: argv, Env: os.Environ(), Jobs: 2}, jobs) {
-				if err != nil || r.Err != nil {
-					b.Fatal(err, r.Err)
+			o := Options{Argv: argv, Env: os.Environ(), Jobs: 2}
+			err := Run(b.Context(), o, jobs, func(r Result) bool {
+				if r.Err != nil {
+					b.Error(r.Err)
 				}
+				return r.Err == nil
+			})
+			if err != nil {
+				b.Fatal(err)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
 		})

@@ -8,12 +8,12 @@ import (
 )
 
 // diskGate makes a job that has found the disk full wait until space may have been freed: a job frees its space when it
-// has failed, or when the loop has handled its result.
+// has failed, or when its result was handled.
 type diskGate struct {
 	mu      sync.Mutex
 	changed sync.Cond // signals changes of the fields below; its lock is mu
 	busy    int       // number of jobs that are being prepared or whose command runs
-	settled int       // number of results that the loop has handled
+	settled int       // number of results that were handled
 	freed   int       // how many times space may have been freed
 }
 
@@ -34,7 +34,7 @@ func (g *diskGate) enter() (freed int) {
 // leave counts a job that has ended; freed is false if it could not be prepared.
 func (g *diskGate) leave(freed bool) { g.update(-1, 0, freed) }
 
-// settle counts a result that the loop has handled.
+// settle counts a result that was handled.
 func (g *diskGate) settle() { g.update(0, 1, true) }
 
 func (g *diskGate) update(busy, settled int, freed bool) {
@@ -49,7 +49,7 @@ func (g *diskGate) update(busy, settled int, freed bool) {
 }
 
 // wait waits until space may have been freed since enter returned freed. It returns false if no other job can free
-// space for job number: none is busy, and the loop has handled all jobs before it.
+// space for job number: none is busy, and the results of all jobs before it were handled.
 func (g *diskGate) wait(ctx context.Context, number, freed int) bool {
 	stop := context.AfterFunc(ctx, func() { g.update(0, 0, false) })
 	defer stop()

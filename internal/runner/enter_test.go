@@ -23,7 +23,7 @@ func runAt(t *testing.T, p Place) (printed string, failed error) {
 	t.Helper()
 	o := shell("pwd -P")
 	var out strings.Builder
-	for res, err := range Run(t.Context(), o, func(yield func(Job) bool) { yield(Job{Prepare: placed(p)}) }) {
+	for res, err := range allResults(t.Context(), o, func(yield func(Job) bool) { yield(Job{Prepare: placed(p)}) }) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestLongPath(t *testing.T) {
 		jobs := func(yield func(Job) bool) {
 			yield(Job{Prepare: placed(Place{Dir: dir + "/" + long, Within: within})})
 		}
-		for res, err := range Run(t.Context(), o, jobs) {
+		for res, err := range allResults(t.Context(), o, jobs) {
 			if err != nil || res.Err != nil {
 				t.Fatal(err, res.Err)
 			}

@@ -2,12 +2,12 @@
 //
 // A job is a directory, prepared just before its turn, and a command that runs in it: either a separate process
 // for each job, or a worker, one process that gets one directory after the other. A few slots run the jobs in parallel;
-// the caller ranges over the results, in the order of the jobs. The caller's loop limits the pace: the slots are never
-// more than a small window ahead of it.
+// the caller handles the results, in the order of the jobs. That limits the pace: the slots are never more than a small window
+// ahead of it.
 //
-// When a result is yielded, its process group has ended: no background process of the command writes later. (Processes
-// that have moved to another session or process group, by setsid or a shell's job control, are not covered.) When the
-// loop has ended, for any reason, no command or worker is running and no file is open.
+// When a result is handled, its process group has ended: no background process of the command writes later. (Processes
+// that have moved to another session or process group, by setsid or a shell's job control, are not covered.) When Run
+// has returned, for any reason, no command or worker is running and no file is open.
 //
 // A directory must not be in a file system that the calling process serves: a child enters its directory while the
 // thread that started it is blocked, so the two could wait for each other. The calling process becomes a subreaper and
@@ -26,7 +26,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -39,7 +38,7 @@ type Job struct {
 	// Prepare prepares the directory for an attempt, counted from 1, as if there had been no attempt before. It is
 	// called just before the command; its error becomes the job's, and the command is then not run. Jobs are prepared
 	// concurrently. If the disk is full, Prepare is called again when other jobs have freed space, if any can. The
-	// directory belongs to the job until the loop has handled its result; at most 2 times Options.Jobs of them are in
+	// directory belongs to the job until its result was handled; at most 2 times Options.Jobs of them are in
 	// use at once. Nil makes the job a mark: it has no command, and its result comes when those of all jobs before it
 	// were handled.
 	Prepare func(ctx context.Context, attempt int) (Place, error)
@@ -101,7 +100,7 @@ type Result struct {
 	Err      error         // nil: exit status 0, or "ok"; else Failed reports whether the command failed or did not run
 	Attempts int           // number of attempts
 	Duration time.Duration // run time of the command in the last attempt; 0 if none was started
-	Output   *Output       // the command's standard output, never nil; valid until the loop's next step
+	Output   *Output       // the command's standard output, never nil; valid until it was handled
 	Log      *Output       // standard output and error in the order of writing, if Options.Log; valid as long as Output
 	Tail     []byte        // end of standard error
 }
@@ -141,38 +140,33 @@ func (e *answerError) Error() string {
 // errProtocol is wrapped by the error of a job whose worker did not answer with exactly one line.
 var errProtocol = errors.New("the worker did not answer with one line, ok or fail")
 
-// windowPerSlot limits, for each slot, the jobs that were pulled from the sequence and not yet handled by the loop.
+// windowPerSlot limits, for each slot, the jobs that were pulled from the sequence and not yet handled.
 // Their directories take disk space all that time, so the window is small: for each running job there is one that has
 // finished and waits for its turn. If no job takes more than about this many times as long as its neighbours, no slot
 // is idle.
 const windowPerSlot = 2
 
-// maxMarks is how many marks of the sequence may wait for the loop; the sequence waits before it is pulled further.
+// maxMarks is how many marks of the sequence may wait to be handled; the sequence waits before it is pulled further.
 const maxMarks = 64
 
-// Run runs the jobs, Options.Jobs at a time, and yields their results in the order of the jobs. A failed job has a
-// result, too.
+// Run runs the jobs, Options.Jobs at a time, and calls handle for their results, in the order of the jobs, until it returns
+// false. A failed job has a result, too. The calls are one after the other, but in any goroutine.
 //
-// An error ends the sequence: Argv[0] was not found (an *exec.Error, often exec.ErrNotFound), ctx is done (its
-// context.Cause), or, after all results, a worker has ended with ErrWorker. A sequence that ends without an error has
-// yielded a result for every job. When ctx is done or the loop ends early, running commands get SIGTERM and, after
-// Options.grace, SIGKILL; their jobs have no result. A worker that has no job gets the end of its input, and SIGTERM only
-// after Options.grace. Run waits for all of them before it yields the error or returns.
+// The error is nil if handle was called for every job, or has returned false. Else Argv[0] was not found (an *exec.Error,
+// often exec.ErrNotFound), ctx is done (its context.Cause), or, after all results, a worker has ended with ErrWorker. When
+// ctx is done or handle has returned false, running commands get SIGTERM and, after Options.grace, SIGKILL; their jobs have
+// no result. A worker that has no job gets the end of its input, and SIGTERM only after Options.grace. Run waits for all of
+// them.
 //
 // One goroutine pulls the jobs, as far ahead as the window allows. Run waits for a pull to return: a sequence that can
-// block should end when ctx is done, and a loop that ends early should cancel ctx first.
-func Run(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, error] {
-	return func(yield func(Result, error) bool) {
-		r, err := newRun(o)
-		if err != nil {
-			yield(Result{}, err)
-			return
-		}
-		defer r.close()
-		if err := r.runAll(ctx, jobs, func(res Result) bool { return yield(res, nil) }); err != nil {
-			yield(Result{}, err)
-		}
+// block should end when ctx is done, and a handle that returns false should cancel ctx first.
+func Run(ctx context.Context, o Options, jobs iter.Seq[Job], handle func(Result) (more bool)) error {
+	r, err := newRun(o)
+	if err != nil {
+		return err
 	}
+	defer r.close()
+	return r.runAll(ctx, jobs, handle)
 }
 
 // run is the state of one call of Run, which its slots share.
@@ -235,59 +229,6 @@ func (r *run) close() {
 	}
 }
 
-// runAll runs the jobs and calls yield for each result, in order. It returns when everything that it has started has
-// ended: nil if yield was called for every job or has returned false, else the cause of ctx.
-func (r *run) runAll(ctx context.Context, jobs iter.Seq[Job], yield func(Result) bool) error {
-	running, cancel := context.WithCancel(ctx)
-	window := make(chan struct{}, windowPerSlot*r.Jobs) // has an element for each job that is pulled and not handled
-	order := make(chan *task, windowPerSlot*r.Jobs+maxMarks)
-	work := make(chan *task)
-	var group sync.WaitGroup
-	defer func() {
-		cancel()
-		for t := range order {
-			<-t.done
-			t.forget()
-		}
-		group.Wait()
-	}()
-
-	for range r.Jobs {
-		group.Go(func() {
-			s := slot{run: r, buf: make([]byte, 64<<10)} // a pipe's capacity
-			for t := range work {
-				s.do(running, t)
-			}
-			if s.worker != nil {
-				s.endWorker(context.WithoutCancel(ctx)) // it has nothing to do, and time to end
-			}
-		})
-	}
-	group.Go(func() {
-		defer close(work)
-		defer close(order)
-		r.pull(running, jobs, window, work, order)
-	})
-
-	for t := range order {
-		<-t.done
-		more := t.cut == nil && yield(t.result)
-		t.forget()
-		if t.job.Prepare != nil {
-			r.disk.settle()
-			<-window
-		}
-		if !more {
-			return t.cut
-		}
-	}
-	group.Wait() // for workers that are ending
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return r.ended.get()
-}
-
 // slot runs one job after the other.
 type slot struct {
 	*run
@@ -297,7 +238,6 @@ type slot struct {
 
 // do runs one job, from Prepare to the end of its process group, with its retries.
 func (s *slot) do(ctx context.Context, t *task) {
-	defer close(t.done)
 	for again := true; again; {
 		if t.cut = context.Cause(ctx); t.cut != nil {
 			return

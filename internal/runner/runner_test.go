@@ -33,7 +33,8 @@ const helperDir = "RUNNER_TEST_HELPER_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperDir); dir != "" {
-		for range Run(context.Background(), shell("echo $$ >pid.new; mv pid.new pid; exec sleep 1000"), in(dir, 1)) {
+		o := shell("echo $$ >pid.new; mv pid.new pid; exec sleep 1000")
+		for range allResults(context.Background(), o, in(dir, 1)) {
 		}
 		return
 	}
@@ -64,12 +65,44 @@ func at(dir string) func(context.Context, int) (Place, error) {
 	return func(context.Context, int) (Place, error) { return Place{Dir: dir}, nil }
 }
 
+// allResults calls Run and yields the results, and its error if there is one, in the calling goroutine.
+func allResults(ctx context.Context, o Options, jobs iter.Seq[Job]) iter.Seq2[Result, error] {
+	return func(yield func(Result, error) bool) {
+		passed, more, ended := make(chan Result), make(chan bool), make(chan error, 1)
+		go func() {
+			ended <- Run(ctx, o, jobs, func(res Result) bool {
+				passed <- res
+				return <-more
+			})
+		}()
+		for next := true; next; {
+			select {
+			case err := <-ended:
+				if err != nil {
+					yield(Result{}, err)
+				}
+				return
+			case res := <-passed:
+				next = false
+				func() {
+					defer func() { // also if the loop panics
+						if more <- next; !next {
+							<-ended
+						}
+					}()
+					next = yield(res, nil)
+				}()
+			}
+		}
+	}
+}
+
 // one runs one job and returns its result and output.
 func one(t *testing.T, o Options, dir string) (Result, string) {
 	t.Helper()
 	var res Result
 	var out strings.Builder
-	for r, err := range Run(t.Context(), o, in(dir, 1)) {
+	for r, err := range allResults(t.Context(), o, in(dir, 1)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +199,7 @@ func TestOrder(t *testing.T) {
 					}
 				}
 			}
-			for r, err := range Run(t.Context(), o, seq) {
+			for r, err := range allResults(t.Context(), o, seq) {
 				if err != nil || r.Err != nil {
 					t.Fatal(err, r.Err)
 				}
@@ -186,7 +219,7 @@ func TestOrder(t *testing.T) {
 
 func TestNoJobs(t *testing.T) {
 	noLeaks(t)
-	for r, err := range Run(t.Context(), shell("exit"), in(t.TempDir(), 0)) {
+	for r, err := range allResults(t.Context(), shell("exit"), in(t.TempDir(), 0)) {
 		t.Errorf("yielded %v, %v", r, err)
 	}
 }
@@ -371,7 +404,7 @@ func TestOutput(t *testing.T) {
 			}
 			o := shell("cat in")
 			o.Spill = spill
-			for r, err := range Run(t.Context(), o, in(dir, 2)) {
+			for r, err := range allResults(t.Context(), o, in(dir, 2)) {
 				if err != nil || r.Err != nil {
 					t.Fatal(err, r.Err)
 				}
@@ -443,7 +476,7 @@ func TestBreak(t *testing.T) {
 		sleep 100`)
 	o.Jobs = 2
 	start := time.Now()
-	for r, err := range Run(t.Context(), o, in(dir, 100)) {
+	for r, err := range allResults(t.Context(), o, in(dir, 100)) {
 		if err != nil || r.Err == nil {
 			t.Fatal(err, r.Err)
 		}
@@ -469,7 +502,7 @@ func TestPanicInLoop(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	for range Run(t.Context(), o, in(t.TempDir(), 100)) {
+	for range allResults(t.Context(), o, in(t.TempDir(), 100)) {
 		panic("the loop's own")
 	}
 }
@@ -493,7 +526,7 @@ func TestCancel(t *testing.T) {
 	}
 	var results []int
 	var end error
-	for r, err := range Run(ctx, o, seq) {
+	for r, err := range allResults(ctx, o, seq) {
 		if err != nil {
 			end = err
 			if text, _ := os.ReadFile(filepath.Join(dir, "pid")); alive(pids(t, string(text), 1)[0]) {
@@ -525,7 +558,7 @@ func TestCancelBefore(t *testing.T) {
 	noLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for r, err := range Run(ctx, shell("exit"), in(t.TempDir(), 3)) {
+	for r, err := range allResults(ctx, shell("exit"), in(t.TempDir(), 3)) {
 		if err != context.Canceled {
 			t.Errorf("yielded %v, %v, want context.Canceled", r, err)
 		}
@@ -545,7 +578,7 @@ func TestPrepareFails(t *testing.T) {
 			yield(Job{Prepare: at(dir)})
 	}
 	var got []error
-	for r, err := range Run(t.Context(), shell("exit"), seq) {
+	for r, err := range allResults(t.Context(), shell("exit"), seq) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -571,7 +604,7 @@ func TestNotFound(t *testing.T) {
 	} {
 		noLeaks(t)
 		steps := 0
-		for _, err := range Run(t.Context(), Options{Argv: tt.argv}, in(t.TempDir(), 3)) {
+		for _, err := range allResults(t.Context(), Options{Argv: tt.argv}, in(t.TempDir(), 3)) {
 			steps++
 			var lookup *exec.Error
 			if !errors.Is(err, tt.want) || !errors.As(err, &lookup) {
@@ -582,7 +615,7 @@ func TestNotFound(t *testing.T) {
 			t.Errorf("%v: %d steps, want 1", tt.argv, steps)
 		}
 	}
-	for _, err := range Run(t.Context(), Options{}, in(t.TempDir(), 1)) {
+	for _, err := range allResults(t.Context(), Options{}, in(t.TempDir(), 1)) {
 		if err == nil {
 			t.Error("ran no command")
 		}
@@ -633,7 +666,7 @@ func TestWindow(t *testing.T) {
 		}
 		o := shell("exit")
 		o.Jobs = jobs
-		for r, err := range Run(t.Context(), o, seq) {
+		for r, err := range allResults(t.Context(), o, seq) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -663,7 +696,7 @@ func TestNextBesideLoop(t *testing.T) {
 			}
 		}
 	}
-	for r, err := range Run(t.Context(), o, jobs) {
+	for r, err := range allResults(t.Context(), o, jobs) {
 		if err != nil || r.Err != nil {
 			t.Fatal(err, r.Err)
 		}
@@ -739,7 +772,7 @@ func TestMarks(t *testing.T) {
 		o := shell("echo $N")
 		o.Jobs = jobs
 		var tags []string
-		for r, err := range Run(t.Context(), o, seq) {
+		for r, err := range allResults(t.Context(), o, seq) {
 			if err != nil || r.Err != nil {
 				t.Fatal(err, r.Err)
 			}
@@ -778,7 +811,7 @@ func TestMarksEnd(t *testing.T) {
 		}
 	}
 	n := 0
-	for _, err := range Run(ctx, shell("exit"), endless) {
+	for _, err := range allResults(ctx, shell("exit"), endless) {
 		if n++; n == 1000 {
 			cancel()
 		}
@@ -789,7 +822,7 @@ func TestMarksEnd(t *testing.T) {
 	if n < 1000 {
 		t.Errorf("%d results", n)
 	}
-	for range Run(t.Context(), shell("exit"), endless) {
+	for range allResults(t.Context(), shell("exit"), endless) {
 		break
 	}
 }

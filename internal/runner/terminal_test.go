@@ -110,7 +110,7 @@ func TestStopped(t *testing.T) {
 	o.grace = 24 * time.Hour
 	ended := make(chan error)
 	go func() {
-		for _, err := range Run(ctx, o, in(dir, 1)) {
+		for _, err := range allResults(ctx, o, in(dir, 1)) {
 			ended <- err
 		}
 	}()

@@ -32,7 +32,7 @@ func work(t *testing.T, o Options, names ...string) (got []string) {
 			}
 		}
 	}
-	for res, err := range Run(t.Context(), o, jobs) {
+	for res, err := range allResults(t.Context(), o, jobs) {
 		switch {
 		case err != nil:
 			t.Fatal(err)
@@ -130,7 +130,7 @@ func TestWorkerIdle(t *testing.T) {
 	o.Worker, o.Jobs = true, 2
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for res, err := range Run(ctx, o, in(t.TempDir(), 2)) {
+	for res, err := range allResults(ctx, o, in(t.TempDir(), 2)) {
 		if err != nil || res.number == 1 {
 			cancel()
 			break
@@ -158,7 +158,7 @@ func TestWorkerFailsAtEnd(t *testing.T) {
 		o.Worker, o.Jobs = true, 1
 		results := 0
 		var got error
-		for _, err := range Run(t.Context(), o, in(t.TempDir(), 2)) {
+		for _, err := range allResults(t.Context(), o, in(t.TempDir(), 2)) {
 			if got = err; err == nil {
 				results++
 			}
@@ -175,7 +175,7 @@ func TestWorkerInterrupted(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, func() { cancel(errors.New("enough")) })
 	o := shell("read -r d; sleep 1000")
 	o.Worker, o.Jobs = true, 2
-	for res, err := range Run(ctx, o, in(t.TempDir(), 100)) {
+	for res, err := range allResults(ctx, o, in(t.TempDir(), 100)) {
 		if err == nil {
 			t.Errorf("result %d: %v", res.number, res.Err)
 		} else if err.Error() != "enough" {
@@ -200,7 +200,7 @@ func TestRetries(t *testing.T) {
 		o := shell(fmt.Sprintf("echo $ATTEMPT; echo e$ATTEMPT >&2; test $ATTEMPT = %d", tt.succeeds))
 		o.Retries, o.Tail, o.Log = tt.retries, 100, true
 		var log strings.Builder
-		for res, err := range Run(t.Context(), o, in(t.TempDir(), 1)) {
+		for res, err := range allResults(t.Context(), o, in(t.TempDir(), 1)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +228,7 @@ func TestTail(t *testing.T) {
 	defer stderr.Close()
 	o := shell("echo out; echo 0123456789 >&2; until [ -s " + stderr.Name() + " ]; do sleep 0.01; done; echo end")
 	o.Stderr, o.Tail, o.Log = stderr, 4, true
-	for res := range Run(t.Context(), o, in(t.TempDir(), 1)) {
+	for res := range allResults(t.Context(), o, in(t.TempDir(), 1)) {
 		var log strings.Builder
 		res.Log.WriteTo(&log)
 		passed, _ := os.ReadFile(stderr.Name())
@@ -247,7 +247,7 @@ func TestStrays(t *testing.T) {
 	o := shell("(setsid sh -c 'echo $$ >>" + pids + "' &); sleep 0.05")
 	o.Jobs = 2
 	start, limit := time.Now(), testtime.Limit(t, 20*time.Second)
-	for res, err := range Run(t.Context(), o, in(dir, 1<<20)) {
+	for res, err := range allResults(t.Context(), o, in(dir, 1<<20)) {
 		if err != nil || res.Err != nil {
 			t.Fatal(err, res.Err)
 		}
@@ -300,7 +300,7 @@ func TestRoom(t *testing.T) {
 		o := shell("test $N = 0")
 		o.Jobs = tt.jobs
 		done := 0
-		for res, err := range Run(t.Context(), o, seq) {
+		for res, err := range allResults(t.Context(), o, seq) {
 			if err != nil {
 				t.Fatal(err)
 			}
