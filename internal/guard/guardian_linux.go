@@ -158,7 +158,11 @@ func Serve() error {
 		return err
 	}
 	w := s.watch
-	for replies.Encode(s.obey(m)) == nil {
+	for trimmed := false; replies.Encode(s.obey(m)) == nil; {
+		if len(m.Mount.Path) > 0 && !trimmed { // the mount is made: it may take long until there is more to do
+			trim()
+			trimmed = true
+		}
 		m = message{}
 		if messages.Decode(&m) != nil {
 			break
