@@ -59,14 +59,24 @@ func TestKilledWhileMounting(t *testing.T) {
 	if !server.CanMount() {
 		skip.Without(t, "/dev/fuse")
 	}
-	w := newSwept(t, setting{"fuse", "out.tar"}, 6)
-	for _, call := range []string{"mount", "fsmount", "move_mount", "fanotify_mark", "fchmodat", "umount2", "chdir"} {
-		nth := 1
-		for w.at(harm{call, "signal=SIGKILL", ""}, nth, ways[0]) > 0 && !t.Failed() {
-			nth++
-		}
-		if nth == 1 {
-			t.Errorf("%s was never called", call)
+	for _, tt := range []struct {
+		setting
+		calls []string
+	}{
+		{setting{"fuse", "out.tar", false}, []string{
+			"mount", "fsmount", "move_mount", "fanotify_mark", "fchmodat", "umount2", "chdir",
+		}},
+		{setting{"fuse", "out.tar", true}, []string{"mount", "umount2"}},
+	} {
+		w := newSwept(t, tt.setting, 6)
+		for _, call := range tt.calls {
+			nth := 1
+			for w.at(harm{call, "signal=SIGKILL", ""}, nth, ways[0]) > 0 && !t.Failed() {
+				nth++
+			}
+			if nth == 1 {
+				t.Errorf("%s: %s was never called", tt.setting, call)
+			}
 		}
 	}
 }
@@ -77,7 +87,7 @@ func TestAllKilled(t *testing.T) {
 	if !server.CanMount() {
 		skip.Without(t, "/dev/fuse")
 	}
-	w := newSwept(t, setting{"fuse", "out.tar"}, 6)
+	w := newSwept(t, setting{workspace: "fuse", out: "out.tar"}, 6)
 	cmd := exec.Command(w.program, "run", "--workspace", "fuse", "-c", "echo >$WORK/out/begun; sleep 1000", "in.tar")
 	cmd.Dir, cmd.Env = w.dir, []string{"WORK=" + w.dir, "TMPDIR=" + w.path(".tmp"), "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

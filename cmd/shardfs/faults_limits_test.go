@@ -30,9 +30,9 @@ func limited(p *place, limit string, args ...string) result {
 
 // TestFewFiles runs with 64 open files for each process.
 func TestFewFiles(t *testing.T) {
-	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
+	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), min(len(settingsHere(t)), 3))] {
 		for _, jobs := range []string{"2", "40"} {
-			t.Run(s.workspace+"/"+s.out+"/"+jobs, func(t *testing.T) {
+			t.Run(s.String()+"/"+jobs, func(t *testing.T) {
 				w := newSwept(t, s, 80)
 				w.reset(nil)
 				r := limited(w.place, "ulimit -n 64", w.command("-j", jobs)...)
@@ -70,8 +70,8 @@ func TestScratchLimits(t *testing.T) {
 		{"few bytes", "size=8k", 0, []int{exitIO, exitFailed}},
 		{"read-only", "", unix.MS_RDONLY, []int{exitIO, exitPermission}},
 	} {
-		for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
-			t.Run(tt.name+"/"+s.workspace+"/"+s.out, func(t *testing.T) {
+		for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), min(len(settingsHere(t)), 3))] {
+			t.Run(tt.name+"/"+s.String(), func(t *testing.T) {
 				w := newSwept(t, s, 6)
 				w.reset(map[string][]byte{s.out: []byte("before")})
 				w.must(os.MkdirAll(w.path("small"), 0o700))
@@ -97,8 +97,8 @@ func TestScratchLimits(t *testing.T) {
 // TestTwoToOneOutput has two different runs write the same output at once. At least one must succeed, and the output
 // must be that of a run that did.
 func TestTwoToOneOutput(t *testing.T) {
-	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
-		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
+	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), min(len(settingsHere(t)), 3))] {
+		t.Run(s.String(), func(t *testing.T) {
 			w := newSwept(t, s, 6)
 			out := w.path("out", s.out)
 			other := []string{"run", "-q", "-j", "2", "--workspace", s.workspace, "-c", "rm sample.bin",
@@ -128,8 +128,8 @@ func TestTwoToOneOutput(t *testing.T) {
 
 // TestOutputDirectoryGone removes the output's directory during a run.
 func TestOutputDirectoryGone(t *testing.T) {
-	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), 2)] {
-		t.Run(s.workspace+"/"+s.out, func(t *testing.T) {
+	for _, s := range settingsHere(t)[:manyOrFew(len(settingsHere(t)), min(len(settingsHere(t)), 3))] {
+		t.Run(s.String(), func(t *testing.T) {
 			w := newSwept(t, s, 6)
 			w.reset(nil)
 			gone := make(chan error)

@@ -109,7 +109,7 @@ func sweepAll(t *testing.T, atLeast int, all []harm) {
 		them := settingsHere(t)
 		for i, s := range them {
 			for k, how := range ways {
-				t.Run(s.workspace+"/"+s.out+"/"+how.name, func(t *testing.T) {
+				t.Run(s.String()+"/"+how.name, func(t *testing.T) {
 					w := newSwept(t, s, 6)
 					for j, h := range all {
 						if *long || j%(len(them)*len(ways)) == i*len(ways)+k {

@@ -373,16 +373,34 @@ var ways = []way{
 type setting struct {
 	workspace string
 	out       string
+	unordered bool // keys do not ascend, so FUSE shows the shard, and not EROFS where that is there
 }
 
-// settingsHere returns the settings that this machine supports, ordered so that neighbours differ as much as possible.
+// String returns the setting as part of a test's name.
+func (s setting) String() string {
+	if s.unordered {
+		return s.workspace + "/unordered/" + s.out
+	}
+	return s.workspace + "/" + s.out
+}
+
+// settingsHere returns settings that this machine supports, all with -long, ordered so that neighbours differ as much
+// as possible.
 func settingsHere(t *testing.T) (all []setting) {
 	names := []string{"out.tar", "out.tar.gz", "out.tar.zst"}
-	spaces := workspaces(t)
-	for i := range len(names) * len(spaces) {
-		all = append(all, setting{spaces[i%len(spaces)], names[i%len(names)]})
+	var kinds []setting
+	for _, workspace := range workspaces(t) {
+		kinds = append(kinds, setting{workspace: workspace})
 	}
-	return all
+	if len(kinds) > 1 {
+		kinds = append(kinds, setting{workspace: "fuse", unordered: true})
+	}
+	for i := range len(names) * len(kinds) {
+		s := kinds[i%len(kinds)]
+		s.out = names[(i+i/len(kinds))%len(names)]
+		all = append(all, s)
+	}
+	return all[:manyOrFew(len(all), min(len(all), 6))]
 }
 
 // swept is a run that is disturbed at one system call after the other, until one comes to its end undisturbed.
@@ -396,7 +414,11 @@ type swept struct {
 
 func newSwept(t *testing.T, s setting, samples int) *swept {
 	t.Helper()
-	w := &swept{place: newPlace(t, someSamples(t, samples, 3000)), setting: s}
+	shard := someSamples(t, samples, 3000)
+	if s.unordered {
+		shard = unordered(t, samples, 3000)
+	}
+	w := &swept{place: newPlace(t, shard), setting: s}
 	if r := w.run(fault{}, w.command()...); r.status != 0 {
 		t.Fatalf("without a fault: exit status %d: %s", r.status, r.stderr)
 	}
@@ -440,9 +462,22 @@ func (w *swept) breaks(f fault, kept promise, how way) int {
 // someSamples returns a shard of n samples, each with an incompressible .bin and a .txt.
 func someSamples(t *testing.T, n, size int) []byte {
 	t.Helper()
+	return samplesOf(t, n, size, func(i int) int { return i })
+}
+
+// unordered returns the samples of someSamples in another order: that of a base by FUSE, see [setting].
+func unordered(t *testing.T, n, size int) []byte {
+	t.Helper()
+	return samplesOf(t, n, size, func(i int) int { return n - 1 - i })
+}
+
+// samplesOf returns a shard of n samples, whose numbers are in an order.
+func samplesOf(t *testing.T, n, size int, number func(i int) int) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for i := range n {
+		i = number(i)
 		for _, m := range []member{
 			{fmt.Sprintf("%04d.bin", i), noise(i, size)}, {fmt.Sprintf("%04d.txt", i), []byte(fmt.Sprintln("text", i))},
 		} {

@@ -72,6 +72,41 @@ func TestMountStacked(t *testing.T) {
 	}
 }
 
+// A kernel without EROFS, or without its module, without blocks of 512 bytes or without images in files, and one that does
+// not let this user mount, are ErrUnavailable; what another attempt may not have is not.
+func TestMountError(t *testing.T) {
+	for errno, unavailable := range map[unix.Errno]bool{
+		unix.ENODEV: true, unix.ENOSYS: true, unix.EINVAL: true, unix.ENOTBLK: true, unix.EPERM: true, unix.EACCES: true,
+		unix.EOPNOTSUPP: true, unix.EIO: false, unix.ENOMEM: false, unix.ENOENT: false, unix.EMFILE: false,
+	} {
+		err := mountError(-1, "open the file system", errno)
+		if errors.Is(err, ErrUnavailable) != unavailable || !errors.Is(err, errno) {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+}
+
+// Each file has an inode of its own, those with the name of the shard, too: else copies would have hard links.
+func TestMountedInodes(t *testing.T) {
+	in := needErofs(t)
+	v := viewOf(t, some("a.cls", "a.txt", "b.cls", "b.txt", "c/d.txt"))
+	dir := mounted(t, in, imageOf(t, v, Options{}), v.Shard.Path())
+	names := make(map[uint64]string)
+	check(t, filepath.WalkDir(dir, func(name string, _ os.DirEntry, err error) error {
+		check(t, err)
+		var st unix.Stat_t
+		check(t, unix.Lstat(name, &st))
+		if other, ok := names[st.Ino]; ok {
+			t.Errorf("%s and %s have the inode %d", other, name, st.Ino)
+		}
+		names[st.Ino] = name
+		return nil
+	}))
+	if want := 1 + 4 + 5 + 2*3; len(names) != want { // root; a, b, c, c/d; members; key and source of three samples
+		t.Errorf("%d files and directories, want %d: %v", len(names), want, names)
+	}
+}
+
 // The kernel refuses O_DIRECT, and blocks of files have 512 bytes.
 func TestMountedFiles(t *testing.T) {
 	in := needErofs(t)
@@ -84,6 +119,9 @@ func TestMountedFiles(t *testing.T) {
 	check(t, unix.Stat(name, &st))
 	if st.Blksize != BlockSize || st.Blocks != 1 {
 		t.Errorf("%d blocks, of %d bytes for reads", st.Blocks, st.Blksize)
+	}
+	if unix.Major(st.Dev) != 0 {
+		t.Errorf("it is on the block device %d:%d, such as a loop device", unix.Major(st.Dev), unix.Minor(st.Dev))
 	}
 	if err := os.WriteFile(name, nil, 0); !errors.Is(err, unix.EROFS) {
 		t.Errorf("to write: %v", err)
