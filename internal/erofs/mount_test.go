@@ -76,8 +76,8 @@ func TestMountStacked(t *testing.T) {
 // not let this user mount, are ErrUnavailable; what another attempt may not have is not.
 func TestMountError(t *testing.T) {
 	for errno, unavailable := range map[unix.Errno]bool{
-		unix.ENODEV: true, unix.ENOSYS: true, unix.EINVAL: true, unix.ENOTBLK: true, unix.EPERM: true, unix.EACCES: true,
-		unix.EOPNOTSUPP: true, unix.EIO: false, unix.ENOMEM: false, unix.ENOENT: false, unix.EMFILE: false,
+		unix.ENODEV: true, unix.ENOSYS: true, unix.EINVAL: true, unix.ENOTBLK: true, unix.EPERM: true,
+		unix.EACCES: true, unix.EOPNOTSUPP: true, unix.EIO: false, unix.ENOMEM: false, unix.ENOENT: false,
 	} {
 		err := mountError(-1, "open the file system", errno)
 		if errors.Is(err, ErrUnavailable) != unavailable || !errors.Is(err, errno) {
@@ -102,7 +102,8 @@ func TestMountedInodes(t *testing.T) {
 		names[st.Ino] = name
 		return nil
 	}))
-	if want := 1 + 4 + 5 + 2*3; len(names) != want { // root; a, b, c, c/d; members; key and source of three samples
+	// The root; a, b, c, c/d; members; key and source of three samples.
+	if want := 1 + 4 + 5 + 2*3; len(names) != want {
 		t.Errorf("%d files and directories, want %d: %v", len(names), want, names)
 	}
 }
