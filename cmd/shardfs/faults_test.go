@@ -295,9 +295,9 @@ func (p *place) keeps(r result, w promise) {
 	p.speaks(r)
 }
 
-// tools matches the beginning of lines on standard error that other programs write: commands, the shell and
-// fusermount3.
-var tools = regexp.MustCompile(`^(/bin/sh|sh|cat|rm|.*/fusermount3): `)
+// tools matches the beginning of lines on standard error that other programs write: commands, the shell, also two that
+// write at a time, and fusermount3.
+var tools = regexp.MustCompile(`^(/bin/sh|sh|cat|rm|.*/fusermount3): |^getcwd\(\) failed`)
 
 // speaks checks that a failed run reports an error and that no run panics.
 func (p *place) speaks(r result) {
