@@ -22,6 +22,7 @@ type globals struct {
 	stores    *stores
 	private   bool            // this process has its own mount namespace
 	hurry     <-chan struct{} // closed by a second signal
+	helper    bool            // mount(8) has started this process, see execute
 }
 
 func (g *globals) add(flags *pflag.FlagSet) {

@@ -47,9 +47,7 @@ func run(args []string) int {
 	if serves {
 		err = serve(ctx, g.UI, g.stores)
 	} else {
-		root := newRoot(g)
-		root.SetArgs(args)
-		err = root.ExecuteContext(ctx)
+		err = g.execute(ctx, args)
 	}
 	if err == nil {
 		return exitOK
@@ -65,7 +63,22 @@ func run(args []string) int {
 	if !serves {
 		writeTermination(g.UI)
 	}
+	if g.helper {
+		return helperStatus(exitStatus(err))
+	}
 	return exitStatus(err)
+}
+
+// execute executes a command line, or one of mount(8).
+func (g *globals) execute(ctx context.Context, args []string) (err error) {
+	if g.helper = isHelper(); g.helper {
+		if args, err = asHelper(args); err != nil || args == nil {
+			return err
+		}
+	}
+	root := newRoot(g)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
 }
 
 // memoryShare is the part of the memory of a control group that each process may have: a run has up to three, of which

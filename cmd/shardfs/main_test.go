@@ -33,22 +33,22 @@ func TestMain(m *testing.M) {
 	if os.Getenv(guard.Variable) != "" {
 		os.Exit(run(nil)) // it has a name of its own
 	}
-	if filepath.Base(os.Args[0]) != "shardfs" {
+	if filepath.Base(os.Args[0]) != "shardfs" && !isHelper() {
 		// /proc/self describes the first thread, and a test may move its own thread into another mount namespace.
 		runtime.LockOSThread()
 		// Under nohup it is ignored, by shardfs too, which a story ends with it.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
+	shardfs := func() {
+		server := os.Getenv(server.Variable) != ""
+		status := run(ownArguments())
+		if !server {
+			os.WriteFile(os.Getenv(statusVariable), fmt.Append(nil, status), 0o666)
+		}
+		os.Exit(status)
+	}
 	testscript.Main(m, map[string]func(){
-		"shardfs": func() {
-			server := os.Getenv(server.Variable) != ""
-			status := run(ownArguments())
-			if !server {
-				os.WriteFile(os.Getenv(statusVariable), fmt.Append(nil, status), 0o666)
-			}
-			os.Exit(status)
-		},
-		"weakfs": weakFS,
+		"shardfs": shardfs, helperNames[0]: shardfs, helperNames[1]: shardfs, "weakfs": weakFS,
 	})
 }
 

@@ -80,6 +80,9 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 	}
 	o.SetShardOptions(f.from.options())
 	if err := server.Prepare(u, &o); err != nil {
+		if g.alreadyShown(err, names, mountpoint) {
+			return nil
+		}
 		return err
 	}
 	_, err = source.ResolveAll(names)

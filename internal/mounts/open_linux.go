@@ -90,6 +90,24 @@ func ServerOf(place string) (known Server) {
 	return known
 }
 
+// ShardsAt returns the shards that a mount shows, by their absolute names without credentials, in any order. The error is
+// ErrNotMounted if shardfs has mounted nothing there.
+func ShardsAt(place string) ([]string, error) {
+	m, mounted, err := At(place)
+	if err == nil && !mounted {
+		err = fmt.Errorf("%s: %w", place, ErrNotMounted)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := scratchOf(m)
+	if err != nil {
+		return nil, err
+	}
+	names, _, err := s.Shards()
+	return names, err
+}
+
 // Close closes the changes and the shard.
 func (c *Changes) Close() error { return errors.Join(c.Overlay.Close(), c.Shard.Close()) }
 

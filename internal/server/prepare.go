@@ -15,6 +15,9 @@ import (
 	"github.com/shardfs/shardfs/internal/ui"
 )
 
+// ErrMounted means that there is a mount of shardfs at the mountpoint.
+var ErrMounted = errors.New("already mounted by shardfs")
+
 // CanMount reports whether this process can mount by FUSE, from a process of its own.
 func CanMount() bool {
 	if _, err := os.Executable(); err != nil {
@@ -52,7 +55,7 @@ func Prepare(u *ui.UI, o *Options) error {
 	if _, mounted, err := mounts.At(place); err != nil {
 		return err
 	} else if mounted {
-		return ui.WithHint(ui.Usagef("%s: already mounted by shardfs", given), "shardfs umount "+given)
+		return ui.WithHint(ui.Usagef("%s: %w", given, ErrMounted), "shardfs umount "+given)
 	}
 	entries, err := os.ReadDir(place)
 	missing := errors.Is(err, os.ErrNotExist)
