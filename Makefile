@@ -5,6 +5,7 @@
 # make test-kubernetes  jobs on a real control plane, and manifests by the validation of the oldest and newest Kubernetes
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; some hours
 # make check      formatting, vet, staticcheck
+# make check-page  types, lint and form of the page of shardfs view, by tools of npm, which nothing else needs
 # make demo       a tour in some seconds
 # make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
@@ -33,8 +34,8 @@ export GORACE ?= atexit_sleep_ms=0
 RESULTS = $$(for f in bench/results/*.txt; do \
 	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
 
-.PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check demo readers bench bench-remote tables image \
-	install clean
+.PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check check-page page-tools demo readers bench \
+	bench-remote tables image install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
@@ -92,6 +93,19 @@ check:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+# The tools are outside the tree, where neither the go command nor tests of sources find their files.
+PAGE_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/shardfs-page
+PAGE_BIN = $(PAGE_TOOLS)/node_modules/.bin
+check-page: page-tools
+	$(PAGE_BIN)/tsc -p internal/gallery/check
+	cd internal/gallery/page && $(PAGE_BIN)/eslint --config $(PAGE_TOOLS)/eslint.config.js . && \
+		$(PAGE_BIN)/prettier --config $(PAGE_TOOLS)/prettier.json --check '*.js'
+
+page-tools:
+	@mkdir -p $(PAGE_TOOLS) && cp internal/gallery/check/*.js internal/gallery/check/*.json $(PAGE_TOOLS) && \
+	cd $(PAGE_TOOLS) && { cmp -s package-lock.json node_modules/installed || \
+		{ npm ci --no-audit --no-fund && cp package-lock.json node_modules/installed; }; }
 
 demo: build
 	SHARDFS=bin/shardfs sh examples/demo.sh

@@ -1,10 +1,12 @@
-// The server's answers, and how the page asks for them. All addresses are relative to the page, whose address has the token.
+// The server's answers, and how the page asks for them. All addresses are relative to that of the page, which has the
+// token.
 
 /** @typedef {'' | 'added' | 'changed' | 'deleted'} Change */
 /** @typedef {'picture' | 'video' | 'audio' | 'json' | 'text' | 'class' | 'array' | 'markup' | 'other'} Kind */
 /** @typedef {'waiting' | 'indexing' | 'ready' | 'failed' | 'replaced'} State */
 /**
- * @typedef {{ name: string, first?: number, samples: number, bytes: number, state: State, done?: number, error?: string }}
+ * @typedef {{ name: string, first?: number, samples: number, bytes: number, state: State, done?: number,
+ *   error?: string }}
  *   Shard
  */
 /** @typedef {{ title: string, shards: Shard[], samples: number, mount: boolean, command: string }} ShardSet */

@@ -1,11 +1,13 @@
 // The page: what the fragment of the address says is shown; all else follows from it.
 
 import { aborted, json, onContact, pause, sentence, Fault } from './api.js';
-import { byId, copyButton, h, icon, say } from './dom.js';
+import { byId, h, say } from './dom.js';
 import { Facets } from './facets.js';
-import { count, things } from './format.js';
+import { count } from './format.js';
+import { tell as tellFound } from './found.js';
 import { Grid } from './grid.js';
 import { openHelp } from './help.js';
+import { Notice } from './notice.js';
 import { run, toggle } from './query.js';
 import { format, parse } from './route.js';
 import { SampleView } from './sample.js';
@@ -19,9 +21,6 @@ import { StatisticsView } from './statistics.js';
 
 const query = byId('query', HTMLInputElement);
 const queryFault = byId('query-fault', HTMLParagraphElement);
-const banner = byId('banner', HTMLParagraphElement);
-const found = byId('found', HTMLParagraphElement);
-const selection = byId('selection', HTMLSpanElement);
 const facetsHost = byId('facets', HTMLElement);
 const facetsButton = byId('facets-button', HTMLButtonElement);
 const shardChoice = byId('shard', HTMLSelectElement);
@@ -45,10 +44,19 @@ let filtering = new AbortController();
 let samples = new Samples(undefined, 0, () => {});
 let lastSample = -1; // its place, to have the focus on again
 
+const notice = new Notice();
 const settings = new Settings((size) => grid.resize(size));
-const grid = new Grid(byId('grid', HTMLElement), (i, sample) => format({
-  view: 'sample', n: sample.n, q: route.q, i: route.q ? i : undefined,
-}), moved);
+const grid = new Grid(
+  byId('grid', HTMLElement),
+  (i, sample) =>
+    format({
+      view: 'sample',
+      n: sample.n,
+      q: route.q,
+      i: route.q ? i : undefined,
+    }),
+  moved,
+);
 const sampleView = new SampleView(views.sample);
 const statistics = new StatisticsView(views.statistics);
 const facets = new Facets(facetsHost, (term) => search(toggle(query.value, term)));
@@ -60,12 +68,18 @@ function follow() {
   route = parse(location.hash);
   for (const [name, view] of Object.entries(views)) view.hidden = name !== route.view;
   document.body.dataset.view = route.view;
-  byId('statistics-link', HTMLAnchorElement).setAttribute('aria-current', route.view === 'statistics' ? 'page' : 'false');
+  byId('statistics-link', HTMLAnchorElement).setAttribute(
+    'aria-current',
+    route.view === 'statistics' ? 'page' : 'false',
+  );
   if (route.view !== 'sample') document.title = set ? `${set.title} – shardfs` : 'shardfs';
   if (before.view === 'sample' && route.view !== 'sample') sampleView.close();
-  if (route.view === 'statistics') statistics.open();
-  else statistics.close();
-  if (route.view !== 'statistics' && shown !== route.q) select(route.q, route.view === 'grid' ? route.at : route.i ?? 0);
+  if (route.view === 'statistics') {
+    statistics.open();
+    if (before.view !== 'statistics') statistics.heading.focus();
+  } else statistics.close();
+  if (route.view !== 'statistics' && shown !== route.q)
+    select(route.q, route.view === 'grid' ? route.at : (route.i ?? 0));
   else if (route.view === 'grid') showGrid(before);
   if (route.view === 'sample') {
     if (before.view === 'sample' && before.n === route.n && sampleView.sample) sampleView.choose(route.m);
@@ -85,12 +99,16 @@ function openSample() {
   if (place !== undefined) lastSample = place;
   const total = route.q ? filter?.total : set?.samples;
   const begin = place !== undefined && grid.columns > 0 ? place - (place % grid.columns) : 0;
-  sampleView.open({
-    n: route.n, m: route.m, step,
-    place: place === undefined || !total ? '' : `${count(place + 1)} of ${count(total)}`,
-    back: format({ view: 'grid', q: route.q, at: begin }),
-    choose: (m) => replace(format({ ...route, m })),
-  }).then(() => sampleView.heading.focus({ preventScroll: true }));
+  sampleView
+    .open({
+      n: route.n,
+      m: route.m,
+      step,
+      place: place === undefined || !total ? '' : `${count(place + 1)} of ${count(total)}`,
+      back: format({ view: 'grid', q: route.q, at: begin }),
+      choose: (m) => replace(format({ ...route, m })),
+    })
+    .then(() => sampleView.heading.focus({ preventScroll: true }));
 }
 
 /**
@@ -136,7 +154,7 @@ async function select(text, at) {
   filtering = new AbortController();
   const { signal } = filtering;
   shown = text;
-  if (document.activeElement !== query) query.value = text;
+  if (query.value.trim() !== text.trim()) query.value = text;
   if (!text.trim()) {
     filter = null;
     fault('');
@@ -145,15 +163,19 @@ async function select(text, at) {
   }
   try {
     let id = '';
-    await run(text, (answer) => {
-      filter = answer;
-      fault('');
-      if (answer.id !== id) list(answer.id, answer.total, at);
-      id = answer.id;
-      samples.total = answer.total;
-      grid.refresh();
-      tell();
-    }, signal);
+    await run(
+      text,
+      (answer) => {
+        filter = answer;
+        fault('');
+        if (answer.id !== id) list(answer.id, answer.total, at);
+        id = answer.id;
+        samples.total = answer.total;
+        grid.refresh();
+        tell();
+      },
+      signal,
+    );
     samples.forget();
     grid.refresh();
     grid.layOut();
@@ -184,24 +206,9 @@ function fault(text) {
   query.setAttribute('aria-invalid', String(text !== ''));
 }
 
-/** Says how many samples were found, and offers them as a list. */
+/** Says how many samples there are. */
 function tell() {
-  const whole = set?.samples ?? 0;
-  if (samples.fault) found.textContent = samples.fault;
-  else if (!filter) found.textContent = things(whole, 'sample');
-  else if (filter.done < 1) found.textContent = `${count(filter.total)} so far, ${Math.floor(100 * filter.done)} % searched`;
-  else found.textContent = `${count(filter.total)} of ${things(whole, 'sample')}`;
-  const done = filter !== null && filter.done >= 1 && filter.total > 0;
-  if (selection.dataset.id === (done ? filter?.id : undefined)) return;
-  if (done && filter) {
-    const { id, command } = filter;
-    selection.dataset.id = id;
-    selection.replaceChildren(
-      h('a', { class: 'button quiet', href: `api/keys?filter=${encodeURIComponent(id)}`, download: 'keys.txt' }, icon('download'), 'Keys'),
-      command ? h('span', { class: 'command' }, h('code', { title: command, tabindex: 0, role: 'group',
-        'aria-label': 'Command for these samples' }, command), copyButton('Copy the command', () => command)) : '');
-  } else delete selection.dataset.id;
-  selection.hidden = !done;
+  tellFound(set?.samples ?? 0, filter, samples.fault);
 }
 
 /**
@@ -246,7 +253,7 @@ async function watchSet() {
       const settled = now.shards.every((shard) => shard.state !== 'indexing' && shard.state !== 'waiting');
       await pause(settled ? 5000 : wait);
     } catch (error) {
-      if (error instanceof Fault && error.status !== 0) banner.textContent = error.message;
+      if (error instanceof Fault && error.status !== 0) notice.error(error.message);
       await pause(Math.max(1000, wait));
     }
     while (document.hidden) await pause(1000);
@@ -269,23 +276,17 @@ function arrived(before) {
  * @param {ShardSet | null} before
  */
 function drawSet(now, before) {
-  const failed = now.shards.filter((shard) => shard.state === 'failed' || shard.state === 'replaced');
-  const busy = now.shards.filter((shard) => shard.state === 'indexing' || shard.state === 'waiting').length;
-  const words = failed.map((shard) => shard.error || `${shard.name}: ${shard.state}`);
-  if (busy > 0) words.push(`${things(busy, 'shard')} of ${count(now.shards.length)} still being indexed`);
-  const text = words.length > 4 ? `${words.slice(0, 3).join('; ')}; ${count(words.length - 3)} more` : words.join('; ');
-  if (banner.dataset.offline === undefined && banner.textContent !== text) {
-    banner.textContent = text;
-    banner.hidden = text === '';
-    banner.classList.toggle('bad', failed.length > 0);
-  }
+  notice.shards(now);
   if (JSON.stringify(before?.shards) === JSON.stringify(now.shards)) return;
   byId('home', HTMLAnchorElement).textContent = now.title;
   facets.changes = now.mount;
   byId('shard-choice', HTMLLabelElement).hidden = now.shards.length < 2;
   const value = shardChoice.value;
-  shardChoice.replaceChildren(...now.shards.map((shard, i) =>
-    h('option', { value: i }, `${shard.name} (${shard.state === 'ready' ? count(shard.samples) : shard.state})`)));
+  shardChoice.replaceChildren(
+    ...now.shards.map((shard, i) =>
+      h('option', { value: i }, `${shard.name} (${shard.state === 'ready' ? count(shard.samples) : shard.state})`),
+    ),
+  );
   if (value) shardChoice.value = value;
   tell();
 }
@@ -309,10 +310,12 @@ function goToSample(event) {
 /** @param {KeyboardEvent} event */
 function keys(event) {
   const target = event.target;
-  const typing = target instanceof HTMLInputElement && target.type !== 'range' && target.type !== 'checkbox'
-    || target instanceof HTMLSelectElement;
+  const typing =
+    (target instanceof HTMLInputElement && target.type !== 'range' && target.type !== 'checkbox') ||
+    target instanceof HTMLSelectElement;
   if (event.key === 'Escape' && !help.open) return escape(typing);
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || help.open || target instanceof HTMLMediaElement) return;
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || help.open || target instanceof HTMLMediaElement)
+    return;
   const on = target instanceof HTMLInputElement;
   /** @type {Record<string, () => void>} */
   const acts = {
@@ -348,19 +351,10 @@ function toggleFacets() {
 
 /** @param {boolean} answered */
 function contact(answered) {
-  if (answered && banner.dataset.offline !== undefined) {
-    delete banner.dataset.offline;
-    banner.hidden = true;
-    banner.textContent = '';
-    samples.forget();
-    grid.refresh();
-    grid.layOut();
-  } else if (!answered && banner.dataset.offline === undefined) {
-    banner.dataset.offline = '';
-    banner.textContent = 'The server does not answer: has shardfs view ended? What was read is still here.';
-    banner.classList.add('bad');
-    banner.hidden = false;
-  }
+  if (!notice.contact(answered)) return;
+  samples.forget();
+  grid.refresh();
+  grid.layOut();
 }
 
 /** @type {number | undefined} */

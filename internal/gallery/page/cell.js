@@ -51,8 +51,10 @@ const order = ['picture', 'video', 'audio', 'array', 'text', 'json', 'markup', '
 export function face(sample) {
   /** @param {Brief} member a mask such as seg.png stands behind the picture that it is about */
   const rank = (member) => order.indexOf(member.kind) * 2 + (member.ext.includes('.') ? 1 : 0);
-  return sample.members.reduce((best, member) => (!best || rank(member) < rank(best) ? member : best),
-    /** @type {Brief | undefined} */ (undefined));
+  return sample.members.reduce(
+    (best, member) => (!best || rank(member) < rank(best) ? member : best),
+    /** @type {Brief | undefined} */ (undefined),
+  );
 }
 
 /**
@@ -92,9 +94,12 @@ export function fill(cell, sample, link, side, queue) {
   cell.replaceChildren(
     h('a', { class: 'open', href: link, 'aria-label': spoken(sample), tabindex: -1 }),
     shot,
-    h('div', { class: 'caption', 'aria-hidden': 'true' },
+    h(
+      'div',
+      { class: 'caption', 'aria-hidden': 'true' },
       h('div', { class: 'key', title: sample.key }, h('bdi', {}, sample.key)),
-      h('div', { class: 'words' }, changeMark(sample.change), words(sample, inText ? member.ext : undefined))),
+      h('div', { class: 'words' }, changeMark(sample.change), words(sample, inText ? member.ext : undefined)),
+    ),
   );
   if (sample.error) shot.append(nothing('damaged', '', sample.error));
   else if (!member) shot.append(nothing('no members', ''));
@@ -112,7 +117,13 @@ export function fill(cell, sample, link, side, queue) {
  * @param {string} [why]
  */
 function nothing(type, size, why) {
-  return h('p', { class: 'nothing' }, h('b', {}, type || 'no extension'), h('span', {}, size), why && h('span', {}, why));
+  return h(
+    'p',
+    { class: 'nothing' },
+    h('b', {}, type || 'no extension'),
+    h('span', {}, size),
+    why && h('span', {}, why),
+  );
 }
 
 /**
@@ -133,7 +144,9 @@ function picture(shot, cell, sample, member, side, queue) {
     } catch (error) {
       if (signal.aborted) return;
       const why = error instanceof Fault && error.status === 413 ? 'too large to show' : 'cannot be shown';
-      shot.replaceChildren(nothing(member.ext, bytes(member.size), error instanceof Fault && error.status === 0 ? '' : why));
+      shot.replaceChildren(
+        nothing(member.ext, bytes(member.size), error instanceof Fault && error.status === 0 ? '' : why),
+      );
     }
   });
 }
@@ -147,22 +160,32 @@ function picture(shot, cell, sample, member, side, queue) {
  */
 function video(shot, cell, sample, member, queue) {
   shot.append(nothing(member.ext, bytes(member.size)), h('span', { class: 'play' }, icon('play')));
-  queue.add(cell, (signal) => new Promise((resolve) => {
-    const element = h('video', { muted: true, preload: 'metadata', playsinline: true, 'aria-hidden': 'true', tabindex: -1 });
-    element.muted = true;
-    const stop = () => {
-      element.removeAttribute('src');
-      element.load();
-      resolve();
-    };
-    element.addEventListener('loadeddata', () => {
-      shot.firstElementChild?.replaceWith(element);
-      resolve();
-    });
-    element.addEventListener('error', () => resolve());
-    signal.addEventListener('abort', stop);
-    element.src = address(`raw/${sample.n}/${member.m}`);
-  }));
+  queue.add(
+    cell,
+    (signal) =>
+      new Promise((resolve) => {
+        const element = h('video', {
+          muted: true,
+          preload: 'metadata',
+          playsinline: true,
+          'aria-hidden': 'true',
+          tabindex: -1,
+        });
+        element.muted = true;
+        const stop = () => {
+          element.removeAttribute('src');
+          element.load();
+          resolve();
+        };
+        element.addEventListener('loadeddata', () => {
+          shot.firstElementChild?.replaceWith(element);
+          resolve();
+        });
+        element.addEventListener('error', () => resolve());
+        signal.addEventListener('abort', stop);
+        element.src = address(`raw/${sample.n}/${member.m}`);
+      }),
+  );
 }
 
 /**
@@ -170,9 +193,17 @@ function video(shot, cell, sample, member, queue) {
  * @param {Brief} member
  */
 function audio(sample, member) {
-  return h('div', { class: 'sound' },
+  return h(
+    'div',
+    { class: 'sound' },
     h('b', {}, member.ext),
-    h('audio', { controls: true, preload: 'none', src: `raw/${sample.n}/${member.m}`, 'aria-label': `${sample.key}.${member.ext}` }));
+    h('audio', {
+      controls: true,
+      preload: 'none',
+      src: `raw/${sample.n}/${member.m}`,
+      'aria-label': `${sample.key}.${member.ext}`,
+    }),
+  );
 }
 
 /**

@@ -55,14 +55,30 @@ export class Facets {
     const counts = this.counts;
     if (!counts) return;
     const focus = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.term : undefined;
-    const terms = ['added', 'changed', 'deleted'].map((word) => ({ term: `change:${word}`, label: word, n: undefined }));
+    const changes = ['added', 'changed', 'deleted'].map((label) => ({
+      term: `change:${label}`,
+      label,
+      n: undefined,
+    }));
     this.host.replaceChildren(
-      Number(counts.done) < 1 && h('p', { class: 'dim' }, `Counting … ${Math.floor(100 * Number(counts.done))} %`) || '',
-      this.changes ? this.#group('Changes of the mount', terms) : '',
-      this.#group('Extension', sorted(counts.extensions).map(([ext, n]) => ({ term: `has:${word(ext)}`, label: ext, n }))),
-      this.#group('Missing', sorted(counts.missing).map(([ext, n]) => ({ term: `no:${word(ext)}`, label: ext, n }))),
+      (Number(counts.done) < 1 &&
+        h('p', { class: 'dim' }, `Counting … ${Math.floor(100 * Number(counts.done))} %`)) ||
+        '',
+      this.changes ? this.#group('Changes of the mount', changes) : '',
+      this.#group(
+        'Extension',
+        sorted(counts.extensions).map(([ext, n]) => ({ term: `has:${word(ext)}`, label: ext, n })),
+      ),
+      this.#group(
+        'Missing',
+        sorted(counts.missing).map(([ext, n]) => ({ term: `no:${word(ext)}`, label: ext, n })),
+      ),
       ...Object.entries(counts.fields).map(([field, values]) =>
-        this.#group(field, sorted(values).map(([value, n]) => ({ term: equals(field, value), label: value, n })))),
+        this.#group(
+          field,
+          sorted(values).map(([value, n]) => ({ term: equals(field, value), label: value, n })),
+        ),
+      ),
     );
     if (focus === undefined) return;
     for (const button of this.host.querySelectorAll('button')) if (button.dataset.term === focus) button.focus();
@@ -77,22 +93,49 @@ export class Facets {
     const pressed = new Set(terms(this.text));
     const most = Math.max(...list.map((facet) => facet.n ?? 0), 1);
     const shown = this.whole.has(title) ? list : list.filter((facet, i) => i < SHOWN || pressed.has(facet.term));
-    return h('section', { class: 'facet' }, h('h2', {}, title),
-      h('ul', {}, ...shown.map(({ term, label, n }) => {
-        const bar = h('span', { class: 'bar-of-facet' });
-        bar.style.setProperty('--share', String((n ?? 0) / most));
-        const name = n === undefined ? `${title}: ${label}` : `${title}: ${label}, ${count(n)}`;
-        return h('li', {}, h('button', {
-          type: 'button', 'aria-pressed': String(pressed.has(term)), 'aria-label': name, title: term, 'data-term': term,
-          click: () => this.toggle(term),
-        }, h('span', { class: 'label' }, h('bdi', {}, label || '(empty)')), n !== undefined && h('span', { class: 'n' }, count(n)), bar));
-      })),
-      list.length > shown.length && h('button', {
-        type: 'button', class: 'quiet', click: () => {
-          this.whole.add(title);
-          this.#draw();
-        },
-      }, `${count(list.length - shown.length)} more`));
+    return h(
+      'section',
+      { class: 'facet', 'aria-label': title },
+      h('h2', {}, title),
+      h(
+        'ul',
+        {},
+        ...shown.map(({ term, label, n }) => {
+          const bar = h('span', { class: 'bar-of-facet' });
+          bar.style.setProperty('--share', String((n ?? 0) / most));
+          return h(
+            'li',
+            {},
+            h(
+              'button',
+              {
+                type: 'button',
+                'aria-pressed': String(pressed.has(term)),
+                title: term,
+                'data-term': term,
+                click: () => this.toggle(term),
+              },
+              h('span', { class: 'label' }, h('bdi', {}, label || '(empty)')),
+              n !== undefined && h('span', { class: 'n' }, count(n)),
+              bar,
+            ),
+          );
+        }),
+      ),
+      list.length > shown.length &&
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'quiet',
+            click: () => {
+              this.whole.add(title);
+              this.#draw();
+            },
+          },
+          `${count(list.length - shown.length)} more`,
+        ),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 // The dialog that says how to filter, and which keys there are.
 
-import { h } from './dom.js';
+import { h, iconButton } from './dom.js';
 
 /** Terms of filters, with what they find. */
 const terms = [
@@ -38,16 +38,54 @@ const keys = [
  */
 export function openHelp(dialog, use) {
   dialog.replaceChildren(
-    h('h2', { id: 'help-title' }, 'Filter and keys'),
-    h('table', {}, h('caption', {}, 'Terms of a filter'), h('tbody', {}, ...terms.map(([term = '', what]) => h('tr', {},
-      h('th', { scope: 'row' }, h('button', {
-        type: 'button', class: 'term', click: () => {
-          dialog.close();
-          use(term);
-        },
-      }, h('code', {}, term))), h('td', {}, what))))),
-    h('table', {}, h('caption', {}, 'Keys'), h('tbody', {}, ...keys.map(([key, what]) => h('tr', {},
-      h('th', { scope: 'row' }, h('kbd', {}, key)), h('td', {}, what))))),
-    h('p', {}, h('button', { type: 'button', autofocus: true, click: () => dialog.close() }, 'Close')));
+    h(
+      'header',
+      {},
+      h('h2', { id: 'help-title' }, 'Filter and keys'),
+      iconButton('close', 'Close (Esc)', () => dialog.close()),
+    ),
+    h(
+      'table',
+      {},
+      h('caption', {}, 'Terms of a filter'),
+      h(
+        'tbody',
+        {},
+        ...terms.map(([term = '', what]) =>
+          h(
+            'tr',
+            {},
+            h(
+              'th',
+              { scope: 'row' },
+              h(
+                'button',
+                {
+                  type: 'button',
+                  class: 'term',
+                  click: () => {
+                    dialog.close();
+                    use(term);
+                  },
+                },
+                h('code', {}, term),
+              ),
+            ),
+            h('td', {}, what),
+          ),
+        ),
+      ),
+    ),
+    h(
+      'table',
+      {},
+      h('caption', {}, 'Keys'),
+      h(
+        'tbody',
+        {},
+        ...keys.map(([key, what]) => h('tr', {}, h('th', { scope: 'row' }, h('kbd', {}, key)), h('td', {}, what))),
+      ),
+    ),
+  );
   dialog.showModal();
 }

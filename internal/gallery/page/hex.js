@@ -119,8 +119,12 @@ export class Hex {
       numbers += byte === undefined ? '   ' : `${byte.toString(16).padStart(2, '0')} `;
       if (byte !== undefined) letters += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·';
     }
-    return h('div', { class: 'hex-row' },
+    return h(
+      'div',
+      { class: 'hex-row' },
       h('span', { class: 'dim' }, offset.toString(16).padStart(8, '0')),
-      h('span', {}, numbers), h('span', { class: 'letters' }, letters));
+      h('span', {}, numbers),
+      h('span', { class: 'letters' }, letters),
+    );
   }
 }

@@ -56,8 +56,12 @@ export class PictureView {
     } catch (error) {
       if (aborted(error) || this.request.signal.aborted) return;
       this.stage.element.remove();
-      this.fault.replaceChildren(`${this.member.name}, ${bytes(this.member.size)}, `,
-        error instanceof Fault && error.status === 413 ? `is too large to show${this.#size()}.` : `cannot be shown: ${sentence(error)}.`);
+      this.fault.replaceChildren(
+        `${this.member.name}, ${bytes(this.member.size)}, `,
+        error instanceof Fault && error.status === 413
+          ? `is too large to show${this.#size()}.`
+          : `cannot be shown: ${sentence(error)}.`,
+      );
     }
   }
 
@@ -118,7 +122,14 @@ export class PictureView {
     box.addEventListener('change', () => layer.classList.toggle('gone', !box.checked));
     const line = h('div', { class: 'overlay' }, h('label', {}, box, ' ', name));
     if (opacity) {
-      const slider = h('input', { type: 'range', min: 0.1, max: 1, step: 0.05, value: 0.6, 'aria-label': `Opacity of ${name}` });
+      const slider = h('input', {
+        type: 'range',
+        min: 0.1,
+        max: 1,
+        step: 0.05,
+        value: 0.6,
+        'aria-label': `Opacity of ${name}`,
+      });
       slider.addEventListener('input', () => layer.style.setProperty('opacity', slider.value));
       line.append(slider);
     }
@@ -135,12 +146,24 @@ export class PictureView {
     try {
       const answer = await ask(`raw/${this.sample.n}/${overlay.member}`, this.request.signal);
       // Values are numbers, so nothing may be converted between spaces of colour.
-      const bitmap = await createImageBitmap(await answer.blob(), { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+      const bitmap = await createImageBitmap(await answer.blob(), {
+        colorSpaceConversion: 'none',
+        premultiplyAlpha: 'none',
+      });
       const counts = drawMask(canvas, bitmap);
       const whole = bitmap.width * bitmap.height;
       if (counts.size < 2 || counts.size > 40) return;
-      line.append(h('ul', { class: 'values', 'aria-label': 'Values of the mask' }, ...[...counts].sort(([a], [b]) => a - b)
-        .map(([value, pixels]) => h('li', {}, swatch(value), `${value}`, h('span', { class: 'dim' }, ` ${share(pixels, whole)}`)))));
+      line.append(
+        h(
+          'ul',
+          { class: 'values', 'aria-label': 'Values of the mask' },
+          ...[...counts]
+            .sort(([a], [b]) => a - b)
+            .map(([value, pixels]) =>
+              h('li', {}, swatch(value), `${value}`, h('span', { class: 'dim' }, ` ${share(pixels, whole)}`)),
+            ),
+        ),
+      );
     } catch (error) {
       if (!aborted(error)) line.append(h('span', { class: 'fault' }, ' cannot be shown'));
     }

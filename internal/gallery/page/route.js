@@ -1,8 +1,11 @@
 // What the page shows is in the fragment of its address, so that Back, links and two tabs work: #/ is the grid,
-// #/sample/N a sample, #/statistics the numbers; ?q= a filter, ?at= the first sample in view, ?i= a sample's place among
-// those that the filter has found, ?m= the member that is shown.
+// #/sample/N a sample, #/statistics the numbers; ?q= a filter, ?at= the first sample in view, ?i= a sample's place
+// among those that the filter has found, ?m= the member that is shown.
 
-/** @typedef {{ view: 'grid' | 'sample' | 'statistics', n: number, q: string, at: number, i: number | undefined, m: string }} Route */
+/**
+ * @typedef {{ view: 'grid' | 'sample' | 'statistics', n: number, q: string, at: number, i: number | undefined,
+ *   m: string }} Route
+ */
 
 /**
  * Reads a fragment; what makes no sense is the grid.

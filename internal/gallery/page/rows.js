@@ -1,9 +1,9 @@
 // Rows of one height, of which only those in view are elements.
 //
-// Browsers limit how tall an element is (Firefox to 17.9 million pixels, Chromium to 33.5 million, less when zoomed), and a
-// million samples need more. So the element that is scrolled is at most TALLEST high. Within EDGE of either end a pixel of
-// it is a pixel of the rows; in between it stands for several. Small steps, by wheel, key or finger, move the rows by just
-// those pixels all the same, and only when the scrolling has ended is the scrollbar put where it belongs.
+// Browsers limit how tall an element is (Firefox to 17.9 million pixels, Chromium to 33.5 million, less when zoomed),
+// and a million samples need more. So the element that is scrolled is at most TALLEST high. Within EDGE of either end a
+// pixel of it is a pixel of the rows; in between it stands for several. Small steps, by wheel, key or finger, move the
+// rows by just those pixels all the same, and only when the scrolling has ended is the scrollbar put where it belongs.
 
 const TALLEST = 3e6;
 const EDGE = 5e5;
@@ -38,7 +38,7 @@ export class Rows {
    * included; what it draws stands in layer, beginning with the first row.
    * @param {HTMLElement} scroller
    * @param {HTMLElement} layer
-   * @param {(first: number, end: number, leap: boolean) => void} draw leap says that the view has moved by more than its height
+   * @param {(first: number, end: number, leap: boolean) => void} draw leap: the view has moved by more than its height
    */
   constructor(scroller, layer, draw) {
     this.scroller = scroller;
@@ -59,9 +59,9 @@ export class Rows {
     this.watch.observe(scroller);
   }
 
-  /** The height of the view. */
+  /** The height of the view; a style that lets it grow with its rows does not make all of them elements. */
   get view() {
-    return this.scroller.clientHeight;
+    return Math.min(this.scroller.clientHeight, 20000);
   }
 
   get #most() {

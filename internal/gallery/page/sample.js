@@ -9,7 +9,10 @@ import { glimpse, modeNames, modes, view } from './viewers.js';
 /** @typedef {import('./api.js').Whole} Whole */
 /** @typedef {import('./api.js').Member} Member */
 /** @typedef {import('./viewers.js').View} View */
-/** @typedef {{ n: number, m: string, place: string, back: string, step: (by: number) => void, choose: (m: string) => void }} Opening */
+/**
+ * @typedef {{ n: number, m: string, place: string, back: string, step: (by: number) => void,
+ *   choose: (m: string) => void }} Opening
+ */
 
 export class SampleView {
   /** @param {HTMLElement} host */
@@ -28,8 +31,15 @@ export class SampleView {
     this.list = h('ul', { class: 'members', 'aria-label': 'Members' });
     this.facts = h('div', { class: 'facts' });
     this.bar = h('div', { class: 'sample-bar' });
-    host.append(this.bar, h('div', { class: 'sample-body' },
-      h('div', { class: 'sample-main' }, this.modes, this.stage), h('div', { class: 'sample-side' }, this.list, this.facts)));
+    host.append(
+      this.bar,
+      h(
+        'div',
+        { class: 'sample-body' },
+        h('div', { class: 'sample-main' }, this.modes, this.stage),
+        h('div', { class: 'sample-side' }, this.list, this.facts),
+      ),
+    );
     this.list.addEventListener('keydown', (event) => this.#key(event));
   }
 
@@ -74,12 +84,24 @@ export class SampleView {
     this.heading.textContent = `Sample ${count(opening.n)}`;
     this.mark = h('span', { class: 'marks' });
     this.bar.replaceChildren(
-      h('a', { class: 'button quiet', href: opening.back, title: 'Back to the samples (Esc)' }, icon('back'), 'Samples'),
-      h('div', { class: 'title' }, this.heading, copyButton('Copy the key', () => this.sample?.key ?? ''), this.mark),
+      h(
+        'a',
+        { class: 'button quiet', href: opening.back, title: 'Back to the samples (Esc)' },
+        icon('back'),
+        'Samples',
+      ),
+      h(
+        'div',
+        { class: 'title' },
+        this.heading,
+        copyButton('Copy the key', () => this.sample?.key ?? ''),
+        this.mark,
+      ),
       h('span', { class: 'dim place' }, opening.place),
       copyButton('Copy a link to this sample', () => location.href, 'link'),
       iconButton('back', 'Previous sample (←)', () => opening.step(-1)),
-      iconButton('next', 'Next sample (→)', () => opening.step(1)));
+      iconButton('next', 'Next sample (→)', () => opening.step(1)),
+    );
   }
 
   /**
@@ -105,9 +127,17 @@ export class SampleView {
   /** @param {Member} member */
   #card(member) {
     const size = member.picture ? `${count(member.picture.width)} × ${count(member.picture.height)}, ` : '';
-    return h('li', { 'data-m': member.m },
-      h('button', { type: 'button', click: () => this.opening?.choose(String(member.m)) },
-        h('b', {}, member.ext || 'no extension'), changeMark(member.change), h('span', { class: 'dim' }, size + bytes(member.size))));
+    return h(
+      'li',
+      { 'data-m': member.m },
+      h(
+        'button',
+        { type: 'button', click: () => this.opening?.choose(String(member.m)) },
+        h('b', {}, member.ext || 'no extension'),
+        changeMark(member.change),
+        h('span', { class: 'dim' }, size + bytes(member.size)),
+      ),
+    );
   }
 
   /**
@@ -139,9 +169,21 @@ export class SampleView {
     this.view?.close();
     this.view = view(sample, member, chosen);
     this.stage.replaceChildren(this.view.element);
-    this.modes.replaceChildren(h('b', { class: 'member-name' }, h('bdi', {}, member.name)), ...all.map((one) => h('button', {
-      type: 'button', class: 'quiet', 'aria-pressed': String(one === chosen), click: () => this.#again(sample, member, one),
-    }, modeNames[one])));
+    this.modes.replaceChildren(
+      h('b', { class: 'member-name' }, h('bdi', {}, member.name)),
+      ...all.map((one) =>
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'quiet',
+            'aria-pressed': String(one === chosen),
+            click: () => this.#again(sample, member, one),
+          },
+          modeNames[one],
+        ),
+      ),
+    );
     for (const card of this.list.children) {
       const current = card instanceof HTMLElement && card.dataset.m === String(member.m);
       card.firstElementChild?.setAttribute('aria-current', String(current));
@@ -170,21 +212,48 @@ export class SampleView {
     /** @type {[string, string | undefined][]} */
     const facts = [
       ['Name', member.name],
-      ['Size', member.size < 1024 ? things(member.size, 'byte') : `${bytes(member.size)} (${things(member.size, 'byte')})`],
+      [
+        'Size',
+        member.size < 1024 ? things(member.size, 'byte') : `${bytes(member.size)} (${things(member.size, 'byte')})`,
+      ],
       ['At byte', typeof member.offset === 'number' ? count(member.offset) : undefined],
       ['Time', when(member.mtime)],
-      ['Picture', member.picture && `${member.picture.format}, ${count(member.picture.width)} × ${count(member.picture.height)} pixels`],
+      [
+        'Picture',
+        member.picture &&
+          `${member.picture.format}, ${count(member.picture.width)} × ${count(member.picture.height)} pixels`,
+      ],
       ['Shard', sample.from ? `${sample.from} in ${sample.source}` : sample.source],
       ['Place', sample.position === undefined ? undefined : `sample ${count(sample.position + 1)} of the shard`],
     ];
     const command = member.command ?? sample.command ?? '';
     this.facts.replaceChildren(
-      h('dl', {}, ...facts.filter(([, value]) => value).map(([name, value]) =>
-        h('div', {}, h('dt', {}, name), h('dd', {}, h('bdi', {}, value))))),
-      h('p', {}, h('a', { class: 'button', href: address(`raw/${sample.n}/${member.m}`, { download: 1, before }), download: true },
-        icon('download'), `Download ${member.ext || 'member'}`)),
-      command ? h('div', { class: 'command' }, h('code', { tabindex: 0, role: 'group', 'aria-label': 'Command that prints the same bytes' },
-        command), copyButton('Copy the command', () => command)) : '');
+      h(
+        'dl',
+        {},
+        ...facts
+          .filter(([, value]) => value)
+          .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, h('bdi', {}, value)))),
+      ),
+      h(
+        'p',
+        {},
+        h(
+          'a',
+          { class: 'button', href: address(`raw/${sample.n}/${member.m}`, { download: 1, before }), download: true },
+          icon('download'),
+          `Download ${member.ext || 'member'}`,
+        ),
+      ),
+      command
+        ? h(
+            'div',
+            { class: 'command' },
+            h('code', { tabindex: 0, role: 'group', 'aria-label': 'Command that prints the same bytes' }, command),
+            copyButton('Copy the command', () => command),
+          )
+        : '',
+    );
   }
 
   /**
@@ -211,6 +280,8 @@ function first(sample) {
   const order = ['picture', 'video', 'audio', 'array', 'json', 'text'];
   /** @param {Member} member */
   const rank = (member) => (order.indexOf(member.kind) + 1 || 99) * 2 + (member.ext.includes('.') ? 1 : 0);
-  return sample.members.reduce((best, member) => (!best || rank(member) < rank(best) ? member : best),
-    /** @type {Member | undefined} */ (undefined));
+  return sample.members.reduce(
+    (best, member) => (!best || rank(member) < rank(best) ? member : best),
+    /** @type {Member | undefined} */ (undefined),
+  );
 }

@@ -11,22 +11,34 @@ export class Stage {
   /** @param {string} label what a screen reader calls it */
   constructor(label) {
     this.panes = h('div', {
-      class: 'panes', tabindex: 0, role: 'group', 'aria-label': label, 'aria-keyshortcuts': '+ - 0 1',
+      class: 'panes',
+      tabindex: 0,
+      role: 'group',
+      'aria-label': label,
+      'aria-keyshortcuts': '+ - 0 1',
       keydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
       wheel: (/** @type {WheelEvent} */ event) => this.#wheel(event),
-      dblclick: (/** @type {MouseEvent} */ event) => this.zoom(this.scale > this.#fit() * 1.01 ? this.#fit() : 1, event),
+      dblclick: (/** @type {MouseEvent} */ event) =>
+        this.zoom(this.scale > this.#fit() * 1.01 ? this.#fit() : 1, event),
       pointerdown: (/** @type {PointerEvent} */ event) => this.#down(event),
       pointermove: (/** @type {PointerEvent} */ event) => this.#move(event),
       pointerup: (/** @type {PointerEvent} */ event) => this.pointers.delete(event.pointerId),
       pointercancel: (/** @type {PointerEvent} */ event) => this.pointers.delete(event.pointerId),
     });
     this.percent = h('output', { class: 'percent' });
-    this.tools = h('div', { class: 'zoom', role: 'group', 'aria-label': 'Zoom' },
+    this.tools = h(
+      'div',
+      { class: 'zoom', role: 'group', 'aria-label': 'Zoom' },
       iconButton('minus', 'Smaller (−)', () => this.zoom(this.scale / 1.5)),
       this.percent,
       iconButton('plus', 'Larger (+)', () => this.zoom(this.scale * 1.5)),
       h('button', { type: 'button', class: 'quiet', title: 'Whole picture (0)', click: () => this.whole() }, 'Fit'),
-      h('button', { type: 'button', class: 'quiet', title: 'One pixel for one pixel (1)', click: () => this.zoom(1) }, '1:1'));
+      h(
+        'button',
+        { type: 'button', class: 'quiet', title: 'One pixel for one pixel (1)', click: () => this.zoom(1) },
+        '1:1',
+      ),
+    );
     this.element = h('div', { class: 'stage' }, this.panes, this.tools);
     /** @type {Pane[]} */
     this.list = [];
@@ -75,7 +87,8 @@ export class Stage {
 
   #fit() {
     const scales = this.list.map(({ box, width, height }) =>
-      Math.min(box.clientWidth / width, box.clientHeight / height));
+      Math.min(box.clientWidth / width, box.clientHeight / height),
+    );
     const most = Math.max(...this.list.map(({ width, height }) => Math.max(width, height)));
     // Tiny pictures, such as those of 28 by 28 pixels, are shown larger than they are.
     return Math.max(0.001, Math.min(...scales, most < 200 ? 8 : 1));
@@ -199,15 +212,31 @@ export class Stage {
  */
 export function boxLayer(boxes, width, height) {
   const names = boxes.map(([, , , , label]) => label ?? 'a box').join(', ');
-  return svg('svg', { class: 'boxes', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `Boxes: ${names}` },
-    ...boxes.map(([x, y, w, hgt, label]) => svg('g', {},
-      svg('rect', { class: 'halo', x, y, width: Math.max(0, w), height: Math.max(0, hgt) }),
-      svg('rect', { x, y, width: Math.max(0, w), height: Math.max(0, hgt) }),
-      label ? svg('text', { x, y, dx: '0.3em', dy: '1.1em' }, label) : null)));
+  return svg(
+    'svg',
+    { class: 'boxes', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `Boxes: ${names}` },
+    ...boxes.map(([x, y, w, hgt, label]) =>
+      svg(
+        'g',
+        {},
+        svg('rect', { class: 'halo', x, y, width: Math.max(0, w), height: Math.max(0, hgt) }),
+        svg('rect', { x, y, width: Math.max(0, w), height: Math.max(0, hgt) }),
+        label ? svg('text', { x, y, dx: '0.3em', dy: '1.1em' }, label) : null,
+      ),
+    ),
+  );
 }
 
 /** Colours of the values of a mask, told apart by those who see fewer colours, too (Okabe and Ito). */
-const palette = [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167]];
+const palette = [
+  [230, 159, 0],
+  [86, 180, 233],
+  [0, 158, 115],
+  [240, 228, 66],
+  [0, 114, 178],
+  [213, 94, 0],
+  [204, 121, 167],
+];
 
 /**
  * Draws a mask: what is black is clear. Greys are numbers of classes, and get colours; other masks keep theirs.

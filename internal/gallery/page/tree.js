@@ -1,4 +1,4 @@
-// JSON as a tree that opens by and by, with each number as it is written.
+// JSON as a tree that opens by and by, each number as it is written.
 
 import { h } from './dom.js';
 import { things } from './format.js';
@@ -14,7 +14,8 @@ export class Exact {
 }
 
 /**
- * Parses JSON, or throws a SyntaxError. Numbers that would be rounded stay as they are written, where the browser tells.
+ * Parses JSON, or throws a SyntaxError. Numbers that would be rounded stay as they are written, where the browser
+ * tells.
  * @param {string} text
  * @returns {unknown}
  */
@@ -37,7 +38,12 @@ export function parse(text) {
  */
 function rounded(value, source) {
   if (!Number.isFinite(value)) return true;
-  const digits = source.replace(/^-/, '').replace(/[eE].*$/, '').replace('.', '').replace(/^0+/, '').replace(/0+$/, '');
+  const digits = source
+    .replace(/^-/, '')
+    .replace(/[eE].*$/, '')
+    .replace('.', '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '');
   return digits.length > 17 || (digits.length > 15 && String(value) !== source);
 }
 
@@ -61,14 +67,19 @@ function node(name, value, levels) {
   if (value === null || typeof value !== 'object' || value instanceof Exact) {
     return h('div', { class: 'leaf' }, label, leaf(value));
   }
-  const entries = Array.isArray(value) ? value.map((item, i) => /** @type {[string, unknown]} */ ([String(i), item])) :
-    Object.entries(value);
+  const entries = Array.isArray(value)
+    ? value.map((item, i) => /** @type {[string, unknown]} */ ([String(i), item]))
+    : Object.entries(value);
   const brackets = Array.isArray(value) ? ['[', ']'] : ['{', '}'];
   if (entries.length === 0) return h('div', { class: 'leaf' }, label, h('span', { class: 'dim' }, brackets.join('')));
   const what = Array.isArray(value) ? things(entries.length, 'item') : things(entries.length, 'field');
   const body = h('div', { class: 'branches' });
-  const details = h('details', {},
-    h('summary', {}, label, h('span', { class: 'dim' }, `${brackets[0]} ${what} ${brackets[1]}`)), body);
+  const details = h(
+    'details',
+    {},
+    h('summary', {}, label, h('span', { class: 'dim' }, `${brackets[0]} ${what} ${brackets[1]}`)),
+    body,
+  );
   const open = () => {
     if (!body.firstChild) more(body, entries, 0, levels - 1);
   };
@@ -90,12 +101,18 @@ function more(body, entries, from, levels) {
   const end = Math.min(entries.length, from + STEP);
   for (const [name, value] of entries.slice(from, end)) body.append(node(name, value, levels));
   if (end === entries.length) return;
-  const button = h('button', {
-    type: 'button', class: 'quiet', click: () => {
-      button.remove();
-      more(body, entries, end, levels);
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'quiet',
+      click: () => {
+        button.remove();
+        more(body, entries, end, levels);
+      },
     },
-  }, `${things(entries.length - end, 'more', 'more')}`);
+    `${things(entries.length - end, 'more', 'more')}`,
+  );
   body.append(button);
 }
 

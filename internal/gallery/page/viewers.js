@@ -18,7 +18,13 @@ const LARGEST = 8 << 20; // bytes of JSON that become a tree
 
 /** Words for the ways of looking at a member. */
 export const modeNames = {
-  picture: 'Picture', video: 'Video', audio: 'Audio', json: 'Tree', array: 'Numbers', text: 'Text', hex: 'Bytes',
+  picture: 'Picture',
+  video: 'Video',
+  audio: 'Audio',
+  json: 'Tree',
+  array: 'Numbers',
+  text: 'Text',
+  hex: 'Bytes',
 };
 
 /**
@@ -28,13 +34,22 @@ export const modeNames = {
  */
 export function modes(member) {
   switch (member.kind) {
-    case 'picture': return ['picture', 'hex'];
-    case 'video': return ['video', 'hex'];
-    case 'audio': return ['audio', 'hex'];
-    case 'array': return ['array', 'hex'];
-    case 'json': return member.size <= LARGEST ? ['json', 'text', 'hex'] : ['text', 'hex'];
-    case 'class': case 'text': case 'markup': return ['text', 'hex'];
-    default: return ['hex', 'text'];
+    case 'picture':
+      return ['picture', 'hex'];
+    case 'video':
+      return ['video', 'hex'];
+    case 'audio':
+      return ['audio', 'hex'];
+    case 'array':
+      return ['array', 'hex'];
+    case 'json':
+      return member.size <= LARGEST ? ['json', 'text', 'hex'] : ['text', 'hex'];
+    case 'class':
+    case 'text':
+    case 'markup':
+      return ['text', 'hex'];
+    default:
+      return ['hex', 'text'];
   }
 }
 
@@ -54,9 +69,14 @@ export function view(sample, member, mode) {
   if (views.length === 1 && first) return first;
   const titles = ['Before', 'After'];
   return {
-    element: h('div', { class: 'both' }, ...views.map(({ element }, i) =>
-      h('section', { 'aria-label': titles[i] }, h('p', { class: 'pane-title' }, titles[i]), element))),
-    close: () => views.forEach((one) => one.close()),
+    element: h(
+      'div',
+      { class: 'both' },
+      ...views.map(({ element }, i) =>
+        h('section', { 'aria-label': titles[i] }, h('p', { class: 'pane-title' }, titles[i]), element),
+      ),
+    ),
+    close: () => views.forEach((each) => each.close()),
   };
 }
 
@@ -70,12 +90,21 @@ export function view(sample, member, mode) {
 function single(sample, member, mode, before) {
   const raw = address(`raw/${sample.n}/${member.m}`, { before });
   switch (mode) {
-    case 'video': return media(h('video', { controls: true, preload: 'metadata', playsinline: true, 'aria-label': member.name }), raw);
-    case 'audio': return media(h('audio', { controls: true, preload: 'metadata', 'aria-label': member.name }), raw);
-    case 'json': return fetched((signal) => jsonTree(raw, signal));
-    case 'array': return fetched((signal) => numbers(sample.n, member.m, before, signal));
-    case 'text': return text(sample.n, member, before);
-    default: return new Hex(sample.n, member.m, member.size, before);
+    case 'video':
+      return media(
+        h('video', { controls: true, preload: 'metadata', playsinline: true, 'aria-label': member.name }),
+        raw,
+      );
+    case 'audio':
+      return media(h('audio', { controls: true, preload: 'metadata', 'aria-label': member.name }), raw);
+    case 'json':
+      return fetched((signal) => jsonTree(raw, signal));
+    case 'array':
+      return fetched((signal) => numbers(sample.n, member.m, before, signal));
+    case 'text':
+      return text(sample.n, member, before);
+    default:
+      return new Hex(sample.n, member.m, member.size, before);
   }
 }
 
@@ -107,9 +136,12 @@ function media(player, url) {
 function fetched(make) {
   const request = new AbortController();
   const element = h('div', { class: 'reading', tabindex: 0 }, h('p', { class: 'dim' }, 'Reading …'));
-  make(request.signal).then((child) => element.replaceChildren(child), (error) => {
-    if (!aborted(error)) element.replaceChildren(h('p', { class: 'fault', role: 'alert' }, sentence(error)));
-  });
+  make(request.signal).then(
+    (child) => element.replaceChildren(child),
+    (error) => {
+      if (!aborted(error)) element.replaceChildren(h('p', { class: 'fault', role: 'alert' }, sentence(error)));
+    },
+  );
   return { element, close: () => request.abort() };
 }
 
@@ -122,8 +154,12 @@ async function jsonTree(url, signal) {
   try {
     return tree(parse(source));
   } catch (error) {
-    return h('div', {},
-      h('p', { class: 'fault', role: 'alert' }, `This is not JSON: ${sentence(error)}`), h('pre', {}, source.slice(0, PIECE)));
+    return h(
+      'div',
+      {},
+      h('p', { class: 'fault', role: 'alert' }, `This is not JSON: ${sentence(error)}`),
+      h('pre', {}, source.slice(0, PIECE)),
+    );
   }
 }
 
@@ -143,8 +179,14 @@ function text(n, member, before) {
     pre.append(await answer.text());
     from += PIECE;
     next.hidden = from >= member.size;
-    next.replaceChildren(`${bytes(Math.min(from, member.size))} of ${bytes(member.size)} `,
-      h('button', { type: 'button', click: () => read(signal).catch((error) => next.append(' ', sentence(error))) }, 'Read on'));
+    next.replaceChildren(
+      `${bytes(Math.min(from, member.size))} of ${bytes(member.size)} `,
+      h(
+        'button',
+        { type: 'button', click: () => read(signal).catch((error) => next.append(' ', sentence(error))) },
+        'Read on',
+      ),
+    );
   };
   return fetched(async (signal) => {
     await read(signal);
@@ -168,15 +210,37 @@ async function numbers(n, m, before, signal) {
   const stride = array.shape.length > 1 ? last : columns;
   for (let i = 0; i < array.values.length && rows.length < 200; i += stride) {
     const values = array.values.slice(i, i + columns);
-    rows.push(h('tr', {}, h('th', { scope: 'row' }, count(i)), ...values.map((x) => h('td', {}, short(x))),
-      stride > columns && h('td', {}, '…')));
+    rows.push(
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'row' }, count(i)),
+        ...values.map((x) => h('td', {}, short(x))),
+        stride > columns && h('td', {}, '…'),
+      ),
+    );
   }
-  return h('div', { class: 'array' },
-    h('dl', {}, ...[['Type', array.dtype], ['Shape', array.shape.map((length) => count(length)).join(' × ') || 'one number'],
-      ['Numbers', count(total)], ['Least', short(array.min)], ['Greatest', short(array.max)]]
-      .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
-    h('table', {}, h('caption', {}, `The first ${count(array.values.length)} numbers, each row with the place of its first`),
-      h('tbody', {}, ...rows)));
+  return h(
+    'div',
+    { class: 'array' },
+    h(
+      'dl',
+      {},
+      ...[
+        ['Type', array.dtype],
+        ['Shape', array.shape.map((length) => count(length)).join(' × ') || 'one number'],
+        ['Numbers', count(total)],
+        ['Least', short(array.min)],
+        ['Greatest', short(array.max)],
+      ].map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+    ),
+    h(
+      'table',
+      {},
+      h('caption', {}, `The first ${count(array.values.length)} numbers, each row with the place of its first`),
+      h('tbody', {}, ...rows),
+    ),
+  );
 }
 
 /**
@@ -186,7 +250,8 @@ async function numbers(n, m, before, signal) {
  * @param {AbortSignal} signal
  */
 export async function glimpse(sample, member, signal) {
-  if (!['class', 'text', 'json', 'markup'].includes(member.kind) || member.size > 64 << 10 || member.size === 0) return null;
+  if (!['class', 'text', 'json', 'markup'].includes(member.kind) || member.size > 64 << 10 || member.size === 0)
+    return null;
   const before = member.change === 'deleted' || sample.change === 'deleted' ? 1 : undefined;
   try {
     const source = await (await ask(address(`text/${sample.n}/${member.m}`, { before }), signal)).text();
