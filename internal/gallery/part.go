@@ -1,0 +1,209 @@
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/folder"
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
+)
+
+// The states of a part.
+const (
+	waiting  = "waiting"  // it was not opened yet
+	indexing = "indexing" // its samples so far are there
+	ready    = "ready"
+	failed   = "failed"
+	replaced = "replaced" // another file has its name, or it was written to
+)
+
+// patience is how long opening a source waits for its index.
+const patience = time.Second
+
+// part is one source of a set.
+type part struct {
+	name source.Name
+	done atomic.Int64 // bytes that were read for the index
+	size atomic.Int64 // of its shard
+
+	mu      sync.Mutex // guards the fields below
+	src     *source.Source
+	state   string
+	err     error
+	samples samples // nil until it is opened
+	stamp   string  // of the changes of a mount that samples has
+	looked  time.Time
+}
+
+// open opens the source, and returns when its samples are known, or are being found. Ctx ends reads of the source.
+func (p *part) open(ctx context.Context, o source.Options) error {
+	o.Folder = new(folder.Options)
+	o.Shard.Growing, o.Shard.Patience = true, patience
+	o.Shard.Progress = func(done, size int64) {
+		p.done.Store(done)
+		p.size.Store(size)
+	}
+	src, err := source.Open(ctx, p.name, o)
+	if err != nil {
+		return p.fail(err)
+	}
+	var s samples
+	switch {
+	case src.Changes != nil:
+		err = p.refresh(src)
+	case src.Shard == nil:
+		s, err = list(ctx, src)
+	case src.Shard.Growing():
+		err = src.Shard.Wait(ctx, func(x *index.Index) bool {
+			s = shardSamples{src.Shard, x.Known()}
+			return x.Samples() > 0
+		})
+	default:
+		s = shardSamples{src.Shard, src.Shard.Index}
+	}
+	if err != nil {
+		return p.fail(errors.Join(err, src.Close()))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.src, p.state = src, ready
+	if s != nil {
+		p.samples = s
+	}
+	if src.Shard != nil && src.Shard.Grew() {
+		p.state = indexing
+	}
+	return nil
+}
+
+// fail records the error that ends the part.
+func (p *part) fail(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, p.err = failed, err
+	return err
+}
+
+// await waits until the shard of a part is indexed.
+func (p *part) await(o source.Options) {
+	p.mu.Lock()
+	src, state := p.src, p.state
+	p.mu.Unlock()
+	if state != indexing {
+		return
+	}
+	source.WarnWhenIndexed(o.UI, src.Shard)
+	f, err := src.Shard.Built()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.state, p.err = failed, fmt.Errorf("%s: %w", src.Name, err)
+		return
+	}
+	p.state, p.samples = ready, shardSamples{src.Shard, f.Index}
+}
+
+// refreshTime is how old the view of what changes may be.
+const refreshTime = 300 * time.Millisecond
+
+// look looks for what is new in the part, unless it has just done so. It reports whether the samples so far may have
+// changed, or got other numbers.
+func (p *part) look(ctx context.Context, now time.Time, st store.Store) (other bool) {
+	p.mu.Lock()
+	src, state, fresh := p.src, p.state, now.Sub(p.looked) < refreshTime
+	if src == nil || fresh || state == failed || state == replaced {
+		p.mu.Unlock()
+		return false
+	}
+	p.looked = now
+	was := p.samples
+	p.mu.Unlock()
+	if src.Shard != nil && src.Changes == nil {
+		if err := unreplaced(ctx, src.Shard, st); err != nil {
+			p.mu.Lock()
+			p.state, p.err = replaced, err
+			p.mu.Unlock()
+			return false
+		}
+	}
+	switch {
+	case src.Changes != nil:
+		if err := p.refresh(src); err != nil {
+			p.fail(err)
+			return true
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.samples != was
+	case state == indexing:
+		var s samples
+		src.Shard.Wait(ctx, func(x *index.Index) bool {
+			s = shardSamples{src.Shard, x.Known()}
+			return true
+		})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if s != nil && p.state == indexing && s.count() > p.samples.count() {
+			p.samples = s
+		}
+	}
+	return false
+}
+
+// refresh brings the samples of a mount up to date.
+func (p *part) refresh(src *source.Source) error {
+	stamp, err := src.Changes.Stamp()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	same := p.samples != nil && p.stamp == stamp
+	p.mu.Unlock()
+	if same {
+		return nil
+	}
+	s, err := newMountSamples(src.Changes)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.samples, p.stamp = s, stamp
+	return nil
+}
+
+// unreplaced returns an error that wraps ErrChanged if a shard is not any more what was opened. Of a remote one it knows
+// what reads have found.
+func unreplaced(ctx context.Context, sh *shard.Shard, st store.Store) error {
+	err := sh.Unchanged(ctx)
+	if err == nil && !store.IsRemote(sh.Path()) {
+		var now store.Info
+		now, err = st.Stat(ctx, sh.Path())
+		if err == nil && string(now.Version) != sh.Origin.Version {
+			err = fmt.Errorf("%w: another file has its name", store.ErrChanged)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w", sh.Name, err)
+	}
+	return nil
+}
+
+// close closes the source.
+func (p *part) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.src == nil {
+		return nil
+	}
+	src := p.src
+	p.src = nil
+	return src.Close()
+}
