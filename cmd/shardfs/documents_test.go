@@ -217,7 +217,7 @@ func runExample(ts *testscript.TestScript, e example) {
 	if out := ts.MkAbs("out.tar"); writes {
 		os.Remove(out)
 	}
-	err := ts.Exec("bash", "-eo", "pipefail", "-c", "exec 2>&1\n"+e.code)
+	err := ts.Exec("bash", "-eo", "pipefail", "-c", "exec 2>&1\n"+ending(e.code))
 	said := ts.ReadFile("stdout")
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != e.status) || err == nil && e.status != 0 {
@@ -231,6 +231,15 @@ func runExample(ts *testscript.TestScript, e example) {
 			ts.Fatalf("%s: no samples: %v", e.code, err)
 		}
 	}
+}
+
+// ending returns an example that ends: a page is served until its address was printed.
+func ending(code string) string {
+	if !strings.HasPrefix(strings.TrimSpace(code), "shardfs view ") {
+		return code
+	}
+	return "rm -f view.out; : >view.out\n{ exec " + code + "\n} >view.out & pid=$!\n" +
+		"until grep http view.out; do kill -0 $pid || break; sleep 0.05; done\nkill $pid && wait $pid"
 }
 
 // printed reports whether a text has the same words as another one, in which ... stands for any.
