@@ -10,6 +10,8 @@
 # make readers    ask the readers whose sources are in READERS what they find in odd shards (UPDATE=1 keeps their answers)
 # make bench      measure against the tools that do the same, keep the results; needs a quiet machine
 # make bench-remote  the same of remote shards, through a slow network of its own; needs nginx and versitygw
+# make dist       packages (.deb, .rpm) and archives for amd64 and arm64 in dist/, with checksums; VERSION=v1.2.3 names them
+# make test-dist  whether they have the same bytes when they are built again, and what is in them
 # make image      images with shardfs, by docker or podman: IMAGE (shardfs) alone, and IMAGE-tools with GraphicsMagick
 # make tables     write the tables of figures in docs again, from the results that are kept
 
@@ -17,6 +19,7 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PREFIX ?= /usr/local
 SHARE = $(DESTDIR)$(PREFIX)/share
+BIN = bin/shardfs
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector needs a C compiler, and nothing else here does.
@@ -36,9 +39,10 @@ RESULTS = $$(for f in bench/results/*.txt; do \
 
 .PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check check-page page-tools demo readers bench \
 	bench-remote tables image install clean
+.PHONY: install-share dist test-dist
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shardfs ./cmd/shardfs
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/shardfs
 
 # Limits in tests are a share of the time that is left, so that a busy machine is slow and not red: a long timeout costs
 # nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little
@@ -138,13 +142,22 @@ image:
 	$$engine build --build-arg VERSION=$(VERSION) --target shardfs -t $(IMAGE):$(VERSION) . && \
 	$$engine build --build-arg VERSION=$(VERSION) --target tools -t $(IMAGE)-tools:$(VERSION) .
 
-install: build
-	install -D -m 755 bin/shardfs $(DESTDIR)$(PREFIX)/bin/shardfs
-	bin/shardfs man $(SHARE)/man/man1
+install: build install-share
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/shardfs
+
+# Manual pages and completions.
+install-share:
+	$(BIN) man $(SHARE)/man/man1
 	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	bin/shardfs completion bash >$(SHARE)/bash-completion/completions/shardfs
-	bin/shardfs completion zsh >$(SHARE)/zsh/site-functions/_shardfs
-	bin/shardfs completion fish >$(SHARE)/fish/vendor_completions.d/shardfs.fish
+	$(BIN) completion bash >$(SHARE)/bash-completion/completions/shardfs
+	$(BIN) completion zsh >$(SHARE)/zsh/site-functions/_shardfs
+	$(BIN) completion fish >$(SHARE)/fish/vendor_completions.d/shardfs.fish
+
+dist:
+	GO="$(GO)" deploy/package/build dist
+
+test-dist:
+	GO="$(GO)" deploy/package/test
 
 clean:
-	rm -rf bin
+	rm -rf bin dist
