@@ -30,7 +30,9 @@ func makeInputs(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS("testdata/inputs")))
 	examples, err := filepath.Glob("../../examples/*.py")
 	ts.Check(err)
-	for _, name := range examples {
+	loaders, err := filepath.Glob("../../examples/pytorch/*.py")
+	ts.Check(err)
+	for _, name := range append(examples, loaders...) {
 		text, err := os.ReadFile(name)
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(filepath.Base(name)), text, 0o644))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# shardfs mount -r train.tar mnt && python3 examples/random_access.py mnt
+# shardfs mount -r train.tar mnt && python3 examples/pytorch/mounted.py mnt
 import collections, glob, os, sys
 
 from torch.utils.data import DataLoader, Dataset
