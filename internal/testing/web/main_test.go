@@ -1,0 +1,136 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
+)
+
+// What all tests use; set by TestMain.
+var (
+	program string          // shardfs
+	browser context.Context // Chromium; nil if there is none
+	missing error           // why there is none
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "web")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	var stop func()
+	if browser, stop, missing = startBrowser(dir); missing == nil {
+		defer stop()
+	}
+	program = filepath.Join(dir, "shardfs")
+	build := exec.Command("go", "build", "-o", program, "./cmd/shardfs")
+	build.Dir = "../../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if missing == nil {
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "building shardfs:", err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// startBrowser starts Chromium with a profile below dir, and returns a function that ends it.
+func startBrowser(dir string) (context.Context, func(), error) {
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		return nil, nil, fmt.Errorf("chromium: %w", exec.ErrNotFound)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(dir, "profile")),
+		chromedp.Flag("lang", "en"), chromedp.WSURLReadTimeout(maxStart))
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, end := chromedp.NewContext(allocator)
+	stop := func() {
+		end()
+		endAllocator()
+	}
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("chromium does not start: %w", err)
+	}
+	return ctx, stop, nil
+}
+
+// viewer is a running shardfs view.
+type viewer struct {
+	url string // of the page, with a slash at its end
+	cmd *exec.Cmd
+}
+
+// view starts shardfs view, which ends with the test.
+func view(t *testing.T, args ...string) *viewer {
+	t.Helper()
+	needBrowser(t)
+	cmd := exec.Command(program, append([]string{"view"}, args...)...)
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	lines := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		lines <- strings.TrimSpace(line)
+	}()
+	url := testtime.Receive(t, lines, "the address that view prints")
+	if !strings.HasPrefix(url, "http://127.0.0.1:") || !strings.HasSuffix(url, "/") {
+		t.Fatalf("view prints %q", url)
+	}
+	return &viewer{url, cmd}
+}
+
+// needBrowser skips a test on a machine without Chromium.
+func needBrowser(t *testing.T) {
+	t.Helper()
+	if missing != nil {
+		skip.Without(t, "%v", missing)
+	}
+}
+
+// shardfs runs another verb.
+func shardfs(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("shardfs %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
