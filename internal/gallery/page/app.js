@@ -208,7 +208,7 @@ function fault(text) {
 
 /** Says how many samples there are. */
 function tell() {
-  tellFound(set?.samples ?? 0, filter, samples.fault);
+  if (set || samples.total > 0 || samples.fault) tellFound(set?.samples ?? samples.total, filter, samples.fault);
 }
 
 /**
@@ -262,10 +262,10 @@ async function watchSet() {
 
 /** @param {ShardSet | null} before */
 function arrived(before) {
-  if (!before) return follow();
+  if (!before && shown === null) return follow();
   if (filter || !set) return tell();
   samples.total = set.samples;
-  if (set.samples < before.samples || set.mount) samples.forget();
+  if (before && (set.samples < before.samples || set.mount)) samples.forget();
   grid.refresh();
   grid.layOut();
   tell();
@@ -279,6 +279,7 @@ function drawSet(now, before) {
   notice.shards(now);
   if (JSON.stringify(before?.shards) === JSON.stringify(now.shards)) return;
   byId('home', HTMLAnchorElement).textContent = now.title;
+  if (route.view !== 'sample') document.title = `${now.title} – shardfs`;
   facets.changes = now.mount;
   byId('shard-choice', HTMLLabelElement).hidden = now.shards.length < 2;
   const value = shardChoice.value;
@@ -376,4 +377,6 @@ facetsButton.addEventListener('click', toggleFacets);
 addEventListener('hashchange', follow);
 addEventListener('keydown', keys);
 if (settings.facets && innerWidth > 900) toggleFacets();
+// The grid needs no more than the samples, and says how many there are when that is known.
+if (route.view === 'grid' && !route.q) follow();
 watchSet();

@@ -51,8 +51,9 @@ export class Grid {
     this.samples?.close();
     this.samples = samples;
     this.current = at;
+    this.wanted = at;
     this.clear();
-    this.layOut(at);
+    this.layOut();
   }
 
   /** Throws all cells away. */
@@ -84,9 +85,11 @@ export class Grid {
    * Computes columns and rows again, after a change of size or of the number of samples.
    * @param {number} [at] the sample to begin with; the one that is first now if undefined
    */
-  layOut(at = this.first) {
+  layOut(at = this.wanted ?? this.first) {
     const width = this.scroller.clientWidth - 2 * GAP;
     if (width <= 0 || !this.samples) return;
+    if (this.samples.total > 0) this.wanted = undefined;
+    else this.samples.want(at, at + 1); // which tells how many there are
     const columns = Math.max(this.scroller.clientWidth < 420 ? 2 : 1, Math.floor((width + GAP) / (this.side + GAP)));
     const cell = (width - (columns - 1) * GAP) / columns;
     if (columns !== this.columns || Math.abs(cell - this.cell) > 0.5) this.clear();
@@ -257,6 +260,12 @@ export class Grid {
     this.focus(next);
     if (event.ctrlKey) say(`Sample ${count(this.current + 1)}`);
   }
+
+  /**
+   * The sample to begin with when their number is known.
+   * @type {number | undefined}
+   */
+  wanted;
 
   /** The width of a cell in pixels of the page. */
   cell = 0;

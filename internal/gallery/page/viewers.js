@@ -254,7 +254,7 @@ export async function glimpse(sample, member, signal) {
     return null;
   const before = member.change === 'deleted' || sample.change === 'deleted' ? 1 : undefined;
   try {
-    const source = await (await ask(address(`text/${sample.n}/${member.m}`, { before }), signal)).text();
+    const source = await (await ask(address(`raw/${sample.n}/${member.m}`, { before }), signal)).text();
     if (member.kind === 'json') return tree(parse(source), 1);
     return h('p', { class: `glimpse ${member.kind}` }, source.slice(0, 600), source.length > 600 && ' …');
   } catch (error) {

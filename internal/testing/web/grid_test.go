@@ -18,7 +18,8 @@ func TestGrid(t *testing.T) {
 	p.until("the cells", drawn)
 	p.shows("#found", fmt.Sprintf("%d samples", mixedSamples))
 	p.until("a picture", "document.querySelector('.cell canvas').width > 100")
-	for _, text := range []string{"s000", "0 · ", "The picture 0", "wav", "npy", "cannot be shown", "too large to show"} {
+	texts := []string{"s000", "0 · ", "The picture 0", "wav", "npy", "cannot be shown", "too large to show"}
+	for _, text := range texts {
 		p.shows(".cell", text)
 	}
 	p.until("a video", "document.querySelector('.cell video')?.readyState >= 2")

@@ -115,6 +115,12 @@ func view(t *testing.T, args ...string) *viewer {
 	return &viewer{url, cmd}
 }
 
+// host returns the address that a viewer listens on.
+func (v *viewer) host() string {
+	host, _, _ := strings.Cut(strings.TrimPrefix(v.url, "http://"), "/")
+	return host
+}
+
 // needBrowser skips a test on a machine without Chromium.
 func needBrowser(t *testing.T) {
 	t.Helper()

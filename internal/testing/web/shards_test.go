@@ -55,7 +55,8 @@ func picture(n, width, height int) image.Image {
 	for y := range height {
 		for x := range width {
 			u, v := float64(x)/float64(width), float64(y)/float64(height)
-			m.SetRGBA(x, y, color.RGBA{wave(3*u + float64(n)), wave(4*v + 2*float64(n)), wave(2*(u+v) + 3*float64(n)), 255})
+			k := float64(n)
+			m.SetRGBA(x, y, color.RGBA{wave(3*u + k), wave(4*v + 2*k), wave(2*(u+v) + 3*k), 255})
 		}
 	}
 	return m
@@ -175,7 +176,8 @@ func mixed(t *testing.T) string {
 			add(key+".npy", array())
 		case markupSample:
 			add(key+".html", []byte("<!doctype html><title>a sample</title>"+script))
-			add(key+".svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>top.document.title="it ran"</script></svg>`))
+			add(key+".svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg">`+
+				`<script>top.document.title="it ran"</script></svg>`))
 		case brokenSample:
 			add(key+".jpg", []byte("\xff\xd8 this is not a JPEG"))
 		case bombSample:

@@ -150,7 +150,7 @@ func (p *tab) until(what, expression string) {
 func (p *tab) shows(selector, text string) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("%q in %s", text, selector), fmt.Sprintf(
-		"[...document.querySelectorAll(%s)].some((e) => e.innerText.replace(/\\u202f/g, ' ').includes(%s))",
+		"[...document.querySelectorAll(%s)].some((e) => e.innerText.replace(/[\\u202f\\u00a0]/g, ' ').includes(%s))",
 		quote(selector), quote(text)))
 }
 
@@ -173,7 +173,7 @@ func (p *tab) press(keys ...string) {
 func (p *tab) wheel(x, y, by float64) {
 	p.t.Helper()
 	send(p, input.DispatchMouseEvent, input.DispatchMouseEventParams{
-		Type: input.DispatchMouseEventTypeMouseWheel, X: x, Y: y, DeltaY: by})
+		Type: input.DispatchMouseEventTypeMouseWheel, X: x, Y: y, DeltaX: 0.001, DeltaY: by}) // the protocol has no 0
 }
 
 // filter types a filter.
