@@ -24,6 +24,11 @@ type Gallery struct {
 	page   *page
 	thumbs *thumbs
 
+	filters   *filters
+	allFacets *allFacets
+	tasks     *tasks
+	numbers   statistics
+
 	ctx    context.Context // of all work that no request waits for
 	cancel context.CancelFunc
 	busy   sync.WaitGroup // requests
@@ -42,6 +47,7 @@ func New(ctx context.Context, o Options) (*Gallery, error) {
 		g.guard.hosts = append(g.guard.hosts, strings.ToLower(host))
 	}
 	g.ctx, g.cancel = context.WithCancel(ctx)
+	g.filters, g.allFacets, g.tasks = newFilters(), newAllFacets(), &tasks{ctx: g.ctx}
 	g.set = newSet(o.Names, o.Source)
 	if err := g.set.start(g.ctx); err != nil {
 		g.cancel()
@@ -66,6 +72,7 @@ func (g *Gallery) Ticket() string {
 func (g *Gallery) Close() error {
 	g.cancel()
 	g.busy.Wait()
+	g.tasks.all.Wait()
 	return g.set.close()
 }
 

@@ -54,10 +54,14 @@ func (g *Gallery) samples(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shot := g.set.now(r.Context())
-	out := samplesJSON{Total: shot.total, Samples: make([]sampleJSON, 0, count)}
+	total, at, err := g.selected(r, shot)
+	if err != nil {
+		return err
+	}
+	out := samplesJSON{Total: total, Samples: make([]sampleJSON, 0, count)}
 	var numbers []int
-	for n := from; n < min(from+count, shot.total); n++ {
-		numbers = append(numbers, n)
+	for i := from; i < min(from+count, total); i++ {
+		numbers = append(numbers, at(i))
 	}
 	shot.announce(numbers)
 	for _, n := range numbers {

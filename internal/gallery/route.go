@@ -63,6 +63,14 @@ func (g *Gallery) api(w http.ResponseWriter, r *http.Request, name string) error
 		return g.describe(w, r)
 	case "samples":
 		return g.samples(w, r)
+	case "filter":
+		return g.filter(w, r)
+	case "keys":
+		return g.keys(w, r)
+	case "facets":
+		return g.facets(w, r)
+	case "statistics":
+		return g.statistics(w, r)
 	}
 	return errNotFound
 }
@@ -74,6 +82,12 @@ func (g *Gallery) member(w http.ResponseWriter, r *http.Request, what string, n,
 		return g.raw(w, r, n, m)
 	case "thumb":
 		return g.thumb(w, r, n, m)
+	case "hex":
+		return g.hex(w, r, n, m)
+	case "text":
+		return g.text(w, r, n, m)
+	case "array":
+		return g.array(w, r, n, m)
 	}
 	return errNotFound
 }
