@@ -32,7 +32,7 @@ import (
 // Exit statuses. Schedulers use them to decide whether to try again.
 const (
 	exitOK         = 0
-	exitFailed     = 1  // a sample failed, nothing published; check has found errors; outputs are missing
+	exitFailed     = 1  // a sample failed, nothing published; check has found errors; outputs are missing; differences
 	exitPartly     = 3  // published, but some samples failed; check has found warnings only
 	exitUsage      = 64 // a mistake in the command line
 	exitDamaged    = 65 // a damaged or truncated shard
@@ -48,6 +48,7 @@ var (
 	errNoSample      = errors.New("no such sample")
 	errCheckErrors   = errors.New("there are errors in the shards")
 	errCheckWarnings = errors.New("there are warnings about the shards")
+	errDiffer        = errors.New("the samples differ")
 )
 
 // exitStatus returns the exit status for an error. No other function knows them.
@@ -86,7 +87,7 @@ func exitStatus(err error) int {
 		return child.ExitCode() // of a child that runs this program and has reported its error
 	case is(job.ErrPartial, source.ErrCut, errCheckWarnings):
 		return exitPartly
-	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, errMissing, pack.ErrKey,
+	case is(mounts.ErrUnpacked, mounts.ErrHidden, errCheckErrors, errDiffer, errMissing, pack.ErrKey,
 		pack.ErrDuplicateExtension, pack.ErrExtensionConflict):
 		return exitFailed
 	case is(fusefs.ErrUnavailable, fusefs.ErrRefused, erofs.ErrUnavailable):
