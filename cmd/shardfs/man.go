@@ -43,7 +43,7 @@ func manName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(
 // manual returns the manual page of a command, in the macros of man(7).
 func manual(c *cobra.Command) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, ".TH %q 1 \"\" %q shardfs\n", strings.ToUpper(manName(c)), "shardfs "+version)
+	fmt.Fprintf(&b, ".TH %q 1 \"\" %q shardfs\n", strings.ToUpper(manName(c)), "shardfs "+programVersion())
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", manText(manName(c)), manText(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", manText(c.UseLine()))
 	fmt.Fprint(&b, ".SH DESCRIPTION\n")

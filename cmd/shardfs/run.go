@@ -323,7 +323,7 @@ func (o *runFlags) settings(j job.Options) job.Settings {
 		written.others = "drop" // as job does
 	}
 	return job.Settings{
-		{"version of shardfs", version},
+		{"version of shardfs", programVersion()},
 		{"command", fmt.Sprintf("%q", j.Argv)},
 		{"--batch", strconv.Itoa(o.batch)}, {"--worker", strconv.FormatBool(o.worker)},
 		{"--skip", strconv.Itoa(o.skip)}, {"--count", o.count.setting()}, {"--keys", digest(j.Choice.Keys)},
