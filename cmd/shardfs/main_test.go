@@ -63,6 +63,7 @@ func TestStories(t *testing.T) {
 		Condition:           condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"blocked":      blocked,
+			"browse":       browse,
 			"document":     runDocument,
 			"ended":        ended,
 			"download":     download,

@@ -30,8 +30,8 @@ type shardJSON struct {
 
 // describe answers with what the set is.
 func (g *Gallery) describe(w http.ResponseWriter, r *http.Request) error {
-	shot := g.set.now(r.Context())
-	out := setJSON{Title: g.set.title(), Samples: shot.total, Shards: make([]shardJSON, len(g.set.parts))}
+	g.set.now(r.Context()) // finds out what is new
+	out := setJSON{Title: g.set.title(), Shards: make([]shardJSON, len(g.set.parts))}
 	words := []string{"shardfs", "ls"}
 	for i, p := range g.set.parts {
 		words = append(words, p.name.String())
@@ -41,6 +41,8 @@ func (g *Gallery) describe(w http.ResponseWriter, r *http.Request) error {
 		p.mu.Unlock()
 	}
 	out.Command = commandLine(words...)
+	shot := g.set.now(r.Context()) // it has all samples of the parts that are ready
+	out.Samples = shot.total
 	for i := range shot.segments {
 		s := &shot.segments[i]
 		out.Shards[s.number].First, out.Shards[s.number].Samples = s.first, s.samples.count()

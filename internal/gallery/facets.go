@@ -111,6 +111,7 @@ type facetsJSON struct {
 
 // facets answers with how many samples have which extensions, and which values of fields.
 func (g *Gallery) facets(w http.ResponseWriter, r *http.Request) error {
+	settled := g.set.settled()
 	shot := g.set.now(r.Context())
 	total, at, err := g.selected(r, shot)
 	if err != nil {
@@ -133,7 +134,7 @@ func (g *Gallery) facets(w http.ResponseWriter, r *http.Request) error {
 	if read < total {
 		out.Done = min(0.2*float64(listed)/float64(total)+0.8*float64(read)/float64(total), 0.99)
 	}
-	if filter, _ := g.filters.find(r); filter != nil && filter.state(shot).looked < shot.total || !g.set.settled() {
+	if filter, _ := g.filters.find(r); filter != nil && filter.state(shot).looked < shot.total || !settled {
 		out.Done = min(out.Done, 0.99)
 	}
 	for ext, n := range f.counts.extensions {

@@ -90,6 +90,7 @@ func (g *Gallery) filter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	settled := g.set.settled()
 	shot := g.set.now(r.Context())
 	if f.state(shot).looked < shot.total {
 		f.task.ask(r.Context(), g.tasks, func(ctx context.Context) { f.run(ctx, shot) })
@@ -101,7 +102,7 @@ func (g *Gallery) filter(w http.ResponseWriter, r *http.Request) error {
 	out := filterJSON{ID: f.id, Total: s.found, Done: 1}
 	if s.looked < shot.total {
 		out.Done = float64(s.looked) / float64(shot.total)
-	} else if !g.set.settled() {
+	} else if !settled {
 		out.Done = 0.99 // more samples are to come
 	}
 	words := []string{"shardfs", "pack"}
