@@ -8,6 +8,7 @@ import (
 
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/ui"
+	"github.com/shardfs/shardfs/pack"
 )
 
 // ofShard says which shard a sample, or a member outside samples, is from; it is empty if there is only one.
@@ -61,6 +62,25 @@ func newListedMember(name string, m index.Member) listedMember {
 		l.Ext, l.ExtHex = ext.Text, ext.Hex
 	}
 	return l
+}
+
+// listMembers lists the members of a sample of any source. Changed ones have no offset.
+func listMembers(s *pack.Sample) []listedMember {
+	list := []listedMember{}
+	for _, m := range s.Members() {
+		im := index.Member{
+			Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime, Mode: uint16(m.File.Mode.Perm()),
+		}
+		if m.File.Row != pack.Changed {
+			im = s.Base.Index.Member(m.File.Row)
+		}
+		l := newListedMember(s.Key+"."+m.Ext, im)
+		if m.File.Row == pack.Changed {
+			l.Offset = nil
+		}
+		list = append(list, l)
+	}
+	return list
 }
 
 // typeOf returns the type of an entry for ls, and whether it is a regular file. The index does not have types, so the

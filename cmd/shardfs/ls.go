@@ -268,20 +268,7 @@ func (o *lsOptions) listDirs(u *ui.UI, src *source.Source, keys []string) error 
 				}
 				o.found = append(o.found, s.Key)
 			}
-			for _, m := range s.Members() {
-				im := index.Member{
-					Ext: m.Ext, InSample: true, Size: m.File.Size, ModTime: m.File.ModTime,
-					Mode: uint16(m.File.Mode.Perm()),
-				}
-				if m.File.Row != pack.Changed {
-					im = base.Index.Member(m.File.Row)
-				}
-				lm := newListedMember(s.Key+"."+m.Ext, im)
-				if m.File.Row == pack.Changed {
-					lm.Offset = nil
-				}
-				l.Members = append(l.Members, lm)
-			}
+			l.Members = listMembers(&s)
 			if err := o.print(u, l, len(keys) > 0); err != nil {
 				return err
 			}

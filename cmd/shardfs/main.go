@@ -157,8 +157,8 @@ shard. SHARD is a path, or a URL: https, s3, gs, az, swift, ais, hf.`,
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
 	root.AddCommand(
 		newMount(g), newUmount(g), newRun(g), newPack(g), newStatus(g), newIndex(g), newLs(g), newCat(g), newCheck(g),
-		newView(g), newStats(g), newDiff(g), newClean(g), newK8s(g), newSlurm(g), newInstall(g), newCompletion(g),
-		newMan(g), newVersion(g),
+		newView(g), newStats(g), newDiff(g), newHead(g), newClean(g), newK8s(g), newSlurm(g), newInstall(g),
+		newCompletion(g), newMan(g), newVersion(g),
 	)
 	initHelp(root)
 	checkArguments(root)
