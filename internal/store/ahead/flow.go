@@ -221,6 +221,9 @@ func (o *Object) nextPart(f *flow, size int64) (end int64, ok bool) {
 	if !asked && (f.next >= f.pos+max(firstPart/2, f.run, 4*f.gap) || !o.pace.more(f)) || f.flying >= mostWidth {
 		return 0, false
 	}
+	if asked {
+		size = max(size, min(f.until-f.next, mostPart/2)) // what is wanted for certain needs no more requests than it must
+	}
 	end = f.next + size
 	if size == mostPart {
 		end -= end % mostPart
