@@ -323,6 +323,14 @@ func checkSample(t testing.TB, x *Index, d Dir, number int, names map[string]boo
 	if s.Number != number || s.Path != x.Path(d) || x.DirOf(number) != d || x.Key(number) != s.Key {
 		t.Errorf("sample %d at %q is %+v", number, x.Path(d), s)
 	}
+	if key := x.AppendKey([]byte("> "), number); string(key) != "> "+s.Key {
+		t.Errorf("AppendKey of sample %d: %q, want %q", number, key, s.Key)
+	}
+	for row := s.Start; row < s.End; row++ {
+		if m := x.Member(row); x.HasExt(row, m.Ext) != m.InSample || x.HasExt(row, m.Ext+"x") {
+			t.Errorf("row %d: HasExt %q", row, m.Ext)
+		}
+	}
 	first, ok := x.FindKey(s.Key)
 	if !ok || first > number || x.Key(first) != s.Key {
 		t.Errorf("FindKey(%q) = %d, %v, want %d or one before", s.Key, first, ok, number)

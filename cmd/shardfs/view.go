@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shardfs/shardfs/internal/gallery"
+	"github.com/shardfs/shardfs/internal/mounts"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/ui"
 )
@@ -75,13 +77,8 @@ func (f *viewFlags) run(ctx context.Context, g *globals, args []string) error {
 			return err
 		}
 	}
-	if o.Names, err = f.from.names(ctx, args, false); err != nil {
+	if o.Names, err = f.names(ctx, args); err != nil {
 		return err
-	}
-	for _, name := range o.Names {
-		if name.Kind == source.Stream {
-			return source.ErrOnce
-		}
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -105,6 +102,30 @@ func (f *viewFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	defer opened()
 	return gallery.Serve(ctx, l, page)
+}
+
+// names returns what is shown. A mount of many shards stands for these, which are found quicker by their indexes.
+func (f *viewFlags) names(ctx context.Context, args []string) (all []source.Name, err error) {
+	names, err := f.from.names(ctx, args, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if name.Kind == source.Stream {
+			return nil, source.ErrOnce
+		}
+		if shards := mounts.ManyAt(name.Path); name.Kind == source.Dir && shards != nil {
+			slices.Sort(shards)
+			more, err := source.ResolveAll(shards)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, more...)
+			continue
+		}
+		all = append(all, name)
+	}
+	return all, nil
 }
 
 // readToken returns the token of the command line, or of the file that is named there.

@@ -27,11 +27,17 @@ type testServer struct {
 // serve serves sources until the test ends.
 func serve(t *testing.T, names ...string) *testServer {
 	t.Helper()
+	return serveIn(t, "", names...)
+}
+
+// serveIn is serve with a cache directory.
+func serveIn(t *testing.T, cache string, names ...string) *testServer {
+	t.Helper()
 	resolved, err := source.ResolveAll(names)
 	shardtest.Check(t, err)
 	o := Options{Names: resolved, Token: testToken}
 	o.Source.UI = &ui.UI{Out: io.Discard, Err: io.Discard}
-	o.Source.Shard.Store = file.Store{}
+	o.Source.Shard.Store, o.Source.Shard.CacheDir = file.Store{}, cache
 	g, err := New(t.Context(), o)
 	shardtest.Check(t, err)
 	s := &testServer{httptest.NewServer(g), t, g}

@@ -42,7 +42,8 @@ type thumb struct {
 
 // thumbs makes thumbnails, and keeps those that were used last.
 type thumbs struct {
-	cpus   *semaphore.Weighted // how many are made at a time
+	most   int64               // how many are made at a time
+	cpus   *semaphore.Weighted // has room for so many
 	memory *semaphore.Weighted // bytes of decoded pictures
 
 	mu   sync.Mutex // guards kept
@@ -52,8 +53,9 @@ type thumbs struct {
 // newThumbs returns an empty cache of thumbnails.
 func newThumbs() *thumbs {
 	cost := func(t thumb) int64 { return int64(len(t.bytes)) + 200 }
+	most := int64(runtime.GOMAXPROCS(0))
 	return &thumbs{
-		cpus:   semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
+		most: most, cpus: semaphore.NewWeighted(most),
 		memory: semaphore.NewWeighted(decodeBudget),
 		kept:   lru.New[thumbKey, thumb](thumbBudget, cost, nil),
 	}

@@ -53,6 +53,23 @@ func Open(ctx context.Context, st store.Store, place string) (*Changes, error) {
 	return &Changes{Overlay: o, Scratch: s, Device: m.Device}, nil
 }
 
+// ManyAt returns the names of the shards of a mount of many; nil if there is no such mount.
+func ManyAt(place string) []string {
+	m, mounted, err := At(place)
+	if err != nil || !mounted || !m.Whole {
+		return nil
+	}
+	s, err := scratchOf(m)
+	if err != nil || s.Kind() != scratch.Many {
+		return nil
+	}
+	names, _, err := s.Shards()
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
 // openShard opens the shard of a mount, which is in st. If it has another name now, or another file has its name, the
 // server of the mount still has it open.
 func openShard(ctx context.Context, st store.Store, s *scratch.Scratch, m Mount) (*shard.Shard, error) {

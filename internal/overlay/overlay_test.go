@@ -29,6 +29,40 @@ func describe(t *testing.T, o *Overlay) []string {
 	return all
 }
 
+// checkState checks that a State has what Dirs yields.
+func checkState(t *testing.T, o *Overlay) {
+	t.Helper()
+	s, err := o.State()
+	shardtest.Check(t, err)
+	now := make(map[int]string)
+	others := 0
+	for d, err := range o.Dirs() {
+		shardtest.Check(t, err)
+		if d.Sample == nil {
+			others++
+			continue
+		}
+		now[d.Sample.Number] = fmt.Sprint(d.Path, d.Renamed, d.Untouched, len(d.Files))
+	}
+	for n := range o.Shard.Index.Samples() {
+		d, ok, err := s.Dir(n)
+		shardtest.Check(t, err)
+		got := ""
+		if ok {
+			got = fmt.Sprint(d.Path, d.Renamed, d.Untouched, len(d.Files))
+		}
+		if got != now[n] {
+			t.Errorf("sample %d: %q, want %q", n, got, now[n])
+		}
+		if !s.Changed(n) && (!ok || d.Renamed || !d.Untouched) {
+			t.Errorf("sample %d has changed: %q", n, got)
+		}
+	}
+	if len(s.Added()) != others-1 { // the root is the last
+		t.Errorf("%d added, want %d", len(s.Added()), others-1)
+	}
+}
+
 func TestChanges(t *testing.T) {
 	members := []string{"a.x", "a.y", "a/in.x", "b.x", "d/c.x", "d/e.x", "f.x"}
 	for _, tt := range []struct {
@@ -158,6 +192,7 @@ func TestChanges(t *testing.T) {
 			if got := strings.Join(describe(t, h.o), ","); got != tt.want {
 				t.Errorf("the changes are\n%q, want\n%q", got, tt.want)
 			}
+			checkState(t, h.o)
 			after, err := h.o.Stamp()
 			shardtest.Check(t, err)
 			if tt.want != "" && after == before {

@@ -222,7 +222,7 @@ func (o *Object) nextPart(f *flow, size int64) (end int64, ok bool) {
 		return 0, false
 	}
 	if asked {
-		size = max(size, min(f.until-f.next, mostPart/2)) // what is wanted for certain needs no more requests than it must
+		size = max(size, min(f.until-f.next, mostPart/2)) // it is wanted for certain
 	}
 	end = f.next + size
 	if size == mostPart {
