@@ -121,5 +121,7 @@ func (g *globals) server(u *ui.UI, args ...string) server.Command {
 	for i, arg := range args {
 		args[i] = store.Redact(arg)
 	}
-	return server.Command{Args: args, Env: os.Environ(), Stderr: os.Stderr, KeepIn: g.stores.keep.dir, UI: u}
+	return server.Command{
+		Args: args, Env: os.Environ(), Stderr: os.Stderr, KeepIn: g.stores.keep.dir, UI: u, SameGroup: g.helper,
+	}
 }

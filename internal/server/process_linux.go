@@ -38,6 +38,10 @@ type Command struct {
 	Stderr *os.File // for messages until the mount is ready; later ones go to the log in the scratch directory
 	KeepIn string   // the cache directory for bytes of remote shards, absolute; "" means that they are not kept
 	UI     *ui.UI   // its level and format apply to the server's messages
+
+	// SameGroup keeps the process in the process group of the caller until its mount is ready: autofs has all others wait
+	// that come to the mountpoint of an automount.
+	SameGroup bool
 }
 
 // Start starts a server in the background and returns when its mount is ready. The server ends with its mount, or by a
@@ -98,7 +102,7 @@ func (c *Command) start(ctx context.Context, o Options, beat *pulse) (*Process, 
 	cmd.Env = append(slices.Clone(c.Env), Variable+"=1")
 	cmd.Stderr = c.Stderr
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !c.SameGroup}
 	if o.Private {
 		cmd.SysProcAttr.AmbientCaps = serverCaps()
 		cmd.SysProcAttr.PidFD = &beat.pidfd
@@ -300,6 +304,7 @@ func (l *Link) ready(log string) error {
 		}
 	}
 	_, err = l.conn.Write([]byte{0})
+	unix.Setsid() // fails if it has a session of its own already
 	if !l.Options.Private {
 		err = errors.Join(err, l.conn.Close())
 	}
