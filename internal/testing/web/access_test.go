@@ -1,0 +1,90 @@
+package web
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/testing/skip"
+)
+
+// axe returns the checker of accessibility, which make page-tools installs.
+func axe(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("SHARDFS_PAGE_TOOLS")
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			skip.Without(t, "axe-core: %v", err)
+		}
+		dir = filepath.Join(cache, "shardfs-page")
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "node_modules/axe-core/axe.min.js"))
+	if err != nil {
+		skip.Without(t, "axe-core, by make page-tools: %v", err)
+	}
+	return string(b)
+}
+
+// accessible fails the test if axe finds something that is serious or critical in what a tab shows now.
+func (p *tab) accessible(axe, what string) {
+	p.t.Helper()
+	var findings []struct {
+		ID, Impact, Help string
+		Nodes            []struct{ HTML string }
+	}
+	p.run(axe+"; axe.run().then(({ violations }) => violations)", &findings)
+	for _, f := range findings {
+		if f.Impact == "serious" || f.Impact == "critical" {
+			p.t.Errorf("%s: %s: %s: %s in %d places, first %s", what, f.Impact, f.ID, f.Help, len(f.Nodes), f.Nodes[0].HTML)
+		}
+	}
+}
+
+// Axe finds nothing serious, light and dark, on a wide screen and on one of 360 pixels, on which nothing is wider than the
+// screen.
+func TestAccessibility(t *testing.T) {
+	needBrowser(t)
+	script := axe(t)
+	v := view(t, mixed(t))
+	for _, s := range []screen{{1280, 800, false}, {1280, 800, true}, {360, 740, false}, {360, 740, true}} {
+		name := fmt.Sprintf("%d wide, dark %t", s.width, s.dark)
+		p := open(t, v.url, s)
+		p.until("the cells", drawn)
+		p.accessible(script, name+", grid")
+		p.fits(name + ", grid")
+		p.press("?")
+		p.until("the help", "document.querySelector('#help').open")
+		p.accessible(script, name+", help")
+		p.run("document.querySelector('#help').close()", nil)
+		p.click("#facets-button")
+		p.shows("#facets", "npy")
+		p.accessible(script, name+", facets")
+		p.click("#facets-button")
+		for _, n := range []int{plainSample, maskedSample, videoSample, arraySample, markupSample, bombSample, bytesSample} {
+			p.run(fmt.Sprintf("location.hash = '#/sample/%d'", n), nil)
+			p.until("the sample", fmt.Sprintf("document.querySelector('h2').innerText.includes('s%03d')", n))
+			what := fmt.Sprintf("%s, sample %d", name, n)
+			p.accessible(script, what)
+			p.fits(what)
+		}
+		p.run("location.hash = '#/statistics'", nil)
+		p.until("the numbers", "document.querySelector('.summary') && document.querySelector('.progress').innerText === ''")
+		p.accessible(script, name+", statistics")
+		p.fits(name + ", statistics")
+		p.run("location.hash = '#/'", nil)
+		p.until("the grid", drawn)
+	}
+}
+
+// fits fails the test if the page, or a part of it that does not scroll sideways by design, is wider than the screen.
+func (p *tab) fits(what string) {
+	p.t.Helper()
+	wide := p.text(`[...document.querySelectorAll('html, body, header, main, main > section, .tools, .sample-bar, .sample-side')]
+		.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.className || e.id || e.tagName).join(', ')`)
+	if wide = strings.TrimSpace(wide); wide != "" {
+		p.t.Errorf("%s: wider than the screen: %s", what, wide)
+	}
+}

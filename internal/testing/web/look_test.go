@@ -1,0 +1,106 @@
+package web
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+var update = flag.Bool("update", false, "write the kept screens again")
+
+// Screens look as those that are kept, light and dark, wide and narrow.
+func TestLook(t *testing.T) {
+	v := view(t, mixed(t))
+	for _, s := range []struct {
+		name   string
+		screen screen
+	}{
+		{"light", screen{1280, 800, false}}, {"dark", screen{1280, 800, true}}, {"narrow", screen{360, 740, false}},
+	} {
+		p := open(t, v.url, s.screen)
+		p.until("the cells", drawn+" && document.querySelector('#found').innerText && "+
+			"document.querySelector('.cell video')?.readyState >= 2")
+		p.looksLike("grid-" + s.name)
+		p.run(fmt.Sprintf("location.hash = '#/sample/%d'", plainSample), nil)
+		p.until("the picture", "document.querySelector('.sheet img') && document.querySelector('.glimpse')")
+		p.looksLike("sample-" + s.name)
+	}
+}
+
+// A kept screen has a digit from 0 to f for the lightness of each block of pixels, so that it is a text that can be read
+// and compared, and does not tell one font from another.
+const (
+	block    = 20 // pixels
+	most     = 16 // digits
+	tolerant = 3  // digits by which a block may differ
+	share    = 25 // one of so many blocks may differ by more
+)
+
+// looksLike compares what a tab shows with a kept screen.
+func (p *tab) looksLike(name string) {
+	p.t.Helper()
+	b, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(b))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	path := filepath.Join("testdata", name+".txt")
+	is := digits(picture)
+	if *update {
+		if err := os.WriteFile(path, []byte(is), 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+		return
+	}
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	was := string(kept)
+	if len(is) != len(was) {
+		p.t.Errorf("%s: the screen has another size", name)
+		return
+	}
+	other := 0
+	for i := range len(is) {
+		a, b := strings.IndexByte(hex, is[i]), strings.IndexByte(hex, was[i])
+		if d := a - b; d > tolerant || d < -tolerant {
+			other++
+		}
+	}
+	if other*share > len(is) {
+		p.t.Errorf("%s: %d of %d blocks differ; it is now:\n%s", name, other, len(is), is)
+	}
+}
+
+const hex = "0123456789abcdef"
+
+// digits returns the lightness of the blocks of a picture, a line for each row of them.
+func digits(m image.Image) string {
+	var b strings.Builder
+	for y := 0; y+block <= m.Bounds().Dy(); y += block {
+		for x := 0; x+block <= m.Bounds().Dx(); x += block {
+			sum := 0
+			for dy := range block {
+				for dx := range block {
+					sum += int(color.GrayModel.Convert(m.At(x+dx, y+dy)).(color.Gray).Y)
+				}
+			}
+			b.WriteByte(hex[sum*most/(256*block*block)])
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
