@@ -1,7 +1,7 @@
 // The server's answers, and how the page asks for them. All addresses are relative to that of the page, which has the
 // token.
 
-/** @typedef {'' | 'added' | 'changed' | 'deleted'} Change */
+/** @typedef {'' | 'added' | 'changed' | 'deleted' | 'renamed'} Change */
 /** @typedef {'picture' | 'video' | 'audio' | 'json' | 'text' | 'class' | 'array' | 'markup' | 'other'} Kind */
 /** @typedef {'waiting' | 'indexing' | 'ready' | 'failed' | 'replaced'} State */
 /**

@@ -13,6 +13,7 @@ export const changes = {
   added: ['+', 'added'],
   changed: ['~', 'changed'],
   deleted: ['−', 'deleted'],
+  renamed: ['→', 'renamed'],
 };
 
 /**

@@ -55,7 +55,7 @@ export class Facets {
     const counts = this.counts;
     if (!counts) return;
     const focus = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.term : undefined;
-    const changes = ['added', 'changed', 'deleted'].map((label) => ({
+    const changes = ['added', 'changed', 'deleted', 'renamed'].map((label) => ({
       term: `change:${label}`,
       label,
       n: undefined,
@@ -71,12 +71,15 @@ export class Facets {
       ),
       this.#group(
         'Missing',
-        sorted(counts.missing).map(([ext, n]) => ({ term: `no:${word(ext)}`, label: ext, n })),
+        sorted(counts.missing).reverse().map(([ext, n]) => ({ term: `no:${word(ext)}`, label: ext, n })),
       ),
       ...Object.entries(counts.fields).map(([field, values]) =>
         this.#group(
           field,
-          sorted(values).map(([value, n]) => ({ term: equals(field, value), label: value, n })),
+          // What differs in each sample, such as a number or a text, groups nothing.
+          sorted(values)
+            .map(([value, n]) => ({ term: equals(field, value), label: value, n }))
+            .filter(({ n }, _, all) => n > 1 || all.length <= SHOWN),
         ),
       ),
     );

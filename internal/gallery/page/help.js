@@ -14,7 +14,7 @@ const terms = [
   ['cls==7', 'the content of cls is 7'],
   ['json.label~cat', 'the field label of json matches'],
   ['json.score>=0.5', 'the field is a number of at least 0.5'],
-  ['change:added', 'added in the mount; also changed, deleted'],
+  ['change:added', 'added in the mount; also changed, deleted, renamed'],
   ['has:jpg (cls==1 or cls==2) not size>1M', 'all of that: words are joined by and'],
 ];
 

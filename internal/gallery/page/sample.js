@@ -223,7 +223,8 @@ export class SampleView {
         member.picture &&
           `${member.picture.format}, ${count(member.picture.width)} × ${count(member.picture.height)} pixels`,
       ],
-      ['Shard', sample.from ? `${sample.from} in ${sample.source}` : sample.source],
+      ['Shard', sample.source],
+      ['Renamed', sample.from && `from ${sample.from}`],
       ['Place', sample.position === undefined ? undefined : `sample ${count(sample.position + 1)} of the shard`],
     ];
     const command = member.command ?? sample.command ?? '';

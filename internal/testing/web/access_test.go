@@ -65,7 +65,7 @@ func TestAccessibility(t *testing.T) {
 		p.click("#facets-button")
 		for _, n := range []int{plainSample, maskedSample, videoSample, arraySample, markupSample, bombSample, bytesSample} {
 			p.run(fmt.Sprintf("location.hash = '#/sample/%d'", n), nil)
-			p.until("the sample", fmt.Sprintf("document.querySelector('h2').innerText.includes('s%03d')", n))
+			p.until("the sample", fmt.Sprintf("document.querySelector('.sample-key').innerText.includes('s%03d')", n))
 			what := fmt.Sprintf("%s, sample %d", name, n)
 			p.accessible(script, what)
 			p.fits(what)

@@ -15,7 +15,7 @@ func (v *viewer) sample(n int) string { return fmt.Sprintf("%s#/sample/%d", v.ur
 func TestSample(t *testing.T) {
 	v := view(t, mixed(t))
 	p := open(t, v.sample(plainSample), screen{})
-	p.shows("h2", "s000")
+	p.shows(".sample-key", "s000")
 	p.until("the picture", "document.querySelector('.sheet img')?.naturalWidth === 320")
 	for _, text := range []string{"jpg", "320 × 240", "cls", "json", "class 0", "The picture 0, for <b>testing</b>."} {
 		p.shows(".members", text)
@@ -25,9 +25,9 @@ func TestSample(t *testing.T) {
 	p.click(".members li:nth-child(3) button")
 	p.shows(".sample-stage .tree", `label: "class 0"`)
 	p.press(kb.ArrowRight)
-	p.shows("h2", "s001")
+	p.shows(".sample-key", "s001")
 	p.press(kb.ArrowLeft)
-	p.shows("h2", "s000")
+	p.shows(".sample-key", "s000")
 
 	p.run("location.hash = '#/sample/999999'", nil)
 	p.until("that there is none", "document.querySelector('.sample-stage .fault')")
@@ -129,7 +129,7 @@ func TestNothingRuns(t *testing.T) {
 	p.until("the cells", drawn)
 	p.shows(".cell", "onerror=")
 	p.run(fmt.Sprintf("location.hash = '#/sample/%d'", hostileKey), nil)
-	p.shows("h2", "<img src=x onerror=")
+	p.shows(".sample-key", "<img src=x onerror=")
 	p.run(fmt.Sprintf("location.hash = '#/sample/%d'", markupSample), nil)
 	p.shows(".sample-stage", "it ran")
 	p.click(".members li:nth-child(2) button")
