@@ -2,6 +2,7 @@
 # make test       all tests; installs FUSE's helper where it may
 # make test-stores  the tests of stores, with the servers that make test leaves out: rclone serve s3, MinIO, Swift
 # make test-slurm  arrays on a real Slurm, which the tests start: slurmctld slurmd slurm-client munge, as root
+# make test-web   the page of shardfs view in a browser, with a shard of a million samples; needs chromium
 # make test-kubernetes  jobs on a real control plane, and manifests by the validation of the oldest and newest Kubernetes
 # make torture    the tests that take long: many seeds, kills, faults and file system suites; some hours
 # make check      formatting, vet, staticcheck
@@ -37,7 +38,7 @@ export GORACE ?= atexit_sleep_ms=0
 RESULTS = $$(for f in bench/results/*.txt; do \
 	echo "$$(git log -1 --format=%ct $$(awk '/^commit:/ { print $$2; exit }' $$f)) $$f"; done | sort -n | cut -d' ' -f2)
 
-.PHONY: build test test-stores test-slurm test-kubernetes torture test-tools check check-page page-tools demo readers bench \
+.PHONY: build test test-stores test-slurm test-web test-kubernetes torture test-tools check check-page page-tools demo readers bench \
 	bench-remote tables image install clean
 .PHONY: install-share dist test-dist
 
@@ -53,7 +54,16 @@ test: test-tools
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
 	$(GO) test -v -p 3 $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
+	{ cd internal/testing/web && CGO_ENABLED=0 $(GO) test -v -short -timeout 30m .; } || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
+
+# A module of its own: nothing else here drives a browser. What it needs of npm, a checker of accessibility, comes with
+# make check-page; make test does without the shard of a million samples.
+test-web: page-tools
+	@cd internal/testing/web && export CGO_ENABLED=0 && { status=0; \
+	$(GO) vet . || status=1; \
+	$(GO) test -v -timeout 60m . || status=1; \
+	echo "exit $$status"; } 2>&1 | awk -f $(CURDIR)/.ci/summary.awk
 
 # The slow servers, which take long to build or to start, and 1000 overwrites of an object under its readers instead of 150,
 # mounts of all stores, runs to them, and other clients of what these write. SHARDFS_SERVERS says where the servers are,

@@ -71,7 +71,9 @@ export class Facets {
       ),
       this.#group(
         'Missing',
-        sorted(counts.missing).reverse().map(([ext, n]) => ({ term: `no:${word(ext)}`, label: ext, n })),
+        sorted(counts.missing)
+          .reverse()
+          .map(([ext, n]) => ({ term: `no:${word(ext)}`, label: ext, n })),
       ),
       ...Object.entries(counts.fields).map(([field, values]) =>
         this.#group(
