@@ -88,6 +88,9 @@ func (o *diffFlags) run(ctx context.Context, u *ui.UI, args []string) error {
 	count, err := difference.Find(ctx, one.samples, other.samples, find,
 		func(d difference.Difference) error { return o.print(u, d) })
 	if err := errors.Join(err, one.confirm(ctx), other.confirm(ctx)); err != nil {
+		if exitStatus(err) == exitFailed {
+			err = &ui.UsageError{Err: err} // such as a bad key in a mount: that is no difference
+		}
 		return err
 	}
 	u.Note("%s, %s: %s equal, %d changed, %d moved, %d removed, %d added", source.NameOfAll(a), source.NameOfAll(b),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -109,7 +110,7 @@ func (b *Builder) look(m member, kind string) error {
 	case b.o.Pictures && kind == "picture":
 		return b.opened(m, func(r readerAt) error { return b.survey.Pictures.add(r, m.size) })
 	case b.o.Contents && kind == "text":
-		return b.opened(m, b.survey.texts(m.ext).add)
+		return b.opened(m, func(r readerAt) error { return b.survey.texts(m.ext).add(r, b.piece(m.size)) })
 	case b.o.Contents && kind == "json":
 		d := b.survey.document(m.ext)
 		if m.size > MaxDocument {
@@ -153,11 +154,18 @@ func (p *Pictures) add(r io.ReaderAt, size int64) error {
 	return nil
 }
 
+// piece returns a buffer for content of a size, which is used again. One byte more finds the end at once.
+func (b *Builder) piece(size int64) []byte {
+	n := int(min(piece, max(size, utf8.UTFMax)+1))
+	b.buf = slices.Grow(b.buf[:0], n)
+	return b.buf[:n]
+}
+
 // add counts the characters of a text, a piece at a time.
-func (t *Texts) add(r readerAt) error {
+func (t *Texts) add(r io.Reader, buf []byte) error {
 	var characters int64
 	valid := true
-	buf, kept := make([]byte, piece), 0
+	kept := 0
 	for {
 		n, err := r.Read(buf[kept:])
 		text := buf[:kept+n]

@@ -201,7 +201,12 @@ func TestCharacters(t *testing.T) {
 		{"only wrong bytes", strings.Repeat("\x80", piece+10), 1},
 	} {
 		var x Texts
-		shardtest.Check(t, x.add(strings.NewReader(tt.text)))
+		shardtest.Check(t, x.add(strings.NewReader(tt.text), make([]byte, piece)))
+		var small Texts
+		shardtest.Check(t, small.add(strings.NewReader(tt.text), make([]byte, 5)))
+		if small.Characters.Sum() != x.Characters.Sum() || small.NotUTF8 != x.NotUTF8 {
+			t.Errorf("%s: in small pieces %d characters, else %d", tt.name, small.Characters.Sum(), x.Characters.Sum())
+		}
 		if want := int64(len([]rune(tt.text))); x.Characters.Sum() != want || x.NotUTF8 != tt.notUTF8 {
 			t.Errorf("%s: %d characters, want %d; %d not UTF-8", tt.name, x.Characters.Sum(), want, x.NotUTF8)
 		}
