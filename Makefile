@@ -13,6 +13,7 @@
 # make bench-remote  the same of remote shards, through a slow network of its own; needs nginx and versitygw
 # make dist       packages (.deb, .rpm) and archives for amd64 and arm64 in dist/, with checksums; VERSION=v1.2.3 names them
 # make test-dist  whether they have the same bytes when they are built again, and what is in them
+# make test-systemd  mounts by units, fstab and automounts of a systemd in namespaces, as root
 # make image      images with shardfs, by docker or podman: IMAGE (shardfs) alone, and IMAGE-tools with GraphicsMagick
 # make tables     write the tables of figures in docs again, from the results that are kept
 
@@ -40,7 +41,7 @@ RESULTS = $$(for f in bench/results/*.txt; do \
 
 .PHONY: build test test-stores test-slurm test-web test-kubernetes torture test-tools check check-page page-tools demo readers bench \
 	bench-remote tables image install clean
-.PHONY: install-share dist test-dist
+.PHONY: install-share dist test-dist test-systemd
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/shardfs
@@ -165,6 +166,9 @@ install-share:
 
 dist:
 	GO="$(GO)" deploy/package/build dist
+
+test-systemd: build
+	deploy/systemd/test $(BIN)
 
 test-dist:
 	GO="$(GO)" deploy/package/test

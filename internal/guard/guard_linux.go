@@ -51,6 +51,10 @@ type Command struct {
 	// Private is the scratch directory of a mount in a mount namespace that is to end with the mount's users. The guardian
 	// is in that namespace, too, so it detaches all mounts of shardfs with this scratch directory. "" means no such mount.
 	Private string
+
+	// SameGroup starts the guardian in the process group of its parent, which it leaves when it knows the mount: autofs has all
+	// others wait that come to the mountpoint of an automount.
+	SameGroup bool
 }
 
 // Guard guards files that the kernel reads for one file system. It is safe for concurrent use.

@@ -85,7 +85,7 @@ func startGuardian(g *Guard) (*guardian, error) {
 	cmd.Env = append(slices.Clone(g.command.Env), Variable+"=1")
 	cmd.Dir = "/" // it keeps no file system busy
 	cmd.ExtraFiles = append([]*os.File{theirs}, files...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !g.command.SameGroup}
 	err = errors.Join(cmd.Start(), theirs.Close())
 	if err != nil {
 		return nil, errors.Join(err, link.Close(), n.closeLeases())
@@ -250,6 +250,7 @@ func (s *served) obey(m message) reply {
 		if s.mount, err = describe(string(m.Mount.Path)); err != nil {
 			return reply{Error: err.Error()}
 		}
+		unix.Setsid() // fails if it has a session of its own already
 	}
 	if !s.runs {
 		s.runs = true

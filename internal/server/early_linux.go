@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shardfs/shardfs/internal/guard"
 	"github.com/shardfs/shardfs/internal/overlayfs"
@@ -11,11 +14,17 @@ import (
 
 // guardian returns the command of a guardian, without its arguments.
 func (s *server) guardian() guard.Command {
-	c := guard.Command{Env: s.env}
+	c := guard.Command{Env: s.env, SameGroup: s.link.isBackground() && s.sharesSession()}
 	if s.Private {
 		c.Private = s.scratch.Dir
 	}
 	return c
+}
+
+// sharesSession reports whether this process is in the session of its parent, as Command.SameGroup has it at first.
+func (s *server) sharesSession() bool {
+	sid, err := unix.Getsid(0)
+	return err == nil && sid != os.Getpid()
 }
 
 // guardianOf returns the arguments of a guardian of one shard.
