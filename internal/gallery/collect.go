@@ -178,8 +178,7 @@ func (m *mountSamples) open(ctx context.Context, of *member, before bool) (*cont
 
 // fileSamples are the samples of a directory. Their keys and members are in memory.
 type fileSamples struct {
-	all    []pack.Sample
-	failed error // what has ended the listing
+	all []pack.Sample
 }
 
 func (f *fileSamples) count() int { return len(f.all) }
