@@ -155,15 +155,14 @@ shard. SHARD is a path, or a URL: https, s3, gs, az, swift, ais, hf.`,
 	root.SetFlagErrorFunc(flagError)
 	g.add(root.PersistentFlags())
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
+	root.Flags().MarkHidden("version") // there is a verb
 	root.AddCommand(
 		newMount(g), newUmount(g), newRun(g), newPack(g), newStatus(g), newIndex(g), newLs(g), newCat(g), newCheck(g),
 		newView(g), newStats(g), newDiff(g), newHead(g), newClean(g), newK8s(g), newSlurm(g), newInstall(g),
 		newCompletion(g), newMan(g), newVersion(g),
 	)
 	initHelp(root)
-	checkArguments(root)
-	completeFlags(root)
-	for _, cmd := range root.Commands() {
+	for _, cmd := range append(root.Commands(), root) {
 		checkArguments(cmd)
 		completeFlags(cmd)
 		cmd.InitDefaultHelpFlag()
