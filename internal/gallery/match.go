@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"regexp"
 	"strconv"
@@ -312,20 +311,11 @@ func valueOf(ctx context.Context, s samples, m *member) ([]byte, error) {
 	if m.size > mostValue {
 		return nil, nil
 	}
-	c, err := s.open(ctx, m, m.change == deleted)
+	b, err := head(ctx, s, m, mostValue)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errSpecial) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	b := make([]byte, min(c.size, mostValue))
-	n, err := c.ReadAt(b, 0)
-	if n == len(b) || err == io.EOF {
-		err = nil
-	}
-	return b[:n], err
+	return b, err
 }
 
 // inside calls f with the values at a path in a value of JSON. Of an array it takes each value; names may have dots.
