@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -72,6 +74,12 @@ func TestKilledWhileMounting(t *testing.T) {
 		for _, call := range tt.calls {
 			nth := 1
 			for w.at(harm{call, "signal=SIGKILL", ""}, nth, ways[0]) > 0 && !t.Failed() {
+				w.reset(nil)
+				r := w.run(fault{inject: fmt.Sprintf("%s:signal=SIGKILL:when=%d", call, nth)}, w.command()...)
+				if n := strings.Count(r.stderr, "shardfs: error: "); r.status != 0 && !r.killed && n != 1 {
+					t.Errorf("%s, %s %d: what was mounted is in the way: %s", tt.setting, call, nth, r.stderr)
+				}
+				w.gone()
 				nth++
 			}
 			if nth == 1 {
