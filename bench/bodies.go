@@ -11,12 +11,19 @@ import (
 
 // drawJPEGs draws count pictures of 640 x 480 and returns them as JPEG files of 50 to 120 KB.
 func drawJPEGs(count int) []string {
+	return drawJPEGsOf(count, 640, 480)
+}
+
+// drawIcons draws count pictures of 16 x 12 and returns them as JPEG files.
+func drawIcons(count int) []string { return drawJPEGsOf(count, 16, 12) }
+
+func drawJPEGsOf(count, width, height int) []string {
 	files := make([]string, count)
 	for i := range files {
 		rng := rand.New(rand.NewPCG(2, uint64(i)))
 		var b bytes.Buffer
 		// writing to a Buffer never fails
-		jpeg.Encode(&b, drawPicture(rng, 640, 480), &jpeg.Options{Quality: 92 + rng.IntN(7)})
+		jpeg.Encode(&b, drawPicture(rng, width, height), &jpeg.Options{Quality: 92 + rng.IntN(7)})
 		files[i] = b.String()
 	}
 	return files

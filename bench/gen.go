@@ -81,6 +81,17 @@ func jpegs(samples int) drawn {
 	}}
 }
 
+// albums returns a shard of pictures alone: the first ones are like those of jpegs, all others tiny.
+func albums(samples int) drawn {
+	large, small := drawJPEGs(8), drawIcons(8)
+	return drawn{fmt.Sprintf("albums-%d.tar", samples), samples, func(i int) []member {
+		if i < 200 {
+			return []member{{ext: "jpg", text: large[i%len(large)]}}
+		}
+		return []member{{ext: "jpg", text: small[i%len(small)]}}
+	}}
+}
+
 // prose returns a shard of texts of 5 KB, which also repeat far apart.
 func prose(samples int) drawn {
 	texts := drawProse(64, 5_000)

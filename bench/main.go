@@ -22,8 +22,9 @@
 // 40 MB/s a connection, and its log tells the requests. What is written goes to versitygw, behind the same relay or on
 // loopback. Relay, server, client and reader share the machine. Peers that are not installed are left out.
 //
-// The peer of GzipWrite is a separate module, bench/pgzip, which the go command downloads and builds. The peer
-// archivemount is left out if it is not installed. FSCreate writes to /dev/shm.
+// The peer of GzipWrite is a separate module, bench/pgzip, which the go command downloads and builds; so is what opens
+// pages for View and RemoteView, which need Chromium. The peer archivemount is left out if it is not installed. FSCreate
+// writes to /dev/shm.
 package main
 
 import (
@@ -90,6 +91,10 @@ func measures() []measure {
 		{"GzipRandom", (*bench).gzipRandom},
 		{"GzipWorkers", (*bench).gzipWorkers},
 		{"GzipWrite", (*bench).gzipWrite},
+		{"View", (*bench).viewMillion},
+		{"ViewThumbnails", (*bench).viewThumbnails},
+		{"Stats", (*bench).stats},
+		{"Diff", (*bench).diff},
 		{"RemoteWalk", (*bench).remoteWalk},
 		{"RemoteLoopback", (*bench).remoteLoopback},
 		{"RemoteSample", (*bench).remoteSample},
@@ -103,6 +108,7 @@ func measures() []measure {
 		{"RemoteCopy", (*bench).remoteCopy},
 		{"RemotePublished", (*bench).remotePublished},
 		{"RemoteTask", (*bench).remoteTask},
+		{"RemoteView", (*bench).remoteView},
 	}
 }
 

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/shardfs/shardfs/internal/testing/web/chromium"
 )
 
 // drawn is a condition on the grid: the cells in view have their samples, and no picture is still waited for.
-const drawn = `document.querySelector('.cell') && !document.querySelector('.cell.waiting') &&
-	[...document.querySelectorAll('.cell .shot')].every((shot) => shot.firstElementChild)`
+const drawn = chromium.Drawn
 
 // The grid has a cell for each sample, with what can be seen of it, and is gone through by keys.
 func TestGrid(t *testing.T) {

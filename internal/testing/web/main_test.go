@@ -11,10 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/shardfs/shardfs/internal/testing/skip"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
+	"github.com/shardfs/shardfs/internal/testing/web/chromium"
 )
 
 // What all tests use; set by TestMain.
@@ -34,7 +33,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	var stop func()
-	if browser, stop, missing = startBrowser(dir); missing == nil {
+	if browser, stop, missing = chromium.Start(dir); missing == nil {
 		defer stop()
 	}
 	program = filepath.Join(dir, "shardfs")
@@ -49,34 +48,6 @@ func run(m *testing.M) int {
 		}
 	}
 	return m.Run()
-}
-
-// startBrowser starts Chromium with a profile below dir, and returns a function that ends it.
-func startBrowser(dir string) (context.Context, func(), error) {
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		return nil, nil, fmt.Errorf("chromium: %w", exec.ErrNotFound)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(dir, "profile")),
-		chromedp.Flag("lang", "en"), chromedp.WSURLReadTimeout(maxStart))
-	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, end := chromedp.NewContext(allocator)
-	stop := func() {
-		end()
-		endAllocator()
-	}
-	if err := chromedp.Do(ctx); err != nil {
-		stop()
-		return nil, nil, fmt.Errorf("chromium does not start: %w", err)
-	}
-	return ctx, stop, nil
 }
 
 // viewer is a running shardfs view.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -19,10 +18,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/shardfs/shardfs/internal/testing/testtime"
+	"github.com/shardfs/shardfs/internal/testing/web/chromium"
 )
-
-// maxStart is how long the browser may take to start.
-const maxStart = 5 * time.Minute
 
 // screen is how a tab looks.
 type screen struct {
@@ -58,7 +55,7 @@ func open(t *testing.T, url string, s screen) *tab {
 	}
 	// The first call opens the tab, which would end with a context that it alone has.
 	send(p, network.Enable, network.EnableParams{})
-	ctx, cancel = context.WithTimeout(ctx, testtime.Limit(t, maxStart))
+	ctx, cancel = context.WithTimeout(ctx, testtime.Limit(t, chromium.MaxStart))
 	t.Cleanup(cancel)
 	p.ctx = ctx
 	send(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
