@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shardfs/shardfs/internal/source"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
 	"github.com/shardfs/shardfs/internal/testing/testtime"
@@ -33,11 +34,17 @@ func serve(t *testing.T, names ...string) *testServer {
 // serveIn is serve with a cache directory.
 func serveIn(t *testing.T, cache string, names ...string) *testServer {
 	t.Helper()
+	return serveWith(t, file.Store{}, cache, names...)
+}
+
+// serveWith is serveIn of shards in a store.
+func serveWith(t *testing.T, in store.Store, cache string, names ...string) *testServer {
+	t.Helper()
 	resolved, err := source.ResolveAll(names)
 	shardtest.Check(t, err)
 	o := Options{Names: resolved, Token: testToken}
 	o.Source.UI = &ui.UI{Out: io.Discard, Err: io.Discard}
-	o.Source.Shard.Store, o.Source.Shard.CacheDir = file.Store{}, cache
+	o.Source.Shard.Store, o.Source.Shard.CacheDir = in, cache
 	g, err := New(t.Context(), o)
 	shardtest.Check(t, err)
 	s := &testServer{httptest.NewServer(g), t, g}

@@ -159,6 +159,7 @@ func (g *Gallery) sample(w http.ResponseWriter, r *http.Request, n int) error {
 	if err != nil {
 		return err
 	}
+	seg.announceOne(number)
 	shown := seg.part.name.String()
 	out := detailJSON{
 		N: n, Shard: seg.number, Key: e.key, From: e.from, Source: shown, Change: e.change, Position: number,

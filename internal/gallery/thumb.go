@@ -89,12 +89,15 @@ func (g *Gallery) thumb(w http.ResponseWriter, r *http.Request, n, m int) error 
 		return err
 	}
 	shot := g.set.now(r.Context())
-	seg, _, err := shot.at(n)
+	seg, number, err := shot.at(n)
 	if err != nil {
 		return err
 	}
 	key := thumbKey{seg.number, shot.generation, n, m, max(side, leastSide), r.URL.Query().Get("before") == "1"}
-	found, err := g.thumbs.get(r.Context(), key, func() (thumb, error) { return g.makeThumb(r, key) })
+	found, err := g.thumbs.get(r.Context(), key, func() (thumb, error) {
+		seg.announceOne(number)
+		return g.makeThumb(r, key)
+	})
 	if err != nil {
 		return err
 	}

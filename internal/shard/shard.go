@@ -299,15 +299,6 @@ func (s *Shard) Rest() {
 	}
 }
 
-// WillRead announces that plain bytes will be read soon.
-func (s *Shard) WillRead(off, n int64) {
-	if s.coded != nil {
-		s.coded.WillRead(off, n)
-	} else if advisor, ok := s.object.(store.Advisor); ok && s.isPlain() {
-		advisor.WillRead(off, n)
-	}
-}
-
 // isPlain reports whether the shard's bytes are stored as they are.
 func (s *Shard) isPlain() bool { return s.Format == codec.Plain }
 

@@ -6,8 +6,8 @@
 // line where the stores are combined.
 //
 // Abilities that not every store has are optional interfaces: [Advisor], [Cleaner], [Confirmer], [Copied], [Dated], [Exact],
-// [InKernel], [InStore], [Lister], [RangeCopier], [ReadOnly], [Resumable], [Resumer], [Successor]. Only the store knows what a version
-// consists of.
+// [Glancer], [InKernel], [InStore], [Lister], [RangeCopier], [ReadOnly], [Resumable], [Resumer], [Successor]. Only the store
+// knows what a version consists of.
 package store
 
 import (
@@ -112,6 +112,12 @@ type Exact interface {
 type Advisor interface {
 	// WillRead announces that n bytes at off will be read soon. It does not wait for them.
 	WillRead(off, n int64)
+}
+
+// Glancer is an [Advisor] that fetches bytes ahead of reads.
+type Glancer interface {
+	// WillGlance is WillRead for bytes after which no others are likely to be read.
+	WillGlance(off, n int64)
 }
 
 // InKernel is an [Object] that the kernel of this machine has open.

@@ -88,18 +88,19 @@ export class Grid {
   layOut(at = this.wanted ?? this.first) {
     const width = this.scroller.clientWidth - 2 * GAP;
     if (width <= 0 || !this.samples) return;
-    if (this.samples.total > 0) this.wanted = undefined;
-    else this.samples.want(at, at + 1); // which tells how many there are
     const columns = Math.max(this.scroller.clientWidth < 420 ? 2 : 1, Math.floor((width + GAP) / (this.side + GAP)));
     const cell = (width - (columns - 1) * GAP) / columns;
     if (columns !== this.columns || Math.abs(cell - this.cell) > 0.5) this.clear();
     this.columns = columns;
     this.cell = cell;
+    const height = Math.floor(cell) + CAPTION + GAP;
+    if (this.samples.total > 0) this.wanted = undefined;
+    else this.samples.want(at, at + columns * (Math.ceil(this.rows.view / height) + 1)); // tells how many there are
     this.layer.style.setProperty('--columns', String(columns));
     this.layer.style.setProperty('--row', `${Math.floor(cell) + CAPTION}px`);
     this.layer.setAttribute('aria-rowcount', String(this.#height));
     this.layer.setAttribute('aria-colcount', String(columns));
-    this.rows.reset(this.#height, Math.floor(cell) + CAPTION + GAP, Math.floor(at / columns));
+    this.rows.reset(this.#height, height, Math.floor(at / columns));
   }
 
   /** Draws again what has come, and follows the number of samples. */

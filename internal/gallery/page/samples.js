@@ -1,11 +1,14 @@
-// The samples that the grid shows, fetched in chunks as they come into view.
+// The samples that the grid shows, fetched in chunks as they come into view: those in a row by one request, because a
+// remote shard is then asked once for all of them.
 
 import { aborted, json, sentence } from './api.js';
 
 /** @typedef {import('./api.js').Sample} Sample */
+/** @typedef {{ from: number, to: number, request: AbortController }} Run chunks that were asked for, before to */
 
-const CHUNK = 64;
-const KEPT = 100; // chunks
+const CHUNK = 16;
+const KEPT = 400; // chunks
+const MOST = 500; // samples of an answer
 
 export class Samples {
   /**
@@ -20,8 +23,8 @@ export class Samples {
     this.fault = '';
     /** @type {Map<number, Sample[]>} */
     this.chunks = new Map();
-    /** @type {Map<number, AbortController>} */
-    this.asked = new Map();
+    /** @type {Set<Run>} */
+    this.asked = new Set();
   }
 
   /**
@@ -40,18 +43,29 @@ export class Samples {
   want(first, end) {
     const from = Math.floor(Math.max(0, first) / CHUNK);
     const to = Math.ceil(end / CHUNK);
-    for (const [chunk, request] of this.asked) {
-      if (chunk >= from && chunk < to) continue;
-      request.abort();
-      this.asked.delete(chunk);
+    for (const run of this.asked) {
+      if (run.from < to && run.to > from) continue;
+      run.request.abort();
+      this.asked.delete(run);
     }
     for (let chunk = from; chunk < to; chunk++) {
       const kept = this.chunks.get(chunk);
       if (kept) {
         this.chunks.delete(chunk); // and in again, as the last used one
         this.chunks.set(chunk, kept);
-      } else if (!this.asked.has(chunk)) this.#fetch(chunk);
+      } else if (!this.#isAsked(chunk)) {
+        const start = chunk;
+        const most = Math.min(to, start + Math.floor(MOST / CHUNK));
+        while (chunk + 1 < most && !this.chunks.has(chunk + 1) && !this.#isAsked(chunk + 1)) chunk++;
+        this.#fetch({ from: start, to: chunk + 1, request: new AbortController() });
+      }
     }
+  }
+
+  /** @param {number} chunk */
+  #isAsked(chunk) {
+    for (const run of this.asked) if (chunk >= run.from && chunk < run.to) return true;
+    return false;
   }
 
   /** Forgets the samples, so that they are fetched again, but not their number. */
@@ -62,28 +76,31 @@ export class Samples {
 
   /** Cancels all requests. */
   close() {
-    for (const request of this.asked.values()) request.abort();
+    for (const run of this.asked) run.request.abort();
     this.asked.clear();
   }
 
-  /** @param {number} chunk */
-  async #fetch(chunk) {
-    const request = new AbortController();
-    this.asked.set(chunk, request);
+  /** @param {Run} run */
+  async #fetch(run) {
+    this.asked.add(run);
     try {
-      const parameters = { from: chunk * CHUNK, count: CHUNK, filter: this.filter };
+      const parameters = { from: run.from * CHUNK, count: (run.to - run.from) * CHUNK, filter: this.filter };
       /** @type {{ total: number, samples: Sample[] }} */
-      const answer = await json('api/samples', parameters, request.signal);
+      const answer = await json('api/samples', parameters, run.request.signal);
       this.fault = '';
-      if (answer.samples.length > 0) this.#keep(chunk, answer.samples);
-      // While a filter runs, a later chunk of fewer samples than CHUNK grows; it is asked for again.
-      if (answer.samples.length < CHUNK && (chunk + 1) * CHUNK <= answer.total) this.chunks.delete(chunk);
+      for (let chunk = run.from; chunk < run.to; chunk++) {
+        const start = (chunk - run.from) * CHUNK;
+        const samples = answer.samples.slice(start, start + CHUNK);
+        if (samples.length > 0) this.#keep(chunk, samples);
+        // While a filter runs, a later chunk of fewer samples than CHUNK grows; it is asked for again.
+        if (samples.length < CHUNK && (chunk + 1) * CHUNK <= answer.total) this.chunks.delete(chunk);
+      }
       this.total = answer.total;
     } catch (error) {
       if (aborted(error)) return;
       this.fault = sentence(error);
     }
-    if (this.asked.get(chunk) === request) this.asked.delete(chunk);
+    this.asked.delete(run);
     this.changed();
   }
 

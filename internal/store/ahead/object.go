@@ -73,8 +73,11 @@ func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (n int, err er
 	}
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
-	f := o.follow(off, off+int64(len(p)), true)
-	o.yield(ctx, f)
+	var f *flow
+	if !o.isGlance(off, off+int64(len(p))) {
+		f = o.follow(off, off+int64(len(p)), true)
+		o.yield(ctx, f)
+	}
 	for n < len(p) {
 		m, err := o.some(ctx, f, p[n:], off+int64(n))
 		n += m
@@ -85,7 +88,7 @@ func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (n int, err er
 	return n, end
 }
 
-// some reads at least one byte, up to the end of the part with the byte at off. The caller holds the lock.
+// some reads at least one byte, up to the end of the part with the byte at off. Flow may be nil. The caller holds the lock.
 func (o *Object) some(ctx context.Context, f *flow, b []byte, off int64) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -95,7 +98,9 @@ func (o *Object) some(ctx context.Context, f *flow, b []byte, off int64) (int, e
 	}
 	p := o.partAt(off)
 	if p == nil {
-		o.rewind(f, off, off+int64(len(b)))
+		if f != nil {
+			o.rewind(f, off, off+int64(len(b)))
+		}
 		o.need(off, off+int64(len(b)))
 		if p = o.partAt(off); p == nil {
 			return o.direct(ctx, b, off)
@@ -166,6 +171,39 @@ func (o *Object) WillRead(off, n int64) {
 	if !o.closed {
 		o.follow(off, off+min(n, o.size-off), false)
 	}
+}
+
+// WillGlance is WillRead for bytes after which no others are likely to be read, such as those of what is on a screen. They
+// are fetched by as few requests as can be, and reads of them do not have more fetched.
+func (o *Object) WillGlance(off, n int64) {
+	if off < 0 || n <= 0 || off >= o.size {
+		return
+	}
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	if o.closed {
+		return
+	}
+	end := off + min(n, o.size-off)
+	o.need(off, end)
+	for _, p := range o.parts[o.search(off):] {
+		if p.off >= end {
+			break
+		}
+		p.glance = true
+	}
+}
+
+// isGlance reports whether the bytes of [off, end) are there, or on their way, because of WillGlance.
+func (o *Object) isGlance(off, end int64) bool {
+	for off < end {
+		p := o.partAt(off)
+		if p == nil || !p.glance {
+			return false
+		}
+		off = p.end()
+	}
+	return true
 }
 
 // Buffer is memory for bytes that are fetched before their object is known. It is within the budget if there is room.

@@ -309,3 +309,30 @@ func TestBegin(t *testing.T) {
 		}
 	})
 }
+
+// A glance is one request for what is not there, and what is read of it has no more fetched.
+func TestGlance(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		s := far(64 << 20)
+		o := openSim(t, s, 0)
+		mustRead(t, o, 0, 64<<10) // as the object is opened
+		o.WillGlance(0, 5<<20)
+		for off := int64(0); off < 5<<20; off += 100 << 10 {
+			mustRead(t, o, off, 512)
+			mustRead(t, o, off+512, 10<<10)
+		}
+		o.WillGlance(-1, 5)
+		o.WillGlance(0, -5)
+		o.WillGlance(64<<20, 1)
+		synctest.Wait()
+		if n, bytes := s.requests(); n != 2 || bytes != 5<<20 {
+			t.Errorf("%d requests, %d bytes", n, bytes)
+		}
+		o.WillGlance(64<<20-10, 1<<40)
+		mustRead(t, o, 64<<20-10, 10)
+		mustRead(t, o, 5<<20-10, 20) // the end of it, and what comes after it
+		if n, _ := s.requests(); n != 4 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}

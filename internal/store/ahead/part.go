@@ -13,6 +13,7 @@ type part struct {
 	data   []byte // the bytes from off on
 	memory []byte // of which data is the beginning; nil when it was given back
 	flow   *flow  // that it was fetched for, or nil
+	glance bool   // see WillGlance
 
 	got  int   // how many bytes of data are there
 	done bool  // the fetch has ended

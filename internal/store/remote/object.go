@@ -33,6 +33,7 @@ var (
 	_ store.Advisor   = (*Object)(nil)
 	_ store.Dated     = (*Object)(nil)
 	_ store.Confirmer = (*Object)(nil)
+	_ store.Glancer   = (*Object)(nil)
 )
 
 // Size implements [store.Object].
@@ -76,6 +77,13 @@ func (o *Object) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 func (o *Object) WillRead(off, n int64) {
 	if o.changed.Load() == nil {
 		o.bytes.WillRead(off, n)
+	}
+}
+
+// WillGlance implements [store.Glancer].
+func (o *Object) WillGlance(off, n int64) {
+	if o.changed.Load() == nil {
+		o.bytes.WillGlance(off, n)
 	}
 }
 

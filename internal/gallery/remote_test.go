@@ -1,0 +1,124 @@
+package gallery
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/shardfs/shardfs/internal/shard"
+	"github.com/shardfs/shardfs/internal/store/remote"
+	"github.com/shardfs/shardfs/internal/store/web"
+	"github.com/shardfs/shardfs/internal/testing/faultserver"
+	"github.com/shardfs/shardfs/internal/testing/remotetest"
+	"github.com/shardfs/shardfs/internal/testing/shardtest"
+)
+
+// putPictures puts a shard of so many pictures with labels into a server, and its sidecar, and returns its path there.
+// The content of a picture has about so many bytes.
+func putPictures(t *testing.T, from *faultserver.Server, count, size int) string {
+	t.Helper()
+	picture := testPicture(t, 64, 48)
+	picture += strings.Repeat("x", size-len(picture)) // after its end, where decoders do not look
+	var members []string
+	for i := range count {
+		members = append(members, fmt.Sprintf("%04d.cls", i), "1", fmt.Sprintf("%04d.jpg", i), picture)
+	}
+	name := writeShard(t, members...)
+	sh, err := shard.Open(t.Context(), name, shard.Options{})
+	shardtest.Check(t, err)
+	shardtest.Check(t, sh.Save(t.Context(), name+shard.SidecarSuffix))
+	shardtest.Check(t, sh.Close())
+	for _, suffix := range []string{"", shard.SidecarSuffix} {
+		content, err := os.ReadFile(name + suffix)
+		shardtest.Check(t, err)
+		from.Put("shard.tar"+suffix, content)
+	}
+	return "/plain/shard.tar"
+}
+
+// serveFrom is serveIn of shards that are in a server.
+func serveFrom(t *testing.T, cache string, names ...string) *testServer {
+	t.Helper()
+	return serveWith(t, remote.New(remotetest.Patient(t), web.Service{}), cache, names...)
+}
+
+// screen asks for what the page shows on one screen: samples, and their pictures, some at a time.
+func (s *testServer) screen(first, count int) {
+	s.t.Helper()
+	var all samplesJSON
+	s.get(fmt.Sprintf("api/samples?from=%d&count=%d", first, count), &all)
+	if len(all.Samples) != count || all.Samples[0].Cells["cls"] != "1" {
+		s.t.Errorf("samples: %+v", all)
+	}
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for n := range next {
+				if status, _, body := s.do(fmt.Sprintf("thumb/%d/1?side=192", n), nil); status != http.StatusOK {
+					s.t.Errorf("picture %d: %d %s", n, status, body)
+				}
+			}
+		})
+	}
+	for n := range count {
+		next <- first + n
+	}
+	close(next)
+	workers.Wait()
+}
+
+// A screen of neighbours in a remote shard is one request, of their bytes alone.
+func TestRemoteScreen(t *testing.T) {
+	const samples, size = 600, 24 << 10
+	from := faultserver.New(t)
+	path := putPictures(t, from, samples, size)
+	count := func() (requests int, fetched int64) {
+		for _, r := range from.Requests(path) {
+			var first, last int64
+			if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &first, &last); err != nil {
+				t.Fatalf("%v: %v", r.Header, err)
+			}
+			requests, fetched = requests+1, fetched+last-first+1
+		}
+		return requests, fetched
+	}
+	check := func(what string, want int) {
+		t.Helper()
+		if n, _ := count(); n != want {
+			t.Errorf("%s: %d requests, want %d", what, n, want)
+		}
+	}
+	cache := filepath.Join(t.TempDir(), "cache")
+	serveFrom(t, cache, from.URL+path).screen(0, 40)
+	check("beginning, middle and end, which tell whether the sidecar fits; the screen is in the beginning", 3)
+	s := serveFrom(t, cache, from.URL+path)
+	if n := len(from.Requests(path + shard.SidecarSuffix)); n != 1 {
+		t.Errorf("%d requests for the sidecar", n)
+	}
+	check("beginning and end, with an index in the cache", 5)
+	_, before := count()
+	s.screen(100, 40)
+	check("a screen", 6)
+	if _, after := count(); after-before > 50*size {
+		t.Errorf("%d bytes for a screen", after-before)
+	}
+	s.screen(140, 40)
+	s.screen(500, 40)
+	check("two more screens", 8)
+	s.screen(100, 40)
+	var one detailJSON
+	s.get("api/sample/120", &one)
+	if _, _, body := s.do("raw/120/1", nil); len(body) != size || !strings.HasPrefix(body, "\xff\xd8") {
+		t.Errorf("%d bytes of a picture", len(body))
+	}
+	check("what was on a screen", 8)
+	s.get("api/sample/300", &one)
+	s.do("thumb/300/1?side=512", nil)
+	s.do("raw/300/1", nil)
+	check("another sample", 9)
+}
