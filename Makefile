@@ -29,7 +29,7 @@ RACE := $(if $(shell command -v $$($(GO) env CC) 2>/dev/null),-race)
 
 # It makes compression five to ten times as slow. make test does not look into these packages, which share nothing between
 # goroutines of ours; make torture does.
-CODECS = compress/... github.com/klauspost/compress/... github.com/pierrec/lz4/v4/... github.com/therootcompany/xz
+CODECS = compress/... github.com/shardfs/shardfs/internal/codec/inflate github.com/klauspost/compress/... github.com/pierrec/lz4/v4/... github.com/therootcompany/xz
 RACE_QUICKLY = $(if $(RACE),-race $(foreach package,$(CODECS),-gcflags=$(package)=-race=false))
 
 # Under the race detector, each process would sleep for a second at its end.
@@ -54,6 +54,7 @@ test: test-tools
 	@echo "make test: about 10 minutes on 2 idle cores"
 	@{ status=0; \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
+	$(GO) test -v -tags purego ./internal/codec/inflate || status=1; \
 	$(GO) test -v -p 3 $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
 	{ cd internal/testing/web && CGO_ENABLED=0 $(GO) test -v -short -timeout 30m .; } || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
@@ -107,6 +108,8 @@ test-tools:
 check:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
+	for arch in 386 arm64 s390x; do GOARCH=$$arch $(GO) vet ./internal/codec/inflate || exit 1; done
+	$(GO) vet -tags purego ./internal/codec/inflate
 	$(GO) run $(STATICCHECK) ./...
 
 # The tools are outside the tree, where neither the go command nor tests of sources find their files.
