@@ -28,16 +28,22 @@ const (
 // counts are numbers of samples.
 type counts struct {
 	extensions map[string]int
+	shards     map[string]int
 	fields     map[string]map[string]int
 }
 
 // newCounts returns counts of nothing.
-func newCounts() counts { return counts{make(map[string]int), make(map[string]map[string]int)} }
+func newCounts() counts {
+	return counts{make(map[string]int), make(map[string]int), make(map[string]map[string]int)}
+}
 
 // add adds other counts.
 func (c *counts) add(other counts) {
 	for ext, n := range other.extensions {
 		c.extensions[ext] += n
+	}
+	for shard, n := range other.shards {
+		c.shards[shard] += n
 	}
 	for field, values := range other.fields {
 		for value, n := range values {
@@ -106,6 +112,7 @@ type facetsJSON struct {
 	Done       float64                   `json:"done"`
 	Extensions map[string]int            `json:"extensions"`
 	Missing    map[string]int            `json:"missing"`
+	Shards     map[string]int            `json:"shards"` // none if there is only one
 	Fields     map[string]map[string]int `json:"fields"`
 }
 
@@ -130,6 +137,9 @@ func (g *Gallery) facets(w http.ResponseWriter, r *http.Request) error {
 	out := facetsJSON{
 		Done: 1, Extensions: f.counts.extensions, Missing: make(map[string]int),
 		Fields: make(map[string]map[string]int),
+	}
+	if len(g.set.parts) > 1 {
+		out.Shards = most(f.counts.shards)
 	}
 	if read < total {
 		out.Done = min(0.2*float64(listed)/float64(total)+0.8*float64(read)/float64(total), 0.99)
@@ -205,7 +215,7 @@ func (f *facets) pass(ctx context.Context, shot *snapshot, total int, at func(i 
 				if err != nil {
 					return nil, err
 				}
-				s.set(seg.samples, number)
+				s.set(seg, number)
 				if err := count(&c, &s, seg); err != nil {
 					return nil, err
 				}
@@ -225,8 +235,9 @@ func (f *facets) pass(ctx context.Context, shot *snapshot, total int, at func(i 
 	}
 }
 
-// list counts the extensions of a sample.
+// list counts the shard of a sample, and its extensions.
 func (c *counts) list(s *subject, _ *segment) error {
+	c.shards[s.shard]++
 	e, err := s.entry()
 	if err != nil {
 		return err

@@ -122,7 +122,7 @@ func (f *filter) look(ctx context.Context, shot *snapshot, first, count int) (ch
 		if err != nil {
 			return c, err
 		}
-		s.set(seg.samples, number)
+		s.set(seg, number)
 		ok, err := f.query.match(&s)
 		if err != nil {
 			return c, err

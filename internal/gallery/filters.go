@@ -195,7 +195,7 @@ func (s *snapshot) eachKey(ctx context.Context, total int, at func(i int) int, f
 		if err != nil {
 			return err
 		}
-		if one.set(seg.samples, number); one.x == nil {
+		if one.set(seg, number); one.x == nil {
 			e, err := one.entry()
 			if err != nil {
 				return err

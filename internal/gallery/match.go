@@ -20,6 +20,7 @@ const mostValue = 64 << 10
 // subject is a sample that is compared with a query. It finds out what it is asked for.
 type subject struct {
 	ctx     context.Context // of the work
+	shard   string          // the name of the source
 	samples samples
 	number  int
 
@@ -31,9 +32,9 @@ type subject struct {
 }
 
 // set makes it another sample.
-func (s *subject) set(of samples, number int) {
-	s.samples, s.number, s.keyed, s.e, s.x = of, number, false, nil, nil
-	if x, ok := of.unchanged(number); ok {
+func (s *subject) set(of *segment, number int) {
+	s.shard, s.samples, s.number, s.keyed, s.e, s.x = of.part.shown, of.samples, number, false, nil, nil
+	if x, ok := of.samples.unchanged(number); ok {
 		s.x = x
 	}
 }
@@ -90,9 +91,13 @@ type (
 	keyIs      string
 	keyBegins  string
 	keyMatches struct{ compare }
-	hasExt     string
-	hasChange  string
-	sizeIs     struct {
+	shardIs    struct {
+		compare      // with the whole name, or ==, != and a prefix with that without its directory
+		begins  bool // the text is a prefix
+	}
+	hasExt    string
+	hasChange string
+	sizeIs    struct {
 		ext      string // "": all members together
 		operator string
 		size     float64
@@ -150,6 +155,17 @@ func (q keyMatches) match(s *subject) (bool, error) {
 		return q.pattern.Match(key) == (q.operator == "~"), nil
 	}
 	return (string(key) == q.text) == (q.operator == "=="), nil
+}
+
+func (q shardIs) match(s *subject) (bool, error) {
+	base := s.shard[strings.LastIndexByte(s.shard, '/')+1:]
+	switch {
+	case q.pattern != nil:
+		return q.pattern.MatchString(s.shard) == (q.operator == "~"), nil
+	case q.begins:
+		return strings.HasPrefix(s.shard, q.text) || strings.HasPrefix(base, q.text), nil
+	}
+	return (s.shard == q.text || base == q.text) == (q.operator == "=="), nil
 }
 
 func (q hasExt) match(s *subject) (bool, error) {
@@ -263,6 +279,7 @@ func (q keyHas) reads() bool     { return false }
 func (q keyIs) reads() bool      { return false }
 func (q keyBegins) reads() bool  { return false }
 func (q keyMatches) reads() bool { return false }
+func (q shardIs) reads() bool    { return false }
 func (q hasExt) reads() bool     { return false }
 func (q hasChange) reads() bool  { return false }
 func (q sizeIs) reads() bool     { return false }

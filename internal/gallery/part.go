@@ -29,9 +29,10 @@ const patience = time.Second
 
 // part is one source of a set.
 type part struct {
-	name source.Name
-	done atomic.Int64 // bytes that were read for the index
-	size atomic.Int64 // of its shard
+	name  source.Name
+	shown string       // the name, without credentials
+	done  atomic.Int64 // bytes that were read for the index
+	size  atomic.Int64 // of its shard
 
 	mu      sync.Mutex // guards the fields below
 	src     *source.Source

@@ -32,6 +32,8 @@ func (e *queryError) Error() string { return fmt.Sprintf("at character %d: %s", 
 //	WORD             the key contains it
 //	key:PREFIX*      the key begins so; without *, it is that
 //	key~REGEXP       the key matches
+//	shard:PREFIX*    the name of the shard begins so, with its directory or without; without *, it is that
+//	shard~REGEXP     the name of the shard matches
 //	has:EXT no:EXT   there is such a member, or none
 //	size>1M          bytes of all members; also <, <=, >=, ==, !=
 //	EXT.size>1M      bytes of a member
@@ -259,23 +261,8 @@ func (p *parser) value() (string, error) {
 
 // condition returns the condition of a term, which starts at start and has its value at at.
 func (p *parser) condition(name, operator, value string, start, at int) (query, error) {
-	switch {
-	case operator == ":" && name == "key":
-		if prefix, ok := strings.CutSuffix(value, "*"); ok {
-			return keyBegins(prefix), nil
-		}
-		return keyIs(value), nil
-	case operator == ":" && name == "has":
-		return hasExt(value), nil
-	case operator == ":" && name == "no":
-		return not{hasExt(value)}, nil
-	case operator == ":" && name == "change":
-		if !slices.Contains([]string{added, changed, deleted, renamed}, value) {
-			return nil, p.fault(at, "change: is %s, %s, %s or %s", added, changed, deleted, renamed)
-		}
-		return hasChange(value), nil
-	case operator == ":":
-		return nil, p.fault(start, "before : is key, has, no or change")
+	if operator == ":" {
+		return p.named(name, value, start, at)
 	}
 	if operator == "=" {
 		operator = "=="
@@ -289,12 +276,17 @@ func (p *parser) condition(name, operator, value string, start, at int) (query, 
 		if name == "key" {
 			return keyMatches{c}, nil
 		}
+		if name == "shard" {
+			return shardIs{compare: c}, nil
+		}
 		return fieldIs{name, c}, nil
 	}
 	ext, ofMember := strings.CutSuffix(name, ".size")
 	switch {
 	case name == "key" && strings.HasSuffix(operator, "="):
 		return keyMatches{c}, nil
+	case name == "shard" && strings.HasSuffix(operator, "="):
+		return shardIs{compare: c}, nil
 	case name == "size" || ofMember:
 		n, ok := parseSize(value)
 		if !ok {
@@ -312,6 +304,30 @@ func (p *parser) condition(name, operator, value string, start, at int) (query, 
 		return nil, p.fault(at, "a number is needed after %s", operator)
 	}
 	return fieldIs{name, c}, nil
+}
+
+// named returns the condition of a term NAME:VALUE.
+func (p *parser) named(name, value string, start, at int) (query, error) {
+	prefix, begins := strings.CutSuffix(value, "*")
+	switch name {
+	case "key":
+		if begins {
+			return keyBegins(prefix), nil
+		}
+		return keyIs(value), nil
+	case "shard":
+		return shardIs{compare{operator: "==", text: prefix}, begins}, nil
+	case "has":
+		return hasExt(value), nil
+	case "no":
+		return not{hasExt(value)}, nil
+	case "change":
+		if !slices.Contains([]string{added, changed, deleted, renamed}, value) {
+			return nil, p.fault(at, "change: is %s, %s, %s or %s", added, changed, deleted, renamed)
+		}
+		return hasChange(value), nil
+	}
+	return nil, p.fault(start, "before : is key, shard, has, no or change")
 }
 
 // parseSize parses a number of bytes: with k, M, G or T for powers of 1000, or Ki, Mi, Gi or Ti for those of 1024.

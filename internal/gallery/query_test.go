@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,6 +27,9 @@ func TestParseQueryFaults(t *testing.T) {
 		"has:":        4,
 		"é size>x":    7,
 		"size~1":      -1,
+		"shard~[":     6,
+		"shard:":      6,
+		"shard>1":     -1,
 		"nothing:x":   0,
 		"change:gone": 7,
 		"key~[":       4,
@@ -133,6 +138,39 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// Samples are found by the names of their shards, with directories and without, and counted by them.
+func TestShardFilter(t *testing.T) {
+	first, second := writeShard(t, "a.txt", "x", "b.txt", "x"), writeShard(t, "c.txt", "x")
+	moved := filepath.Join(filepath.Dir(second), "val-(1).tar")
+	shardtest.Check(t, os.Rename(second, moved))
+	s := serve(t, first, moved)
+	for q, want := range map[string]string{
+		"shard:shard.tar":                     "a b",
+		"shard:shard":                         "",
+		"shard:sh*":                           "a b",
+		"shard:*":                             "a b c",
+		"shard:" + filepath.Dir(moved) + "/*": "c",
+		`shard=="` + moved + `"`:              "c",
+		`shard!="val-(1).tar"`:                "a b",
+		`shard~val`:                           "c",
+		`shard!~^/`:                           "",
+		`shard~"val-[(]1[)][.]tar$" or shard:sh* b`: "b c",
+		`not shard:val-*`: "a b",
+	} {
+		if found := s.find(q); found != want {
+			t.Errorf("%s: %q, want %q", q, found, want)
+		}
+	}
+	var f facetsJSON
+	testtime.Eventually(t, "the facets", func() bool {
+		s.get("api/facets", &f)
+		return f.Done == 1
+	})
+	if len(f.Shards) != 2 || f.Shards[first] != 2 || f.Shards[moved] != 1 {
+		t.Errorf("%v", f.Shards)
+	}
+}
+
 // Two filters at once do not disturb each other, one that was forgotten says so, and a fault is a bad request.
 func TestFilters(t *testing.T) {
 	s := serve(t, shardtest.Write(t, "a.txt", "b.txt"))
@@ -207,7 +245,7 @@ func TestFacets(t *testing.T) {
 		return f.Done == 1
 	})
 	if got := fmt.Sprint(f); got !=
-		"{1 map[cls:3 json:1 txt:1] map[json:2 txt:2] map[cls:map[1:2 2:1] json.label:map[cat:1]]}" {
+		"{1 map[cls:3 json:1 txt:1] map[json:2 txt:2] map[] map[cls:map[1:2 2:1] json.label:map[cat:1]]}" {
 		t.Error(got)
 	}
 	testtime.Eventually(t, "the facets of a filter", func() bool {
@@ -215,7 +253,7 @@ func TestFacets(t *testing.T) {
 		s.get("api/facets?filter="+s.filterID("cls==2"), &f)
 		return f.Done == 1
 	})
-	if got := fmt.Sprint(f); got != "{1 map[cls:1 txt:1] map[] map[cls:map[2:1]]}" {
+	if got := fmt.Sprint(f); got != "{1 map[cls:1 txt:1] map[] map[] map[cls:map[2:1]]}" {
 		t.Error(got)
 	}
 }

@@ -29,7 +29,7 @@ type set struct {
 func newSet(names []source.Name, o source.Options) *set {
 	s := &set{o: o}
 	for _, name := range names {
-		s.parts = append(s.parts, &part{name: name, state: waiting})
+		s.parts = append(s.parts, &part{name: name, shown: name.String(), state: waiting})
 	}
 	return s
 }

@@ -29,6 +29,7 @@
 /** @typedef {{ id: string, total: number, done: number, command?: string }} Filter */
 /**
  * @typedef {{ done: number | boolean, extensions: Record<string, number>, missing: Record<string, number>,
+ *   shards?: Record<string, number> | null,
  *   fields: Record<string, Record<string, number>> }} Facets
  */
 /** @typedef {{ dtype: string, shape: number[], values: number[], min: number, max: number }} Numbers */

@@ -66,6 +66,12 @@ export class Facets {
         '',
       this.changes ? this.#group('Changes of the mount', changes) : '',
       this.#group(
+        'Shard',
+        Object.entries(counts.shards ?? {})
+          .sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true }))
+          .map(([shard, n]) => ({ term: equals('shard', shard), label: shard, n })),
+      ),
+      this.#group(
         'Extension',
         sorted(counts.extensions).map(([ext, n]) => ({ term: `has:${word(ext)}`, label: ext, n })),
       ),

@@ -7,6 +7,7 @@ const terms = [
   ['cat', 'the key contains “cat”'],
   ['key:train/n01*', 'the key begins so'],
   ['key~"n0[1-3]"', 'the key matches the regular expression'],
+  ['shard:train-000*', 'the name of the shard begins so, with its directory or without'],
   ['has:jpg', 'there is a member jpg'],
   ['no:cls', 'there is none cls'],
   ['size>1M', 'all members together are larger'],
