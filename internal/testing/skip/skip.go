@@ -8,6 +8,7 @@ package skip
 
 import (
 	"fmt"
+	"os"
 	"testing"
 )
 
@@ -19,6 +20,15 @@ const mark = "SKIPPED: "
 func Without(t testing.TB, format string, args ...any) {
 	t.Helper()
 	t.Skip(mark + t.Name() + " needs " + fmt.Sprintf(format, args...))
+}
+
+// Needed is Without for what .ci/run installs: where SHARDFS_NEED_SERVERS is set, as there, the test fails.
+func Needed(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("SHARDFS_NEED_SERVERS") != "" {
+		t.Fatalf("SHARDFS_NEED_SERVERS is set, and there is no "+format, args...)
+	}
+	Without(t, format, args...)
 }
 
 // Part logs that a part of a test is skipped, and the test continues. The format and its arguments are like those of

@@ -17,13 +17,13 @@ func axe(t *testing.T) string {
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			skip.Without(t, "axe-core: %v", err)
+			skip.Needed(t, "axe-core: %v", err)
 		}
 		dir = filepath.Join(cache, "shardfs-page")
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "node_modules/axe-core/axe.min.js"))
 	if err != nil {
-		skip.Without(t, "axe-core, by make page-tools: %v", err)
+		skip.Needed(t, "axe-core, by make page-tools: %v", err)
 	}
 	return string(b)
 }
@@ -47,39 +47,50 @@ func (p *tab) accessible(axe, what string) {
 // Axe finds nothing serious, light and dark, on a wide screen and on one of 360 pixels, on which nothing is wider than the
 // screen.
 func TestAccessibility(t *testing.T) {
+	t.Parallel()
 	needBrowser(t)
 	script := axe(t)
 	v := view(t, mixed(t))
-	for _, s := range []screen{{1280, 800, false}, {1280, 800, true}, {360, 740, false}, {360, 740, true}} {
-		name := fmt.Sprintf("%d wide, dark %t", s.width, s.dark)
-		p := open(t, v.url, s)
-		p.until("the cells", drawn)
-		p.accessible(script, name+", grid")
-		p.fits(name + ", grid")
-		p.press("?")
-		p.until("the help", "document.querySelector('#help').open")
-		p.accessible(script, name+", help")
-		p.run("document.querySelector('#help').close()", nil)
-		p.click("#facets-button")
-		p.shows("#facets", "npy")
-		p.accessible(script, name+", facets")
-		p.click("#facets-button")
-		for _, n := range []int{plainSample, maskedSample, videoSample, arraySample, markupSample, bombSample,
-			bytesSample} {
-			p.run(fmt.Sprintf("location.hash = '#/sample/%d'", n), nil)
-			p.until("the sample", fmt.Sprintf("document.querySelector('.sample-key').innerText.includes('s%03d')", n))
-			what := fmt.Sprintf("%s, sample %d", name, n)
-			p.accessible(script, what)
-			p.fits(what)
-		}
-		p.run("location.hash = '#/statistics'", nil)
-		p.until("the numbers", "document.querySelector('.summary') && "+
-			"document.querySelector('.progress').innerText === ''")
-		p.accessible(script, name+", statistics")
-		p.fits(name + ", statistics")
-		p.run("location.hash = '#/'", nil)
-		p.until("the grid", drawn)
+	screens := []screen{{1280, 800, false}, {360, 740, true}, {1280, 800, true}, {360, 740, false}}
+	if testing.Short() {
+		screens = screens[:2]
 	}
+	for _, s := range screens {
+		t.Run(fmt.Sprintf("%d wide, dark %t", s.width, s.dark), func(t *testing.T) { allAccessible(t, script, v, s) })
+	}
+}
+
+// allAccessible looks at each view of the page on one screen.
+func allAccessible(t *testing.T, script string, v *viewer, s screen) {
+	p := open(t, v.url, s)
+	look := func(what string) {
+		t.Helper()
+		p.accessible(script, what)
+		p.fits(what)
+	}
+	p.until("the cells", drawn)
+	look("grid")
+	p.press("?")
+	p.until("the help", "document.querySelector('#help').open")
+	look("help")
+	p.run("document.querySelector('#help').close()", nil)
+	p.click("#facets-button")
+	p.shows("#facets", "npy")
+	look("facets")
+	p.click("#facets-button")
+	for _, n := range []int{
+		plainSample, maskedSample, videoSample, arraySample, markupSample, bombSample, bytesSample,
+	} {
+		p.run(fmt.Sprintf("location.hash = '#/sample/%d'", n), nil)
+		p.until("the sample", fmt.Sprintf("document.querySelector('.sample-key').innerText.includes('s%03d')", n))
+		look(fmt.Sprintf("sample %d", n))
+	}
+	p.run("location.hash = '#/statistics'", nil)
+	p.until("the numbers",
+		"document.querySelector('.summary') && document.querySelector('.progress').innerText === ''")
+	look("statistics")
+	p.run("location.hash = '#/'", nil)
+	p.until("the grid", drawn)
 }
 
 // fits fails the test if the page, or a part of it that does not scroll sideways by design, is wider than the screen.

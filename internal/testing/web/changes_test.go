@@ -13,6 +13,7 @@ import (
 
 // The changes of a mount are marked, and shown before and after.
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	needBrowser(t)
 	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
 		skip.Without(t, "/dev/fuse: %v", err)
@@ -64,6 +65,7 @@ func TestChanges(t *testing.T) {
 
 // A server that ends is told of, and one that answers again is used.
 func TestServerEnds(t *testing.T) {
+	t.Parallel()
 	shard := mixed(t)
 	const token = "0123456789abcdefghijkl"
 	v := view(t, "--listen", "127.0.0.1:0", "--token", token, shard)
@@ -79,6 +81,7 @@ func TestServerEnds(t *testing.T) {
 
 // A shard that is replaced while it is looked at is not mixed with the new one: the page says so.
 func TestReplaced(t *testing.T) {
+	t.Parallel()
 	shard := mixed(t)
 	p := open(t, view(t, shard).url, screen{})
 	p.until("the cells", drawn)
@@ -92,6 +95,7 @@ func TestReplaced(t *testing.T) {
 
 // The whole samples of a shard that is cut off are shown where that is allowed.
 func TestTruncated(t *testing.T) {
+	t.Parallel()
 	shard := mixed(t)
 	info, err := os.Stat(shard)
 	if err != nil {
@@ -107,6 +111,7 @@ func TestTruncated(t *testing.T) {
 
 // Two tabs show different things of one server.
 func TestTwoTabs(t *testing.T) {
+	t.Parallel()
 	v := view(t, mixed(t))
 	one, two := open(t, v.url, screen{}), open(t, v.sample(maskedSample), screen{})
 	one.until("the cells", drawn)

@@ -15,6 +15,7 @@ const drawn = chromium.Drawn
 
 // The grid has a cell for each sample, with what can be seen of it, and is gone through by keys.
 func TestGrid(t *testing.T) {
+	t.Parallel()
 	p := open(t, view(t, mixed(t)).url, screen{})
 	p.until("the cells", drawn)
 	p.shows("#found", fmt.Sprintf("%d samples", mixedSamples))
@@ -47,6 +48,7 @@ func TestGrid(t *testing.T) {
 
 // A filter finds samples, by words and by facets; its samples are offered as a list of keys that shardfs takes.
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	shard := mixed(t)
 	p := open(t, view(t, shard).url, screen{})
 	p.until("the cells", drawn)

@@ -13,12 +13,20 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/shardfs/shardfs/internal/testing/skip"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
+	"github.com/shardfs/shardfs/internal/testing/web/chromium"
 )
 
 var update = flag.Bool("update", false, "write the kept screens again")
 
 // Screens look as those that are kept, light and dark, wide and narrow.
 func TestLook(t *testing.T) {
+	t.Parallel()
+	if err := chromium.FontMissing(); err != nil {
+		skip.Needed(t, "fonts-dejavu-core: %v", err)
+	}
 	v := view(t, mixed(t))
 	for _, s := range []struct {
 		name   string
@@ -45,8 +53,49 @@ const (
 	share    = 25 // one of so many blocks may differ by more
 )
 
-// looksLike compares what a tab shows with a kept screen.
+// looksLike waits until a tab shows what a kept screen does: frames of a video come late.
 func (p *tab) looksLike(name string) {
+	p.t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(p.blocks()), 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+		return
+	}
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	was, is := string(kept), ""
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("%s is now:\n%s", name, is)
+		}
+	}()
+	testtime.Eventually(p.t, "the kept screen "+name, func() bool {
+		is = p.blocks()
+		return alike(is, was)
+	})
+}
+
+// alike reports whether few blocks of two screens of the same size differ.
+func alike(is, was string) bool {
+	if len(is) != len(was) {
+		return false
+	}
+	other := 0
+	for i := range len(is) {
+		a, b := strings.IndexByte(hex, is[i]), strings.IndexByte(hex, was[i])
+		if d := a - b; d > tolerant || d < -tolerant {
+			other++
+		}
+	}
+	return other*share <= len(is)
+}
+
+// blocks returns the lightness of the blocks of what a tab shows.
+func (p *tab) blocks() string {
 	p.t.Helper()
 	b, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -56,33 +105,7 @@ func (p *tab) looksLike(name string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	path := filepath.Join("testdata", name+".txt")
-	is := digits(picture)
-	if *update {
-		if err := os.WriteFile(path, []byte(is), 0o644); err != nil {
-			p.t.Fatal(err)
-		}
-		return
-	}
-	kept, err := os.ReadFile(path)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	was := string(kept)
-	if len(is) != len(was) {
-		p.t.Errorf("%s: the screen has another size", name)
-		return
-	}
-	other := 0
-	for i := range len(is) {
-		a, b := strings.IndexByte(hex, is[i]), strings.IndexByte(hex, was[i])
-		if d := a - b; d > tolerant || d < -tolerant {
-			other++
-		}
-	}
-	if other*share > len(is) {
-		p.t.Errorf("%s: %d of %d blocks differ; it is now:\n%s", name, other, len(is), is)
-	}
+	return digits(picture)
 }
 
 const hex = "0123456789abcdef"

@@ -92,11 +92,11 @@ func (v *viewer) host() string {
 	return host
 }
 
-// needBrowser skips a test on a machine without Chromium.
+// needBrowser skips a test on a machine without Chromium, see skip.Needed.
 func needBrowser(t *testing.T) {
 	t.Helper()
 	if missing != nil {
-		skip.Without(t, "%v", missing)
+		skip.Needed(t, "%v", missing)
 	}
 }
 

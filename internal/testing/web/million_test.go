@@ -55,6 +55,7 @@ func writeMillion(t *testing.T) string {
 // A million samples scroll at once, to any place, and few elements are made for them. What was scrolled past is not
 // fetched.
 func TestMillion(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it writes a shard of 1 GB")
 	}

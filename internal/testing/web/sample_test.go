@@ -13,6 +13,7 @@ func (v *viewer) sample(n int) string { return fmt.Sprintf("%s#/sample/%d", v.ur
 
 // A sample's page shows all its members, one of them large, and the command that prints the same bytes.
 func TestSample(t *testing.T) {
+	t.Parallel()
 	v := view(t, mixed(t))
 	p := open(t, v.sample(plainSample), screen{})
 	p.shows(".sample-key", "s000")
@@ -37,6 +38,7 @@ func TestSample(t *testing.T) {
 
 // Masks and boxes are laid over the picture that they are about.
 func TestOverlays(t *testing.T) {
+	t.Parallel()
 	p := open(t, view(t, mixed(t)).sample(maskedSample), screen{})
 	p.shows(".overlays", "Mask seg.png")
 	p.until("the values of the mask", "document.querySelectorAll('.values li').length === 3")
@@ -56,6 +58,7 @@ func TestOverlays(t *testing.T) {
 
 // A picture can be zoomed by buttons, keys and the wheel; the point under the pointer stays where it is.
 func TestZoom(t *testing.T) {
+	t.Parallel()
 	p := open(t, view(t, mixed(t)).sample(plainSample), screen{})
 	width := "document.querySelector('.sheet img').getBoundingClientRect().width"
 	p.until("the picture", "document.querySelector('.sheet img') && "+width+" === 320")
@@ -84,6 +87,7 @@ func TestZoom(t *testing.T) {
 
 // A video plays on from where it was moved to.
 func TestVideo(t *testing.T) {
+	t.Parallel()
 	p := open(t, view(t, mixed(t)).sample(videoSample), screen{})
 	p.until("the video", "document.querySelector('video')?.readyState >= 1")
 	p.until("its length", fmt.Sprintf("Math.abs(document.querySelector('video').duration - %d) < 2", videoSeconds))
@@ -100,6 +104,7 @@ func TestVideo(t *testing.T) {
 
 // Sound plays, arrays are numbers, and what is not known is shown byte by byte.
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	v := view(t, mixed(t))
 	p := open(t, v.sample(soundSample), screen{})
 	p.until("the sound", "document.querySelector('.player audio')?.duration === 20")
@@ -124,6 +129,7 @@ func TestMembers(t *testing.T) {
 
 // Nothing that is in a sample runs: not markup in a key or a member, shown by the page or opened on its own.
 func TestNothingRuns(t *testing.T) {
+	t.Parallel()
 	v := view(t, mixed(t))
 	p := open(t, v.url, screen{})
 	p.until("the cells", drawn)
