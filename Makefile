@@ -49,22 +49,24 @@ build:
 # Limits in tests are a share of the time that is left, so that a busy machine is slow and not red: a long timeout costs
 # nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little
 # memory, for which the race detector takes too long and too much. Each command runs even if the one before
-# has failed. Three packages at a time, as the tests of stores often wait.
+# has failed. Three packages at a time, as the tests of stores often wait; those in a browser, whose results the go command
+# cannot keep, run beside them.
 test: test-tools
 	@echo "make test: about 10 minutes on 2 idle cores"
-	@{ status=0; \
+	@{ status=0; web=$$(mktemp); \
+	{ cd internal/testing/web && CGO_ENABLED=0 $(GO) test -v -count=1 -parallel 4 -short -timeout 30m .; } >$$web 2>&1 & \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
 	$(GO) test -v -tags purego ./internal/codec/inflate || status=1; \
 	$(GO) test -v -p 3 $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
-	{ cd internal/testing/web && CGO_ENABLED=0 $(GO) test -v -short -timeout 30m .; } || status=1; \
+	wait $$! || status=1; cat $$web; rm $$web; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # A module of its own: nothing else here drives a browser. What it needs of npm, a checker of accessibility, comes with
 # make check-page; make test does without the shard of a million samples.
 test-web: page-tools
 	@cd internal/testing/web && export CGO_ENABLED=0 && { status=0; \
-	$(GO) vet . || status=1; \
-	$(GO) test -v -timeout 60m . || status=1; \
+	$(GO) vet ./... || status=1; \
+	$(GO) test -v -count=1 -parallel 4 -timeout 60m . || status=1; \
 	echo "exit $$status"; } 2>&1 | awk -f $(CURDIR)/.ci/summary.awk
 
 # The slow servers, which take long to build or to start, and 1000 overwrites of an object under its readers instead of 150,
