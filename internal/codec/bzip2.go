@@ -12,7 +12,9 @@ import (
 type bzip2Decoder struct {
 	in    bitInput
 	offer func(Checkpoint)
-	block bzip2Block
+	ahead *bzip2Ahead // nil: no blocks are decoded ahead
+	many  int         // goroutines that decode blocks ahead; fewer than 2 mean none
+	block *bzip2Block
 	state bzip2State
 	next  Checkpoint // of the block that comes next or is being read; its Out is not set
 	out   int64      // plain offset of the next byte
@@ -35,10 +37,27 @@ const (
 	inBlock                         // of which plain bytes may come
 )
 
-func newBzip2Decoder(offer func(Checkpoint)) *bzip2Decoder { return &bzip2Decoder{offer: offer} }
+func newBzip2Decoder(offer func(Checkpoint)) *bzip2Decoder {
+	return &bzip2Decoder{offer: offer, block: new(bzip2Block)}
+}
+
+// parallel implements parallelDecoder.
+func (d *bzip2Decoder) parallel(workers int) { d.many = workers }
+
+// wait implements parallelDecoder.
+func (d *bzip2Decoder) wait() {
+	if d.ahead != nil {
+		d.ahead.wait()
+	}
+}
 
 // start implements decoder. A checkpoint is at the header of a stream or at a block.
 func (d *bzip2Decoder) start(r io.Reader, c Checkpoint) error {
+	d.wait()
+	if d.ahead = nil; d.many > 1 {
+		d.ahead = newBzip2Ahead(r, c.In, d.many)
+		r = d.ahead
+	}
 	d.in.reset(r, c.In)
 	d.state, d.next = atStream, c
 	d.out, d.seen, d.rest, d.err = c.Out, false, 0, nil
@@ -93,7 +112,7 @@ func (d *bzip2Decoder) advance() error {
 		d.state = atStream
 		return nil
 	}
-	if err := d.block.read(&d.in, d.level); err != nil {
+	if err := d.readBlock(); err != nil {
 		off, _ = d.in.at()
 		return locate(off, err)
 	}
@@ -104,6 +123,20 @@ func (d *bzip2Decoder) advance() error {
 		d.offer(c)
 	}
 	return nil
+}
+
+// readBlock decodes the block that begins here, unless that has been done ahead.
+func (d *bzip2Decoder) readBlock() error {
+	if d.ahead != nil {
+		off, bit := d.in.at()
+		if block, end := d.ahead.take(off*8+int64(bit), d.level, d.block); block != nil {
+			d.block = block
+			d.ahead.seek(&d.in, end)
+			return nil
+		}
+		d.block = d.ahead.spare()
+	}
+	return d.block.read(&d.in, d.level)
 }
 
 // openStream reads the header of the next stream. It returns io.EOF if there is none.

@@ -27,6 +27,18 @@ func (b *bitInput) reset(r io.Reader, off int64) {
 	*b = bitInput{r: r, space: b.space, end: off}
 }
 
+// seek goes to a bit, counted from the start of the shard, if its byte is in the buffer.
+func (b *bitInput) seek(place int64) bool {
+	off := place / 8
+	first := b.end - int64(len(b.buf))
+	if off < first || b.end <= off {
+		return false
+	}
+	b.pos, b.bits, b.n, b.over = int(off-first), 0, 0, 0
+	b.take(uint(place % 8))
+	return true
+}
+
 // at returns the place of the next bit: the compressed offset of its byte, and how many bits of that come before.
 func (b *bitInput) at() (off int64, bit uint8) {
 	place := (b.end-int64(len(b.buf)-b.pos))*8 - (int64(b.n) - int64(b.over))

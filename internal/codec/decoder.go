@@ -29,6 +29,18 @@ type decoder interface {
 	trailing() int64
 }
 
+// parallelDecoder is a decoder that can use several cores. What Read returns and what is offered does not depend on
+// their number, nor in what order.
+type parallelDecoder interface {
+	decoder
+
+	// parallel makes the decoder use this many goroutines after the next start.
+	parallel(workers int)
+
+	// wait waits until the goroutines have ended. They do so soon, by themselves; no read of the input is among them.
+	wait()
+}
+
 // newDecoder returns a decoder of a format. In formats in which the shard sets how many plain bytes of history its
 // decoder must keep, history is the limit; if the shard needs more, the error is errHistory. offer, if not nil, is
 // called from within Read, during a pass from the front, with every place where decoding could start again. The Window

@@ -129,6 +129,7 @@ func FuzzBzip2(f *testing.F) {
 		// compress/bzip2 reads codes with gaps, and runs of four that the same byte follows, otherwise than bzip2 does.
 		want, wantErr := io.ReadAll(io.LimitReader(bzip2.NewReader(bytes.NewReader(data)), fuzzPlain))
 		got, _, _, err := unpack(Bzip2, data, front)
+		sameAhead(t, Bzip2, data)
 		n := min(len(got), len(want))
 		if bytes.Equal(got[:n], want[:n]) && (err == nil || wantErr != nil) {
 			fuzzDecoder(t, Bzip2, data, bzip2.NewReader(bytes.NewReader(data)))

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 )
 
 // Options configures NewReader. The zero value only decodes.
 type Options struct {
 	Map      bool // make a map of the shard
 	FirstEnd bool // find the end of its first member, frame or stream
+	Workers  int  // parallel decoders, if the shard has blocks; 0 means GOMAXPROCS
 }
 
 var errClosed = errors.New("read of a closed reader")
@@ -78,6 +80,12 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 	if z.decoder, err = newDecoder(f, maxHistory, offer); err != nil {
 		return nil, err
 	}
+	if d, ok := z.decoder.(parallelDecoder); ok {
+		if o.Workers <= 0 {
+			o.Workers = runtime.GOMAXPROCS(0)
+		}
+		d.parallel(o.Workers)
+	}
 	z.err = z.decoder.start(&z.in, Checkpoint{Member: true})
 	z.plain = limitRatio(z.decoder, func() int64 { return z.in.n })
 	return z, nil
@@ -100,8 +108,17 @@ func (z *Reader) Read(p []byte) (int, error) {
 			z.mapper.finish(err == io.EOF)
 		}
 	}
-	z.err = err
+	if z.err = err; err != nil {
+		z.wait()
+	}
 	return n, err
+}
+
+// wait waits for the goroutines of the decoder.
+func (z *Reader) wait() {
+	if d, ok := z.decoder.(parallelDecoder); ok {
+		d.wait()
+	}
 }
 
 // Mark records that a sample starts at a plain offset, because the best place for a checkpoint is right before a
@@ -131,6 +148,7 @@ func (z *Reader) Map() Map {
 func (z *Reader) Close() error {
 	if z.err == nil {
 		z.err = errClosed
+		z.wait()
 		if z.mapper != nil {
 			z.mapper.finish(false)
 		}
