@@ -8,7 +8,6 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,31 +177,6 @@ func TestArrays(t *testing.T) {
 		if got := half(want); got != h {
 			t.Errorf("half %#x: %v, want %v", want, got, h)
 		}
-	}
-}
-
-// A shard that was replaced, or written to, says so, and no bytes of the other are shown.
-func TestReplaced(t *testing.T) {
-	name, other := writeShard(t, "a.txt", "old"), writeShard(t, "a.txt", "new")
-	s := serve(t, name)
-	shardtest.Check(t, os.Rename(other, name))
-	var set setJSON
-	testtime.Eventually(t, "the news", func() bool {
-		s.get("api/set", &set)
-		return set.Shards[0].State == replaced
-	})
-	if !strings.Contains(set.Shards[0].Error, "changed") {
-		t.Errorf("%+v", set)
-	}
-	if _, _, body := s.do("raw/0/0", nil); body == "new" {
-		t.Errorf("raw: %q", body)
-	}
-	name = writeShard(t, "b.txt", "old")
-	s = serve(t, name)
-	shardtest.Check(t, os.WriteFile(name, bytes.Repeat([]byte("x"), 10240), 0o644))
-	shardtest.Check(t, os.Chtimes(name, shardtest.ModTime(), shardtest.ModTime()))
-	if status, _, body := s.do("raw/0/0", nil); status != http.StatusConflict {
-		t.Errorf("written to: %d %q", status, body)
 	}
 }
 

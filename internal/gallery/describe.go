@@ -13,8 +13,10 @@ type setJSON struct {
 	Title   string      `json:"title"`
 	Shards  []shardJSON `json:"shards"`
 	Samples int         `json:"samples"`
-	Mount   bool        `json:"mount"`
-	Command string      `json:"command"`
+	// Generation changes when samples get other numbers, or a mount has changed.
+	Generation int    `json:"generation"`
+	Mount      bool   `json:"mount"`
+	Command    string `json:"command"`
 }
 
 // shardJSON is a shard in the answer to api/set.
@@ -42,7 +44,7 @@ func (g *Gallery) describe(w http.ResponseWriter, r *http.Request) error {
 	}
 	out.Command = commandLine(words...)
 	shot := g.set.now(r.Context()) // it has all samples of the parts that are ready
-	out.Samples = shot.total
+	out.Samples, out.Generation = shot.total, shot.generation
 	for i := range shot.segments {
 		s := &shot.segments[i]
 		out.Shards[s.number].First, out.Shards[s.number].Samples = s.first, s.samples.count()

@@ -47,8 +47,8 @@ func New(ctx context.Context, o Options) (*Gallery, error) {
 		g.guard.hosts = append(g.guard.hosts, strings.ToLower(host))
 	}
 	g.ctx, g.cancel = context.WithCancel(ctx)
-	g.filters, g.allFacets, g.tasks = newFilters(), newAllFacets(), &tasks{ctx: g.ctx}
 	g.set = newSet(o.Names, o.Source)
+	g.filters, g.allFacets, g.tasks = newFilters(), newAllFacets(), &tasks{ctx: g.ctx, uses: &g.set.uses}
 	if err := g.set.start(g.ctx); err != nil {
 		g.cancel()
 		g.set.close()
@@ -90,6 +90,8 @@ func (g *Gallery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	defer context.AfterFunc(g.ctx, cancel)()
 	r = r.WithContext(ctx)
+	g.set.uses.begin()
+	defer g.set.uses.end()
 	if err := g.route(w, r, path); err != nil {
 		answerError(w, r, err)
 	}

@@ -34,17 +34,35 @@ type part struct {
 	done  atomic.Int64 // bytes that were read for the index
 	size  atomic.Int64 // of its shard
 
-	mu      sync.Mutex // guards the fields below
-	src     *source.Source
-	state   string
-	err     error
-	samples samples // nil until it is opened
-	stamp   string  // of the changes of a mount that samples has
-	looked  time.Time
+	mu     sync.Mutex // guards the fields below
+	opened            // with the state waiting or failed until there is a source
+	err    error      // why its state is failed or replaced
+	looked time.Time
 }
 
-// open opens the source, and returns when its samples are known, or are being found. Ctx ends reads of the source.
+// opened is a source, and what is known of it.
+type opened struct {
+	src     *source.Source
+	state   string
+	samples samples // nil until some are known
+	stamp   string  // of the changes of a mount that samples has
+}
+
+// open opens the source of a part that has none yet, and returns when its samples are known, or are being found. Ctx ends
+// reads of the source.
 func (p *part) open(ctx context.Context, o source.Options) error {
+	now, err := p.load(ctx, o)
+	if err != nil {
+		return p.fail(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opened = now
+	return nil
+}
+
+// load opens the source of a part, for open. It leaves the part as it is but for the progress of indexing.
+func (p *part) load(ctx context.Context, o source.Options) (opened, error) {
 	o.Folder = new(folder.Options)
 	o.Shard.Growing, o.Shard.Patience = true, patience
 	o.Shard.Progress = func(done, size int64) {
@@ -53,35 +71,31 @@ func (p *part) open(ctx context.Context, o source.Options) error {
 	}
 	src, err := source.Open(ctx, p.name, o)
 	if err != nil {
-		return p.fail(err)
+		return opened{}, err
 	}
-	var s samples
+	now := opened{src: src, state: ready}
 	switch {
 	case src.Changes != nil:
-		err = p.refresh(src)
+		if now.stamp, err = src.Changes.Stamp(); err == nil {
+			now.samples, err = newMountSamples(src.Changes)
+		}
 	case src.Shard == nil:
-		s, err = list(ctx, src)
+		now.samples, err = list(ctx, src)
 	case src.Shard.Growing():
 		err = src.Shard.Wait(ctx, func(x *index.Index) bool {
-			s = shardSamples{src.Shard, x.Known()}
+			now.samples = shardSamples{src.Shard, x.Known()}
 			return x.Samples() > 0
 		})
 	default:
-		s = shardSamples{src.Shard, src.Shard.Index}
+		now.samples = shardSamples{src.Shard, src.Shard.Index}
 	}
 	if err != nil {
-		return p.fail(errors.Join(err, src.Close()))
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.src, p.state = src, ready
-	if s != nil {
-		p.samples = s
+		return opened{}, errors.Join(err, src.Close())
 	}
 	if src.Shard != nil && src.Shard.Grew() {
-		p.state = indexing
+		now.state = indexing
 	}
-	return nil
+	return now, nil
 }
 
 // fail records the error that ends the part.
@@ -92,23 +106,26 @@ func (p *part) fail(err error) error {
 	return err
 }
 
-// await waits until the shard of a part is indexed.
-func (p *part) await(o source.Options) {
+// await waits until the shard of a part is indexed, which ends with ctx.
+func (p *part) await(ctx context.Context, o source.Options) {
 	p.mu.Lock()
 	src, state := p.src, p.state
 	p.mu.Unlock()
 	if state != indexing {
 		return
 	}
+	defer context.AfterFunc(ctx, func() { src.Shard.StopScan(context.Background()) })()
 	source.WarnWhenIndexed(o.UI, src.Shard)
 	f, err := src.Shard.Built()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
+	switch {
+	case p.src != src:
+	case err != nil:
 		p.state, p.err = failed, fmt.Errorf("%s: %w", src.Name, err)
-		return
+	default:
+		p.state, p.samples = ready, shardSamples{src.Shard, f.Index}
 	}
-	p.state, p.samples = ready, shardSamples{src.Shard, f.Index}
 }
 
 // refreshTime is how old the view of what changes may be.
@@ -129,8 +146,10 @@ func (p *part) look(ctx context.Context, now time.Time, st store.Store) (other b
 	if src.Shard != nil && src.Changes == nil {
 		if err := unreplaced(ctx, src.Shard, st); err != nil {
 			p.mu.Lock()
-			p.state, p.err = replaced, err
-			p.mu.Unlock()
+			defer p.mu.Unlock()
+			if p.src == src { // else another one was opened meanwhile
+				p.state, p.err = replaced, err
+			}
 			return false
 		}
 	}
@@ -151,7 +170,7 @@ func (p *part) look(ctx context.Context, now time.Time, st store.Store) (other b
 		})
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if s != nil && p.state == indexing && s.count() > p.samples.count() {
+		if s != nil && p.src == src && p.state == indexing && s.count() > p.samples.count() {
 			p.samples = s
 		}
 	}
@@ -176,7 +195,9 @@ func (p *part) refresh(src *source.Source) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.samples, p.stamp = s, stamp
+	if p.src == src {
+		p.samples, p.stamp = s, stamp
+	}
 	return nil
 }
 

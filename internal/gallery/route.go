@@ -40,6 +40,9 @@ func badRequest(format string, args ...any) error {
 // route answers a request for a path below the token.
 func (g *Gallery) route(w http.ResponseWriter, r *http.Request, path string) error {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	if path == "" {
+		g.set.renew() // the page is loaded
+	}
 	names := strings.Split(path, "/")
 	switch {
 	case len(names) == 2 && names[0] == "api":

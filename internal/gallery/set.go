@@ -18,24 +18,29 @@ const openers = 2
 type set struct {
 	o     source.Options
 	parts []*part
+	uses  uses // of the sources
 
+	ctx     context.Context // of the sources
 	openers sync.WaitGroup
 
-	mu         sync.Mutex // guards the fields below
+	mu         sync.Mutex // guards the fields below; it is locked before that of a part
 	generation int        // changes when samples get other numbers, or a mount has changed
+	renewing   bool       // the sources are being opened again
+	again      bool       // and will be once more
 }
 
 // newSet returns the set of these sources.
 func newSet(names []source.Name, o source.Options) *set {
 	s := &set{o: o}
 	for _, name := range names {
-		s.parts = append(s.parts, &part{name: name, shown: name.String(), state: waiting})
+		s.parts = append(s.parts, &part{name: name, shown: name.String(), opened: opened{state: waiting}})
 	}
 	return s
 }
 
 // start opens the first source, and begins to open the others, until ctx ends.
 func (s *set) start(ctx context.Context) error {
+	s.ctx = ctx
 	if err := s.parts[0].open(ctx, s.o); err != nil {
 		return err
 	}
@@ -58,7 +63,7 @@ func (s *set) start(ctx context.Context) error {
 						s.o.UI.Warn("%v", err)
 					}
 				}
-				p.await(s.o)
+				p.await(ctx, s.o)
 			}
 		})
 	}
@@ -67,15 +72,8 @@ func (s *set) start(ctx context.Context) error {
 
 // close closes the sources. The context of start must have ended.
 func (s *set) close() error {
-	for _, p := range s.parts {
-		p.mu.Lock()
-		if p.src != nil && p.src.Shard != nil {
-			p.src.Shard.StopScan(context.Background())
-		}
-		p.mu.Unlock()
-	}
 	s.openers.Wait()
-	var errs []error
+	errs := []error{s.uses.close()}
 	for _, p := range s.parts {
 		errs = append(errs, p.close())
 	}

@@ -14,8 +14,9 @@ const quick = 200 * time.Millisecond
 
 // tasks is work in the background that goes on while somebody asks for it.
 type tasks struct {
-	ctx context.Context // of all work
-	all sync.WaitGroup
+	ctx  context.Context // of all work
+	uses *uses           // of the sources
+	all  sync.WaitGroup
 }
 
 // task is a piece of such work. Its zero value has not begun.
@@ -33,7 +34,9 @@ func (t *task) ask(ctx context.Context, of *tasks, run func(ctx context.Context)
 		work, cancel := context.WithCancel(of.ctx)
 		ended := make(chan struct{})
 		t.ended, t.stop = ended, time.AfterFunc(interest, cancel)
+		of.uses.begin() // before the request has ended that knows of them
 		of.all.Go(func() {
+			defer of.uses.end()
 			run(work)
 			t.mu.Lock()
 			defer t.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // Work runs once however many ask for it, goes on when it has to be continued, and ends with the gallery.
 func TestTasks(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	of := &tasks{ctx: ctx}
+	of := &tasks{ctx: ctx, uses: new(uses)}
 	var one task
 	begun, end := make(chan int, 10), make(chan struct{})
 	run := func(ctx context.Context) {

@@ -9,7 +9,10 @@
  *   error?: string }}
  *   Shard
  */
-/** @typedef {{ title: string, shards: Shard[], samples: number, mount: boolean, command: string }} ShardSet */
+/**
+ * @typedef {{ title: string, shards: Shard[], samples: number, generation: number, mount: boolean, command: string }}
+ *   ShardSet
+ */
 /** @typedef {{ m: number, ext: string, size: number, kind: Kind, change?: Change }} Brief */
 /**
  * @typedef {{ n: number, shard: number, key: string, change?: Change, members: Brief[], more?: number,

@@ -248,7 +248,7 @@ async function watchSet() {
       const now = /** @type {ShardSet} */ (await json('api/set'));
       const before = set;
       set = now;
-      if (!before || before.samples !== now.samples) arrived(before);
+      if (!before || before.samples !== now.samples || before.generation !== now.generation) arrived(before);
       drawSet(now, before);
       const settled = now.shards.every((shard) => shard.state !== 'indexing' && shard.state !== 'waiting');
       await pause(settled ? 5000 : wait);
@@ -263,9 +263,15 @@ async function watchSet() {
 /** @param {ShardSet | null} before */
 function arrived(before) {
   if (!before && shown === null) return follow();
-  if (filter || !set) return tell();
+  if (!set) return;
+  const other = before !== null && before.generation !== set.generation;
+  if (other && !set.mount && route.view === 'sample') openSample();
+  if (filter) {
+    if (other) select(shown ?? '', grid.first);
+    return tell();
+  }
   samples.total = set.samples;
-  if (before && (set.samples < before.samples || set.mount)) samples.forget();
+  if (other) samples.forget();
   grid.refresh();
   grid.layOut();
   tell();

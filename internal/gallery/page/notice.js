@@ -22,6 +22,7 @@ export class Notice {
     const busy = set.shards.filter((shard) => shard.state === 'indexing' || shard.state === 'waiting').length;
     const words = failed.map((shard) => shard.error || `${shard.name}: ${shard.state}`);
     if (words.length > 4) words.splice(3, words.length, `${count(words.length - 3)} more shards failed`);
+    if (failed.length > 0) words.push('reload the page to open what is there now');
     if (busy > 0) words.push(`${count(busy)} of ${things(set.shards.length, 'shard')} still being indexed`);
     this.words = words.join('; ');
     this.bad = failed.length > 0;
