@@ -11,8 +11,6 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/shardfs/shardfs/index"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/shard"
@@ -30,34 +28,13 @@ func (b *bench) gzipPass(ctx context.Context) (*plan, error) {
 		return nil, err
 	}
 	w := work{float64(s.size()) / 1e6, "MB"}
-	decoder := "# gzip.Reader of klauspost/compress, 256 KiB at a time, of " + name
+	klauspost := decoders[1]
 	return &plan{trials: []*trial{
-		b.command(timed("by=shardfs", w), "index", "--index", "none", name),
-		measured(timed("by=klauspost", w), decoder,
-			func(context.Context) (float64, error) { return timeDecode(name, s.size()) }),
-		unread(timed("by=gzip", w), "gzip", "-dc", name),
+		metered(b.command(timed("by=shardfs", w), "index", "--index", "none", name), timed("by=shardfs/cpu", w)),
+		measured(timed("by=klauspost/cpu", w), "# "+klauspost.what+", 256 KiB at a time, of "+name,
+			func(context.Context) (float64, error) { return klauspost.time(name, s.size()) }),
+		metered(unread(timed("by=gzip", w), "gzip", "-dc", name), timed("by=gzip/cpu", w)),
 	}}, nil
-}
-
-// timeDecode decodes a file with a plain decoder, as a reader of the tar in it would.
-func timeDecode(name string, want int64) (float64, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	start := time.Now()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return 0, err
-	}
-	// The decoder's WriteTo would avoid a copy that such a reader needs.
-	n, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{z}, make([]byte, 256<<10))
-	seconds := time.Since(start).Seconds()
-	if err == nil && n != want {
-		err = fmt.Errorf("%s: decoded to %d bytes, want %d", name, n, want)
-	}
-	return seconds, err
 }
 
 // gzipRandom reports the time of reads at random offsets of an indexed .tgz, and the size of the index. Nothing is read

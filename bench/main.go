@@ -87,6 +87,7 @@ func measures() []measure {
 		{"Pack", (*bench).pack},
 		{"PackFolder", (*bench).packFolder},
 		{"Bzip2Pass", (*bench).bzip2Pass},
+		{"Inflate", (*bench).inflate},
 		{"GzipPass", (*bench).gzipPass},
 		{"GzipRandom", (*bench).gzipRandom},
 		{"GzipWorkers", (*bench).gzipWorkers},
