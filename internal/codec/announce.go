@@ -9,14 +9,8 @@ import (
 // decoded.
 const mostTold = 4 << 20
 
-// overread is how many compressed bytes after the next checkpoint a decoder may read: a bit that it begins with and, where
-// there are windows, what a decoder of gzip decodes more than it returns.
-func (z *ReaderAt) overread() int64 {
-	if z.format.row().windows {
-		return maxWindow + 1<<10
-	}
-	return 64
-}
+// overread is how many compressed bytes after the next checkpoint a decoder may read.
+const overread = 64
 
 // WillRead announces that n plain bytes at off will be read soon: the compressed bytes of all stretches with some of them
 // are announced to the Source.
@@ -42,7 +36,7 @@ func (z *ReaderAt) endOf(at int64) (end int64, ok bool) {
 	points := z.m.Points
 	n := points.Len()
 	if i := sort.Search(n, func(i int) bool { return points.Out(i) > at }); i < n {
-		return min(points.At(i).In+z.overread(), z.size), true
+		return min(points.At(i).In+overread, z.size), true
 	}
 	return z.size, z.m.Plain != math.MaxInt64
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/shardfs/shardfs/internal/codec/inflate"
 	"github.com/shardfs/shardfs/internal/testing/skip"
 )
 
@@ -299,6 +301,18 @@ func offered(t testing.TB, gz []byte) []Checkpoint {
 		t.Fatal(err)
 	}
 	return points
+}
+
+// copiesIn returns all copies in gz that begin before their block.
+func copiesIn(t testing.TB, gz []byte) (all copies) {
+	t.Helper()
+	d := newGzipDecoder(nil)
+	d.onCopies(func(out int64, list []inflate.Copy) { all.add(out, list, math.MaxInt64) })
+	d.start(bytes.NewReader(gz), Checkpoint{Member: true})
+	if _, err := io.Copy(io.Discard, d); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // openAt returns a ReaderAt of gz, which is closed when the test ends.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/shardfs/shardfs/internal/codec/inflate"
 )
 
 var (
@@ -39,6 +41,13 @@ type parallelDecoder interface {
 
 	// wait waits until the goroutines have ended. They do so soon, by themselves; no read of the input is among them.
 	wait()
+}
+
+// copier is a decoder of a format in which checkpoints need windows.
+type copier interface {
+	// onCopies makes the decoder call f, from within Read, with the copies in the plain bytes from an offset on that
+	// begin before the last place that it has offered. They are valid only during the call.
+	onCopies(f func(out int64, copies []inflate.Copy))
 }
 
 // newDecoder returns a decoder of a format. In formats in which the shard sets how many plain bytes of history its

@@ -37,7 +37,6 @@ var formats = [...]*row{
 		outputs:  []string{".tar.gz", ".tgz"},
 		decoder:  func(_ int64, offer func(Checkpoint)) decoder { return newGzipDecoder(offer) },
 		decoders: maxDecoders,
-		windows:  true,
 		dense:    true,
 		own:      beginsOwnGzip,
 		readMap:  readSeekTable,
@@ -91,7 +90,6 @@ type row struct {
 	decoder func(history int64, offer func(Checkpoint)) decoder
 
 	decoders int  // most decoders that a ReaderAt may have at the same time
-	windows  bool // checkpoints may need a Window
 	dense    bool // see Format.Dense
 
 	// own reports whether the encoder may have written a shard with these first bytes, 18 or fewer, and readMap

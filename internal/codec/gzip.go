@@ -6,18 +6,19 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/klauspost/compress/flate"
+	"github.com/shardfs/shardfs/internal/codec/inflate"
 )
 
 // gzipDecoder decodes gzip of one or more members. It verifies the CRC32 and the length of each member that it
 // decodes from its start. Zeros may pad members and the end.
 type gzipDecoder struct {
 	in       input
-	inflater io.Reader // a decoder of package flate; nil before the first member
+	inflater *inflate.Reader
+	plain    []byte // what the inflater has decoded and Read has not returned
 	offer    func(Checkpoint)
-	drift    storedDrift
+	copied   func(out int64, copies []inflate.Copy) // see copier; may be nil
 	state    gzipState
-	out      int64  // plain offset of the next byte
+	out      int64  // plain offset after plain
 	whole    bool   // the member was decoded from its start, so that crc and length can be compared
 	crc      uint32 // of the member's plain bytes so far
 	length   uint32 // of the member's plain bytes so far, mod 2^32
@@ -35,12 +36,20 @@ const (
 	atTrailer
 )
 
-func newGzipDecoder(offer func(Checkpoint)) *gzipDecoder { return &gzipDecoder{offer: offer} }
+func newGzipDecoder(offer func(Checkpoint)) *gzipDecoder {
+	return &gzipDecoder{inflater: inflate.NewReader(), offer: offer}
+}
+
+// onCopies implements copier.
+func (d *gzipDecoder) onCopies(f func(out int64, copies []inflate.Copy)) {
+	d.inflater.KeepCopies()
+	d.copied = f
+}
 
 // start implements decoder.
 func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 	d.in.reset(r, c.In)
-	d.out, d.err = c.Out, nil
+	d.out, d.plain, d.err = c.Out, nil, nil
 	d.members, d.rest = 0, 0
 	d.state = atHeader
 	if c.Member {
@@ -48,13 +57,14 @@ func (d *gzipDecoder) start(r io.Reader, c Checkpoint) error {
 	}
 	d.members++
 	d.whole = false
-	bit, err := c.bit() // checked here, because flate would panic later
+	bit, err := c.bit()
 	if err != nil {
 		d.err = d.locate(err)
-	} else {
-		d.err = d.inflate(flate.InflateCheckpoint{CompressedOffset: c.In, BitOffset: bit, Window: c.Window})
+		return d.err
 	}
-	return d.err
+	d.inflater.Reset(d.in.br, bit, c.Window)
+	d.state = inData
+	return nil
 }
 
 // bit returns the State of a checkpoint of gzip or bzip2: how many bits of the byte at In belong to data before the
@@ -75,29 +85,46 @@ func (d *gzipDecoder) Read(p []byte) (int, error) {
 		return 0, d.err
 	}
 	for d.err == nil {
+		if n := copy(p, d.plain); n > 0 {
+			d.plain = d.plain[n:]
+			return n, nil
+		}
 		switch d.state {
 		case atHeader:
 			d.err = d.openMember()
 		case atTrailer:
 			d.err = d.closeMember()
 		case inData:
-			n, err := d.inflater.Read(p)
-			d.out += int64(n)
-			if d.whole {
-				d.crc = crc32.Update(d.crc, crc32.IEEETable, p[:n])
-				d.length += uint32(n)
-			}
-			if err == io.EOF {
-				d.state = atTrailer
-			} else if err != nil {
-				d.err = d.locate(err)
-			}
-			if n > 0 {
-				return n, nil
-			}
+			d.err = d.decode(len(p))
 		}
 	}
 	return 0, d.err
+}
+
+// decode makes the inflater decode about most bytes, up to the end of a block.
+func (d *gzipDecoder) decode(most int) error {
+	plain, err := d.inflater.Next(most)
+	if err == io.EOF {
+		d.state = atTrailer
+		return nil
+	} else if _, ok := err.(inflate.Corrupt); ok {
+		return d.locate(fmt.Errorf("%w: %w", ErrDamaged, err))
+	} else if err != nil {
+		return locate(d.in.end, err)
+	}
+	if d.copied != nil {
+		d.copied(d.out, d.inflater.Copies())
+	}
+	d.plain = plain
+	d.out += int64(len(plain))
+	if d.whole {
+		d.crc = crc32.Update(d.crc, crc32.IEEETable, plain)
+		d.length += uint32(len(plain))
+	}
+	if bit, ok := d.inflater.AtBlock(); ok && d.offer != nil {
+		d.offer(Checkpoint{Out: d.out, In: d.in.offset(), State: bit, Window: d.inflater.Window()})
+	}
+	return nil
 }
 
 // openMember reads a header and prepares to decode what follows. It returns io.EOF after the last member.
@@ -127,42 +154,9 @@ func (d *gzipDecoder) openMember() error {
 	}
 	d.members++
 	d.crc, d.length, d.whole = 0, 0, true
-	return d.inflate(flate.InflateCheckpoint{CompressedOffset: d.in.offset(), UncompressedOffset: d.out})
-}
-
-// inflate sets up flate at c, which the input has reached. The offsets in c are those in the shard, and so are those
-// that flate puts into errors and callbacks.
-func (d *gzipDecoder) inflate(c flate.InflateCheckpoint) error {
+	d.inflater.Reset(d.in.br, 0, nil)
 	d.state = inData
-	if d.inflater == nil {
-		d.inflater = flate.NewReader(d.in.br)
-	}
-	if err := d.inflater.(resumer).ResetCP(d.in.br, c); err != nil {
-		return d.locate(err)
-	}
-	if d.offer != nil {
-		d.drift = 0
-		apply(flate.WithEobCallback(d.blockEnd), d.inflater)
-	}
 	return nil
-}
-
-// blockEnd is called by flate at the end of each block.
-func (d *gzipDecoder) blockEnd(c flate.InflateCheckpoint) {
-	in := d.drift.correct(c, d.in.offset())
-	if !c.Final {
-		d.offer(Checkpoint{Out: c.UncompressedOffset, In: in, State: c.BitOffset, Window: c.Window})
-	}
-}
-
-// apply applies an option of flate.NewReader to an existing decoder. A reset drops the callback, and a new decoder for
-// each member would take ten times as long as decoding a small one. T is the type of the decoder, which flate does not
-// export.
-func apply[T any](option func(T), decoder any) { option(decoder.(T)) }
-
-// resumer is the method of a flate decoder that starts it at a checkpoint.
-type resumer interface {
-	ResetCP(io.Reader, flate.InflateCheckpoint) error
 }
 
 // closeMember reads the trailer and compares it with what was decoded.
@@ -185,29 +179,5 @@ func (d *gzipDecoder) closeMember() error {
 	return nil
 }
 
-// locate adds the offset of the compressed byte to err, and wraps errors of flate in ErrDamaged.
-func (d *gzipDecoder) locate(err error) error {
-	switch err.(type) {
-	case flate.CorruptInputError, flate.InternalError:
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return locate(d.in.offset(), err)
-}
-
-// storedDrift corrects the offsets in one member for a bug of flate v1.20.3: when a stored block begins, the whole
-// bytes in flate's bit buffer are counted twice, so the reported end of this block and of all later ones is too large
-// by that much. The zero value is ready for a new member.
-type storedDrift int64
-
-// correct returns the offset of the compressed byte with the first bit after a block. consumed is the offset of the
-// next byte that flate will read.
-//
-// After a stored block flate's bit buffer is empty, so the drift is exactly the distance from consumed to the reported
-// offset. After any other block that ends on a whole byte the buffer may have bytes, which makes the difference
-// smaller, never larger; hence the maximum. With a flate that counts correctly the drift stays 0.
-func (d *storedDrift) correct(c flate.InflateCheckpoint, consumed int64) int64 {
-	if c.BitOffset == 0 {
-		*d = max(*d, storedDrift(c.CompressedOffset-consumed))
-	}
-	return c.CompressedOffset - int64(*d)
-}
+// locate adds the offset of the next compressed byte to err.
+func (d *gzipDecoder) locate(err error) error { return locate(d.in.offset(), err) }

@@ -49,8 +49,7 @@ func testStream(t *testing.T, gz, plain []byte) {
 	}
 }
 
-// testGzipResume decodes gz from each place where it can start to the end. Without storedDrift this fails for the
-// shards of pigz and those with stored blocks.
+// testGzipResume decodes gz from each place where it can start to the end.
 func testGzipResume(t *testing.T, gz, plain []byte) {
 	t.Helper()
 	d := newGzipDecoder(nil)
@@ -115,7 +114,7 @@ func checkMapOf(t *testing.T, m Map, gz, plain []byte, cut bool) {
 	}
 }
 
-func TestStoredDrift(t *testing.T) {
+func TestStoredBlocks(t *testing.T) {
 	for seed := range uint64(5) {
 		plain, gz := mixStored(t, 100_000, seed)
 		testGzipResume(t, gz, plain)
@@ -209,7 +208,7 @@ func TestGzipReaderErrors(t *testing.T) {
 		{"flags", strings.NewReader("\x1f\x8b\x08\x20\x00\x00\x00\x00\x00\x00"), ErrDamaged, "reserved header flags"},
 		{"second method", io.MultiReader(bytes.NewReader(gz), strings.NewReader("\x1f\x8b\x07.......")),
 			ErrDamaged, "method 7"},
-		{"bad block", strings.NewReader(gzipHeader + "\x07"), ErrDamaged, "compressed byte 11: "},
+		{"bad block", strings.NewReader(gzipHeader + "\x07"), ErrDamaged, "compressed byte 10: "},
 		{"CRC", bytes.NewReader(wrongCRC), ErrDamaged, "CRC32"},
 		{"length", bytes.NewReader(wrongLength), ErrDamaged, "length 100000, want 16877216"},
 		{"network", io.MultiReader(bytes.NewReader(gz[:500]), iotest.ErrReader(broken)),
@@ -269,13 +268,12 @@ func TestLengthWraps(t *testing.T) {
 	plain := text(1000, 10)
 	gz := compress(t, plain, 6)
 	z := newGzipDecoder(nil)
-	z.start(bytes.NewReader(gz), Checkpoint{Member: true})
+	z.start(iotest.OneByteReader(bytes.NewReader(gz)), Checkpoint{Member: true}) // so the trailer is not read yet
 	if _, err := z.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
 	z.length -= 2000 // as if 2^32 - 2000 bytes had come before
 	binary.LittleEndian.PutUint32(gz[len(gz)-4:], ^uint32(0)-999)
-	z.in.reset(bytes.NewReader(gz[len(gz)-8:]), int64(len(gz)-8))
 	if _, err := io.ReadAll(z); err != nil {
 		t.Fatal(err)
 	}

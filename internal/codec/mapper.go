@@ -3,6 +3,8 @@ package codec
 import (
 	"hash/crc32"
 	"math"
+
+	"github.com/shardfs/shardfs/internal/codec/inflate"
 )
 
 // passPiece is how many plain bytes one sum of a pass covers, and so how many a read decodes at least.
@@ -12,42 +14,38 @@ const passPiece = 32 << 10
 // before them.
 const maxHeld = 4 << 20
 
-// mapper makes the map of a shard during a pass. It keeps the bytes of the shard from the first place that may still
-// become a checkpoint, because sums and window depend on the place of the checkpoint.
+// mapper makes the map of a shard during a pass. It keeps the plain bytes from the first place that may still become a
+// checkpoint, because sums and window depend on the place of the checkpoint.
 type mapper struct {
 	points growing
 	place  placement
 	wide   int64 // spacing where windows are large
 	narrow int64 // spacing where they are small
 	plain  history
-	stored *history // compressed bytes; nil if no window is ever needed
-	summed int64    // plain offset up to which the last checkpoint has sums
+	copies copies
+	summed int64 // plain offset up to which the last checkpoint has sums
 
-	due   []windowJob // waiting for the bytes after their checkpoints
+	due   []windowJob // waiting for the copies after their checkpoints
 	jobs  []chan int  // running, in order; each sends the size of its window
 	sizes []int       // sizes of the last windows
 	spare [maxJobs]*sparsifier
-	marks *marks
 	begun int // number of jobs so far; each takes the next of spare
 }
 
 // windowJob makes a window sparse.
 type windowJob struct {
-	point  int // index of its checkpoint
-	at     Checkpoint
+	point  int   // index of its checkpoint
+	out    int64 // its plain offset
 	window []byte
 }
 
-// maxJobs is how many windows are made sparse at the same time. The size of a window is used only when this many other
+// maxJobs is how many windows are compressed at the same time. The size of a window is used only when this many other
 // jobs have begun, so that the map does not depend on the duration of jobs.
 const maxJobs = 4
 
-func newMapper(f Format) *mapper {
+func newMapper() *mapper {
 	m := &mapper{narrow: narrowSpacing, wide: wideSpacing}
 	m.place = placement{spacing: narrowSpacing, free: freeSpacing}
-	if f.row().windows {
-		m.stored = new(history)
-	}
 	m.points.add(Checkpoint{Member: true})
 	return m
 }
@@ -55,11 +53,26 @@ func newMapper(f Format) *mapper {
 // offer is called by the decoder with a place where decoding could start.
 func (m *mapper) offer(c Checkpoint) {
 	window := len(c.Window)
-	if window > 0 && m.stored == nil {
-		return
-	}
 	c.Window = nil
 	m.place.offer(candidate{c, window})
+}
+
+// copied is called by the decoder with copies that begin before the last place that it has offered.
+func (m *mapper) copied(out int64, list []inflate.Copy) {
+	if last, ok := m.lastPlace(); ok {
+		m.copies.add(out, list, last)
+	}
+}
+
+// lastPlace returns the plain offset of the last place that has or may get a window.
+func (m *mapper) lastPlace() (out int64, ok bool) {
+	if n := len(m.place.held); n > 0 {
+		return m.place.held[n-1].Out, true
+	}
+	if n := len(m.due); n > 0 {
+		return m.due[n-1].out, true
+	}
+	return 0, false
 }
 
 // read must be called with the plain bytes that the decoder has returned.
@@ -69,7 +82,7 @@ func (m *mapper) read(p []byte) {
 	for m.place.due(out) {
 		m.commit(out)
 	}
-	m.advance(false)
+	m.advance()
 }
 
 // mark records that a sample starts at a plain offset.
@@ -96,7 +109,7 @@ func (m *mapper) commit(limit int64) {
 	}
 	c.Window = rawWindow(m.plain.slice(c.Out-int64(c.window), c.Out))
 	i := m.points.add(c.Checkpoint, short...)
-	m.due = append(m.due, windowJob{i, c.Checkpoint, c.Window[len(c.Window)-c.window:]})
+	m.due = append(m.due, windowJob{i, c.Out, c.Window[len(c.Window)-c.window:]})
 }
 
 // sum completes the sums of the last checkpoint up to an offset, including that of a shorter piece at the end.
@@ -108,68 +121,62 @@ func (m *mapper) sum(to int64) {
 	}
 }
 
-// advance makes the windows and sums for which enough bytes have been read, and drops bytes that are no longer needed.
-// At the end of the pass there are always enough bytes.
-func (m *mapper) advance(end bool) {
+// advance makes the windows and sums for which enough bytes have been read, and drops what is no longer needed.
+func (m *mapper) advance() {
 	out := m.plain.end()
-	for len(m.due) > 0 {
-		j := m.due[0]
-		if !end && out < j.at.Out+sparseLook {
-			break
-		}
+	for len(m.due) > 0 && out >= m.due[0].out+maxWindow {
+		m.sparsify(m.due[0], true)
 		m.due = m.due[1:]
-		m.sparsify(j)
-	}
-	keep, keepStored := out-maxWindow, int64(math.MaxInt64)
-	if m.stored != nil {
-		keepStored = m.stored.end() - 2*inputBuffer // the decoder may have read that far ahead
-	}
-	for _, j := range m.due {
-		keep, keepStored = min(keep, j.at.Out), min(keepStored, j.at.In)
 	}
 	first, held := m.place.first()
-	for held && (first.Out-maxWindow < out-maxHeld || m.stored != nil && first.In < m.stored.end()-maxHeld) {
+	for held && (first.Out-maxWindow < out-maxHeld || len(m.copies) > maxCopies) {
 		m.place.forget()
 		first, held = m.place.first()
+		m.dropCopies()
 	}
-	final := out // no further checkpoint can be before it
+	final, keep := out, out-maxWindow // no further checkpoint can be before final
 	if held {
-		final = min(final, first.Out)
-		keep, keepStored = min(keep, first.Out-maxWindow), min(keepStored, first.In)
+		final, keep = min(final, first.Out), min(keep, first.Out-maxWindow)
 	}
 	m.sum(m.summed + (final-m.summed)/passPiece*passPiece)
 	m.plain.drop(min(keep, m.summed))
-	if m.stored != nil {
-		m.stored.drop(keepStored)
-	}
+	m.dropCopies()
 }
 
-// sparsify starts a job, after waiting until fewer than maxJobs are running.
-func (m *mapper) sparsify(j windowJob) {
+// dropCopies drops the copies before all places that need any.
+func (m *mapper) dropCopies() {
+	before := int64(math.MaxInt64)
+	if first, held := m.place.first(); held {
+		before = first.Out
+	}
+	if len(m.due) > 0 {
+		before = min(before, m.due[0].out)
+	}
+	m.copies.drop(before)
+}
+
+// sparsify starts a job, after waiting until fewer than maxJobs are running. known is set if all copies are known that may
+// need the window.
+func (m *mapper) sparsify(j windowJob, known bool) {
 	if len(m.jobs) == maxJobs {
 		m.wait()
 	}
 	// The last job that used this one has ended.
-	s := m.spare[m.begun%maxJobs]
-	if s == nil {
-		if m.marks == nil {
-			m.marks = newMarks()
-		}
-		s = newSparsifier(m.marks)
-		m.spare[m.begun%maxJobs] = s
+	s := &m.spare[m.begun%maxJobs]
+	if *s == nil {
+		*s = newSparsifier()
 	}
 	m.begun++
-	plain := append(s.plain[:0], m.plain.slice(j.at.Out, min(j.at.Out+sparseLook, m.plain.end()))...)
-	stored := s.stored[:0]
-	if j.at.In >= m.stored.from { // otherwise the window is kept as it is
-		stored = append(stored, m.stored.slice(j.at.In, min(j.at.In+maxStored, m.stored.end()))...)
+	kept := j.window
+	if known {
+		kept = (*s).sparse(j.window, j.out, m.copies)
 	}
 	done := make(chan int, 1)
 	m.jobs = append(m.jobs, done)
 	go func() {
-		kept := s.sparse(j.window, stored, j.at.State, plain)
-		m.points.setWindow(j.point, kept)
-		done <- len(kept)
+		packed := (*s).pack(kept)
+		m.points.setWindow(j.point, packed)
+		done <- len(packed)
 	}()
 }
 
@@ -192,15 +199,19 @@ func (m *mapper) wait() {
 }
 
 // finish completes the map at the end of the pass. end is set if there are no more plain bytes; only then is the sum of
-// a shorter last piece added, because a ReaderAt that already uses the map would treat it as the sum of a whole piece.
+// a shorter last piece added, because a ReaderAt that already uses the map would treat it as the sum of a whole piece, and
+// only then is it known which bytes of the last windows are needed.
 func (m *mapper) finish(end bool) {
 	out := m.plain.end()
-	m.advance(true)
+	m.advance()
+	for _, j := range m.due {
+		m.sparsify(j, end)
+	}
 	for len(m.jobs) > 0 {
 		m.wait()
 	}
 	if end {
 		m.sum(out)
 	}
-	m.plain, m.stored, m.spare = history{base: out, from: out}, nil, [maxJobs]*sparsifier{}
+	m.plain, m.copies, m.due, m.spare = history{base: out, from: out}, nil, nil, [maxJobs]*sparsifier{}
 }

@@ -103,11 +103,33 @@ func TestMapDeterministic(t *testing.T) {
 	}
 }
 
-// The memory of a pass does not grow with long blocks, or with many empty ones.
+// distantCopies returns a block of n copies of 3 bytes from 6144 before, and an empty block up to a whole byte.
+func distantCopies(n int) (b []byte) {
+	bits := 0
+	put := func(s string) {
+		for _, bit := range s {
+			if bits%8 == 0 {
+				b = append(b, 0)
+			}
+			b[bits/8] |= byte(bit-'0') << (bits % 8)
+			bits++
+		}
+	}
+	put("010") // not the last one, fixed codes
+	for range n {
+		put("0000001" + "11000" + "11111111111")
+	}
+	put("0000000" + "000")
+	return append(b, 0, 0, 0xff, 0xff)
+}
+
+// The memory of a pass does not grow with long blocks, with many empty ones, or with many copies between blocks.
 func TestPassMemory(t *testing.T) {
 	end := append([]byte(deflateEnd), make([]byte, 8)...) // a wrong trailer, which comes last
 	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 150_000)
 	one := bytes.Repeat([]byte("\x00\x01\x00\xfe\xffx"), 150_000)
+	const distantName = "copies from before their blocks"
+	distant := slices.Concat([]byte("\x00\x00\x40\xff\xbf"), noise(16<<10, 1), bytes.Repeat(distantCopies(1700), 3000))
 	for _, tt := range []struct {
 		name string
 		gz   []byte
@@ -115,37 +137,29 @@ func TestPassMemory(t *testing.T) {
 		{"one long block", compressStd(t, make([]byte, 24<<20), 9)},
 		{"empty blocks", slices.Concat([]byte(gzipHeader), one[:6*70_000], empty, end)},
 		{"blocks of a byte", slices.Concat([]byte(gzipHeader), one, end)},
+		{distantName, slices.Concat([]byte(gzipHeader), distant, end)},
 		{"empty members", bytes.Repeat(compressStd(t, nil, 1), 20_000)},
 	} {
 		z := newReader(t, bytes.NewReader(tt.gz), 0)
-		most := 0
+		most, copies := 0, 0
 		for buf := make([]byte, 64<<10); ; {
 			_, err := z.Read(buf)
 			if err != nil {
 				break
 			}
+			z.Mark(0) // as if there was one large sample, before which a checkpoint would be best
 			m := z.mapper
-			most = max(most, cap(m.plain.buf)+cap(m.stored.buf)+1000*len(m.place.held)+100_000*len(m.due))
+			copies = max(copies, len(m.copies))
+			most = max(most, cap(m.plain.buf)+16*cap(m.copies)+1000*len(m.place.held)+100_000*len(m.due))
 		}
 		if most > 32<<20 {
 			t.Errorf("%s: %d bytes kept", tt.name, most)
 		}
+		if copies > maxCopies || tt.name == distantName && copies < maxCopies/2 {
+			t.Errorf("%s: %d copies kept", tt.name, copies)
+		}
 		if n := z.Map().Points.Len(); n > int(z.out/freeSpacing)+1 {
 			t.Errorf("%s: %d checkpoints for %d bytes", tt.name, n, z.out)
-		}
-	}
-}
-
-// Nor does it grow with what follows the data.
-func TestPassMemoryTrailing(t *testing.T) {
-	gz := compressStd(t, text(100_000, 1), 6)
-	for _, rest := range []byte{'x'} {
-		z := newReader(t, io.MultiReader(bytes.NewReader(gz), io.LimitReader(endless(rest), 48<<20)), 0)
-		if n, err := io.Copy(io.Discard, z); n != 100_000 || err != nil {
-			t.Fatalf("%d bytes, %v", n, err)
-		}
-		if n := cap(z.in.history.buf); n > 5*2*maxHeld {
-			t.Errorf("%d bytes kept of what follows the data", n)
 		}
 	}
 }

@@ -40,20 +40,15 @@ func (e *firstEnd) offer(c Checkpoint) {
 	}
 }
 
-// passInput counts the compressed bytes that the decoder reads, and keeps them for the mapper.
+// passInput counts the compressed bytes that the decoder reads.
 type passInput struct {
-	r       io.Reader
-	n       int64
-	history *history // may be nil
+	r io.Reader
+	n int64
 }
 
 func (in *passInput) Read(p []byte) (int, error) {
 	n, err := in.r.Read(p)
 	in.n += int64(n)
-	if in.history != nil {
-		in.history.write(p[:n])
-		in.history.drop(in.history.end() - 2*maxHeld) // a call of Reader.Read can read much and return little
-	}
 	return n, err
 }
 
@@ -63,8 +58,7 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 	z := &Reader{in: passInput{r: r}}
 	var offer func(Checkpoint)
 	if o.Map {
-		z.mapper = newMapper(f)
-		z.in.history = z.mapper.stored
+		z.mapper = newMapper()
 		offer = z.mapper.offer
 	}
 	if o.FirstEnd {
@@ -85,6 +79,9 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 			o.Workers = runtime.GOMAXPROCS(0)
 		}
 		d.parallel(o.Workers)
+	}
+	if d, ok := z.decoder.(copier); ok && z.mapper != nil {
+		d.onCopies(z.mapper.copied)
 	}
 	z.err = z.decoder.start(&z.in, Checkpoint{Member: true})
 	z.plain = limitRatio(z.decoder, func() int64 { return z.in.n })

@@ -12,7 +12,7 @@ import (
 )
 
 // Limits of the decoders of a ReaderAt, and so of the reads at different places that decode at the same time. A gzip
-// decoder needs about 130 KiB, the others some MiB plus the history that the shard requires. If that is more than
+// decoder needs about 210 KiB, the others some MiB plus the history that the shard requires. If that is more than
 // smallHistory, as after zstd --ultra, there is only one decoder.
 const (
 	maxDecoders      = 16

@@ -3,7 +3,6 @@ package codec
 import (
 	"bytes"
 	"io"
-	"slices"
 	"testing"
 )
 
@@ -23,15 +22,15 @@ func TestSparse(t *testing.T) {
 		{"full flushes", pipe(t, words, "pigz", "-p2", "-b32", "-i", "-6"), 5000},
 		{"stored and not", stored, 20_000},
 	} {
-		s, unpack, plain := newSparsifier(newMarks()), newUnpacker(), decode(t, tt.gz)
+		s, unpack, plain, all := newSparsifier(), newUnpacker(), decode(t, tt.gz), copiesIn(t, tt.gz)
 		d := newGzipDecoder(nil)
 		total, windows, changed, needless := 0, 0, 0, 0
 		for _, c := range offered(t, tt.gz) {
 			if len(c.Window) == 0 {
 				continue
 			}
-			after := plain[c.Out:min(int(c.Out)+sparseLook, len(plain))]
-			kept := s.sparse(c.Window, tt.gz[c.In:], c.State, after)
+			after := plain[c.Out:min(int(c.Out)+maxWindow, len(plain))]
+			kept := s.pack(s.sparse(c.Window, c.Out, all))
 			total += len(kept)
 			windows++
 			w, err := unpack.window(kept)
@@ -65,34 +64,6 @@ func TestSparse(t *testing.T) {
 			t.Errorf("%s: %d windows of %d bytes on average", tt.name, windows, total/max(1, windows))
 		}
 	}
-}
-
-// If the compressed bytes are too few, or not those of the plain ones, the whole window is kept.
-func TestSparseKeepsAll(t *testing.T) {
-	plain := text(200_000, 1)
-	gz := compress(t, plain, 6)
-	points := offered(t, gz)
-	c := points[len(points)/2]
-	s, unpack := newSparsifier(newMarks()), newUnpacker()
-	for _, tt := range []struct {
-		name   string
-		stored []byte
-		plain  []byte
-	}{
-		{"cut", gz[c.In:][:1000], plain[c.Out:][:sparseLook]},
-		{"nothing", nil, plain[c.Out:][:sparseLook]},
-		{"damaged", slices.Concat(gz[c.In:][:1000], noise(50_000, 1)), plain[c.Out:][:sparseLook]},
-	} {
-		got, err := unpack.window(s.sparse(c.Window, tt.stored, c.State, tt.plain))
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, got, c.Window)
-	}
-	s.sparse(c.Window, gz[c.In:], c.State, noise(maxWindow, 1)) // any result will do, but no panic
-	short := c
-	short.Window = c.Window[:100]
-	s.sparse(short.Window, gz[c.In:], c.State, plain[c.Out:][:sparseLook])
 }
 
 func TestUnrawWindow(t *testing.T) {
