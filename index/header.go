@@ -80,16 +80,21 @@ func (b block) verify() error {
 	return nil
 }
 
-// sum adds up the bytes of the block, eight at a time: one by one, this took a quarter of the time to index small
+// sum adds up the bytes of the block, 32 at a time: one by one, this would take a quarter of the time to index small
 // members.
 func (b block) sum() int64 {
 	const lanes = 0x00ff00ff00ff00ff
-	var sums uint64 // four sums of 16 bits: each takes 128 bytes, which cannot overflow it
-	for i := 0; i < BlockSize; i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		sums += x&lanes + x>>8&lanes
+	var sums [4]uint64 // each four sums of 16 bits, of 32 bytes: 8 160 at most
+	for rest := b[:BlockSize]; len(rest) >= 32; rest = rest[32:] {
+		w, x := binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[8:])
+		y, z := binary.LittleEndian.Uint64(rest[16:]), binary.LittleEndian.Uint64(rest[24:])
+		sums[0] += w&lanes + w>>8&lanes
+		sums[1] += x&lanes + x>>8&lanes
+		sums[2] += y&lanes + y>>8&lanes
+		sums[3] += z&lanes + z>>8&lanes
 	}
-	return int64(sums&0xffff + sums>>16&0xffff + sums>>32&0xffff + sums>>48)
+	all := sums[0] + sums[1] + sums[2] + sums[3]
+	return int64(all&0xffff + all>>16&0xffff + all>>32&0xffff + all>>48)
 }
 
 // fullName returns the member's name, including the prefix field if the header's format has one.
@@ -148,12 +153,22 @@ func parseNumber(b []byte) (int64, error) {
 
 // parseOctal parses an octal number between spaces, up to the first NUL; an empty field is 0.
 func parseOctal(b []byte) (int64, error) {
+	i := 0
+	for i < len(b) && b[i] == ' ' {
+		i++
+	}
 	var x int64
-	for _, c := range bytes.Trim(cString(b), " ") {
-		if c < '0' || c > '7' || x > math.MaxInt64>>3 {
+	for ; i < len(b) && b[i]-'0' <= 7; i++ {
+		if x > math.MaxInt64>>3 {
 			return 0, errHeader
 		}
-		x = x<<3 | int64(c-'0')
+		x = x<<3 | int64(b[i]-'0')
+	}
+	for i < len(b) && b[i] == ' ' {
+		i++
+	}
+	if i < len(b) && b[i] != 0 {
+		return 0, errHeader
 	}
 	return x, nil
 }
@@ -162,15 +177,16 @@ func parseOctal(b []byte) (int64, error) {
 // digits of a time before 1970. A field that is no number counts as 0, as an empty one does: that is no reason to refuse
 // a shard.
 func parseTimeField(b []byte) time.Time {
-	parse, sign := parseNumber, int64(1)
-	if zeros, digits, ok := bytes.Cut(cString(b), []byte("-")); ok && len(bytes.Trim(zeros, " 0")) == 0 {
-		b, parse, sign = digits, parseOctal, -1
-	}
-	seconds, err := parse(b)
+	seconds, err := parseNumber(b)
 	if err != nil {
 		seconds = 0
+		if zeros, digits, ok := bytes.Cut(cString(b), []byte("-")); ok && len(bytes.Trim(zeros, " 0")) == 0 {
+			if before, err := parseOctal(digits); err == nil {
+				seconds = -before
+			}
+		}
 	}
-	return time.Unix(sign*seconds, 0)
+	return time.Unix(seconds, 0)
 }
 
 // extended has the values that extended headers set for the next member.

@@ -53,6 +53,9 @@ func MemberKey(name string) (key, ext string, ok bool) {
 
 // IsMeta reports whether a member's name starts with a component of the form __NAME__, which readers of shards skip.
 func IsMeta(name string) bool {
+	if !strings.HasPrefix(name, "__") {
+		return false
+	}
 	first, _, _ := strings.Cut(name, "/")
-	return len(first) >= 4 && strings.HasPrefix(first, "__") && strings.HasSuffix(first, "__")
+	return len(first) >= 4 && strings.HasSuffix(first, "__")
 }

@@ -17,19 +17,15 @@ func (f *farTimes) numbers() []*column { return []*column{&f.row, &f.seconds, &f
 
 // addTime appends the time of the next row. For one that is far the column of nanoseconds has the nearest.
 func (c *columns) addTime(t time.Time) {
-	near := clampTime(t)
-	if !time.Unix(0, near).Equal(t) {
-		c.far.row.append(uint64(c.mtime.n))
-		c.far.seconds.append(uint64(t.Unix()))
-		c.far.nanos.append(uint64(t.Nanosecond()))
-	}
-	c.mtime.append(uint64(near))
-}
-
-// clampTime returns the nanoseconds since 1970 nearest to a time.
-func clampTime(t time.Time) int64 {
 	const limit = math.MaxInt64/int64(time.Second) - 1
-	return min(max(t.Unix(), -limit), limit)*int64(time.Second) + int64(t.Nanosecond())
+	seconds, nanos := t.Unix(), int64(t.Nanosecond())
+	near := min(max(seconds, -limit), limit)
+	if near != seconds {
+		c.far.row.append(uint64(c.mtime.n))
+		c.far.seconds.append(uint64(seconds))
+		c.far.nanos.append(uint64(nanos))
+	}
+	c.mtime.append(uint64(near*int64(time.Second) + nanos))
 }
 
 // ModTime returns the modification time of the entry in a row.
