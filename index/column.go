@@ -125,38 +125,30 @@ func (c *column) push(v uint32) {
 
 // pack appends a group of values.
 func (c *column) pack(values []uint64) {
-	first := values[0]
-	var unit uint64
-	for _, v := range values {
-		if d := int64(v - first); d != 0 && unit != 1 {
-			unit = gcd(uint64(max(d, -d)), unit)
-		}
-	}
+	unit := unitOf(values)
 	if unit == 0 {
-		c.groups = append(c.groups, group{base: first, place: uint64(len(c.rests)) << 8})
+		c.groups = append(c.groups, group{base: values[0], place: uint64(len(c.rests)) << 8})
 		return
 	}
-	var steps [groupLen]int64 // difference of each value to the first, in units
-	n := len(values)
-	for i, v := range values {
-		steps[i] = int64(v-first) / int64(unit)
-	}
-	low, slope := int64(0), int64(0)
-	width := widthOver(steps[:n], 0, &low)
-	if last := steps[n-1]; max(last, -last) < 1<<40 && last != math.MinInt64 {
-		rise, lineLow := last<<16/int64(n-1), int64(0)
-		if w := widthOver(steps[:n], rise, &lineLow); w < width {
-			width, slope, low = w, rise, lineLow
+	var room [groupLen]int64
+	steps := room[:len(values)]
+	setSteps(steps, values, unit)
+	low, width := span(steps, 0)
+	slope := int64(0)
+	if last := steps[len(steps)-1]; max(last, -last) < 1<<40 && last != math.MinInt64 {
+		rise := last << 16 / int64(len(steps)-1)
+		if l, w := span(steps, rise); w < width {
+			low, width, slope = l, w, rise
 		}
 	}
 	c.groups = append(c.groups, group{
-		base: first + unit*uint64(low), unit: unit, slope: slope, place: uint64(len(c.rests))<<8 | width,
+		base: values[0] + unit*uint64(low), unit: unit, slope: slope, place: uint64(len(c.rests))<<8 | width,
 	})
 	if width == 0 {
 		return
 	}
 	word, bit := uint64(0), uint64(0)
-	for i, step := range steps[:n] {
+	for i, step := range steps {
 		rest := uint64(step - line(slope, i) - low)
 		word |= rest << bit
 		if bit += width; bit >= 64 {
@@ -170,16 +162,44 @@ func (c *column) pack(values []uint64) {
 	}
 }
 
-// widthOver returns how many bits the rests of a group's steps need with a slope, and sets low to the lowest rest.
-func widthOver(steps []int64, slope int64, low *int64) (width uint64) {
-	for i, step := range steps {
-		*low = min(*low, step-line(slope, i))
+// unitOf returns the greatest common divisor of the differences of all values to the first; 0 if all are equal.
+func unitOf(values []uint64) (unit uint64) {
+	first, i := values[0], 1
+	for i < len(values) && values[i] == first {
+		i++
 	}
-	var all uint64
-	for i, step := range steps {
-		all |= uint64(step - line(slope, i) - *low)
+	for ; i < len(values) && unit != 1; i++ {
+		d := int64(values[i] - first)
+		d = max(d, -d)
+		if unit&(unit-1) != 0 || uint64(d)&(unit-1) != 0 { // else a power of two divides it
+			unit = gcd(uint64(d), unit)
+		}
 	}
-	return uint64(bits.Len64(all))
+	return unit
+}
+
+// setSteps sets the steps of a group: the difference of each value to the first, in units.
+func setSteps(steps []int64, values []uint64, unit uint64) {
+	first, shift := values[0], bits.TrailingZeros64(unit)
+	if unit == 1<<shift && shift < 63 { // a division takes much longer
+		for i, v := range values {
+			steps[i] = int64(v-first) >> shift
+		}
+		return
+	}
+	for i, v := range values {
+		steps[i] = int64(v-first) / int64(unit)
+	}
+}
+
+// span returns the lowest rest that a group's steps leave with a slope, and how many bits those above it need.
+func span(steps []int64, slope int64) (low int64, width uint64) {
+	high := int64(0)
+	for i, step := range steps {
+		rest := step - line(slope, i)
+		low, high = min(low, rest), max(high, rest)
+	}
+	return low, uint64(bits.Len64(uint64(high - low)))
 }
 
 func gcd(a, b uint64) uint64 {

@@ -2,7 +2,9 @@ package index
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -61,6 +63,94 @@ func TestColumn(t *testing.T) {
 			t.Errorf("%s: %d bytes, want at most %d", tt.story, n, tt.bytes)
 		}
 	}
+}
+
+// Columns of any values are packed as the format asks for, bit by bit.
+func TestColumnPacked(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 3000 {
+		n, base := 1+r.IntN(2*groupLen+1), r.Uint64()>>r.IntN(64)
+		unit, slope := r.Uint64()>>r.IntN(64)<<r.IntN(64), r.Uint64()>>r.IntN(64)
+		noise := r.IntN(65)
+		var values []uint64
+		for i := range n {
+			v := base + unit*(slope*uint64(i)+r.Uint64()>>noise)
+			if r.IntN(50) == 0 {
+				v = []uint64{0, 1, math.MaxUint64, 1 << 63, 1<<63 - 1, base + 1<<63}[r.IntN(6)]
+			}
+			values = append(values, v)
+		}
+		var c column
+		for _, v := range values {
+			c.append(v)
+		}
+		c.seal()
+		groups, rests := packedBits(values)
+		if !slices.Equal(c.groups, groups) || !slices.Equal(c.rests, rests) {
+			t.Fatalf("%d are %+v and %x, want %+v and %x", values, c.groups, c.rests, groups, rests)
+		}
+		if got := valuesOf(&c); !slices.Equal(got, values) {
+			t.Fatalf("%d came back as %d", values, got)
+		}
+	}
+}
+
+func valuesOf(c *column) []uint64 {
+	values := make([]uint64, 0, c.n)
+	for row := range c.n {
+		values = append(values, c.get(row))
+	}
+	return values
+}
+
+// packedBits packs values a bit at a time.
+func packedBits(values []uint64) (groups []group, rests []uint64) {
+	for values := range slices.Chunk(values, groupLen) {
+		at := uint64(len(rests))
+		unit := uint64(0)
+		for _, v := range values {
+			if d := int64(v - values[0]); d < 0 {
+				unit = gcd(unit, uint64(-d))
+			} else {
+				unit = gcd(unit, uint64(d))
+			}
+		}
+		if unit == 0 {
+			groups = append(groups, group{base: values[0], place: at << 8})
+			continue
+		}
+		last := int64(values[len(values)-1]-values[0]) / int64(unit)
+		slopes := []int64{0}
+		if last > -1<<40 && last < 1<<40 {
+			slopes = append(slopes, last<<16/int64(len(values)-1))
+		}
+		best, width, lowest := group{}, 65, int64(0)
+		for _, slope := range slopes {
+			low := int64(0)
+			for i, v := range values {
+				low = min(low, int64(v-values[0])/int64(unit)-line(slope, i))
+			}
+			most := 0
+			for i, v := range values {
+				rest := uint64(int64(v-values[0])/int64(unit) - line(slope, i) - low)
+				most = max(most, bits.Len64(rest))
+			}
+			if most < width {
+				best = group{values[0] + unit*uint64(low), unit, slope, at<<8 | uint64(most)}
+				width, lowest = most, low
+			}
+		}
+		groups = append(groups, best)
+		rests = append(rests, make([]uint64, (len(values)*width+63)/64)...)
+		for i, v := range values {
+			rest := uint64(int64(v-values[0])/int64(unit) - line(best.slope, i) - lowest)
+			for b := range width {
+				bit := i*width + b
+				rests[int(at)+bit/64] |= rest >> b & 1 << (bit % 64)
+			}
+		}
+	}
+	return groups, rests
 }
 
 func TestColumnFind(t *testing.T) {
