@@ -1,8 +1,6 @@
 package index
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -73,24 +71,26 @@ func (b *Builder) conclude(s *Scanner, end int64, err error) (*Index, error) {
 }
 
 // Builder builds an Index from the entries of a tar, added in order. The zero value is ready for use. It takes about 5
-// bytes of memory per member, and per sample 25 bytes and the key. It is not safe for concurrent use.
+// bytes of memory per member, and per sample 10 bytes and the key; 10 to 20 more once the names of a directory do not
+// ascend, which needs a hash table. It is not safe for concurrent use.
 type Builder struct {
 	// onSample, if not nil, is called with the offset of the first header of each sample.
 	onSample func(header int64)
 	tail     *Tail // if not nil, it is set at the end
 
-	x       *Index // nil before the first entry
-	extIDs  map[string]uint64
-	open    bool              // a sample has begun
-	key     string            // key of the open sample
-	start   int               // row of its first member
-	exts    map[uint64]uint64 // count of each extension in it, once it has many members
-	prefix  string            // directory part of the last sample's key
-	parent  int               // that directory's row
-	natural bool              // that directory's path equals the prefix, so nothing was escaped
-	last    []uint32          // last child of each directory; 0: no child
-	tags    []uint32          // the hash of each directory in the hash table
-	wanted  map[int]int       // by directory: the last number appended to its name for another sample
+	x        *Index // nil before the first entry
+	extIDs   map[string]uint64
+	open     bool   // a sample has begun
+	key      string // key of the open sample, in keyBytes
+	keyBytes []byte
+	start    int               // row of its first member
+	exts     map[uint64]uint64 // count of each extension in it, once it has many members
+	prefix   string            // directory part of the last sample's key
+	parent   int               // that directory's row
+	natural  bool              // that directory's path equals the prefix, so nothing was escaped
+	last     column            // last child of each directory; 0: no child
+	table    *table            // nil while the names in each directory ascend
+	wanted   map[int]int       // by directory: the last number appended to its name for another sample
 }
 
 // Add adds the next entry, and keeps no reference to it. Its only error wraps ErrTooLarge.
@@ -98,7 +98,7 @@ func (b *Builder) Add(e *Entry) error {
 	b.begin()
 	c := &b.x.c
 	row := c.rows()
-	if row >= math.MaxUint32-1 || len(b.last) >= math.MaxUint32-maxDepth {
+	if row >= math.MaxUint32-1 || b.x.Dirs() >= math.MaxUint32-maxDepth {
 		return fmt.Errorf("%w: member %d", ErrTooLarge, row)
 	}
 	// This does not copy: a million copies would take half of the time and a quarter of the memory.
@@ -107,7 +107,8 @@ func (b *Builder) Add(e *Entry) error {
 	ok = ok && e.Regular
 	if ok && (!b.open || key != b.key) {
 		b.close()
-		b.open, b.key, b.start = true, strings.Clone(key), row
+		b.keyBytes = append(b.keyBytes[:0], key...)
+		b.open, b.key, b.start = true, unsafe.String(unsafe.SliceData(b.keyBytes), len(key)), row
 		if b.onSample != nil {
 			b.onSample(e.Header)
 		}
@@ -156,11 +157,18 @@ func (b *Builder) Finish(end int64) *Index {
 	b.begin()
 	b.close()
 	x := b.x
-	if len(b.last) == 0 {
+	if b.x.Dirs() == 0 {
 		b.addDir(0, "") // the root of an empty view
 	}
 	x.c.header.append(uint64(end))
 	x.closed = x.Rows()
+	for _, column := range []*column{&x.c.sample, &x.c.child, &x.c.sibling} {
+		column.settle(x.Dirs())
+	}
+	if b.table != nil {
+		x.c.table.settle(x.c.table.n)
+	}
+	b.last, b.table = column{}, nil
 	for _, column := range append(x.c.numbers(), x.c.far.numbers()...) {
 		column.seal()
 	}
@@ -233,13 +241,13 @@ func (b *Builder) close() {
 		return
 	}
 	b.open, b.exts = false, nil
-	if len(b.last) == 0 {
+	if b.x.Dirs() == 0 {
 		b.addDir(0, "")
 		b.natural = true
 	}
 	slash := strings.LastIndexByte(b.key, '/') + 1
 	if prefix := b.key[:slash]; prefix != b.prefix {
-		b.prefix = prefix
+		b.prefix = strings.Clone(prefix)
 		b.parent, b.natural = b.enter(prefix)
 	}
 	component := b.key[slash:]
@@ -251,7 +259,7 @@ func (b *Builder) close() {
 	}
 	c.dir.append(uint64(dir))
 	c.first.append(uint64(b.start))
-	c.sample.raw[dir] = uint32(c.first.n)
+	c.sample.set(dir, uint32(c.first.n))
 }
 
 // enter returns the row of the directory for the part of a key up to its last slash, and whether every directory name
@@ -278,7 +286,7 @@ func (b *Builder) place(parent int, name string) int {
 	if !ok {
 		return b.addDir(parent, name)
 	}
-	if b.x.c.sample.raw[dir] == 0 {
+	if b.x.c.sample.get(dir) == 0 {
 		return dir
 	}
 	if b.wanted == nil {
@@ -294,86 +302,42 @@ func (b *Builder) place(parent int, name string) int {
 	return b.addDir(parent, numbered(name, n))
 }
 
-// find returns the row of a directory by its parent's row and its name. It is like [lookup], but the tags save most
-// comparisons of names.
-func (b *Builder) find(parent int, name string) (int, bool) {
-	c := &b.x.c
-	tag := uint32(hash(b.x.seed, uint64(parent), name))
-	mask := uint32(c.table.n - 1)
-	for i := tag & mask; c.table.raw[i] != 0; i = (i + 1) & mask {
-		if b.tags[i] != tag {
-			continue
+// find returns the row of a directory by its parent's row and its name. While the names in each directory ascend, only
+// the last child can have that name; the first name that does not ascend needs the hash table.
+func (b *Builder) find(parent int, name string) (row int, ok bool) {
+	if b.table == nil {
+		last := int(b.last.get(parent))
+		if last == 0 {
+			return 0, false
 		}
-		if row := int(c.table.raw[i]); c.parent.get(row) == uint64(parent) && string(c.names.get(row)) == name {
-			return row, true
+		if before := b.x.c.names.get(last); string(before) <= name {
+			return last, string(before) == name
 		}
+		b.table = newTable(b.x)
 	}
-	return 0, false
+	return b.table.find(b.x, parent, name)
 }
 
 // addDir adds a directory as the last child of its parent; the first one is the root.
 func (b *Builder) addDir(parent int, name string) int {
 	c := &b.x.c
-	row := len(b.last)
+	row := b.x.Dirs()
 	c.parent.append(uint64(parent))
 	c.names.append(name)
-	c.sample.push(0)
-	c.child.push(0)
-	c.sibling.push(0)
-	b.last = append(b.last, 0)
 	if row == 0 {
 		b.x.seed = rand.Uint64()
-		c.table.raw, c.table.n, b.tags = make([]uint32, 16), 16, make([]uint32, 16)
 		return 0
 	}
-	if before := b.last[parent]; before == 0 {
-		c.child.raw[parent] = uint32(row)
+	if before := b.last.get(parent); before == 0 {
+		c.child.set(parent, uint32(row))
 	} else {
-		c.sibling.raw[before] = uint32(row)
+		c.sibling.set(int(before), uint32(row))
 	}
-	b.last[parent] = uint32(row)
-	if 4*len(b.last) > 3*c.table.n {
-		rows, tags := c.table.raw, b.tags
-		c.table.n *= 2
-		c.table.raw, b.tags = make([]uint32, c.table.n), make([]uint32, c.table.n)
-		for i, row := range rows {
-			if row != 0 {
-				b.insert(row, tags[i])
-			}
-		}
+	b.last.set(parent, uint32(row))
+	if b.table != nil {
+		b.table.add(hash(b.x.seed, uint64(parent), name))
 	}
-	b.insert(uint32(row), uint32(hash(b.x.seed, uint64(parent), name)))
 	return row
-}
-
-// insert puts a directory into the hash table, which must have a free place.
-func (b *Builder) insert(row, tag uint32) {
-	t := &b.x.c.table
-	mask := uint32(t.n - 1)
-	i := tag & mask
-	for t.raw[i] != 0 {
-		i = (i + 1) & mask
-	}
-	t.raw[i], b.tags[i] = row, tag
-}
-
-// Canonicalize reseeds the hash table from all names, so that equal shards give equal bytes of [File.Write], and an
-// attacker cannot choose names that collide. The index must not be in use by another goroutine.
-func (x *Index) Canonicalize() {
-	sum := sha256.Sum256(x.c.names.all.b)
-	x.reseed(binary.LittleEndian.Uint64(sum[:]))
-}
-
-// reseed fills the hash table again, with another seed.
-func (x *Index) reseed(seed uint64) {
-	b := Builder{x: x}
-	x.seed = seed
-	x.c.table = column{n: x.c.table.n, raw: make([]uint32, x.c.table.n)}
-	b.tags = make([]uint32, x.c.table.n)
-	for row := 1; row < x.Dirs(); row++ {
-		b.insert(uint32(row), uint32(hash(x.seed, x.c.parent.get(row), x.c.names.get(row))))
-	}
-	x.c.table.seal()
 }
 
 // cut removes the entries from a row on.

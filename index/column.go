@@ -33,7 +33,7 @@ type column struct {
 	groups []group
 	rests  []uint64
 	tail   []uint64 // values after those in groups
-	raw    []uint32 // all values, instead of groups and tail, while the values can still change; else nil
+	raw    []uint32 // values that can still change, instead of groups and tail; after those that were set come zeros
 	pages  *pages   // of the index file with groups and rests; nil in memory
 	id     int      // number of the column in the file
 	at     int      // offset of groups in the file, where rests follow
@@ -42,7 +42,10 @@ type column struct {
 // get returns the value in a row. A row outside the column can only come from a corrupt index file; get then returns 0.
 func (c *column) get(row int) uint64 {
 	if c.raw != nil {
-		return uint64(c.raw[row])
+		if row < len(c.raw) {
+			return uint64(c.raw[row])
+		}
+		return 0
 	}
 	g := uint(row) / groupLen
 	if g >= uint(len(c.groups)) {
@@ -117,10 +120,12 @@ func (c *column) append(v uint64) {
 	}
 }
 
-// push adds a value to a column whose values can still change.
-func (c *column) push(v uint32) {
-	c.n++
-	c.raw = append(c.raw, v)
+// set sets a value of a column whose values can still change.
+func (c *column) set(row int, v uint32) {
+	for len(c.raw) <= row {
+		c.raw = append(c.raw, 0)
+	}
+	c.raw[row] = v
 }
 
 // pack appends a group of values.
@@ -209,16 +214,18 @@ func gcd(a, b uint64) uint64 {
 	return a
 }
 
+// settle packs the first n values of a column whose values could change until now.
+func (c *column) settle(n int) {
+	values := *c
+	*c = column{groups: make([]group, 0, n/groupLen+1)}
+	for row := range n {
+		c.append(values.get(row))
+	}
+	c.seal()
+}
+
 // seal packs the remaining values. Afterwards nothing can be appended.
 func (c *column) seal() {
-	if c.raw != nil {
-		raw := c.raw
-		*c = column{}
-		c.groups = make([]group, 0, len(raw)/groupLen+1)
-		for _, v := range raw {
-			c.append(uint64(v))
-		}
-	}
 	if len(c.tail) > 0 {
 		c.pack(c.tail)
 	}

@@ -1,10 +1,5 @@
 package index
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
 // columns are the columns of an index, in memory and, one after the other, in an index file. All are in tar order.
 //
 // The directories of the view form a tree in rows: row 0 is the root, and each row names its parent, its first child
@@ -64,43 +59,3 @@ func (c *columns) texts() []*text {
 
 // rows returns the number of tar entries.
 func (c *columns) rows() int { return c.size.n }
-
-// hash returns the place in the table where the search for a directory begins, before reduction to the length of the
-// table. Without the seed, an attacker could choose names that collide.
-func hash[S []byte | string](seed, parent uint64, name S) uint64 {
-	const a, b = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
-	h := mix(seed^a, parent^b)
-	var word [8]byte
-	for len(name) > 0 {
-		n := copy(word[:], name)
-		clear(word[n:])
-		h = mix(h^binary.LittleEndian.Uint64(word[:]), seed^b+uint64(n))
-		name = name[n:]
-	}
-	return mix(h, a)
-}
-
-// mix multiplies two numbers and folds the product.
-func mix(a, b uint64) uint64 {
-	high, low := bits.Mul64(a, b)
-	return high ^ low
-}
-
-// lookup returns the row of a directory by its parent's row and its name.
-func lookup[S []byte | string](x *Index, parent uint64, name S) (row int, ok bool) {
-	c := &x.c
-	mask := uint64(c.table.n - 1)
-	i := hash(x.seed, parent, name)
-	for range c.table.n {
-		i &= mask
-		row := int(c.table.get(int(i)))
-		if row == 0 {
-			return 0, false
-		}
-		if c.parent.get(row) == parent && string(c.names.get(row)) == string(name) {
-			return row, true
-		}
-		i++
-	}
-	return 0, false
-}

@@ -246,6 +246,7 @@ type columnSet struct {
 
 // columnsOf returns the columns of an index file to write.
 func columnsOf(f *File) columnSet {
+	f.Index.needTable()
 	return newColumnSet(f.Index, packCheckpoints(f.Map.Points))
 }
 

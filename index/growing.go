@@ -33,7 +33,7 @@ func NewGrowing(o BuildOptions) *Growing {
 	g.b.onSample, g.b.tail = o.OnSample, o.Tail
 	g.b.begin()
 	g.b.addDir(0, "")
-	g.b.natural = true
+	g.b.natural, g.b.table = true, newTable(g.b.x) // others look directories up meanwhile
 	return g
 }
 
