@@ -3,16 +3,30 @@ package index
 import (
 	"io"
 	"slices"
+	"unsafe"
 )
 
-// batchLen is how many entries the goroutine that reads headers sends at a time to the one that builds the index.
-const batchLen = 512
+// What the goroutine that reads headers sends at a time to the one that builds the index: with fewer entries the two wake
+// each other more often, more take memory. An entry can have a name of a megabyte.
+const (
+	batchLen   = 2048
+	batchBytes = 1 << 20
+)
 
 // batch has entries and the memory that they refer to.
 type batch struct {
 	entries []Entry
 	names   []byte
+	extents int
 }
+
+// full reports whether a batch has enough entries.
+func (b *batch) full() bool {
+	return len(b.entries) >= batchLen || len(b.names)+b.extents*int(unsafe.Sizeof(Extent{})) >= batchBytes
+}
+
+// reset removes the entries.
+func (b *batch) reset() { b.entries, b.names, b.extents = b.entries[:0], b.names[:0], 0 }
 
 // add copies an entry.
 func (b *batch) add(e *Entry) {
@@ -21,6 +35,7 @@ func (b *batch) add(e *Entry) {
 	b.names = append(b.names, e.Name...)
 	c.Name = b.names[start:] // earlier names keep their array if names grows
 	c.Sparse = slices.Clone(e.Sparse)
+	b.extents += len(e.Sparse)
 	b.entries = append(b.entries, c)
 }
 
@@ -36,8 +51,8 @@ func addBatches(s *Scanner, add func(*Entry) error) (end int64, err error) {
 	go func() {
 		defer close(full)
 		for b := range empty {
-			b.entries, b.names = b.entries[:0], b.names[:0]
-			for len(b.entries) < batchLen && scanErr == nil {
+			b.reset()
+			for !b.full() && scanErr == nil {
 				var e *Entry
 				if e, scanErr = s.Next(); scanErr == nil {
 					b.add(e)
