@@ -12,12 +12,13 @@ import (
 // for concurrent use, except that the Index of a [Growing] changes until it is whole.
 type Index struct {
 	c      columns
-	seed   uint64    // of the hash table
+	seed   uint64 // of the hash table
+	closed int    // all samples before this row are complete; the number of rows, unless the index is still being built
+	pages  *pages // of the index file with the columns; nil for an index that was built
+	files  files  // of large samples
+	order  *Order // if the index file has it
+
 	tabled sync.Once // see needTable
-	closed int       // all samples before this row are complete; the number of rows, unless the index is still being built
-	pages  *pages    // of the index file with the columns; nil for an index that was built
-	files  files     // of large samples
-	order  *Order    // if the index file has it
 }
 
 // Member is one entry of the tar. Offsets and sizes are in bytes, offsets in the plain shard.

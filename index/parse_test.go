@@ -72,10 +72,8 @@ func TestChecksum(t *testing.T) {
 			unsigned += int64(b[at])
 			signed += int64(int8(b[at]))
 		}
-		for sum, want := range map[int64]bool{unsigned: true, signed: true, unsigned + 1: false, unsigned - 256: false} {
-			if sum < 0 || sum == signed {
-				want = sum >= 0 // there is no field for a negative number
-			}
+		for _, sum := range []int64{unsigned, signed, unsigned + 1, unsigned - 256} {
+			want := sum >= 0 && (sum == unsigned || sum == signed) // there is no field for a negative number
 			copy(b.checksum(), fmt.Sprintf("%06o\x00 ", max(sum, 0)))
 			if err := b.verify(); (err == nil) != want {
 				t.Fatalf("checksum %d of bytes with the sums %d and %d: %v", sum, unsigned, signed, err)
