@@ -48,8 +48,8 @@ build:
 
 # Limits in tests are a share of the time that is left, so that a busy machine is slow and not red: a long timeout costs
 # nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little
-# memory, for which the race detector takes too long and too much. Each command runs even if the one before
-# has failed. Three packages at a time, as the tests of stores often wait; those in a browser, whose results the go command
+# memory, for which the race detector takes too long and too much. The inflater is tested with and without checks of bounds, and
+# with those of checkptr. Each command runs even if the one before has failed. Three packages at a time, as the tests of stores often wait; those in a browser, whose results the go command
 # cannot keep, run beside them.
 test: test-tools
 	@echo "make test: about 10 minutes on 2 idle cores"
@@ -57,6 +57,7 @@ test: test-tools
 	{ cd internal/testing/web && CGO_ENABLED=0 $(GO) test -v -count=1 -parallel 4 -short -timeout 30m .; } >$$web 2>&1 & \
 	$(GO) test -v -timeout 90m -run 'TestLongMember|TestMemoryOfGroup' ./internal/codec ./cmd/shardfs || status=1; \
 	$(GO) test -v -tags purego ./internal/codec/inflate || status=1; \
+	$(GO) test -v -gcflags=-d=checkptr ./internal/codec/inflate || status=1; \
 	$(GO) test -v -p 3 $(RACE_QUICKLY) -timeout 90m ./... || status=1; \
 	wait $$! || status=1; cat $$web; rm $$web; \
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk

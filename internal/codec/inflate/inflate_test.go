@@ -182,6 +182,30 @@ func TestLikeZlib(t *testing.T) {
 	}
 }
 
+// Nothing is written after the buffer.
+func TestBounds(t *testing.T) {
+	after := bytes.Repeat([]byte{0xa5}, 1000)
+	memory := append(make([]byte, bufferSize), after...)
+	z := NewReader()
+	z.buf = memory[:bufferSize:bufferSize]
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		data := random(r)
+		if seed%2 == 0 {
+			_, data = stream(t, r, 300_000) // twice the buffer, and more
+		}
+		z.Reset(bufio.NewReader(bytes.NewReader(data)), 0, nil)
+		for {
+			if _, err := z.Next(1 << 20); err != nil {
+				break
+			}
+		}
+		if !bytes.Equal(memory[bufferSize:], after) {
+			t.Fatalf("seed %d: bytes after the buffer are written", seed)
+		}
+	}
+}
+
 // Nothing is allocated but what NewReader does.
 func TestAllocations(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
