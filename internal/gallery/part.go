@@ -29,10 +29,11 @@ const patience = time.Second
 
 // part is one source of a set.
 type part struct {
-	name  source.Name
-	shown string       // the name, without credentials
-	done  atomic.Int64 // bytes that were read for the index
-	size  atomic.Int64 // of its shard
+	name   source.Name
+	shown  string       // the name, without credentials
+	done   atomic.Int64 // bytes that were read for the index
+	size   atomic.Int64 // of its shard
+	proves atomic.Bool  // its sidecar has turned out to be false, and is compared with middle and end, too
 
 	mu     sync.Mutex // guards the fields below
 	opened            // with the state waiting or failed until there is a source
@@ -65,6 +66,7 @@ func (p *part) open(ctx context.Context, o source.Options) error {
 func (p *part) load(ctx context.Context, o source.Options) (opened, error) {
 	o.Folder = new(folder.Options)
 	o.Shard.Growing, o.Shard.Patience = true, patience
+	o.Shard.Unproved = !p.proves.Load()
 	o.Shard.Progress = func(done, size int64) {
 		p.done.Store(done)
 		p.size.Store(size)
@@ -149,6 +151,7 @@ func (p *part) look(ctx context.Context, now time.Time, st store.Store) (other b
 			defer p.mu.Unlock()
 			if p.src == src { // else another one was opened meanwhile
 				p.state, p.err = replaced, err
+				p.proves.Store(p.proves.Load() || errors.Is(err, index.ErrStale))
 			}
 			return false
 		}
@@ -201,10 +204,13 @@ func (p *part) refresh(src *source.Source) error {
 	return nil
 }
 
-// unreplaced returns an error that wraps ErrChanged if a shard is not any more what was opened. Of a remote one it knows
-// what reads have found.
+// unreplaced returns an error that wraps ErrChanged if a shard is not any more what was opened, or ErrStale if it was
+// opened with the sidecar of another one. Of a remote one it knows what reads have found.
 func unreplaced(ctx context.Context, sh *shard.Shard, st store.Store) error {
 	err := sh.Unchanged(ctx)
+	if err == nil && sh.Unproved() {
+		err = sh.Index.Err()
+	}
 	if err == nil && !store.IsRemote(sh.Path()) {
 		var now store.Info
 		now, err = st.Stat(ctx, sh.Path())

@@ -99,8 +99,14 @@ type snapshot struct {
 func (s *set) now(ctx context.Context) *snapshot {
 	now := time.Now()
 	other := false
+	stale := false
 	for _, p := range s.parts {
+		proved := p.proves.Load()
 		other = p.look(ctx, now, s.o.Shard.Store) || other
+		stale = stale || p.proves.Load() != proved
+	}
+	if stale {
+		s.renew()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -42,7 +42,7 @@ func (s *Shard) findIndex(ctx context.Context) (found, error) {
 		if f.file == nil {
 			continue
 		}
-		if !f.moved {
+		if !f.moved || s.likely {
 			return f, keep(nil)
 		}
 		return s.kept(ctx, f, keep)

@@ -153,7 +153,7 @@ func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, copied bool) (
 	var fits bool
 	var format codec.Format
 	if err == nil {
-		fits, err = s.made(ctx, file.Origin, copied)
+		fits, err = s.made(ctx, file, copied)
 	}
 	if err == nil {
 		format, err = codec.DetectAt(store.At(ctx, s.object))
@@ -168,28 +168,18 @@ func (s *Shard) fitting(ctx context.Context, b []byte, m mapping, copied bool) (
 		err = s.covers(ctx, file)
 	}
 	if err != nil {
+		s.likely = false
 		return found{}, errors.Join(fmt.Errorf("%s: %w", m.name, err), m.close())
 	}
 	return found{file: file, mapped: m}, nil
 }
 
-// made reports whether an index of that origin was made from this shard or, if copied is set, from one that this is a
-// copy of.
-func (s *Shard) made(ctx context.Context, of index.Origin, copied bool) (bool, error) {
-	now, err := s.origin(ctx)
-	if err != nil {
-		return false, err
-	}
-	if !copied || now.Probe == "" && of.Version == now.Version {
-		return of.Same(now), nil
-	}
-	now, err = s.probed(ctx, now)
-	return of.Copy(now), err
-}
-
 // covers returns an error unless an index covers the shard. Where reading the end would decompress more than one stretch
 // of the shard, packing reads it.
 func (s *Shard) covers(ctx context.Context, f *index.File) error {
+	if s.likely {
+		return s.begins(ctx, f)
+	}
 	if f.Format == codec.Plain {
 		return f.Index.Covers(store.At(ctx, s.object), f.Cut == "")
 	}
@@ -318,7 +308,7 @@ func (s *Shard) forget() error {
 	switch {
 	case s.o.IndexFile != "":
 		return os.Remove(s.o.IndexFile)
-	case s.o.CacheDir == "":
+	case s.o.CacheDir == "", s.likely: // nothing is kept of it
 		return nil
 	}
 	c, err := openCache(s.o.CacheDir, s.o.Shared)

@@ -92,14 +92,18 @@ func TestOpenRemote(t *testing.T) {
 		exact   bool
 		sidecar bool
 		cached  bool
+		likely  bool // see Unproved
 		trips   int
 		opened  []string
 		reads   int
 	}{
-		{"with a sidecar", true, true, false, 3, []string{name, beside}, 3},
-		{"with a sidecar, version unknown", false, true, false, 3, []string{name, beside}, 3},
-		{"cached", true, true, true, 2, []string{name}, 1},
-		{"cached, version unknown", false, true, true, 3, []string{name}, 3},
+		{"with a sidecar", true, true, false, false, 3, []string{name, beside}, 3},
+		{"with a sidecar, version unknown", false, true, false, false, 3, []string{name, beside}, 3},
+		{"with a sidecar, unproved", true, true, false, true, 1, []string{name, beside}, 0},
+		{"with a sidecar, unproved, version unknown", false, true, false, true, 3, []string{name, beside}, 3},
+		{"cached", true, true, true, false, 2, []string{name}, 1},
+		{"cached, version unknown", false, true, true, false, 3, []string{name}, 3},
+		{"cached, unproved", true, true, true, true, 2, []string{name}, 1},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
 			o := Options{CacheDir: t.TempDir()}
@@ -113,7 +117,7 @@ func TestOpenRemote(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				f := &far{Store: s, exact: tt.exact}
-				o.Store = f
+				o.Store, o.Unproved = f, tt.likely
 				begun := time.Now()
 				sh, err := Open(t.Context(), name, o)
 				if err != nil {

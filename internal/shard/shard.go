@@ -47,6 +47,9 @@ type Options struct {
 	// not all members and what is known of them. CacheDir is then where a false one is remembered.
 	Provisional bool
 
+	// Unproved lets Open take the sidecar of a remote shard by its size and first members alone; see [Shard.Unproved].
+	Unproved bool
+
 	AllowTruncated bool // open a cut or damaged shard with the whole samples before that place
 
 	// Opened, if not nil, is called as soon as a local file is open, with its descriptor, before its index is looked for.
@@ -101,6 +104,7 @@ type Shard struct {
 	plain   store.ReaderAt
 	file    *index.File     // source of the fields above, set once by Open
 	moved   bool            // see found
+	likely  bool            // see Unproved
 	coded   *codec.ReaderAt // nil if the shard is plain
 	spool   *spool          // nil if the shard can be decompressed from the middle
 	mapped  mapping
