@@ -47,10 +47,10 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/shardfs
 
 # Limits in tests are a share of the time that is left, so that a busy machine is slow and not red: a long timeout costs
-# nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little
-# memory, for which the race detector takes too long and too much. The inflater is tested with and without checks of bounds, and
-# with those of checkptr. Each command runs even if the one before has failed. Three packages at a time, as the tests of stores often wait; those in a browser, whose results the go command
-# cannot keep, run beside them.
+# nothing. TestLongMember reads over 4 GiB and TestMemoryOfGroup has little memory, for which the race detector takes too long
+# and too much. Package inflate is tested without unsafe, too, and with checkptr. Each command runs even if the one before has
+# failed. Three packages at a time, as the tests of stores often wait; those in a browser, whose results the go command cannot
+# keep, run beside them.
 test: test-tools
 	@echo "make test: about 10 minutes on 2 idle cores"
 	@{ status=0; web=$$(mktemp); \

@@ -81,8 +81,8 @@ func need(places []place, copies []Copy, at int) {
 	}
 }
 
-// decode decodes data from the places that it is told, which come in pieces of up to in bytes, and asks for up to out bytes
-// at once. It returns where blocks begin, too.
+// decode decodes data, which comes in pieces of up to in bytes, and asks for up to out plain bytes at once. It also returns
+// the places between blocks.
 func decode(z *Reader, data []byte, in, out int, seed uint64) (result, []place) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	src := &pieces{data, r, in}
