@@ -14,8 +14,8 @@ import (
 // can start at each of them. The decoder verifies headers, the check of each block, and the index of a stream that it
 // decodes from its start. Like xz itself it accepts only padding and another stream after a stream.
 //
-// xz.Reader does the decoding. It does not report where blocks begin, so it gets each block as a separate stream. The
-// bytes between the blocks are read here.
+// A block with a filter besides LZMA2 is decoded by xz.Reader. That does not report where blocks begin, so it gets each
+// such block as a separate stream. The bytes between the blocks are read here.
 //
 // The State of a checkpoint at a block is the check that the blocks of its stream have, as an index in xzChecks,
 // because only the header of the stream states it.
@@ -24,7 +24,8 @@ type xzDecoder struct {
 	offer func(Checkpoint)
 	most  uint32 // largest dictionary, in bytes, that a block may need
 	lib   *xz.Reader
-	block xzBlock
+	own   xzChunks
+	block xzBlock // for lib
 	state xzState
 	point Checkpoint // at the next block; its Out is not set
 	out   int64      // plain offset of the next byte
@@ -41,7 +42,8 @@ type xzState uint8
 const (
 	atXZStream xzState = iota // a stream, padding or the end
 	atXZBlock                 // a block or the index
-	inXZBlock
+	inXZBlock                 // decoded by lib
+	inXZChunks
 )
 
 // xzChecks are the checks that can be verified, and their sizes in bytes.
@@ -100,6 +102,15 @@ func (d *xzDecoder) Read(p []byte) (int, error) {
 			d.err = d.openStream()
 		case atXZBlock:
 			d.err = d.openBlock()
+		case inXZChunks:
+			n, err := d.own.Read(p)
+			d.out += int64(n)
+			if err != nil {
+				d.err = d.closeChunks(err)
+			}
+			if n > 0 {
+				return n, nil
+			}
 		case inXZBlock:
 			n, err := d.lib.Read(p)
 			d.out += int64(n)
@@ -176,7 +187,29 @@ func (d *xzDecoder) openBlock() error {
 		d.state = atXZStream
 		return d.closeStream()
 	}
-	d.block = openXZBlock(&d.in, (int(size[0])+1)*4, d.check)
+	headSize := (int(size[0]) + 1) * 4
+	head, err := d.in.br.Peek(headSize)
+	if err != nil {
+		return locate(d.in.offset(), err)
+	}
+	if h, ok := parseXZHead(head); ok && h.dictionary <= d.most {
+		d.in.br.Discard(headSize)
+		d.own.open(&d.in, h, d.check)
+		d.state = inXZChunks
+	} else if err := d.openFiltered(headSize); err != nil {
+		return err
+	}
+	if d.offer != nil {
+		c := d.point
+		c.Out = d.out
+		d.offer(c)
+	}
+	return nil
+}
+
+// openFiltered prepares to decode the next block, whose header has size bytes, by lib.
+func (d *xzDecoder) openFiltered(size int) (err error) {
+	d.block = openXZBlock(&d.in, size, d.check)
 	d.state = inXZBlock
 	if d.lib == nil {
 		d.lib, err = xz.NewReader(&d.block, d.most)
@@ -186,12 +219,23 @@ func (d *xzDecoder) openBlock() error {
 	if err != nil {
 		return d.closeBlock(err)
 	}
-	if d.offer != nil {
-		c := d.point
-		c.Out = d.out
-		d.offer(c)
-	}
 	return nil
+}
+
+// closeChunks handles the error with which a block has ended; io.EOF means that it is sound.
+func (d *xzDecoder) closeChunks(err error) error {
+	if err != io.EOF {
+		return locate(d.in.offset(), err)
+	}
+	d.closed(d.own.unpadded, d.own.plain)
+	return nil
+}
+
+// closed records that a block was sound.
+func (d *xzDecoder) closed(unpadded, plain uint64) {
+	d.index.add(unpadded, plain)
+	d.point = Checkpoint{In: d.in.offset(), State: uint8(d.check)}
+	d.state = atXZBlock
 }
 
 // closeBlock handles the error with which the decoder has ended a block; io.EOF is the end of the block.
@@ -206,9 +250,7 @@ func (d *xzDecoder) closeBlock(err error) error {
 	case err != io.EOF:
 		return locate(d.in.offset(), damaged("%w", err))
 	}
-	d.index.add(d.block.unpadded, d.block.plain)
-	d.point = Checkpoint{In: d.in.offset(), State: uint8(d.check)}
-	d.state = atXZBlock
+	d.closed(d.block.unpadded, d.block.plain)
 	return nil
 }
 
