@@ -119,6 +119,7 @@ type waiting struct {
 	sample Sample
 	number int
 	next   *waiting // the next one whose key has the same hash
+	last   *waiting // of the first one: the last one, as a key may return any number of times
 }
 
 // side is the state of a side.
@@ -134,6 +135,21 @@ type side struct {
 func (s *side) init(samples Side) {
 	s.next, s.stop = iter.Pull2(samples)
 	s.alone = make(map[uint64]*waiting)
+}
+
+// remove removes a waiting sample; before is the one before it with the same hash, if there is one.
+func (s *side) remove(hash uint64, before, w *waiting) {
+	switch {
+	case before != nil:
+		if before.next = w.next; w.next == nil {
+			s.alone[hash].last = before
+		}
+	case w.next != nil:
+		w.next.last = w.last
+		s.alone[hash] = w.next
+	default:
+		delete(s.alone, hash)
+	}
 }
 
 // step reads a sample of a side. If its partner waits, they are compared, else it waits itself.
@@ -154,14 +170,7 @@ func (f *finder) step(i int) error {
 		if at.sample.Key() != key {
 			continue
 		}
-		switch {
-		case before != nil:
-			before.next = at.next
-		case at.next != nil:
-			other.alone[hash] = at.next
-		default:
-			delete(other.alone, hash)
-		}
+		other.remove(hash, before, at)
 		pair := [2]*waiting{at, {sample: sample, number: number}}
 		if i == 0 {
 			pair[0], pair[1] = pair[1], pair[0]
@@ -170,12 +179,9 @@ func (f *finder) step(i int) error {
 	}
 	w := &waiting{sample: sample, number: number}
 	if first := s.alone[hash]; first == nil {
-		s.alone[hash] = w
+		s.alone[hash], w.last = w, w
 	} else {
-		for first.next != nil {
-			first = first.next
-		}
-		first.next = w
+		first.last.next, first.last = w, w
 	}
 	return nil
 }

@@ -69,6 +69,8 @@ func TestFind(t *testing.T) {
 		{a: "1 2:t=x", b: "1 2:t=yy", o: Options{KeysOnly: true}},
 		{a: "1:a=1:b=2", b: "1:b=2:a=1"}, // the order of members does not count
 		{a: "1:a=1:b=2", b: "1:b=2:c=1", want: "changed 1 0 0 removed-a added-c"},
+		{a: "1:a=1:b=2:a=3", b: "1:b=2:a=1:a=3"},
+		{a: "1:a=1:b=2:a=3", b: "1:a=3:a=1:c=2", want: "changed 1 0 0 changed-a removed-b changed-a added-c"},
 		{a: "1:a=1:a=2", b: "1:a=1", want: "changed 1 0 0 removed-a"},
 		{a: "1 2 3 4", b: "2 3 4 1", want: "moved 1 0 3"},
 		{a: "1 2 3 4", b: "4 1 2 3", want: "moved 4 3 0"},
@@ -131,6 +133,32 @@ func TestFindRandom(t *testing.T) {
 		if count.Removed != removed || count.Added != added || count.Changed != changed ||
 			count.Equal+count.Moved+count.Changed+count.Removed != len(a) || !slices.Equal(left(a), left(b)) {
 			t.Errorf("%v and %v: %+v, moved %v", a, b, count, moved)
+		}
+	}
+}
+
+// Of samples with one key, as many have partners as the other side has.
+func TestRepeatedKeys(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		var words [2][]string
+		var has [2]map[string]int
+		for i := range words {
+			has[i] = make(map[string]int)
+			for range random.IntN(40) {
+				key := string(rune('a' + random.IntN(3)))
+				words[i], has[i][key] = append(words[i], fmt.Sprintf("%s:t=%d", key, has[i][key])), has[i][key]+1
+			}
+		}
+		want := Count{}
+		for _, key := range []string{"a", "b", "c"} {
+			n, m := has[0][key], has[1][key]
+			want.Removed, want.Added = want.Removed+max(n-m, 0), want.Added+max(m-n, 0)
+			want.Equal += min(n, m)
+		}
+		a, b := strings.Join(words[0], " "), strings.Join(words[1], " ")
+		if _, count := find(t, sideOf(a), sideOf(b), Options{AnyOrder: true}); count != want {
+			t.Errorf("%q and %q: %+v, want %+v", a, b, count, want)
 		}
 	}
 }

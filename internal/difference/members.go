@@ -37,14 +37,9 @@ func Size(s Sample, m pack.Member) int64 {
 func members(a, b Sample) (list []Member, err error) {
 	of, partners := a.Members(), b.Members()
 	used := make([]bool, len(partners))
-	for _, m := range of {
-		i := -1
-		for j := range partners {
-			if !used[j] && partners[j].Ext == m.Ext {
-				i = j
-				break
-			}
-		}
+	partner := partnersOf(of, partners)
+	for i, m := range of {
+		i := partner(i)
 		if i < 0 {
 			list = append(list, Member{Removed, m.Ext, Size(a, m), -1})
 			continue
@@ -67,6 +62,26 @@ func members(a, b Sample) (list []Member, err error) {
 		}
 	}
 	return list, nil
+}
+
+// partnersOf returns a function that is called once for each member, in order, and returns the first partner with its
+// extension that no other one has, or -1.
+func partnersOf(of, partners []pack.Member) func(i int) int {
+	if slices.EqualFunc(of, partners, func(a, b pack.Member) bool { return a.Ext == b.Ext }) {
+		return func(i int) int { return i }
+	}
+	left := make(map[string][]int, len(partners))
+	for j, m := range partners {
+		left[m.Ext] = append(left[m.Ext], j)
+	}
+	return func(i int) int {
+		list := left[of[i].Ext]
+		if len(list) == 0 {
+			return -1
+		}
+		left[of[i].Ext] = list[1:]
+		return list[0]
+	}
 }
 
 // open opens the content of a member.
