@@ -105,14 +105,22 @@ func (w *watchedAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // look looks into the content of a member, if that was asked for.
-func (b *Builder) look(m member, kind string) error {
-	switch {
+func (b *Builder) look(m member, e *known) error {
+	switch kind := e.Kind; {
 	case b.o.Pictures && kind == "picture":
 		return b.opened(m, func(r readerAt) error { return b.survey.Pictures.add(r, m.size) })
 	case b.o.Contents && kind == "text":
-		return b.opened(m, func(r readerAt) error { return b.survey.texts(m.ext).add(r, b.piece(m.size)) })
+		if e.texts == nil {
+			e.texts = &Texts{Ext: e.Ext}
+			b.survey.Texts = append(b.survey.Texts, e.texts)
+		}
+		return b.opened(m, func(r readerAt) error { return e.texts.add(r, b.piece(m.size)) })
 	case b.o.Contents && kind == "json":
-		d := b.survey.document(m.ext)
+		if e.documents == nil {
+			e.documents = &Document{Ext: e.Ext}
+			b.survey.Documents = append(b.survey.Documents, e.documents)
+		}
+		d := e.documents
 		if m.size > MaxDocument {
 			d.TooLarge++
 			return nil

@@ -71,14 +71,21 @@ type Builder struct {
 	name   string
 	o      Options
 	survey Survey
-	exts   map[string]*Extension
+	exts   map[string]*known
 	fields []*Field
 	buf    []byte
 }
 
+// known is what is known of the members with an extension.
+type known struct {
+	*Extension
+	texts     *Texts
+	documents *Document
+}
+
 // NewBuilder returns a Builder for the samples of a shard, a mount or another source of samples.
 func NewBuilder(name string, o Options) *Builder {
-	b := &Builder{name: name, o: o, exts: make(map[string]*Extension)}
+	b := &Builder{name: name, o: o, exts: make(map[string]*known)}
 	for _, name := range o.Fields {
 		if f := b.survey.field(name); !slices.Contains(b.fields, f) {
 			b.fields = append(b.fields, f)
@@ -97,6 +104,9 @@ func NewBuilder(name string, o Options) *Builder {
 func (b *Builder) Survey() *Survey {
 	s := &b.survey
 	s.Shards = []Shard{{anytext.Text(b.name), s.Samples, s.Members, s.Bytes}}
+	sortBy(s.Extensions, func(e *Extension) anytext.Text { return e.Ext })
+	sortBy(s.Texts, func(t *Texts) anytext.Text { return t.Ext })
+	sortBy(s.Documents, func(d *Document) anytext.Text { return d.Ext })
 	for _, d := range s.Documents {
 		d.sort()
 	}
@@ -105,6 +115,7 @@ func (b *Builder) Survey() *Survey {
 
 // Add surveys a sample. One without members does not count. Its errors are those of reading it.
 func (b *Builder) Add(sample *pack.Sample) error {
+	b.survey.Outside += int64(sample.LeftOut.Count)
 	if sample.Empty() {
 		return nil
 	}
@@ -143,15 +154,15 @@ func (b *Builder) add(key string, members []member) error {
 		s.Keys.InDirectories++
 	}
 	var bytes int64
-	for i, m := range members {
+	for _, m := range members {
 		bytes += m.size
 		e := b.extension(m.ext)
 		e.Count++
 		e.Bytes.Add(m.size)
-		if !slices.ContainsFunc(members[:i], func(before member) bool { return before.ext == m.ext }) {
-			e.Samples++
+		if e.last != s.Samples {
+			e.Samples, e.last = e.Samples+1, s.Samples
 		}
-		if err := b.look(m, e.Kind); err != nil {
+		if err := b.look(m, e); err != nil {
 			return fmt.Errorf("%s.%s: %w", key, m.ext, err)
 		}
 	}
@@ -167,14 +178,20 @@ func (b *Builder) add(key string, members []member) error {
 }
 
 // extension returns what is known of an extension.
-func (b *Builder) extension(ext string) *Extension {
+func (b *Builder) extension(ext string) *known {
 	e := b.exts[ext]
 	if e == nil {
 		ext = strings.Clone(ext)
-		e = b.survey.extension(ext, picture.Kind(ext))
+		e = &known{Extension: &Extension{Ext: anytext.Text(ext), Kind: picture.Kind(ext)}}
 		b.exts[ext] = e
+		b.survey.Extensions = append(b.survey.Extensions, e.Extension)
 	}
 	return e
+}
+
+// sortBy sorts a list by names.
+func sortBy[T any](list []*T, nameOf func(*T) anytext.Text) {
+	slices.SortFunc(list, func(a, b *T) int { return strings.Compare(string(nameOf(a)), string(nameOf(b))) })
 }
 
 // check counts what lint finds. Damage is a finding, too.

@@ -54,6 +54,8 @@ type Extension struct {
 	Samples int64        `json:"samples"` // how many samples have it
 	Count   int64        `json:"count"`   // members; a sample can have several
 	Bytes   Distribution `json:"bytes"`   // of content
+
+	last int64 // number of the last sample that had it
 }
 
 // Field is what is known of the values of a field of samples; see Options.Fields.
