@@ -33,7 +33,7 @@ its name and size, by which a program tells them apart.
   shardfs cat train.tgz n03788365_17158.json n03788365_17159.json
   shardfs cat 'train-{0000..0147}.tgz' n03788365_17158.json
   shardfs cat train.tgz '*.json' | jq -r .label
-  shardfs cat --null train.tgz '*.cls' | tr '\\0' ' '`,
+  shardfs cat --null train.tgz '*.cls' | tr '\0' ' '`,
 		Args: arguments(2, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := pipe.WhileRead(cmd.Context(), os.Stdout)
