@@ -12,6 +12,8 @@
 // Where a file system lacks locks, hard links, exclusive renames or the syncing of directories, files are written all
 // the same, and [Options.Weak] says which guarantee is missing.
 //
+// A [Dir] is a directory that is written in the same way.
+//
 // [Unnamed] makes a file without a name, for temporary data of one process.
 package atomicfile
 

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Leftover is a temporary file.
+// Leftover is a temporary file or directory.
 type Leftover struct {
 	Name    string // of the file
 	Final   string // the name that it would have got; of a long name, the beginning and a digest
@@ -16,7 +16,7 @@ type Leftover struct {
 	ModTime time.Time
 }
 
-// Clean removes temporary files of this user in a directory that no process is writing, for any final name: those for
+// Clean removes temporary files and directories of this user in a directory that no process is writing, for any final name: those for
 // which may returns true. It calls removed for each. The error wraps ErrNoLocks if a file has stayed because it cannot be
 // told whether a process is writing it.
 func Clean(dir *os.File, may func(Leftover) bool, removed func(Leftover)) (err error) {
@@ -31,10 +31,13 @@ func Clean(dir *os.File, may func(Leftover) bool, removed func(Leftover)) (err e
 			continue
 		}
 		l := Leftover{name, final, isPart(final, name), st.Size, time.Unix(0, st.Mtim.Nano())}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			l.Size = 0 // not known
+		}
 		if !may(l) {
 			continue
 		}
-		gone, removeErr := removeUnlocked(dir, name, uint32(os.Geteuid()), true)
+		gone, removeErr := removeTemp(dir, name)
 		if gone {
 			removed(l)
 		} else if removeErr != nil && removeErr != ErrBusy {

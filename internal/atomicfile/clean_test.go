@@ -38,7 +38,15 @@ func TestClean(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir.Name(), ".dir"+tempInfix+random), 0o700); err != nil {
+	busyDir, err := CreateDir(filepath.Join(dir.Name(), "busydir"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busyDir.Abort()
+	if err := os.MkdirAll(filepath.Join(dir.Name(), ".dir"+tempInfix+random, "a/b"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("a", filepath.Join(dir.Name(), ".link"+tempInfix+random)); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadDir(dir.Name())
@@ -52,8 +60,9 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.SortFunc(removed, func(a, b Leftover) int { return strings.Compare(a.Final, b.Final) })
-	if len(removed) != 3 || removed[0].Final != "a" || removed[0].Size != 5 || removed[0].Part ||
-		!strings.HasPrefix(removed[1].Final, "longlong") || removed[2].Final != "part" || !removed[2].Part {
+	if len(removed) != 4 || removed[0].Final != "a" || removed[0].Size != 5 || removed[0].Part ||
+		removed[1].Final != "dir" || removed[1].Size != 0 || !strings.HasPrefix(removed[2].Final, "longlong") ||
+		removed[3].Final != "part" || !removed[3].Part {
 		t.Errorf("removed %+v", removed)
 	}
 	for _, e := range before {

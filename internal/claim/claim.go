@@ -51,6 +51,7 @@ type written struct {
 	path string // of a local file, where links lead to; else ""
 
 	message bool // it gets the messages of errors
+	dir     bool // it is a directory
 }
 
 const hint = "write to another name, and then mv it"
@@ -122,6 +123,16 @@ func (f *Files) Write(what, name string) {
 		w.id = place(path)
 	}
 	f.written = append(f.written, w)
+}
+
+// WriteDir claims a directory that is written: it may be in no directory that is read, whether it exists or not, because what
+// is written would be read. What describes it.
+func (f *Files) WriteDir(what, name string) {
+	if abs, err := filepath.Abs(name); err == nil {
+		name = abs // the directory above . has another name
+	}
+	f.Write(what, name)
+	f.written[len(f.written)-1].dir = true
 }
 
 // WriteFile claims an open file that is written, if it is a regular file.
@@ -204,7 +215,7 @@ func (f *Files) holder(w written) (what string, ok bool) {
 	for depth := 1; ; depth++ {
 		id, _ := existing(dir)
 		for _, d := range f.dirs {
-			if (d.id == id || d.whole && d.id.device == id.device) && depth >= d.depth && (exists || d.any) {
+			if (d.id == id || d.whole && d.id.device == id.device) && depth >= d.depth && (exists || d.any || w.dir) {
 				return d.what, true
 			}
 		}

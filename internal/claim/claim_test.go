@@ -31,6 +31,7 @@ func TestCheck(t *testing.T) {
 		own    string
 		write  []string
 		open   string // is written, and open already
+		dir    string // is written
 		refuse bool
 	}{
 		{story: "others", read: []string{"a"}, write: []string{"b", "c", "dir/a"}},
@@ -49,6 +50,8 @@ func TestCheck(t *testing.T) {
 		{story: "in a sample", top: "dir", write: []string{"linked/sub/file"}, refuse: true},
 		{story: "open, in a sample", top: "dir", open: "linked/sub/file", refuse: true},
 		{story: "open, at the top", top: "dir", open: "dir/file"},
+		{story: "a new directory in a sample", top: "dir", dir: "linked/sub/new", refuse: true},
+		{story: "a directory beside", top: "dir", dir: "new"},
 		{story: "owned", own: "linked", write: []string{"dir/sub/new"}, refuse: true},
 		{story: "beside what is owned", own: "dir", write: []string{"a"}},
 	} {
@@ -64,6 +67,9 @@ func TestCheck(t *testing.T) {
 		}
 		for _, name := range tt.write {
 			f.Write("-o", name)
+		}
+		if tt.dir != "" {
+			f.WriteDir("-d", tt.dir)
 		}
 		if tt.open != "" {
 			file, err := os.OpenFile(tt.open, os.O_WRONLY, 0)
