@@ -32,6 +32,7 @@ const classExt = "cls"
 type Options struct {
 	ClassDirs bool          // add to each sample its directory's name, as the extension cls
 	Skip      []fs.FileInfo // files that belong to no sample
+	Stat      bool          // find out the size and time of each file with its name, which costs opening it
 }
 
 // Folder is an open folder of files.
@@ -61,7 +62,7 @@ func (f *Folder) Close() error { return errors.Join(f.dir.Close(), f.root.Close(
 // Samples yields the samples, and for each directory a sample without members that counts the files which belong to
 // none: links, special files, hidden files, and files without an extension. Errors wrap ErrNoClass, ErrSampleDir or
 // pack.ErrDuplicateExtension, or are those of reading directories. Files are opened when they are packed, until Close; only
-// [pack.ReadAhead] finds out their sizes and times.
+// [pack.ReadAhead] or Options.Stat finds out their sizes and times.
 func (f *Folder) Samples() iter.Seq2[pack.Sample, error] {
 	return func(yield func(pack.Sample, error) bool) { f.walk(".", yield) }
 }
@@ -112,7 +113,13 @@ func (f *Folder) sample(dir, key string, l *listing, from, to int) (pack.Sample,
 		base := l.name(i)
 		name := path.Join(dir, base)
 		open := func() (fs.File, error) { return f.open(name) }
-		members = append(members, pack.FileMember(base[len(key)+1:], open))
+		m := pack.FileMember(base[len(key)+1:], open)
+		if f.o.Stat {
+			if err := stat(&m.File); err != nil {
+				return pack.Sample{}, err
+			}
+		}
+		members = append(members, m)
 	}
 	name := path.Join(dir, key)
 	if f.o.ClassDirs {
@@ -130,6 +137,19 @@ func (f *Folder) sample(dir, key string, l *listing, from, to int) (pack.Sample,
 		members = slices.Insert(members, at, class)
 	}
 	return pack.New(name, members), nil
+}
+
+// stat finds out the size and time of a file.
+func stat(file *pack.DirFile) error {
+	f, err := file.Open()
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		file.Size, file.ModTime = info.Size(), info.ModTime()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // HasSampleDirs reports whether it is a folder of sample directories: whether the first of its subdirectories with files
