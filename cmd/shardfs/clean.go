@@ -24,9 +24,9 @@ func newClean(g *globals) *cobra.Command {
 		Use:   "clean -o OUT [--older-than D]",
 		Short: "Remove what killed runs have left beside outputs",
 		Long: `Clean removes what runs that were killed have left of outputs, and of indexes
-beside them: hidden temporary files, and incomplete uploads, which a store keeps
-and charges for. OUT is as it was for run or pack, with {name}, {index} and %d.
-It removes no outputs, and no file that shardfs has not made.
+beside them: hidden temporary files, directories of head, and incomplete uploads,
+which a store keeps and charges for. OUT is as it was for run or pack, with {name},
+{index} and %d. It removes no outputs, and no file that shardfs has not made.
 
 A local file that a process is writing stays, and so does what run --resume needs,
 unless it is older than --older-than says. A store does not tell whether an upload

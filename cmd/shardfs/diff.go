@@ -124,7 +124,7 @@ type diffSide struct {
 // open opens a side. A single shard is read by its index; of several, those are open whose samples are compared or wait.
 func (o *diffFlags) open(ctx context.Context, names []source.Name) (*diffSide, error) {
 	if len(names) > 1 {
-		list := source.NewList(names, o.from.source())
+		list := source.NewList(names, o.from.looking())
 		list.Buffered = true
 		s := &diffSide{samples: difference.Of(list.Samples(ctx)), confirm: list.Confirm, close: list.Close}
 		for _, n := range names {
@@ -132,11 +132,11 @@ func (o *diffFlags) open(ctx context.Context, names []source.Name) (*diffSide, e
 		}
 		return s, nil
 	}
-	src, err := source.Open(ctx, names[0], o.from.source())
+	src, err := source.Open(ctx, names[0], o.from.looking())
 	if err != nil {
 		return nil, err
 	}
-	s := &diffSide{anyOrder: src.Dirs != nil && src.Changes == nil, close: func() { src.Close() }}
+	s := &diffSide{anyOrder: src.Shard == nil && src.Stream == nil, close: func() { src.Close() }}
 	s.confirm = func(ctx context.Context) error { return source.Confirm(ctx, []source.Witness{src.Witness()}) }
 	if s.samples = difference.Of(src.Samples()); names[0].Kind == source.Shard {
 		base := src.Base()

@@ -101,8 +101,9 @@ func (o *headFlags) run(ctx context.Context, g *globals, args []string) error {
 	}
 	if o.dir != "" {
 		f.Own("-d "+o.dir, o.dir)
+		f.WriteDir("-d "+o.dir, o.dir)
 	}
-	r := reads{args: args, names: names, from: o.from.source()}
+	r := reads{args: args, names: names, from: o.from.looking()}
 	if err := r.check(f); err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (o *headFlags) run(ctx context.Context, g *globals, args []string) error {
 		}
 		return output.Write(ctx, out, func(w *pack.Writer) error { return pack.Pack(ctx, w, s.samples) })
 	case o.dir != "":
-		n, err := writeSamples(ctx, o.dir, s.samples, s.Confirm)
+		n, err := writeSamples(ctx, g.UI, o.dir, s.samples, s.Confirm)
 		if err == nil {
 			g.Note("%s: %s", o.dir, ui.Count(n, "sample"))
 		}
@@ -137,7 +138,7 @@ type headSamples struct {
 
 // samples returns the samples that are wanted. To find the first ones, a shard is indexed only as far.
 func (o *headFlags) samples(ctx context.Context, names []source.Name) *headSamples {
-	from := o.from.source()
+	from := o.from.looking()
 	from.Shard.Growing = !o.random && !o.from.truncated
 	s := &headSamples{List: source.NewList(names, from), names: names}
 	s.Partial, s.Buffered = true, o.random

@@ -11,43 +11,34 @@ import (
 	"path"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/atomicfile"
+	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/pack"
 )
 
 // writeSamples writes samples to a new directory, each in a directory of its own as a mount shows it, and returns how many
 // there are. The directory gets its name when all is written and confirm finds nothing wrong; else nothing is left.
-func writeSamples(ctx context.Context, dir string, samples iter.Seq2[pack.Sample, error],
+func writeSamples(ctx context.Context, u *ui.UI, dir string, samples iter.Seq2[pack.Sample, error],
 	confirm func(context.Context) error) (n int, err error) {
-	dir = filepath.Clean(dir)
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return 0, ui.Usagef("-d %s: the directory is not empty", dir)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, &ui.UsageError{Err: fmt.Errorf("-d %w", err)}
-	}
-	temp := filepath.Join(filepath.Dir(dir), fmt.Sprintf(".%s.shardfs-%d", filepath.Base(dir), os.Getpid()))
-	if err := os.Mkdir(temp, 0o777); err != nil {
-		return 0, fmt.Errorf("-d %s: %w", dir, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(temp))
-		}
-	}()
-	root, err := os.OpenRoot(temp)
+	d, err := createDir(u, dir)
 	if err != nil {
 		return 0, err
 	}
-	defer root.Close()
+	defer func() { err = errors.Join(err, d.Abort()) }()
 	used := make(map[string]bool)
 	for s, err := range samples {
 		if err == nil {
-			err = ctx.Err()
+			err = context.Cause(ctx)
 		}
 		if err == nil && !s.Empty() {
 			n++
-			err = writeSample(root, used, &s)
+			if err = writeSample(d.Root, used, &s); err != nil {
+				err = fmt.Errorf("-d %s: %w", dir, err)
+			}
 		}
 		if err == nil && s.Free != nil {
 			err = s.Free()
@@ -59,10 +50,57 @@ func writeSamples(ctx context.Context, dir string, samples iter.Seq2[pack.Sample
 	if err := confirm(ctx); err != nil {
 		return n, err
 	}
-	if err := os.Rename(temp, dir); err != nil {
+	if err := d.Commit(); err != nil {
 		return n, fmt.Errorf("-d %s: %w", dir, err)
 	}
 	return n, nil
+}
+
+// createDir begins a directory, where nothing or an empty one is.
+func createDir(u *ui.UI, dir string) (*atomicfile.Dir, error) {
+	path, err := atomicfile.Follow(dir)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	var entries []os.DirEntry
+	if err == nil {
+		entries, err = os.ReadDir(path)
+	}
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, ui.Usagef("-d %s: %w", dir, bare(err))
+	case len(entries) > 0:
+		err := ui.Usagef("-d %s: the directory is not empty", dir)
+		return nil, ui.WithHint(err, "name one that is not there: it is made")
+	case err == nil && isMountpoint(path):
+		return nil, ui.WithHint(ui.Usagef("-d %s: it is a mountpoint", dir), "name a directory below it: it is made")
+	}
+	d, err := atomicfile.CreateDir(path, func(why string) { u.WarnOnce("%s: %s", dir, why) })
+	switch {
+	case errors.Is(err, atomicfile.ErrBusy):
+		err = store.ErrBusy
+	case errors.Is(err, fs.ErrNotExist):
+		err = store.ErrNoDir
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-d %s: %w", dir, bare(err))
+	}
+	return d, nil
+}
+
+// bare returns an error without the path of what could not be written, which is that of a temporary file.
+func bare(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) && path.Op != "read" {
+		return path.Err
+	}
+	return err
+}
+
+// isMountpoint reports whether a directory is on another file system than the one above it, so that no other can take its
+// place.
+func isMountpoint(dir string) bool {
+	var st, above unix.Stat_t
+	return unix.Stat(dir, &st) == nil && unix.Stat(filepath.Dir(dir), &above) == nil && st.Dev != above.Dev
 }
 
 // writeSample writes a sample to its directory, whose path is that in a view: it never leaves root. Several samples of one
@@ -73,18 +111,21 @@ func writeSample(root *os.Root, used map[string]bool, s *pack.Sample) error {
 		dir = fmt.Sprintf("%s~%d", s.Path, n)
 	}
 	used[dir] = true
-	if err := root.MkdirAll(dir, 0o777); err != nil {
-		return err
+	err := root.MkdirAll(dir, 0o777)
+	if err == nil && index.KeyOfPath(dir) != s.Key {
+		err = root.WriteFile(path.Join(dir, index.KeyFile), []byte(s.Key), 0o666)
 	}
-	if index.KeyOfPath(dir) != s.Key {
-		if err := root.WriteFile(path.Join(dir, index.KeyFile), []byte(s.Key), 0o666); err != nil {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Key, bare(err))
 	}
 	buf := make([]byte, 256<<10)
 	for _, m := range s.Members() {
-		if err := writeMember(root, path.Join(dir, m.File.Name), s.Base, m.File, buf); err != nil {
-			return fmt.Errorf("%s.%s: %w", s.Key, m.Ext, err)
+		name := m.File.Name
+		if _, _, ok := index.SplitFile(name); !ok {
+			name = index.SampleFile(m.Ext) // of a plain folder
+		}
+		if err := writeMember(root, path.Join(dir, name), s.Base, m.File, buf); err != nil {
+			return fmt.Errorf("%s.%s: %w", s.Key, m.Ext, bare(err))
 		}
 	}
 	return nil

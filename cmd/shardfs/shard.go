@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"github.com/shardfs/shardfs/internal/folder"
 	"github.com/shardfs/shardfs/internal/pipe"
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
@@ -104,6 +105,13 @@ func placeOf(dir string) (at string, owner int) {
 // source returns the options to open sources with.
 func (f *shardFlags) source() source.Options {
 	return source.Options{Shard: f.options(), Stdin: os.Stdin, Stderr: f.globals.CommandErr(), UI: f.globals.UI}
+}
+
+// looking returns the options of verbs that look at samples one by one: a folder of files has samples, too.
+func (f *shardFlags) looking() source.Options {
+	o := f.source()
+	o.Folder = &folder.Options{Stat: true}
+	return o
 }
 
 // shardsAndKeys is the help on arguments that are shards and then keys.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,10 +83,36 @@ func (o *statsFlags) checkFiles(args []string, names []source.Name) error {
 		if err := store.MayCreate(o.from.globals.stores, o.html); err != nil {
 			return fmt.Errorf("--html %s: %w", store.Redact(o.html), err)
 		}
+		if !mayBePage(o.html) {
+			err := ui.Usagef("--html %s: there is a file that is no page", o.html)
+			return ui.WithHint(err, "name the page after --html, and then the shards; or remove the file")
+		}
 		f.Write("--html "+store.Redact(o.html), o.html)
 	}
-	r := reads{args: args, names: names, from: o.from.source()}
+	r := reads{args: args, names: names, from: o.from.looking()}
 	return r.check(f)
+}
+
+// mayBePage reports whether a file is none that a page should not replace, as a shard would be that was named where the page
+// is missing: stats --html A.tar B.tar.
+func mayBePage(name string) bool {
+	path, err := store.Path(name)
+	if err != nil {
+		return true
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return true // writing it has more to say
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, _ := io.ReadFull(f, head)
+	head = bytes.ToLower(bytes.TrimSpace(head[:n]))
+	return n == 0 || bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html"))
 }
 
 // survey surveys sources one after the other.
@@ -144,7 +171,7 @@ func (o *statsFlags) surveyOne(ctx context.Context, u *ui.UI, n source.Name) (*s
 	if o.Check {
 		return nil, ui.Usagef("--check: %s is not a shard in a file: shardfs check reads standard input", n)
 	}
-	src, err := source.Open(ctx, n, o.from.source())
+	src, err := source.Open(ctx, n, o.from.looking())
 	if err != nil {
 		return nil, err
 	}
