@@ -154,7 +154,7 @@ func TestLikeZlib(t *testing.T) {
 		case io.ErrUnexpectedEOF:
 			fmt.Fprintln(&want, "cut", len(data), crc32.ChecksumIEEE(plain))
 		default:
-			fmt.Fprintln(&want, "corrupt")
+			fmt.Fprintf(&want, "corrupt: %v\n", err)
 		}
 	}
 	cmd := exec.Command(python, "-c", verdicts)
@@ -169,7 +169,10 @@ func TestLikeZlib(t *testing.T) {
 	}
 	kinds := make(map[string]int)
 	for seed, verdict := range ours {
-		if verdict != zlibs[seed] {
+		// If there is no code for lengths of codes, zlib reads them all before it says so.
+		early := strings.HasSuffix(verdict, "wrong code for lengths of codes") && strings.HasPrefix(zlibs[seed], "cut ")
+		verdict, _, _ = strings.Cut(verdict, ":")
+		if verdict != zlibs[seed] && !early {
 			t.Errorf("seed %d: %q, zlib says %q", seed, verdict, zlibs[seed])
 		}
 		kind, _, _ := strings.Cut(verdict, " ")
