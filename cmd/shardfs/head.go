@@ -180,7 +180,7 @@ func (s *headSamples) index(sample *pack.Sample, before int) int {
 
 // list lists samples as ls does.
 func (s *headSamples) list(u *ui.UI, long bool) error {
-	lines := lsOptions{long: long}
+	lines := lsOptions{long: long, apart: "--json tells names apart"}
 	listed := 0
 	for sample, err := range s.samples {
 		if err != nil {

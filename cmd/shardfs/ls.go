@@ -31,6 +31,7 @@ type lsOptions struct {
 	from   shardFlags
 
 	warned bool              // of a newline in a name
+	apart  string            // how names with newlines are told apart; "" means --null
 	shard  ofShard           // the current shard
 	shown  *ui.Progress      // of --sha256
 	found  []string          // those of the wanted keys that the shards so far have
@@ -308,7 +309,7 @@ func (o *lsOptions) line(u *ui.UI, before, name string) error {
 		end = "\x00"
 	} else if name = u.Raw(name); strings.Contains(name, "\n") && !o.warned {
 		o.warned = true
-		u.Warn("%q has a newline: --null ends each name with a NUL instead", name)
+		u.Warn("%q has a newline: %s", name, cmp.Or(o.apart, "--null ends each name with a NUL instead"))
 	}
 	_, err := fmt.Fprint(u.Out, before, name, end)
 	return err
