@@ -77,10 +77,19 @@ func writeExtensions(w *writer, s *survey.Survey) {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, members, lacking, d.Sum(), d.Min(), d.Median(), d.Max())
 	}
 	for _, e := range s.Extensions {
-		row(ui.Printable(string(e.Ext)), e.Count, s.Samples-e.Samples, &e.Bytes)
+		row(shortened(ui.Printable(string(e.Ext))), e.Count, s.Samples-e.Samples, &e.Bytes)
 	}
 	row("a sample", s.Members, 0, &s.SampleBytes)
 	w.flush(t)
+}
+
+// shortened returns a text that does not make a column wider than a terminal.
+func shortened(s string) string {
+	const most = 40
+	if r := []rune(s); len(r) > most {
+		return string(r[:most/2]) + "…" + string(r[len(r)-most/2+1:])
+	}
+	return s
 }
 
 func writeField(w *writer, s *survey.Survey, f *survey.Field) {
