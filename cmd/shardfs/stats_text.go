@@ -15,6 +15,9 @@ import (
 // mostListed is how many values of a field, or fields of JSON, are printed. JSON has all.
 const mostListed = 20
 
+// mostExtensions is how many extensions are printed, those with the most members.
+const mostExtensions = 100
+
 // writeStats prints a survey for people.
 func writeStats(out io.Writer, s *survey.Survey) error {
 	w := &writer{Writer: out}
@@ -76,11 +79,15 @@ func writeExtensions(w *writer, s *survey.Survey) {
 	row := func(name string, members, lacking int64, d *survey.Distribution) {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, members, lacking, d.Sum(), d.Min(), d.Median(), d.Max())
 	}
-	for _, e := range s.Extensions {
+	list, others := s.Frequent(mostExtensions)
+	for _, e := range list {
 		row(shortened(ui.Printable(string(e.Ext))), e.Count, s.Samples-e.Samples, &e.Bytes)
 	}
 	row("a sample", s.Members, 0, &s.SampleBytes)
 	w.flush(t)
+	if others > 0 {
+		w.printf("%s more; --json has all\n", ui.Count(others, "extension"))
+	}
 }
 
 // shortened returns a text that does not make a column wider than a terminal.

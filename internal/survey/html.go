@@ -229,7 +229,8 @@ func (p *page) extensions(s *Survey) {
 	}
 	p.printf("<h2>Extensions</h2>\n")
 	var rows [][]string
-	for _, e := range s.Extensions {
+	list, others := s.Frequent(mostBars)
+	for _, e := range list {
 		d := &e.Bytes
 		rows = append(rows, []string{text(string(e.Ext)), e.Kind, number(e.Count), number(s.Samples - e.Samples),
 			number(d.Sum()), number(d.Min()), number(d.Median()), number(d.Max())})
@@ -237,7 +238,10 @@ func (p *page) extensions(s *Survey) {
 	p.table([]string{
 		"extension", "kind", "members", "samples that lack it", "bytes", "least", "median", "greatest",
 	}, rows)
-	for _, e := range s.Extensions {
+	if others > 0 {
+		p.printf("<p>%s more are not shown.</p>", number(int64(others)))
+	}
+	for _, e := range list {
 		p.distribution("bytes of "+string(e.Ext), &e.Bytes, 1)
 	}
 	p.distribution("bytes of a sample", &s.SampleBytes, 1)

@@ -237,6 +237,19 @@ func sorted[T any](list *[]*T, name string, nameOf func(*T) anytext.Text, create
 	return (*list)[i]
 }
 
+// Frequent returns at most n extensions, those with the most members, by name, and how many others there are: keys with dots
+// can make as many as there are members.
+func (s *Survey) Frequent(n int) (list []*Extension, others int) {
+	if len(s.Extensions) <= n {
+		return s.Extensions, 0
+	}
+	list = slices.Clone(s.Extensions)
+	slices.SortStableFunc(list, func(a, b *Extension) int { return cmp.Compare(b.Count, a.Count) })
+	list = list[:n]
+	sortBy(list, func(e *Extension) anytext.Text { return e.Ext })
+	return list, len(s.Extensions) - n
+}
+
 func (s *Survey) extension(ext, kind string) *Extension {
 	return sorted(&s.Extensions, ext, func(e *Extension) anytext.Text { return e.Ext },
 		func() *Extension { return &Extension{Ext: anytext.Text(ext), Kind: kind} })
