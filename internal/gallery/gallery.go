@@ -47,6 +47,7 @@ func New(ctx context.Context, o Options) (*Gallery, error) {
 		g.guard.hosts = append(g.guard.hosts, strings.ToLower(host))
 	}
 	g.ctx, g.cancel = context.WithCancel(ctx)
+	o.Source.Shard.Store = within(o.Names, o.Source.Shard.Store)
 	g.set = newSet(o.Names, o.Source)
 	g.filters, g.allFacets, g.tasks = newFilters(), newAllFacets(), &tasks{ctx: g.ctx, uses: &g.set.uses}
 	if err := g.set.start(g.ctx); err != nil {

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/shardfs/shardfs/internal/testing/faultserver"
 	"github.com/shardfs/shardfs/internal/testing/remotetest"
 	"github.com/shardfs/shardfs/internal/testing/shardtest"
+	"github.com/shardfs/shardfs/internal/testing/testtime"
 )
 
 // putPictures puts a shard of so many pictures with labels into a server, and its sidecar, and returns its path there.
@@ -155,4 +157,38 @@ func fixHeader(h []byte) {
 		sum += int(b)
 	}
 	copy(h[148:156], fmt.Sprintf("%06o\x00 ", sum))
+}
+
+// What a client has left ends, also while the store does not answer, and holds nothing up.
+func TestRemoteLeft(t *testing.T) {
+	from := faultserver.New(t)
+	putPictures(t, from, 200, 24<<10)
+	path := "/stall@1-/shard.tar"
+	s := serveFrom(t, filepath.Join(t.TempDir(), "cache"), from.URL+path)
+	ctx, leave := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for _, what := range []string{
+		"api/samples?from=100&count=40", "thumb/150/1", "thumb/160/1", "thumb/170/1", "raw/180/1",
+	} {
+		r, err := http.NewRequestWithContext(ctx, "GET", s.URL+"/"+testToken+"/"+what, nil)
+		shardtest.Check(t, err)
+		clients.Go(func() {
+			if answer, err := http.DefaultTransport.RoundTrip(r); err == nil {
+				answer.Body.Close()
+				t.Errorf("%s: %s", what, answer.Status)
+			}
+		})
+	}
+	users := func() int {
+		s.g.set.uses.mu.Lock()
+		defer s.g.set.uses.mu.Unlock()
+		return s.g.set.uses.count
+	}
+	testtime.Eventually(t, "requests that wait", func() bool { return users() == 5 && len(from.Requests(path)) > 1 })
+	leave()
+	clients.Wait()
+	testtime.Eventually(t, "their end", func() bool { return users() == 0 })
+	if !s.g.thumbs.cpus.TryAcquire(s.g.thumbs.most) || !s.g.thumbs.memory.TryAcquire(decodeBudget) {
+		t.Error("what thumbnails take is held")
+	}
 }
