@@ -8,8 +8,8 @@ import (
 
 // shrink scales a picture down until it fits in side x side pixels.
 //
-// The usual layouts of pixels are first made smaller by a whole number, each pixel the mean of a square, which takes a
-// tenth of the time of decoding a JPEG; x/image's exact scaler takes nearly as long as decoding, and its quick one alone
+// Planes are scaled one by one, see shrinkYCbCr. Other usual layouts of pixels are first made smaller by a whole number,
+// each pixel the mean of a square, which takes a tenth of the time of decoding a JPEG; x/image's exact scaler takes nearly as long as decoding, and its quick one alone
 // leaves out most pixels. Here the quick one has a factor below 2 left, for which it is exact enough.
 func shrink(m image.Image, side int) image.Image {
 	b := m.Bounds()
@@ -22,6 +22,9 @@ func shrink(m image.Image, side int) image.Image {
 		w, h = side, max(1, (h*side+w/2)/w)
 	} else {
 		w, h = max(1, (w*side+h/2)/h), side
+	}
+	if m, ok := m.(*image.YCbCr); ok {
+		return shrinkYCbCr(m, w, h)
 	}
 	small := image.NewRGBA(image.Rect(0, 0, w, h))
 	var scaler draw.Scaler = draw.ApproxBiLinear
@@ -41,8 +44,6 @@ func means(m image.Image, by int) (image.Image, bool) {
 	b := m.Bounds()
 	to := image.Rect(0, 0, ceil(b.Dx(), by), ceil(b.Dy(), by))
 	switch m := m.(type) {
-	case *image.YCbCr:
-		return meansYCbCr(m, to, by), true
 	case *image.Gray:
 		g := image.NewGray(to)
 		pixels{m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], m.Stride, b.Dx(), b.Dy(), 1}.
@@ -62,21 +63,6 @@ func meansRGBA(m *image.RGBA, to image.Rectangle, by int) *image.RGBA {
 	b, r := m.Rect, image.NewRGBA(to)
 	pixels{m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], m.Stride, b.Dx(), b.Dy(), 4}.
 		means(pixels{r.Pix, r.Stride, to.Dx(), to.Dy(), 4}, by)
-	return r
-}
-
-// meansYCbCr keeps the ratio between the planes.
-func meansYCbCr(m *image.YCbCr, to image.Rectangle, by int) *image.YCbCr {
-	b, r := m.Rect, image.NewYCbCr(to, m.SubsampleRatio)
-	pixels{m.Y[m.YOffset(b.Min.X, b.Min.Y):], m.YStride, b.Dx(), b.Dy(), 1}.
-		means(pixels{r.Y, r.YStride, to.Dx(), to.Dy(), 1}, by)
-	c := m.COffset(b.Min.X, b.Min.Y)
-	last := m.COffset(b.Max.X-1, b.Max.Y-1) - c
-	w, h := last%m.CStride+1, last/m.CStride+1
-	smallHeight := len(r.Cb) / r.CStride
-	for _, p := range [][2][]byte{{m.Cb, r.Cb}, {m.Cr, r.Cr}} {
-		pixels{p[0][c:], m.CStride, w, h, 1}.means(pixels{p[1], r.CStride, r.CStride, smallHeight, 1}, by)
-	}
 	return r
 }
 
