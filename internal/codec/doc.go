@@ -13,7 +13,7 @@
 // All that differs between formats is in one table, in formats.go. In a pass, a decoder (gzip.go, zstd.go, ...) offers
 // places, placement chooses among them, and mapper computes the checksums and keeps the windows that checkpoints in
 // gzip need (window.go). Package inflate decodes the data of gzip. Where blocks do not need each other, a pass decodes
-// several at the same time (bzip2ahead.go), and what it returns is the same for any number of cores. For random access there
+// several at the same time (bzip2ahead.go, xzahead.go); what it returns is the same for any number. For random access there
 // are cursors and the pieces that they decode (readerat.go), a cache of pieces, and cursors that decode ahead (readahead.go).
 //
 // # Encoders

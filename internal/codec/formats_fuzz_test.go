@@ -167,6 +167,7 @@ func FuzzXZ(f *testing.F) {
 			return
 		}
 		fuzzDecoder(t, XZ, data, other)
+		sameAhead(t, XZ, data)
 	})
 }
 

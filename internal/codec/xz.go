@@ -25,6 +25,9 @@ type xzDecoder struct {
 	most  uint32 // largest dictionary, in bytes, that a block may need
 	lib   *xz.Reader
 	own   xzChunks
+	many  int     // goroutines that decode blocks ahead; fewer than 2 mean none
+	ahead xzAhead // of which depth is 0 until a block has been decoded
+	task  *xzTask // block that has been decoded ahead, of which plain bytes may come
 	block xzBlock // for lib
 	state xzState
 	point Checkpoint // at the next block; its Out is not set
@@ -44,6 +47,7 @@ const (
 	atXZBlock                 // a block or the index
 	inXZBlock                 // decoded by lib
 	inXZChunks
+	inXZTask
 )
 
 // xzChecks are the checks that can be verified, and their sizes in bytes.
@@ -63,6 +67,8 @@ func newXZDecoder(history int64, offer func(Checkpoint)) *xzDecoder {
 
 // start implements decoder. A checkpoint is at the header of a stream or at a block.
 func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
+	d.wait()
+	d.ahead, d.task = newXZAhead(d.many), nil
 	d.in.reset(r, c.In)
 	d.out, d.seen, d.err = c.Out, false, nil
 	d.state = atXZStream
@@ -111,6 +117,12 @@ func (d *xzDecoder) Read(p []byte) (int, error) {
 			if n > 0 {
 				return n, nil
 			}
+		case inXZTask:
+			if n := d.task.chunks.copy(p); n > 0 {
+				d.out += int64(n)
+				return n, nil
+			}
+			d.closeTask()
 		case inXZBlock:
 			n, err := d.lib.Read(p)
 			d.out += int64(n)
@@ -176,8 +188,20 @@ func (d *xzDecoder) skipPadding() error {
 	}
 }
 
+// parallel implements parallelDecoder.
+func (d *xzDecoder) parallel(workers int) { d.many = workers }
+
+// wait implements parallelDecoder.
+func (d *xzDecoder) wait() { d.ahead.wait() }
+
 // openBlock prepares to decode the next block, or reads the end of the stream.
 func (d *xzDecoder) openBlock() error {
+	d.ahead.gather(&d.in, d.most, d.check)
+	if d.task = d.ahead.take(&d.in); d.task != nil {
+		d.state = inXZTask
+		d.offerBlock()
+		return nil
+	}
 	start := d.in.offset()
 	size, err := d.in.br.Peek(1)
 	if err != nil {
@@ -199,12 +223,25 @@ func (d *xzDecoder) openBlock() error {
 	} else if err := d.openFiltered(headSize); err != nil {
 		return err
 	}
+	d.offerBlock()
+	return nil
+}
+
+// offerBlock offers the place of the block that has been opened.
+func (d *xzDecoder) offerBlock() {
 	if d.offer != nil {
 		c := d.point
 		c.Out = d.out
 		d.offer(c)
 	}
-	return nil
+}
+
+// closeTask ends a block that has been decoded ahead.
+func (d *xzDecoder) closeTask() {
+	t := d.task
+	d.closed(t.off+int64(t.packed.Len()), t.chunks.unpadded, t.chunks.plain)
+	d.task = nil
+	d.ahead.release(t)
 }
 
 // openFiltered prepares to decode the next block, whose header has size bytes, by lib.
@@ -227,14 +264,14 @@ func (d *xzDecoder) closeChunks(err error) error {
 	if err != io.EOF {
 		return locate(d.in.offset(), err)
 	}
-	d.closed(d.own.unpadded, d.own.plain)
+	d.closed(d.in.offset(), d.own.unpadded, d.own.plain)
 	return nil
 }
 
-// closed records that a block was sound.
-func (d *xzDecoder) closed(unpadded, plain uint64) {
+// closed records that a block was sound, and where it ends.
+func (d *xzDecoder) closed(end int64, unpadded, plain uint64) {
 	d.index.add(unpadded, plain)
-	d.point = Checkpoint{In: d.in.offset(), State: uint8(d.check)}
+	d.point = Checkpoint{In: end, State: uint8(d.check)}
 	d.state = atXZBlock
 }
 
@@ -250,7 +287,7 @@ func (d *xzDecoder) closeBlock(err error) error {
 	case err != io.EOF:
 		return locate(d.in.offset(), damaged("%w", err))
 	}
-	d.closed(d.block.unpadded, d.block.plain)
+	d.closed(d.in.offset(), d.block.unpadded, d.block.plain)
 	return nil
 }
 

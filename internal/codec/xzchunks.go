@@ -61,12 +61,14 @@ type xzChunks struct {
 	sum      hash.Hash
 	unpadded uint64 // length of the block so far, without the padding before the check
 	plain    uint64
+	whole    bool  // the window keeps the whole block, which is as long as its header states, or is not sound
 	err      error // comes after the plain bytes that are ready
 }
 
 // open begins a block, after its header.
 func (x *xzChunks) open(in *input, head xzHead, check int) {
 	x.in, x.head, x.check, x.err = in, head, check, nil
+	x.whole = false
 	x.window, x.ready, x.plain, x.unpadded = x.window[:0], 0, 0, uint64(head.size)
 	x.decoder.Reset(head.dictionary)
 	x.sum = newXZSum(check)
@@ -97,9 +99,14 @@ func (x *xzChunks) Read(p []byte) (int, error) {
 			x.err = io.ErrUnexpectedEOF
 		}
 	}
+	return x.copy(p), nil
+}
+
+// copy returns plain bytes that have been decoded.
+func (x *xzChunks) copy(p []byte) int {
 	n := copy(p, x.window[x.ready:])
 	x.ready += n
-	return n, nil
+	return n
 }
 
 // errXZEnd is the end of a sound block, in contrast to that of the input.
@@ -115,6 +122,9 @@ func (x *xzChunks) next() error {
 	x.unpadded += uint64(chunk.Head)
 	if chunk.Plain == 0 {
 		return x.close()
+	}
+	if x.whole && len(x.window)+chunk.Plain > int(x.head.plain) {
+		return damaged("xz block is longer than its header states")
 	}
 	n, err := io.ReadFull(x.in.br, x.data[:chunk.Data])
 	x.unpadded += uint64(n)
@@ -153,6 +163,9 @@ func (x *xzChunks) peek() (c lzma2.Chunk, err error) {
 // decoded: a block that states a large dictionary may be short.
 func (x *xzChunks) makeRoom(n int) {
 	most := int(x.head.dictionary) + max(int(x.head.dictionary)/4, lzma2.MaxPlain)
+	if x.whole {
+		most = int(x.head.plain)
+	}
 	if len(x.window)+n > most {
 		kept := copy(x.window, x.window[len(x.window)-int(x.head.dictionary):])
 		x.window = x.window[:kept]
