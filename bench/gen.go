@@ -103,6 +103,23 @@ func prose(samples int) drawn {
 	}}
 }
 
+// portraits returns a shard of pictures like those of jpegs, none of which repeats: formats with a long window find
+// those that do.
+func portraits(samples int) drawn {
+	files := drawJPEGs(samples)
+	return drawn{fmt.Sprintf("portraits-%d.tar", samples), samples, func(i int) []member {
+		return []member{{ext: "cls", text: fmt.Sprint(i * 7 % 1000)}, {ext: "jpg", text: files[i]}}
+	}}
+}
+
+// essays returns a shard of texts like those of prose, none of which repeats.
+func essays(samples int) drawn {
+	texts := drawProse(samples, 5_000)
+	return drawn{fmt.Sprintf("essays-%d.tar", samples), samples, func(i int) []member {
+		return []member{{ext: "txt", text: texts[i]}}
+	}}
+}
+
 // Sizes in a tar: of a header, the unit to which content is padded, and the two zero blocks at the end.
 const (
 	block   = 512

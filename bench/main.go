@@ -86,7 +86,7 @@ func measures() []measure {
 		{"RunScratch", (*bench).runScratch},
 		{"Pack", (*bench).pack},
 		{"PackFolder", (*bench).packFolder},
-		{"Bzip2Pass", (*bench).bzip2Pass},
+		{"Decode", (*bench).decode},
 		{"Inflate", (*bench).inflate},
 		{"GzipPass", (*bench).gzipPass},
 		{"GzipRandom", (*bench).gzipRandom},
