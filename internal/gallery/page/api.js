@@ -149,3 +149,20 @@ export function pause(milliseconds, signal) {
     });
   });
 }
+
+/**
+ * Waits, at most until the page is hidden or looked at again.
+ * @param {number} milliseconds
+ * @returns {Promise<void>}
+ */
+export function rest(milliseconds) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    document.addEventListener('visibilitychange', end);
+  });
+}

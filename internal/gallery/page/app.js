@@ -1,9 +1,9 @@
 // The page: what the fragment of the address says is shown; all else follows from it.
 
-import { aborted, json, onContact, pause, sentence, Fault } from './api.js';
+import { aborted, json, onContact, rest, sentence, Fault } from './api.js';
 import { byId, h, say } from './dom.js';
 import { Facets } from './facets.js';
-import { count } from './format.js';
+import { baseName, count } from './format.js';
 import { tell as tellFound } from './found.js';
 import { Grid } from './grid.js';
 import { openHelp } from './help.js';
@@ -72,7 +72,7 @@ function follow() {
     'aria-current',
     route.view === 'statistics' ? 'page' : 'false',
   );
-  if (route.view !== 'sample') document.title = set ? `${set.title} – shardfs` : 'shardfs';
+  if (route.view !== 'sample') document.title = set ? `${baseName(set.title)} – shardfs` : 'shardfs';
   if (before.view === 'sample' && route.view !== 'sample') sampleView.close();
   if (route.view === 'statistics') {
     statistics.open();
@@ -251,12 +251,12 @@ async function watchSet() {
       if (!before || before.samples !== now.samples || before.generation !== now.generation) arrived(before);
       drawSet(now, before);
       const settled = now.shards.every((shard) => shard.state !== 'indexing' && shard.state !== 'waiting');
-      await pause(settled ? 5000 : wait);
+      await rest(settled ? 5000 : wait);
     } catch (error) {
       if (error instanceof Fault && error.status !== 0) notice.error(error.message);
-      await pause(Math.max(1000, wait));
+      await rest(Math.max(1000, wait));
     }
-    while (document.hidden) await pause(1000);
+    while (document.hidden) await rest(600000);
   }
 }
 
@@ -284,8 +284,10 @@ function arrived(before) {
 function drawSet(now, before) {
   notice.shards(now);
   if (JSON.stringify(before?.shards) === JSON.stringify(now.shards)) return;
-  byId('home', HTMLAnchorElement).textContent = now.title;
-  if (route.view !== 'sample') document.title = `${now.title} – shardfs`;
+  const home = byId('home', HTMLAnchorElement);
+  home.textContent = baseName(now.title);
+  home.title = now.title;
+  if (route.view !== 'sample') document.title = `${baseName(now.title)} – shardfs`;
   facets.changes = now.mount;
   byId('shard-choice', HTMLLabelElement).hidden = now.shards.length < 2;
   const value = shardChoice.value;
@@ -380,6 +382,10 @@ byId('query-help', HTMLButtonElement).addEventListener('click', () => openHelp(h
 byId('goto', HTMLInputElement).addEventListener('change', goToSample);
 shardChoice.addEventListener('change', goToShard);
 facetsButton.addEventListener('click', toggleFacets);
+byId('clear', HTMLButtonElement).addEventListener('click', () => {
+  search('');
+  query.focus();
+});
 addEventListener('hashchange', follow);
 addEventListener('keydown', keys);
 if (settings.facets && innerWidth > 900) toggleFacets();

@@ -62,3 +62,11 @@ export function short(x) {
   if (!Number.isFinite(x)) return String(x);
   return String(Number(x.toPrecision(4)));
 }
+
+/**
+ * A path without the directory in which its last part is.
+ * @param {string} path
+ */
+export function baseName(path) {
+  return path.replace(/^.*\/(?=[^/])/, '');
+}

@@ -6,6 +6,7 @@ import { count, things } from './format.js';
 /** @typedef {import('./api.js').Filter} Filter */
 
 const line = byId('found', HTMLParagraphElement);
+const nothing = byId('nothing', HTMLDivElement);
 const selection = byId('selection', HTMLSpanElement);
 
 /**
@@ -21,6 +22,7 @@ export function tell(whole, filter, fault) {
     line.textContent = `${count(filter.total)} so far, ${Math.floor(100 * filter.done)} % searched`;
   } else line.textContent = `${count(filter.total)} of ${things(whole, 'sample')}`;
   line.classList.toggle('fault', fault !== '');
+  nothing.hidden = !filter || filter.done < 1 || filter.total > 0;
   offer(filter && filter.done >= 1 && filter.total > 0 ? filter : null);
 }
 
@@ -37,7 +39,12 @@ function offer(filter) {
   selection.dataset.id = id;
   const keys = `api/keys?filter=${encodeURIComponent(id)}`;
   selection.replaceChildren(
-    h('a', { class: 'button quiet', href: keys, download: 'keys.txt' }, icon('download'), 'Keys'),
+    h(
+      'a',
+      { class: 'button quiet', href: keys, download: 'keys.txt', title: 'Download the list of keys, for --keys' },
+      icon('download'),
+      'Keys',
+    ),
     command
       ? h(
           'span',

@@ -60,7 +60,7 @@ export class PictureView {
         `${this.member.name}, ${bytes(this.member.size)}, `,
         error instanceof Fault && error.status === 413
           ? `is too large to show${this.#size()}.`
-          : `cannot be shown: ${sentence(error)}.`,
+          : `cannot be shown: ${sentence(error).replace(`${this.member.name}: `, '')}.`,
       );
     }
   }

@@ -101,6 +101,17 @@ function ticks(d, logarithmic, base) {
 }
 
 /**
+ * A distribution in words.
+ * @param {Distribution} d
+ * @param {Format} format
+ */
+function described(d, format) {
+  if (d.count === 0) return 'none';
+  if (d.min === d.max) return d.count === 1 ? `one of ${format(d.min)}` : `${count(d.count)}, each ${format(d.min)}`;
+  return `${count(d.count)}: least ${format(d.min)}, median ${format(d.median)}, greatest ${format(d.max)}`;
+}
+
+/**
  * How a quantity is distributed.
  * @param {string} title
  * @param {Distribution} d
@@ -108,12 +119,9 @@ function ticks(d, logarithmic, base) {
  * @param {number} [base]
  */
 export function histogram(title, d, format = short, base = 10) {
-  const words =
-    d.count === 0
-      ? 'none'
-      : `${count(d.count)}: least ${format(d.min)}, median ${format(d.median)}, greatest ${format(d.max)}`;
+  const words = described(d, format);
   const caption = h('figcaption', {}, h('b', {}, title), h('span', { class: 'dim' }, words));
-  if (d.count === 0) return h('figure', {}, caption);
+  if (d.count === 0 || d.min === d.max) return h('figure', {}, caption);
   const { logarithmic, to } = scaleOf(d);
   const columns = columnsOf(d, to);
   const most = Math.max(...columns);

@@ -42,9 +42,10 @@ export class StatisticsView {
   constructor(host) {
     this.host = host;
     this.progress = h('div', { class: 'progress' });
+    this.fault = h('p', { class: 'fault', role: 'alert' });
     this.body = h('div', { class: 'sheets' });
     this.heading = h('h2', { tabindex: -1 }, 'Statistics');
-    host.append(h('div', { class: 'statistics' }, this.heading, this.progress, this.body));
+    host.append(h('div', { class: 'statistics' }, this.heading, this.progress, this.fault, this.body));
     host.tabIndex = 0;
     /** @type {AbortController | null} */
     this.request = null;
@@ -62,6 +63,7 @@ export class StatisticsView {
         const answer = await json('api/statistics', {}, request.signal);
         this.done = Number(answer.done) >= 1;
         this.#drawProgress(Number(answer.done));
+        this.fault.textContent = answer.error ?? '';
         if (answer.survey) this.#draw(answer.survey);
         if (!this.done) await pause(wait, request.signal);
       }
@@ -156,7 +158,7 @@ function findings(list) {
     'Findings of check',
     h(
       'table',
-      { class: 'wide' },
+      { class: 'wide findings' },
       h(
         'thead',
         {},
@@ -229,7 +231,10 @@ function extensions(survey) {
 
 /** @param {Survey} survey */
 function sizes(survey) {
-  const list = (survey.extensions ?? []).filter((ext) => ext.bytes.count > 0).slice(0, 8);
+  const list = (survey.extensions ?? [])
+    .filter((ext) => ext.bytes.count > 0)
+    .sort((a, b) => b.samples - a.samples)
+    .slice(0, 8);
   return section(
     'Sizes',
     histogram('Samples', survey.sample_bytes, bytes, 1024),

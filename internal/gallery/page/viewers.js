@@ -235,11 +235,11 @@ async function numbers(n, m, before, signal) {
       ].map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
     ),
     h(
-      'table',
-      {},
-      h('caption', {}, `The first ${count(array.values.length)} numbers, each row with the place of its first`),
-      h('tbody', {}, ...rows),
+      'p',
+      { class: 'dim', id: 'numbers' },
+      `The first ${count(array.values.length)} numbers, each row with the place of its first:`,
     ),
+    h('table', { 'aria-labelledby': 'numbers' }, h('tbody', {}, ...rows)),
   );
 }
 

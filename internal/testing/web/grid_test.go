@@ -69,6 +69,12 @@ func TestFilter(t *testing.T) {
 	p.press(kb.Escape)
 	p.until("the grid", "document.querySelectorAll('.cell').length === 5")
 
+	p.filter("cls==77")
+	p.shows("#nothing", "No sample matches")
+	p.click("#clear")
+	p.shows("#found", "60 samples")
+	p.until("no filter, and the focus where it is typed", "document.querySelector('#nothing').hidden && "+
+		"document.querySelector('#query').value === '' && document.activeElement.id === 'query'")
 	p.filter("((")
 	p.until("what is wrong", "document.querySelector('#query-fault').innerText && "+
 		"document.querySelector('#query').ariaInvalid === 'true'")
