@@ -17,7 +17,8 @@ const style = `:root{color-scheme:light dark;--bar:light-dark(#2f6fb3,#7ab0ea);-
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:1rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:.5rem 0}
 td,th{padding:.1rem .6rem;text-align:right;border-bottom:1px solid var(--line)}
-td:first-child,th:first-child{text-align:left;overflow-wrap:anywhere}
+th{white-space:nowrap}td:first-child,th:first-child{text-align:left;overflow-wrap:break-word}
+h1,h2,p,figcaption{overflow-wrap:anywhere}
 .wide{overflow-x:auto}figure{margin:1rem 0}svg{width:100%;max-width:44rem;height:auto}
 rect{fill:var(--bar)}text{fill:currentColor;font:12px system-ui,sans-serif}line{stroke:var(--line)}`
 
@@ -75,7 +76,8 @@ func number(n int64) string {
 
 // table writes a table. Its head and cells are markup.
 func (p *page) table(head []string, rows [][]string) {
-	p.printf("<div class=wide><table><thead><tr>")
+	// What scrolls sideways can be reached by keys.
+	p.printf("<div class=wide tabindex=0 role=region aria-label=\"%s …\"><table><thead><tr>", head[0])
 	for _, h := range head {
 		p.printf("<th scope=col>%s", h)
 	}
