@@ -51,7 +51,8 @@ func TestAccessibility(t *testing.T) {
 	needBrowser(t)
 	script := axe(t)
 	v := view(t, mixed(t))
-	screens := []screen{{1280, 800, false}, {360, 740, true}, {1280, 800, true}, {360, 740, false}}
+	screens := []screen{{width: 1280, height: 800}, {width: 360, height: 740, dark: true},
+		{width: 1280, height: 800, dark: true}, {width: 360, height: 740}}
 	if testing.Short() {
 		screens = screens[:2]
 	}
@@ -86,8 +87,7 @@ func allAccessible(t *testing.T, script string, v *viewer, s screen) {
 		look(fmt.Sprintf("sample %d", n))
 	}
 	p.run("location.hash = '#/statistics'", nil)
-	p.until("the numbers",
-		"document.querySelector('.summary') && document.querySelector('.progress').innerText === ''")
+	p.until("the numbers", counted)
 	look("statistics")
 	p.run("location.hash = '#/'", nil)
 	p.until("the grid", drawn)

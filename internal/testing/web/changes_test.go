@@ -3,6 +3,7 @@ package web
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -107,6 +108,37 @@ func TestTruncated(t *testing.T) {
 	p := open(t, view(t, "--allow-truncated", shard).url, screen{})
 	p.shows("#found", "3 samples")
 	p.shows(".cell", "s002")
+
+	// Else it is said what is wrong with it, and other shards are shown.
+	p = open(t, view(t, shard, writeShard(t, "whole.tar", []file{{"a.txt", []byte("whole")}})).url, screen{})
+	p.shows("#banner", "mixed.tar: truncated")
+	p.shows("#found", "1 sample")
+	p.shows(".cell", "whole")
+	p.run("location.hash = '#/statistics'", nil)
+	p.until("the numbers", counted)
+	p.shows(".statistics .fault", "truncated")
+}
+
+// What is not there is told, and no page of the server has more than that sentence.
+func TestNotThere(t *testing.T) {
+	t.Parallel()
+	v := view(t, mixed(t))
+	p := open(t, v.url+"#/nowhere", screen{})
+	p.until("the grid", drawn)
+	p.run("location.hash = '#/sample/0?m=99'", nil)
+	p.until("another member", "document.querySelector('.sheet img')")
+	p.run("location.hash = '#/sample/999999'", nil)
+	p.shows(".sample-stage .fault", "no sample 999999")
+	for path, want := range map[string]string{
+		v.url + "raw/999/0": "no sample 999", v.url + "raw/0/99": "4 members", v.url + "api/nothing": "nothing is here",
+		v.url + "style.css/..": "", "http://" + v.host() + "/": "not found", "http://" + v.host() + "/a/token/": "not found",
+	} {
+		p := open(t, path, screen{})
+		p.shows("body", want)
+		if text := p.text("document.body.innerText"); strings.Contains(text, v.token()) {
+			t.Errorf("%s tells the token: %s", path, text)
+		}
+	}
 }
 
 // Two tabs show different things of one server.

@@ -32,7 +32,9 @@ func TestLook(t *testing.T) {
 		name   string
 		screen screen
 	}{
-		{"light", screen{1280, 800, false}}, {"dark", screen{1280, 800, true}}, {"narrow", screen{360, 740, false}},
+		{"light", screen{width: 1280, height: 800}},
+		{"dark", screen{width: 1280, height: 800, dark: true}},
+		{"narrow", screen{width: 360, height: 740}},
 	} {
 		p := open(t, v.url, s.screen)
 		p.until("the cells", drawn+" && document.querySelector('#found').innerText && "+

@@ -92,6 +92,12 @@ func (v *viewer) host() string {
 	return host
 }
 
+// token returns the token in the address of a viewer.
+func (v *viewer) token() string {
+	_, token, _ := strings.Cut(strings.TrimPrefix(v.url, "http://"), "/")
+	return strings.TrimSuffix(token, "/")
+}
+
 // needBrowser skips a test on a machine without Chromium, see skip.Needed.
 func needBrowser(t *testing.T) {
 	t.Helper()

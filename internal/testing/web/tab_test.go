@@ -25,6 +25,7 @@ import (
 type screen struct {
 	width, height int64 // 0 means 1280 by 800
 	dark          bool
+	motion        bool // what moves is welcome
 }
 
 // tab is a tab of the browser. What is wrong in it, such as an error of a script or a breach of a policy, fails its test.
@@ -49,9 +50,12 @@ func open(t *testing.T, url string, s screen) *tab {
 	if s.width == 0 {
 		s.width, s.height = 1280, 800
 	}
-	colours := "light"
+	colours, motion := "light", "reduce"
 	if s.dark {
 		colours = "dark"
+	}
+	if s.motion {
+		motion = "no-preference"
 	}
 	// The first call opens the tab, which would end with a context that it alone has.
 	send(p, network.Enable, network.EnableParams{})
@@ -61,7 +65,7 @@ func open(t *testing.T, url string, s screen) *tab {
 	send(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: s.width, Height: s.height, DeviceScaleFactor: 1, Mobile: s.width < 500})
 	send(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: colours}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		{Name: "prefers-color-scheme", Value: colours}, {Name: "prefers-reduced-motion", Value: motion}}})
 	p.do(chromedp.Navigate(url))
 	return p
 }
@@ -79,6 +83,9 @@ func (p *tab) listen(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		p.names[e.RequestID] = e.Request.URL
+		if referer, _ := e.Request.Headers["Referer"].(string); referer != "" {
+			p.t.Errorf("%s is told the address, which has the token: %s", e.Request.URL, referer)
+		}
 		p.requests = append(p.requests, e.Request.URL)
 	case *network.EventLoadingFailed:
 		p.failed = append(p.failed, p.names[e.RequestID])
@@ -161,8 +168,14 @@ func (p *tab) click(selector string) {
 // press presses keys one after the other: their names in kb, or letters.
 func (p *tab) press(keys ...string) {
 	p.t.Helper()
-	for _, key := range keys {
-		p.do(chromedp.KeyEvent(key))
+	for _, r := range strings.Join(keys, "") {
+		events := kb.Encode(r)
+		if len(events) == 3 {
+			events[0].Type = kb.KeyRawDown // of whose letter the page may make nothing, as it may of a keyboard's
+		}
+		for _, e := range events {
+			send(p, input.DispatchKeyEvent, *e)
+		}
 	}
 }
 
