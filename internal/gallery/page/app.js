@@ -176,7 +176,7 @@ async function select(text, at) {
       },
       signal,
     );
-    samples.forget();
+    samples.renew();
     grid.refresh();
     grid.layOut();
   } catch (error) {
@@ -233,7 +233,8 @@ let movedTimer;
 function moved(at) {
   clearTimeout(movedTimer);
   movedTimer = setTimeout(() => {
-    if (route.view !== 'grid') return;
+    // A link may have been followed whose event has not come.
+    if (route.view !== 'grid' || parse(location.hash).view !== 'grid') return;
     route.at = at;
     history.replaceState(null, '', format(route));
     const sample = samples.at(at);

@@ -25,6 +25,8 @@ export class Samples {
     this.chunks = new Map();
     /** @type {Set<Run>} */
     this.asked = new Set();
+    /** @type {Set<number>} chunks that are fetched again, and shown until others have come */
+    this.old = new Set();
   }
 
   /**
@@ -53,25 +55,34 @@ export class Samples {
       if (kept) {
         this.chunks.delete(chunk); // and in again, as the last used one
         this.chunks.set(chunk, kept);
-      } else if (!this.#isAsked(chunk)) {
-        const start = chunk;
-        const most = Math.min(to, start + Math.floor(MOST / CHUNK));
-        while (chunk + 1 < most && !this.chunks.has(chunk + 1) && !this.#isAsked(chunk + 1)) chunk++;
-        this.#fetch({ from: start, to: chunk + 1, request: new AbortController() });
       }
+      if (!this.#isNeeded(chunk)) continue;
+      const start = chunk;
+      const most = Math.min(to, start + Math.floor(MOST / CHUNK));
+      while (chunk + 1 < most && this.#isNeeded(chunk + 1)) chunk++;
+      this.#fetch({ from: start, to: chunk + 1, request: new AbortController() });
     }
   }
 
-  /** @param {number} chunk */
-  #isAsked(chunk) {
-    for (const run of this.asked) if (chunk >= run.from && chunk < run.to) return true;
-    return false;
+  /**
+   * Reports whether a chunk is to be asked for.
+   * @param {number} chunk
+   */
+  #isNeeded(chunk) {
+    for (const run of this.asked) if (chunk >= run.from && chunk < run.to) return false;
+    return !this.chunks.has(chunk) || this.old.has(chunk);
   }
 
   /** Forgets the samples, so that they are fetched again, but not their number. */
   forget() {
     this.close();
     this.chunks.clear();
+  }
+
+  /** Has the samples fetched again, since more of them may be known, and shows those that are here meanwhile. */
+  renew() {
+    this.close();
+    this.old = new Set(this.chunks.keys());
   }
 
   /** Cancels all requests. */
@@ -109,6 +120,7 @@ export class Samples {
    * @param {Sample[]} samples
    */
   #keep(chunk, samples) {
+    this.old.delete(chunk);
     this.chunks.set(chunk, samples);
     for (const oldest of this.chunks.keys()) {
       if (this.chunks.size <= KEPT) break;

@@ -110,7 +110,7 @@ func TestTruncated(t *testing.T) {
 	p.shows(".cell", "s002")
 
 	// Else it is said what is wrong with it, and other shards are shown.
-	p = open(t, view(t, shard, writeShard(t, "whole.tar", []file{{"a.txt", []byte("whole")}})).url, screen{})
+	p = open(t, view(t, writeShard(t, "whole.tar", []file{{"a.txt", []byte("whole")}}), shard).url, screen{})
 	p.shows("#banner", "mixed.tar: truncated")
 	p.shows("#found", "1 sample")
 	p.shows(".cell", "whole")
