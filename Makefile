@@ -63,7 +63,7 @@ test: test-tools
 	echo "exit $$status"; } 2>&1 | awk -f .ci/summary.awk
 
 # A module of its own: nothing else here drives a browser. What it needs of npm, a checker of accessibility, comes with
-# make check-page; make test does without the shard of a million samples.
+# make check-page; make test does without what takes long, such as a shard of a million samples.
 test-web: page-tools
 	@cd internal/testing/web && export CGO_ENABLED=0 && { status=0; \
 	$(GO) vet ./... || status=1; \

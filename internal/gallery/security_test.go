@@ -124,7 +124,7 @@ func TestLargeHeaders(t *testing.T) {
 	many := strings.Repeat("X-Name: a value\r\n", 1<<20/len("X-Name: a value\r\n"))
 	for head, want := range map[string]int{
 		"": 200, "X-Long: " + strings.Repeat("x", 1<<20) + "\r\n": 431, many: 431, "X Name: a\r\n": 400,
-		"X-Folded: a\x00b\r\n": 400, "Transfer-Encoding: chunked\r\n": 413,
+		"X-Zero: a\x00b\r\n": 400,
 	} {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		shardtest.Check(t, err)

@@ -121,6 +121,7 @@ func TestTruncated(t *testing.T) {
 
 // What is not there is told, and no page of the server has more than that sentence.
 func TestNotThere(t *testing.T) {
+	long(t)
 	t.Parallel()
 	v := view(t, mixed(t))
 	p := open(t, v.url+"#/nowhere", screen{})

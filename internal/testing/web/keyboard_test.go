@@ -12,6 +12,7 @@ const focused = "((e) => e.getAttribute('aria-label') ?? e.labels?.[0]?.innerTex
 
 // Tab reaches all that can be done, in the order in which it is seen, and the page needs no pointer.
 func TestKeyboard(t *testing.T) {
+	long(t)
 	t.Parallel()
 	p := open(t, view(t, mixed(t)).url, screen{})
 	p.until("the cells", drawn)
@@ -65,6 +66,7 @@ func TestKeyboard(t *testing.T) {
 
 // Nothing moves where that is not wanted.
 func TestMotion(t *testing.T) {
+	long(t)
 	t.Parallel()
 	v := view(t, mixed(t))
 	for _, motion := range []bool{false, true} {

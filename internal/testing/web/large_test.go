@@ -57,6 +57,7 @@ func writeLarge(t *testing.T) string {
 
 // A member of 2 GB is looked at in parts: the page stays usable, and the server keeps none of it in memory.
 func TestLargeMember(t *testing.T) {
+	long(t)
 	t.Parallel()
 	v := view(t, writeLarge(t))
 	p := open(t, v.url, screen{})
@@ -91,9 +92,7 @@ func TestLargeMember(t *testing.T) {
 	if got := ranged(t, download, 0, "12"); got != "the beginning" {
 		t.Errorf("the beginning is %q", got)
 	}
-	if !testing.Short() {
-		whole(t, download)
-	}
+	whole(t, download)
 	if mib := memory(t, v); mib > 150 {
 		t.Errorf("the server has %d MiB", mib)
 	}

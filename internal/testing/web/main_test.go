@@ -98,6 +98,14 @@ func (v *viewer) token() string {
 	return strings.TrimSuffix(token, "/")
 }
 
+// long skips a test in the short form of these tests, which make test runs.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("make test-web runs it")
+	}
+}
+
 // needBrowser skips a test on a machine without Chromium, see skip.Needed.
 func needBrowser(t *testing.T) {
 	t.Helper()

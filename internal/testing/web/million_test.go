@@ -56,9 +56,7 @@ func writeMillion(t *testing.T) string {
 // fetched.
 func TestMillion(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it writes a shard of 1 GB")
-	}
+	long(t)
 	needBrowser(t)
 	shard := writeMillion(t)
 	shardfs(t, "index", "--sidecar", shard)

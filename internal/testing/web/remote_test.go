@@ -17,6 +17,7 @@ const farAway = 40 << 20
 
 // A shard on a web server is shown as a local one, and what is wrong with the server is told.
 func TestRemote(t *testing.T) {
+	long(t)
 	t.Parallel()
 	needBrowser(t)
 	web := servers.Nginx(t)

@@ -11,6 +11,7 @@ const counted = "document.querySelector('.summary') && document.querySelector('.
 
 // The statistics are numbers, plots with their numbers in words, and ways to the samples that are counted.
 func TestStatistics(t *testing.T) {
+	long(t)
 	t.Parallel()
 	v := view(t, mixed(t), writeShard(t, "more.tar", []file{{"a.txt", []byte("one")}, {"b.txt", []byte("three")}}))
 	p := open(t, v.url+"#/statistics", screen{})
@@ -37,6 +38,7 @@ func TestStatistics(t *testing.T) {
 
 // The page that stats --html writes is whole by itself, and accessible.
 func TestStatisticsPage(t *testing.T) {
+	long(t)
 	t.Parallel()
 	needBrowser(t)
 	script := axe(t)
