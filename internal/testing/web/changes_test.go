@@ -132,7 +132,7 @@ func TestNotThere(t *testing.T) {
 	p.shows(".sample-stage .fault", "no sample 999999")
 	for path, want := range map[string]string{
 		v.url + "raw/999/0": "no sample 999", v.url + "raw/0/99": "4 members", v.url + "api/nothing": "nothing is here",
-		v.url + "style.css/..": "", "http://" + v.host() + "/": "not found", "http://" + v.host() + "/a/token/": "not found",
+		"http://" + v.host() + "/": "not found", "http://" + v.host() + "/a/token/": "not found",
 	} {
 		p := open(t, path, screen{})
 		p.shows("body", want)
