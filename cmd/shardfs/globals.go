@@ -17,7 +17,7 @@ import (
 type globals struct {
 	*ui.UI
 	cacheDir  string // directory of cached index files and of bytes of remote shards; "" means defaultCacheDir
-	cacheSize size   // see shard.NewShared; remote shards are kept on disk only if it is given
+	cacheSize size   // see shard.NewShared; bytes of shards are kept on disk only if it is given
 	shared    *shard.Shared
 	stores    *stores
 	private   bool            // this process has its own mount namespace
@@ -30,7 +30,7 @@ func (g *globals) add(flags *pflag.FlagSet) {
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "also print what is done and why")
 	flags.BoolVar(&g.JSON, "json", false, "print results as JSON, one object per line")
 	flags.StringVar(&g.cacheDir, "cache-dir", "", "cache in `DIR` (default ~/.cache/shardfs)")
-	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of index files, S of remote shards, S decoded")
+	flags.Var(&g.cacheSize, "cache-size", "keep `S` bytes of indexes, S of shards, S in memory")
 	flags.StringVar(&g.LogFormat, "log-format", "text", "`FORMAT` of messages: text or json")
 	flags.StringVar(&g.Progress, "progress", "auto", "show progress `WHEN`: auto, always, never, or as json")
 }

@@ -107,7 +107,7 @@ func serve(ctx context.Context, u *ui.UI, st *stores) error {
 	}
 	link.Configure(u)
 	st.keep = kept{link.KeepIn(), link.Options.CacheSize}
-	return server.Serve(ctx, server.Program{UI: u, Store: st, Env: os.Environ()}, link.Options, link)
+	return server.Serve(ctx, server.Program{UI: u, Store: st, Disk: st.disk, Env: os.Environ()}, link.Options, link)
 }
 
 // newRoot returns the root of the command line, with all verbs.

@@ -89,7 +89,7 @@ func (f *mountFlags) run(ctx context.Context, g *globals, args []string, mountpo
 	switch {
 	case err != nil:
 	case f.foreground:
-		err = server.Serve(ctx, server.Program{UI: u, Store: g.stores, Env: os.Environ()}, o, nil)
+		err = server.Serve(ctx, server.Program{UI: u, Store: g.stores, Disk: g.stores.disk, Env: os.Environ()}, o, nil)
 	default:
 		err = server.Start(ctx, g.server(u, os.Args[1:]...), o)
 	}

@@ -37,6 +37,7 @@ func (f *shardFlags) options() shard.Options {
 	g := f.globals
 	if g.shared == nil {
 		g.shared = shard.NewShared(int64(g.cacheSize))
+		g.shared.KeepOn(g.stores.disk)
 	}
 	o := shard.Options{
 		Store: g.stores, AllowTruncated: f.truncated, Detail: g.Detail, Warn: g.WarnOnce,
@@ -61,7 +62,7 @@ func (g *globals) cache() string {
 	return g.defaultCacheDir()
 }
 
-// keepIn returns the absolute path of the cache directory if bytes of remote shards are kept there, else "".
+// keepIn returns the absolute path of the cache directory if bytes of shards are kept there, else "".
 func (g *globals) keepIn() string {
 	if g.cacheSize == 0 {
 		return ""
@@ -72,7 +73,7 @@ func (g *globals) keepIn() string {
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		g.Detail("no bytes of remote shards are kept: %v", err)
+		g.Detail("no bytes of shards are kept: %v", err)
 		return ""
 	}
 	return dir

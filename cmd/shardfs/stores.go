@@ -28,10 +28,11 @@ type stores struct {
 	*store.Schemes
 	engine func() *remote.Engine
 	keep   kept                          // set before a name is used
+	disk   func() *ahead.Disk            // that of keep; nil if nothing is kept
 	made   atomic.Pointer[remote.Engine] // by engine; nil before
 }
 
-// kept is what of remote shards is kept on disk.
+// kept is what of remote and of decoded shards is kept on disk.
 type kept struct {
 	dir   string // the cache directory, absolute; "" means that nothing is kept
 	bytes int64  // at most
@@ -50,16 +51,17 @@ func (k kept) open(u *ui.UI) *ahead.Disk {
 			return disk
 		}
 	}
-	u.Detail("no bytes of remote shards are kept: %v", err)
+	u.Detail("no bytes of shards are kept: %v", err)
 	return nil
 }
 
 // newStores returns the stores of a process.
 func newStores(u *ui.UI) *stores {
 	s := &stores{Schemes: store.ByScheme(map[string]store.Store{store.FileScheme: file.Store{}})}
+	s.disk = sync.OnceValue(func() *ahead.Disk { return s.keep.open(u) })
 	s.engine = sync.OnceValue(func() *remote.Engine {
 		e := remote.NewEngine(remote.Options{
-			Cache:  ahead.NewCache(ahead.Options{Disk: s.keep.open(u)}),
+			Cache:  ahead.NewCache(ahead.Options{Disk: s.disk()}),
 			Detail: func(text string) { u.Detail("%s", text) },
 			Warn:   func(text string) { u.WarnOnce("%s", text) },
 		})

@@ -22,6 +22,7 @@ import (
 	"github.com/shardfs/shardfs/internal/shard"
 	"github.com/shardfs/shardfs/internal/source"
 	"github.com/shardfs/shardfs/internal/store"
+	"github.com/shardfs/shardfs/internal/store/ahead"
 	"github.com/shardfs/shardfs/internal/ui"
 	"github.com/shardfs/shardfs/internal/view"
 )
@@ -47,8 +48,9 @@ type server struct {
 // Program is what a server gets from its program.
 type Program struct {
 	UI    *ui.UI
-	Store store.Store // that of the shards
-	Env   []string    // the environment of processes that the server starts
+	Store store.Store        // that of the shards
+	Disk  func() *ahead.Disk // where bytes of shards are kept; see shard.Shared.KeepOn
+	Env   []string           // the environment of processes that the server starts
 }
 
 // Serve mounts shards and serves them until they are unmounted or ctx ends. Link is the link to the parent process; nil if
@@ -59,6 +61,7 @@ func Serve(ctx context.Context, p Program, o Options, link *Link) (err error) {
 	signal.Ignore(unix.SIGHUP)
 	u := p.UI
 	s := &server{Options: o, ui: u, store: p.Store, env: p.Env, link: link, shared: shard.NewShared(o.CacheSize)}
+	s.shared.KeepOn(p.Disk)
 	if s.place, err = os.OpenFile(s.Mountpoint, unix.O_PATH|unix.O_NOFOLLOW, 0); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"time"
 
 	"github.com/shardfs/shardfs/index"
@@ -17,6 +18,7 @@ type builder struct {
 	file index.File // the fields that are known before the scan
 	tail index.Tail // what is after the end marker, once that was read
 	scan *Scan
+	kept *keptPlain // where the plain bytes are kept; may be nil
 }
 
 // newBuilder begins a scan. When ctx ends, the scan fails.
@@ -33,6 +35,8 @@ func (s *Shard) newBuilder(ctx context.Context) (*builder, error) {
 	if b.scan.coded != nil {
 		b.file.Map = b.scan.coded.Map()
 	}
+	b.kept = s.keeps(b.file.Origin, b.file.Format, math.MaxInt64)
+	b.scan.Plain = b.kept.tee(b.scan.Plain, nil)
 	return b, nil
 }
 
@@ -49,6 +53,8 @@ func (b *builder) options() index.BuildOptions {
 // truncated is set, the index has the whole samples before that.
 func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error)) (*index.File, error) {
 	f := b.file
+	good := false
+	defer func() { b.kept.finish(good && mustSpool(&f)) }()
 	var err error
 	f.Index, err = build(b.scan.Plain)
 	if b.tail.Tar {
@@ -73,6 +79,7 @@ func (b *builder) run(truncated bool, build func(io.Reader) (*index.Index, error
 		}
 		f.Cut = err.Error()
 	}
+	good = err == nil
 	return &f, nil
 }
 

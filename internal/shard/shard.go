@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -107,6 +108,7 @@ type Shard struct {
 	likely  bool            // see Unproved
 	coded   *codec.ReaderAt // nil if the shard is plain
 	spool   *spool          // nil if the shard can be decompressed from the middle
+	unkept  sync.Once       // see sayUnkept
 	mapped  mapping
 	growing *index.Growing  // nil if the index was whole when Open returned
 	pace    pace            // of its scan
@@ -183,10 +185,14 @@ func (s *Shard) openBytes() {
 	switch {
 	case s.Format == codec.Plain:
 	case mustSpool(s.file):
-		s.o.Detail("%s: %s that cannot be decompressed from the middle is decompressed into a temporary file",
-			s.Name, s.Format)
 		if s.spool == nil {
-			s.spool = &spool{s: s}
+			s.spool = &spool{s: s, kept: s.keeps(s.Origin, s.Format, s.file.Map.Plain)}
+		}
+		if s.spool.kept.has() {
+			s.o.Detail("%s: decompressed bytes from the cache", s.Name)
+		} else {
+			s.o.Detail("%s: %s that cannot be decompressed from the middle is decompressed into a temporary file",
+				s.Name, s.Format)
 		}
 		s.plain = s.spool
 	default:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/codec"
+	"github.com/shardfs/shardfs/internal/store/ahead"
 )
 
 // cacheLimit is the default limit of cached index files: a thousand shards of a million members would take 7 GB, and most
@@ -25,7 +26,8 @@ type Shared struct {
 	size   int64 // as NewShared was told
 	limit  int64 // bytes of all index files in a cache
 	blocks *codec.Cache
-	scans  atomic.Int64 // of growing shards that are in progress
+	disk   func() *ahead.Disk // see KeepOn; may be nil
+	scans  atomic.Int64       // of growing shards that are in progress
 
 	mu    sync.Mutex
 	swept map[string]bool  // by directory of a cache: what killed processes have left there was removed
@@ -53,6 +55,18 @@ func NewShared(size int64) *Shared {
 // newShared returns what one shard alone shares with none.
 func newShared() *Shared {
 	return &Shared{limit: cacheLimit, swept: make(map[string]bool), room: make(map[string]int64)}
+}
+
+// KeepOn lets shards that cannot be decompressed from the middle keep their plain bytes on a disk; nil means none. It must
+// be called before shards are opened.
+func (s *Shared) KeepOn(disk func() *ahead.Disk) { s.disk = disk }
+
+// onDisk returns the disk; nil if there is none.
+func (s *Shared) onDisk() *ahead.Disk {
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk()
 }
 
 // CacheSize returns the size that NewShared was told; 0 for the defaults, and for a nil Shared.

@@ -15,6 +15,7 @@ import (
 // byte is fetched and decoded once; else its file is created at the first read, so a listing needs none.
 type spool struct {
 	s    *Shard
+	kept *keptPlain // where the bytes are kept between processes; may be nil
 	once sync.Once
 	file *os.File
 	all  *codec.Spool
@@ -23,12 +24,23 @@ type spool struct {
 
 // ReadAt implements [store.ReaderAt].
 func (p *spool) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
+	if n, err, ok := p.kept.readAt(b, off); ok {
+		return n, err
+	}
 	p.once.Do(func() { p.err = p.open(nil) })
 	if p.err != nil {
 		return 0, p.err
 	}
-	return p.all.ReadAt(ctx, b, off)
+	n, err := p.all.ReadAt(ctx, b, off)
+	if p.kept != nil && err == nil && off+int64(n) > p.s.Plain()-nearEnd {
+		_, _ = p.all.ReadAt(ctx, make([]byte, 1), p.s.Plain()) // what is wrong there is for its own readers
+	}
+	return n, err
 }
+
+// nearEnd is how far from the end of the plain bytes a read has all others decoded, too, so that they can be kept: those who
+// read all members do not read the end of the tar.
+const nearEnd = 1 << 20
 
 // open opens the file. A nil scan means that nobody fills it.
 func (p *spool) open(scan *Scan) error {
@@ -42,11 +54,17 @@ func (p *spool) open(scan *Scan) error {
 		if plain, err = codec.NewReader(p.s.Format, stored, codec.Options{}); err != nil {
 			return err
 		}
+		plain = p.kept.tee(plain, p.isWhole)
 	}
 	if p.all, err = codec.NewSpool(plain, p.file); err == nil && scan != nil {
 		scan.Plain = p.all.Tee(scan.Plain)
 	}
 	return err
+}
+
+// isWhole reports whether the decoded bytes are those of the whole shard, when they have ended.
+func (p *spool) isWhole() bool {
+	return p.kept.at+int64(len(p.kept.part)) == p.s.Plain() && p.s.object.Unchanged(p.s.ctx) == nil
 }
 
 // filledBy makes a scan of the shard fill the spool. If there can be no file, reads of the shard return the error.
@@ -69,6 +87,7 @@ func (p *spool) close() error {
 	if p.all != nil {
 		err = p.all.Close()
 	}
+	p.kept.close()
 	if p.file != nil {
 		p.file.Close()
 	}

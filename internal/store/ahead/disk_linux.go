@@ -59,7 +59,7 @@ type Disk struct {
 func OpenDisk(dir string, limit int64) (*Disk, error) {
 	f, err := atomicfile.OpenOwnDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cache of remote shards: %w", err)
+		return nil, fmt.Errorf("cache of blocks: %w", err)
 	}
 	return &Disk{dir: f, limit: limit}, nil
 }
@@ -199,8 +199,13 @@ func (d *Disk) read(digest string, p []byte, off, size int64) (there []bool) {
 
 // write keeps the whole granules of p, the bytes at off of an object of size bytes.
 func (d *Disk) write(digest string, p []byte, off, size int64) {
-	if !d.begin() {
-		return
+	_ = d.put(digest, p, off, size, mostWrites) // what is not kept is fetched again
+}
+
+// put is write, unless as many others are writing.
+func (d *Disk) put(digest string, p []byte, off, size int64, most int) error {
+	if !d.begin(most) {
+		return ErrNoRoom
 	}
 	written, failed := int64(0), error(nil)
 	granules(p, off, size, func(at int64, p []byte) {
@@ -210,6 +215,7 @@ func (d *Disk) write(digest string, p []byte, off, size int64) {
 		}
 	})
 	d.end(written, failed)
+	return failed
 }
 
 func (d *Disk) writeBlock(digest string, p []byte, off int64) error {
@@ -230,11 +236,11 @@ func (d *Disk) writeBlock(digest string, p []byte, off int64) error {
 	return pwrite(fd, b, in/granule*8)
 }
 
-// begin reports whether something may be written.
-func (d *Disk) begin() bool {
+// begin reports whether something may be written, while fewer than most are.
+func (d *Disk) begin(most int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.writing == mostWrites || time.Now().Before(d.paused) {
+	if d.writing >= most || time.Now().Before(d.paused) {
 		return false
 	}
 	d.writing++
