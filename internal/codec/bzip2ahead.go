@@ -37,14 +37,14 @@ type bzip2Task struct {
 	end   int64         // place after its data; -1 if they are not sound
 }
 
-// maxBzip2Ahead is how many blocks are decoded ahead at most, each in up to 11 MiB of memory.
-const maxBzip2Ahead = 8
+// maxBlocksAhead is how many blocks are decoded ahead at most; those of bzip2 each take up to 11 MiB of memory.
+const maxBlocksAhead = 8
 
 // newBzip2Ahead returns the input of a decoder, which begins at the compressed offset off of r.
 func newBzip2Ahead(r io.Reader, off int64, workers int) *bzip2Ahead {
 	return &bzip2Ahead{
 		r: r, off: off, pos: off, place: off * 8,
-		limit: min(workers+1, maxBzip2Ahead), depth: 1,
+		limit: min(workers+1, maxBlocksAhead), depth: 1,
 		scan: newBzip2Scan(), begin: -1,
 	}
 }

@@ -38,7 +38,7 @@ func newXZAhead(workers int) xzAhead {
 	if workers < 2 {
 		return xzAhead{}
 	}
-	return xzAhead{limit: min(workers+1, maxBzip2Ahead)}
+	return xzAhead{limit: min(workers+1, maxBlocksAhead)}
 }
 
 // size returns the bytes that the block with a header takes in memory, and whether it can be decoded ahead.
