@@ -73,7 +73,7 @@ func (a *xzAhead) gather(in *input, most uint32, check int) {
 		}
 		go t.run(check)
 	}
-	a.depth = min(a.depth+1, a.limit)
+	a.depth = min(a.depth+2, a.limit) // one more would only be waited for
 }
 
 // peekXZHead returns the header of the block that comes next, if it is one that parseXZHead understands.
