@@ -65,7 +65,13 @@ func TestMemoryOfGroup(t *testing.T) {
 	}
 	shardtest.Check(t, errors.Join(w.Close(), z.Close()))
 	shardtest.Check(t, os.WriteFile(filepath.Join(dir, "in.tgz"), shard.Bytes(), 0o644))
+	blocks := exec.Command("xz", "-0", "-T2", "--block-size=32MiB", "-c")
+	blocks.Stdin = bytes.NewReader(repetitive(t))
+	packed, err := blocks.Output()
+	shardtest.Check(t, err)
+	shardtest.Check(t, os.WriteFile(filepath.Join(dir, "in.tar.xz"), packed, 0o644))
 	for _, args := range []string{
+		"index in.tar.xz",
 		"run -j 4 -c 'cat sample.bin >/dev/null' in.tgz -o out.tgz",
 		"run -j 4 --workspace dir -c 'echo >>sample.bin' in.tgz -o out.tar.zst",
 		"run -j 2 -c true -o out.tar - <in.tgz",
@@ -80,4 +86,19 @@ func TestMemoryOfGroup(t *testing.T) {
 			t.Errorf("%s: %v: %s", args, err, strings.TrimSpace(string(out)))
 		}
 	}
+}
+
+// repetitive returns a tar of 128 MiB of texts that repeat themselves.
+func repetitive(t *testing.T) []byte {
+	var shard bytes.Buffer
+	w := tar.NewWriter(&shard)
+	content := bytes.Repeat([]byte("all work and no play\n"), 1<<20/21)
+	for i := range 128 {
+		header := &tar.Header{Name: fmt.Sprintf("%04d.txt", i), Size: int64(len(content)), Mode: 0o644}
+		shardtest.Check(t, w.WriteHeader(header))
+		_, err := w.Write(content)
+		shardtest.Check(t, err)
+	}
+	shardtest.Check(t, w.Close())
+	return shard.Bytes()
 }

@@ -42,7 +42,9 @@ func newBzip2Decoder(offer func(Checkpoint)) *bzip2Decoder {
 }
 
 // parallel implements parallelDecoder.
-func (d *bzip2Decoder) parallel(workers int) { d.many = workers }
+func (d *bzip2Decoder) parallel(workers int, memory int64) {
+	d.many = min(workers, int(memory/bzip2Memory)-1) // one block more is decoded ahead
+}
 
 // wait implements parallelDecoder.
 func (d *bzip2Decoder) wait() {

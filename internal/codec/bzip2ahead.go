@@ -37,8 +37,11 @@ type bzip2Task struct {
 	end   int64         // place after its data; -1 if they are not sound
 }
 
-// maxBlocksAhead is how many blocks are decoded ahead at most; those of bzip2 each take up to 11 MiB of memory.
+// maxBlocksAhead is how many blocks are decoded ahead at most.
 const maxBlocksAhead = 8
+
+// bzip2Memory is how many bytes of memory a block takes at most, compressed and plain.
+const bzip2Memory = 11 << 20
 
 // newBzip2Ahead returns the input of a decoder, which begins at the compressed offset off of r.
 func newBzip2Ahead(r io.Reader, off int64, workers int) *bzip2Ahead {

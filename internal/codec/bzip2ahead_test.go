@@ -18,7 +18,7 @@ func ahead(f Format, workers int, r io.Reader) (plain []byte, points []Checkpoin
 		return nil, nil, nil, err
 	}
 	d = made.(parallelDecoder)
-	d.parallel(workers)
+	d.parallel(workers, MaxAhead)
 	if err = d.start(r, front); err != nil {
 		return nil, nil, nil, err
 	}
@@ -207,7 +207,7 @@ func TestBzip2MarkInBlock(t *testing.T) {
 func TestBzip2TakesAhead(t *testing.T) {
 	data := pipe(t, noise(1_000_000, 1), "bzip2", "-1", "-c")
 	d := newBzip2Decoder(nil)
-	d.parallel(3)
+	d.parallel(3, MaxAhead)
 	blocks := 0
 	last := d.block
 	d.offer = func(Checkpoint) {

@@ -36,8 +36,9 @@ type decoder interface {
 type parallelDecoder interface {
 	decoder
 
-	// parallel makes the decoder use this many goroutines after the next start.
-	parallel(workers int)
+	// parallel makes the decoder use this many goroutines after the next start, or fewer if blocks that are decoded
+	// ahead would take more than so many bytes of memory.
+	parallel(workers int, memory int64)
 
 	// wait waits until the goroutines have ended. They do so soon, by themselves; no read of the input is among them.
 	wait()

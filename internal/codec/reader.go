@@ -9,10 +9,14 @@ import (
 
 // Options configures NewReader. The zero value only decodes.
 type Options struct {
-	Map      bool // make a map of the shard
-	FirstEnd bool // find the end of its first member, frame or stream
-	Workers  int  // parallel decoders, if the shard has blocks; 0 means GOMAXPROCS
+	Map      bool  // make a map of the shard
+	FirstEnd bool  // find the end of its first member, frame or stream
+	Workers  int   // parallel decoders, if the shard has blocks; 0 means GOMAXPROCS
+	Memory   int64 // bytes that blocks may take which they decode ahead; 0 means MaxAhead
 }
+
+// MaxAhead is how many bytes of memory are enough for blocks that are decoded ahead.
+const MaxAhead = 128 << 20
 
 var errClosed = errors.New("read of a closed reader")
 
@@ -78,7 +82,10 @@ func NewReader(f Format, r io.Reader, o Options) (*Reader, error) {
 		if o.Workers <= 0 {
 			o.Workers = runtime.GOMAXPROCS(0)
 		}
-		d.parallel(o.Workers)
+		if o.Memory <= 0 {
+			o.Memory = MaxAhead
+		}
+		d.parallel(o.Workers, o.Memory)
 	}
 	if d, ok := z.decoder.(copier); ok && z.mapper != nil {
 		d.onCopies(z.mapper.copied)

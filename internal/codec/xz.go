@@ -20,23 +20,24 @@ import (
 // The State of a checkpoint at a block is the check that the blocks of its stream have, as an index in xzChecks,
 // because only the header of the stream states it.
 type xzDecoder struct {
-	in    input
-	offer func(Checkpoint)
-	most  uint32 // largest dictionary, in bytes, that a block may need
-	lib   *xz.Reader
-	own   xzChunks
-	many  int     // goroutines that decode blocks ahead; fewer than 2 mean none
-	ahead xzAhead // of which depth is 0 until a block has been decoded
-	task  *xzTask // block that has been decoded ahead, of which plain bytes may come
-	block xzBlock // for lib
-	state xzState
-	point Checkpoint // at the next block; its Out is not set
-	out   int64      // plain offset of the next byte
-	check int        // check of all blocks of the stream, an index in xzChecks
-	seen  bool       // a stream has begun
-	whole bool       // the stream is decoded from its start, so that its index can be compared
-	index xzIndex    // of the blocks of the stream
-	err   error      // returned from all further calls of Read
+	in     input
+	offer  func(Checkpoint)
+	most   uint32 // largest dictionary, in bytes, that a block may need
+	lib    *xz.Reader
+	own    xzChunks
+	many   int     // goroutines that decode blocks ahead; fewer than 2 mean none
+	memory int64   // bytes that these blocks may take
+	ahead  xzAhead // of which depth is 0 until a block has been decoded
+	task   *xzTask // block that has been decoded ahead, of which plain bytes may come
+	block  xzBlock // for lib
+	state  xzState
+	point  Checkpoint // at the next block; its Out is not set
+	out    int64      // plain offset of the next byte
+	check  int        // check of all blocks of the stream, an index in xzChecks
+	seen   bool       // a stream has begun
+	whole  bool       // the stream is decoded from its start, so that its index can be compared
+	index  xzIndex    // of the blocks of the stream
+	err    error      // returned from all further calls of Read
 }
 
 // xzState is what comes next in the input of an xzDecoder.
@@ -68,7 +69,7 @@ func newXZDecoder(history int64, offer func(Checkpoint)) *xzDecoder {
 // start implements decoder. A checkpoint is at the header of a stream or at a block.
 func (d *xzDecoder) start(r io.Reader, c Checkpoint) error {
 	d.wait()
-	d.ahead, d.task = newXZAhead(d.many), nil
+	d.ahead, d.task = newXZAhead(d.many, d.memory), nil
 	d.in.reset(r, c.In)
 	d.out, d.seen, d.err = c.Out, false, nil
 	d.state = atXZStream
@@ -189,7 +190,7 @@ func (d *xzDecoder) skipPadding() error {
 }
 
 // parallel implements parallelDecoder.
-func (d *xzDecoder) parallel(workers int) { d.many = workers }
+func (d *xzDecoder) parallel(workers int, memory int64) { d.many, d.memory = workers, memory }
 
 // wait implements parallelDecoder.
 func (d *xzDecoder) wait() { d.ahead.wait() }

@@ -11,8 +11,9 @@ import (
 //
 // Each block is decoded by a goroutine that reads only memory.
 type xzAhead struct {
-	limit int // most blocks at the same time
-	depth int // how many of them now; it grows, so that the first ones come soon
+	limit int   // most blocks at the same time
+	most  int64 // bytes that they may take
+	depth int   // how many of them now; it grows, so that the first ones come soon
 	tasks []*xzTask
 	idle  []*xzTask
 	held  int64 // bytes of the tasks, packed and plain
@@ -28,17 +29,14 @@ type xzTask struct {
 	done   chan struct{} // closed when chunks has the whole block, or an error
 }
 
-// Limits of blocks that are decoded ahead, in bytes: of the plain ones of a block, and of all that is in memory.
-const (
-	maxXZBlock = 48 << 20
-	maxXZAhead = maxHistory
-)
+// maxXZBlock is how many plain bytes a block that is decoded ahead has at most.
+const maxXZBlock = 48 << 20
 
-func newXZAhead(workers int) xzAhead {
+func newXZAhead(workers int, memory int64) xzAhead {
 	if workers < 2 {
 		return xzAhead{}
 	}
-	return xzAhead{limit: min(workers+1, maxBlocksAhead)}
+	return xzAhead{limit: min(workers+1, maxBlocksAhead), most: memory}
 }
 
 // size returns the bytes that the block with a header takes in memory, and whether it can be decoded ahead.
@@ -55,7 +53,7 @@ func (a *xzAhead) gather(in *input, most uint32, check int) {
 		}
 		h, ok, err := peekXZHead(in)
 		size, ok := a.size(h, ok, most)
-		if err != nil || !ok || a.held+size > maxXZAhead {
+		if err != nil || !ok || a.held+size > a.most {
 			break
 		}
 		a.held += size

@@ -15,7 +15,7 @@ func TestXZTakesAhead(t *testing.T) {
 	plain := text(1_000_000, 1)
 	data := pipe(t, plain, "xz", "-0", "-T2", "--block-size=50KiB", "-c")
 	d := newXZDecoder(maxHistory, nil)
-	d.parallel(3)
+	d.parallel(3, MaxAhead)
 	blocks, ahead := 0, 0
 	d.offer = func(Checkpoint) {
 		if blocks++; d.task != nil {
@@ -35,6 +35,33 @@ func TestXZTakesAhead(t *testing.T) {
 	same(t, got, plain)
 	if blocks < 19 || ahead != blocks-1 || d.ahead.held != 0 || len(d.ahead.idle) > 4 {
 		t.Errorf("%d of %d blocks ahead, %d bytes still held, %d tasks", ahead, blocks, d.ahead.held, len(d.ahead.idle))
+	}
+}
+
+// Where there is little memory, no block is decoded ahead.
+func TestAheadInLittleMemory(t *testing.T) {
+	plain := text(1_000_000, 1)
+	x := newXZDecoder(maxHistory, nil)
+	x.parallel(3, 20<<10)
+	b := newBzip2Decoder(nil)
+	b.parallel(3, 2*bzip2Memory)
+	for _, p := range []struct {
+		d    decoder
+		data []byte
+	}{
+		{x, pipe(t, plain, "xz", "-0", "-T2", "--block-size=50KiB", "-c")}, {b, pipe(t, plain, "bzip2", "-1", "-c")},
+	} {
+		if err := p.d.start(bytes.NewReader(p.data), front); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(p.d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, plain)
+	}
+	if x.ahead.tasks != nil || x.ahead.idle != nil || b.ahead != nil {
+		t.Errorf("blocks are decoded ahead: %+v, %+v", x.ahead, b.ahead)
 	}
 }
 

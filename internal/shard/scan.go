@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/shardfs/shardfs/index"
+	"github.com/shardfs/shardfs/internal/cgroup"
 	"github.com/shardfs/shardfs/internal/codec"
 	"github.com/shardfs/shardfs/internal/store"
 	"github.com/shardfs/shardfs/internal/store/file"
@@ -83,10 +84,16 @@ func NewScan(r io.Reader) (*Scan, error) {
 func (s *Scan) decode(in io.Reader, o codec.Options) (err error) {
 	s.Plain = in
 	if s.Format != codec.Plain {
-		s.coded, err = codec.NewReader(s.Format, struct{ io.Reader }{in}, o) // without Seek: it would skip the checksum
+		s.coded, err = newReader(s.Format, struct{ io.Reader }{in}, o) // without Seek: it would skip the checksum
 		s.Plain = s.coded
 	}
 	return err
+}
+
+// newReader returns a reader of the plain bytes of in, which decodes ahead in as much memory as the process may take.
+func newReader(f codec.Format, in io.Reader, o codec.Options) (*codec.Reader, error) {
+	o.Memory = cgroup.Share(codec.MaxAhead)
+	return codec.NewReader(f, in, o)
 }
 
 // Ends returns, for a compressed shard that was read to the end, where the plain bytes of its first stream end and
@@ -145,7 +152,7 @@ func whyNotTar(r io.ReaderAt, size int64, err error) error {
 	f, formatErr := codec.DetectAt(r)
 	var in io.Reader = io.NewSectionReader(r, 0, size)
 	if formatErr == nil && f != codec.Plain {
-		in, formatErr = codec.NewReader(f, in, codec.Options{})
+		in, formatErr = newReader(f, in, codec.Options{})
 	}
 	if formatErr != nil {
 		return err

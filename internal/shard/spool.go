@@ -51,7 +51,7 @@ func (p *spool) open(scan *Scan) error {
 	var plain io.Reader
 	if scan == nil {
 		stored := io.NewSectionReader(store.At(p.s.ctx, p.s.object), 0, p.s.object.Size())
-		if plain, err = codec.NewReader(p.s.Format, stored, codec.Options{}); err != nil {
+		if plain, err = newReader(p.s.Format, stored, codec.Options{}); err != nil {
 			return err
 		}
 		plain = p.kept.tee(plain, p.isWhole)
