@@ -78,8 +78,15 @@ func (n *network) settled(ctx context.Context) (traffic, error) {
 // counting adds the traffic of a trial to its figures: requests for a GB of size, and the bytes of answers for each
 // byte of it.
 func (n *network) counting(t *trial, size int64, requests, bytes *figure) *trial {
-	run := t.run
 	t.figures = append(t.figures, requests, bytes)
+	return n.watching(t, func(values []float64, got traffic) []float64 {
+		return append(values, float64(got.requests)/(float64(size)/1e9), float64(got.bytes)/float64(size))
+	})
+}
+
+// watching makes a trial return what with makes of its values and its traffic.
+func (n *network) watching(t *trial, with func(values []float64, got traffic) []float64) *trial {
+	run := t.run
 	t.run = func(ctx context.Context) ([]float64, error) {
 		if _, err := n.settled(ctx); err != nil {
 			return nil, err
@@ -89,7 +96,7 @@ func (n *network) counting(t *trial, size int64, requests, bytes *figure) *trial
 			return nil, err
 		}
 		got, err := n.settled(ctx)
-		return append(values, float64(got.requests)/(float64(size)/1e9), float64(got.bytes)/float64(size)), err
+		return with(values, got), err
 	}
 	return t
 }

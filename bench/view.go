@@ -73,19 +73,9 @@ func (b *bench) remoteView(ctx context.Context) (*plan, error) {
 	screen.prepare = b.forget
 	screen.figures = []*figure{timed("first-screen", work{}), quantity("requests", "requests"),
 		quantity("server/peak", "B")}
-	run := screen.run
-	screen.run = func(ctx context.Context) ([]float64, error) {
-		if _, err := n.settled(ctx); err != nil {
-			return nil, err
-		}
-		values, err := run(ctx)
-		if err != nil {
-			return nil, err
-		}
-		got, err := n.settled(ctx)
-		return []float64{values[0], float64(got.requests), values[1]}, err
-	}
-	p.trials = []*trial{screen}
+	p.trials = []*trial{n.watching(screen, func(values []float64, got traffic) []float64 {
+		return []float64{values[0], float64(got.requests), values[1]}
+	})}
 	return p, nil
 }
 

@@ -161,8 +161,14 @@ func (w *watcher) reset(t *testing.T) {
 // complete waits until there are all outputs, and nothing else: a server may be about to remove the parts of an upload that
 // has ended.
 func (w *watcher) complete(t *testing.T) {
+	var names []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("the bucket has %q", names)
+		}
+	}()
 	testtime.Eventually(t, "a bucket with all outputs, and without uploads", func() bool {
-		names := w.look(t)
+		names = w.look(t)
 		slices.Sort(names)
 		return slices.Equal(names, []string{"in0.tar", "in1.tar", "in2.tar", "in3.tar"})
 	})
